@@ -1,0 +1,7 @@
+"""Measure how speech-recognition models scale. ``run(Job(...))`` needs neither Hydra nor MLflow."""
+
+from asr_scaling.job import Job, run
+from asr_scaling.pipeline import Pipeline
+from asr_scaling.record import RunRecord
+
+__all__ = ["Job", "Pipeline", "RunRecord", "run"]

@@ -1,0 +1,21 @@
+"""What every batching strategy does alike: full batches only, so that each timed call has the size it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asr_scaling.errors import ConfigError
+from asr_scaling.workload import AudioBatch, Utterance
+
+
+def check_size(size: object) -> None:
+    """ConfigError unless ``size`` is a positive integer."""
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ConfigError(f"batch.size must be a positive integer, as in batch=8; got {size!r}.")
+
+
+def full_batches(utterances: Sequence[Utterance], size: int) -> list[AudioBatch]:
+    """Cut ``utterances`` into batches of exactly ``size``, in order; the last is filled up from the beginning."""
+    count = -(-len(utterances) // size)
+    filled = [utterances[i % len(utterances)] for i in range(count * size)]
+    return [AudioBatch(tuple(filled[i : i + size])) for i in range(0, len(filled), size)]

@@ -1,0 +1,71 @@
+"""The command line: ``python -m asr_scaling`` and the console script ``asr-scaling``."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from asr_scaling import sweep
+from asr_scaling.errors import AsrScalingError
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float", "start", "stop", "step"}
+
+
+def conf_dir() -> Path:
+    """The config tree: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parent / "conf"
+    return checkout if (checkout / "config.yaml").exists() else package / "conf"
+
+
+def batch_shorthand(argument: str) -> str:
+    """``batch=1,8,16`` as ``batch.size=1,8,16``; anything that names a batching strategy stays as it is.
+
+    Hydra takes ``batch`` for a config group, whose choices can't be integers.
+    """
+    key, equals, value = argument.partition("=")
+    if key != "batch" or not equals:
+        return argument
+    bare = re.sub(r"['\"]", "", value).strip()
+    words = set(_WORD.findall(bare)) - _SWEEP_FUNCTIONS
+    return f"batch.size={bare}" if bare and not words else argument
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
+def _app(config: DictConfig) -> None:
+    sweep.point(config)
+
+
+def main() -> None:
+    """Run, and leave with 0 when every point is ok, 1 when one failed, 130 after Ctrl-C."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
+    sys.argv[1:] = [batch_shorthand(argument) for argument in sys.argv[1:]]
+    try:
+        _app()
+    except KeyboardInterrupt:
+        sweep.State.finish("KILLED")
+        sys.exit(130)
+    except (AsrScalingError, HydraException, OmegaConfBaseException) as error:
+        if wants_traceback:
+            raise
+        sweep.State.finish("FAILED")
+        sys.stderr.write(f"error: {_sentence(error)}\n")
+        sys.exit(1)
+    sys.exit(1 if sweep.State.failed else 0)
+
+
+def _sentence(error: BaseException) -> str:
+    """The message of an error of Hydra's in one line, without its hints for Hydra's developers."""
+    text = str(error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error)
+    lines = [line.strip() for line in text.splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("full_key:", "object_type=", "To append"))]
+    return " ".join(kept)

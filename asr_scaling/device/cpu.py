@@ -1,0 +1,63 @@
+"""The processor: threads, pinning, and the wall clock."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from asr_scaling.errors import ConfigError, DeviceError
+
+_ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+"""What this process may use, read before anything is pinned."""
+
+
+class NoDeviceMemory:
+    """A CPU has no memory of its own: the process's resident memory is what counts."""
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def peak_bytes(self) -> int | None:
+        """Not known, because there is none."""
+        return None
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """``threads``: null for one per usable core. ``pinned``: keep them on the first ``threads`` cores."""
+
+    threads: int | None = None
+    pinned: bool = False
+    kind: str = field(default="cpu", init=False)
+    torch_name: str = field(default="cpu", init=False)
+    memory: NoDeviceMemory = field(default_factory=NoDeviceMemory, init=False)
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"device.threads must be at least 1 or null; got {self.threads}.")
+
+    def setup(self) -> Mapping[str, Any]:
+        """Set torch's threads and the process's cores; both are set back when the next point asks otherwise."""
+        import torch
+
+        cores = _ALL_CORES or list(range(os.cpu_count() or 1))
+        threads = self.threads or len(cores)
+        if self.pinned and threads > len(cores):
+            raise DeviceError(f"device.pinned=true needs {threads} cores and this process may use {len(cores)}.")
+        if self.pinned and not _ALL_CORES:
+            raise DeviceError("device.pinned=true is not possible on this operating system; leave it out.")
+        if _ALL_CORES:
+            os.sched_setaffinity(0, cores[:threads] if self.pinned else cores)
+        torch.set_num_threads(threads)
+        return {"kind": "cpu", "threads": torch.get_num_threads(), "cores": len(cores), "pinned": self.pinned}
+
+    def mark(self) -> int:
+        """Nanoseconds of the monotonic clock."""
+        return time.perf_counter_ns()
+
+    def seconds(self, marks: Sequence[Any]) -> list[float]:
+        """Differences to the first mark; a CPU call is over when it returns, so there is nothing to wait for."""
+        return [(mark - marks[0]) / 1e9 for mark in marks]

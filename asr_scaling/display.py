@@ -1,0 +1,86 @@
+"""What the terminal shows while a sweep runs: the sweep, the point, its stage, and the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from asr_scaling.report.table import notes, points_table
+from asr_scaling.record import RunRecord
+
+_WIDE = 132
+
+
+class Display:
+    """On a terminal two live lines; elsewhere (a log file, CI) one line a stage."""
+
+    def __init__(self, total: int) -> None:
+        self.console = Console(file=sys.stderr)
+        if not self.console.is_terminal:
+            self.console = Console(file=sys.stderr, width=_WIDE)
+        self._total, self._done, self._start = total, 0, time.monotonic()
+        self._point, self._live = "", self.console.is_terminal
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self.console,
+            disable=not self._live,
+            transient=True,
+        )
+        self._sweep: Any = self._progress.add_task("sweep", total=total, left="")
+        self._stage: Any = self._progress.add_task("", total=100, left="")
+        self._progress.start()
+
+    def begin(self, name: str) -> None:
+        """A point begins."""
+        self._point = name
+
+    def stage(self, name: str, expected_s: float | None = None) -> None:
+        """A stage of the point begins."""
+        if self._live:
+            self._progress.reset(self._stage, description=f"{self._point} · {name}", total=100, left="")
+        else:
+            self.console.print(f"[{self._done + 1}/{self._total}] {self._point} · {name}", markup=False)
+
+    def advance(self, fraction: float) -> None:
+        """The stage is ``fraction`` done."""
+        self._progress.update(self._stage, completed=round(100 * min(1.0, fraction)))
+
+    def end(self, record: RunRecord) -> None:
+        """A point ended; the time left is learnt from the finished ones."""
+        self._done += 1
+        left = (time.monotonic() - self._start) / self._done * (self._total - self._done)
+        self._progress.update(self._sweep, completed=self._done, left=f"about {_duration(left)} left")
+        took = record.ended_at - record.started_at
+        outcome = "" if record.status == "ok" else f": {record.status.replace('_', ' ')}: {record.reason}"
+        line = f"[{self._done}/{self._total}] {record.name} done in {took:.1f} s{outcome}"
+        self.console.print(line if self._done == self._total else f"{line}, about {_duration(left)} left", markup=False)
+
+    def close(self) -> None:
+        """Take the live lines away."""
+        self._progress.stop()
+
+    def results(self, records: list[RunRecord], title: str, hints: list[str]) -> None:
+        """The table of all points, what to know about it, and where to look next; on standard output."""
+        out = Console()
+        if not out.is_terminal:
+            out = Console(width=_WIDE)
+        if records:
+            out.print(points_table(records, title))
+            for line in notes(records):
+                out.print(f"• {line}", markup=False, highlight=False)
+        for hint in hints:
+            out.print(hint, markup=False, highlight=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,82 @@
+"""An engine that only sleeps: for tests with exact arithmetic and for dry runs of a sweep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.ports import Device, Probe, SystemFacts, Transcription
+from asr_scaling.workload import AudioBatch
+
+
+@dataclass(frozen=True)
+class Fake:
+    """A call takes ``fixed_s + per_audio_s × padded audio seconds``: a quarter of it features, half encoder, and the
+    rest over ``steps`` decoding steps. ``max_batch``: a larger batch runs out of memory. ``fail_on``: model name that
+    can't be loaded. ``sleep`` is the clock's to replace in tests.
+    """
+
+    fixed_s: float = 0.002
+    per_audio_s: float = 0.0001
+    steps: int = 4
+    max_batch: int | None = None
+    fail_on: str | None = None
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        if self.fixed_s < 0 or self.per_audio_s < 0 or self.steps < 1:
+            raise ConfigError("engine.fixed_s and engine.per_audio_s must not be negative, engine.steps at least 1.")
+
+    def check(self, model: ModelSpec) -> None:
+        """Runs any model but ``fail_on``."""
+        if model.name == self.fail_on:
+            raise EngineError(f"engine=fake was told to fail on '{model.name}'.")
+
+    def load(self, model: ModelSpec, device: Device) -> FakeSystem:
+        """Nothing to load."""
+        return FakeSystem(self)
+
+
+class FakeSystem:
+    """Returns the references as texts, so its WER is 0 and says so."""
+
+    def __init__(self, engine: Fake) -> None:
+        self._engine = engine
+        self.modules: Mapping[str, Any] = {}
+        self.facts = SystemFacts(
+            weights="fake",
+            weights_source="engine=fake",
+            weights_bytes=0,
+            parameters=0,
+            dtype="none",
+            notes=("engine=fake sleeps and returns the references: no figure of this point is about a model.",),
+        )
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """Sleep through the stages."""
+        engine = self._engine
+        if engine.max_batch is not None and len(batch) > engine.max_batch:
+            raise OutOfMemoryError(f"A batch of {len(batch)} does not fit; use batch.size <= {engine.max_batch}.")
+        total = engine.fixed_s + engine.per_audio_s * batch.padded_s
+        probe.stage("features")
+        engine.sleep(total / 4)
+        probe.stage("encoder")
+        engine.sleep(total / 2)
+        probe.stage("decoder")
+        for _ in range(engine.steps):
+            engine.sleep(total / 4 / engine.steps)
+            probe.token()
+        probe.stage("text")
+        return Transcription(
+            texts=tuple(u.reference for u in batch.utterances),
+            tokens=(engine.steps,) * len(batch),
+            audio_s=tuple(u.duration_s for u in batch.utterances),
+            steps=engine.steps,
+        )
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,168 @@
+"""Hugging Face transformers: the reference engine, and the one that runs every model of ``conf/model``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.ports import Device, Probe, SystemFacts, Transcription
+from asr_scaling.workload import AudioBatch
+
+if TYPE_CHECKING:
+    from asr_scaling.engine.transformers._loaded import Family
+    from asr_scaling.model.weights import Weights
+
+DTYPES = ("float32", "bfloat16", "float16")
+ATTENTION = ("eager", "sdpa", "flash_attention_2")
+CACHES = ("dynamic", "static", "none")
+
+
+@dataclass(frozen=True)
+class Transformers:
+    """``beam``: 1 is greedy. ``attention``: sdpa, eager or flash_attention_2. ``compile``: torch.compile the encoder
+    and the decoding step. ``cache``: of keys and values, dynamic, static or none. ``seed``: of random weights.
+    """
+
+    dtype: str = "float32"
+    beam: int = 1
+    attention: str = "sdpa"
+    compile: bool = False
+    cache: str = "dynamic"
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        for key, value, allowed in (
+            ("dtype", self.dtype, DTYPES),
+            ("attention", self.attention, ATTENTION),
+            ("cache", self.cache, CACHES),
+        ):
+            if value not in allowed:
+                raise ConfigError(f"engine.{key} must be one of {', '.join(allowed)}; got '{value}'.")
+        if self.beam < 1:
+            raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")
+
+    def check(self, model: ModelSpec) -> None:
+        """A family is known when this package has a module of its name."""
+        if not model.family.isidentifier() or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
+            raise EngineError(f"engine=transformers can't decode models of the family '{model.family}'.")
+
+    def load(self, model: ModelSpec, device: Device) -> TransformersSystem:
+        """Resolve the weights, load them, move them to the device."""
+        import torch
+        import transformers
+
+        from asr_scaling.engine.transformers._loaded import Loaded
+        from asr_scaling.model.weights import resolve
+
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        weights = resolve(model)
+        dtype = getattr(torch, self.dtype)
+        with _out_of_memory(model, device), torch.inference_mode():
+            network, features, tokenizer = self._parts(model, weights, dtype)
+            network = network.eval().to(device.torch_name)
+        if self.compile:
+            _compile(network)
+        loaded = Loaded(
+            spec=model,
+            model=network,
+            features=features,
+            tokenizer=tokenizer,
+            device=torch.device(device.torch_name),
+            dtype=dtype,
+            generate=self._generate_options(model),
+        )
+        family = importlib.import_module(f"{__name__}.{model.family}").Adapter(loaded)
+        return TransformersSystem(model, device, family, _facts(network, weights, self.dtype))
+
+    def _parts(self, model: ModelSpec, weights: Weights, dtype: Any) -> tuple[Any, Any, Any]:
+        """Network, feature extractor and tokenizer; no tokenizer with random weights."""
+        from asr_scaling.model import build
+
+        if weights.folder is None:
+            network = build.random_model(model, self.seed, dtype, attention=self.attention)
+            return network, build.feature_extractor(model), None
+        return build.pretrained(model, weights.folder, dtype, attention=self.attention)
+
+    def _generate_options(self, model: ModelSpec) -> dict[str, Any]:
+        options: dict[str, Any] = {"num_beams": self.beam} if self.beam > 1 else {}
+        if self.cache == "static":
+            options["cache_implementation"] = "static"
+        if self.cache == "none":
+            options["use_cache"] = False
+        if options and model.tokens_per_s is None:
+            raise EngineError(f"'{model.name}' decodes without steps: leave out engine.beam and engine.cache.")
+        return options
+
+
+class TransformersSystem:
+    """A model of the transformers library, loaded."""
+
+    def __init__(self, model: ModelSpec, device: Device, family: Family, facts: SystemFacts) -> None:
+        self.facts = facts
+        self._model, self._device = model, device
+        self._family: Family | None = family
+
+    @property
+    def modules(self) -> Mapping[str, Any]:
+        """Role → torch module."""
+        return self._family.modules if self._family else {}
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples in memory to texts."""
+        import torch
+
+        if self._family is None:
+            raise EngineError(f"'{self._model.name}' is closed; load it again.")
+        with _out_of_memory(self._model, self._device), torch.inference_mode():
+            return self._family.transcribe(batch, probe)
+
+    def close(self) -> None:
+        """Drop the model; a GPU's cached blocks go back to the driver."""
+        self._family = None
+        if self._device.kind == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+
+
+def _compile(network: Any) -> None:
+    """Compile the forward passes in place, so that hooks stay outside the compiled code."""
+    import torch
+
+    network.forward = torch.compile(network.forward)
+
+
+def _facts(network: Any, weights: Weights, dtype: str) -> SystemFacts:
+    tensors = [*network.parameters(), *network.buffers()]
+    unique = {tensor.data_ptr(): tensor for tensor in tensors}
+    return SystemFacts(
+        weights=weights.kind,
+        weights_source=weights.reason if weights.kind == "random" else weights.source,
+        weights_bytes=sum(tensor.numel() * tensor.element_size() for tensor in unique.values()),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        dtype=dtype,
+        details={"revision": weights.revision, "attention": network.config._attn_implementation},
+    )
+
+
+@contextmanager
+def _out_of_memory(model: ModelSpec, device: Device) -> Iterator[None]:
+    """Torch's ways of saying that memory is short, as one error."""
+    import torch
+
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError):
+            if "can't allocate memory" not in str(error) and "out of memory" not in str(error).lower():
+                raise
+        raise OutOfMemoryError(
+            f"'{model.name}' does not fit in the memory of {device.torch_name}; use a smaller batch.size or model."
+        ) from error

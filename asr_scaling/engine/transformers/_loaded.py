@@ -1,0 +1,106 @@
+"""What every family adapter is given, and the hooks by which a torch model tells a probe where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.ports import Probe, Transcription
+from asr_scaling.timing import NullProbe
+from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass
+class Loaded:
+    """A model in memory. ``tokenizer`` is None for random weights: no vocabulary comes with them.
+
+    ``generate``: keyword arguments for every call of the library's ``generate`` (beam, cache).
+    """
+
+    spec: ModelSpec
+    model: Any
+    features: Any
+    tokenizer: Any
+    device: torch.device
+    dtype: torch.dtype
+    generate: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def random(self) -> bool:
+        """True when the weights are random."""
+        return self.tokenizer is None
+
+    def inputs(self, batch: AudioBatch, probe: Probe, **options: Any) -> dict[str, Any]:
+        """Stages "features" and "transfer": padded model inputs on the device, floats in the model's dtype."""
+        probe.stage("features")
+        arrays = [utterance.audio for utterance in batch.utterances]
+        found = self.features(arrays, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt", **options)
+        probe.stage("transfer")
+        return {
+            key: value.to(self.device, self.dtype if value.is_floating_point() else None)
+            for key, value in found.items()
+        }
+
+    def planned_tokens(self, seconds: float) -> int:
+        """Tokens that speech of this length would yield: the decoding length of random weights; at least 1."""
+        return max(1, round(seconds * (self.spec.tokens_per_s or 0.0)))
+
+    def text(self, ids: Sequence[Sequence[int]]) -> tuple[str, ...]:
+        """Texts of token ids; of random weights the ids themselves, so that the stage has its work to do."""
+        if self.tokenizer is None:
+            return tuple(" ".join(map(str, row)) for row in ids)
+        return tuple(text.strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True))
+
+
+class Steps:
+    """Hooks on an encoder-decoder: stage marks around the encoder, a token mark after every decoding step."""
+
+    def __init__(self, model: Any, encoder: Any) -> None:
+        self.probe: Probe = NullProbe()
+        self.count = 0
+        encoder.register_forward_pre_hook(self._encode)
+        encoder.register_forward_hook(self._decode)
+        model.register_forward_hook(self._step)
+
+    def watch(self, probe: Probe) -> None:
+        """Tell ``probe`` from now on; steps are counted anew."""
+        self.probe, self.count = probe, 0
+
+    def _encode(self, *_: Any) -> None:
+        self.probe.stage("encoder")
+
+    def _decode(self, *_: Any) -> None:
+        self.probe.stage("decoder")
+
+    def _step(self, *_: Any) -> None:
+        self.count += 1
+        self.probe.token()
+
+
+class Family:
+    """How models of one family turn a batch into text. A family is one module of this package, named like it."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+
+    @property
+    def modules(self) -> dict[str, Any]:
+        """Role → torch module, for FLOPs and operators."""
+        raise NotImplementedError
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples to texts."""
+        raise NotImplementedError
+
+
+FamilyFactory = Callable[[Loaded], Family]
+
+
+def durations(batch: AudioBatch) -> tuple[float, ...]:
+    """Seconds of audio of each utterance."""
+    return tuple(utterance.duration_s for utterance in batch.utterances)

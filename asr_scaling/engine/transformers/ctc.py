@@ -1,0 +1,50 @@
+"""CTC models: wav2vec 2.0, HuBERT, Conformers. One forward pass, the best token of each frame, repeats collapsed."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from asr_scaling.engine.transformers._loaded import Family, durations
+from asr_scaling.ports import Probe, Transcription
+from asr_scaling.workload import AudioBatch
+
+
+class Adapter(Family):
+    """Greedy CTC. Repeats are collapsed before blanks are dropped, so double letters survive (Graves et al. 2006)."""
+
+    @property
+    def modules(self) -> dict[str, Any]:
+        """The encoder below the CTC head, and the whole model."""
+        model = self.loaded.model
+        return {"encoder": getattr(model, model.base_model_prefix, None) or model.encoder, "model": model}
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples to texts; frames that only padding gave are dropped before collapsing."""
+        loaded = self.loaded
+        inputs = loaded.inputs(batch, probe, padding=True)
+        probe.stage("encoder")
+        logits = loaded.model(**inputs).logits
+        probe.stage("decoder")
+        frames = logits.argmax(dim=-1).cpu().tolist()
+        probe.stage("text")
+        lengths = self._frames(batch, inputs, len(frames[0]))
+        rows = [row[:length] for row, length in zip(frames, lengths, strict=True)]
+        blank = loaded.model.config.pad_token_id
+        collapsed = [[token for token, _ in groupby(row) if token != blank] for row in rows]
+        texts = loaded.text(collapsed if loaded.random else rows)  # the tokenizer collapses for itself
+        return Transcription(texts, tuple(map(len, collapsed)), durations(batch))
+
+    def _frames(self, batch: AudioBatch, inputs: dict[str, Any], most: int) -> list[int]:
+        """Output frames that belong to each utterance."""
+        import torch
+
+        model = self.loaded.model
+        if hasattr(model, "_get_feat_extract_output_lengths"):
+            samples = torch.tensor([u.audio.size for u in batch.utterances])
+            found = model._get_feat_extract_output_lengths(samples)
+        elif "attention_mask" in inputs and hasattr(model, "_get_subsampling_output_length"):
+            found = model._get_subsampling_output_length(inputs["attention_mask"].sum(-1))
+        else:
+            return [most] * len(batch)
+        return [min(most, int(n)) for n in found]

@@ -1,0 +1,43 @@
+"""Moonshine: an encoder-decoder whose encoder sees just the audio that is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps, durations
+from asr_scaling.ports import Probe, Transcription
+from asr_scaling.workload import AudioBatch
+
+_MOST_TOKENS_PER_S = 6.5
+"""The authors' bound against endless repetition (Moonshine model card: 6.5 tokens per second)."""
+
+
+class Adapter(Family):
+    """One ``generate`` call whatever the length."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self._steps = Steps(loaded.model, loaded.model.model.encoder)
+
+    @property
+    def modules(self) -> dict[str, Any]:
+        """The encoder, and the whole model."""
+        return {"encoder": self.loaded.model.model.encoder, "model": self.loaded.model}
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples to texts."""
+        loaded, seconds = self.loaded, durations(batch)
+        self._steps.watch(probe)
+        inputs = loaded.inputs(batch, probe, padding=True)
+        steps = max(map(loaded.planned_tokens, seconds)) + 1
+        bound: dict[str, int] = {"max_new_tokens": max(2, int(max(seconds) * _MOST_TOKENS_PER_S))}
+        if loaded.random:
+            bound = {"min_new_tokens": steps, "max_new_tokens": steps}
+        ids = loaded.model.generate(**inputs, do_sample=False, **loaded.generate, **bound)[:, 1:].tolist()
+        probe.stage("text")
+        config = loaded.model.config
+        ends = {config.eos_token_id, config.pad_token_id, config.bos_token_id}
+        rows = [[token for token in row if token not in ends] for row in ids]
+        if loaded.random:
+            rows = [row[: loaded.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)]
+        return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)

@@ -1,0 +1,52 @@
+"""Token-and-duration transducers (Xu et al. 2023): each step emits a token and says how many frames to skip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps, durations
+from asr_scaling.ports import Probe, Transcription
+from asr_scaling.workload import AudioBatch
+
+_LOW = -1e4
+
+
+class Adapter(Family):
+    """Greedy transducer decoding. Random weights are made to walk through the frames at the pace of speech."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        if loaded.random:
+            loaded.model.register_forward_hook(self._pace)  # before the step is counted, after it is computed
+        self._steps = Steps(loaded.model, loaded.model.encoder)
+
+    @property
+    def modules(self) -> dict[str, Any]:
+        """The encoder, and the whole model."""
+        return {"encoder": self.loaded.model.encoder, "model": self.loaded.model}
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples to texts; blanks are dropped."""
+        loaded, seconds = self.loaded, durations(batch)
+        self._steps.watch(probe)
+        inputs = loaded.inputs(batch, probe, padding=True)
+        ids = loaded.model.generate(**inputs, do_sample=False, **loaded.generate).sequences[:, 1:].tolist()
+        probe.stage("text")
+        config = loaded.model.config
+        rows = [[token for token in row if token not in (config.blank_token_id, config.pad_token_id)] for row in ids]
+        if loaded.random:
+            rows = [row[: loaded.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)]
+        return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)
+
+    def _pace(self, module: Any, args: Any, output: Any) -> Any:
+        """Random weights: emit a token and skip as many frames as speech has per token, within the model's durations.
+
+        Frames per second follow from the encoder: 100 mel frames a second over its subsampling factor.
+        """
+        config = self.loaded.model.config
+        per_token = 100 / config.encoder_config.subsampling_factor / (self.loaded.spec.tokens_per_s or 1.0)
+        skip = max(1, min(len(config.durations) - 1, round(per_token)))
+        output.logits[..., config.blank_token_id] = _LOW
+        output.logits[..., config.vocab_size :] = _LOW
+        output.logits[..., config.vocab_size + skip] = 0.0
+        return output

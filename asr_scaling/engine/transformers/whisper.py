@@ -1,0 +1,84 @@
+"""Whisper and its distilled students: 30 s windows, long audio to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps, durations
+from asr_scaling.ports import Probe, Transcription
+from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
+
+_FRAMES = 3000
+"""Mel frames of a window: 30 s at 100 a second."""
+
+
+class Adapter(Family):
+    """One ``generate`` call up to 30 s; beyond, the library's sequential windows, which seek by timestamps.
+
+    Random weights can't seek by timestamps: they get one window each 30 s, with the planned number of tokens.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self._steps = Steps(loaded.model, loaded.model.model.encoder)
+        if loaded.random:
+            _complete_generation_config(loaded)
+        self._options: dict[str, Any] = {"do_sample": False, **loaded.generate}
+        if loaded.spec.multilingual:
+            self._options |= {"language": "en", "task": "transcribe"}
+
+    @property
+    def modules(self) -> dict[str, Any]:
+        """The encoder, and the whole model."""
+        return {"encoder": self.loaded.model.model.encoder, "model": self.loaded.model}
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples to texts; every second of audio is processed."""
+        loaded, seconds = self.loaded, durations(batch)
+        self._steps.watch(probe)
+        inputs = loaded.inputs(batch, probe, **self._padding(max(seconds)))
+        if loaded.random:
+            rows = self._windows(inputs["input_features"], seconds)
+        else:
+            long = inputs["input_features"].shape[-1] > _FRAMES
+            extra = {"return_timestamps": True, "condition_on_prev_tokens": False} if long else {}
+            rows = loaded.model.generate(**inputs, **self._options, **extra).tolist()
+        probe.stage("text")
+        eot = loaded.model.generation_config.eos_token_id
+        rows = [[token for token in row if token < eot] for row in rows]  # specials and timestamps lie above
+        return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)
+
+    def _padding(self, longest_s: float) -> dict[str, Any]:
+        window_s = self.loaded.spec.window_s or 30.0
+        if longest_s <= window_s:
+            return {"return_attention_mask": True}
+        whole = {"pad_to_multiple_of": round(window_s * SAMPLE_RATE_HZ)} if self.loaded.random else {}
+        return {"truncation": False, "padding": "longest", "return_attention_mask": True, **whole}
+
+    def _windows(self, features: Any, seconds: tuple[float, ...]) -> list[list[int]]:
+        """Random weights: the planned number of tokens for every 30 s window, the steps of its longest row."""
+        loaded, window_s = self.loaded, self.loaded.spec.window_s or 30.0
+        rows: list[list[int]] = [[] for _ in seconds]
+        for start in range(0, features.shape[-1], _FRAMES):
+            left = {i: min(window_s, s - start / 100) for i, s in enumerate(seconds) if s > start / 100}
+            plan = {i: loaded.planned_tokens(s) for i, s in left.items()}
+            steps = max(plan.values()) + 1  # the step that would give the end of text
+            window = features[list(plan), :, start : start + _FRAMES]
+            ids = loaded.model.generate(window, min_new_tokens=steps, max_new_tokens=steps, **self._options).tolist()
+            for row, (i, n) in zip(ids, plan.items(), strict=True):
+                rows[i] += row[-steps:][:n]
+        return rows
+
+
+def _complete_generation_config(loaded: Loaded) -> None:
+    """Give random weights the special token ids of Whisper's vocabulary (openai/whisper, tokenizer.py)."""
+    config, spec = loaded.model.generation_config, loaded.spec
+    start = loaded.model.config.decoder_start_token_id
+    languages = loaded.model.config.vocab_size - 51_766 if spec.multilingual else 99
+    config.is_multilingual = spec.multilingual
+    config.no_timestamps_token_id = start + languages + 6
+    config.suppress_tokens = config.begin_suppress_tokens = None
+    config.eos_token_id = start - 1
+    if spec.multilingual:
+        config.lang_to_id = {"<|en|>": start + 1}
+        config.task_to_id = {"translate": start + languages + 1, "transcribe": start + languages + 2}

@@ -1,0 +1,60 @@
+"""The error tree. Every message is one sentence that says what is wrong and how to mend it.
+
+AsrScalingError          anything this package raises on purpose
+├── ConfigError          an option has a value that can't work
+├── DataError            speech or transcripts that can't be used
+├── WeightsError         no weights where the user demanded them
+├── MissingExtraError    an optional package is not installed
+├── DeviceError          the device asked for is not on this machine
+├── EngineError          the engine can't run this model, or failed while running it
+│   └── OutOfMemoryError the workload does not fit; a result, not an accident
+├── TrackingError        the tracking store can't be reached or written
+└── PointInterrupted     Ctrl-C or SIGTERM arrived during a point
+"""
+
+from __future__ import annotations
+
+
+class AsrScalingError(Exception):
+    """Anything this package raises on purpose; ``str()`` of it is fit for a user."""
+
+
+class ConfigError(AsrScalingError):
+    """An option has a value that can't work."""
+
+
+class DataError(AsrScalingError):
+    """Speech or transcripts that can't be used."""
+
+
+class WeightsError(AsrScalingError):
+    """No weights were found where the user demanded them."""
+
+
+class MissingExtraError(AsrScalingError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"'{package}' is not installed: run  pip install 'asr-scaling[{extra}]'  and try again."
+        )
+
+
+class DeviceError(AsrScalingError):
+    """The device asked for is not on this machine."""
+
+
+class EngineError(AsrScalingError):
+    """The engine can't run this model, or failed while running it."""
+
+
+class OutOfMemoryError(EngineError):
+    """The workload does not fit in memory."""
+
+
+class TrackingError(AsrScalingError):
+    """The tracking store can't be reached or written."""
+
+
+class PointInterrupted(AsrScalingError):
+    """Ctrl-C or SIGTERM arrived while a point was being measured."""

@@ -1,0 +1,253 @@
+"""run(job) → RunRecord, a failure included: the only place where a point begins and ends."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from asr_scaling import caution
+from asr_scaling.caution import Caution
+from asr_scaling.environment import environment
+from asr_scaling.errors import AsrScalingError, DataError, OutOfMemoryError, PointInterrupted, TrackingError
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.pipeline import SCOPE, Pipeline, Session, measure
+from asr_scaling.ports import Batching, Dataset, Device, Engine, Measurement, Progress, Sink, System
+from asr_scaling.record import Findings, Metric, RunRecord, Status
+from asr_scaling.resident import release_memory, resident_bytes
+from asr_scaling.timing import NullProgress
+from asr_scaling.workload import Workload
+
+
+@dataclass(frozen=True)
+class Job:
+    """One point: a system under test, a workload, the measurements to take and where the record goes.
+
+    ``profiler``: name → measurement. ``folder``: where ``record.json`` and artifacts go, None to keep only the record
+    that ``run`` returns. ``config``: the options as the user wrote them, stored in the record.
+    """
+
+    model: ModelSpec
+    engine: Engine
+    device: Device
+    dataset: Dataset
+    batch: Batching
+    profiler: Mapping[str, Measurement]
+    pipeline: Pipeline = field(default_factory=Pipeline)
+    tracking: Sink | None = None
+    folder: Path | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+
+@dataclass
+class _Draft:
+    """The record as it grows, so that a failure keeps what was measured before it."""
+
+    system: dict[str, Any] = field(default_factory=dict)
+    dataset: dict[str, Any] = field(default_factory=dict)
+    metrics: list[Metric] = field(default_factory=list)
+    unavailable: dict[str, str] = field(default_factory=dict)
+    cautions: list[Caution] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    transcripts: list[Mapping[str, Any]] = field(default_factory=list)
+    artifacts: list[str] = field(default_factory=list)
+    job_s: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    session: Session | None = None
+    clock: float = field(default_factory=time.perf_counter)
+
+    def lap(self, name: str) -> None:
+        """Seconds since the last lap went into ``name``."""
+        now = time.perf_counter()
+        self.job_s[name] = self.job_s.get(name, 0.0) + now - self.clock
+        self.clock = now
+
+    def collect(self, name: str, findings: Findings) -> None:
+        """Take in what one measurement found."""
+        self.metrics.extend(findings.metrics)
+        self.unavailable.update(findings.unavailable)
+        self.cautions.extend(findings.cautions)
+        self.tags.update(findings.tags)
+        self.transcripts.extend(findings.transcripts)
+        self.artifacts.extend(findings.artifacts)
+        self.lap(name)
+
+
+def run(job: Job, progress: Progress | None = None, parent: str | None = None) -> RunRecord:
+    """Measure ``job``; the record's status says how it ended, and it is on disk and in the sink when this returns.
+
+    ``parent``: the token that the sink's ``open`` gave for the sweep. KeyboardInterrupt is raised again once the
+    interrupted point is recorded.
+    """
+    with TemporaryDirectory(prefix="asr_scaling-") as scratch:
+        folder = job.folder or Path(scratch)
+        started_at, draft = time.time(), _Draft(environment=dict(environment()))
+        status, reason, interrupt = _attempt(job, draft, folder, progress or NullProgress())
+        record = _record(job, draft, status, reason, started_at)
+        if job.folder is not None:
+            record.write(folder)
+        if job.tracking is not None:
+            record = _track(job.tracking, record, folder, parent)
+            if job.folder is not None and record.cautions != tuple(draft.cautions):
+                record.write(folder)
+    if interrupt is not None:
+        raise interrupt
+    return record
+
+
+def _attempt(
+    job: Job, draft: _Draft, folder: Path, progress: Progress
+) -> tuple[Status, str | None, BaseException | None]:
+    try:
+        with _terminated_is_interrupted():
+            _measure(job, draft, folder, progress)
+    except (OutOfMemoryError, MemoryError) as error:
+        return "out_of_memory", str(error) or "out of memory", None
+    except (KeyboardInterrupt, PointInterrupted) as error:
+        return "interrupted", "interrupted by the user or the scheduler", error
+    except AsrScalingError as error:
+        return "failed", str(error), None
+    except Exception as error:
+        (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        draft.artifacts.append("traceback.txt")
+        return "failed", f"{type(error).__name__}: {error} (details in traceback.txt)", None
+    return "ok", None, None
+
+
+def _measure(job: Job, draft: _Draft, folder: Path, progress: Progress) -> None:
+    job.engine.check(job.model)
+    draft.environment["device"] = dict(job.device.setup())
+    draft.lap("device")
+    progress.stage("dataset")
+    workload = job.dataset.load(job.pipeline.utterances)
+    draft.dataset = asdict(workload.info)
+    draft.cautions += _dataset_cautions(job.batch.size, workload)
+    draft.lap("dataset")
+    batches = tuple(job.batch.batches(workload.utterances))
+    if not batches:
+        raise DataError("The dataset gave no batch; check dataset and batch options.")
+    with _loaded(job, draft, progress) as (system, idle):
+        session = Session(
+            job.model, system, job.device, workload, batches, folder, progress, idle, draft.job_s["load"]
+        )
+        draft.session = session
+        draft.system = _system(job, system)
+        draft.cautions += _system_cautions(system)
+        measure(session, job.pipeline, job.profiler, draft.collect)
+
+
+@contextmanager
+def _loaded(job: Job, draft: _Draft, progress: Progress) -> Iterator[tuple[System, int]]:
+    """The loaded system and the resident bytes before it; memory is given back whatever happens."""
+    release_memory()
+    idle = resident_bytes()
+    draft.lap("idle")
+    progress.stage("load")
+    system = job.engine.load(job.model, job.device)
+    draft.lap("load")
+    try:
+        yield system, idle
+    finally:
+        system.close()
+        draft.lap("other")
+        del system
+        if draft.session is not None:
+            gc.collect()
+        release_memory()
+        draft.lap("close")
+
+
+def _system(job: Job, system: System) -> dict[str, Any]:
+    return {
+        "model": asdict(job.model),
+        "engine": type(job.engine).__module__.rpartition(".")[2],
+        "device": job.device.torch_name,
+        "facts": asdict(system.facts),
+    }
+
+
+def _dataset_cautions(size: int, workload: Workload) -> list[Caution]:
+    info, found = workload.info, []
+    if info.synthetic:
+        found.append(caution.synthetic_speech(info.name))
+    if info.left_out:
+        found.append(caution.left_out(", ".join(f"{n} {why}" for why, n in info.left_out.items())))
+    if len(workload.utterances) % size:
+        found.append(caution.partial_batch(size, len(workload.utterances)))
+    return found
+
+
+def _system_cautions(system: System) -> list[Caution]:
+    facts = system.facts
+    found = [caution.note(text) for text in facts.notes]
+    return [caution.random_weights(facts.weights_source), *found] if facts.random else found
+
+
+def _record(job: Job, draft: _Draft, status: Status, reason: str | None, started_at: float) -> RunRecord:
+    session = draft.session
+    if session is not None:
+        draft.job_s["engine_calls"] = session.engine_s
+    return RunRecord(
+        name=job.name or job.model.name,
+        status=status,
+        reason=reason,
+        config=job.config,
+        environment=draft.environment,
+        system=draft.system,
+        dataset=draft.dataset,
+        scope=SCOPE,
+        samples=session.samples if session else (),
+        metrics=tuple(draft.metrics),
+        unavailable=draft.unavailable,
+        cautions=tuple(draft.cautions),
+        tags=draft.tags,
+        transcripts=tuple(draft.transcripts),
+        artifacts=tuple(draft.artifacts),
+        job_s=draft.job_s,
+        started_at=started_at,
+        ended_at=time.time(),
+    )
+
+
+def _track(sink: Sink, record: RunRecord, folder: Path, parent: str | None) -> RunRecord:
+    try:
+        sink.write(record, folder, parent)
+    except TrackingError as error:
+        return replace(record, cautions=(*record.cautions, caution.not_tracked(str(error))))
+    return record
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """SIGTERM (a scheduler's time limit, ``kill``) becomes PointInterrupted, so that the point is recorded."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(signum: int, frame: object) -> None:
+        raise PointInterrupted("SIGTERM arrived during this point; run it again.")
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def failed(
+    name: str, reason: str, config: Mapping[str, Any], folder: Path, sink: Sink | None, parent: str | None
+) -> RunRecord:
+    """The record of a point that could not even be built, written and stored like any other."""
+    now = time.time()
+    record = RunRecord(name, "failed", config, environment(), reason, started_at=now, ended_at=now)
+    record.write(folder)
+    return _track(sink, record, folder, parent) if sink is not None else record

@@ -1,0 +1,70 @@
+"""The one table of metrics: name → unit, direction and meaning. Formatting lives in the reports, not here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from asr_scaling.errors import ConfigError
+
+Better = Literal["lower", "higher", "neither"]
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """What a metric's number means. ``unit`` is SI or "1" for a ratio."""
+
+    unit: str
+    better: Better
+    meaning: str
+
+
+METRICS: dict[str, MetricSpec] = {
+    "latency/mean_s": MetricSpec("s", "lower", "mean time of one call, samples in memory to text out"),
+    "latency/p50_s": MetricSpec("s", "lower", "median time of one call"),
+    "latency/p90_s": MetricSpec("s", "lower", "90th percentile of the time of one call"),
+    "latency/p95_s": MetricSpec("s", "lower", "95th percentile of the time of one call"),
+    "latency/p99_s": MetricSpec("s", "lower", "99th percentile of the time of one call"),
+    "latency/first_token_s": MetricSpec("s", "lower", "median time from call to the first decoded token"),
+    "latency/per_token_s": MetricSpec("s", "lower", "median time per decoding step after the first"),
+    "latency_per_utterance/*_s": MetricSpec("s", "lower", "time of one call divided by its batch size"),
+    "stage/*_s": MetricSpec("s", "lower", "mean time one call spends in the stage"),
+    "throughput/rtfx": MetricSpec("1", "higher", "audio seconds transcribed per wall second"),
+    "throughput/samples_per_s": MetricSpec("1/s", "higher", "utterances transcribed per wall second"),
+    "startup/load_s": MetricSpec("s", "lower", "time to load the model onto the device"),
+    "startup/first_call_s": MetricSpec("s", "lower", "time of the very first call, before any warm-up"),
+    "workload/audio_s": MetricSpec("s", "neither", "distinct audio of the workload"),
+    "workload/processed_audio_s": MetricSpec("s", "neither", "distinct audio the system really processed"),
+    "workload/iterations": MetricSpec("1", "neither", "calls in the timed pass"),
+    "workload/tokens_per_s": MetricSpec("1/s", "neither", "decoded tokens per second of audio"),
+    "memory/peak_rss_bytes": MetricSpec("B", "lower", "peak resident memory above the idle process"),
+    "memory/peak_device_bytes": MetricSpec("B", "lower", "peak memory allocated on the accelerator"),
+    "memory/weights_bytes": MetricSpec("B", "lower", "bytes of parameters and buffers"),
+    "memory/activations_bytes": MetricSpec("B", "lower", "peak minus weights"),
+    "memory/idle_rss_bytes": MetricSpec("B", "neither", "resident memory of the process before loading"),
+    "energy/total_j": MetricSpec("J", "lower", "energy of the energy pass"),
+    "energy/window_s": MetricSpec("s", "neither", "length of the energy pass"),
+    "energy/per_sample_j": MetricSpec("J", "lower", "energy per utterance"),
+    "energy/per_audio_second_j": MetricSpec("J/s", "lower", "energy per second of audio"),
+    "energy/power_w": MetricSpec("W", "lower", "mean power over the energy pass"),
+    "quality/wer": MetricSpec("1", "lower", "word errors over reference words, summed over utterances"),
+    "quality/cer": MetricSpec("1", "lower", "character errors over reference characters, summed over utterances"),
+    "quality/*": MetricSpec("1", "neither", "count behind WER and CER"),
+    "flops/encoder": MetricSpec("FLOP", "lower", "encoder, attention counted, per utterance"),
+    "flops/decoder_step": MetricSpec("FLOP", "lower", "one decoding step of one utterance, projection counted"),
+    "flops/utterance": MetricSpec("FLOP", "lower", "everything on the device for one utterance"),
+    "flops/encoder_thop": MetricSpec("FLOP", "neither", "encoder by thop's modules × 2: attention's matmuls missing"),
+    "flops/audio_s": MetricSpec("s", "neither", "duration of the utterance the FLOPs belong to"),
+    "ops/*_share": MetricSpec("1", "neither", "share of operator time"),
+}
+
+
+def metric_spec(name: str) -> MetricSpec:
+    """The table's row for ``name``; ConfigError for a name the table doesn't have."""
+    if name in METRICS:
+        return METRICS[name]
+    for pattern, spec in METRICS.items():
+        if "*" in pattern and fnmatchcase(name, pattern):
+            return spec
+    raise ConfigError(f"'{name}' is not in the table of metrics; add it to asr_scaling/metrics.py.")

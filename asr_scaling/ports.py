@@ -1,0 +1,202 @@
+"""The seams of the framework on one page: what can be replaced, and what each part may expect of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.record import Findings, RunRecord
+from asr_scaling.workload import AudioBatch, Utterance, Workload
+
+if TYPE_CHECKING:
+    from asr_scaling.pipeline import Session
+
+Phase = Literal["timed", "disturbing", "final"]
+PHASES: tuple[Phase, ...] = ("timed", "disturbing", "final")
+
+
+class DeviceMemory(Protocol):
+    """The accelerator's own memory."""
+
+    def reset(self) -> None:
+        """Forget the peak."""
+        ...
+
+    def peak_bytes(self) -> int | None:
+        """Most bytes allocated since ``reset``; None where the device has no memory of its own."""
+        ...
+
+
+class Device(Protocol):
+    """Where a system runs, and the clock that is right there.
+
+    ``torch_name``: what ``torch.device()`` takes ("cpu", "cuda:0"). ``kind``: "cpu" or "cuda".
+    ``memory``: the meter of the device's own memory; on a CPU a null object that knows nothing.
+    """
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def torch_name(self) -> str: ...  # noqa: D102
+    @property
+    def memory(self) -> DeviceMemory: ...  # noqa: D102
+
+    def setup(self) -> Mapping[str, Any]:
+        """Apply the options (threads, TF32 …) and return what is in force; DeviceError when it isn't there."""
+        ...
+
+    def mark(self) -> Any:
+        """Mark this moment on the device's own time line, without waiting for the device."""
+        ...
+
+    def seconds(self, marks: Sequence[Any]) -> list[float]:
+        """Wait for the device; then seconds from the first mark to each of ``marks``."""
+        ...
+
+
+class Probe(Protocol):
+    """What an engine tells while it transcribes. Everything up to the next call belongs to the stage named last."""
+
+    def stage(self, name: str) -> None:
+        """A stage begins: features, transfer, encoder, decoder, text, or one of the engine's own."""
+        ...
+
+    def token(self) -> None:
+        """One decoding step of the whole batch is complete."""
+        ...
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """What a system made of a batch; every tuple has one entry per utterance, in the batch's order.
+
+    ``tokens``: generated tokens that carry the text (no prompt, padding or end of text).
+    ``audio_s``: seconds of audio really processed: less than the utterance's duration means truncated.
+    ``steps``: decoding steps of the whole batch, 0 for models that don't decode step by step.
+    """
+
+    texts: tuple[str, ...]
+    tokens: tuple[int, ...]
+    audio_s: tuple[float, ...]
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class SystemFacts:
+    """What was really loaded: provenance of the weights, sizes, and whether texts mean anything."""
+
+    weights: str
+    weights_source: str
+    weights_bytes: int
+    parameters: int
+    dtype: str
+    notes: tuple[str, ...] = ()
+    details: Mapping[str, Any] | None = None
+
+    @property
+    def random(self) -> bool:
+        """True when the weights are random: then texts mean nothing and no WER may be computed."""
+        return self.weights == "random"
+
+
+class System(Protocol):
+    """A model loaded by an engine onto a device: the system under test.
+
+    ``modules``: role ("encoder", "decoder", "model") → torch module, empty where the engine has none to show.
+    """
+
+    @property
+    def facts(self) -> SystemFacts: ...  # noqa: D102
+    @property
+    def modules(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples in memory to texts. EngineError, OutOfMemoryError."""
+        ...
+
+    def close(self) -> None:
+        """Give all memory back. May be called twice."""
+        ...
+
+
+class Engine(Protocol):
+    """Software that runs models: transformers, faster-whisper, ONNX Runtime …"""
+
+    def check(self, model: ModelSpec) -> None:
+        """EngineError or MissingExtraError when this engine can't run ``model``; reads nothing, loads nothing."""
+        ...
+
+    def load(self, model: ModelSpec, device: Device) -> System:
+        """Load ``model`` onto ``device``. WeightsError, EngineError, OutOfMemoryError."""
+        ...
+
+
+class Dataset(Protocol):
+    """A source of speech with transcripts."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    def load(self, limit: int | None) -> Workload:
+        """At most ``limit`` utterances, the same ones at every call; DataError when there is none."""
+        ...
+
+
+class Batching(Protocol):
+    """How utterances become batches."""
+
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
+        """Batches of ``size``; every utterance is in at least one."""
+        ...
+
+
+class Measurement(Protocol):
+    """One kind of figure.
+
+    ``phase``: "timed" reads the samples of the timed pass and runs nothing; "disturbing" runs passes of its own after
+    it; "final" runs last and may transcribe whatever nobody transcribed yet.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def phase(self) -> Phase: ...  # noqa: D102
+
+    def measure(self, session: Session) -> Findings:
+        """Metrics, artifacts and warnings; what can't be measured here is returned as unavailable, with a reason."""
+        ...
+
+
+class Sink(Protocol):
+    """Where records go."""
+
+    def open(self, name: str, config: Mapping[str, Any]) -> str:
+        """Check that the store answers and begin a sweep; the token goes to ``write``. TrackingError."""
+        ...
+
+    def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
+        """Store one finished point whose ``record.json`` and artifacts lie in ``folder``. TrackingError."""
+        ...
+
+    def close(self, parent: str, status: str) -> None:
+        """End the sweep."""
+        ...
+
+
+class Progress(Protocol):
+    """Who is told how far a point is."""
+
+    def stage(self, name: str, expected_s: float | None = None) -> None:
+        """A stage of the point begins."""
+        ...
+
+    def advance(self, fraction: float) -> None:
+        """The stage is ``fraction`` (0…1) done."""
+        ...
+

@@ -1,0 +1,43 @@
+"""Memory of the batch that needs most: resident and on the device, weights apart from activations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from asr_scaling.pipeline import Session
+from asr_scaling.ports import Phase
+from asr_scaling.record import Findings, Metric
+from asr_scaling.resident import peak_resident
+
+_NO_DEVICE = "a CPU has no memory of its own; read memory/peak_rss_bytes"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One call on the batch with most padded audio, watched for its peak."""
+
+    name: str = field(default="memory", init=False)
+    phase: Phase = field(default="disturbing", init=False)
+
+    def measure(self, session: Session) -> Findings:
+        """Peaks in bytes. "Above the idle process" means above its resident memory just before the model was loaded."""
+        meter = session.device.memory
+        meter.reset()
+        with peak_resident() as peak:
+            session.transcribe(session.largest)
+        rss = max(0, peak.bytes - session.idle_rss_bytes)
+        on_device = meter.peak_bytes()
+        weights = session.system.facts.weights_bytes
+        metrics = [
+            Metric("memory/peak_rss_bytes", rss, 1),
+            Metric("memory/idle_rss_bytes", session.idle_rss_bytes, 1),
+            Metric("memory/weights_bytes", weights),
+            Metric("memory/activations_bytes", max(0, (rss if on_device is None else on_device) - weights), 1),
+        ]
+        if on_device is not None:
+            metrics.append(Metric("memory/peak_device_bytes", on_device, 1))
+        return Findings(
+            tuple(metrics),
+            {"memory/peak_device_bytes": _NO_DEVICE} if on_device is None else {},
+            tags={"memory/method": peak.method},
+        )

@@ -1,0 +1,94 @@
+"""WER and CER over every distinct utterance of the workload, by summed edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from asr_scaling.errors import ConfigError
+from asr_scaling.pipeline import Session
+from asr_scaling.ports import Phase
+from asr_scaling.record import Findings, Metric
+
+_METRICS = ("quality/wer", "quality/cer")
+NORMALISERS = ("whisper_english", "none")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """``normaliser``: whisper_english, as the Open ASR Leaderboard does, or none."""
+
+    normaliser: str = "whisper_english"
+    name: str = field(default="quality", init=False)
+    phase: Phase = field(default="final", init=False)
+
+    def __post_init__(self) -> None:
+        if self.normaliser not in NORMALISERS:
+            raise ConfigError(f"profiler.quality.normaliser must be one of {NORMALISERS}; got '{self.normaliser}'.")
+
+    def measure(self, session: Session) -> Findings:
+        """Transcribe what no pass transcribed yet, then score. Random weights are never scored."""
+        if session.system.facts.random:
+            return Findings(unavailable=dict.fromkeys(_METRICS, "the weights are random, so the texts mean nothing"))
+        self._finish(session)
+        pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in session.workload.utterances]
+        normalise, label = _normaliser(self.normaliser)
+        return score(pairs, normalise, {"quality/normaliser": label})
+
+    def _finish(self, session: Session) -> None:
+        for i, batch in enumerate(session.batches):
+            if any(utterance.id not in session.hypotheses for utterance in batch.utterances):
+                session.transcribe(batch)
+            session.progress.advance((i + 1) / len(session.batches))
+
+
+def score(pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str], tags: dict[str, str]) -> Findings:
+    """Edits of (id, reference, hypothesis), summed over utterances and divided by the reference's words (jiwer).
+
+    Utterances whose reference is empty once normalised have no WER: they are left out and counted.
+    """
+    import jiwer
+
+    rows: list[dict[str, Any]] = []
+    totals = dict.fromkeys(("substitutions", "deletions", "insertions", "words", "character_edits", "characters"), 0)
+    skipped = 0
+    for key, reference, hypothesis in pairs:
+        clean_reference, clean_hypothesis = normalise(reference), normalise(hypothesis)
+        row = {"id": key, "reference": reference, "hypothesis": hypothesis}
+        if not clean_reference.strip():
+            skipped += 1
+            rows.append(row | {"left_out": "empty reference"})
+            continue
+        words = jiwer.process_words(clean_reference, clean_hypothesis)
+        chars = jiwer.process_characters(clean_reference, clean_hypothesis)
+        edits = {name: getattr(words, name) for name in ("substitutions", "deletions", "insertions")}
+        counts = edits | {
+            "words": words.hits + words.substitutions + words.deletions,
+            "character_edits": chars.substitutions + chars.deletions + chars.insertions,
+            "characters": chars.hits + chars.substitutions + chars.deletions,
+        }
+        for name, count in counts.items():
+            totals[name] += count
+        rows.append(row | {"normalised_reference": clean_reference, "normalised_hypothesis": clean_hypothesis} | counts)
+    if not totals["words"]:
+        return Findings(unavailable=dict.fromkeys(_METRICS, "no utterance has a reference"), transcripts=tuple(rows))
+    n = len(rows) - skipped
+    edits_sum = totals["substitutions"] + totals["deletions"] + totals["insertions"]
+    metrics = [
+        Metric("quality/wer", edits_sum / totals["words"], n),
+        Metric("quality/cer", totals["character_edits"] / totals["characters"], n),
+        *(Metric(f"quality/{name}", value) for name, value in totals.items()),
+        Metric("quality/left_out", skipped),
+    ]
+    return Findings(tuple(metrics), transcripts=tuple(rows), tags=tags)
+
+
+def _normaliser(name: str) -> tuple[Callable[[str], str], str]:
+    """The function and the label with its version. Without its spelling map British spellings are not mapped."""
+    if name == "none":
+        return str.strip, "none"
+    from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
+
+    return EnglishTextNormalizer({}), f"whisper_english without spelling map (transformers {version('transformers')})"

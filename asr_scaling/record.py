@@ -1,0 +1,154 @@
+"""What is kept of a measured point: raw samples, metrics with units, typed cautions, and all that identifies it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from asr_scaling.cache import write_atomic
+from asr_scaling.caution import Caution
+from asr_scaling.errors import DataError
+from asr_scaling.metrics import metric_spec
+
+SCHEMA_VERSION = 1
+RECORD_FILE = "record.json"
+Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One timed call. Times in seconds on the device's time line.
+
+    ``stages`` add up to ``total_s``; what no stage claims is in stage "other".
+    ``step_s``: the decoding steps after the first, of every window; empty for models without steps.
+    ``tokens``: decoded tokens per utterance.
+    """
+
+    utterances: tuple[str, ...]
+    audio_s: float
+    processed_s: float
+    total_s: float
+    stages: Mapping[str, float]
+    first_token_s: float | None = None
+    step_s: tuple[float, ...] = ()
+    tokens: tuple[int, ...] = ()
+    started_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number with its unit and direction, both from the one table in metrics.py. ``n``: values behind it."""
+
+    name: str
+    value: float
+    n: int | None = None
+
+    def __post_init__(self) -> None:
+        metric_spec(self.name)
+        if not math.isfinite(self.value):
+            raise DataError(f"Metric '{self.name}' is {self.value}: report it as unavailable, with the reason.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Value, unit and direction; ``n`` where it is known."""
+        spec = metric_spec(self.name)
+        row: dict[str, Any] = {"value": self.value, "unit": spec.unit, "better": spec.better}
+        return row if self.n is None else row | {"n": self.n}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one measurement returns.
+
+    ``unavailable``: metric name → one sentence why it has no value. ``artifacts``: files written into the folder of
+    the point. ``tags``: facts that qualify the figures, shown wherever they are (``energy/method``).
+    """
+
+    metrics: tuple[Metric, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    cautions: tuple[Caution, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transcripts: tuple[Mapping[str, Any], ...] = ()
+    artifacts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One point of a sweep, measured or failed; everything a report needs and nothing that can't be JSON."""
+
+    name: str
+    status: Status
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    reason: str | None = None
+    system: Mapping[str, Any] = field(default_factory=dict)
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+    scope: str = ""
+    samples: tuple[Sample, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    cautions: tuple[Caution, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transcripts: tuple[Mapping[str, Any], ...] = ()
+    artifacts: tuple[str, ...] = ()
+    job_s: Mapping[str, float] = field(default_factory=dict)
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    schema: int = SCHEMA_VERSION
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Metric name → value."""
+        return {metric.name: metric.value for metric in self.metrics}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; ``from_json`` gives an equal record back."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain["samples"] = [asdict(sample) for sample in self.samples]
+        plain["metrics"] = {metric.name: metric.to_json() for metric in self.metrics}
+        plain["cautions"] = [asdict(caution) for caution in self.cautions]
+        return plain
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
+        """A record from ``to_json``'s values; DataError for another schema or a damaged record."""
+        if data.get("schema") != SCHEMA_VERSION:
+            raise DataError(
+                f"This record has schema {data.get('schema')}, and this version reads schema {SCHEMA_VERSION}: "
+                "measure the point again."
+            )
+        plain = dict(data)
+        try:
+            plain["samples"] = tuple(_sample(sample) for sample in data["samples"])
+            plain["metrics"] = tuple(Metric(k, v["value"], v.get("n")) for k, v in data["metrics"].items())
+            plain["cautions"] = tuple(Caution(**caution) for caution in data["cautions"])
+            plain["transcripts"] = tuple(data["transcripts"])
+            plain["artifacts"] = tuple(data["artifacts"])
+            return cls(**plain)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"This record is damaged ({error}): measure the point again.") from error
+
+    def write(self, folder: Path) -> Path:
+        """Write ``record.json`` into ``folder``, whole or not at all; returns its path."""
+        path = folder / RECORD_FILE
+        write_atomic(path, json.dumps(self.to_json(), indent=1, allow_nan=False, ensure_ascii=False).encode())
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> RunRecord:
+        """The record in ``path``; DataError when it can't be read."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} can't be read as a record ({error}): measure the point again.") from error
+        if not isinstance(data, dict):
+            raise DataError(f"{path} is not a record: measure the point again.")
+        return cls.from_json(data)
+
+
+def _sample(data: Mapping[str, Any]) -> Sample:
+    lists = {key: tuple(data[key]) for key in ("utterances", "step_s", "tokens")}
+    return Sample(**{**data, **lists})

@@ -1,0 +1,176 @@
+"""A sweep as Hydra runs it: begun and ended in the client, one point at a time in between, anywhere.
+
+Beside cli.py this is the only module that imports Hydra: its callbacks are the one hook that every launcher honours.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import InstantiationException
+from hydra.experimental.callback import Callback
+from hydra.types import TaskFunction
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from asr_scaling.errors import AsrScalingError, ConfigError
+
+_PARTS = ("_target_", "model", "engine", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
+
+
+def build(node: DictConfig | dict[str, Any]) -> Any:
+    """What a config node describes: the one place where YAML becomes objects. AsrScalingError as the part raised it."""
+    try:
+        return instantiate(node, _convert_="all")
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, AsrScalingError):
+                raise cause from None
+            cause = cause.__cause__
+        raise ConfigError(" ".join(str(error).split())) from error
+
+
+class SweepCallback(Callback):
+    """Opens the tracking store before the first point and closes it after the last. Also of a sweep of one.
+
+    ``parent`` travels with this object to the processes of any launcher.
+    """
+
+    def __init__(self) -> None:
+        self.parent: str | None = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Before anything is measured: a store that does not answer ends the sweep here."""
+        self._start(config, Path(config.hydra.sweep.dir), _count(config))
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """A single run is a sweep of one."""
+        self._start(config, Path(config.hydra.run.dir), 1)
+
+    def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
+        """In the process that measures."""
+        State.parent = self.parent
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Every point has ended."""
+        State.finish("FINISHED")
+
+    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """The point has ended."""
+        State.finish("FINISHED")
+
+    def _start(self, config: DictConfig, folder: Path, total: int) -> None:
+        from asr_scaling.display import Display
+
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(f"no permission to write {folder}")
+        except OSError as error:
+            _stop(f"The output folder can't be written ({error}): set hydra.sweep.dir or hydra.run.dir.")
+        try:
+            State.sink = build(config.tracking) if config.get("tracking") else None
+            if State.sink is not None:
+                name = f"{folder.parent.name} {folder.name}"
+                self.parent = State.sink.open(name, _plain(config))
+        except AsrScalingError as error:
+            _stop(str(error))
+        except Exception as error:  # anything else would only be a warning, and the sweep would go on
+            _stop(f"The sweep can't begin: {type(error).__name__}: {error}")
+        State.parent, State.folder = self.parent, folder
+        State.display = Display(total)
+
+
+class State:
+    """The sweep this process takes part in: one at a time, so one of each."""
+
+    parent: str | None = None
+    folder: Path | None = None
+    sink: Any = None
+    display: Any = None
+    failed: bool = False
+
+    @classmethod
+    def finish(cls, status: str) -> None:
+        """Show the table, end the parent run. Nothing happens the second time."""
+        display, folder, sink, parent = cls.display, cls.folder, cls.sink, cls.parent
+        cls.display = cls.folder = cls.sink = cls.parent = None
+        if display is None or folder is None:
+            return
+        from asr_scaling.report.read import read_records
+
+        display.close()
+        records = read_records(folder)
+        tracked = all(c.kind != "NotTracked" for record in records for c in record.cautions)
+        cls.failed = cls.failed or not tracked or any(record.status != "ok" for record in records)
+        hints = [f"Records: {folder}"]
+        if sink is not None and parent is not None:
+            try:
+                sink.close(parent, status)
+                hints.append(sink.hint())
+            except AsrScalingError as error:
+                cls.failed = True
+                hints.append(str(error))
+        display.results(records, f"{len(records)} point(s) of {folder}", hints)
+
+
+def point(config: DictConfig) -> None:
+    """Measure the point that Hydra composed; a point that can't be built is a record with the reason."""
+    from asr_scaling.job import failed, run
+    from asr_scaling.timing import NullProgress
+
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    plain, name = _plain(config), _name(config, hydra)
+    display = State.display
+    if display is not None:
+        display.begin(name)
+    try:
+        parts = {key: config[key] for key in _PARTS if key in config}
+        job = replace(build(parts), folder=folder, config=plain, name=name)
+    except AsrScalingError as error:
+        record = failed(name, str(error), plain, folder, State.sink, State.parent)
+    else:
+        record = run(job, display or NullProgress(), State.parent)
+    if display is not None:
+        display.end(record)
+
+
+def _name(config: DictConfig, hydra: Any) -> str:
+    choices = hydra.runtime.choices
+    length = config.dataset.get("length_s")
+    parts = [config.model.name, choices.engine, choices.device, f"b{config.batch.size}"]
+    return " ".join([*parts, f"{length:g}s"] if isinstance(length, (int, float)) else parts)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    """The options as plain values, Hydra's own left out."""
+    own = OmegaConf.masked_copy(config, [key for key in config if key not in ("hydra", "_target_")])
+    plain = OmegaConf.to_container(own, resolve=True)
+    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+
+
+def _count(config: DictConfig) -> int:
+    """Points of the sweep: the product of the values of every swept option."""
+    params = config.hydra.sweeper.get("params") or {}
+    texts = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
+    sizes = {}
+    for override in OverridesParser.create().parse_overrides(texts):
+        swept = override.is_sweep_override() and override.is_discrete_sweep()
+        sizes[override.get_key_element()] = len(list(override.sweep_string_iterator())) if swept else 1
+    return functools.reduce(operator.mul, sizes.values(), 1)
+
+
+def _stop(message: str) -> None:
+    """End the program: Hydra turns any other exception of a callback into a warning."""
+    sys.stderr.write(f"error: {message}\n")
+    raise SystemExit(1)

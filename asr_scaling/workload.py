@@ -1,0 +1,106 @@
+"""What a system under test is fed: utterances, batches of them, and where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_scaling.errors import DataError
+
+SAMPLE_RATE_HZ = 16_000
+"""Every model in ``conf/model`` takes mono speech at this rate."""
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """Speech and the exact words spoken in it.
+
+    ``audio``: float32 in [-1, 1], shape ``[samples]``, mono, 16 kHz, made read-only here.
+    ``reference``: the transcript of all of ``audio`` and of nothing else.
+    ``parts``: ids of the utterances joined into this one; empty for a natural utterance.
+    Raises DataError for audio of another shape or type, empty or not finite.
+    """
+
+    id: str
+    audio: NDArray[np.float32]
+    reference: str
+    speaker: str | None = None
+    parts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.audio.ndim != 1 or self.audio.dtype != np.float32:
+            raise DataError(f"Utterance '{self.id}' is not mono float32 audio; decode it with load_audio().")
+        if self.audio.size == 0:
+            raise DataError(f"Utterance '{self.id}' has no audio; remove it from the dataset.")
+        if not np.isfinite(self.audio).all():
+            raise DataError(f"Utterance '{self.id}' holds NaN or infinite samples; export it again.")
+        self.audio.setflags(write=False)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio."""
+        return self.audio.size / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Where a workload came from, enough to find it again; ``digest`` covers ids, audio and references.
+
+    ``synthetic``: speech made by a synthesiser; its WER says nothing about people.
+    ``available``: utterances the dataset offered before ``limit`` cut it, None when it was streamed.
+    ``left_out``: reason → number of utterances not used for that reason.
+    ``decode_s``: seconds spent reading, decoding and resampling, which no latency includes.
+    ``silence_s``: seconds of ``audio_s`` that are digital silence, added to make fragments of one exact length.
+    """
+
+    name: str
+    source: str
+    licence: str
+    digest: str
+    utterances: int
+    audio_s: float
+    synthetic: bool = False
+    split: str | None = None
+    revision: str | None = None
+    length_s: float | None = None
+    seed: int = 42
+    available: int | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    decode_s: float = 0.0
+    cached: bool = False
+    silence_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The distinct utterances of a measurement, in their order, and their provenance."""
+
+    utterances: tuple[Utterance, ...]
+    info: DatasetInfo
+
+
+@dataclass(frozen=True)
+class AudioBatch:
+    """Utterances transcribed by one call. Never empty."""
+
+    utterances: tuple[Utterance, ...]
+
+    def __post_init__(self) -> None:
+        if not self.utterances:
+            raise DataError("A batch needs at least one utterance.")
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of speech in the batch, padding not counted."""
+        return sum(u.duration_s for u in self.utterances)
+
+    @property
+    def padded_s(self) -> float:
+        """Seconds of audio once every utterance is padded to the longest."""
+        return max(u.duration_s for u in self.utterances) * len(self.utterances)
