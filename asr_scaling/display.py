@@ -71,8 +71,7 @@ class Display:
     def results(self, records: list[RunRecord], title: str, hints: list[str]) -> None:
         """The table of all points, what to know about it, and where to look next; on standard output."""
         out = Console()
-        if not out.is_terminal:
-            out = Console(width=_WIDE)
+        out = out if out.is_terminal else Console(width=_WIDE)
         if records:
             out.print(points_table(records, title))
             for line in notes(records):

@@ -23,10 +23,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from asr_scaling.errors import AsrScalingError, ConfigError
 
-_PARTS = ("_target_", "model", "engine", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
+_PARTS = ("model", "engine", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
 
 
-def build(node: DictConfig | dict[str, Any]) -> Any:
+def build(node: dict[str, Any]) -> Any:
     """What a config node describes: the one place where YAML becomes objects. AsrScalingError as the part raised it."""
     try:
         return instantiate(node, _convert_="all")
@@ -37,6 +37,18 @@ def build(node: DictConfig | dict[str, Any]) -> Any:
                 raise cause from None
             cause = cause.__cause__
         raise ConfigError(" ".join(str(error).split())) from error
+
+
+def build_job(plain: dict[str, Any]) -> Any:
+    """The job that a point's options describe."""
+    return build({"_target_": "asr_scaling.job.Job", **{key: plain[key] for key in _PARTS if key in plain}})
+
+
+def options(config: DictConfig) -> dict[str, Any]:
+    """A point's options as plain values, Hydra's own left out."""
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    plain = OmegaConf.to_container(own, resolve=True)
+    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
 
 
 class SweepCallback(Callback):
@@ -78,16 +90,16 @@ class SweepCallback(Callback):
         except OSError as error:
             _stop(f"The output folder can't be written ({error}): set hydra.sweep.dir or hydra.run.dir.")
         try:
-            State.sink = build(config.tracking) if config.get("tracking") else None
+            plain = options(config)
+            State.sink = build(plain["tracking"]) if plain.get("tracking") else None
             if State.sink is not None:
-                name = f"{folder.parent.name} {folder.name}"
-                self.parent = State.sink.open(name, _plain(config))
+                self.parent = State.sink.open(f"{folder.parent.name} {folder.name}", plain)
         except AsrScalingError as error:
             _stop(str(error))
         except Exception as error:  # anything else would only be a warning, and the sweep would go on
             _stop(f"The sweep can't begin: {type(error).__name__}: {error}")
         State.parent, State.folder = self.parent, folder
-        State.display = Display(total)
+        State.total, State.display = total, Display(total)
 
 
 class State:
@@ -97,6 +109,7 @@ class State:
     folder: Path | None = None
     sink: Any = None
     display: Any = None
+    total: int = 0
     failed: bool = False
 
     @classmethod
@@ -120,7 +133,7 @@ class State:
             except AsrScalingError as error:
                 cls.failed = True
                 hints.append(str(error))
-        display.results(records, f"{len(records)} point(s) of {folder}", hints)
+        display.results(records, f"{len(records)} of {cls.total} points", hints)
 
 
 def point(config: DictConfig) -> None:
@@ -130,13 +143,12 @@ def point(config: DictConfig) -> None:
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    plain, name = _plain(config), _name(config, hydra)
+    plain, name = options(config), _name(config, hydra)
     display = State.display
     if display is not None:
         display.begin(name)
     try:
-        parts = {key: config[key] for key in _PARTS if key in config}
-        job = replace(build(parts), folder=folder, config=plain, name=name)
+        job = replace(build_job(plain), folder=folder, config=plain, name=name)
     except AsrScalingError as error:
         record = failed(name, str(error), plain, folder, State.sink, State.parent)
     else:
@@ -150,13 +162,6 @@ def _name(config: DictConfig, hydra: Any) -> str:
     length = config.dataset.get("length_s")
     parts = [config.model.name, choices.engine, choices.device, f"b{config.batch.size}"]
     return " ".join([*parts, f"{length:g}s"] if isinstance(length, (int, float)) else parts)
-
-
-def _plain(config: DictConfig) -> dict[str, Any]:
-    """The options as plain values, Hydra's own left out."""
-    own = OmegaConf.masked_copy(config, [key for key in config if key not in ("hydra", "_target_")])
-    plain = OmegaConf.to_container(own, resolve=True)
-    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
 
 
 def _count(config: DictConfig) -> int:

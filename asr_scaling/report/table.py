@@ -13,18 +13,30 @@ _MISSING = "–"
 
 
 def points_table(records: Sequence[RunRecord], title: str) -> Table:
-    """One row a point. A figure that could not be measured is a dash; how energy was got is in its column's title."""
+    """One row a point; what is the same in every row stands in the title. A dash: not measured, see the notes."""
+    rows = [_identity(record) for record in records]
+    varying = [key for key in rows[0] if key == "model" or len({row[key] for row in rows}) > 1]
+    fixed = [rows[0][key] for key in rows[0] if key not in varying]
     methods = sorted({record.tags.get("energy/method", "") for record in records} - {""})
-    energy = f"J/utt.\n{', '.join(methods)}" if methods else "J/utt."
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("model", "weights", "device", "batch", "length"):
-        table.add_column(heading, justify="left" if heading in ("model", "weights", "device") else "right", no_wrap=True)
-    columns = _columns(energy)
+    synthetic = any(record.dataset.get("synthetic") for record in records)
+    columns = _columns(
+        f"J/utt.\n{', '.join(methods)}" if methods else "J/utt.", "synthetic\nspeech" if synthetic else ""
+    )
+    table = Table(
+        title=" · ".join([title, *fixed]),
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for key in varying:
+        table.add_column(key, justify="right" if key == "batch" else "left", no_wrap=True)
     for heading, _ in columns:
-        table.add_column(heading, justify="right")
-    table.add_column("status")
-    for record in records:
-        table.add_row(*_identity(record), *(show(record) for _, show in columns), _status(record))
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    for record, row in zip(records, rows, strict=True):
+        table.add_row(*(row[key] for key in varying), *(show(record) for _, show in columns), _status(record))
     return table
 
 
@@ -44,14 +56,14 @@ def notes(records: Iterable[RunRecord]) -> list[str]:
 _FEW = "p99 (and often p95) rests on fewer calls than can support it; read p50, or raise pipeline.min_iterations."
 
 
-def _columns(energy: str) -> list[tuple[str, Callable[[RunRecord], str]]]:
+def _columns(energy: str, wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:
     return [
         ("RTFx", _number("throughput/rtfx", 1, ".1f")),
         ("p50\nms", _number("latency/p50_s", 1000, ".0f")),
-        ("1st token\nms", _number("latency/first_token_s", 1000, ".0f")),
-        ("ms/token", _number("latency/per_token_s", 1000, ".1f")),
-        ("WER\n%", _wer),
-        ("peak RSS\nMB", _number("memory/peak_rss_bytes", 1e-6, ".0f")),
+        ("1st tok\nms", _number("latency/first_token_s", 1000, ".0f")),
+        ("ms/tok", _number("latency/per_token_s", 1000, ".1f")),
+        (f"WER %\n{wer}", _number("quality/wer", 100, ".1f")),
+        ("RSS\nMB", _number("memory/peak_rss_bytes", 1e-6, ".0f")),
         ("weights\nMB", _number("memory/weights_bytes", 1e-6, ".0f")),
         (energy, _number("energy/per_sample_j", 1, ".1f")),
         ("GFLOP\n/utt.", _number("flops/utterance", 1e-9, ".1f")),
@@ -66,25 +78,17 @@ def _number(name: str, factor: float, form: str) -> Callable[[RunRecord], str]:
     return show
 
 
-def _wer(record: RunRecord) -> str:
-    value = record.values.get("quality/wer")
-    if value is None:
-        return _MISSING
-    return f"{100 * value:.1f}" + ("s" if record.dataset.get("synthetic") else "")
-
-
-def _identity(record: RunRecord) -> tuple[str, ...]:
+def _identity(record: RunRecord) -> dict[str, str]:
     config = record.config
-    model = config.get("model", {}).get("name", record.name)
-    facts = record.system.get("facts", {})
     length = config.get("dataset", {}).get("length_s")
-    return (
-        str(model),
-        str(facts.get("weights", _MISSING)),
-        str(record.system.get("device", _MISSING)),
-        str(config.get("batch", {}).get("size", _MISSING)),
-        "natural" if length is None else f"{length:g} s",
-    )
+    return {
+        "model": str(config.get("model", {}).get("name", record.name)),
+        "weights": f"{record.system.get('facts', {}).get('weights', _MISSING)} weights",
+        "device": str(record.system.get("device", _MISSING)),
+        "batch": f"b{config.get('batch', {}).get('size', _MISSING)}",
+        "length": "natural lengths" if length is None else f"{length:g} s",
+        "dataset": str(record.dataset.get("name", _MISSING)),
+    }
 
 
 def _status(record: RunRecord) -> str:

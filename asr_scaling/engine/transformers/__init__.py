@@ -86,9 +86,15 @@ class Transformers:
         from asr_scaling.model import build
 
         if weights.folder is None:
-            network = build.random_model(model, self.seed, dtype, attention=self.attention)
+            network = build.random_model(model, self.seed, dtype)
+            network.set_attn_implementation(self.attention)
             return network, build.feature_extractor(model), None
-        return build.pretrained(model, weights.folder, dtype, attention=self.attention)
+        import transformers
+
+        folder = str(weights.folder)
+        network = build.auto_class(model).from_pretrained(folder, dtype=dtype, attn_implementation=self.attention)
+        features = transformers.AutoFeatureExtractor.from_pretrained(folder)
+        return network, features, transformers.AutoTokenizer.from_pretrained(folder)
 
     def _generate_options(self, model: ModelSpec) -> dict[str, Any]:
         options: dict[str, Any] = {"num_beams": self.beam} if self.beam > 1 else {}

@@ -1,0 +1,129 @@
+"""Opening rows of Parquet, on the Hugging Face hub or on disk, and saying in one sentence why it did not work."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.errors import DataError
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows: of ``files`` when there are any, else of the hub's ``repository``; ``audio`` and more ``columns``.
+
+    ``shuffle``: (seed, buffer size), or None for the order in which they are stored.
+    """
+
+    repository: str
+    config: str | None
+    split: str
+    revision: str | None
+    audio: str
+    columns: Mapping[str, str]
+    files: Sequence[Path] | None = None
+    shuffle: tuple[int, int] | None = None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Rows that have every column, the audio as ``{"bytes", "path"}``. DataError."""
+        if self.files is None:
+            _check_hub(self.repository)
+        try:
+            stream = self._open()
+            self._check_columns(stream.column_names)
+            yield from self._prepared(stream)
+        except DataError:
+            raise
+        except Exception as error:  # whatever datasets, pyarrow, fsspec or httpx raise
+            raise self._explained(error) from error
+
+    def _open(self) -> Any:
+        from datasets import load_dataset
+
+        if self.files is not None:
+            names = [glob.escape(str(path)) for path in self.files]
+            return load_dataset("parquet", data_files={"train": names}, split="train", streaming=True)
+        return load_dataset(self.repository, self.config, split=self.split, revision=self.revision, streaming=True)
+
+    def _prepared(self, stream: Any) -> Any:
+        from datasets import Audio
+
+        wanted = [self.audio, *self.columns.values()]
+        # decode=True would need torchcodec and FFmpeg
+        stream = stream.select_columns(list(dict.fromkeys(wanted))).cast_column(self.audio, Audio(decode=False))
+        if self.shuffle is not None:
+            seed, buffer = self.shuffle
+            stream = stream.shuffle(seed=seed, buffer_size=buffer)
+        return stream
+
+    def _check_columns(self, present: Sequence[str] | None) -> None:
+        for key, column in {"audio_column": self.audio, **self.columns}.items():
+            if present is not None and column not in present:
+                raise DataError(
+                    f"{self._what} has no column '{column}' but {', '.join(present)}; set dataset.{key} to one of them"
+                    f"{'' if key in {'audio_column', 'text_column'} else ' or to null'}."
+                )
+
+    @property
+    def _what(self) -> str:
+        if self.files is not None:
+            return f"'{self.files[0]}'" if len(self.files) == 1 else f"'{self.files[0].parent}'"
+        return f"'{self.repository}'"
+
+    def _explained(self, error: Exception) -> DataError:
+        """The error as one sentence; the messages are those of datasets 5 (load.py, builder.py)."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        short = text[:200].rstrip(".")
+        if self.files is not None:
+            return DataError(f"{self._what} can't be read as Parquet ({short}); download or write it again.")
+        for signs, sentence in _EXPLAINED.items():
+            if any(sign in text for sign in signs):
+                return DataError(sentence.format(**vars(self), short=short))
+        return DataError(f"Streaming {self._what} failed ({short}); try again, or set dataset.path to Parquet files.")
+
+
+_EXPLAINED = {
+    ("gated", "401 Client", "403 Client", "Unauthorized", "Forbidden"): (
+        "'{repository}' is gated: accept its terms at https://huggingface.co/datasets/{repository}, then run"
+        "  hf auth login  or set HF_TOKEN."
+    ),
+    ("BuilderConfig", "Config name is missing"): (
+        "'{repository}' has no config '{config}' ({short}); set dataset.config."
+    ),
+    ("Bad split", "Unknown split"): "'{repository}' has no split '{split}' ({short}); set dataset.split.",
+    ("scripts are no longer supported",): (
+        "Revision '{revision}' of '{repository}' holds a loading script and no Parquet; set dataset.revision to one "
+        "with Parquet (often refs/convert/parquet) or dataset.repository to a mirror."
+    ),
+    ("doesn't exist",): (
+        "There is no '{repository}' at revision '{revision}' that you may read; check dataset.repository and "
+        "dataset.revision, or log in with  hf auth login  if it is private."
+    ),
+}
+"""What the messages of others contain → what to tell the user; the first that fits."""
+
+
+def parquet_files(path: str | Sequence[str]) -> list[Path]:
+    """The files that ``path`` means: a file, several, or every ``*.parquet`` below a folder. DataError."""
+    files: list[Path] = []
+    for one in [path] if isinstance(path, str) else path:
+        place = Path(str(one)).expanduser()
+        found = sorted(place.rglob("*.parquet")) if place.is_dir() else [place] if place.is_file() else []
+        if not found:
+            raise DataError(f"There is no Parquet file at '{one}'; set dataset.path to a file or a folder of them.")
+        files += [file.absolute() for file in found]
+    return files
+
+
+def _check_hub(repository: str) -> None:
+    """Ask first: without a network, datasets retries for half a minute."""
+    from asr_scaling.model.weights import hub_reachable
+
+    if not hub_reachable():
+        raise DataError(
+            f"The Hugging Face hub can't be reached to stream '{repository}'; set dataset.path to Parquet files of it, "
+            "or use dataset=demo."
+        )

@@ -1,0 +1,138 @@
+"""What the datasets that are stored as Parquet share: every name in them is an option, so that mirrors work too."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.dataset._audio import load_audio
+from asr_scaling.dataset._hub import Rows, parquet_files
+from asr_scaling.dataset._workload import Origin, check_limit, file_sha256, joined, natural
+from asr_scaling.dataset.fragments import Shape
+from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.workload import Utterance, Workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParquetDataset:
+    """Speech streamed from Parquet: from the hub's ``repository``, or from ``path`` (files or a folder) if it is set.
+
+    With a limit, or to make fragments, rows are shuffled with ``seed`` through a buffer of ``shuffle_buffer`` rows,
+    because such sets may be stored longest-first. **A bias remains**: of each shard, a sample of n comes out of the
+    first ``n + shuffle_buffer`` rows. A buffer as large as the split removes it and reads all of it first; so does
+    limit=null. ``id_column=null`` names utterances after their bytes and leaves out repeated ones.
+
+    Fragments are cached by what is written here: pin ``revision`` to a commit to be sure that it means one thing.
+    Raises ConfigError at once for options that can't work; ``load`` raises DataError.
+    """
+
+    name: str
+    repository: str
+    split: str
+    licence: str
+    config: str | None = None
+    revision: str | None = "main"
+    audio_column: str = "audio"
+    text_column: str = "text"
+    id_column: str | None = "id"
+    speaker_column: str | None = None
+    path: str | Sequence[str] | None = None
+    shuffle_buffer: int = 1000
+    length_s: float | None = None
+    seed: int = 42
+    silence_s: float = 0.2
+
+    def __post_init__(self) -> None:
+        for key in ("repository", "split", "audio_column", "text_column"):
+            if not isinstance(value := getattr(self, key), str) or not value:
+                raise ConfigError(f"dataset.{key}={value} can't work; give its name.")
+        buffer = self.shuffle_buffer
+        if isinstance(buffer, bool) or not isinstance(buffer, int) or buffer < 1:
+            raise ConfigError(f"dataset.shuffle_buffer={buffer} can't work; give a number of rows from 1 upwards.")
+        _ = self.shape
+
+    @property
+    def shape(self) -> Shape:
+        """The three options that decide what a workload looks like, checked."""
+        return Shape(self.length_s, self.seed, self.silence_s)
+
+    def load(self, limit: int | None) -> Workload:
+        """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""
+        check_limit(limit)
+        files = None if self.path is None else parquet_files(self.path)
+        natural_length = self.length_s is None
+        rows = self._rows(files, shuffle=not (natural_length and limit is None))
+
+        def stream(left_out: Counter[str]) -> Iterator[Utterance]:
+            return self._utterances(rows, left_out)
+
+        if files is None:
+            source = f"hub:{self.repository}" + (f"/{self.config}" if self.config else "")
+            origin = Origin(self.name, source, self.licence, False, self.split, self.revision)
+        else:
+            origin = Origin(self.name, ", ".join(map(str, files)), self.licence, False, self.split)
+        if natural_length:
+            return natural(stream, origin, self.shape, limit, None)
+        return joined(stream, origin, self.shape, limit, identity=self._identity(files))
+
+    def _rows(self, files: Sequence[Path] | None, shuffle: bool) -> Rows:
+        columns = {"text_column": self.text_column, "id_column": self.id_column, "speaker_column": self.speaker_column}
+        return Rows(
+            repository=self.repository,
+            config=self.config,
+            split=self.split,
+            revision=self.revision,
+            audio=self.audio_column,
+            columns={key: column for key, column in columns.items() if column is not None},
+            files=files,
+            shuffle=(self.seed, self.shuffle_buffer) if shuffle else None,
+        )
+
+    def _identity(self, files: Sequence[Path] | None) -> dict[str, Any]:
+        """Everything that decides which utterances there are and in which order."""
+        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "path"}
+        digests = None if files is None else [file_sha256(path) for path in files]
+        return {"kind": type(self).__name__, "files": digests, **options}
+
+    def words(self, text: str) -> tuple[str, str | None]:
+        """The reference that ``text`` stands for, and why the utterance must be left out, if it must."""
+        reference = " ".join(text.split())
+        return reference, None if reference else "no transcript"
+
+    def _utterances(self, rows: Rows, left_out: Counter[str]) -> Iterator[Utterance]:
+        seen: set[str] = set()
+        for row in rows:
+            reference, reason = self.words(str(row[self.text_column] or ""))
+            if reason is None and (name := self._id(row)) in seen:
+                if self.id_column is not None:
+                    raise DataError(
+                        f"Two rows of '{self.name}' have the id '{name}'; set dataset.id_column to another column or "
+                        "to null."
+                    )
+                reason = "the same audio again"
+            if reason is not None:
+                left_out[reason] += 1
+                continue
+            seen.add(name)
+            speaker = None if self.speaker_column is None else row[self.speaker_column]
+            audio = load_audio(_bytes(row[self.audio_column], name), name)
+            yield Utterance(name, audio, reference, None if speaker is None else str(speaker))
+
+    def _id(self, row: dict[str, Any]) -> str:
+        if self.id_column is None:
+            return hashlib.sha256(_bytes(row[self.audio_column], "a row")).hexdigest()[:16]
+        if row[self.id_column] is None:
+            raise DataError(f"A row of '{self.name}' has no '{self.id_column}'; set dataset.id_column=null.")
+        return str(row[self.id_column])
+
+
+def _bytes(audio: Any, name: str) -> bytes:
+    """The file inside a row."""
+    data = audio.get("bytes") if isinstance(audio, dict) else None
+    if not isinstance(data, bytes):
+        raise DataError(f"'{name}' has no audio bytes in its row; use Parquet files with the audio inside them.")
+    return data

@@ -1,0 +1,98 @@
+"""Fragments kept on disk between runs: whole and verified, or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr_scaling.cache import cache_dir, new_folder
+from asr_scaling.errors import DataError
+from asr_scaling.workload import SAMPLE_RATE_HZ, Utterance
+
+VERSION = 1
+"""Raise it whenever the same settings would give other fragments, or the files another layout."""
+
+
+def key(identity: Mapping[str, Any]) -> str:
+    """sha256 over everything that shaped the fragments, this module's version and the sample rate included."""
+    return _sha(_canonical({"version": VERSION, "sample_rate_hz": SAMPLE_RATE_HZ, **identity}))
+
+
+def read(name: str) -> tuple[list[Utterance], dict[str, Any]] | None:
+    """The fragments and facts stored as ``name``; None when there are none or when any byte of them has changed."""
+    try:
+        folder = cache_dir("fragments") / name
+        stored = json.loads((folder / "index.json").read_bytes())
+        body = stored["body"]
+        if stored["sha256"] != _sha(_canonical(body)):
+            return None
+        return [_read_one(folder, item) for item in body["fragments"]], dict(body["facts"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, DataError):
+        return None
+
+
+def _read_one(folder: Path, item: Mapping[str, Any]) -> Utterance:
+    data = (folder / item["file"]).read_bytes()
+    if _sha(data) != item["sha256"]:
+        raise DataError(f"'{item['file']}' has changed; it is made again.")
+    audio = np.load(io.BytesIO(data), allow_pickle=False)
+    return Utterance(item["id"], audio, item["reference"], item["speaker"], tuple(item["parts"]))
+
+
+def write(name: str, utterances: Sequence[Utterance], facts: Mapping[str, Any]) -> None:
+    """Store under ``name``; what lies there is damaged, or ``read`` would have returned it, and is put aside first.
+
+    A full or read-only disk is no error: the fragments are in memory already.
+    """
+    with contextlib.suppress(OSError):
+        target = cache_dir("fragments") / name
+        if read(name) is not None:  # another process was faster
+            return
+        _put_aside(target)
+        with new_folder(target) as folder:
+            items = [_write_one(folder, f"{i:05d}.npy", utterance) for i, utterance in enumerate(utterances)]
+            body = {"fragments": items, "facts": dict(facts)}
+            index = {"sha256": _sha(_canonical(body)), "body": body}
+            (folder / "index.json").write_bytes(_canonical(index))
+
+
+def _write_one(folder: Path, file: str, utterance: Utterance) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    np.save(buffer, utterance.audio, allow_pickle=False)
+    data = buffer.getvalue()
+    (folder / file).write_bytes(data)
+    return {
+        "id": utterance.id,
+        "file": file,
+        "sha256": _sha(data),
+        "reference": utterance.reference,
+        "speaker": utterance.speaker,
+        "parts": list(utterance.parts),
+    }
+
+
+def _put_aside(target: Path) -> None:
+    """Move a damaged folder away in one step, then delete it."""
+    if not target.exists():
+        return
+    scratch = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
+    with contextlib.suppress(OSError):
+        target.rename(scratch / "entry")
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

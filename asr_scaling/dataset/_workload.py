@@ -1,0 +1,160 @@
+"""What every dataset does with its utterances: take some, or make fragments of them, and say where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.dataset import _store
+from asr_scaling.dataset._audio import load_audio
+from asr_scaling.dataset._manifest import Entry
+from asr_scaling.dataset.fragments import Shape, fragments
+from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
+
+Stream = Callable[[Counter[str]], Iterator[Utterance]]
+"""Opens the shuffled utterances; counts those it leaves out, by reason, in its argument."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The fields of DatasetInfo that are known before anything is read."""
+
+    name: str
+    source: str
+    licence: str
+    synthetic: bool = False
+    split: str | None = None
+    revision: str | None = None
+
+
+@dataclass
+class _Made:
+    """Utterances in their order, and what was counted and timed while they were made."""
+
+    utterances: Sequence[Utterance]
+    left_out: Mapping[str, int]
+    available: int | None
+    silence_s: float
+    decode_s: float
+    cached: bool = False
+
+
+def check_limit(limit: int | None) -> None:
+    """ConfigError for a limit that would leave nothing."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise ConfigError(f"A limit of {limit} utterances can't work; give a whole number from 1 upwards, or null.")
+
+
+def from_entries(entries: Sequence[Entry], origin: Origin, shape: Shape, limit: int | None) -> Workload:
+    """Utterances of files on disk: a seeded sample of ``limit`` in the manifest's order, or fragments."""
+    check_limit(limit)
+    order = sorted(range(len(entries)), key=lambda i: _rank(shape.seed, entries[i].id))
+    if shape.length_s is None:
+        chosen = sorted(order[:limit])
+        return natural(lambda _: (_decoded(entries[i]) for i in chosen), origin, shape, None, len(entries))
+    identity = {"kind": "files", "entries": [_identity(entry) for entry in entries]}
+    return joined(
+        lambda _: (_decoded(entries[i]) for i in order), origin, shape, limit, identity=identity, available=len(entries)
+    )
+
+
+def natural(stream: Stream, origin: Origin, shape: Shape, limit: int | None, available: int | None) -> Workload:
+    """The first ``limit`` utterances of ``stream`` as they are."""
+    start_ns, left_out, taken = time.perf_counter_ns(), Counter[str](), list[Utterance]()
+    for utterance in stream(left_out):
+        taken.append(utterance)
+        if len(taken) == limit:
+            break
+    if not taken:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in left_out.items()) or "it has no rows"
+        raise DataError(f"Nothing in '{origin.name}' can be used ({reasons}); choose another split or path.")
+    made = _Made(taken, left_out, available, 0.0, _since(start_ns))
+    return _workload(made, origin, shape)
+
+
+def joined(
+    stream: Stream,
+    origin: Origin,
+    shape: Shape,
+    limit: int | None,
+    *,
+    identity: Mapping[str, Any],
+    available: int | None = None,
+) -> Workload:
+    """Fragments of ``stream``, from the cache when ``identity`` (what the stream is made of) was seen before."""
+    start_ns = time.perf_counter_ns()
+    key = _store.key({"source": identity, "name": origin.name, "shape": asdict(shape), "limit": limit})
+    if (stored := _store.read(key)) is not None:
+        utterances, facts = stored
+        made = _Made(utterances, **facts, decode_s=_since(start_ns), cached=True)
+        return _workload(made, origin, shape)
+    left_out = Counter[str]()
+    utterances, silence_s = fragments(stream(left_out), shape, origin.name, limit, left_out)
+    facts = {"left_out": dict(left_out), "available": available, "silence_s": silence_s}
+    decode_s = _since(start_ns)
+    _store.write(key, utterances, facts)
+    return _workload(_Made(utterances, **facts, decode_s=decode_s), origin, shape)
+
+
+def digest(utterances: Iterable[Utterance]) -> str:
+    """sha256 over id, reference and samples (float32, little endian) of each, their lengths in front."""
+    sha = hashlib.sha256()
+    for utterance in utterances:
+        for data in (
+            utterance.id.encode(),
+            utterance.reference.encode(),
+            utterance.audio.astype("<f4", copy=False).tobytes(),
+        ):
+            sha.update(len(data).to_bytes(8, "little"))
+            sha.update(data)
+    return sha.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's contents. DataError when it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"'{path}' can't be read ({error.strerror or error}); check its permissions.") from error
+
+
+def _workload(made: _Made, origin: Origin, shape: Shape) -> Workload:
+    utterances = tuple(made.utterances)
+    info = DatasetInfo(
+        **asdict(origin),
+        digest=digest(utterances),
+        utterances=len(utterances),
+        audio_s=sum(utterance.audio.size for utterance in utterances) / SAMPLE_RATE_HZ,
+        length_s=shape.length_s,
+        seed=shape.seed,
+        available=made.available,
+        left_out=dict(made.left_out),
+        decode_s=made.decode_s,
+        cached=made.cached,
+        silence_s=made.silence_s,
+    )
+    return Workload(utterances, info)
+
+
+def _decoded(entry: Entry) -> Utterance:
+    return Utterance(entry.id, load_audio(entry.audio, str(entry.audio)), entry.text, entry.speaker)
+
+
+def _identity(entry: Entry) -> tuple[str, str, str | None, str]:
+    return entry.id, entry.text, entry.speaker, file_sha256(entry.audio)
+
+
+def _rank(seed: int, name: str) -> bytes:
+    """An order that depends on the seed and the id only: the same on every machine, and when a dataset grows."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
+
+
+def _since(start_ns: int) -> float:
+    return (time.perf_counter_ns() - start_ns) / 1e9

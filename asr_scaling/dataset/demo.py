@@ -1,0 +1,54 @@
+"""The speech that ships with the package: synthetic, so that the first run needs no network and no account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from asr_scaling.dataset._manifest import read_manifest
+from asr_scaling.dataset._workload import Origin, check_limit, from_entries
+from asr_scaling.dataset.fragments import Shape
+from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.workload import Workload
+
+CONDITIONS = ("all", "clean", "noisy")
+LICENCE = "Apache-2.0; the synthesisers' notices are in demo_data/README.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """Made-up sentences spoken by a synthesiser, some with noise; its WER says nothing about people.
+
+    ``condition``: "clean", "noisy" (everything with noise added) or "all". The other options are Folder's.
+    Raises ConfigError at once for options that can't work; ``load`` raises DataError.
+    """
+
+    name: str = "demo"
+    condition: str = "all"
+    length_s: float | None = None
+    seed: int = 42
+    silence_s: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.condition not in CONDITIONS:
+            raise ConfigError(f"dataset.condition={self.condition} can't work; choose one of {', '.join(CONDITIONS)}.")
+        _ = self.shape
+
+    @property
+    def shape(self) -> Shape:
+        """The three options that decide what a workload looks like, checked."""
+        return Shape(self.length_s, self.seed, self.silence_s)
+
+    def load(self, limit: int | None) -> Workload:
+        """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""
+        check_limit(limit)
+        root = Path(str(files("asr_scaling.dataset").joinpath("demo_data")))
+        if not root.is_dir():
+            raise DataError("The demo speech is missing from this installation; install asr-scaling again.")
+        wanted = {"all": (True, False), "clean": (True,), "noisy": (False,)}[self.condition]
+        entries = [e for e in read_manifest(root) if (e.extra.get("condition", "clean") == "clean") in wanted]
+        if not entries:
+            raise DataError(f"The demo speech has nothing for condition={self.condition}; use dataset.condition=all.")
+        origin = Origin(self.name, "package:asr_scaling/dataset/demo_data", LICENCE, True, self.condition)
+        return from_entries(entries, origin, self.shape, limit)

