@@ -136,9 +136,7 @@ def _measure(job: Job, draft: _Draft, folder: Path, progress: Progress) -> None:
     if not batches:
         raise DataError("The dataset gave no batch; check dataset and batch options.")
     with _loaded(job, draft, progress) as (system, idle):
-        session = Session(
-            job.model, system, job.device, workload, batches, folder, progress, idle, draft.job_s["load"]
-        )
+        session = Session(job.model, system, job.device, workload, batches, folder, progress, idle)
         draft.session = session
         draft.system = _system(job, system)
         draft.cautions += _system_cautions(system)

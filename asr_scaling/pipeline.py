@@ -58,7 +58,6 @@ class Session:
     folder: Path
     progress: Progress
     idle_rss_bytes: int
-    load_s: float
     first_call_s: float | None = None
     samples: tuple[Sample, ...] = ()
     hypotheses: dict[str, str] = field(default_factory=dict)

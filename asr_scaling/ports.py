@@ -86,13 +86,17 @@ class Transcription:
 
 @dataclass(frozen=True)
 class SystemFacts:
-    """What was really loaded: provenance of the weights, sizes, and whether texts mean anything."""
+    """What was really loaded: provenance of the weights, sizes, and whether texts mean anything.
+
+    ``load_s``: seconds from weights on disk to a model on the device; imports, downloads and conversions are outside.
+    """
 
     weights: str
     weights_source: str
     weights_bytes: int
     parameters: int
     dtype: str
+    load_s: float = 0.0
     notes: tuple[str, ...] = ()
     details: Mapping[str, Any] | None = None
 
@@ -126,7 +130,7 @@ class Engine(Protocol):
     """Software that runs models: transformers, faster-whisper, ONNX Runtime …"""
 
     def check(self, model: ModelSpec) -> None:
-        """EngineError or MissingExtraError when this engine can't run ``model``; reads nothing, loads nothing."""
+        """Import what is needed, so that loading is only loading; EngineError or MissingExtraError where it can't run."""
         ...
 
     def load(self, model: ModelSpec, device: Device) -> System:

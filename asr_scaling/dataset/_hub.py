@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 
 from asr_scaling.errors import DataError
 
+MAX_FILES_SPLIT = 64
+"""Up to so many Parquet files are shuffled by row group (often 100 rows), which reads every footer; more, by file."""
+
 
 @dataclass(frozen=True)
 class Rows:
     """Which rows: of ``files`` when there are any, else of the hub's ``repository``; ``audio`` and more ``columns``.
 
-    ``shuffle``: (seed, buffer size), or None for the order in which they are stored.
+    ``shuffle``: (seed, buffer size): row groups or files in random order fill a buffer that rows are drawn from at
+    random; None for the order in which they are stored.
     """
 
     repository: str
@@ -51,13 +56,17 @@ class Rows:
     def _prepared(self, stream: Any) -> Any:
         from datasets import Audio
 
+        if self.shuffle is not None and stream.num_shards <= MAX_FILES_SPLIT and hasattr(stream, "reshard"):
+            stream = stream.reshard()  # a shard per row group instead of per file
         wanted = [self.audio, *self.columns.values()]
         # decode=True would need torchcodec and FFmpeg
         stream = stream.select_columns(list(dict.fromkeys(wanted))).cast_column(self.audio, Audio(decode=False))
-        if self.shuffle is not None:
-            seed, buffer = self.shuffle
-            stream = stream.shuffle(seed=seed, buffer_size=buffer)
-        return stream
+        if self.shuffle is None:
+            return stream
+        seed, buffer = self.shuffle
+        # Several shards at a time would cost threads and a pause of 5 s when the stream is closed.
+        one = "max_buffer_input_shards" in inspect.signature(stream.shuffle).parameters
+        return stream.shuffle(seed=seed, buffer_size=buffer, **({"max_buffer_input_shards": 1} if one else {}))
 
     def _check_columns(self, present: Sequence[str] | None) -> None:
         for key, column in {"audio_column": self.audio, **self.columns}.items():

@@ -21,10 +21,12 @@ from asr_scaling.workload import Utterance, Workload
 class ParquetDataset:
     """Speech streamed from Parquet: from the hub's ``repository``, or from ``path`` (files or a folder) if it is set.
 
-    With a limit, or to make fragments, rows are shuffled with ``seed`` through a buffer of ``shuffle_buffer`` rows,
-    because such sets may be stored longest-first. **A bias remains**: of each shard, a sample of n comes out of the
-    first ``n + shuffle_buffer`` rows. A buffer as large as the split removes it and reads all of it first; so does
-    limit=null. ``id_column=null`` names utterances after their bytes and leaves out repeated ones.
+    With a limit, or to make fragments, rows are shuffled with ``seed``, because such sets may be stored longest-first:
+    row groups (files, when there are over 64 or datasets can't split them) come in random order into a buffer of
+    ``shuffle_buffer`` rows that is drawn from at random. **A bias remains**: rows of the row groups never reached
+    can't be taken, and neighbours, often of one speaker or one length, come together. A buffer as large as the split
+    removes it and reads all of it first. limit=null takes every row. ``id_column=null`` names utterances after their
+    bytes and leaves out repeated ones.
 
     Fragments are cached by what is written here: pin ``revision`` to a commit to be sure that it means one thing.
     Raises ConfigError at once for options that can't work; ``load`` raises DataError.

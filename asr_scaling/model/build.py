@@ -62,6 +62,15 @@ def feature_extractor(spec: ModelSpec) -> Any:
     return kind(**options)
 
 
+def network_class(spec: ModelSpec) -> Any:
+    """The model class of ``spec``, imported; ConfigError where transformers has none for it."""
+    mapping, config = auto_class(spec)._model_mapping, type(configuration(spec))
+    if config not in mapping:
+        raise ConfigError(f"transformers has no model of the family '{spec.family}' for '{spec.model_type}'.")
+    found = mapping[config]
+    return found[0] if isinstance(found, tuple) else found
+
+
 def random_model(spec: ModelSpec, seed: int = 0, dtype: torch.dtype | None = None) -> torch.nn.Module:
     """A model of ``spec``'s exact shape with random weights, on the CPU and in evaluation mode.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class Energy:
     def _tracker(self) -> Any:
         from codecarbon import OfflineEmissionsTracker
 
+        logging.getLogger("codecarbon").disabled = True  # it speaks before log_level is heard
         tracker = OfflineEmissionsTracker(
             country_iso_code=self.country,
             save_to_file=False,

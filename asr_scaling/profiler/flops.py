@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import statistics
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,17 +36,17 @@ class Flops:
             lambda _, args, kwargs: seen.append((args, kwargs)), with_kwargs=True
         )
         try:
-            by_stage, steps = self._count(session, batch)
+            probe = self._count(session, batch)
         finally:
             hook.remove()
         metrics = [
-            Metric("flops/utterance", sum(by_stage.values()), 1),
-            Metric("flops/encoder", by_stage.get("encoder", 0), 1),
+            Metric("flops/utterance", sum(probe.by_stage.values()), 1),
+            Metric("flops/encoder", probe.by_stage.get("encoder", 0), 1),
             Metric("flops/audio_s", longest.duration_s),
         ]
         unavailable = {}
-        if steps:
-            metrics.append(Metric("flops/decoder_step", by_stage.get("decoder", 0) / steps, steps))
+        if probe.steps:
+            metrics.append(Metric("flops/decoder_step", statistics.fmean(probe.steps), len(probe.steps)))
         else:
             unavailable["flops/decoder_step"] = "the model does not decode step by step"
         try:
@@ -54,32 +55,37 @@ class Flops:
             unavailable["flops/encoder_thop"] = f"thop failed: {type(error).__name__}: {error}"
         return Findings(tuple(metrics), unavailable, tags={"flops/method": "counted by torch.utils.flop_counter"})
 
-    def _count(self, session: Session, batch: AudioBatch) -> tuple[dict[str, int], int]:
-        """Stage → operations, and the decoding steps."""
-        import torch
-
-        # no_grad rather than inference_mode: there composite operators reach the counter undivided
-        with torch.inference_mode(False), torch.no_grad(), _counter() as counter:
+    def _count(self, session: Session, batch: AudioBatch) -> _CountingProbe:
+        with _counter() as counter:
             probe = _CountingProbe(counter)
-            done = session.transcribe(batch, probe)
+            session.transcribe(batch, probe)
             probe.stage("end")
-        return probe.by_stage, done.steps
+        return probe
 
 
 class _CountingProbe:
-    """Attributes the operations since the last mark to the stage that was under way."""
+    """Attributes the operations since the last mark to the stage that was under way.
+
+    ``steps``: operations of each decoding step after the first. The first also projects the encoder's output to keys
+    and values, once per utterance: it belongs to the utterance, not to a step.
+    """
 
     def __init__(self, counter: Any) -> None:
         self._counter, self._current, self._before = counter, "other", 0
+        self._last_step: int | None = None
         self.by_stage: dict[str, int] = {}
+        self.steps: list[int] = []
 
     def stage(self, name: str) -> None:
         total = self._counter.get_total_flops()
         self.by_stage[self._current] = self.by_stage.get(self._current, 0) + total - self._before
-        self._current, self._before = name, total
+        self._current, self._before, self._last_step = name, total, None
 
     def token(self) -> None:
-        """Steps are counted by the transcription."""
+        total = self._counter.get_total_flops()
+        if self._last_step is not None:
+            self.steps.append(total - self._last_step)
+        self._last_step = total
 
 
 def _counter() -> Any:

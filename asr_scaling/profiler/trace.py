@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,8 +44,14 @@ class Trace:
 
         cuda = session.device.kind == "cuda"
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
-        with profile(activities=activities, record_shapes=self.shapes) as profiler:
+        profiler = profile(activities=activities, record_shapes=self.shapes)
+        with _quiet_stderr():
+            profiler.start()
+        try:
             session.timed(session.batches[0])
+        finally:
+            with _quiet_stderr():
+                profiler.stop()
         profiler.export_chrome_trace(str(session.folder / "trace.json.gz"))
         rows = sorted(_rows(profiler.key_averages(), cuda), key=lambda row: -row["self_s"])
         with (session.folder / "operators.csv").open("w", newline="", encoding="utf-8") as file:
@@ -53,6 +62,20 @@ class Trace:
         return Findings(
             metrics, tags={"ops/clock": "cuda" if cuda else "cpu"}, artifacts=("trace.json.gz", "operators.csv")
         )
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """torch's profiler announces its start and stop on file descriptor 2, across the progress display."""
+    sys.stderr.flush()
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
 
 
 def operator_class(name: str) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 
-from asr_scaling.model import packages
+from asr_scaling.model import packages, weights
 from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.weights import hub_reachable
 
 SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>", "<|transcribe|>"]
 SPECIAL += ["<|startoflm|>", "<|startofprev|>", "<|nocaptions|>", "<|notimestamps|>"]
@@ -143,3 +145,15 @@ def package(toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(packages.metadata, "distribution", distribution)
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path / "cache"))
     return made
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """An empty cache, a hub that is down, and no variable of the machine's own."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(weights.HUB_VARIABLE, "down")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    hub_reachable.cache_clear()
+    yield
+    hub_reachable.cache_clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,6 +52,10 @@ class Transformers:
         """A family is known when this package has a module of its name."""
         if not model.family.isidentifier() or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
             raise EngineError(f"engine=transformers can't decode models of the family '{model.family}'.")
+        self._generate_options(model)
+        from asr_scaling.model import build
+
+        build.network_class(model)
 
     def load(self, model: ModelSpec, device: Device) -> TransformersSystem:
         """Resolve the weights, load them, move them to the device."""
@@ -64,9 +69,12 @@ class Transformers:
         transformers.utils.logging.disable_progress_bar()
         weights = resolve(model)
         dtype = getattr(torch, self.dtype)
-        with _out_of_memory(model, device), torch.inference_mode():
+        start = time.perf_counter()
+        with _out_of_memory(model, device), torch.no_grad():
             network, features, tokenizer = self._parts(model, weights, dtype)
             network = network.eval().to(device.torch_name)
+        device.seconds([device.mark()])  # waits for the copy
+        load_s = time.perf_counter() - start
         if self.compile:
             _compile(network)
         loaded = Loaded(
@@ -79,7 +87,7 @@ class Transformers:
             generate=self._generate_options(model),
         )
         family = importlib.import_module(f"{__name__}.{model.family}").Adapter(loaded)
-        return TransformersSystem(model, device, family, _facts(network, weights, self.dtype))
+        return TransformersSystem(model, device, family, _facts(network, weights, self.dtype, load_s))
 
     def _parts(self, model: ModelSpec, weights: Weights, dtype: Any) -> tuple[Any, Any, Any]:
         """Network, feature extractor and tokenizer; no tokenizer with random weights."""
@@ -126,7 +134,7 @@ class TransformersSystem:
 
         if self._family is None:
             raise EngineError(f"'{self._model.name}' is closed; load it again.")
-        with _out_of_memory(self._model, self._device), torch.inference_mode():
+        with _out_of_memory(self._model, self._device), torch.no_grad():
             return self._family.transcribe(batch, probe)
 
     def close(self) -> None:
@@ -145,7 +153,7 @@ def _compile(network: Any) -> None:
     network.forward = torch.compile(network.forward)
 
 
-def _facts(network: Any, weights: Weights, dtype: str) -> SystemFacts:
+def _facts(network: Any, weights: Weights, dtype: str, load_s: float) -> SystemFacts:
     tensors = [*network.parameters(), *network.buffers()]
     unique = {tensor.data_ptr(): tensor for tensor in tensors}
     return SystemFacts(
@@ -154,6 +162,7 @@ def _facts(network: Any, weights: Weights, dtype: str) -> SystemFacts:
         weights_bytes=sum(tensor.numel() * tensor.element_size() for tensor in unique.values()),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         dtype=dtype,
+        load_s=load_s,
         details={"revision": weights.revision, "attention": network.config._attn_implementation},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps, durations
@@ -30,9 +31,13 @@ class Adapter(Family):
         loaded, seconds = self.loaded, durations(batch)
         self._steps.watch(probe)
         inputs = loaded.inputs(batch, probe, padding=True)
-        ids = loaded.model.generate(**inputs, do_sample=False, **loaded.generate).sequences[:, 1:].tolist()
-        probe.stage("text")
         config = loaded.model.config
+        frames = math.ceil(max(seconds) * 100 / config.encoder_config.subsampling_factor) + 1
+        ids = loaded.model.generate(
+            **inputs, do_sample=False, max_new_tokens=frames * config.max_symbols_per_step, **loaded.generate
+        )
+        ids = ids.sequences[:, 1:].tolist()
+        probe.stage("text")
         rows = [[token for token in row if token not in (config.blank_token_id, config.pad_token_id)] for row in ids]
         if loaded.random:
             rows = [row[: loaded.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)]
