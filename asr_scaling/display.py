@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from asr_scaling.report.table import notes, points_table
 from asr_scaling.record import RunRecord
+from asr_scaling.report.table import notes, points_table
 
 _WIDE = 132
 

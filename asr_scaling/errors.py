@@ -9,7 +9,7 @@ AsrScalingError          anything this package raises on purpose
 ├── EngineError          the engine can't run this model, or failed while running it
 │   └── OutOfMemoryError the workload does not fit; a result, not an accident
 ├── TrackingError        the tracking store can't be reached or written
-└── PointInterrupted     Ctrl-C or SIGTERM arrived during a point
+└── PointInterruptedError     Ctrl-C or SIGTERM arrived during a point
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ class MissingExtraError(AsrScalingError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(
-            f"'{package}' is not installed: run  pip install 'asr-scaling[{extra}]'  and try again."
-        )
+        super().__init__(f"'{package}' is not installed: run  pip install 'asr-scaling[{extra}]'  and try again.")
 
 
 class DeviceError(AsrScalingError):
@@ -56,5 +54,5 @@ class TrackingError(AsrScalingError):
     """The tracking store can't be reached or written."""
 
 
-class PointInterrupted(AsrScalingError):
+class PointInterruptedError(AsrScalingError):
     """Ctrl-C or SIGTERM arrived while a point was being measured."""

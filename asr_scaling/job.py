@@ -17,7 +17,7 @@ from typing import Any
 from asr_scaling import caution
 from asr_scaling.caution import Caution
 from asr_scaling.environment import environment
-from asr_scaling.errors import AsrScalingError, DataError, OutOfMemoryError, PointInterrupted, TrackingError
+from asr_scaling.errors import AsrScalingError, DataError, OutOfMemoryError, PointInterruptedError, TrackingError
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.pipeline import SCOPE, Pipeline, Session, measure
 from asr_scaling.ports import Batching, Dataset, Device, Engine, Measurement, Progress, Sink, System
@@ -93,12 +93,7 @@ def run(job: Job, progress: Progress | None = None, parent: str | None = None) -
         started_at, draft = time.time(), _Draft(environment=dict(environment()))
         status, reason, interrupt = _attempt(job, draft, folder, progress or NullProgress())
         record = _record(job, draft, status, reason, started_at)
-        if job.folder is not None:
-            record.write(folder)
-        if job.tracking is not None:
-            record = _track(job.tracking, record, folder, parent)
-            if job.folder is not None and record.cautions != tuple(draft.cautions):
-                record.write(folder)
+        record = keep(record, folder, job.tracking, parent)
     if interrupt is not None:
         raise interrupt
     return record
@@ -112,7 +107,7 @@ def _attempt(
             _measure(job, draft, folder, progress)
     except (OutOfMemoryError, MemoryError) as error:
         return "out_of_memory", str(error) or "out of memory", None
-    except (KeyboardInterrupt, PointInterrupted) as error:
+    except (KeyboardInterrupt, PointInterruptedError) as error:
         return "interrupted", "interrupted by the user or the scheduler", error
     except AsrScalingError as error:
         return "failed", str(error), None
@@ -216,23 +211,15 @@ def _record(job: Job, draft: _Draft, status: Status, reason: str | None, started
     )
 
 
-def _track(sink: Sink, record: RunRecord, folder: Path, parent: str | None) -> RunRecord:
-    try:
-        sink.write(record, folder, parent)
-    except TrackingError as error:
-        return replace(record, cautions=(*record.cautions, caution.not_tracked(str(error))))
-    return record
-
-
 @contextmanager
 def _terminated_is_interrupted() -> Iterator[None]:
-    """SIGTERM (a scheduler's time limit, ``kill``) becomes PointInterrupted, so that the point is recorded."""
+    """SIGTERM (a scheduler's time limit, ``kill``) becomes PointInterruptedError, so that the point is recorded."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def terminate(signum: int, frame: object) -> None:
-        raise PointInterrupted("SIGTERM arrived during this point; run it again.")
+        raise PointInterruptedError("SIGTERM arrived during this point; run it again.")
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
@@ -241,11 +228,20 @@ def _terminated_is_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def failed(
-    name: str, reason: str, config: Mapping[str, Any], folder: Path, sink: Sink | None, parent: str | None
-) -> RunRecord:
-    """The record of a point that could not even be built, written and stored like any other."""
+def unbuilt(name: str, reason: str, config: Mapping[str, Any]) -> RunRecord:
+    """The record of a point that could not even be built."""
     now = time.time()
-    record = RunRecord(name, "failed", config, environment(), reason, started_at=now, ended_at=now)
+    return RunRecord(name, "failed", config, environment(), reason, started_at=now, ended_at=now)
+
+
+def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None) -> RunRecord:
+    """Write ``record.json`` and store the record in ``sink``; one that the sink refuses says so, on disk too."""
     record.write(folder)
-    return _track(sink, record, folder, parent) if sink is not None else record
+    if sink is None:
+        return record
+    try:
+        sink.write(record, folder, parent)
+    except TrackingError as error:
+        record = replace(record, cautions=(*record.cautions, caution.not_tracked(str(error))))
+        record.write(folder)
+    return record

@@ -30,7 +30,7 @@ class Pipeline:
     ``max_seconds`` it stops as soon as ``min_iterations`` are done.
     """
 
-    utterances: int | None = 32
+    utterances: int | None = 16
     warmup: int = 1
     min_iterations: int = 3
     max_seconds: float = 20.0

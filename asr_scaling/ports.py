@@ -130,7 +130,7 @@ class Engine(Protocol):
     """Software that runs models: transformers, faster-whisper, ONNX Runtime …"""
 
     def check(self, model: ModelSpec) -> None:
-        """Import what is needed, so that loading is only loading; EngineError or MissingExtraError where it can't run."""
+        """Import what is needed, so that loading is only loading. EngineError, MissingExtraError."""
         ...
 
     def load(self, model: ModelSpec, device: Device) -> System:
@@ -203,4 +203,3 @@ class Progress(Protocol):
     def advance(self, fraction: float) -> None:
         """The stage is ``fraction`` (0…1) done."""
         ...
-

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
@@ -138,7 +139,7 @@ class State:
 
 def point(config: DictConfig) -> None:
     """Measure the point that Hydra composed; a point that can't be built is a record with the reason."""
-    from asr_scaling.job import failed, run
+    from asr_scaling.job import keep, run, unbuilt
     from asr_scaling.timing import NullProgress
 
     hydra = HydraConfig.get()
@@ -150,7 +151,7 @@ def point(config: DictConfig) -> None:
     try:
         job = replace(build_job(plain), folder=folder, config=plain, name=name)
     except AsrScalingError as error:
-        record = failed(name, str(error), plain, folder, State.sink, State.parent)
+        record = keep(unbuilt(name, str(error), plain), folder, State.sink, State.parent)
     else:
         record = run(job, display or NullProgress(), State.parent)
     if display is not None:
@@ -169,7 +170,8 @@ def _count(config: DictConfig) -> int:
     params = config.hydra.sweeper.get("params") or {}
     texts = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
     sizes = {}
-    for override in OverridesParser.create().parse_overrides(texts):
+    loader = GlobalHydra.instance().config_loader()  # expands glob(*)
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(texts):
         swept = override.is_sweep_override() and override.is_discrete_sweep()
         sizes[override.get_key_element()] = len(list(override.sweep_string_iterator())) if swept else 1
     return functools.reduce(operator.mul, sizes.values(), 1)

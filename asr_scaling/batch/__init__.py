@@ -1,0 +1,1 @@
+"""How utterances become batches: one module a strategy."""

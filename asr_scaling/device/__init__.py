@@ -1,0 +1,1 @@
+"""Where systems run: one module a kind of device."""

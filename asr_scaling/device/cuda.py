@@ -79,7 +79,7 @@ class Cuda:
         """A CUDA event on the current stream: recorded without waiting."""
         import torch
 
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(torch.cuda.current_stream(self.index))
         return event
 

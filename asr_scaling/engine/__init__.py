@@ -1,0 +1,1 @@
+"""Software that runs models: one module an engine."""

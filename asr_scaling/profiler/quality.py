@@ -86,9 +86,9 @@ def score(pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str]
 
 
 def _normaliser(name: str) -> tuple[Callable[[str], str], str]:
-    """The function and the label with its version. Without its spelling map British spellings are not mapped."""
+    """The function, and the label with its version."""
     if name == "none":
         return str.strip, "none"
-    from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
+    from whisper_normalizer.english import EnglishTextNormalizer
 
-    return EnglishTextNormalizer({}), f"whisper_english without spelling map (transformers {version('transformers')})"
+    return EnglishTextNormalizer(), f"whisper_english (whisper-normalizer {version('whisper-normalizer')})"

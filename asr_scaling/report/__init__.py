@@ -1,0 +1,1 @@
+"""Records made readable: from records and statistics alone."""

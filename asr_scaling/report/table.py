@@ -10,18 +10,23 @@ from rich.table import Table
 from asr_scaling.record import RunRecord
 
 _MISSING = "–"
+_WORDS = {"weights": "weights", "batch": "per batch", "length": "length"}
+"""What the title says behind a value that is the same in every row."""
 
 
 def points_table(records: Sequence[RunRecord], title: str) -> Table:
-    """One row a point; what is the same in every row stands in the title. A dash: not measured, see the notes."""
+    """One row a point; what is the same in every row stands in the title, and what no point has is left out.
+
+    A dash: this point has no such figure; the notes or the record say why.
+    """
     rows = [_identity(record) for record in records]
     varying = [key for key in rows[0] if key == "model" or len({row[key] for row in rows}) > 1]
-    fixed = [rows[0][key] for key in rows[0] if key not in varying]
+    fixed = [f"{rows[0][key]} {_WORDS.get(key, '')}".strip() for key in rows[0] if key not in varying]
     methods = sorted({record.tags.get("energy/method", "") for record in records} - {""})
     synthetic = any(record.dataset.get("synthetic") for record in records)
-    columns = _columns(
-        f"J/utt.\n{', '.join(methods)}" if methods else "J/utt.", "synthetic\nspeech" if synthetic else ""
-    )
+    energy = f"J/utt.\n{', '.join(methods)}" if methods else "J/utt."
+    candidates = _columns(energy, "synthetic\nspeech" if synthetic else "")
+    columns = [(name, show) for name, show in candidates if any(show(record) != _MISSING for record in records)]
     table = Table(
         title=" · ".join([title, *fixed]),
         title_justify="left",
@@ -83,10 +88,10 @@ def _identity(record: RunRecord) -> dict[str, str]:
     length = config.get("dataset", {}).get("length_s")
     return {
         "model": str(config.get("model", {}).get("name", record.name)),
-        "weights": f"{record.system.get('facts', {}).get('weights', _MISSING)} weights",
+        "weights": str(record.system.get("facts", {}).get("weights", _MISSING)),
         "device": str(record.system.get("device", _MISSING)),
-        "batch": f"b{config.get('batch', {}).get('size', _MISSING)}",
-        "length": "natural lengths" if length is None else f"{length:g} s",
+        "batch": str(config.get("batch", {}).get("size", _MISSING)),
+        "length": "natural" if length is None else f"{length:g} s",
         "dataset": str(record.dataset.get("name", _MISSING)),
     }
 

@@ -66,8 +66,8 @@ class Mlflow:
         return f"Compare in MLflow: make ui, or  mlflow ui --backend-store-uri {self.uri}"
 
     def _fill(self, client: Any, run_id: str, experiment: str, record: RunRecord, folder: Path) -> None:
-        from mlflow.entities import DatasetInput, InputTag, Metric, Param
         from mlflow.entities import Dataset as MlflowDataset
+        from mlflow.entities import DatasetInput, InputTag, Metric, Param
 
         now = round(record.ended_at * 1000)
         client.log_batch(

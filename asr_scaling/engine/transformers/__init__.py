@@ -72,7 +72,7 @@ class Transformers:
         start = time.perf_counter()
         with _out_of_memory(model, device), torch.no_grad():
             network, features, tokenizer = self._parts(model, weights, dtype)
-            network = network.eval().to(device.torch_name)
+            network.eval().to(device.torch_name)
         device.seconds([device.mark()])  # waits for the copy
         load_s = time.perf_counter() - start
         if self.compile:
@@ -94,7 +94,7 @@ class Transformers:
         from asr_scaling.model import build
 
         if weights.folder is None:
-            network = build.random_model(model, self.seed, dtype)
+            network: Any = build.random_model(model, self.seed, dtype)
             network.set_attn_implementation(self.attention)
             return network, build.feature_extractor(model), None
         import transformers
@@ -147,7 +147,7 @@ class TransformersSystem:
 
 
 def _compile(network: Any) -> None:
-    """Compile the forward passes in place, so that hooks stay outside the compiled code."""
+    """Compile the forward pass in place, so that hooks stay outside the compiled code."""
     import torch
 
     network.forward = torch.compile(network.forward)
