@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -64,8 +66,27 @@ def main() -> None:
 
 
 def _sentence(error: BaseException) -> str:
-    """The message of an error of Hydra's in one line, without its hints for Hydra's developers."""
-    text = str(error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error)
-    lines = [line.strip() for line in text.splitlines()]
-    kept = [line for line in lines if line and not line.startswith(("full_key:", "object_type=", "To append"))]
-    return " ".join(kept)
+    """What Hydra objects to, in one sentence that says how to mend it."""
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        near, known = _near(choice, error.options), _either(error.options)
+        return f"There is no {group or 'config'} '{choice}'{near}; choose {known}."
+    if match := re.match(r"Could not override '([^']+)'", str(error)):
+        return f"There is no option '{match[1]}'; list the options with  python -m asr_scaling --cfg job."
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [
+        line
+        for line in lines
+        if line and not line.startswith(("full_key:", "object_type=", "See https", "Config search"))
+    ]
+    return " ".join(line for line in kept if not line.startswith("provider="))
+
+
+def _near(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f", did you mean '{close[0]}'" if close else ""
+
+
+def _either(names: Sequence[str]) -> str:
+    *most, last = sorted(names)
+    return f"{', '.join(most)} or {last}" if most else last

@@ -54,6 +54,15 @@ class Display:
         """The stage is ``fraction`` done."""
         self._progress.update(self._stage, completed=round(100 * min(1.0, fraction)))
 
+    @property
+    def points_left(self) -> int:
+        """Points that have not ended."""
+        return self._total - self._done
+
+    def say(self, line: str) -> None:
+        """A line above the live ones."""
+        self.console.print(line, markup=False)
+
     def end(self, record: RunRecord) -> None:
         """A point ended; the time left is learnt from the finished ones."""
         self._done += 1
@@ -72,10 +81,12 @@ class Display:
         """The table of all points, what to know about it, and where to look next; on standard output."""
         out = Console()
         out = out if out.is_terminal else Console(width=_WIDE)
-        if records:
-            out.print(points_table(records, title))
-            for line in notes(records):
-                out.print(f"• {line}", markup=False, highlight=False)
+        if any(record.metrics for record in records):
+            common, table = points_table(records)
+            out.print(f"{title} · {common}", markup=False, highlight=False)
+            out.print(table)
+        for line in notes(records):
+            out.print(f"• {line}", markup=False, highlight=False)
         for hint in hints:
             out.print(hint, markup=False, highlight=False, soft_wrap=True)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import functools
 import operator
 import os
+import re
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from hydra.types import TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 
 _PARTS = ("model", "engine", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
 
@@ -37,7 +39,10 @@ def build(node: dict[str, Any]) -> Any:
             if isinstance(cause, AsrScalingError):
                 raise cause from None
             cause = cause.__cause__
-        raise ConfigError(" ".join(str(error).split())) from error
+        key = re.search(r"full_key: (\S+)", str(error))
+        where = key[1] if key else "the configuration"
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ConfigError(f"The options of {where} can't be used ({reason}); see  --cfg job  for them.") from error
 
 
 def build_job(plain: dict[str, Any]) -> Any:
@@ -140,6 +145,7 @@ class State:
 def point(config: DictConfig) -> None:
     """Measure the point that Hydra composed; a point that can't be built is a record with the reason."""
     from asr_scaling.job import keep, run, unbuilt
+    from asr_scaling.record import RECORD_FILE, RunRecord
     from asr_scaling.timing import NullProgress
 
     hydra = HydraConfig.get()
@@ -153,9 +159,26 @@ def point(config: DictConfig) -> None:
     except AsrScalingError as error:
         record = keep(unbuilt(name, str(error), plain), folder, State.sink, State.parent)
     else:
-        record = run(job, display or NullProgress(), State.parent)
+        try:
+            record = run(job, display or NullProgress(), State.parent)
+        except (KeyboardInterrupt, PointInterruptedError) as error:
+            record = RunRecord.read(folder / RECORD_FILE)
+            if display is None or isinstance(error, PointInterruptedError) or not _goes_on(display):
+                raise KeyboardInterrupt from None
     if display is not None:
         display.end(record)
+
+
+def _goes_on(display: Any) -> bool:
+    """After Ctrl-C: whether the sweep goes on. A second one within two seconds ends it, and so does the last point."""
+    if display.points_left <= 1:
+        return False
+    display.say("Interrupted this point; the sweep goes on. Press Ctrl-C again within 2 s to end it.")
+    try:
+        time.sleep(2)
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def _name(config: DictConfig, hydra: Any) -> str:

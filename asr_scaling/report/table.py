@@ -14,8 +14,9 @@ _WORDS = {"weights": "weights", "batch": "per batch", "length": "length"}
 """What the title says behind a value that is the same in every row."""
 
 
-def points_table(records: Sequence[RunRecord], title: str) -> Table:
-    """One row a point; what is the same in every row stands in the title, and what no point has is left out.
+def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
+    """One row a point; what is the same in every row stands in the title, the first of the two
+    returned, and what no point has is left out.
 
     A dash: this point has no such figure; the notes or the record say why.
     """
@@ -28,8 +29,6 @@ def points_table(records: Sequence[RunRecord], title: str) -> Table:
     candidates = _columns(energy, "synthetic\nspeech" if synthetic else "")
     columns = [(name, show) for name, show in candidates if any(show(record) != _MISSING for record in records)]
     table = Table(
-        title=" · ".join([title, *fixed]),
-        title_justify="left",
         header_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -42,23 +41,23 @@ def points_table(records: Sequence[RunRecord], title: str) -> Table:
     table.add_column("status", no_wrap=True)
     for record, row in zip(records, rows, strict=True):
         table.add_row(*(row[key] for key in varying), *(show(record) for _, show in columns), _status(record))
-    return table
+    return " · ".join(fixed), table
 
 
 def notes(records: Iterable[RunRecord]) -> list[str]:
-    """Each kind of caution once, with how many points carry it, and the reason of every failure."""
-    seen: dict[tuple[str, str], int] = {}
-    lines = []
+    """The reason of every failure, then each kind of caution once, with how many points carry it."""
+    lines: list[str] = []
+    messages: dict[tuple[str, str], list[str]] = {}
     for record in records:
         if record.status != "ok":
             lines.append(f"{record.name}: {record.status.replace('_', ' ')}: {record.reason}")
-        for caution in {(c.kind, c.message): c for c in record.cautions}.values():
-            key = (caution.kind, f"{caution.message} {caution.advice}" if caution.kind != "FewSamples" else _FEW)
-            seen[key] = seen.get(key, 0) + 1
-    return lines + [f"{kind} ({n}): {text}" for (kind, text), n in seen.items()]
-
-
-_FEW = "p99 (and often p95) rests on fewer calls than can support it; read p50, or raise pipeline.min_iterations."
+        for kind, caution in {c.kind: c for c in record.cautions}.items():
+            messages.setdefault((kind, caution.advice), []).append(caution.message)
+    for (kind, advice), said in messages.items():
+        distinct = len(set(said))
+        more = f" (and {distinct - 1} more like it)" if distinct > 1 else ""
+        lines.append(f"{kind}, {len(said)} points: {said[0]}{more} {advice}")
+    return lines
 
 
 def _columns(energy: str, wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:

@@ -175,9 +175,10 @@ def _out_of_memory(model: ModelSpec, device: Device) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError):
-            if "can't allocate memory" not in str(error) and "out of memory" not in str(error).lower():
-                raise
+        said = str(error).lower()
+        plain = isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError)
+        if plain and "can't allocate memory" not in said and "out of memory" not in said:
+            raise
         raise OutOfMemoryError(
             f"'{model.name}' does not fit in the memory of {device.torch_name}; use a smaller batch.size or model."
         ) from error

@@ -1,0 +1,35 @@
+# make demo · test · lint · ui
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint ui clean
+
+demo: .venv/demo.stamp ## six points side by side, in about five minutes
+	$(BIN)/python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16
+
+test: lint ## lint, types, tests
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: .venv/demo.stamp ## the results in MLflow, on http://127.0.0.1:5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+.venv/demo.stamp: pyproject.toml constraints.txt
+	$(call install,offline)
+	touch $@
+
+.venv/dev.stamp: pyproject.toml constraints.txt
+	$(call install,dev)
+	touch $@ .venv/demo.stamp
+
+define install
+test -x $(BIN)/python || $(PYTHON) -m venv .venv
+$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'
+endef
+
+clean:
+	rm -rf .venv build dist
