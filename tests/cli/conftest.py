@@ -1,0 +1,32 @@
+"""The command line in a process of its own, in an empty folder, as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import Cli
+
+
+@pytest.fixture
+def command_env(tmp_path: Path) -> dict[str, str]:
+    return {**os.environ, "ASR_SCALING_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "132"}
+
+
+@pytest.fixture
+def cli(tmp_path: Path, command_env: dict[str, str]) -> Cli:
+    def call(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "asr_scaling", *arguments],
+            cwd=tmp_path,
+            env={**command_env, **env},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    return call
