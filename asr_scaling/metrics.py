@@ -34,7 +34,7 @@ METRICS: dict[str, MetricSpec] = {
     "throughput/samples_per_s": MetricSpec("1/s", "higher", "utterances transcribed per wall second"),
     "startup/load_s": MetricSpec("s", "lower", "time to load the model onto the device"),
     "startup/first_call_s": MetricSpec("s", "lower", "time of the very first call, before any warm-up"),
-    "workload/audio_s": MetricSpec("s", "neither", "distinct audio of the workload"),
+    "workload/audio_s": MetricSpec("s", "neither", "distinct audio given to the system, over all passes"),
     "workload/processed_audio_s": MetricSpec("s", "neither", "distinct audio the system really processed"),
     "workload/iterations": MetricSpec("1", "neither", "calls in the timed pass"),
     "workload/tokens_per_s": MetricSpec("1/s", "neither", "decoded tokens per second of audio"),

@@ -11,7 +11,7 @@ from asr_scaling.caution import Caution, timed_pass_cut, truncated_audio
 from asr_scaling.errors import ConfigError
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.ports import PHASES, Device, Measurement, Probe, Progress, System, Transcription
-from asr_scaling.record import Findings, Sample
+from asr_scaling.record import Findings, Metric, Sample
 from asr_scaling.timing import NullProbe, TimingProbe
 from asr_scaling.workload import AudioBatch, Workload
 
@@ -97,7 +97,7 @@ def measure(session: Session, pipeline: Pipeline, measurements: Mapping[str, Mea
             if measurement.phase == phase:
                 session.progress.stage(measurement.name)
                 collect(measurement.name, measurement.measure(session))
-    collect("workload", Findings(cautions=_truncation(session)))
+    collect("workload", _processed(session))
 
 
 def _warm_up(session: Session, pipeline: Pipeline) -> None:
@@ -125,7 +125,12 @@ def _timed_pass(session: Session, pipeline: Pipeline) -> tuple[Caution, ...]:
     return ()
 
 
-def _truncation(session: Session) -> tuple[Caution, ...]:
-    given = {u.id: u.duration_s for u in session.workload.utterances}
-    lost = sum(max(0.0, given[key] - seconds) for key, seconds in session.processed_s.items())
-    return (truncated_audio(lost),) if lost > 0.05 else ()
+def _processed(session: Session) -> Findings:
+    """Audio given and audio really processed, each distinct utterance that some pass transcribed counted once."""
+    given = {u.id: u.duration_s for u in session.workload.utterances if u.id in session.processed_s}
+    lost = sum(max(0.0, given[key] - session.processed_s[key]) for key in given)
+    metrics = (
+        Metric("workload/audio_s", sum(given.values()), len(given)),
+        Metric("workload/processed_audio_s", sum(session.processed_s[key] for key in given), len(given)),
+    )
+    return Findings(metrics, cautions=(truncated_audio(lost),) if lost > 0.05 else ())

@@ -23,6 +23,7 @@ import numpy.typing as npt
 import soundfile as sf
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+from transformers.utils import logging
 
 Audio = npt.NDArray[np.float32]
 
@@ -123,6 +124,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     options = parser.parse_args()
     out: Path = options.out
+    logging.disable_progress_bar()
     torch.manual_seed(options.seed)
     model: Any = Wav2Vec2ForCTC(CONFIG)
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -138,7 +140,9 @@ def main() -> None:
     stored: Any = Wav2Vec2ForCTC.from_pretrained(out, dtype=torch.float32).eval()
     if not exact(stored, features, Wav2Vec2CTCTokenizer.from_pretrained(out), audios, texts):
         raise SystemExit("Exact in float32, but not once stored in float16.")
-    size = (out / "model.safetensors").stat().st_size
+    weights = out / "model.safetensors"
+    weights.chmod(0o644)
+    size = weights.stat().st_size
     print(f"{parameters} parameters, {size} bytes, {steps} steps in {time.perf_counter() - start:.0f} s, in {out}")
 
 

@@ -35,8 +35,6 @@ class Latency:
             Metric("throughput/rtfx", sum(s.audio_s for s in samples) / wall, n),
             Metric("throughput/samples_per_s", utterances / wall, n),
             Metric("startup/load_s", session.system.facts.load_s, 1),
-            Metric("workload/audio_s", session.workload.info.audio_s),
-            Metric("workload/processed_audio_s", sum(session.processed_s.values())),
             Metric("workload/iterations", n),
         ]
         if session.first_call_s is not None:

@@ -50,11 +50,16 @@ class Loaded:
         """Tokens that speech of this length would yield: the decoding length of random weights; at least 1."""
         return max(1, round(seconds * (self.spec.tokens_per_s or 0.0)))
 
-    def text(self, ids: Sequence[Sequence[int]]) -> tuple[str, ...]:
-        """Texts of token ids; of random weights the ids themselves, so that the stage has its work to do."""
+    def text(self, ids: Sequence[Sequence[int]], **options: Any) -> tuple[str, ...]:
+        """Texts of token ids; of random weights the ids themselves, so that the stage has its work to do.
+
+        ``options`` go to the tokenizer. Collapsed or transducer tokens need ``group_tokens=False``: the tokenizers of
+        wav2vec 2.0 and Parakeet otherwise group repeats once more, and double letters are lost.
+        """
         if self.tokenizer is None:
             return tuple(" ".join(map(str, row)) for row in ids)
-        return tuple(text.strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True))
+        texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True, **options)
+        return tuple(text.strip() for text in texts)
 
 
 class Steps:

@@ -32,7 +32,7 @@ class Adapter(Family):
         rows = [row[:length] for row, length in zip(frames, lengths, strict=True)]
         blank = loaded.model.config.pad_token_id
         collapsed = [[token for token, _ in groupby(row) if token != blank] for row in rows]
-        texts = loaded.text(collapsed if loaded.random else rows)  # the tokenizer collapses for itself
+        texts = loaded.text(collapsed, group_tokens=False)
         return Transcription(texts, tuple(map(len, collapsed)), durations(batch))
 
     def _frames(self, batch: AudioBatch, inputs: dict[str, Any], most: int) -> list[int]:

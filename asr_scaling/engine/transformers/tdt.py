@@ -41,7 +41,7 @@ class Adapter(Family):
         rows = [[token for token in row if token not in (config.blank_token_id, config.pad_token_id)] for row in ids]
         if loaded.random:
             rows = [row[: loaded.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)]
-        return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)
+        return Transcription(loaded.text(rows, group_tokens=False), tuple(map(len, rows)), seconds, self._steps.count)
 
     def _pace(self, module: Any, args: Any, output: Any) -> Any:
         """Random weights: emit a token and skip as many frames as speech has per token, within the model's durations.
