@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import hydra
 from hydra.errors import HydraException, MissingConfigException
@@ -15,17 +14,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from asr_scaling import sweep
+from asr_scaling.conf import conf_dir
 from asr_scaling.errors import AsrScalingError
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float", "start", "stop", "step"}
-
-
-def conf_dir() -> Path:
-    """The config tree: beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(__file__).resolve().parent
-    checkout = package.parent / "conf"
-    return checkout if (checkout / "config.yaml").exists() else package / "conf"
 
 
 def batch_shorthand(argument: str) -> str:

@@ -8,8 +8,9 @@ AsrScalingError          anything this package raises on purpose
 ├── DeviceError          the device asked for is not on this machine
 ├── EngineError          the engine can't run this model, or failed while running it
 │   └── OutOfMemoryError the workload does not fit; a result, not an accident
-├── TrackingError        the tracking store can't be reached or written
-└── PointInterruptedError     Ctrl-C or SIGTERM arrived during a point
+└── TrackingError        the tracking store can't be reached or written
+
+PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt, nothing but run() may catch it
 """
 
 from __future__ import annotations
@@ -54,5 +55,5 @@ class TrackingError(AsrScalingError):
     """The tracking store can't be reached or written."""
 
 
-class PointInterruptedError(AsrScalingError):
+class PointInterruptedError(BaseException):
     """Ctrl-C or SIGTERM arrived while a point was being measured."""

@@ -90,6 +90,7 @@ def run(job: Job, progress: Progress | None = None, parent: str | None = None) -
     """
     with TemporaryDirectory(prefix="asr_scaling-") as scratch:
         folder = job.folder or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
         started_at, draft = time.time(), _Draft(environment=dict(environment()))
         status, reason, interrupt = _attempt(job, draft, folder, progress or NullProgress())
         record = _record(job, draft, status, reason, started_at)
@@ -164,7 +165,7 @@ def _system(job: Job, system: System) -> dict[str, Any]:
         "model": asdict(job.model),
         "engine": type(job.engine).__module__.rpartition(".")[2],
         "device": job.device.torch_name,
-        "facts": asdict(system.facts),
+        "facts": {**asdict(system.facts), "notes": list(system.facts.notes)},
     }
 
 

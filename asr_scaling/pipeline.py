@@ -42,7 +42,7 @@ class Pipeline:
             raise ConfigError(f"pipeline.warmup must be 0 or more calls; got {self.warmup}.")
         if self.min_iterations < 1:
             raise ConfigError(f"pipeline.min_iterations must be at least 1; got {self.min_iterations}.")
-        if self.max_seconds <= 0:
+        if not self.max_seconds > 0:
             raise ConfigError(f"pipeline.max_seconds must be more than 0; got {self.max_seconds}.")
 
 

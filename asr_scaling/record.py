@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from asr_scaling.cache import write_atomic
 from asr_scaling.caution import Caution
-from asr_scaling.errors import DataError
+from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.metrics import metric_spec
 
 SCHEMA_VERSION = 1
@@ -110,6 +110,7 @@ class RunRecord:
         plain["samples"] = [asdict(sample) for sample in self.samples]
         plain["metrics"] = {metric.name: metric.to_json() for metric in self.metrics}
         plain["cautions"] = [asdict(caution) for caution in self.cautions]
+        plain["config"] = _finite(self.config)
         return plain
 
     @classmethod
@@ -128,7 +129,7 @@ class RunRecord:
             plain["transcripts"] = tuple(data["transcripts"])
             plain["artifacts"] = tuple(data["artifacts"])
             return cls(**plain)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ConfigError) as error:
             raise DataError(f"This record is damaged ({error}): measure the point again.") from error
 
     def write(self, folder: Path) -> Path:
@@ -147,6 +148,15 @@ class RunRecord:
         if not isinstance(data, dict):
             raise DataError(f"{path} is not a record: measure the point again.")
         return cls.from_json(data)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: an option that is infinite is stored as its name."""
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _sample(data: Mapping[str, Any]) -> Sample:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from asr_scaling.conf import conf_dir
 from asr_scaling.errors import ConfigError
 
 WEIGHTS = ("auto", "pretrained", "random")
@@ -48,3 +50,20 @@ class ModelSpec:
             raise ConfigError(f"model.weights must be one of {', '.join(WEIGHTS)}; got '{self.weights}'.")
         if self.parameters <= 0:
             raise ConfigError(f"model.parameters of '{self.name}' must be a positive number.")
+
+
+def load_spec(model: str | Path, **options: Any) -> ModelSpec:
+    """The spec in ``conf/model/<model>.yaml``, or in the YAML file at ``model``; ``options`` replace its keys.
+
+    ConfigError when there is no such file or it is not a model's.
+    """
+    from omegaconf import OmegaConf
+
+    path = conf_dir() / "model" / f"{model}.yaml" if not str(model).endswith(".yaml") else Path(model)
+    if not path.is_file():
+        raise ConfigError(f"There is no model '{model}'; choose a YAML of {path.parent} or give a path to one.")
+    data = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    try:
+        return ModelSpec(**{**data, **options})  # type: ignore[dict-item]
+    except TypeError as error:
+        raise ConfigError(f"{path} does not describe a model: {error}.") from error

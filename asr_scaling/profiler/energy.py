@@ -37,22 +37,17 @@ class Energy:
             raise ConfigError(f"profiler.energy.min_seconds must be at least 0.5; got {self.min_seconds}.")
 
     def measure(self, session: Session) -> Findings:
-        """Call batch after batch until the window is long enough, then read the counters once."""
+        """Joules of one window of calls, read at its ends only."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # codecarbon uses deprecated calls of pandas and pynvml
             tracker = self._tracker()
             methods = _methods(tracker)
-            tracker.start_task("window")
-            start, samples, audio_s = time.perf_counter(), 0, 0.0
-            for batch in cycle(session.batches):
-                session.timed(batch)
-                samples, audio_s = samples + len(batch), audio_s + batch.audio_s
-                window_s = time.perf_counter() - start
-                session.progress.advance(min(1.0, window_s / self.min_seconds))
-                if window_s >= self.min_seconds:
-                    break
-            joules = tracker.stop_task("window").energy_consumed * _J_PER_KWH
-            tracker.stop()
+            try:
+                tracker.start_task("window")
+                samples, audio_s, window_s = self._window(session)
+                joules = tracker.stop_task("window").energy_consumed * _J_PER_KWH
+            finally:
+                tracker.stop()
         tags = {f"energy/method_{part}": method for part, method in methods.items()}
         tags["energy/method"] = _overall(methods)
         if joules <= 0:
@@ -69,6 +64,18 @@ class Energy:
             cautions=_cautions(methods),
             tags=tags,
         )
+
+    def _window(self, session: Session) -> tuple[int, float, float]:
+        """Call batch after batch until the window is long enough: utterances, audio seconds, wall seconds."""
+        start, samples, audio_s = time.perf_counter(), 0, 0.0
+        for batch in cycle(session.batches):
+            session.timed(batch)
+            samples, audio_s = samples + len(batch), audio_s + batch.audio_s
+            window_s = time.perf_counter() - start
+            session.progress.advance(min(1.0, window_s / self.min_seconds))
+            if window_s >= self.min_seconds:
+                break
+        return samples, audio_s, window_s
 
     def _tracker(self) -> Any:
         from codecarbon import OfflineEmissionsTracker

@@ -17,12 +17,13 @@ from asr_scaling.record import Findings, Metric
 
 CLASSES: Mapping[str, str] = {
     "attention": r"scaled_dot_product|_attention|flash|fmha",
-    "gemm": r"::(addmm|mm|bmm|baddbmm|matmul|linear|einsum)|mkldnn_linear|mkl_linear|_lstm|gemm|cutlass|cublas",
-    "convolution": r"conv|cudnn_convolution",
+    "gemm": r"::(addmm|mm|bmm|baddbmm|matmul|linear|einsum)\b|_linear|_lstm|gemm|cutlass|cublas",
+    "convolution": r"conv",
     "normalisation": r"norm|softmax",
-    "memory": r"::(copy_|_to_copy|to|clone|empty|fill_|zero_|zeros|ones|cat|stack|index|select|slice|pad|view|"
-    r"reshape|transpose|expand|contiguous|gather|scatter|masked_fill|embedding|repeat|resize|as_strided|item|"
-    r"_local_scalar|split|new_|full|constant_pad|arange|unbind|detach|lift)|memcpy|memset",
+    "memory": r"::(copy_|_to_copy|to|clone|empty\w*|fill_|zero_|zeros\w*|ones\w*|cat|stack|index\w*|select"
+    r"|slice|pad|view\w*|_?reshape\w*|transpose|t|permute|expand\w*|contiguous|gather|scatter\w*|masked_fill\w*|embedding"
+    r"|repeat\w*|resize\w*|as_strided\w*|item|_local_scalar_dense|split\w*|new_\w*|full\w*|constant_pad_nd|arange|unbind"
+    r"|detach\w*|lift\w*|unsqueeze|squeeze|chunk|narrow|alias)$|memcpy|memset|copy_kernel|catarray|fillfunctor",
 }
 """Class → what the operator's name looks like; the first that matches counts, and the rest is "other"."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from asr_scaling.record import RunRecord
@@ -40,7 +41,7 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for record, row in zip(records, rows, strict=True):
-        table.add_row(*(row[key] for key in varying), *(show(record) for _, show in columns), _status(record))
+        table.add_row(*(escape(row[key]) for key in varying), *(show(record) for _, show in columns), _status(record))
     return " · ".join(fixed), table
 
 

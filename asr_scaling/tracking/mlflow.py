@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +121,13 @@ class Mlflow:
     def _check_server(self) -> None:
         mend = f"start it, or set tracking.uri (now {_without_password(self.uri)}), or use tracking=jsonl"
         try:
-            with urllib.request.urlopen(self.uri.rstrip("/") + "/health", timeout=_TIMEOUT_S):
+            health = _without_password(self.uri).rstrip("/") + "/health"
+            with urllib.request.urlopen(health, timeout=_TIMEOUT_S):
                 return
         except urllib.error.HTTPError as error:
             if error.code not in (401, 403):
                 raise TrackingError(f"The tracking server answers with error {error.code}: {mend}.") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             raise TrackingError(f"The tracking server does not answer: {mend}.") from error
 
     @contextmanager

@@ -86,7 +86,8 @@ def test_the_six_points_are_in_mlflow_with_every_metric(tmp_path: Path) -> None:
     import mlflow
 
     points = sweep(
-        tmp_path, "-m", "model=whisper_tiny_en,wav2vec2", "batch=1,8,16", "pipeline.utterances=4", "dataset.length_s=5", *SHORT
+        tmp_path, "-m", "model=whisper_tiny_en,wav2vec2", "batch=1,8,16", "pipeline.utterances=4",
+        "dataset.length_s=5", *SHORT,
     )  # fmt: skip
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("asr_scaling")

@@ -50,7 +50,8 @@ class Transformers:
 
     def check(self, model: ModelSpec) -> None:
         """A family is known when this package has a module of its name."""
-        if not model.family.isidentifier() or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
+        known = model.family.isidentifier() and not model.family.startswith("_")
+        if not known or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
             raise EngineError(f"engine=transformers can't decode models of the family '{model.family}'.")
         self._generate_options(model)
         from asr_scaling.model import build

@@ -39,13 +39,14 @@ class Adapter(Family):
         inputs = loaded.inputs(batch, probe, **self._padding(max(seconds)))
         if loaded.random:
             rows = self._windows(inputs["input_features"], seconds)
+            probe.stage("text")
         else:
             long = inputs["input_features"].shape[-1] > _FRAMES
             extra = {"return_timestamps": True, "condition_on_prev_tokens": False} if long else {}
             rows = loaded.model.generate(**inputs, **self._options, **extra).tolist()
-        probe.stage("text")
-        eot = loaded.model.generation_config.eos_token_id
-        rows = [[token for token in row if token < eot] for row in rows]  # specials and timestamps lie above
+            probe.stage("text")
+            eot = loaded.model.generation_config.eos_token_id
+            rows = [[token for token in row if token < eot] for row in rows]  # specials and timestamps lie above
         return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)
 
     def _padding(self, longest_s: float) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""The README's commands, run as they are printed; only workloads are cut down, where that is said here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.split("   #")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+SHORTER = ("pipeline.utterances=2", "pipeline.warmup=0", "pipeline.min_iterations=1", "profiler=[latency]")
+"""Added to commands that measure real models, so that they end in seconds."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_runs(command: str, tmp_path: Path) -> None:
+    program, *arguments = shlex.split(command)
+    assert program == "python"
+    if "dataset=folder" in arguments:
+        speech = tmp_path / "my" / "speech"
+        shutil.copytree(ROOT / "asr_scaling" / "dataset" / "demo_data", speech)
+    if "--help" not in arguments and "experiment=smoke" not in arguments:
+        arguments += SHORTER
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout
+
+
+def test_python_example_runs(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    without = "import sys; sys.modules['hydra'] = sys.modules['mlflow'] = None\n"
+    done = subprocess.run(
+        [sys.executable, "-c", without + example],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0
+
+
+@pytest.mark.parametrize("target", re.findall(r"`?make (\w+)`?", README))
+def test_make_targets_exist(target: str) -> None:
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_demo_is_the_signature_sweep() -> None:
+    plan = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16" in plan
+
+
+def test_the_tree_names_what_is_there() -> None:
+    (tree,) = re.findall(r"```\n(conf/.*?)```", README, re.DOTALL)
+    for name in re.findall(r"^  ?([\w./ ]+?)  ", tree, re.MULTILINE):
+        for part in name.split():
+            assert (ROOT / "asr_scaling" / part).exists() or (ROOT / part).exists(), part
+
+
+def test_it_fits_one_screen_and_names_its_figures() -> None:
+    assert len(README.splitlines()) <= 90
+    assert "RESULT_TABLE" not in README

@@ -1,0 +1,173 @@
+"""The import rules of the package, read from its syntax trees, and the sizes and names of its files."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import asr_scaling
+
+PACKAGE = Path(asr_scaling.__file__).parent
+CONF = PACKAGE.parent / "conf"
+GROUPS = ("engine", "device", "dataset", "batch", "profiler", "tracking")
+LISTS = {("profiler", "default"), ("profiler", "all")}
+"""YAMLs that only list others."""
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("cache", "conf", "metrics", "caution", "workload"),
+    ("record",),
+    ("model",),
+    ("ports",),
+    ("stats", "environment", "resident"),
+    ("timing",),
+    ("pipeline",),
+    GROUPS,
+    ("job",),
+    ("report",),
+    ("display",),
+    ("sweep",),
+    ("cli",),
+    ("__init__", "__main__"),
+)
+LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
+ONLY_IN = {
+    "hydra": {"cli.py", "sweep.py"},
+    "omegaconf": {"cli.py", "sweep.py", "model/spec.py"},
+    "mlflow": {"tracking/mlflow.py"},
+    "codecarbon": {"profiler/energy.py"},
+    "thop": {"profiler/flops.py"},
+    "jiwer": {"profiler/quality.py"},
+    "rich": {"display.py", "report/table.py"},
+}
+HEAVY = {"torch", "transformers", "datasets", "codecarbon", "mlflow", "thop", "jiwer", "pandas", "pyarrow"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@dataclass(frozen=True)
+class Import:
+    module: str
+    top: bool
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def imports(path: Path) -> list[Import]:
+    """What a file imports at run time; blocks under ``if TYPE_CHECKING`` are not run."""
+    return list(_imports(ast.parse(path.read_text(encoding="utf-8")).body, top=True))
+
+
+def _imports(nodes: Iterable[ast.AST], top: bool) -> Iterator[Import]:
+    for child in nodes:
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, top) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert not child.level, "relative imports are not used here"
+            yield from (Import(f"{child.module}.{alias.name}", top) for alias in child.names)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            yield from _imports(child.orelse, top)
+        else:
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from _imports(ast.iter_child_nodes(child), top and not inside)
+
+
+def parts(module: str) -> list[str]:
+    """``asr_scaling.device.cpu.Cpu`` → device, cpu: the module's path in the package, names in it left out."""
+    found: list[str] = []
+    for name in module.split(".")[1:]:
+        here = PACKAGE.joinpath(*found, name)
+        if not here.is_dir() and not here.with_suffix(".py").exists():
+            break
+        found.append(name)
+    return found
+
+
+def options() -> list[tuple[str, str]]:
+    return [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+
+
+def test_the_reader_of_imports_sees_what_matters():
+    tree = ast.parse(
+        "from typing import TYPE_CHECKING\nimport a.b\nif TYPE_CHECKING:\n    import hidden\nelse:\n    import shown\n"
+        "def f():\n    from c import d\nclass C:\n    import e\n    def g(self):\n        import h\n"
+    )
+    found = list(_imports(tree.body, top=True))
+    assert [(i.module, i.top) for i in found][1:] == [
+        ("a.b", True), ("shown", True), ("c.d", False), ("e", True), ("h", False)
+    ]  # fmt: skip
+    assert parts("asr_scaling.device.cpu.Cpu") == ["device", "cpu"]
+    assert len(FILES) > 40
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+class TestEveryFile:
+    def test_is_short(self, path: Path):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
+
+    def test_heavy_packages_are_imported_where_they_are_used(self, path: Path):
+        heavy = [i.module for i in imports(path) if i.top and i.module.split(".")[0] in HEAVY]
+        assert heavy == []
+
+    def test_each_dependency_has_its_place(self, path: Path):
+        for found in imports(path):
+            places = ONLY_IN.get(found.module.split(".")[0])
+            assert places is None or relative(path) in places, found.module
+
+    def test_imports_only_from_lower_layers(self, path: Path):
+        own = Path(relative(path)).with_suffix("").parts[0]
+        for found in imports(path):
+            if not found.module.startswith("asr_scaling"):
+                continue
+            other = parts(found.module)[0]
+            if own == other and own in (*GROUPS, "model", "report"):
+                continue  # a package's own modules
+            assert LAYER[other] < LAYER[own], f"{relative(path)} imports {found.module}"
+
+    def test_options_never_import_one_another(self, path: Path):
+        known = options()
+        own = tuple(Path(relative(path)).with_suffix("").parts[:2])
+        if own not in known:
+            return
+        for found in imports(path):
+            if found.module.startswith("asr_scaling"):
+                other = tuple(parts(found.module)[:2])
+                assert other == own or other not in known, found.module
+
+
+def test_every_layer_has_its_files():
+    names = {Path(relative(path)).with_suffix("").parts[0] for path in FILES}
+    assert names == set(LAYER)
+
+
+@pytest.mark.parametrize(("group", "name"), options())
+def test_an_option_is_a_yaml_and_a_module_of_one_name(group: str, name: str):
+    if (group, name) in LISTS:
+        return
+    module = PACKAGE / group / f"{name}.py"
+    assert module.exists() or (PACKAGE / group / name / "__init__.py").exists()
+    assert f"_target_: asr_scaling.{group}.{name}." in (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_public_module_of_a_group_has_a_yaml(group: str):
+    found = [*(PACKAGE / group).glob("*.py"), *(path.parent for path in (PACKAGE / group).glob("*/__init__.py"))]
+    public = {path.stem for path in found if not path.stem.startswith("_")}
+    assert public - {"fragments"} <= {name for g, name in options() if g == group}
+
+
+@pytest.mark.parametrize("module", ["asr_scaling", "asr_scaling.profiler.energy", "asr_scaling.tracking.mlflow"])
+def test_the_core_needs_no_heavy_package(module: str):
+    code = (
+        f"import sys, {module}; "
+        "print([n for n in ('hydra','omegaconf','mlflow','torch','transformers','datasets','codecarbon','thop',"
+        "'jiwer','rich') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,57 @@
+"""One line of JSON a point."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import make_job
+
+from asr_scaling.errors import TrackingError
+from asr_scaling.job import run
+from asr_scaling.record import RunRecord
+from asr_scaling.tracking.jsonl import Jsonl
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_sweep_of_two_points(tmp_path: Path):
+    path = tmp_path / "new" / "records.jsonl"
+    sink = Jsonl(str(path))
+    token = sink.open("sweep 1", {})
+    records = [run(make_job(tracking=sink, name=name), parent=token) for name in ("a", "b")]
+    sink.close(token, "FINISHED")
+    found = lines(path)
+    assert [line.pop("sweep") for line in found] == ["sweep 1", "sweep 1"]
+    assert found == json.loads(json.dumps([record.to_json() for record in records]))
+    assert [RunRecord.from_json(line).name for line in found] == ["a", "b"]
+    assert str(path) in sink.hint()
+
+
+def test_open_keeps_what_is_there(tmp_path: Path):
+    path = tmp_path / "records.jsonl"
+    path.write_text("{}\n")
+    Jsonl(str(path)).open("sweep", {})
+    assert path.read_text() == "{}\n"
+
+
+def test_one_record_is_one_line_whatever_it_says(tmp_path: Path):
+    path = tmp_path / "records.jsonl"
+    record = replace(run(make_job()), name="two\nlines\u2028ü")
+    Jsonl(str(path)).write(record, tmp_path, None)
+    raw = path.read_bytes()
+    assert raw.count(b"\n") == 1
+    assert json.loads(raw)["name"] == "two\nlines\u2028ü"
+    assert json.loads(raw)["sweep"] is None
+
+
+@pytest.mark.parametrize("action", ["open", "write"])
+def test_a_file_that_cannot_be_written(tmp_path: Path, action: str):
+    sink = Jsonl(str(tmp_path))  # a folder
+    with pytest.raises(TrackingError, match="can't be written") as caught:
+        sink.open("sweep", {}) if action == "open" else sink.write(run(make_job()), tmp_path, None)
+    assert str(tmp_path) in str(caught.value)

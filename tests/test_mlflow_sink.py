@@ -1,0 +1,326 @@
+"""MLflow, on a real SQLite store: one sweep of three points is written once and looked at from all sides."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeClock, FakeDataset, Recorder, make_job
+
+from asr_scaling.environment import environment
+from asr_scaling.errors import TrackingError
+from asr_scaling.job import run
+from asr_scaling.pipeline import Pipeline
+from asr_scaling.profiler.latency import Latency
+from asr_scaling.profiler.quality import Quality
+from asr_scaling.record import Findings, RunRecord
+from asr_scaling.tracking.mlflow import Mlflow
+
+CONFIG = {
+    "model": {"name": "toy", "architecture": {"layers": 2, "kernels": [3, 3]}},
+    "batch": {"size": 2},
+    "dataset": {"length_s": None},
+}
+
+
+def artifact(session: Any) -> Findings:
+    (session.folder / "extra.csv").write_text("a,b\n")
+    return Findings(artifacts=("extra.csv", "never_written.csv"), tags={"ops/clock": "cpu"})
+
+
+def interrupt(session: Any) -> Findings:
+    raise KeyboardInterrupt
+
+
+@dataclass
+class Store:
+    sink: Mlflow
+    parent: str
+    records: dict[str, RunRecord] = field(default_factory=dict)
+    runs: dict[str, Any] = field(default_factory=dict)
+    sweep: Any = None
+    client: Any = None
+
+    def artifacts(self, name: str) -> set[str]:
+        return {found.path for found in self.client.list_artifacts(self.runs[name].info.run_id)}
+
+    def text(self, run_id: str, path: str, folder: Path) -> str:
+        return Path(self.client.download_artifacts(run_id, path, str(folder))).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    root = tmp_path_factory.mktemp("mlflow")
+    sink = Mlflow(f"sqlite:///{root}/mlflow.db", "speech", str(root / "artifacts"))
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+            patch.delenv(name, raising=False)
+        warnings.simplefilter("ignore")  # MLflow's own use of SQLAlchemy and pydantic
+        import mlflow
+
+        tracking_uri = mlflow.get_tracking_uri()
+        found = Store(sink, sink.open("sweep 1", CONFIG))
+        ended(found, root)
+        found.client = mlflow.MlflowClient(sink.uri)
+        experiment = found.client.get_experiment_by_name("speech")
+        for entry in found.client.search_runs([experiment.experiment_id]):
+            if entry.info.run_id != found.parent:
+                found.runs[entry.info.run_name] = entry
+        found.sweep = found.client.get_run(found.parent)
+        yield found
+        mlflow.set_tracking_uri(tracking_uri)
+
+
+def ended(store: Store, root: Path) -> None:
+    """One point of each status, then the end of the sweep."""
+    measurements = {"latency": Latency(), "quality": Quality("none"), "extra": Recorder("extra", then=artifact)}
+    common = {"config": CONFIG, "tracking": store.sink, "size": 2, "pipeline": Pipeline(min_iterations=3)}
+    jobs = {
+        "ok": {"profiler": measurements, "dataset": FakeDataset(info={"synthetic": True})},
+        "out_of_memory": {"engine": {"max_batch": 1}},
+        "failed": {"engine": {"fail_on": "toy"}},
+        "interrupted": {"profiler": {"latency": Latency(), "stop": Recorder("stop", then=interrupt)}},
+    }
+    for name, changes in jobs.items():
+        folder = root / name
+        folder.mkdir()
+        job = make_job(FakeClock(), name=name, folder=folder, **(common | changes))
+        try:
+            store.records[name] = run(job, parent=store.parent)
+        except KeyboardInterrupt:
+            store.records[name] = RunRecord.read(folder / "record.json")
+    store.sink.close(store.parent, "FINISHED")
+
+
+def test_a_parent_with_a_child_per_point(store: Store):
+    assert set(store.runs) == {"ok", "out_of_memory", "failed", "interrupted"}
+    assert {entry.data.tags["mlflow.parentRunId"] for entry in store.runs.values()} == {store.parent}
+    assert store.sweep.info.run_name == "sweep 1"
+    assert store.sweep.info.status == "FINISHED"
+    assert store.sweep.data.tags["asr_scaling.kind"] == "sweep"
+    assert {entry.data.tags["asr_scaling.kind"] for entry in store.runs.values()} == {"point"}
+
+
+def test_the_parent_has_the_options(store: Store, tmp_path: Path):
+    assert json.loads(store.text(store.parent, "config.json", tmp_path)) == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("ok", "FINISHED"), ("out_of_memory", "FAILED"), ("failed", "FAILED"), ("interrupted", "KILLED")],
+)
+def test_status(store: Store, name: str, status: str):
+    entry, record = store.runs[name], store.records[name]
+    assert entry.info.status == status
+    assert entry.data.tags["asr_scaling.status"] == record.status == name
+    assert entry.data.tags.get("asr_scaling.reason") == record.reason
+    assert entry.info.start_time == round(record.started_at * 1000)
+    assert entry.info.end_time == round(record.ended_at * 1000)
+
+
+@pytest.mark.parametrize("name", ["ok", "out_of_memory", "failed", "interrupted"])
+def test_metrics_are_the_records_to_the_last_bit(store: Store, name: str):
+    assert store.runs[name].data.metrics == store.records[name].values
+
+
+def test_there_are_metrics(store: Store):
+    assert {"latency/p50_s", "stage/encoder_s", "quality/wer"} <= set(store.runs["ok"].data.metrics)
+    assert store.runs["interrupted"].data.metrics["throughput/rtfx"] > 0
+    assert store.runs["failed"].data.metrics == {}
+
+
+def test_params_are_the_options_flattened(store: Store):
+    assert store.runs["ok"].data.params == {
+        "model.name": "toy",
+        "model.architecture.layers": "2",
+        "model.architecture.kernels": "[3, 3]",
+        "batch.size": "2",
+        "dataset.length_s": "None",
+    }
+
+
+def test_tags(store: Store):
+    facts, tags = environment(), store.runs["ok"].data.tags
+    expected = {
+        "model": "toy",
+        "engine": "fake",
+        "device": "cpu",
+        "weights": "fake",
+        "weights.source": "engine=fake",
+        "batch": "2",
+        "dataset": "fake",
+        "dataset.synthetic": "True",
+        "host": facts["host"],
+        "quality/normaliser": "none",
+        "ops/clock": "cpu",
+    }
+    assert expected.items() <= tags.items()
+    assert tags["cautions"] == "SyntheticSpeech, SystemNote, FewSamples"
+    assert tags.get("mlflow.source.git.commit") == facts["commit"]
+
+
+def test_what_is_unavailable_says_why(store: Store):
+    assert "unavailable" not in store.runs["ok"].data.tags
+    record = replace(store.records["ok"], unavailable={"energy/total_j": "no counter"})
+    from asr_scaling.tracking.mlflow import _tags
+
+    assert _tags(record, None)["unavailable"] == "energy/total_j: no counter"
+    assert "mlflow.parentRunId" not in _tags(record, None)
+
+
+def test_the_dataset_is_an_input(store: Store):
+    (found,) = store.runs["ok"].inputs.dataset_inputs
+    assert found.dataset.name == "fake"
+    assert found.dataset.digest == "d" * 36
+    assert found.dataset.source == "made here"
+    assert json.loads(found.dataset.profile) == {"utterances": 2, "audio_s": 3.0}
+    assert store.runs["failed"].inputs.dataset_inputs == []
+
+
+def test_artifacts(store: Store, tmp_path: Path):
+    assert store.artifacts("ok") == {"record.json", "hypotheses.json", "extra.csv"}
+    assert store.artifacts("failed") == {"record.json"}
+    text = store.text(store.runs["ok"].info.run_id, "record.json", tmp_path)
+    assert RunRecord.from_json(json.loads(text)).values == store.records["ok"].values
+
+
+def test_hypotheses_are_a_table(store: Store, tmp_path: Path):
+    table = json.loads(store.text(store.runs["ok"].info.run_id, "hypotheses.json", tmp_path))
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [(row["id"], row["reference"], row["hypothesis"]) for row in rows] == [
+        ("u0", "text 0", "text 0"),
+        ("u1", "text 1", "text 1"),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # MLflow's search_traces
+def test_stages_are_a_trace_of_the_run(store: Store):
+    experiment = store.client.get_experiment_by_name("speech").experiment_id
+    traces = store.client.search_traces(locations=[experiment], filter_string="")
+    by_run = {trace.info.request_metadata["mlflow.sourceRun"]: trace for trace in traces}
+    assert set(by_run) == {store.runs[name].info.run_id for name in ("ok", "interrupted")}
+    trace, record = by_run[store.runs["ok"].info.run_id], store.records["ok"]
+    sample = record.samples[0]
+    root, *spans = sorted(trace.data.spans, key=lambda span: span.parent_id is not None)
+    assert root.name == "transcribe ok"
+    assert {span.parent_id for span in spans} == {root.span_id}
+    seconds = {span.name: (span.end_time_ns - span.start_time_ns) / 1e9 for span in spans}
+    assert seconds == pytest.approx(dict(sample.stages), abs=1e-8)
+    assert (root.end_time_ns - root.start_time_ns) / 1e9 == pytest.approx(sample.total_s, abs=1e-8)
+    ends = sorted((span.start_time_ns, span.end_time_ns) for span in spans)
+    assert all(end <= start for (_, end), (start, _) in pairwise(ends))
+
+
+def test_a_new_sweep_goes_into_the_same_experiment(store: Store):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own
+        parent = store.sink.open("sweep 2", {})
+        store.sink.close(parent, "KILLED")
+    entry = store.client.get_run(parent)
+    assert entry.info.experiment_id == store.sweep.info.experiment_id
+    assert entry.info.status == "KILLED"
+
+
+def test_hint(store: Store):
+    assert store.sink.uri in store.sink.hint()
+    assert "experiment e" in Mlflow("http://host:5000", "e").hint()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+class TestUnreachable:
+    def refused(self, sink: Mlflow) -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's own
+            with pytest.raises(TrackingError) as caught:
+                sink.open("sweep", {})
+        message = str(caught.value)
+        assert "\n" not in message
+        assert "secret" not in message
+        return message
+
+    def test_server(self, closed_port: int):
+        message = self.refused(Mlflow(f"http://user:secret@127.0.0.1:{closed_port}"))
+        assert f"http://127.0.0.1:{closed_port}" in message
+        assert "tracking=jsonl" in message
+
+    def test_password_with_an_at_sign(self, closed_port: int):
+        assert "user" not in self.refused(Mlflow(f"http://user:p@secret@127.0.0.1:{closed_port}"))
+
+    @pytest.mark.parametrize("uri", ["http://", "http://["])
+    def test_address(self, uri: str):
+        assert "does not answer" in self.refused(Mlflow(uri))
+
+    @pytest.mark.parametrize("uri", ["https://no such host", "http://user:secret@localhost"])
+    def test_address_that_http_refuses(self, uri: str):
+        assert "does not answer" in self.refused(Mlflow(uri))
+
+    def test_a_server_is_found_behind_user_and_password(self):
+        with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+            thread = threading.Thread(target=server.handle_request)
+            server.timeout = 1  # handle_request gives up when nobody asks
+            thread.start()
+            try:
+                Mlflow(f"http://user:secret@127.0.0.1:{server.server_port}")._check_server()
+            finally:
+                thread.join()
+
+    @pytest.mark.parametrize(("code", "fine"), [(401, True), (403, True), (500, False), (404, False)])
+    def test_a_server_that_answers_with_an_error(self, monkeypatch: pytest.MonkeyPatch, code: int, fine: bool):
+        import email.message
+        import urllib.error
+        import urllib.request
+
+        def answer(url: str, timeout: float) -> None:
+            assert url == "http://host:5000/health"
+            raise urllib.error.HTTPError(url, code, "no", email.message.Message(), None)
+
+        monkeypatch.setattr(urllib.request, "urlopen", answer)
+        sink = Mlflow("http://host:5000/")
+        if fine:
+            sink._check_server()  # a server behind a login answers its health with an error
+        else:
+            assert f"error {code}" in self.refused(sink)
+
+    def test_database(self, tmp_path: Path):
+        (tmp_path / "mlflow.db").write_bytes(b"secret, and no database" * 100)
+        message = self.refused(Mlflow(f"sqlite:///{tmp_path}/mlflow.db", artifacts=str(tmp_path)))
+        assert "can't be used" in message
+
+    def test_write_and_close_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        def broken(self: Mlflow) -> Any:
+            raise RuntimeError("first line\nsecond line")
+
+        monkeypatch.setattr(Mlflow, "_client", broken)
+        sink = Mlflow("http://user:secret@host")
+        for action in (
+            lambda: sink.write(RunRecord("a", "ok", {}, {}), tmp_path, None),
+            lambda: sink.close("token", "FINISHED"),
+        ):
+            with pytest.raises(TrackingError, match=r"first line$") as caught:
+                action()
+            assert "secret" not in str(caught.value)

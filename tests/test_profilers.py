@@ -1,0 +1,478 @@
+"""Measurements: each figure against arithmetic done by hand."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeClock, FakeDevice, ScriptedSystem, make_session, transcription, utterance, utterances
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_scaling.errors import ConfigError, OutOfMemoryError
+from asr_scaling.profiler.energy import Energy
+from asr_scaling.profiler.flops import Flops
+from asr_scaling.profiler.memory import Memory
+from asr_scaling.profiler.quality import Quality, score
+from asr_scaling.profiler.trace import CLASSES, Trace, operator_class, shares
+from asr_scaling.record import Findings
+
+
+def values(findings: Findings) -> dict[str, float]:
+    return {metric.name: metric.value for metric in findings.metrics}
+
+
+def scored(*pairs: tuple[str, str]) -> Findings:
+    return score([(f"u{i}", *pair) for i, pair in enumerate(pairs)], str.strip, {"quality/normaliser": "none"})
+
+
+class TestQuality:
+    def test_edits_are_summed_over_utterances(self):
+        """1 substitution in 1 word, nothing in 9: WER is 1/10, while the mean of the two WERs would be 1/2."""
+        found = values(scored(("yes", "no"), ("a b c d e f g h i", "a b c d e f g h i")))
+        assert found["quality/wer"] == pytest.approx(0.1)
+        assert found["quality/cer"] == pytest.approx(3 / (3 + 17))
+        assert found["quality/words"] == 10
+        assert found["quality/left_out"] == 0
+
+    def test_each_kind_of_edit(self):
+        """ "the cat sat on" → "the hat sat" : one substitution, one deletion; and "x" → "x y z": two insertions."""
+        found = values(scored(("the cat sat on", "the hat sat"), ("x", "x y z")))
+        edits = [found[f"quality/{name}"] for name in ("substitutions", "deletions", "insertions")]
+        assert edits == [1, 1, 2]
+        assert found["quality/wer"] == pytest.approx(4 / 5)
+        assert found["quality/character_edits"] == 1 + 3 + 4  # c→h; " on" lost; " y z" added
+        assert found["quality/cer"] == pytest.approx(8 / 15)
+
+    def test_an_empty_hypothesis_is_all_deletions(self):
+        found = values(scored(("one two three", "")))
+        assert found["quality/wer"] == 1.0
+        assert found["quality/deletions"] == 3
+        assert found["quality/cer"] == 1.0
+
+    def test_wer_may_exceed_one(self):
+        assert values(scored(("a", "b c d")))["quality/wer"] == 3.0
+
+    def test_an_empty_reference_is_left_out_and_counted(self):
+        findings = scored(("", "words from nowhere"), ("  ", ""), ("a b", "a"))
+        found = values(findings)
+        assert found["quality/wer"] == 0.5
+        assert found["quality/left_out"] == 2
+        assert {m.n for m in findings.metrics if m.name == "quality/wer"} == {1}
+        assert [row.get("left_out") for row in findings.transcripts] == ["empty reference", "empty reference", None]
+
+    def test_no_reference_at_all_is_unavailable(self):
+        findings = scored(("", "x"))
+        assert findings.metrics == ()
+        assert set(findings.unavailable) == {"quality/wer", "quality/cer"}
+        assert len(findings.transcripts) == 1
+
+    def test_rows_hold_both_texts_and_their_counts(self):
+        row = scored(("a b", "a c")).transcripts[0]
+        assert (row["id"], row["reference"], row["hypothesis"]) == ("u0", "a b", "a c")
+        assert (row["substitutions"], row["words"]) == (1, 2)
+
+    @given(st.lists(st.tuples(st.text("ab ", max_size=8), st.text("ab ", max_size=8)), min_size=1, max_size=5))
+    def test_a_perfect_text_has_no_error_and_counts_add_up(self, pairs: list[tuple[str, str]]):
+        found = values(scored(*pairs))
+        words = sum(len(reference.split()) for reference, _ in pairs)
+        assert ("quality/wer" in found) == (words > 0)
+        if words:
+            edits = sum(found[f"quality/{name}"] for name in ("substitutions", "deletions", "insertions"))
+            assert found["quality/wer"] == pytest.approx(edits / words)
+            assert values(scored(*((reference, reference) for reference, _ in pairs)))["quality/wer"] == 0
+
+    def test_whisper_english_ignores_spelling_and_punctuation(self):
+        found = (utterance(1.0, "u0", "Mr. Smith's COLOUR isn't grey!"),)
+        system = ScriptedSystem(lambda batch, probe: transcription(batch, texts=("mister smith's color, is not gray",)))
+        findings = Quality().measure(make_session(system, found))
+        assert findings.tags["quality/normaliser"].startswith("whisper_english (whisper-normalizer ")
+        assert values(findings)["quality/wer"] == 0
+        assert values(Quality("none").measure(make_session(system, found)))["quality/wer"] > 0
+
+    def test_random_weights_are_never_scored(self):
+        calls: list[int] = []
+        system = ScriptedSystem(lambda batch, probe: calls.append(1), weights="random")
+        findings = Quality().measure(make_session(system, utterances([1.0])))
+        assert findings.metrics == ()
+        assert set(findings.unavailable) == {"quality/wer", "quality/cer"}
+        assert findings.transcripts == ()
+        assert calls == []
+
+    def test_transcribes_only_what_nobody_transcribed_yet(self):
+        seen: list[str] = []
+        system = ScriptedSystem(lambda batch, probe: seen.extend(u.id for u in batch.utterances))
+        session = make_session(system, utterances([1.0, 1.0, 1.0]))
+        session.transcribe(session.batches[1])
+        findings = Quality("none").measure(session)
+        assert seen == ["u1", "u0", "u2"]
+        assert values(findings)["quality/wer"] == 0
+        assert len(findings.transcripts) == 3
+
+    def test_a_repeated_utterance_counts_once(self):
+        session = make_session(ScriptedSystem(lambda batch, probe: None), utterances([1.0, 1.0, 1.0]), size=2)
+        assert len(session.batches) == 2
+        assert values(Quality("none").measure(session))["quality/words"] == 6
+
+    def test_normaliser(self):
+        with pytest.raises(ConfigError, match=r"profiler\.quality\.normaliser"):
+            Quality("german")
+
+
+class FakeTracker:
+    """codecarbon's tracker; ``kwh`` is what its counters say."""
+
+    made: list[FakeTracker] = []  # noqa: RUF012
+
+    def __init__(self, hardware: list[Any], kwh: float, **options: Any) -> None:
+        self._hardware, self.kwh, self.options = hardware, kwh, options
+        self.log: list[str] = []
+        self.made.append(self)
+
+    def start(self) -> None:
+        self.log.append("start")
+
+    def start_task(self, name: str) -> None:
+        self.log.append(f"start {name}")
+
+    def stop_task(self, name: str) -> Any:
+        self.log.append(f"stop {name}")
+        return SimpleNamespace(energy_consumed=self.kwh)
+
+    def stop(self) -> None:
+        self.log.append("stop")
+
+
+def hardware(kind: str, **state: Any) -> Any:
+    return type(kind, (), state)()
+
+
+RAM = hardware("RAM")
+LOAD = hardware("CPU", _mode="cpu_load")
+RAPL = hardware("CPU", _mode="intel_rapl")
+GPU = hardware("GPU")
+
+
+class TestEnergy:
+    @pytest.fixture
+    def counters(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+        """What the tracker will find and say."""
+        said = SimpleNamespace(hardware=[LOAD, RAM], kwh=1e-3)
+        module = ModuleType("codecarbon")
+        module.OfflineEmissionsTracker = lambda **options: FakeTracker(said.hardware, said.kwh, **options)
+        monkeypatch.setitem(sys.modules, "codecarbon", module)
+        monkeypatch.setattr(FakeTracker, "made", [])
+        return said
+
+    def measured(self, clock: FakeClock, durations: tuple[float, ...] = (1.0, 3.0), size: int = 1) -> Findings:
+        system = ScriptedSystem(lambda batch, probe: clock.sleep(0.5))
+        session = make_session(system, utterances(durations), size, device=FakeDevice(clock))
+        return Energy(min_seconds=2.0).measure(session)
+
+    def test_joules(self, counters: SimpleNamespace, budget_clock: FakeClock):
+        """Four calls of half a second fill two seconds: 4 utterances, 8 s of audio, 1 Wh = 3600 J."""
+        assert values(self.measured(budget_clock)) == pytest.approx(
+            {
+                "energy/total_j": 3600.0,
+                "energy/window_s": 2.0,
+                "energy/power_w": 1800.0,
+                "energy/per_sample_j": 900.0,
+                "energy/per_audio_second_j": 450.0,
+            }
+        )
+
+    def test_of_batches(self, counters: SimpleNamespace, budget_clock: FakeClock):
+        found = values(self.measured(budget_clock, size=2))
+        assert found["energy/per_sample_j"] == pytest.approx(450.0)
+        assert found["energy/per_audio_second_j"] == pytest.approx(3600 / 16)
+
+    def test_the_counters_are_read_at_the_ends_of_the_window(self, counters: SimpleNamespace, budget_clock: FakeClock):
+        self.measured(budget_clock)
+        (tracker,) = FakeTracker.made
+        assert tracker.log == ["start", "start window", "stop window", "stop"]
+        assert tracker.options["save_to_file"] is False
+
+    def test_the_tracker_is_stopped_when_a_call_fails(self, counters: SimpleNamespace, clock: FakeClock):
+        def script(batch: Any, probe: Any) -> None:
+            raise OutOfMemoryError("told to")
+
+        session = make_session(ScriptedSystem(script), utterances([1.0]))
+        with pytest.raises(OutOfMemoryError):
+            Energy().measure(session)
+        assert FakeTracker.made[0].log[-1] == "stop"
+
+    @pytest.mark.parametrize(
+        "case",
+        [
+            ([LOAD, RAM], False, "estimated", "estimated from cpu_load"),
+            ([RAPL, RAM], True, "estimated", "measured by intel_rapl"),
+            ([RAPL], True, "measured", "measured by intel_rapl"),
+            ([RAPL], False, "estimated", "estimated from cpu_load"),
+            ([GPU], False, "measured", "unavailable"),
+            ([GPU, LOAD], False, "estimated", "estimated from cpu_load"),
+            ([hardware("AppleSiliconChip")], False, "measured", "measured by powermetrics"),
+            ([], False, "unavailable", "unavailable"),
+        ],
+    )
+    def test_methods(
+        self,
+        counters: SimpleNamespace,
+        budget_clock: FakeClock,
+        monkeypatch: pytest.MonkeyPatch,
+        case: tuple[list[Any], bool, str, str],
+    ):
+        counters.hardware, rapl, overall, cpu = case
+        monkeypatch.setattr(Path, "exists", lambda self: rapl)
+        findings = self.measured(budget_clock)
+        assert findings.tags["energy/method"] == overall
+        assert findings.tags["energy/method_cpu"] == cpu
+        kinds = [caution.kind for caution in findings.cautions]
+        assert kinds == (["EstimatedEnergy"] if overall == "estimated" else [])
+
+    @pytest.mark.parametrize("kwh", [0.0, -1e-9])
+    def test_no_energy_is_unavailable_and_never_zero(
+        self, counters: SimpleNamespace, budget_clock: FakeClock, kwh: float
+    ):
+        counters.kwh = kwh
+        findings = self.measured(budget_clock)
+        assert findings.metrics == ()
+        assert set(findings.unavailable) == {"energy/total_j", "energy/per_sample_j", "energy/per_audio_second_j"}
+        assert findings.tags["energy/method"] == "unavailable"
+
+    def test_min_seconds(self):
+        with pytest.raises(ConfigError, match=r"profiler\.energy\.min_seconds"):
+            Energy(min_seconds=0.4)
+
+
+class TestMemory:
+    def test_of_the_largest_batch(self):
+        held: list[str] = []
+        system = ScriptedSystem(lambda batch, probe: held.extend(u.id for u in batch.utterances), weights_bytes=1000)
+        device = FakeDevice(peak=5000)
+        findings = Memory().measure(make_session(system, utterances([1.0, 5.0]), device=device, idle_rss_bytes=77))
+        found = values(findings)
+        assert held == ["u1"]
+        assert device.memory.resets == 1
+        assert found["memory/peak_device_bytes"] == 5000
+        assert found["memory/activations_bytes"] == 4000
+        assert found["memory/weights_bytes"] == 1000
+        assert found["memory/idle_rss_bytes"] == 77
+        assert findings.unavailable == {}
+
+    def test_a_device_without_memory_says_so(self):
+        findings = Memory().measure(make_session(ScriptedSystem(lambda b, p: None), utterances([1.0])))
+        assert set(findings.unavailable) == {"memory/peak_device_bytes"}
+        assert "memory/peak_device_bytes" not in values(findings)
+        assert findings.tags["memory/method"]
+
+    def test_the_call_is_in_the_peak_and_the_idle_process_is_not(self):
+        size = 200_000_000
+        from asr_scaling.resident import release_memory, resident_bytes
+
+        release_memory()
+        idle = resident_bytes()
+        system = ScriptedSystem(lambda batch, probe: np.ones(size, dtype=np.uint8).sum())
+        found = values(Memory().measure(make_session(system, utterances([1.0]), idle_rss_bytes=idle)))
+        assert found["memory/peak_rss_bytes"] == pytest.approx(size, rel=0.1)
+
+    def test_is_never_negative(self):
+        session = make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]), idle_rss_bytes=2**60)
+        found = values(Memory().measure(session))
+        assert found["memory/peak_rss_bytes"] == 0
+        assert found["memory/activations_bytes"] == 0
+
+
+class TestTrace:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("aten::_scaled_dot_product_flash_attention_for_cpu", "attention"),
+            ("aten::scaled_dot_product_attention", "attention"),
+            ("pytorch_flash::flash_fwd_kernel", "attention"),
+            ("fmha_cutlassF_f32_aligned_64x64", "attention"),
+            ("aten::addmm", "gemm"),
+            ("aten::mm", "gemm"),
+            ("aten::bmm", "gemm"),
+            ("aten::linear", "gemm"),
+            ("aten::matmul", "gemm"),
+            ("ampere_sgemm_128x64_tn", "gemm"),
+            ("aten::convolution", "convolution"),
+            ("aten::mkldnn_convolution", "convolution"),
+            ("aten::conv1d", "convolution"),
+            ("aten::native_layer_norm", "normalisation"),
+            ("aten::batch_norm", "normalisation"),
+            ("aten::_softmax", "normalisation"),
+            ("aten::copy_", "memory"),
+            ("aten::_to_copy", "memory"),
+            ("aten::to", "memory"),
+            ("aten::cat", "memory"),
+            ("aten::index_select", "memory"),
+            ("aten::embedding", "memory"),
+            ("aten::transpose", "memory"),
+            ("aten::item", "memory"),
+            ("Memcpy HtoD (Pageable -> Device)", "memory"),
+            ("aten::gelu", "other"),
+            ("aten::add", "other"),
+            ("aten::mul", "other"),
+            ("aten::argmax", "other"),
+            ("aten::_fft_r2c", "other"),
+            ("cudaLaunchKernel", "other"),
+        ],
+    )
+    def test_class_of_an_operator(self, name: str, expected: str):
+        assert operator_class(name) == expected
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("aten::topk", "other"),
+            ("mkldnn::_linear_pointwise", "gemm"),
+            ("void at::native::elementwise_kernel<128, 4, at::native::direct_copy_kernel_cuda>", "memory"),
+        ],
+    )
+    def test_class_of_an_operator_that_looks_like_another(self, name: str, expected: str):
+        assert operator_class(name) == expected
+
+    @given(st.lists(st.tuples(st.sampled_from([*CLASSES, "other"]), st.floats(1e-9, 1e3)), min_size=1))
+    def test_shares_add_up_to_one(self, rows: list[tuple[str, float]]):
+        found = shares([{"class": name, "self_s": seconds} for name, seconds in rows])
+        assert set(found) == {*CLASSES, "other"}
+        assert sum(found.values()) == pytest.approx(1.0)
+
+    def test_shares_of_nothing(self):
+        assert set(shares([]).values()) == {0.0}
+
+    def test_an_engine_without_torch_says_so(self, tmp_path: Path):
+        session = make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]), folder=tmp_path)
+        findings = Trace().measure(session)
+        assert findings.metrics == ()
+        assert set(findings.unavailable) == {f"ops/{name}_share" for name in (*CLASSES, "other")}
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("shapes", [False, True])
+    def test_of_a_matrix_product(self, tmp_path: Path, shapes: bool):
+        import torch
+
+        matrix = torch.ones(300, 300)
+
+        def script(batch: Any, probe: Any) -> None:
+            for _ in range(20):
+                matrix @ matrix
+
+        system = ScriptedSystem(script, modules={"model": torch.nn.Identity()})
+        findings = Trace(shapes).measure(make_session(system, utterances([1.0]), folder=tmp_path))
+        found = values(findings)
+        assert sum(found.values()) == pytest.approx(1.0)
+        assert found["ops/gemm_share"] > found["ops/convolution_share"] == 0
+        assert findings.tags == {"ops/clock": "cpu"}
+        assert sorted(findings.artifacts) == sorted(path.name for path in tmp_path.iterdir())
+        with (tmp_path / "operators.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert sum(float(row["share"]) for row in rows) == pytest.approx(1.0)
+        assert {row["operator"]: row["calls"] for row in rows}["aten::mm"] == "20"
+
+
+@pytest.fixture(scope="module")
+def _thop():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # thop imports distutils
+        import thop
+    return thop
+
+
+@pytest.mark.usefixtures("_thop")
+class TestFlops:
+    """An encoder of one convolution, one linear layer and one attention; a decoder of one linear layer."""
+
+    FRAMES, WIDTH, OUT, KERNEL, HEADS = 50, 16, 24, 3, 2
+    CONVOLUTION = 2 * FRAMES * WIDTH * OUT * KERNEL
+    LINEAR = 2 * FRAMES * OUT * OUT
+    ATTENTION = 2 * (2 * FRAMES * FRAMES * OUT)  # q·k and weights·v, all heads together
+    FIRST, STEP = 2 * OUT * 100, 2 * OUT * 10
+
+    def findings(self, sdpa: bool, steps: int = 3, seconds: tuple[float, ...] = (1.0,)) -> tuple[Findings, list[str]]:
+        import torch
+
+        test = self
+
+        class Encoder(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.convolution = torch.nn.Conv1d(test.WIDTH, test.OUT, test.KERNEL, padding=1)
+                self.linear = torch.nn.Linear(test.OUT, test.OUT)
+
+            def forward(self, features: Any) -> Any:
+                hidden = self.linear(self.convolution(features).transpose(1, 2))
+                heads = hidden.unflatten(-1, (test.HEADS, -1)).transpose(1, 2)
+                if sdpa:
+                    return torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
+                return (heads @ heads.transpose(-1, -2)).softmax(-1) @ heads
+
+        encoder, once, each = Encoder(), torch.nn.Linear(self.OUT, 100), torch.nn.Linear(self.OUT, 10)
+        seen: list[str] = []
+
+        def script(batch: Any, probe: Any) -> None:
+            seen.extend(u.id for u in batch.utterances)
+            with torch.no_grad():
+                probe.stage("encoder")
+                encoder(torch.ones(1, self.WIDTH, self.FRAMES))
+                probe.stage("decoder")
+                for i in range(steps):
+                    if i == 0:
+                        once(torch.ones(1, self.OUT))
+                    each(torch.ones(1, self.OUT))
+                    probe.token()
+
+        system = ScriptedSystem(script, modules={"encoder": encoder})
+        found = Flops().measure(make_session(system, utterances(seconds)))
+        assert not encoder._forward_pre_hooks
+        return found, seen
+
+    @pytest.mark.parametrize("sdpa", [False, True], ids=["eager", "sdpa"])
+    def test_by_hand(self, sdpa: bool):
+        found, _ = self.findings(sdpa)
+        encoder = self.CONVOLUTION + self.LINEAR + self.ATTENTION
+        assert values(found) == {
+            "flops/encoder": encoder,
+            "flops/utterance": encoder + self.FIRST + 3 * self.STEP,
+            "flops/decoder_step": self.STEP,
+            "flops/audio_s": 1.0,
+            "flops/encoder_thop": self.CONVOLUTION + self.LINEAR,  # thop sees modules, and attention is none
+        }
+        assert found.unavailable == {}
+
+    def test_one_step_is_no_figure(self):
+        found, _ = self.findings(sdpa=True, steps=1)
+        assert "flops/decoder_step" not in values(found)
+        assert "flops/decoder_step" in found.unavailable
+
+    def test_of_the_longest_utterance_alone(self):
+        found, seen = self.findings(sdpa=True, seconds=(1.0, 7.0, 2.0))
+        assert seen == ["u1"]
+        assert values(found)["flops/audio_s"] == 7.0
+
+    def test_an_engine_without_modules_says_so(self):
+        found = Flops().measure(make_session(ScriptedSystem(lambda b, p: None), utterances([1.0])))
+        assert found.metrics == ()
+        assert "flops/encoder" in found.unavailable
+
+    def test_every_window_of_the_encoder_counts(self):
+        import torch
+
+        encoder = torch.nn.Linear(8, 4)
+
+        def script(batch: Any, probe: Any) -> Any:
+            for _ in range(3):
+                probe.stage("encoder")
+                encoder(torch.ones(5, 8))
+                probe.stage("decoder")
+            return transcription(batch)
+
+        found = values(Flops().measure(make_session(ScriptedSystem(script, {"encoder": encoder}), utterances([1.0]))))
+        assert found["flops/encoder"] == found["flops/encoder_thop"] == 3 * 2 * 5 * 8 * 4

@@ -1,0 +1,182 @@
+"""The table in the terminal: what it shows, what it hides, and that names are shown as they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from asr_scaling.caution import Caution
+from asr_scaling.display import Display
+from asr_scaling.record import Metric, RunRecord
+from asr_scaling.report.read import read_records
+from asr_scaling.report.table import notes, points_table
+
+METRICS = {"throughput/rtfx": 12.34, "latency/p50_s": 0.5, "memory/weights_bytes": 151e6}
+
+
+def record(
+    model: str = "tiny", batch: int = 1, metrics: Mapping[str, float] = METRICS, length: Any = None, **changes: Any
+) -> RunRecord:
+    config = {"model": {"name": model}, "batch": {"size": batch}, "dataset": {"length_s": length}}
+    plain = RunRecord(
+        f"{model} b{batch}",
+        "ok",
+        config,
+        {},
+        system={"device": "cpu", "facts": {"weights": "random"}},
+        dataset={"name": "demo"},
+        metrics=tuple(Metric(name, value) for name, value in metrics.items()),
+    )
+    return replace(plain, **changes)
+
+
+def shown(*records: RunRecord) -> tuple[str, list[str]]:
+    """What is the same everywhere, and the lines of the table."""
+    common, table = points_table(records)
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(table)
+    return common, console.file.getvalue().splitlines()
+
+
+class TestTable:
+    def test_figures_in_their_units(self):
+        _, lines = shown(record())
+        row = lines[-1] if lines[-1].strip() else lines[-2]
+        assert row.split() == ["tiny", "12.3", "500", "151", "ok"]
+
+    def test_what_is_the_same_stands_above_and_what_varies_in_a_column(self):
+        common, lines = shown(record(batch=1), record(batch=8))
+        assert "random weights" in common
+        assert "cpu" in common
+        assert "natural length" in common
+        assert ["model", "batch"] in [line.split()[:2] for line in lines]
+        assert [line.split()[:2] for line in lines[-3:] if line.strip()] == [["tiny", "1"], ["tiny", "8"]]
+        assert "per batch" not in common
+
+    def test_the_model_always_has_its_column(self):
+        common, lines = shown(record())
+        assert "tiny" not in common
+        assert any("tiny" in line for line in lines)
+
+    def test_a_column_that_no_point_has_is_left_out(self):
+        _, lines = shown(record(), record("base"))
+        text = "\n".join(lines)
+        assert "WER" not in text
+        assert "J/utt" not in text
+        assert "–" not in text
+
+    def test_a_figure_that_one_point_lacks_is_a_dash(self):
+        _, lines = shown(record(), record("base", metrics={**METRICS, "quality/wer": 0.1234}))
+        text = "\n".join(lines)
+        assert "WER" in text
+        assert "12.3" in text
+        assert next(line for line in lines if "tiny" in line).count("–") == 1
+
+    def test_zero_is_a_figure(self):
+        _, lines = shown(record(metrics={"quality/wer": 0.0}))
+        assert any("0.0" in line.split() for line in lines)
+
+    def test_failures_are_rows(self):
+        _, lines = shown(record(), record("base", status="out_of_memory", reason="too big", metrics={}))
+        assert any("base" in line and "out of memory" in line for line in lines)
+
+    def test_fragments_of_one_length(self):
+        common, _ = shown(record(length=30.0))
+        assert "30 s length" in common
+
+    def test_the_energys_method_stands_with_it(self):
+        energy = record(metrics={"energy/per_sample_j": 3.0}, tags={"energy/method": "estimated"})
+        assert "estimated" in "\n".join(shown(energy)[1])
+
+    def test_synthetic_speech_stands_with_the_wer(self):
+        found = record(metrics={"quality/wer": 0.1}, dataset={"name": "demo", "synthetic": True})
+        assert "synthetic" in "\n".join(shown(found)[1])
+
+    def test_a_point_that_was_never_built(self):
+        _, lines = shown(RunRecord("point", "failed", {}, {}, reason="no"), record())
+        assert any("point" in line and "failed" in line for line in lines)
+
+    @pytest.mark.parametrize("name", ["x[1]", "back\\slash", "100 %"])
+    def test_names_are_shown_as_they_are(self, name: str):
+        assert any(name in line for line in shown(record(name))[1])
+
+    @pytest.mark.parametrize("name", ["a[bold]b", "[red]", "a[/red]"])
+    def test_names_that_look_like_markup_are_shown_as_they_are(self, name: str):
+        assert any(name in line for line in shown(record(name))[1])
+
+
+class TestNotes:
+    def test_each_kind_once_with_the_number_of_points(self):
+        noisy = Caution("Noisy", "It is noisy.", "Close your browser.")
+        lines = notes([record(cautions=(noisy,)), record("base", cautions=(noisy, noisy)), record("small")])
+        assert len(lines) == 1
+        assert "Noisy" in lines[0]
+        assert "2" in lines[0]
+        assert "It is noisy. Close your browser." in lines[0]
+
+    def test_kinds_stay_apart(self):
+        cautions = tuple(Caution(kind, "message.", "advice.") for kind in ("A", "B"))
+        assert [line[0] for line in notes([record(cautions=cautions)])] == ["A", "B"]
+
+    def test_failures_come_first_with_their_reason(self):
+        failed = record("base", status="failed", reason="The [/red] file is gone.")
+        lines = notes([record(cautions=(Caution("A", "m.", "a."),)), failed])
+        assert "The [/red] file is gone." in lines[0]
+        assert lines[0].startswith("base b1: failed")
+
+    def test_nothing_to_say(self):
+        assert notes([record()]) == []
+
+
+class TestDisplay:
+    """The display is made in the test: pytest gives each phase of a test a standard error of its own."""
+
+    def test_reasons_are_shown_as_they_are(self, capsys: pytest.CaptureFixture[str]):
+        display = Display(2)
+        display.begin("a[/red] b1")
+        display.stage("warm-up")
+        display.advance(0.5)
+        display.end(record(status="failed", reason="Bad [bold]option[/red] value."))
+        display.close()
+        err = capsys.readouterr().err
+        assert "a[/red] b1 · warm-up" in err
+        assert "Bad [bold]option[/red] value." in err
+
+    def test_results_are_on_standard_output_with_notes_and_hints(self, capsys: pytest.CaptureFixture[str]):
+        display = Display(2)
+        failed = record("base", status="failed", reason="The [/red] file is gone.", metrics={})
+        display.close()
+        display.results([record(), failed], "2 of 2 points", ["Records: [/tmp]"])
+        out = capsys.readouterr().out
+        assert "2 of 2 points" in out
+        assert "The [/red] file is gone." in out
+        assert "Records: [/tmp]" in out
+        assert "12.3" in out
+
+    def test_no_records_at_all(self, capsys: pytest.CaptureFixture[str]):
+        display = Display(2)
+        display.close()
+        display.results([], "0 of 2 points", ["Records: here"])
+        assert "Records: here" in capsys.readouterr().out
+
+
+class TestReadRecords:
+    def test_in_the_order_of_the_points(self, tmp_path: Path):
+        for name in ("10_c", "2_b", "0_a"):
+            record(name).write(tmp_path / name)
+        assert [found.config["model"]["name"] for found in read_records(tmp_path)] == ["0_a", "2_b", "10_c"]
+
+    def test_what_cannot_be_read_is_left_out(self, tmp_path: Path):
+        record().write(tmp_path / "0_a")
+        (tmp_path / "1_b").mkdir()
+        (tmp_path / "1_b" / "record.json").write_text("{")
+        assert len(read_records(tmp_path)) == 1
+
+    def test_an_empty_folder(self, tmp_path: Path):
+        assert read_records(tmp_path) == []

@@ -1,0 +1,79 @@
+"""Resident memory: a block's peak is seen by the kernel's mark and by sampling."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asr_scaling import resident
+from asr_scaling.resident import peak_resident, release_memory, resident_bytes
+
+BIG = 200_000_000
+
+
+def touched() -> np.ndarray:
+    return np.ones(BIG, dtype=np.uint8)
+
+
+def test_resident_bytes_grow_with_what_is_touched():
+    release_memory()
+    before = resident_bytes()
+    held = touched()
+    assert resident_bytes() - before == pytest.approx(BIG, rel=0.1)
+    assert held[-1] == 1
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel has no high-water mark here")
+class TestKernel:
+    def test_sees_a_peak_that_is_gone_when_the_block_ends(self):
+        release_memory()
+        before = resident_bytes()
+        with peak_resident() as peak:
+            touched()
+        assert peak.method == "kernel high-water mark"
+        assert peak.bytes - before == pytest.approx(BIG, rel=0.1)
+
+    def test_forgets_the_peak_before_the_block(self):
+        touched()
+        release_memory()
+        before = resident_bytes()
+        with peak_resident() as peak:
+            pass
+        assert peak.bytes - before < BIG / 10
+
+    def test_a_block_that_fails_has_its_peak(self):
+        def block() -> None:
+            touched()
+            raise ValueError("x")
+
+        before = resident_bytes()
+        with pytest.raises(ValueError, match="x"), peak_resident() as peak:
+            block()
+        assert peak.bytes - before == pytest.approx(BIG, rel=0.1)
+
+
+class TestSampled:
+    @pytest.fixture(autouse=True)
+    def no_mark(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+        monkeypatch.setattr(resident, "_CLEAR_REFS", tmp_path / "none" / "clear_refs")
+
+    def test_sees_the_peak(self):
+        release_memory()
+        before = resident_bytes()
+        with peak_resident() as peak:
+            held = touched()
+            patience = time.monotonic() + 30
+            while peak.bytes - before < 0.9 * BIG and time.monotonic() < patience:
+                time.sleep(0.005)  # the sampler's turn
+            assert held[-1] == 1
+        assert peak.method == "sampled every 5 ms"
+        assert peak.bytes - before == pytest.approx(BIG, rel=0.1)
+
+    def test_never_samples_nothing(self):
+        with peak_resident() as peak:
+            pass
+        assert peak.bytes > 0
