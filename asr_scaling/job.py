@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import threading
 import time
@@ -142,7 +141,7 @@ def _measure(job: Job, draft: _Draft, folder: Path, progress: Progress) -> None:
 @contextmanager
 def _loaded(job: Job, draft: _Draft, progress: Progress) -> Iterator[tuple[System, int]]:
     """The loaded system and the resident bytes before it; memory is given back whatever happens."""
-    release_memory()
+    release_memory(freeze=True)
     idle = resident_bytes()
     draft.lap("idle")
     progress.stage("load")
@@ -154,8 +153,6 @@ def _loaded(job: Job, draft: _Draft, progress: Progress) -> Iterator[tuple[Syste
         system.close()
         draft.lap("other")
         del system
-        if draft.session is not None:
-            gc.collect()
         release_memory()
         draft.lap("close")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import statistics
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,16 +102,28 @@ def _counter() -> Any:
 
 
 def _thop(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
-    """thop's multiply-adds × 2 for the same inputs; on a copy, since thop leaves buffers behind."""
+    """thop's multiply-adds × 2 for the same inputs, on a copy, since thop leaves buffers behind.
+
+    Shapes are all it needs, so tensors without data are tried first; an encoder that looks at its mask needs real ones.
+    """
+    try:
+        tensors = {id(tensor): _meta(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())}
+        return _profiled(copy.deepcopy(encoder, tensors), _meta(args), _meta(kwargs))
+    except RuntimeError:
+        return _profiled(copy.deepcopy(encoder), args, kwargs)
+
+
+def _profiled(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
     import torch
     from thop import profile
+
+    encoder._forward_pre_hooks.clear()
+    encoder._forward_hooks.clear()
 
     class Call(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.encoder = copy.deepcopy(encoder)
-            self.encoder._forward_pre_hooks.clear()
-            self.encoder._forward_hooks.clear()
+            self.encoder = encoder
 
         def forward(self, *inputs: Any) -> Any:
             return self.encoder(*inputs, **kwargs)
@@ -119,3 +132,16 @@ def _thop(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
         warnings.simplefilter("ignore")  # thop calls distutils, long deprecated
         macs, _ = profile(Call(), inputs=args, verbose=False)
     return 2.0 * float(macs)
+
+
+def _meta(value: Any) -> Any:
+    """``value`` with every tensor replaced by one of the same shape and type that holds nothing."""
+    import torch
+
+    if isinstance(value, torch.nn.Parameter):
+        return torch.nn.Parameter(value.to("meta"), requires_grad=False)
+    if isinstance(value, torch.Tensor):
+        return value.to("meta")
+    if isinstance(value, Mapping):
+        return {key: _meta(entry) for key, entry in value.items()}
+    return type(value)(_meta(entry) for entry in value) if isinstance(value, (list, tuple)) else value
