@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from asr_scaling.pipeline import Session
@@ -53,7 +56,7 @@ class Trace:
         finally:
             with _quiet_stderr():
                 profiler.stop()
-        profiler.export_chrome_trace(str(session.folder / "trace.json.gz"))
+        _export(profiler, session.folder / "trace.json.gz")
         rows = sorted(_rows(profiler.key_averages(), cuda), key=lambda row: -row["self_s"])
         with (session.folder / "operators.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, ("operator", "class", "calls", "self_s", "share"))
@@ -63,6 +66,15 @@ class Trace:
         return Findings(
             metrics, tags={"ops/clock": "cuda" if cuda else "cpu"}, artifacts=("trace.json.gz", "operators.csv")
         )
+
+
+def _export(profiler: Any, path: Path) -> None:
+    """The Chrome trace, compressed at level 1: torch's own way to ``.gz`` takes about ten times as long to save a quarter."""
+    plain = path.with_suffix("")
+    profiler.export_chrome_trace(str(plain))
+    with plain.open("rb") as source, gzip.open(path, "wb", compresslevel=1) as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+    plain.unlink()
 
 
 @contextmanager
