@@ -24,6 +24,7 @@ class Display:
             self.console = Console(file=sys.stderr, width=_WIDE)
         self._total, self._done, self._start = total, 0, time.monotonic()
         self._point, self._live = "", self.console.is_terminal
+        self._said: set[str] = set()
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}"),
@@ -34,6 +35,7 @@ class Display:
             console=self.console,
             disable=not self._live,
             transient=True,
+            refresh_per_second=1,  # drawing takes the interpreter from the engine: milliseconds a second, no more
         )
         self._sweep: Any = self._progress.add_task("sweep", total=total, left="")
         self._stage: Any = self._progress.add_task("", total=100, left="")
@@ -60,8 +62,10 @@ class Display:
         return self._total - self._done
 
     def say(self, line: str) -> None:
-        """A line above the live ones."""
-        self.console.print(line, markup=False)
+        """A line above the live ones; what was said before is not repeated."""
+        if line not in self._said:
+            self._said.add(line)
+            self.console.print(line, markup=False)
 
     def end(self, record: RunRecord) -> None:
         """A point ended; the time left is learnt from the finished ones."""

@@ -33,10 +33,11 @@ class WeightsError(AsrScalingError):
 
 
 class MissingExtraError(AsrScalingError):
-    """An optional package is not installed."""
+    """A package that an option needs is not installed. ``extra``: the extra of this project that brings it, if any."""
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"'{package}' is not installed: run  pip install 'asr-scaling[{extra}]'  and try again.")
+    def __init__(self, package: str, extra: str | None = None) -> None:
+        wanted = f"'asr-scaling[{extra}]'" if extra else package
+        super().__init__(f"'{package}' is not installed: run  pip install {wanted}  and try again.")
 
 
 class DeviceError(AsrScalingError):

@@ -134,7 +134,10 @@ def _measure(job: Job, draft: _Draft, folder: Path, progress: Progress) -> None:
         session = Session(job.model, system, job.device, workload, batches, folder, progress, idle)
         draft.session = session
         draft.system = _system(job, system)
-        draft.cautions += _system_cautions(system)
+        cautions = _system_cautions(system)
+        draft.cautions += cautions
+        for found in cautions:
+            progress.say(f"{job.model.name}: {found.message}")
         measure(session, job.pipeline, job.profiler, draft.collect)
 
 

@@ -203,3 +203,7 @@ class Progress(Protocol):
     def advance(self, fraction: float) -> None:
         """The stage is ``fraction`` (0…1) done."""
         ...
+
+    def say(self, line: str) -> None:
+        """Something a reader must know while the point is still running."""
+        ...

@@ -87,3 +87,6 @@ class NullProgress:
 
     def advance(self, fraction: float) -> None:
         """Ignored."""
+
+    def say(self, line: str) -> None:
+        """Ignored."""

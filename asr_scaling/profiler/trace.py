@@ -109,6 +109,8 @@ def shares(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 def _rows(averages: Iterable[Any], cuda: bool) -> list[dict[str, Any]]:
     rows = []
     for event in averages:
+        if event.device_type.name != "CPU":  # a kernel's time is also that of the operator that launched it
+            continue
         micro = event.self_device_time_total if cuda else event.self_cpu_time_total
         if micro > 0 and not event.key.startswith("ProfilerStep"):
             rows.append({"operator": event.key, "class": operator_class(event.key), "calls": event.count})

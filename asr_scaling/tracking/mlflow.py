@@ -104,7 +104,7 @@ class Mlflow:
         try:
             import mlflow
         except ModuleNotFoundError as error:
-            raise MissingExtraError("mlflow", "mlflow") from error
+            raise MissingExtraError("mlflow") from error
         for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):  # importing mlflow sets their levels
             logging.getLogger(noisy).setLevel(logging.ERROR)
         mlflow.set_tracking_uri(self.uri)

@@ -56,6 +56,7 @@ def test_a_model_is_added_with_one_yaml(cli: Cli, tmp_path: Path) -> None:
     mine_record, shipped = records(tmp_path / "multirun")
     assert mine_record.config["model"]["name"] == "my_whisper"
     assert mine_record.system["facts"]["weights"] == "random"
+    assert done.stderr.count("my_whisper: Weights are random:") == 1
     assert mine_record.values["flops/encoder"] < shipped.values["flops/encoder"] / 2
 
 
