@@ -131,6 +131,7 @@ class TestOk:
 
     def test_progress_is_told(self):
         log: list[Any] = []
+        said: list[str] = []
 
         class Progress:
             def stage(self, name: str, expected_s: float | None = None) -> None:
@@ -139,7 +140,11 @@ class TestOk:
             def advance(self, fraction: float) -> None:
                 assert 0 <= fraction <= 1
 
+            def say(self, line: str) -> None:
+                said.append(line)
+
         run(make_job(), Progress())
+        assert said == ["toy: engine=fake sleeps and returns the references: no figure of this point is about a model."]
         assert log == ["dataset", "load", "warm-up", "timed pass", "latency"]
 
     def test_runs_outside_the_main_thread(self):

@@ -1,0 +1,59 @@
+"""What a log file or CI sees of a sweep: one line a stage, one a point, and the table at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asr_scaling.display import Display
+from asr_scaling.record import Metric, RunRecord
+
+
+def record(name: str, status: Any = "ok", **changes: Any) -> RunRecord:
+    metrics = (Metric("throughput/rtfx", 9.5),) if status == "ok" else ()
+    return RunRecord(name, status, {"model": {"name": name}}, {}, metrics=metrics, ended_at=2.0, **changes)
+
+
+def test_stages_points_and_time_left_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display(2)
+    display.begin("whisper b1")
+    display.stage("timed pass", 20)
+    display.advance(0.5)
+    display.end(record("whisper b1"))
+    display.begin("whisper b8")
+    display.stage("load")
+    display.end(record("whisper b8", "failed", reason="it [b]broke[/b]"))
+    display.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "[1/2] whisper b1 · timed pass"
+    assert lines[1].startswith("[1/2] whisper b1 done in 2.0 s, about ")
+    assert lines[2] == "[2/2] whisper b8 · load"
+    assert lines[3] == "[2/2] whisper b8 done in 2.0 s: failed: it [b]broke[/b]"
+
+
+def test_what_was_said_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display(1)
+    for line in ("weights are random", "weights are random", "another [thing]"):
+        display.say(line)
+    display.close()
+    assert capsys.readouterr().err.splitlines() == ["weights are random", "another [thing]"]
+
+
+def test_results_go_to_standard_output_and_hints_follow(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display(2)
+    display.close()
+    found = [record("whisper"), record("wav2vec2", "out_of_memory", reason="a batch of 64 does not fit")]
+    display.results(found, "2 of 2 points", ["Records: here"])
+    out = capsys.readouterr().out
+    assert out.startswith("2 of 2 points")
+    assert "9.5" in out
+    assert "• wav2vec2: out of memory: a batch of 64 does not fit" in out
+    assert out.splitlines()[-1] == "Records: here"
+
+
+def test_no_table_where_nothing_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display(1)
+    display.close()
+    display.results([record("whisper", "failed", reason="no weights")], "1 of 1 points", [])
+    assert capsys.readouterr().out == "• whisper: failed: no weights\n"
