@@ -11,14 +11,13 @@ from typing import Any
 
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.dataset._hub import Rows, parquet_files
-from asr_scaling.dataset._workload import Origin, check_limit, file_sha256, joined, natural
-from asr_scaling.dataset.fragments import Shape
+from asr_scaling.dataset._workload import Origin, Shaped, check_limit, file_sha256, joined, natural
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.workload import Utterance, Workload
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParquetDataset:
+class ParquetDataset(Shaped):
     """Speech streamed from Parquet: from the hub's ``repository``, or from ``path`` (files or a folder) if it is set.
 
     With a limit, or to make fragments, rows are shuffled with ``seed``, because such sets may be stored longest-first:
@@ -44,9 +43,6 @@ class ParquetDataset:
     speaker_column: str | None = None
     path: str | Sequence[str] | None = None
     shuffle_buffer: int = 1000
-    length_s: float | None = None
-    seed: int = 42
-    silence_s: float = 0.2
 
     def __post_init__(self) -> None:
         for key in ("repository", "split", "audio_column", "text_column"):
@@ -55,12 +51,7 @@ class ParquetDataset:
         buffer = self.shuffle_buffer
         if isinstance(buffer, bool) or not isinstance(buffer, int) or buffer < 1:
             raise ConfigError(f"dataset.shuffle_buffer={buffer} can't work; give a number of rows from 1 upwards.")
-        _ = self.shape
-
-    @property
-    def shape(self) -> Shape:
-        """The three options that decide what a workload looks like, checked."""
-        return Shape(self.length_s, self.seed, self.silence_s)
+        super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
         """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""

@@ -33,6 +33,26 @@ class Origin:
     revision: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shaped:
+    """The options that every dataset has. ``length_s``: seconds of every fragment, None for utterances as they are.
+
+    ``silence_s``: shortest silence between two utterances of a fragment. ``seed``: of what is taken and joined.
+    """
+
+    length_s: float | None = None
+    seed: int = 42
+    silence_s: float = 0.2
+
+    def __post_init__(self) -> None:
+        _ = self.shape
+
+    @property
+    def shape(self) -> Shape:
+        """These options, checked. ConfigError."""
+        return Shape(self.length_s, self.seed, self.silence_s)
+
+
 @dataclass
 class _Made:
     """Utterances in their order, and what was counted and timed while they were made."""

@@ -7,8 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from asr_scaling.dataset._manifest import read_manifest
-from asr_scaling.dataset._workload import Origin, check_limit, from_entries
-from asr_scaling.dataset.fragments import Shape
+from asr_scaling.dataset._workload import Origin, Shaped, check_limit, from_entries
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.workload import Workload
 
@@ -17,7 +16,7 @@ LICENCE = "Apache-2.0; the synthesisers' notices are in demo_data/README.md"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demo:
+class Demo(Shaped):
     """Made-up sentences spoken by a synthesiser, some with noise; its WER says nothing about people.
 
     ``condition``: "clean", "noisy" (everything with noise added) or "all". The other options are Folder's.
@@ -26,19 +25,11 @@ class Demo:
 
     name: str = "demo"
     condition: str = "all"
-    length_s: float | None = None
-    seed: int = 42
-    silence_s: float = 0.2
 
     def __post_init__(self) -> None:
         if self.condition not in CONDITIONS:
             raise ConfigError(f"dataset.condition={self.condition} can't work; choose one of {', '.join(CONDITIONS)}.")
-        _ = self.shape
-
-    @property
-    def shape(self) -> Shape:
-        """The three options that decide what a workload looks like, checked."""
-        return Shape(self.length_s, self.seed, self.silence_s)
+        super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
         """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""

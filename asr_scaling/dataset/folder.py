@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr_scaling.dataset._manifest import read_manifest
-from asr_scaling.dataset._workload import Origin, check_limit, from_entries
-from asr_scaling.dataset.fragments import Shape
+from asr_scaling.dataset._workload import Origin, Shaped, check_limit, from_entries
 from asr_scaling.errors import ConfigError
 from asr_scaling.workload import Workload
 
 
 @dataclass(frozen=True, kw_only=True)
-class Folder:
+class Folder(Shaped):
     """Files of ``path`` listed in ``manifest.jsonl``, a CSV or TSV table, or LibriSpeech's ``*.trans.txt``.
 
     ``length_s``: seconds of every fragment, None for the utterances as they are. ``silence_s``: shortest silence
@@ -24,19 +23,11 @@ class Folder:
     path: str | None = None
     name: str = "folder"
     licence: str = "unknown"
-    length_s: float | None = None
-    seed: int = 42
-    silence_s: float = 0.2
 
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("No folder was given; set dataset.path=<folder with audio and a manifest>.")
-        _ = self.shape
-
-    @property
-    def shape(self) -> Shape:
-        """The three options that decide what a workload looks like, checked."""
-        return Shape(self.length_s, self.seed, self.silence_s)
+        super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
         """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""
