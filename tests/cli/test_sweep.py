@@ -67,6 +67,11 @@ def test_an_experiments_axis_can_be_replaced(cli: Cli, tmp_path: Path) -> None:
     assert "1 of 1 points" in done.stdout
 
 
+def hear_ctrl_c() -> None:
+    """Shells start what runs in the background deaf to SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(tmp_path: Path, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     """A sweep in the middle of its second point."""
     process = subprocess.Popen(
@@ -76,6 +81,7 @@ def start(tmp_path: Path, env: dict[str, str], *arguments: str) -> subprocess.Po
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (no threads here)
     )
     assert process.stderr is not None
     for line in process.stderr:
