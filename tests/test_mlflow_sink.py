@@ -138,6 +138,16 @@ def test_there_are_metrics(store: Store):
     assert store.runs["failed"].data.metrics == {}
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # mlflow's, with the newest sqlalchemy
+def test_more_options_than_mlflow_takes_at_once(store: Store, tmp_path: Path):
+    options = {f"option_{i}": i for i in range(250)}
+    many = replace(store.records["failed"], name="many", config=options)
+    store.sink.write(many, tmp_path, None)
+    experiment = store.client.get_experiment_by_name("speech")
+    (found,) = store.client.search_runs([experiment.experiment_id], "attributes.run_name = 'many'")
+    assert found.data.params == {key: str(value) for key, value in options.items()}
+
+
 def test_params_are_the_options_flattened(store: Store):
     assert store.runs["ok"].data.params == {
         "model.name": "toy",

@@ -20,6 +20,8 @@ from asr_scaling.record import RECORD_FILE, RunRecord
 _TIMEOUT_S = 5
 _STATUS = {"ok": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "out_of_memory": "FAILED"}
 _LONGEST_TAG = 5000
+_MOST_PARAMS = 100
+"""MLflow's limit for one batch."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,11 @@ class Mlflow:
         from mlflow.entities import DatasetInput, InputTag, Metric, Param
 
         now = round(record.ended_at * 1000)
-        client.log_batch(
-            run_id,
-            metrics=[Metric(name, value, now, 0) for name, value in record.values.items()],
-            params=[Param(key, str(value)[:_LONGEST_TAG]) for key, value in _flat(record.config)],
-        )
+        params = [Param(key, str(value)[:_LONGEST_TAG]) for key, value in _flat(record.config)]
+        metrics = [Metric(name, value, now, 0) for name, value in record.values.items()]
+        client.log_batch(run_id, metrics=metrics, params=params[:_MOST_PARAMS])
+        for start in range(_MOST_PARAMS, len(params), _MOST_PARAMS):
+            client.log_batch(run_id, params=params[start : start + _MOST_PARAMS])
         info = record.dataset
         if info:
             dataset = MlflowDataset(
