@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from asr_scaling.pipeline import Session
 from asr_scaling.ports import Phase
 from asr_scaling.record import Findings, Metric
-from asr_scaling.resident import peak_resident
+from asr_scaling.resident import peak_resident, release_memory
 
 _NO_DEVICE = "a CPU has no memory of its own; read memory/peak_rss_bytes"
 
@@ -23,6 +23,7 @@ class Memory:
         """Peaks in bytes. "Above the idle process" means above its resident memory just before the model was loaded."""
         meter = session.device.memory
         meter.reset()
+        release_memory()  # what earlier passes freed but the allocator kept would count as this call's
         with peak_resident() as peak:
             session.transcribe(session.largest)
         rss = max(0, peak.bytes - session.idle_rss_bytes)
