@@ -22,7 +22,7 @@ class Display:
         self.console = Console(file=sys.stderr)
         if not self.console.is_terminal:
             self.console = Console(file=sys.stderr, width=_WIDE)
-        self._total, self._done, self._start = total, 0, time.monotonic()
+        self.total, self._done, self._start = total, 0, time.monotonic()
         self._point, self._live = "", self.console.is_terminal
         self._said: set[str] = set()
         self._progress = Progress(
@@ -45,12 +45,12 @@ class Display:
         """A point begins."""
         self._point = name
 
-    def stage(self, name: str, expected_s: float | None = None) -> None:
+    def stage(self, name: str) -> None:
         """A stage of the point begins."""
         if self._live:
             self._progress.reset(self._stage, description=f"{self._point} · {name}", total=100, left="")
         else:
-            self.console.print(f"[{self._done + 1}/{self._total}] {self._point} · {name}", markup=False)
+            self.console.print(f"[{self._done + 1}/{self.total}] {self._point} · {name}", markup=False)
 
     def advance(self, fraction: float) -> None:
         """The stage is ``fraction`` done."""
@@ -59,7 +59,7 @@ class Display:
     @property
     def points_left(self) -> int:
         """Points that have not ended."""
-        return self._total - self._done
+        return self.total - self._done
 
     def say(self, line: str) -> None:
         """A line above the live ones; what was said before is not repeated."""
@@ -70,12 +70,12 @@ class Display:
     def end(self, record: RunRecord) -> None:
         """A point ended; the time left is learnt from the finished ones."""
         self._done += 1
-        left = (time.monotonic() - self._start) / self._done * (self._total - self._done)
+        left = (time.monotonic() - self._start) / self._done * (self.total - self._done)
         self._progress.update(self._sweep, completed=self._done, left=f"about {_duration(left)} left")
         took = record.ended_at - record.started_at
-        outcome = "" if record.status == "ok" else f": {record.status.replace('_', ' ')}: {record.reason}"
-        line = f"[{self._done}/{self._total}] {record.name} done in {took:.1f} s{outcome}"
-        self.console.print(line if self._done == self._total else f"{line}, about {_duration(left)} left", markup=False)
+        outcome = "" if record.status == "ok" else f": {record.outcome}"
+        line = f"[{self._done}/{self.total}] {record.name} done in {took:.1f} s{outcome}"
+        self.console.print(line if self._done == self.total else f"{line}, about {_duration(left)} left", markup=False)
 
     def close(self) -> None:
         """Take the live lines away."""

@@ -109,7 +109,7 @@ def _warm_up(session: Session, pipeline: Pipeline) -> None:
 
 
 def _timed_pass(session: Session, pipeline: Pipeline) -> tuple[Caution, ...]:
-    session.progress.stage("timed pass", pipeline.max_seconds)
+    session.progress.stage("timed pass")
     batches = session.batches
     wanted = max(pipeline.min_iterations, len(batches))
     samples: list[Sample] = []

@@ -178,7 +178,10 @@ class Measurement(Protocol):
 
 
 class Sink(Protocol):
-    """Where records go."""
+    """Where records go. ``hint``: one line that tells the user how to look at them."""
+
+    @property
+    def hint(self) -> str: ...  # noqa: D102
 
     def open(self, name: str, config: Mapping[str, Any]) -> str:
         """Check that the store answers and begin a sweep; the token goes to ``write``. TrackingError."""
@@ -196,7 +199,7 @@ class Sink(Protocol):
 class Progress(Protocol):
     """Who is told how far a point is."""
 
-    def stage(self, name: str, expected_s: float | None = None) -> None:
+    def stage(self, name: str) -> None:
         """A stage of the point begins."""
         ...
 

@@ -104,6 +104,11 @@ class RunRecord:
         """Metric name → value."""
         return {metric.name: metric.value for metric in self.metrics}
 
+    @property
+    def outcome(self) -> str:
+        """ "ok", or how and why the point ended otherwise, for people."""
+        return "ok" if self.status == "ok" else f"{self.status.replace('_', ' ')}: {self.reason}"
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; ``from_json`` gives an equal record back."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}

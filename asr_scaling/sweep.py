@@ -105,7 +105,7 @@ class SweepCallback(Callback):
         except Exception as error:  # anything else would only be a warning, and the sweep would go on
             _stop(f"The sweep can't begin: {type(error).__name__}: {error}")
         State.parent, State.folder = self.parent, folder
-        State.total, State.display = total, Display(total)
+        State.display = Display(total)
 
 
 class State:
@@ -115,7 +115,6 @@ class State:
     folder: Path | None = None
     sink: Any = None
     display: Any = None
-    total: int = 0
     failed: bool = False
 
     @classmethod
@@ -135,11 +134,11 @@ class State:
         if sink is not None and parent is not None:
             try:
                 sink.close(parent, status)
-                hints.append(sink.hint())
+                hints.append(sink.hint)
             except AsrScalingError as error:
                 cls.failed = True
                 hints.append(str(error))
-        display.results(records, f"{len(records)} of {cls.total} points", hints)
+        display.results(records, f"{len(records)} of {display.total} points", hints)
 
 
 def point(config: DictConfig) -> None:

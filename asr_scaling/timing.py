@@ -82,7 +82,7 @@ class NullProbe:
 class NullProgress:
     """Tells nobody."""
 
-    def stage(self, name: str, expected_s: float | None = None) -> None:
+    def stage(self, name: str) -> None:
         """Ignored."""
 
     def advance(self, fraction: float) -> None:

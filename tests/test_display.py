@@ -18,7 +18,7 @@ def record(name: str, status: Any = "ok", **changes: Any) -> RunRecord:
 def test_stages_points_and_time_left_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
     display = Display(2)
     display.begin("whisper b1")
-    display.stage("timed pass", 20)
+    display.stage("timed pass")
     display.advance(0.5)
     display.end(record("whisper b1"))
     display.begin("whisper b8")

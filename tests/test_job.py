@@ -134,7 +134,7 @@ class TestOk:
         said: list[str] = []
 
         class Progress:
-            def stage(self, name: str, expected_s: float | None = None) -> None:
+            def stage(self, name: str) -> None:
                 log.append(name)
 
             def advance(self, fraction: float) -> None:

@@ -29,7 +29,7 @@ def test_a_sweep_of_two_points(tmp_path: Path):
     assert [line.pop("sweep") for line in found] == ["sweep 1", "sweep 1"]
     assert found == json.loads(json.dumps([record.to_json() for record in records]))
     assert [RunRecord.from_json(line).name for line in found] == ["a", "b"]
-    assert str(path) in sink.hint()
+    assert str(path) in sink.hint
 
 
 def test_open_keeps_what_is_there(tmp_path: Path):

@@ -241,8 +241,8 @@ def test_a_new_sweep_goes_into_the_same_experiment(store: Store):
 
 
 def test_hint(store: Store):
-    assert store.sink.uri in store.sink.hint()
-    assert "experiment e" in Mlflow("http://host:5000", "e").hint()
+    assert store.sink.uri in store.sink.hint
+    assert "experiment e" in Mlflow("http://host:5000", "e").hint
 
 
 @pytest.fixture

@@ -110,5 +110,5 @@ def test_null_objects_take_everything():
     probe, progress = NullProbe(), NullProgress()
     probe.stage("encoder")
     probe.token()
-    progress.stage("load", 1.0)
+    progress.stage("load")
     progress.advance(0.5)

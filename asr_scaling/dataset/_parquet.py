@@ -11,7 +11,7 @@ from typing import Any
 
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.dataset._hub import Rows, parquet_files
-from asr_scaling.dataset._workload import Origin, Shaped, check_limit, file_sha256, joined, natural
+from asr_scaling.dataset._workload import Origin, Shaped, check_limit, contents_sha256, joined, natural
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.workload import Utterance, Workload
 
@@ -88,7 +88,7 @@ class ParquetDataset(Shaped):
     def _identity(self, files: Sequence[Path] | None) -> dict[str, Any]:
         """Everything that decides which utterances there are and in which order."""
         options = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "path"}
-        digests = None if files is None else [file_sha256(path) for path in files]
+        digests = None if files is None else [contents_sha256(path) for path in files]
         return {"kind": type(self).__name__, "files": digests, **options}
 
     def words(self, text: str) -> tuple[str, str | None]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.cache import file_sha256
 from asr_scaling.dataset import _store
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.dataset._manifest import Entry
@@ -136,11 +137,10 @@ def digest(utterances: Iterable[Utterance]) -> str:
     return sha.hexdigest()
 
 
-def file_sha256(path: Path) -> str:
+def contents_sha256(path: Path) -> str:
     """sha256 of a file's contents. DataError when it can't be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise DataError(f"'{path}' can't be read ({error.strerror or error}); check its permissions.") from error
 
@@ -168,7 +168,7 @@ def _decoded(entry: Entry) -> Utterance:
 
 
 def _identity(entry: Entry) -> tuple[str, str, str | None, str]:
-    return entry.id, entry.text, entry.speaker, file_sha256(entry.audio)
+    return entry.id, entry.text, entry.speaker, contents_sha256(entry.audio)
 
 
 def _rank(seed: int, name: str) -> bytes:

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.cache import cache_dir, new_folder
+from asr_scaling.cache import cache_dir, file_sha256, new_folder
 from asr_scaling.errors import WeightsError
 from asr_scaling.model.build import configuration, plain
 from asr_scaling.model.ctranslate2 import Array, read_variables, whisper_arrays
@@ -112,7 +112,7 @@ def intact(folder: Path) -> bool:
         return (
             _WEIGHTS in manifest["files"]
             and sizes
-            and all(_sha256(path) == entry["sha256"] for path, entry in files.items())
+            and all(file_sha256(path) == entry["sha256"] for path, entry in files.items())
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
@@ -124,11 +124,6 @@ def _key(source: str, spec: ModelSpec) -> str:
     told += [plain(spec.architecture), plain(spec.features)]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     return f"{spec.hub_id.replace('/', '--')}-{digest[:16]}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _convert(carried: Carried, spec: ModelSpec, folder: Path) -> None:
@@ -146,7 +141,9 @@ def _convert(carried: Carried, spec: ModelSpec, folder: Path) -> None:
     _write(folder / "generation_config.json", generation)
     _write(folder / "preprocessor_config.json", features | {"processor_class": "WhisperProcessor"})
     _write(folder / "tokenizer_config.json", tokenizer_config(json.loads(tokenizer)))
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(folder.iterdir())}
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in sorted(folder.iterdir())
+    }
     _write(folder / MANIFEST, {"conversion": CONVERSION, "source": carried.source, "files": files})
 
 

@@ -51,7 +51,7 @@ def notes(records: Iterable[RunRecord]) -> list[str]:
     messages: dict[tuple[str, str], list[str]] = {}
     for record in records:
         if record.status != "ok":
-            lines.append(f"{record.name}: {record.status.replace('_', ' ')}: {record.reason}")
+            lines.append(f"{record.name}: {record.outcome}")
         for kind, caution in {c.kind: c for c in record.cautions}.items():
             messages.setdefault((kind, caution.advice), []).append(caution.message)
     for (kind, advice), said in messages.items():

@@ -40,6 +40,7 @@ class Jsonl:
     def close(self, parent: str, status: str) -> None:
         """Nothing to end."""
 
+    @property
     def hint(self) -> str:
         """How to look at the results."""
         return f"Records: {self.path} (one JSON object a line)"

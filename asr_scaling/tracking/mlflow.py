@@ -38,7 +38,7 @@ class Mlflow:
             self._check_server()
         with self._errors():
             client = self._client()
-            tags = {**_common_tags(), "asr_scaling.kind": "sweep"}
+            tags = {**_common_tags(environment()), "asr_scaling.kind": "sweep"}
             run = client.create_run(self._experiment_id(client), run_name=name, tags=tags)
             client.log_dict(run.info.run_id, dict(config), "config.json")
             return str(run.info.run_id)
@@ -62,6 +62,7 @@ class Mlflow:
         with self._errors():
             self._client().set_terminated(parent, status)
 
+    @property
     def hint(self) -> str:
         """How to look at the results."""
         if self.uri.startswith("http"):
@@ -167,20 +168,20 @@ def _log_stages(experiment: str, run_id: str, record: RunRecord) -> None:
     root.end(end_time_ns=start + round(sample.total_s * 1e9))
 
 
-def _common_tags() -> dict[str, str]:
-    facts = environment()
+def _common_tags(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Tags from an environment: a point's is its record's, wherever it is stored from."""
     return {
         "mlflow.source.name": "asr_scaling",
-        "mlflow.source.git.commit": facts["commit"] or "",
-        "host": facts["host"],
-        "asr_scaling.version": facts["versions"]["asr-scaling"] or "",
+        "mlflow.source.git.commit": facts.get("commit") or "",
+        "host": facts.get("host") or "",
+        "asr_scaling.version": facts.get("versions", {}).get("asr-scaling") or "",
     }
 
 
 def _tags(record: RunRecord, parent: str | None) -> dict[str, str]:
     facts = record.system.get("facts", {})
     tags = {
-        **_common_tags(),
+        **_common_tags(record.environment),
         "asr_scaling.kind": "point",
         "asr_scaling.status": record.status,
         "model": str(record.system.get("model", {}).get("name", "")),

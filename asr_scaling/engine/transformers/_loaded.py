@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -88,22 +88,24 @@ class Steps:
 
 
 class Family:
-    """How models of one family turn a batch into text. A family is one module of this package, named like it."""
+    """How models of one family turn a batch into text. A family is one module of this package, with an ``Adapter``."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
 
     @property
+    def encoder(self) -> Any:
+        """The torch module that turns features into hidden states."""
+        return self.loaded.model.get_encoder()
+
+    @property
     def modules(self) -> dict[str, Any]:
         """Role → torch module, for FLOPs and operators."""
-        raise NotImplementedError
+        return {"encoder": self.encoder, "model": self.loaded.model}
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts."""
         raise NotImplementedError
-
-
-FamilyFactory = Callable[[Loaded], Family]
 
 
 def durations(batch: AudioBatch) -> tuple[float, ...]:

@@ -14,10 +14,10 @@ class Adapter(Family):
     """Greedy CTC. Repeats are collapsed before blanks are dropped, so double letters survive (Graves et al. 2006)."""
 
     @property
-    def modules(self) -> dict[str, Any]:
-        """The encoder below the CTC head, and the whole model."""
+    def encoder(self) -> Any:
+        """Everything below the CTC head, the convolutions over samples included."""
         model = self.loaded.model
-        return {"encoder": getattr(model, model.base_model_prefix, None) or model.encoder, "model": model}
+        return getattr(model, model.base_model_prefix, None) or model.encoder
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts; frames that only padding gave are dropped before collapsing."""

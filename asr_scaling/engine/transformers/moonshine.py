@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps, durations
 from asr_scaling.ports import Probe, Transcription
 from asr_scaling.workload import AudioBatch
@@ -17,12 +15,7 @@ class Adapter(Family):
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
-        self._steps = Steps(loaded.model, loaded.model.model.encoder)
-
-    @property
-    def modules(self) -> dict[str, Any]:
-        """The encoder, and the whole model."""
-        return {"encoder": self.loaded.model.model.encoder, "model": self.loaded.model}
+        self._steps = Steps(loaded.model, self.encoder)
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts."""

@@ -19,12 +19,7 @@ class Adapter(Family):
         super().__init__(loaded)
         if loaded.random:
             loaded.model.register_forward_hook(self._pace)  # before the step is counted, after it is computed
-        self._steps = Steps(loaded.model, loaded.model.encoder)
-
-    @property
-    def modules(self) -> dict[str, Any]:
-        """The encoder, and the whole model."""
-        return {"encoder": self.loaded.model.encoder, "model": self.loaded.model}
+        self._steps = Steps(loaded.model, self.encoder)
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts; blanks are dropped."""

@@ -20,17 +20,12 @@ class Adapter(Family):
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
-        self._steps = Steps(loaded.model, loaded.model.model.encoder)
+        self._steps = Steps(loaded.model, self.encoder)
         if loaded.random:
             _complete_generation_config(loaded)
         self._options: dict[str, Any] = {"do_sample": False, **loaded.generate}
         if loaded.spec.multilingual:
             self._options |= {"language": "en", "task": "transcribe"}
-
-    @property
-    def modules(self) -> dict[str, Any]:
-        """The encoder, and the whole model."""
-        return {"encoder": self.loaded.model.model.encoder, "model": self.loaded.model}
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts; every second of audio is processed."""
