@@ -41,12 +41,66 @@ def estimated_energy(parts: str) -> Caution:
     )
 
 
-def few_samples(name: str, n: int, needed: int) -> Caution:
-    """A percentile from fewer values than can support it."""
+def warmup_incomplete(seen: str) -> Caution:
+    """The system may still have been getting faster while it was timed."""
     return Caution(
-        "FewSamples",
-        f"{name} rests on {n} calls and needs {needed}: it is close to the slowest call seen.",
-        "Raise pipeline.min_iterations and pipeline.max_seconds, or read p50.",
+        "WarmupIncomplete",
+        f"The warm-up is not shown to be over: {seen}.",
+        "Raise pipeline.warmup_seconds, and pipeline.max_seconds so that the timed calls can be tested.",
+    )
+
+
+def timing_drift() -> Caution:
+    """Calls got slower while they were timed."""
+    return Caution(
+        "TimingDrift",
+        "Calls got slower in the course of the timed pass (Mann-Kendall test, 5 %).",
+        "Look for heat or another process; sweep.interleave=true spreads drift over all points.",
+    )
+
+
+def non_deterministic(utterances: int, of: int) -> Caution:
+    """The same input gave another text."""
+    return Caution(
+        "NonDeterministic",
+        f"{utterances} of {of} repeated utterances got another text for the same input.",
+        "WER is of the first text; set a seed or greedy decoding, and compare with care.",
+    )
+
+
+def stolen_time(share: float) -> Caution:
+    """The hypervisor ran somebody else."""
+    return Caution(
+        "StolenTime",
+        f"The hypervisor took {share:.1%} of the cores' time from this machine during the timed pass.",
+        "Repeat on a dedicated machine, or compare with sweep.interleave=true.",
+    )
+
+
+def busy_machine(share: float) -> Caution:
+    """Other processes computed too."""
+    return Caution(
+        "BusyMachine",
+        f"Other processes used {share:.1%} of the cores' time during the timed pass.",
+        "Stop them and measure again; latency is too high by an unknown amount.",
+    )
+
+
+def frequency_changed(low_hz: float, high_hz: float) -> Caution:
+    """The processor's clock moved."""
+    return Caution(
+        "FrequencyChanged",
+        f"The clock frequency moved between {low_hz / 1e9:.2f} and {high_hz / 1e9:.2f} GHz during the timed pass.",
+        "Fix it (cpupower frequency-set -g performance; nvidia-smi -lgc) or warm the machine up for longer.",
+    )
+
+
+def throttled(what: str) -> Caution:
+    """Heat or power limits slowed the hardware down."""
+    return Caution(
+        "Throttled",
+        f"The hardware slowed itself down while it was measured: {what}.",
+        "Improve cooling, raise the power limit or lower the load; the figures are of a hot machine.",
     )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,9 +15,10 @@ from asr_scaling import caution
 from asr_scaling.caution import Caution
 from asr_scaling.environment import environment
 from asr_scaling.errors import AsrScalingError, DataError, OutOfMemoryError, PointInterruptedError, TrackingError
+from asr_scaling.interrupt import terminated_is_interrupted
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.pipeline import SCOPE, Pipeline, Session, measure
-from asr_scaling.ports import Batching, Dataset, Device, Engine, Measurement, Progress, Sink, System
+from asr_scaling.ports import Batching, Dataset, Device, Engine, Measurement, Progress, Sink, System, Watch, Watcher
 from asr_scaling.record import Findings, Metric, RunRecord, Status
 from asr_scaling.resident import release_memory, resident_bytes
 from asr_scaling.timing import NullProgress
@@ -59,6 +58,7 @@ class _Draft:
     tags: dict[str, str] = field(default_factory=dict)
     transcripts: list[Mapping[str, Any]] = field(default_factory=list)
     artifacts: list[str] = field(default_factory=list)
+    repeats: dict[str, tuple[float, ...]] = field(default_factory=dict)
     job_s: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     session: Session | None = None
@@ -78,6 +78,7 @@ class _Draft:
         self.tags.update(findings.tags)
         self.transcripts.extend(findings.transcripts)
         self.artifacts.extend(findings.artifacts)
+        self.repeats.update(findings.repeats)
         self.lap(name)
 
 
@@ -103,7 +104,7 @@ def _attempt(
     job: Job, draft: _Draft, folder: Path, progress: Progress
 ) -> tuple[Status, str | None, BaseException | None]:
     try:
-        with _terminated_is_interrupted():
+        with terminated_is_interrupted():
             _measure(job, draft, folder, progress)
     except (OutOfMemoryError, MemoryError) as error:
         return "out_of_memory", str(error) or "out of memory", None
@@ -130,8 +131,11 @@ def _measure(job: Job, draft: _Draft, folder: Path, progress: Progress) -> None:
     batches = tuple(job.batch.batches(workload.utterances))
     if not batches:
         raise DataError("The dataset gave no batch; check dataset and batch options.")
-    with _loaded(job, draft, progress) as (system, idle):
-        session = Session(job.model, system, job.device, workload, batches, folder, progress, idle)
+    with ExitStack() as stack:
+        progress.stage("idle")
+        watches = _watches(job, stack)
+        system, idle = stack.enter_context(_loaded(job, draft, progress))
+        session = Session(job.model, system, job.device, workload, batches, folder, progress, idle, watches)
         draft.session = session
         draft.system = _system(job, system)
         cautions = _system_cautions(system)
@@ -139,6 +143,16 @@ def _measure(job: Job, draft: _Draft, folder: Path, progress: Progress) -> None:
         for found in cautions:
             progress.say(f"{job.model.name}: {found.message}")
         measure(session, job.pipeline, job.profiler, draft.collect)
+
+
+def _watches(job: Job, stack: ExitStack) -> dict[str, Watch]:
+    """The watches of the measurements that have one; they look at the idle machine now, before anything is loaded."""
+    watches = {}
+    for name, measurement in job.profiler.items():
+        if isinstance(measurement, Watcher):
+            watches[name] = measurement.watch(job.device)
+            stack.callback(watches[name].close)
+    return watches
 
 
 @contextmanager
@@ -206,27 +220,11 @@ def _record(job: Job, draft: _Draft, status: Status, reason: str | None, started
         tags=draft.tags,
         transcripts=tuple(draft.transcripts),
         artifacts=tuple(draft.artifacts),
+        repeats=draft.repeats,
         job_s=draft.job_s,
         started_at=started_at,
         ended_at=time.time(),
     )
-
-
-@contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """SIGTERM (a scheduler's time limit, ``kill``) becomes PointInterruptedError, so that the point is recorded."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def terminate(signum: int, frame: object) -> None:
-        raise PointInterruptedError("SIGTERM arrived during this point; run it again.")
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def unbuilt(name: str, reason: str, config: Mapping[str, Any]) -> RunRecord:

@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from asr_scaling.caution import Caution, timed_pass_cut, truncated_audio
+from asr_scaling.caution import Caution, non_deterministic, timed_pass_cut, truncated_audio
 from asr_scaling.errors import ConfigError
 from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import PHASES, Device, Measurement, Probe, Progress, System, Transcription
+from asr_scaling.noise import MachineWatch, drift
+from asr_scaling.ports import PHASES, Device, Measurement, Probe, Progress, System, Transcription, Watch
 from asr_scaling.record import Findings, Metric, Sample
+from asr_scaling.resident import Peak, peak_resident, release_memory
+from asr_scaling.stats import percentile, percentile_interval, trend
 from asr_scaling.timing import NullProbe, TimingProbe
 from asr_scaling.workload import AudioBatch, Workload
 
@@ -19,36 +23,53 @@ SCOPE = (
     "from mono float32 samples in memory to text on the host, per call, the device synchronised at the end; "
     "reading and decoding audio, batching and loading the model are outside"
 )
+STEADY_CALLS = 6
+"""The warm-up is over when so many calls in a row show no trend (Mann-Kendall test, 5 %)."""
+_PATIENCE = 4
+"""The timed pass gives up ``min_iterations`` after so many times ``max_seconds``."""
+Ended = Literal["precision", "count", "budget"]
 
 
 @dataclass(frozen=True)
 class Pipeline:
     """Budgets of a point.
 
-    ``utterances``: at most this many distinct utterances, None for all. ``warmup``: calls before timing.
-    The timed pass calls every batch once and goes round until ``min_iterations`` calls are timed; after
-    ``max_seconds`` it stops as soon as ``min_iterations`` are done.
+    ``utterances``: at most this many distinct utterances, None for all. ``warmup``: calls before timing, at least;
+    they go on until the last six show no trend, or ``warmup_seconds`` are spent.
+    The timed pass calls the batches round and round, each at least once, until the 95 % interval of the median is
+    within ± ``precision`` of it (null: until ``min_iterations`` calls are timed). After ``max_seconds`` it stops as
+    soon as ``min_iterations`` are done, and after four times that in any case.
     """
 
     utterances: int | None = 16
     warmup: int = 1
-    min_iterations: int = 3
-    max_seconds: float = 20.0
+    warmup_seconds: float = 5.0
+    min_iterations: int = 6
+    precision: float | None = 0.02
+    max_seconds: float = 10.0
 
     def __post_init__(self) -> None:
         if self.utterances is not None and self.utterances < 1:
             raise ConfigError(f"pipeline.utterances must be at least 1 or null; got {self.utterances}.")
         if self.warmup < 0:
             raise ConfigError(f"pipeline.warmup must be 0 or more calls; got {self.warmup}.")
+        if not self.warmup_seconds >= 0:
+            raise ConfigError(f"pipeline.warmup_seconds must be 0 or more; got {self.warmup_seconds}.")
         if self.min_iterations < 1:
             raise ConfigError(f"pipeline.min_iterations must be at least 1; got {self.min_iterations}.")
+        if self.precision is not None and not 0 < self.precision < 1:
+            raise ConfigError(f"pipeline.precision must be between 0 and 1, or null; got {self.precision}.")
         if not self.max_seconds > 0:
             raise ConfigError(f"pipeline.max_seconds must be more than 0; got {self.max_seconds}.")
 
 
 @dataclass
 class Session:
-    """A loaded system with its workload: what measurements are given. ``hypotheses``: utterance id → text so far."""
+    """A loaded system with its workload: what measurements are given. ``hypotheses``: utterance id → text so far.
+
+    ``watches``: measurement → its eyes on the timed pass. ``peak``: memory over warm-up and timed pass.
+    ``values``: metric → value, of the measurements that are done.
+    """
 
     model: ModelSpec
     system: System
@@ -58,20 +79,32 @@ class Session:
     folder: Path
     progress: Progress
     idle_rss_bytes: int
-    first_call_s: float | None = None
+    watches: Mapping[str, Watch] = field(default_factory=dict)
+    peak: Peak = field(default_factory=Peak)
+    warmup: list[Sample] = field(default_factory=list)
     samples: tuple[Sample, ...] = ()
+    values: dict[str, float] = field(default_factory=dict)
     hypotheses: dict[str, str] = field(default_factory=dict)
     processed_s: dict[str, float] = field(default_factory=dict)
     engine_s: float = 0.0
+    texts: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    repeated: set[str] = field(default_factory=set)
+    differing: set[str] = field(default_factory=set)
 
     def transcribe(self, batch: AudioBatch, probe: Probe | None = None) -> Transcription:
-        """One call; its texts are kept for the quality measurement."""
+        """One call; its texts are kept for the quality measurement and compared with those of the same input."""
         start = time.perf_counter()
         done = self.system.transcribe(batch, probe or NullProbe())
         self.engine_s += time.perf_counter() - start
         for utterance, text, seconds in zip(batch.utterances, done.texts, done.audio_s, strict=True):
             self.hypotheses.setdefault(utterance.id, text)
             self.processed_s.setdefault(utterance.id, seconds)
+        ids = tuple(u.id for u in batch.utterances)
+        if ids in self.texts:
+            self.repeated.update(ids)
+            self.differing.update(i for i, a, b in zip(ids, self.texts[ids], done.texts, strict=True) if a != b)
+        else:
+            self.texts[ids] = done.texts
         return done
 
     def timed(self, batch: AudioBatch) -> Sample:
@@ -90,47 +123,106 @@ Collect = Callable[[str, Findings], None]
 
 def measure(session: Session, pipeline: Pipeline, measurements: Mapping[str, Measurement], collect: Collect) -> None:
     """Run every pass in order; ``collect`` gets the findings of each as soon as they are there."""
-    _warm_up(session, pipeline)
-    collect("timed pass", Findings(cautions=_timed_pass(session, pipeline)))
+
+    def keep(name: str, findings: Findings) -> None:
+        session.values.update((metric.name, metric.value) for metric in findings.metrics)
+        collect(name, findings)
+
+    release_memory()  # what loading freed but the allocator kept would count as the calls' peak
+    session.device.memory.reset()
+    with peak_resident(sampling=False) as session.peak:
+        warm = _warm_up(session, pipeline)
+        keep("warm-up", Findings((Metric("workload/warmup_iterations", len(session.warmup)),)))
+        keep("timed pass", _timed_pass(session, pipeline, warm))
     for phase in PHASES:
         for measurement in measurements.values():
             if measurement.phase == phase:
                 session.progress.stage(measurement.name)
-                collect(measurement.name, measurement.measure(session))
-    collect("workload", _processed(session))
+                keep(measurement.name, measurement.measure(session))
+    keep("workload", _processed(session))
 
 
-def _warm_up(session: Session, pipeline: Pipeline) -> None:
+def _warm_up(session: Session, pipeline: Pipeline) -> bool:
+    """True when the last calls showed no trend, False when the budget ended first."""
     session.progress.stage("warm-up")
-    for i in range(pipeline.warmup):
-        sample = session.timed(session.largest)
-        session.first_call_s = session.first_call_s or sample.total_s
-        session.progress.advance((i + 1) / pipeline.warmup)
-
-
-def _timed_pass(session: Session, pipeline: Pipeline) -> tuple[Caution, ...]:
-    session.progress.stage("timed pass")
-    batches = session.batches
-    wanted = max(pipeline.min_iterations, len(batches))
-    samples: list[Sample] = []
     start = time.perf_counter()
-    while len(samples) < wanted:
-        samples.append(session.timed(batches[len(samples) % len(batches)]))
+    while len(session.warmup) < pipeline.warmup or (pipeline.warmup and pipeline.warmup_seconds):
+        session.warmup.append(session.timed(session.largest))
+        done, spent = len(session.warmup), time.perf_counter() - start
+        if done >= max(pipeline.warmup, STEADY_CALLS):
+            found = trend([[sample.total_s for sample in session.warmup[-STEADY_CALLS:]]])
+            if not found.significant:
+                return True
+        if done >= pipeline.warmup and spent > pipeline.warmup_seconds:
+            return False
+        session.progress.advance(min(1.0, max(done / STEADY_CALLS, spent / max(pipeline.warmup_seconds, 1e-9))))
+    return False
+
+
+def _timed_pass(session: Session, pipeline: Pipeline, warm: bool) -> Findings:
+    session.progress.stage("timed pass")
+    batches, samples = session.batches, list[Sample]()
+    for watch in session.watches.values():
+        watch.begin()
+    machine = MachineWatch()
+    rule, start, ended = _Rule(pipeline, len(batches)), time.perf_counter(), None
+    while ended is None:
+        batch = batches[len(samples) % len(batches)]
+        samples.append(session.timed(batch))
         session.samples = tuple(samples)
-        session.progress.advance(len(samples) / wanted)
-        if time.perf_counter() - start > pipeline.max_seconds and len(samples) >= pipeline.min_iterations:
-            break
+        for watch in session.watches.values():
+            watch.after(batch)
+        machine.look()
+        ended = rule.ended(samples, time.perf_counter() - start)
+        session.progress.advance(rule.fraction(len(samples), time.perf_counter() - start))
+    noise = machine.findings(samples)
+    cautions = (*noise.cautions, *drift(samples, warm))
     if len(samples) < len(batches):
-        return (timed_pass_cut(len(samples), len(batches), pipeline.max_seconds),)
-    return ()
+        cautions = (*cautions, timed_pass_cut(len(samples), len(batches), pipeline.max_seconds))
+    tags = {"timing/ended_by": ended, "timing/warmup": "steady" if warm else "not shown to be steady"}
+    return Findings(noise.metrics, noise.unavailable, cautions, tags)
+
+
+class _Rule:
+    """When the timed pass has enough."""
+
+    def __init__(self, pipeline: Pipeline, batches: int) -> None:
+        self._pipeline, self._wanted = pipeline, max(pipeline.min_iterations, batches)
+        self._look_at = self._wanted
+
+    def ended(self, samples: list[Sample], spent_s: float) -> Ended | None:
+        n, pipeline = len(samples), self._pipeline
+        if n >= self._wanted:
+            if pipeline.precision is None:
+                return "count"
+            if n >= self._look_at:
+                self._look_at = n + max(1, n // 20)  # sorting everything after every call would cost more than calls
+                if precision([sample.total_s for sample in samples]) <= pipeline.precision:
+                    return "precision"
+        patience = pipeline.max_seconds * (1 if n >= pipeline.min_iterations else _PATIENCE)
+        return "budget" if spent_s > patience else None
+
+    def fraction(self, n: int, spent_s: float) -> float:
+        done = n / self._wanted if self._pipeline.precision is None else 0.0
+        return min(1.0, max(done, spent_s / self._pipeline.max_seconds))
+
+
+def precision(times: list[float]) -> float:
+    """Half width of the median's 95 % interval as a share of the median; infinite when nothing bounds it."""
+    interval, middle = percentile_interval(times, 50), percentile(times, 50)
+    return interval.half(middle) / middle if interval is not None and middle else float("inf")
 
 
 def _processed(session: Session) -> Findings:
     """Audio given and audio really processed, each distinct utterance that some pass transcribed counted once."""
     given = {u.id: u.duration_s for u in session.workload.utterances if u.id in session.processed_s}
     lost = sum(max(0.0, given[key] - session.processed_s[key]) for key in given)
+    cautions: list[Caution] = [truncated_audio(lost)] if lost > 0.05 else []
+    if session.differing:
+        cautions.append(non_deterministic(len(session.differing), len(session.repeated)))
     metrics = (
         Metric("workload/audio_s", sum(given.values()), len(given)),
         Metric("workload/processed_audio_s", sum(session.processed_s[key] for key in given), len(given)),
+        Metric("workload/repeated_utterances", len(session.repeated), len(given)),
     )
-    return Findings(metrics, cautions=(truncated_audio(lost),) if lost > 0.05 else ())
+    return Findings(metrics, cautions=tuple(cautions))

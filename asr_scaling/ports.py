@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.record import Findings, RunRecord
@@ -174,6 +174,31 @@ class Measurement(Protocol):
 
     def measure(self, session: Session) -> Findings:
         """Metrics, artifacts and warnings; what can't be measured here is returned as unavailable, with a reason."""
+        ...
+
+
+class Watch(Protocol):
+    """A measurement's eyes on the timed pass: reads counters that run anyway, between calls and never within one."""
+
+    def begin(self) -> None:
+        """The timed pass begins now."""
+        ...
+
+    def after(self, batch: AudioBatch) -> None:
+        """A timed call on ``batch`` has just ended."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """A measurement that also watches the idle machine and the timed pass."""
+
+    def watch(self, device: Device) -> Watch:
+        """Before the model is loaded: look at the idle machine; what it returns is in ``Session.watches``."""
         ...
 
 

@@ -13,6 +13,7 @@ from asr_scaling.cache import write_atomic
 from asr_scaling.caution import Caution
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.metrics import metric_spec
+from asr_scaling.stats import Interval
 
 SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
@@ -41,22 +42,29 @@ class Sample:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number with its unit and direction, both from the one table in metrics.py. ``n``: values behind it."""
+    """A number with its unit and direction, both from the one table in metrics.py.
+
+    ``n``: values behind it. ``interval``: where the truth lies with 95 %, None for a count or a single reading.
+    """
 
     name: str
     value: float
     n: int | None = None
+    interval: Interval | None = None
 
     def __post_init__(self) -> None:
         metric_spec(self.name)
-        if not math.isfinite(self.value):
+        ends = () if self.interval is None else (self.interval.low, self.interval.high)
+        if not all(map(math.isfinite, (self.value, *ends))):
             raise DataError(f"Metric '{self.name}' is {self.value}: report it as unavailable, with the reason.")
 
     def to_json(self) -> dict[str, Any]:
-        """Value, unit and direction; ``n`` where it is known."""
+        """Value, unit and direction; ``n`` and the ends of the interval where they are known."""
         spec = metric_spec(self.name)
         row: dict[str, Any] = {"value": self.value, "unit": spec.unit, "better": spec.better}
-        return row if self.n is None else row | {"n": self.n}
+        if self.n is not None:
+            row["n"] = self.n
+        return row if self.interval is None else row | asdict(self.interval)
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,8 @@ class Findings:
     """What one measurement returns.
 
     ``unavailable``: metric name → one sentence why it has no value. ``artifacts``: files written into the folder of
-    the point. ``tags``: facts that qualify the figures, shown wherever they are (``energy/method``).
+    the point. ``tags``: facts that qualify the figures, shown wherever they are (``energy/method``). ``repeats``:
+    metric name → the repeated values behind it, in the order they were taken, for metrics that no sample holds.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -73,6 +82,7 @@ class Findings:
     tags: Mapping[str, str] = field(default_factory=dict)
     transcripts: tuple[Mapping[str, Any], ...] = ()
     artifacts: tuple[str, ...] = ()
+    repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ class RunRecord:
     tags: Mapping[str, str] = field(default_factory=dict)
     transcripts: tuple[Mapping[str, Any], ...] = ()
     artifacts: tuple[str, ...] = ()
+    repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     job_s: Mapping[str, float] = field(default_factory=dict)
     started_at: float = 0.0
     ended_at: float = 0.0
@@ -103,6 +114,11 @@ class RunRecord:
     def values(self) -> dict[str, float]:
         """Metric name → value."""
         return {metric.name: metric.value for metric in self.metrics}
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """Metric name → interval, of the metrics that have one."""
+        return {metric.name: metric.interval for metric in self.metrics if metric.interval is not None}
 
     @property
     def outcome(self) -> str:
@@ -129,10 +145,11 @@ class RunRecord:
         plain = dict(data)
         try:
             plain["samples"] = tuple(_sample(sample) for sample in data["samples"])
-            plain["metrics"] = tuple(Metric(k, v["value"], v.get("n")) for k, v in data["metrics"].items())
+            plain["metrics"] = tuple(_metric(name, row) for name, row in data["metrics"].items())
             plain["cautions"] = tuple(Caution(**caution) for caution in data["cautions"])
             plain["transcripts"] = tuple(data["transcripts"])
             plain["artifacts"] = tuple(data["artifacts"])
+            plain["repeats"] = {name: tuple(values) for name, values in data.get("repeats", {}).items()}
             return cls(**plain)
         except (KeyError, TypeError, AttributeError, ConfigError) as error:
             raise DataError(f"This record is damaged ({error}): measure the point again.") from error
@@ -162,6 +179,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(entry) for entry in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _metric(name: str, row: Mapping[str, Any]) -> Metric:
+    interval = Interval(row["low"], row["high"]) if "low" in row else None
+    return Metric(name, row["value"], row.get("n"), interval)
 
 
 def _sample(data: Mapping[str, Any]) -> Sample:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +48,16 @@ class Peak:
 
 
 @contextmanager
-def peak_resident() -> Iterator[Peak]:
-    """Peak resident memory of the block: the kernel's high-water mark (proc(5)), or sampling where it has none."""
+def peak_resident(sampling: bool = True) -> Iterator[Peak]:
+    """Peak resident memory of the block: the kernel's high-water mark (proc(5)), which costs the block nothing.
+
+    Where there is none: by sampling, or not at all (``method`` stays empty) when ``sampling`` would disturb.
+    """
     peak = Peak()
     try:
         _CLEAR_REFS.write_text("5", encoding="ascii")  # resets VmHWM, proc(5)
     except OSError:
-        with _sampled(peak):
+        with _sampled(peak) if sampling else nullcontext():
             yield peak
         return
     peak.method = "kernel high-water mark"

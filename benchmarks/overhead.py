@@ -22,7 +22,13 @@ from rich.table import Table
 from asr_scaling.report.read import read_records
 
 SWEEP = ("model=whisper_tiny_en,wav2vec2", "batch=1,8,16")
-SHORT = ("pipeline.utterances=2", "pipeline.warmup=0", "pipeline.min_iterations=1", "dataset.length_s=5")
+SHORT = (
+    "pipeline.utterances=2",
+    "pipeline.warmup=0",
+    "pipeline.min_iterations=1",
+    "pipeline.precision=null",
+    "dataset.length_s=5",
+)
 FIRST_S, LATER_S = 12.0, 2.0
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from fakes import FakeClock
 
 from asr_scaling import pipeline
+from asr_scaling.noise import Counters, MachineWatch
 from asr_scaling.profiler import energy
 
 
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which nothing else happens, whatever the one that runs the tests is doing."""
+    still = Counters(wall_s=0.0, cores=2, busy_s=0.0, own_s=0.0, steal_s=0.0)
+    monkeypatch.setattr(pipeline, "MachineWatch", partial(MachineWatch, lambda: still))
 
 
 @pytest.fixture

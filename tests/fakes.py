@@ -181,6 +181,11 @@ def make_session(system: Any, found: Sequence[Utterance], size: int = 1, **chang
     return Session(**(options | {"idle_rss_bytes": 0} | changes))
 
 
+def brief(**changes: Any) -> Pipeline:
+    """One warm-up call, every batch once, nothing adaptive: calls that a test can count."""
+    return Pipeline(**({"min_iterations": 1, "precision": None, "warmup_seconds": 0.0} | changes))
+
+
 def make_job(
     clock: FakeClock | None = None,
     durations: Sequence[float] = (1.0, 2.0),
@@ -197,6 +202,6 @@ def make_job(
         "dataset": FakeDataset(durations),
         "batch": Fixed(size),
         "profiler": {"latency": Latency()},
-        "pipeline": Pipeline(min_iterations=1),
+        "pipeline": brief(),
     }
     return Job(**(options | changes))

@@ -20,11 +20,12 @@ LISTS = {("profiler", "default"), ("profiler", "all")}
 """YAMLs that only list others."""
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("cache", "conf", "metrics", "caution", "workload"),
+    ("cache", "conf", "metrics", "caution", "workload", "stats"),
     ("record",),
     ("model",),
     ("ports",),
-    ("stats", "environment", "resident"),
+    ("environment", "resident", "interrupt"),
+    ("paired", "noise", "peaks"),
     ("timing",),
     ("pipeline",),
     GROUPS,
@@ -45,7 +46,7 @@ ONLY_IN = {
     "jiwer": {"profiler/quality.py"},
     "rich": {"display.py", "report/table.py"},
 }
-HEAVY = {"torch", "transformers", "datasets", "codecarbon", "mlflow", "thop", "jiwer", "pandas", "pyarrow"}
+HEAVY = {"torch", "scipy", "transformers", "datasets", "codecarbon", "mlflow", "thop", "jiwer", "pandas", "pyarrow"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -14,6 +14,7 @@ from fakes import (
     Recorder,
     ScriptedEngine,
     ScriptedSystem,
+    brief,
     make_job,
     make_session,
     make_spec,
@@ -30,6 +31,7 @@ from asr_scaling.record import Findings
 from asr_scaling.timing import NullProbe
 from asr_scaling.workload import AudioBatch
 
+pytestmark = pytest.mark.usefixtures("quiet")
 TWO_A_SECOND = {"fixed_s": 0.4, "per_audio_s": 0.1}
 
 
@@ -40,13 +42,12 @@ def kinds(record: Any) -> list[str]:
 class TestExactFigures:
     def test_of_one_batch_of_two(self):
         """1 s and 2 s padded to 4 s: 0.4 + 0.1 × 4 = 0.8 s; 0.2 features, 0.4 encoder, 0.2 in four steps."""
-        record = run(make_job(durations=(1.0, 2.0), size=2, engine=TWO_A_SECOND, pipeline=Pipeline(min_iterations=3)))
+        record = run(make_job(durations=(1.0, 2.0), size=2, engine=TWO_A_SECOND, pipeline=brief(min_iterations=6)))
         assert record.status == "ok"
         expected = {
-            **dict.fromkeys(
-                ("latency/mean_s", "latency/p50_s", "latency/p90_s", "latency/p95_s", "latency/p99_s"), 0.8
-            ),
-            **{f"latency_per_utterance/{name}_s": 0.4 for name in ("mean", "p50", "p90", "p95", "p99")},
+            **{f"latency/{name}_s": 0.8 for name in ("mean", "p50")},
+            **{f"latency_per_utterance/{name}_s": 0.4 for name in ("mean", "p50")},
+            "latency/p50_precision": 0.0,
             "stage/other_s": 0.0,
             "stage/features_s": 0.2,
             "stage/encoder_s": 0.4,
@@ -58,18 +59,31 @@ class TestExactFigures:
             "throughput/samples_per_s": 2 / 0.8,
             "startup/load_s": 0.0,
             "startup/first_call_s": 0.8,
+            "startup/warmup_s": 0.8,
+            "workload/warmup_iterations": 1,
             "workload/audio_s": 3.0,
             "workload/processed_audio_s": 3.0,
-            "workload/iterations": 3,
+            "workload/repeated_utterances": 2,
+            "workload/iterations": 6,
             "workload/tokens_per_s": 8 / 3.0,
+            "noise/latency_floor": 0.0,
+            "noise/others_share": 0.0,
+            "noise/steal_share": 0.0,
         }
         assert record.values == pytest.approx(expected)
-        assert {metric.n for metric in record.metrics if metric.name.startswith("stage/")} == {3}
-        assert {m.n for m in record.metrics if m.name == "latency/per_token_s"} == {9}
+        assert {metric.n for metric in record.metrics if metric.name.startswith("stage/")} == {6}
+        assert {m.n for m in record.metrics if m.name == "latency/per_token_s"} == {6}
+
+    def test_equal_calls_have_intervals_of_no_width(self):
+        record = run(make_job(durations=(1.0,), engine=TWO_A_SECOND, pipeline=brief(min_iterations=6)))
+        for name in ("latency/mean_s", "latency/p50_s", "stage/encoder_s", "throughput/rtfx", "latency/per_token_s"):
+            interval, value = record.intervals[name], record.values[name]
+            assert (interval.low, interval.high) == pytest.approx((value, value))
 
     def test_of_unequal_calls(self):
         """1, 2 and 6 s of audio at 0.1 s a second: the mean, the median and RTFx are not those of equal calls."""
-        record = run(make_job(durations=(1.0, 2.0, 6.0), engine={"fixed_s": 0.0, "per_audio_s": 0.1}))
+        options = {"fixed_s": 0.0, "per_audio_s": 0.1}
+        record = run(make_job(durations=(1.0, 2.0, 6.0), engine=options, pipeline=brief(min_iterations=459)))
         values = record.values
         assert values["latency/mean_s"] == pytest.approx(0.3)
         assert values["latency/p50_s"] == pytest.approx(0.2)
@@ -91,16 +105,29 @@ class TestExactFigures:
             clock.sleep(0.5)
 
         clock = FakeClock()
-        job = make_job(clock, engine=None, pipeline=Pipeline(warmup=0, min_iterations=1))
+        job = make_job(clock, engine=None, pipeline=brief(warmup=0, min_iterations=1))
         record = run(replace(job, engine=ScriptedEngine(ScriptedSystem(script))))
-        assert set(record.unavailable) == {"latency/first_token_s", "latency/per_token_s"}
+        assert {"latency/first_token_s", "latency/per_token_s"} <= set(record.unavailable)
         assert not set(record.unavailable) & set(record.values)
         assert "startup/first_call_s" not in record.values
 
-    @pytest.mark.parametrize(("calls", "kind"), [(298, ["FewSamples"]), (299, [])])
-    def test_percentiles_from_few_calls_carry_one_caution(self, calls: int, kind: list[str]):
-        record = run(make_job(durations=(1.0,), pipeline=Pipeline(min_iterations=calls, max_seconds=1e9)))
-        assert [k for k in kinds(record) if k == "FewSamples"] == kind
+    @pytest.mark.parametrize(("p", "needed"), [(50, 6), (90, 44), (95, 90), (99, 459)])
+    def test_a_percentile_is_withheld_until_the_calls_support_it(self, p: int, needed: int):
+        short, enough = (
+            run(make_job(durations=(1.0,), pipeline=brief(min_iterations=n))) for n in (needed - 1, needed)
+        )
+        for prefix in ("latency", "latency_per_utterance"):
+            assert f"{prefix}/p{p}_s" not in short.values
+            assert f"{needed - 1} calls can't bound it, {needed} can" in short.unavailable[f"{prefix}/p{p}_s"]
+            assert f"{prefix}/p{p}_s" in enough.values
+            assert f"{prefix}/p{p}_s" in enough.intervals
+            assert f"{prefix}/p{p}_s" not in enough.unavailable
+
+    def test_tail_amplification(self):
+        options, pipeline = {"fixed_s": 0.0}, brief(utterances=None, min_iterations=500)
+        record = run(make_job(durations=(1.0,) * 49 + (3.0,), engine=options, pipeline=pipeline))
+        assert record.values["latency/p99_over_p50"] == pytest.approx(3.0)
+        assert "459 can" in run(make_job(durations=(1.0,))).unavailable["latency/p99_over_p50"]
 
 
 class TestOrder:
@@ -128,7 +155,7 @@ class TestOrder:
             return Findings()
 
         profiler = {"look": Recorder("look", "timed", then=look)}
-        run(make_job(durations=(1.0, 1.0), profiler=profiler, pipeline=Pipeline(warmup=3, min_iterations=5)))
+        run(make_job(durations=(1.0, 1.0), profiler=profiler, pipeline=brief(warmup=3, min_iterations=5)))
         assert seen == [5]
 
     def test_a_disturbing_pass_adds_no_sample(self):
@@ -138,7 +165,7 @@ class TestOrder:
 
     def test_findings_so_far_are_kept_in_order(self):
         profiler = {name: Recorder(name, then=lambda s, n=name: Findings(tags={"last": n})) for name in ("a", "b")}
-        assert run(make_job(profiler=profiler)).tags == {"last": "b"}
+        assert run(make_job(profiler=profiler)).tags["last"] == "b"
 
 
 class TestWarmUp:
@@ -150,7 +177,7 @@ class TestWarmUp:
             calls.append(tuple(u.id for u in batch.utterances))
             clock.sleep(10.0 if len(calls) == 1 else 1.0)
 
-        pipeline = Pipeline(warmup=warmup, min_iterations=2)
+        pipeline = brief(warmup=warmup, min_iterations=2)
         job = make_job(clock, durations=(1.0, 3.0), pipeline=pipeline)
         return run(replace(job, engine=ScriptedEngine(ScriptedSystem(script)))), calls
 
@@ -169,12 +196,158 @@ class TestWarmUp:
         assert len(calls) == 2
 
 
+class TestCheckedWarmUp:
+    def calls(self, times: list[float], **options: Any) -> Any:
+        """A system whose calls take ``times`` and then one second each; the record and the number of its calls."""
+        clock, left, count = FakeClock(), list(times), []
+
+        def script(batch: AudioBatch, probe: Any) -> None:
+            count.append(1)
+            clock.sleep(left.pop(0) if left else 1.0)
+
+        job = make_job(clock, durations=(1.0,), pipeline=brief(**({"warmup_seconds": 60.0} | options)))
+        record = run(replace(job, engine=ScriptedEngine(ScriptedSystem(script))))
+        return record, record.values["workload/warmup_iterations"]
+
+    def test_six_steady_calls_are_enough(self):
+        record, warmup = self.calls([])
+        assert warmup == 6
+        assert record.tags["timing/warmup"] == "steady"
+
+    def test_goes_on_while_calls_get_faster(self):
+        """Ten falling times: the last six still fall until five of them are steady (S = -5 of 15)."""
+        record, warmup = self.calls([11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0])
+        assert 12 <= warmup <= 15
+        assert record.tags["timing/warmup"] == "steady"
+        assert record.values["startup/first_call_s"] == 11.0
+        assert record.values["startup/warmup_s"] == 65 + warmup - 10
+        assert "WarmupIncomplete" not in kinds(record)
+
+    def test_the_budget_ends_it(self, budget_clock: FakeClock):
+        record, warmup = self.calls([20.0 - i for i in range(18)], warmup_seconds=0.0, min_iterations=10)
+        assert warmup == 1
+        assert record.tags["timing/warmup"] == "not shown to be steady"
+        caution = next(c for c in record.cautions if c.kind == "WarmupIncomplete")
+        assert "got faster while they were timed" in caution.message
+
+    def test_steady_timed_calls_prove_it_afterwards(self):
+        record, _ = self.calls([9.0], warmup_seconds=0.0, min_iterations=8)
+        assert "WarmupIncomplete" not in kinds(record)
+
+    def test_at_least_what_was_asked_for(self):
+        assert self.calls([], warmup=9)[1] == 9
+
+    def test_none_at_all(self):
+        record, warmup = self.calls([], warmup=0)
+        assert warmup == 0
+        assert "WarmupIncomplete" in kinds(record)
+
+
+class TestAdaptiveLength:
+    def record(self, jitter: float, **options: Any) -> Any:
+        engine = {"fixed_s": 1.0, "per_audio_s": 0.0, "jitter": jitter}
+        pipeline = brief(**({"precision": 0.02, "min_iterations": 6, "max_seconds": 1e9} | options))
+        return run(make_job(durations=(1.0,), engine=engine, pipeline=pipeline))
+
+    def test_equal_calls_end_it_at_once(self):
+        record = self.record(0.0)
+        assert record.values["workload/iterations"] == 6
+        assert record.tags["timing/ended_by"] == "precision"
+
+    def test_goes_on_until_the_median_is_known_well_enough(self):
+        """The median of n lognormal values is known to ± 1.96 × 1.25 σ/√n: n ≈ 600 for σ = 0.2 and 2 %."""
+        record = self.record(0.2)
+        assert record.tags["timing/ended_by"] == "precision"
+        assert record.values["latency/p50_precision"] <= 0.02
+        assert 200 < record.values["workload/iterations"] < 1500
+        assert record.values["workload/iterations"] > self.record(0.2, precision=0.05).values["workload/iterations"] * 2
+
+    def test_the_budget_may_end_it_first(self, budget_clock: FakeClock):
+        engine = {"fixed_s": 1.0, "per_audio_s": 0.0, "jitter": 0.2}
+        pipeline = brief(precision=0.02, min_iterations=6, max_seconds=30.0)
+        record = run(make_job(budget_clock, durations=(1.0,), engine=engine, pipeline=pipeline))
+        assert record.tags["timing/ended_by"] == "budget"
+        assert 25 < record.values["workload/iterations"] < 37
+        assert record.values["latency/p50_precision"] > 0.02
+
+    def test_every_batch_is_timed_first(self):
+        pipeline = brief(precision=0.5, min_iterations=1)
+        record = run(make_job(durations=[1.0] * 9, engine={"fixed_s": 1.0}, pipeline=pipeline))
+        assert record.values["workload/iterations"] == 9
+
+
+class TestWatches:
+    def test_begin_after_every_timed_call_and_close(self):
+        log: list[str] = []
+
+        class Watching(Recorder):
+            def watch(self, device: Any) -> Any:
+                log.append("idle")
+                return self
+
+            def begin(self) -> None:
+                log.append("begin")
+
+            def after(self, batch: AudioBatch) -> None:
+                log.append("after")
+
+            def close(self) -> None:
+                log.append("close")
+
+        def look(session: Any) -> Findings:
+            assert isinstance(session.watches["w"], Watching)
+            log.append("measure")
+            return Findings()
+
+        clock = FakeClock()
+        job = make_job(clock, durations=(1.0, 1.0), profiler={"w": Watching("w", "timed", then=look)})
+
+        def sleep(seconds: float) -> None:
+            log.append("call")
+            clock.sleep(seconds)
+
+        assert run(replace(job, engine=Fake(steps=1, sleep=sleep))).status == "ok"
+        calls = [name for i, name in enumerate(log) if name != "call" or log[i - 1] != "call"]
+        assert calls == ["idle", "call", "begin", "call", "after", "call", "after", "measure", "close"]
+
+    def test_are_closed_when_the_point_fails(self):
+        closed: list[bool] = []
+
+        class Watching(Recorder):
+            def watch(self, device: Any) -> Any:
+                return self
+
+            def close(self) -> None:
+                closed.append(True)
+
+        job = make_job(engine={"max_batch": 1}, size=2, profiler={"w": Watching("w")})
+        assert run(job).status == "out_of_memory"
+        assert closed == [True]
+
+
+class TestRepeats:
+    def record(self, texts: list[str]) -> Any:
+        left = iter(texts)
+        system = ScriptedSystem(lambda batch, probe: transcription(batch, texts=(next(left),)))
+        job = make_job(durations=(1.0,), profiler={}, pipeline=brief(min_iterations=len(texts) - 1))
+        return run(replace(job, engine=ScriptedEngine(system)))
+
+    def test_another_text_for_the_same_input_is_a_caution(self):
+        caution = next(c for c in self.record(["a", "a", "b"]).cautions if c.kind == "NonDeterministic")
+        assert caution.message.startswith("1 of 1 repeated utterances")
+
+    def test_the_same_text_is_none(self):
+        record = self.record(["a", "a", "a"])
+        assert "NonDeterministic" not in kinds(record)
+        assert record.values["workload/repeated_utterances"] == 1
+
+
 class TestBudget:
     """One call is one second on the clock that also measures the budget."""
 
     def timed(self, clock: FakeClock, batches: int, minimum: int, seconds: float) -> Any:
         options = {"fixed_s": 1.0, "per_audio_s": 0.0}
-        pipeline = Pipeline(utterances=None, warmup=0, min_iterations=minimum, max_seconds=seconds)
+        pipeline = brief(utterances=None, warmup=0, min_iterations=minimum, max_seconds=seconds)
         return run(make_job(clock, durations=[0.1] * batches, engine=options, pipeline=pipeline))
 
     @pytest.mark.parametrize(
@@ -186,7 +359,8 @@ class TestBudget:
             (9, 2, 5.5, 6),  # the budget ends it: the sixth call began before it was spent
             (9, 2, 5.0, 6),  # five seconds are not more than five
             (9, 7, 5.5, 7),  # but never before the minimum
-            (9, 2, 0.001, 2),
+            (9, 7, 1.0, 5),  # four budgets end it, minimum or not: the fifth call began before they were spent
+            (9, 2, 0.001, 1),
         ],
     )
     def test_calls(self, budget_clock: FakeClock, batches: int, minimum: int, seconds: float, calls: int):
@@ -205,7 +379,7 @@ class TestBudget:
         assert [sample.utterances[0] for sample in record.samples] == ["u0", "u1", "u0", "u1", "u0"]
 
     def test_utterances_are_limited(self):
-        record = run(make_job(durations=[1.0] * 5, pipeline=Pipeline(utterances=3, min_iterations=1)))
+        record = run(make_job(durations=[1.0] * 5, pipeline=brief(utterances=3, min_iterations=1)))
         assert record.dataset["utterances"] == 3
         assert len(record.samples) == 3
 
@@ -258,6 +432,9 @@ class TestSession:
         ("min_iterations", 0),
         ("max_seconds", 0),
         ("max_seconds", -1.0),
+        ("warmup_seconds", -0.5),
+        ("precision", 0),
+        ("precision", 1.0),
     ],
 )
 def test_an_option_that_cannot_work_is_refused(option: str, value: Any):

@@ -5,24 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.ports import Device, Probe, SystemFacts, Transcription
-from asr_scaling.workload import AudioBatch
+from asr_scaling.workload import AudioBatch, Utterance
 
 
 @dataclass(frozen=True)
 class Fake:
     """A call takes ``fixed_s + per_audio_s × padded audio seconds``: a quarter of it features, half encoder, and the
-    rest over ``steps`` decoding steps. ``max_batch``: a larger batch runs out of memory. ``fail_on``: model name that
-    can't be loaded. ``sleep`` is the clock's to replace in tests.
+    rest over ``steps`` decoding steps. ``jitter``: every call's time is multiplied by a lognormal factor of median 1
+    and this sigma. ``word_errors``: the probability that a word comes out wrong, the same words at every call.
+    ``max_batch``: a larger batch runs out of memory. ``fail_on``: model name that can't be loaded. ``sleep`` is the
+    clock's to replace in tests.
     """
 
     fixed_s: float = 0.002
     per_audio_s: float = 0.0001
     steps: int = 4
+    jitter: float = 0.0
+    word_errors: float = 0.0
+    seed: int = 42
     max_batch: int | None = None
     fail_on: str | None = None
     sleep: Callable[[float], None] = time.sleep
@@ -30,6 +36,8 @@ class Fake:
     def __post_init__(self) -> None:
         if self.fixed_s < 0 or self.per_audio_s < 0 or self.steps < 1:
             raise ConfigError("engine.fixed_s and engine.per_audio_s must not be negative, engine.steps at least 1.")
+        if self.jitter < 0 or not 0 <= self.word_errors <= 1:
+            raise ConfigError("engine.jitter must not be negative, and engine.word_errors must be between 0 and 1.")
 
     def check(self, model: ModelSpec) -> None:
         """Runs any model but ``fail_on``."""
@@ -42,10 +50,10 @@ class Fake:
 
 
 class FakeSystem:
-    """Returns the references as texts, so its WER is 0 and says so."""
+    """Returns the references as texts, but for the errors it was told to make, and says so."""
 
     def __init__(self, engine: Fake) -> None:
-        self._engine = engine
+        self._engine, self._random = engine, Random(engine.seed)
         self.modules: Mapping[str, Any] = {}
         self.facts = SystemFacts(
             weights="fake",
@@ -62,6 +70,7 @@ class FakeSystem:
         if engine.max_batch is not None and len(batch) > engine.max_batch:
             raise OutOfMemoryError(f"A batch of {len(batch)} does not fit; use batch.size <= {engine.max_batch}.")
         total = engine.fixed_s + engine.per_audio_s * batch.padded_s
+        total *= self._random.lognormvariate(0.0, engine.jitter) if engine.jitter else 1.0
         probe.stage("features")
         engine.sleep(total / 4)
         probe.stage("encoder")
@@ -72,11 +81,17 @@ class FakeSystem:
             probe.token()
         probe.stage("text")
         return Transcription(
-            texts=tuple(u.reference for u in batch.utterances),
+            texts=tuple(self._text(u) for u in batch.utterances),
             tokens=(engine.steps,) * len(batch),
             audio_s=tuple(u.duration_s for u in batch.utterances),
             steps=engine.steps,
         )
+
+    def _text(self, utterance: Utterance) -> str:
+        chance = Random(f"{self._engine.seed} {utterance.id}")
+        words = utterance.reference.split(" ") if self._engine.word_errors else []
+        wrong = [word if chance.random() >= self._engine.word_errors else "fake" for word in words]
+        return " ".join(wrong) or utterance.reference
 
     def close(self) -> None:
         """Nothing to give back."""

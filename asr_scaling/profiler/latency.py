@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from asr_scaling.caution import few_samples
-from asr_scaling.pipeline import Session
+from asr_scaling.pipeline import Session, precision
 from asr_scaling.ports import Phase
 from asr_scaling.record import Findings, Metric, Sample
-from asr_scaling.stats import PERCENTILES, percentile, samples_needed
+from asr_scaling.stats import (
+    PERCENTILES,
+    mean_interval,
+    percentile,
+    percentile_interval,
+    ratio_interval,
+    samples_needed,
+)
 
 _NO_STEPS = "the model does not decode step by step"
 
@@ -23,53 +29,83 @@ class Latency:
     phase: Phase = field(default="timed", init=False)
 
     def measure(self, session: Session) -> Findings:
-        """Percentiles over calls, amortised time per utterance, stage means, RTFx over the whole timed pass."""
-        samples = session.samples
-        totals = [sample.total_s for sample in samples]
-        wall, n = sum(totals), len(samples)
-        utterances = sum(len(sample.utterances) for sample in samples)
-        metrics = [
-            *_distribution("latency", totals),
-            *_distribution("latency_per_utterance", [s.total_s / len(s.utterances) for s in samples]),
-            *_stages(samples),
-            Metric("throughput/rtfx", sum(s.audio_s for s in samples) / wall, n),
-            Metric("throughput/samples_per_s", utterances / wall, n),
-            Metric("startup/load_s", session.system.facts.load_s, 1),
-            Metric("workload/iterations", n),
-        ]
-        if session.first_call_s is not None:
-            metrics.append(Metric("startup/first_call_s", session.first_call_s, 1))
-        tokens, unavailable = _tokens(samples)
-        cautions = tuple(
-            few_samples(f"latency/p{p}_s", n, samples_needed(p)) for p in PERCENTILES if n < samples_needed(p)
-        )
-        return Findings((*metrics, *tokens), unavailable, cautions[-1:])
+        """The figures of the samples, and what starting cost."""
+        found = summarise(session.samples)
+        startup = [Metric("startup/load_s", session.system.facts.load_s, 1)]
+        if session.warmup:
+            calls = [sample.total_s for sample in session.warmup]
+            startup.append(Metric("startup/first_call_s", calls[0], 1))
+            startup.append(Metric("startup/warmup_s", sum(calls), len(calls)))
+        return Findings((*found.metrics, *startup), found.unavailable)
 
 
-def _distribution(prefix: str, values: Sequence[float]) -> list[Metric]:
+def summarise(samples: Sequence[Sample]) -> Findings:
+    """Percentiles over calls, amortised time per utterance, stage means, RTFx over all calls; each with its interval.
+
+    A percentile that the number of calls can't support is unavailable, with the number it needs.
+    """
+    totals = [sample.total_s for sample in samples]
+    n, sizes = len(samples), [len(sample.utterances) for sample in samples]
+    audio = [sample.audio_s for sample in samples]
+    whole, withheld = _distribution("latency", totals)
+    each, withheld_each = _distribution("latency_per_utterance", [t / k for t, k in zip(totals, sizes, strict=True)])
+    tokens, no_tokens = _tokens(samples)
+    metrics = [
+        *whole,
+        *each,
+        *_stages(samples),
+        Metric("throughput/rtfx", sum(audio) / sum(totals), n, ratio_interval(audio, totals)),
+        Metric("throughput/samples_per_s", sum(sizes) / sum(totals), n, ratio_interval(sizes, totals)),
+        Metric("workload/iterations", n),
+        *tokens,
+    ]
+    unavailable = withheld | withheld_each | no_tokens
+    if "latency/p50_s" not in unavailable:
+        metrics.append(Metric("latency/p50_precision", precision(totals), n))
+    if "latency/p99_s" in unavailable:
+        unavailable["latency/p99_over_p50"] = unavailable["latency/p99_s"]
+    else:
+        metrics.append(Metric("latency/p99_over_p50", percentile(totals, 99) / percentile(totals, 50), n))
+    return Findings(tuple(metrics), unavailable)
+
+
+def _distribution(prefix: str, values: Sequence[float]) -> tuple[list[Metric], dict[str, str]]:
     n = len(values)
-    rows = [Metric(f"{prefix}/mean_s", statistics.fmean(values), n)]
-    return rows + [Metric(f"{prefix}/p{p}_s", percentile(values, p), n) for p in PERCENTILES]
+    rows = [Metric(f"{prefix}/mean_s", statistics.fmean(values), n, mean_interval(values))]
+    withheld = {}
+    for p in PERCENTILES:
+        if n >= samples_needed(p):
+            rows.append(Metric(f"{prefix}/p{p}_s", percentile(values, p), n, percentile_interval(values, p)))
+        else:
+            withheld[f"{prefix}/p{p}_s"] = f"{n} calls can't bound it, {samples_needed(p)} can: {_MORE}"
+    return rows, withheld
+
+
+_MORE = "raise pipeline.min_iterations and pipeline.max_seconds"
 
 
 def _stages(samples: Sequence[Sample]) -> list[Metric]:
     names = dict.fromkeys(name for sample in samples for name in sample.stages)
-    n = len(samples)
-    return [Metric(f"stage/{name}_s", statistics.fmean(s.stages.get(name, 0.0) for s in samples), n) for name in names]
+    rows = []
+    for name in names:
+        times = [sample.stages.get(name, 0.0) for sample in samples]
+        rows.append(Metric(f"stage/{name}_s", statistics.fmean(times), len(times), mean_interval(times)))
+    return rows
 
 
 def _tokens(samples: Sequence[Sample]) -> tuple[list[Metric], dict[str, str]]:
-    first = [sample.first_token_s for sample in samples if sample.first_token_s is not None]
-    steps = [step for sample in samples for step in sample.step_s]
     metrics, unavailable = [], {}
-    if first:
-        metrics.append(Metric("latency/first_token_s", percentile(first, 50), len(first)))
-    else:
-        unavailable["latency/first_token_s"] = _NO_STEPS
-    if steps:
-        metrics.append(Metric("latency/per_token_s", percentile(steps, 50), len(steps)))
-    else:
-        unavailable["latency/per_token_s"] = _NO_STEPS
-    audio = sum(sample.audio_s for sample in samples)
-    metrics.append(Metric("workload/tokens_per_s", sum(sum(s.tokens) for s in samples) / audio, len(samples)))
+    rules: dict[str, Callable[[Sample], float | None]] = {
+        "latency/first_token_s": lambda sample: sample.first_token_s,
+        "latency/per_token_s": lambda sample: statistics.fmean(sample.step_s) if sample.step_s else None,
+    }
+    for name, rule in rules.items():
+        values = [value for value in map(rule, samples) if value is not None]
+        if values:
+            metrics.append(Metric(name, percentile(values, 50), len(values), percentile_interval(values, 50)))
+        else:
+            unavailable[name] = _NO_STEPS
+    tokens, audio = [float(sum(s.tokens)) for s in samples], [s.audio_s for s in samples]
+    rate = sum(tokens) / sum(audio)
+    metrics.append(Metric("workload/tokens_per_s", rate, len(samples), ratio_interval(tokens, audio)))
     return metrics, unavailable

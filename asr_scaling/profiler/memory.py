@@ -1,4 +1,4 @@
-"""Memory of the batch that needs most: resident and on the device, weights apart from activations."""
+"""Memory: the peak over warm-up and timed pass, resident and on the device, weights apart from activations."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ _NO_DEVICE = "a CPU has no memory of its own; read memory/peak_rss_bytes"
 
 @dataclass(frozen=True)
 class Memory:
-    """One call on the batch with most padded audio, watched for its peak."""
+    """Reads high-water marks that cost the calls nothing; where the system keeps none, one call more is sampled."""
 
     name: str = field(default="memory", init=False)
-    phase: Phase = field(default="disturbing", init=False)
+    phase: Phase = field(default="timed", init=False)
 
     def measure(self, session: Session) -> Findings:
         """Peaks in bytes. "Above the idle process" means above its resident memory just before the model was loaded."""
-        meter = session.device.memory
-        meter.reset()
-        release_memory()  # what earlier passes freed but the allocator kept would count as this call's
-        with peak_resident() as peak:
-            session.transcribe(session.largest)
+        on_device = session.device.memory.peak_bytes()
+        peak, calls = session.peak, len(session.warmup) + len(session.samples)
+        if not peak.method:
+            calls = 1
+            release_memory()
+            with peak_resident() as peak:
+                session.transcribe(session.largest)
         rss = max(0, peak.bytes - session.idle_rss_bytes)
-        on_device = meter.peak_bytes()
         weights = session.system.facts.weights_bytes
         metrics = [
-            Metric("memory/peak_rss_bytes", rss, 1),
+            Metric("memory/peak_rss_bytes", rss, calls),
             Metric("memory/idle_rss_bytes", session.idle_rss_bytes, 1),
             Metric("memory/weights_bytes", weights),
-            Metric("memory/activations_bytes", max(0, (rss if on_device is None else on_device) - weights), 1),
+            Metric("memory/activations_bytes", max(0, (rss if on_device is None else on_device) - weights), calls),
         ]
         if on_device is not None:
-            metrics.append(Metric("memory/peak_device_bytes", on_device, 1))
+            metrics.append(Metric("memory/peak_device_bytes", on_device, calls))
         return Findings(
             tuple(metrics),
             {"memory/peak_device_bytes": _NO_DEVICE} if on_device is None else {},

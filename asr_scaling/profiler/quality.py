@@ -11,6 +11,7 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.pipeline import Session
 from asr_scaling.ports import Phase
 from asr_scaling.record import Findings, Metric
+from asr_scaling.stats import error_rate_interval
 
 _METRICS = ("quality/wer", "quality/cer")
 NORMALISERS = ("whisper_english", "none")
@@ -75,10 +76,13 @@ def score(pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str]
     if not totals["words"]:
         return Findings(unavailable=dict.fromkeys(_METRICS, "no utterance has a reference"), transcripts=tuple(rows))
     n = len(rows) - skipped
-    edits_sum = totals["substitutions"] + totals["deletions"] + totals["insertions"]
+    scored = [row for row in rows if "words" in row]
+    word_edits = [row["substitutions"] + row["deletions"] + row["insertions"] for row in scored]
+    wer = error_rate_interval(word_edits, [row["words"] for row in scored])
+    cer = error_rate_interval([r["character_edits"] for r in scored], [r["characters"] for r in scored])
     metrics = [
-        Metric("quality/wer", edits_sum / totals["words"], n),
-        Metric("quality/cer", totals["character_edits"] / totals["characters"], n),
+        Metric("quality/wer", sum(word_edits) / totals["words"], n, wer),
+        Metric("quality/cer", totals["character_edits"] / totals["characters"], n, cer),
         *(Metric(f"quality/{name}", value) for name, value in totals.items()),
         Metric("quality/left_out", skipped),
     ]

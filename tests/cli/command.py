@@ -9,7 +9,15 @@ from pathlib import Path
 from asr_scaling.record import RECORD_FILE, RunRecord
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-QUICK = ("engine=fake", "tracking=jsonl", "profiler=[latency,quality]", "pipeline.utterances=4")
+QUICK = (
+    "engine=fake",
+    "tracking=jsonl",
+    "profiler=[latency,quality]",
+    "pipeline.utterances=4",
+    "pipeline.precision=null",
+    "pipeline.min_iterations=3",
+    "pipeline.warmup_seconds=0",
+)
 """A point that takes milliseconds."""
 
 

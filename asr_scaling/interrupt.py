@@ -1,0 +1,27 @@
+"""SIGTERM as an exception, so that a point that a scheduler ends is still recorded."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from asr_scaling.errors import PointInterruptedError
+
+
+@contextmanager
+def terminated_is_interrupted() -> Iterator[None]:
+    """SIGTERM (a scheduler's time limit, ``kill``) becomes PointInterruptedError, so that the point is recorded."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(signum: int, frame: object) -> None:
+        raise PointInterruptedError("SIGTERM arrived during this point; run it again.")
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,97 @@
+"""Statistics of two systems measured on the same speech: how much they differ, with intervals of 95 %."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_scaling.stats import CONFIDENCE, FEWEST, RESAMPLES, SEED, Interval
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Change:
+    """How much ``b`` differs from ``a``; ``interval`` is None when there are too few values to tell."""
+
+    value: float
+    interval: Interval | None
+
+
+Blocks = Sequence[Sequence[float]]
+"""For each block of speech the times that one system took for all of it: repeats of one thing."""
+
+
+def time_changes(a: Blocks, b: Blocks) -> tuple[Change, Change]:
+    """Paired by block: relative change of the time of a block (geometric mean of the ratios), and of the total speed.
+
+    0.05 is 5 % more. Bootstrap over blocks, both systems drawn together (Davison & Hinkley 1997, section 2.4); with
+    fewer than six blocks over the repeats inside each, which makes it a statement about this very speech.
+    """
+    n, repeats = len(a), min(sum(map(len, a)), sum(map(len, b)))
+    typical_a, typical_b = (np.array([[statistics.fmean(times) for times in system]]) for system in (a, b))
+    once = np.ones((1, n))
+
+    def longer(weights: _Floats, x: _Floats, y: _Floats) -> _Floats:
+        return np.asarray(np.expm1((weights * np.log(y / x)).sum(axis=1) / n))
+
+    def faster(weights: _Floats, x: _Floats, y: _Floats) -> _Floats:
+        return np.asarray((weights * x).sum(axis=1) / (weights * y).sum(axis=1) - 1)
+
+    values = [float(change(once, typical_a, typical_b)[0]) for change in (longer, faster)]
+    if n < FEWEST and repeats < FEWEST:
+        return Change(values[0], None), Change(values[1], None)
+    draws = (_draws(n), typical_a, typical_b) if n >= FEWEST else (once, _redrawn(a, 0), _redrawn(b, 1))
+    size = n if n >= FEWEST else repeats - n + 1
+    longer_interval, faster_interval = (_expanded(change(*draws), size) for change in (longer, faster))
+    return Change(values[0], longer_interval), Change(values[1], faster_interval)
+
+
+def mean_change(a: Sequence[float], b: Sequence[float]) -> Change:
+    """Relative change of the mean of unpaired positive values: Welch's t-interval of the difference of their logs."""
+    from scipy.stats import ttest_ind
+
+    value = statistics.fmean(b) / statistics.fmean(a) - 1
+    if min(len(a), len(b)) < 3:
+        return Change(value, None)
+    logs = np.log(np.asarray(b, dtype=float)), np.log(np.asarray(a, dtype=float))
+    if not np.ptp(logs[0]) and not np.ptp(logs[1]):
+        return Change(value, Interval(value, value))
+    found = ttest_ind(*logs, equal_var=False).confidence_interval(CONFIDENCE)
+    return Change(value, Interval(math.expm1(found.low), math.expm1(found.high)))
+
+
+def rate_change(a: Sequence[int], b: Sequence[int], lengths: Sequence[int]) -> Change:
+    """Difference of two error rates on the same utterances (0.01 is one point): bootstrap over utterances."""
+    edits_a, edits_b, words = (np.asarray(values, dtype=float) for values in (a, b, lengths))
+    value = float((edits_b - edits_a).sum() / words.sum())
+    if len(words) < FEWEST:
+        return Change(value, None)
+    weights = _draws(len(words))
+    return Change(value, _expanded(weights @ (edits_b - edits_a) / (weights @ words), len(words)))
+
+
+def _draws(n: int) -> _Floats:
+    """How often each of ``n`` things is drawn, for every resample."""
+    return np.random.default_rng(SEED).multinomial(n, [1 / n] * n, size=RESAMPLES).astype(float)
+
+
+def _redrawn(blocks: Blocks, stream: int) -> _Floats:
+    """Mean time of each block with its repeats drawn anew: resamples × blocks."""
+    rng = np.random.default_rng((SEED, stream))
+    columns = [rng.choice(np.asarray(times, dtype=float), (RESAMPLES, len(times))).mean(axis=1) for times in blocks]
+    return np.stack(columns, axis=1)
+
+
+def _expanded(estimates: _Floats, n: int) -> Interval:
+    """Percentile interval of the bootstrap, widened for few values (Hesterberg 2015, The American Statistician 69)."""
+    from scipy.special import ndtr, stdtrit
+
+    tail = float(ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - CONFIDENCE) / 2)))
+    low, high = np.quantile(estimates, [tail, 1 - tail])
+    return Interval(float(low), float(high))
