@@ -143,6 +143,7 @@ def _measure(job: Job, draft: _Draft, folder: Path, progress: Progress) -> None:
         for found in cautions:
             progress.say(f"{job.model.name}: {found.message}")
         measure(session, job.pipeline, job.profiler, draft.collect)
+        draft.system = _system(job, system)  # what grew with the calls: compile time
 
 
 def _watches(job: Job, stack: ExitStack) -> dict[str, Watch]:

@@ -90,11 +90,14 @@ class MachineWatch:
         if time.perf_counter() - self._seen[-1].wall_s >= _PERIOD_S:
             self._seen.append(self._read())
 
-    def findings(self, samples: Sequence[Sample]) -> Findings:
-        """Shares over the timed pass, the noise floor of an A/A test, and typed cautions with advice."""
+    def findings(self, samples: Sequence[Sample], steady: Sequence[Sample] = ()) -> Findings:
+        """Shares over the timed pass, the noise floor of an A/A test, and typed cautions with advice.
+
+        ``steady``: calls of the warm-up that showed no trend; repeats of one input, they serve the A/A test too.
+        """
         self._seen.append(self._read())
         metrics, unavailable, cautions = _machine(self._seen)
-        floor = noise_floor(list(by_input(samples).values()))
+        floor = noise_floor([*by_input(samples).values(), [sample.total_s for sample in steady]])
         if floor is None:
             unavailable["noise/latency_floor"] = (
                 "an A/A test needs three repeated calls on the same input: raise pipeline.max_seconds"

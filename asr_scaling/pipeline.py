@@ -148,7 +148,8 @@ def _warm_up(session: Session, pipeline: Pipeline) -> bool:
     start = time.perf_counter()
     while len(session.warmup) < pipeline.warmup or (pipeline.warmup and pipeline.warmup_seconds):
         session.warmup.append(session.timed(session.largest))
-        done, spent = len(session.warmup), time.perf_counter() - start
+        compiling = session.system.facts.compile_s or 0.0  # is no reason to warm up less
+        done, spent = len(session.warmup), time.perf_counter() - start - compiling
         if done >= max(pipeline.warmup, STEADY_CALLS):
             found = trend([[sample.total_s for sample in session.warmup[-STEADY_CALLS:]]])
             if not found.significant:
@@ -175,7 +176,7 @@ def _timed_pass(session: Session, pipeline: Pipeline, warm: bool) -> Findings:
         machine.look()
         ended = rule.ended(samples, time.perf_counter() - start)
         session.progress.advance(rule.fraction(len(samples), time.perf_counter() - start))
-    noise = machine.findings(samples)
+    noise = machine.findings(samples, session.warmup[-STEADY_CALLS:] if warm else ())
     cautions = (*noise.cautions, *drift(samples, warm))
     if len(samples) < len(batches):
         cautions = (*cautions, timed_pass_cut(len(samples), len(batches), pipeline.max_seconds))

@@ -89,6 +89,7 @@ class SystemFacts:
     """What was really loaded: provenance of the weights, sizes, and whether texts mean anything.
 
     ``load_s``: seconds from weights on disk to a model on the device; imports, downloads and conversions are outside.
+    ``compile_s``: seconds spent compiling so far, None for a system that compiles nothing.
     """
 
     weights: str
@@ -97,6 +98,7 @@ class SystemFacts:
     parameters: int
     dtype: str
     load_s: float = 0.0
+    compile_s: float | None = None
     notes: tuple[str, ...] = ()
     details: Mapping[str, Any] | None = None
 

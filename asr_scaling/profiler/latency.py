@@ -36,7 +36,13 @@ class Latency:
             calls = [sample.total_s for sample in session.warmup]
             startup.append(Metric("startup/first_call_s", calls[0], 1))
             startup.append(Metric("startup/warmup_s", sum(calls), len(calls)))
-        return Findings((*found.metrics, *startup), found.unavailable)
+        compile_s = session.system.facts.compile_s
+        if compile_s is None:
+            unavailable = {"startup/compile_s": "the engine compiled nothing"}
+        else:
+            unavailable = {}
+            startup.append(Metric("startup/compile_s", compile_s, 1))
+        return Findings((*found.metrics, *startup), {**found.unavailable, **unavailable})
 
 
 def summarise(samples: Sequence[Sample]) -> Findings:
