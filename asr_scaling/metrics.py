@@ -55,19 +55,68 @@ METRICS: dict[str, MetricSpec] = {
     "memory/weights_bytes": MetricSpec("B", "lower", "bytes of parameters and buffers"),
     "memory/activations_bytes": MetricSpec("B", "lower", "peak minus weights"),
     "memory/idle_rss_bytes": MetricSpec("B", "neither", "resident memory of the process before loading"),
-    "energy/total_j": MetricSpec("J", "lower", "energy of the energy pass"),
-    "energy/window_s": MetricSpec("s", "neither", "length of the energy pass"),
-    "energy/per_sample_j": MetricSpec("J", "lower", "energy per utterance"),
-    "energy/per_audio_second_j": MetricSpec("J/s", "lower", "energy per second of audio"),
-    "energy/power_w": MetricSpec("W", "lower", "mean power over the energy pass"),
+    "energy/total_j": MetricSpec("J", "lower", "energy of all windows, of the components that energy/method speaks of"),
+    "energy/window_s": MetricSpec("s", "neither", "mean length of a window"),
+    "energy/windows": MetricSpec("1", "neither", "windows: counter readings with whole calls between them"),
+    "energy/ticks": MetricSpec("1", "neither", "fewest ticks of the slowest counter in a window"),
+    "energy/per_sample_j": MetricSpec("J", "lower", "energy per utterance, the idle machine's share included"),
+    "energy/per_audio_second_j": MetricSpec(
+        "J/s", "lower", "energy per second of audio, the idle machine's share included"
+    ),
+    "energy/power_w": MetricSpec("W", "lower", "mean power over the windows"),
+    "energy/idle_power_w": MetricSpec("W", "neither", "power of the idle machine before the model was loaded"),
+    "energy/net_per_sample_j": MetricSpec("J", "lower", "energy per utterance above the idle machine's"),
+    "energy/net_per_audio_second_j": MetricSpec("J/s", "lower", "energy per second of audio above the idle machine's"),
+    "energy/cpu_j": MetricSpec("J", "neither", "the processor's energy in all windows"),
+    "energy/memory_j": MetricSpec("J", "neither", "the memory's energy in all windows"),
+    "energy/gpu_j": MetricSpec("J", "neither", "the GPU board's energy in all windows"),
     "quality/wer": MetricSpec("1", "lower", "word errors over reference words, summed over utterances"),
     "quality/cer": MetricSpec("1", "lower", "character errors over reference characters, summed over utterances"),
     "quality/*": MetricSpec("1", "neither", "count behind WER and CER"),
     "flops/encoder": MetricSpec("FLOP", "lower", "encoder, attention counted, per utterance"),
     "flops/decoder_step": MetricSpec("FLOP", "lower", "one decoding step of one utterance, projection counted"),
+    "flops/decoder_first": MetricSpec(
+        "FLOP", "lower", "first decoding step of one utterance: prompt and projection of the encoder's output, once"
+    ),
     "flops/utterance": MetricSpec("FLOP", "lower", "everything on the device for one utterance"),
     "flops/encoder_thop": MetricSpec("FLOP", "neither", "encoder by thop's modules × 2: attention's matmuls missing"),
     "flops/audio_s": MetricSpec("s", "neither", "duration of the utterance the FLOPs belong to"),
+    "bytes/encoder": MetricSpec(
+        "B", "lower", "bytes its operators read and write for one utterance; caches not considered"
+    ),
+    "bytes/decoder_first": MetricSpec(
+        "B", "lower", "the same for the first decoding step, which projects the encoder's output"
+    ),
+    "bytes/decoder_step": MetricSpec("B", "lower", "the same for one decoding step after the first"),
+    "bytes/*_weights": MetricSpec("B", "lower", "of these, bytes of weights: read once a call, whatever the batch"),
+    "peak/flop_per_s": MetricSpec("FLOP/s", "higher", "best matrix product measured on this machine in this dtype"),
+    "peak/byte_per_s": MetricSpec("B/s", "higher", "best copy measured on this machine: bytes read plus bytes written"),
+    "utilisation/mfu": MetricSpec(
+        "1", "higher", "FLOPs of encoder and decoder over the time of the call at the measured peak; padding counts"
+    ),
+    "utilisation/mfu_encoder": MetricSpec("1", "higher", "the encoder's FLOPs over the time of its stage at the peak"),
+    "utilisation/mfu_decoder": MetricSpec("1", "higher", "FLOPs of the steps after the first over their time at peak"),
+    "utilisation/membw": MetricSpec(
+        "1",
+        "neither",
+        "bytes of encoder and decoder over the time of the call at copy speed; caches can take it above 1",
+    ),
+    "utilisation/membw_*": MetricSpec(
+        "1", "neither", "the same for the encoder's stage, or the steps after the first; caches can take it above 1"
+    ),
+    "roofline/*_intensity": MetricSpec("FLOP/B", "neither", "FLOPs per byte that operators move, at this batch size"),
+    "roofline/ridge": MetricSpec(
+        "FLOP/B", "neither", "intensity above which the machine's FLOP/s bound, not its memory"
+    ),
+    "utilisation/sampler_share": MetricSpec("1", "lower", "processor time of the sampling thread over its wall time"),
+    "utilisation/cpu_share": MetricSpec("1", "neither", "mean share of the cores' time that any process used"),
+    "utilisation/cpu*_share": MetricSpec("1", "neither", "share of one core's time that any process used"),
+    "utilisation/cpu_clock_hz": MetricSpec("Hz", "neither", "mean clock frequency of the cores"),
+    "utilisation/temperature_c": MetricSpec("°C", "lower", "highest temperature of the processor"),
+    "utilisation/gpu_share": MetricSpec("1", "neither", "share of time in which some kernel ran on the GPU (NVML)"),
+    "utilisation/gpu_clock_hz": MetricSpec("Hz", "neither", "mean clock frequency of the GPU's multiprocessors"),
+    "utilisation/gpu_temperature_c": MetricSpec("°C", "lower", "highest temperature of the GPU"),
+    "utilisation/gpu_power_w": MetricSpec("W", "lower", "mean power of the GPU"),
     "ops/*_share": MetricSpec("1", "neither", "share of operator time"),
 }
 

@@ -15,7 +15,7 @@ from asr_scaling.noise import MachineWatch, drift
 from asr_scaling.ports import PHASES, Device, Measurement, Probe, Progress, System, Transcription, Watch
 from asr_scaling.record import Findings, Metric, Sample
 from asr_scaling.resident import Peak, peak_resident, release_memory
-from asr_scaling.stats import percentile, percentile_interval, trend
+from asr_scaling.stats import mean_interval, percentile, percentile_interval, trend
 from asr_scaling.timing import NullProbe, TimingProbe
 from asr_scaling.workload import AudioBatch, Workload
 
@@ -198,7 +198,7 @@ class _Rule:
                 return "count"
             if n >= self._look_at:
                 self._look_at = n + max(1, n // 20)  # sorting everything after every call would cost more than calls
-                if precision([sample.total_s for sample in samples]) <= pipeline.precision:
+                if _known_within([sample.total_s for sample in samples], pipeline.precision):
                     return "precision"
         patience = pipeline.max_seconds * (1 if n >= pipeline.min_iterations else _PATIENCE)
         return "budget" if spent_s > patience else None
@@ -212,6 +212,23 @@ def precision(times: list[float]) -> float:
     """Half width of the median's 95 % interval as a share of the median; infinite when nothing bounds it."""
     interval, middle = percentile_interval(times, 50), percentile(times, 50)
     return interval.half(middle) / middle if interval is not None and middle else float("inf")
+
+
+_CAUTIOUS = 1.6
+"""The mean's interval must be so much narrower than asked, or a chance gap between two values would end the pass."""
+
+
+def _known_within(times: list[float], share: float) -> bool:
+    """Whether the median is known within ± ``share``, judged by its interval and by the steadier one of the mean.
+
+    Stopping when an interval happens to be narrow makes it hold the truth less often: with the median's alone in 91 %
+    of simulated passes, with both in 93 to 95 % (tests/test_coverage.py).
+    """
+    mean = mean_interval(times)
+    if mean is None or precision(times) > share:
+        return False
+    middle = (mean.low + mean.high) / 2
+    return _CAUTIOUS * mean.half(middle) <= share * middle
 
 
 def _processed(session: Session) -> Findings:

@@ -165,8 +165,8 @@ class Batching(Protocol):
 class Measurement(Protocol):
     """One kind of figure.
 
-    ``phase``: "timed" reads the samples of the timed pass and runs nothing; "disturbing" runs passes of its own after
-    it; "final" runs last and may transcribe whatever nobody transcribed yet.
+    ``phase``: "timed" reads what the timed pass left, with at most a few calls more of the same kind; "disturbing" runs
+    passes of its own after that; "final" runs last and may transcribe whatever nobody transcribed yet.
     """
 
     @property
@@ -218,8 +218,8 @@ class Sink(Protocol):
         """Store one finished point whose ``record.json`` and artifacts lie in ``folder``. TrackingError."""
         ...
 
-    def close(self, parent: str, status: str) -> None:
-        """End the sweep."""
+    def close(self, parent: str, status: str, documents: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """End the sweep. ``documents``: file name → JSON to store with it. TrackingError."""
         ...
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from fakes import (
-    FakeClock,
     FakeDevice,
     ScriptedEngine,
     ScriptedSystem,
@@ -27,9 +24,8 @@ from fakes import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.errors import ConfigError, OutOfMemoryError
+from asr_scaling.errors import ConfigError
 from asr_scaling.job import run
-from asr_scaling.profiler.energy import Energy
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.memory import Memory
 from asr_scaling.profiler.quality import Quality, score
@@ -136,131 +132,6 @@ class TestQuality:
     def test_normaliser(self):
         with pytest.raises(ConfigError, match=r"profiler\.quality\.normaliser"):
             Quality("german")
-
-
-class FakeTracker:
-    """codecarbon's tracker; ``kwh`` is what its counters say."""
-
-    made: list[FakeTracker] = []  # noqa: RUF012
-
-    def __init__(self, hardware: list[Any], kwh: float, **options: Any) -> None:
-        self._hardware, self.kwh, self.options = hardware, kwh, options
-        self.log: list[str] = []
-        self.made.append(self)
-
-    def start(self) -> None:
-        self.log.append("start")
-
-    def start_task(self, name: str) -> None:
-        self.log.append(f"start {name}")
-
-    def stop_task(self, name: str) -> Any:
-        self.log.append(f"stop {name}")
-        return SimpleNamespace(energy_consumed=self.kwh)
-
-    def stop(self) -> None:
-        self.log.append("stop")
-
-
-def hardware(kind: str, **state: Any) -> Any:
-    return type(kind, (), state)()
-
-
-RAM = hardware("RAM")
-LOAD = hardware("CPU", _mode="cpu_load")
-RAPL = hardware("CPU", _mode="intel_rapl")
-GPU = hardware("GPU")
-
-
-class TestEnergy:
-    @pytest.fixture
-    def counters(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-        """What the tracker will find and say."""
-        said = SimpleNamespace(hardware=[LOAD, RAM], kwh=1e-3)
-        module = ModuleType("codecarbon")
-        module.OfflineEmissionsTracker = lambda **options: FakeTracker(said.hardware, said.kwh, **options)
-        monkeypatch.setitem(sys.modules, "codecarbon", module)
-        monkeypatch.setattr(FakeTracker, "made", [])
-        return said
-
-    def measured(self, clock: FakeClock, durations: tuple[float, ...] = (1.0, 3.0), size: int = 1) -> Findings:
-        system = ScriptedSystem(lambda batch, probe: clock.sleep(0.5))
-        session = make_session(system, utterances(durations), size, device=FakeDevice(clock))
-        return Energy(min_seconds=2.0).measure(session)
-
-    def test_joules(self, counters: SimpleNamespace, budget_clock: FakeClock):
-        """Four calls of half a second fill two seconds: 4 utterances, 8 s of audio, 1 Wh = 3600 J."""
-        assert values(self.measured(budget_clock)) == pytest.approx(
-            {
-                "energy/total_j": 3600.0,
-                "energy/window_s": 2.0,
-                "energy/power_w": 1800.0,
-                "energy/per_sample_j": 900.0,
-                "energy/per_audio_second_j": 450.0,
-            }
-        )
-
-    def test_of_batches(self, counters: SimpleNamespace, budget_clock: FakeClock):
-        found = values(self.measured(budget_clock, size=2))
-        assert found["energy/per_sample_j"] == pytest.approx(450.0)
-        assert found["energy/per_audio_second_j"] == pytest.approx(3600 / 16)
-
-    def test_the_counters_are_read_at_the_ends_of_the_window(self, counters: SimpleNamespace, budget_clock: FakeClock):
-        self.measured(budget_clock)
-        (tracker,) = FakeTracker.made
-        assert tracker.log == ["start", "start window", "stop window", "stop"]
-        assert tracker.options["save_to_file"] is False
-
-    def test_the_tracker_is_stopped_when_a_call_fails(self, counters: SimpleNamespace, clock: FakeClock):
-        def script(batch: Any, probe: Any) -> None:
-            raise OutOfMemoryError("told to")
-
-        session = make_session(ScriptedSystem(script), utterances([1.0]))
-        with pytest.raises(OutOfMemoryError):
-            Energy().measure(session)
-        assert FakeTracker.made[0].log[-1] == "stop"
-
-    @pytest.mark.parametrize(
-        "case",
-        [
-            ([LOAD, RAM], False, "estimated", "estimated from cpu_load"),
-            ([RAPL, RAM], True, "estimated", "measured by intel_rapl"),
-            ([RAPL], True, "measured", "measured by intel_rapl"),
-            ([RAPL], False, "estimated", "estimated from cpu_load"),
-            ([GPU], False, "measured", "unavailable"),
-            ([GPU, LOAD], False, "estimated", "estimated from cpu_load"),
-            ([hardware("AppleSiliconChip")], False, "measured", "measured by powermetrics"),
-            ([], False, "unavailable", "unavailable"),
-        ],
-    )
-    def test_methods(
-        self,
-        counters: SimpleNamespace,
-        budget_clock: FakeClock,
-        monkeypatch: pytest.MonkeyPatch,
-        case: tuple[list[Any], bool, str, str],
-    ):
-        counters.hardware, rapl, overall, cpu = case
-        monkeypatch.setattr(Path, "exists", lambda self: rapl)
-        findings = self.measured(budget_clock)
-        assert findings.tags["energy/method"] == overall
-        assert findings.tags["energy/method_cpu"] == cpu
-        kinds = [caution.kind for caution in findings.cautions]
-        assert kinds == (["EstimatedEnergy"] if overall == "estimated" else [])
-
-    @pytest.mark.parametrize("kwh", [0.0, -1e-9])
-    def test_no_energy_is_unavailable_and_never_zero(
-        self, counters: SimpleNamespace, budget_clock: FakeClock, kwh: float
-    ):
-        counters.kwh = kwh
-        findings = self.measured(budget_clock)
-        assert findings.metrics == ()
-        assert set(findings.unavailable) == {"energy/total_j", "energy/per_sample_j", "energy/per_audio_second_j"}
-        assert findings.tags["energy/method"] == "unavailable"
-
-    def test_min_seconds(self):
-        with pytest.raises(ConfigError, match=r"profiler\.energy\.min_seconds"):
-            Energy(min_seconds=0.4)
 
 
 class TestMemory:

@@ -1,128 +1,178 @@
-"""Energy of a window of calls, by codecarbon, with the method of each component beside the joules."""
+"""Energy with provenance: windows of timed calls, each component measured, estimated or unavailable."""
 
 from __future__ import annotations
 
-import logging
 import time
-import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
-from pathlib import Path
-from typing import Any
+from typing import cast
 
-from asr_scaling.caution import estimated_energy
 from asr_scaling.errors import ConfigError
 from asr_scaling.pipeline import Session
-from asr_scaling.ports import Phase
-from asr_scaling.record import Findings, Metric
+from asr_scaling.ports import Device, Phase
+from asr_scaling.profiler._account import Readings, Window, account
+from asr_scaling.profiler._meters import Counter, Found, Meters, find_counters
+from asr_scaling.record import Findings
+from asr_scaling.workload import AudioBatch
 
-_J_PER_KWH = 3.6e6
-_METRICS = ("energy/total_j", "energy/per_sample_j", "energy/per_audio_second_j")
+_POLL_S, _POLLING_S, _PERIODS = 0.0005, 1.5, 6
+_IDLE_LIMIT_S, _ROUNDING_S = 5.0, 1e-6
 
 
 @dataclass(frozen=True)
 class Energy:
-    """``min_seconds``: the window grows to this, since codecarbon's figures under 0.1 s mean nothing.
+    """Joules of the timed calls per component (cpu, memory, gpu), gross and above what the idle machine draws.
 
-    ``country``: ISO code, for codecarbon's offline tracker; joules do not depend on it.
+    The total holds the component that computes. Where that is measured, the total holds whatever else is measured and
+    nothing estimated: a GPU run with NVML's counter reads "measured", and its processor is in the total only where RAPL
+    measures it. Where it is estimated, the total holds all that is known and reads "estimated". Where it is unknown,
+    there is no total. Every component has its own metric and tag besides.
+
+    A window lasts ``min_seconds`` at least (codecarbon's figures under 0.1 s mean nothing) and ``ticks`` periods of the
+    slowest counter (NVML's: about 0.1 s). What the timed pass leaves missing of ``windows`` is made up by more calls,
+    for at most ``max_seconds`` once there is one window. ``idle_seconds``: of the idle machine before loading, raised
+    to ``ticks`` periods but to 5 s at most; 0 leaves it out. ``country``: ISO code, for codecarbon's offline tracker;
+    joules do not depend on it. ``find`` finds the device's counters; tests replace it.
     """
 
-    min_seconds: float = 2.0
+    windows: int = 3
+    min_seconds: float = 1.0
+    ticks: int = 50
+    max_seconds: float = 5.0
+    idle_seconds: float = 1.0
     country: str = "USA"
+    find: Callable[[Device], Found] = field(default=find_counters, repr=False)
     name: str = field(default="energy", init=False)
-    phase: Phase = field(default="disturbing", init=False)
+    phase: Phase = field(default="timed", init=False)
 
     def __post_init__(self) -> None:
-        if self.min_seconds < 0.5:
+        if self.windows < 1:
+            raise ConfigError(f"profiler.energy.windows must be at least 1; got {self.windows}.")
+        if not self.min_seconds >= 0.5:
             raise ConfigError(f"profiler.energy.min_seconds must be at least 0.5; got {self.min_seconds}.")
+        if self.ticks < 1:
+            raise ConfigError(f"profiler.energy.ticks must be at least 1; got {self.ticks}.")
+        if not self.max_seconds >= 0:
+            raise ConfigError(f"profiler.energy.max_seconds must be 0 or more; got {self.max_seconds}.")
+        if self.idle_seconds and not self.idle_seconds >= 0.5:
+            raise ConfigError(f"profiler.energy.idle_seconds must be 0 or at least 0.5; got {self.idle_seconds}.")
+
+    def watch(self, device: Device) -> EnergyWatch:
+        """Find the meters, time their ticks and measure the idle machine, before anything is loaded."""
+        return EnergyWatch(self, device)
 
     def measure(self, session: Session) -> Findings:
-        """Joules of one window of calls, read at its ends only."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # codecarbon uses deprecated calls of pandas and pynvml
-            tracker = self._tracker()
-            methods = _methods(tracker)
-            try:
-                tracker.start_task("window")
-                samples, audio_s, window_s = self._window(session)
-                joules = tracker.stop_task("window").energy_consumed * _J_PER_KWH
-            finally:
-                tracker.stop()
-        tags = {f"energy/method_{part}": method for part, method in methods.items()}
-        tags["energy/method"] = _overall(methods)
-        if joules <= 0:
-            reason = "codecarbon reported no energy for this window"
-            return Findings(unavailable=dict.fromkeys(_METRICS, reason), tags=tags | {"energy/method": "unavailable"})
-        return Findings(
-            (
-                Metric("energy/total_j", joules, 1),
-                Metric("energy/window_s", window_s, 1),
-                Metric("energy/power_w", joules / window_s, 1),
-                Metric("energy/per_sample_j", joules / samples, samples),
-                Metric("energy/per_audio_second_j", joules / audio_s, samples),
-            ),
-            cautions=_cautions(methods),
-            tags=tags,
-        )
+        """The windows of the timed pass, and as many more as are missing."""
+        watch = cast(EnergyWatch, session.watches[self.name])
+        if watch.useful and len(watch.windows) < self.windows:
+            self._more(session, watch)
+        return account(watch.readings(), self.ticks)
 
-    def _window(self, session: Session) -> tuple[int, float, float]:
-        """Call batch after batch until the window is long enough: utterances, audio seconds, wall seconds."""
-        start, samples, audio_s = time.perf_counter(), 0, 0.0
+    def _more(self, session: Session, watch: EnergyWatch) -> None:
+        start = time.perf_counter()
+        watch.begin()
         for batch in cycle(session.batches):
-            session.timed(batch)
-            samples, audio_s = samples + len(batch), audio_s + batch.audio_s
-            window_s = time.perf_counter() - start
-            session.progress.advance(min(1.0, window_s / self.min_seconds))
-            if window_s >= self.min_seconds:
-                break
-        return samples, audio_s, window_s
-
-    def _tracker(self) -> Any:
-        from codecarbon import OfflineEmissionsTracker
-
-        logging.getLogger("codecarbon").disabled = True  # it speaks before log_level is heard
-        tracker = OfflineEmissionsTracker(
-            country_iso_code=self.country,
-            save_to_file=False,
-            log_level="critical",
-            allow_multiple_runs=True,
-            measure_power_secs=3600,  # read at the window's ends only
-        )
-        tracker.start()
-        return tracker
+            session.transcribe(batch)
+            watch.after(batch)
+            spent, done = time.perf_counter() - start, len(watch.windows)
+            session.progress.advance(min(1.0, done / self.windows))
+            if not watch.useful or done >= self.windows or (done and spent >= self.max_seconds):
+                return
 
 
-def _methods(tracker: Any) -> dict[str, str]:
-    """Component → "measured …", "estimated …" or "unavailable", from what codecarbon really uses.
+class EnergyWatch:
+    """Reads the meters between calls, never within one, and only where a window ends."""
 
-    codecarbon models memory's power from the number of modules, and the CPU's from load and TDP unless RAPL answers.
-    """
-    found = {"cpu": "unavailable", "memory": "unavailable", "gpu": "unavailable"}
-    for hardware in tracker._hardware:
-        kind = type(hardware).__name__
-        if kind == "CPU":
-            mode = getattr(hardware, "_mode", "unknown")
-            measured = mode in ("intel_rapl", "intel_power_gadget")
-            found["cpu"] = f"measured by {mode}" if measured else f"estimated from {mode}"
-        elif kind == "RAM":
-            found["memory"] = "estimated from memory size"
-        elif kind == "GPU":
-            found["gpu"] = "measured by NVML"
-        elif kind == "AppleSiliconChip":
-            found["cpu"] = "measured by powermetrics"
-    if found["cpu"] == "measured by intel_rapl" and not Path("/sys/class/powercap/intel-rapl").exists():
-        found["cpu"] = "estimated from cpu_load"
-    return found
+    def __init__(self, energy: Energy, device: Device) -> None:
+        self.windows: list[Window] = []
+        self._uses = "gpu" if device.kind == "cuda" else "cpu"
+        self._idle: Window | None = None
+        self._failed = ""
+        self._counters, uncounted = energy.find(device)
+        periods = tick_periods(self._counters)
+        still = {c.component for c, period in zip(self._counters, periods, strict=True) if period is None}
+        uncounted = uncounted | dict.fromkeys(still, f"its counter did not move in {_POLLING_S} s")
+        self._meters = Meters([c for c in self._counters if c.component not in still], uncounted, energy.country)
+        self._period_s = max((period for period in periods if period is not None), default=None)
+        enough_s = energy.ticks * (self._period_s or 0.0)
+        self._length_s = max(energy.min_seconds, enough_s) - _ROUNDING_S
+        if energy.idle_seconds:
+            self.begin()
+            time.sleep(max(energy.idle_seconds, min(enough_s, _IDLE_LIMIT_S)))
+            self._idle = self._lap()
+
+    @property
+    def useful(self) -> bool:
+        """Whether more windows would tell more."""
+        return not self._failed and self._uses in self._meters.methods
+
+    def begin(self) -> None:
+        """A window begins; one that was open is dropped."""
+        self._samples, self._audio_s, self._since = 0, 0.0, time.perf_counter()
+        try:
+            self._meters.start()
+        except Exception as error:
+            self._fail(error)
+
+    def after(self, batch: AudioBatch) -> None:
+        """Count the work; a window that is long enough ends, and the next begins."""
+        self._samples, self._audio_s = self._samples + len(batch), self._audio_s + batch.audio_s
+        if time.perf_counter() - self._since >= self._length_s and (window := self._lap()):
+            self.windows.append(window)
+
+    def readings(self) -> Readings:
+        """All there is to know, for the account."""
+        meters = self._meters
+        facts = meters.methods, meters.unknown, meters.uncounted
+        return Readings(self._uses, self.windows, self._idle, *facts, self._period_s, self._failed)
+
+    def close(self) -> None:
+        """Stop codecarbon and shut NVML down; a driver that fails now no longer matters. May be called twice."""
+        self._meters.close()
+        for counter in self._counters:
+            with suppress(Exception):
+                counter.close()
+
+    def _lap(self) -> Window | None:
+        if self._failed:
+            return None
+        now = time.perf_counter()
+        try:
+            window = Window(now - self._since, self._meters.lap(), self._samples, self._audio_s)
+        except Exception as error:
+            self._fail(error)
+            return None
+        self._samples, self._audio_s, self._since = 0, 0.0, now
+        return window
+
+    def _fail(self, error: Exception) -> None:
+        """A counter that vanishes raises what its driver likes; energy is then unavailable and the point goes on."""
+        self._failed = f"reading the energy meters failed ({str(error) or type(error).__name__})"
 
 
-def _overall(methods: dict[str, str]) -> str:
-    """The weakest of the methods that contribute: a sum is measured only when all of it is."""
-    words = {method.split()[0] for method in methods.values()} - {"unavailable"}
-    if not words:
-        return "unavailable"
-    return "estimated" if "estimated" in words else "measured"
+def tick_periods(counters: Sequence[Counter]) -> list[float | None]:
+    """Mean seconds from one tick of each counter to the next; None for one that did not move in 1.5 s."""
+    return [_tick_period(changes) for changes in _changes(counters)]
 
 
-def _cautions(methods: dict[str, str]) -> tuple[Any, ...]:
-    parts = [f"{part} {method}" for part, method in methods.items() if method.startswith("estimated")]
-    return (estimated_energy(", ".join(parts)),) if parts else ()
+def _changes(counters: Sequence[Counter]) -> list[list[float]]:
+    """The moments at which each counter was seen to change, in seconds: seven of each, or what 1.5 s have shown."""
+    last: list[float | None] = [None] * len(counters)
+    seen: list[list[float]] = [[] for _ in counters]
+    start = now = time.perf_counter()
+    while counters and now - start < _POLLING_S and min(map(len, seen)) <= _PERIODS:
+        time.sleep(_POLL_S)
+        now = time.perf_counter()
+        for i, counter in enumerate(counters):
+            with suppress(Exception):  # one that no longer answers doesn't change
+                before, last[i] = last[i], counter.joules()
+                if before is not None and last[i] != before:
+                    seen[i].append(now)
+    return seen
+
+
+def _tick_period(changes: Sequence[float]) -> float | None:
+    """Mean seconds from change to change; a counter faster than the polling reads slower than it is, which is safe."""
+    return (changes[-1] - changes[0]) / (len(changes) - 1) if len(changes) > 1 else None

@@ -1,0 +1,148 @@
+"""Windows of energy → metrics with their method. Nothing that is unknown becomes a 0: it is unavailable, and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from asr_scaling.caution import estimated_energy
+from asr_scaling.record import Findings, Metric
+from asr_scaling.stats import mean_interval, ratio_interval
+
+COMPONENTS = ("cpu", "memory", "gpu")
+_GROSS = ("energy/per_sample_j", "energy/per_audio_second_j")
+_NET = ("energy/net_per_sample_j", "energy/net_per_audio_second_j")
+_IDLE = "energy/idle_power_w"
+_TOTALS = ("energy/total_j", "energy/power_w", *_GROSS, _IDLE, *_NET)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the meters counted from one reading to the next: component → joules, and the work done meanwhile."""
+
+    seconds: float
+    joules: Mapping[str, float]
+    samples: int = 0
+    audio_s: float = 0.0
+
+    def of(self, parts: Sequence[str]) -> float:
+        """Joules of ``parts``."""
+        return math.fsum(self.joules[part] for part in parts)
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Everything a watch knows in the end.
+
+    ``uses``: the component that computes. ``methods``: component → "measured by …" or "estimated …". ``unknown``:
+    component → why it has neither. ``uncounted``: component → why it has no counter. ``period_s``: from one tick of
+    the slowest counter to the next, None without a counter. ``failed``: why reading broke off.
+    """
+
+    uses: str
+    windows: Sequence[Window]
+    idle: Window | None
+    methods: Mapping[str, str]
+    unknown: Mapping[str, str]
+    uncounted: Mapping[str, str]
+    period_s: float | None = None
+    failed: str = ""
+
+    def known(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Methods of the components that counted something in every window, and why each of the others is unknown."""
+        methods = {part: self.methods[part] for part in COMPONENTS if part in self.methods}
+        unknown = dict(self.unknown)
+        for part in self.methods:
+            why = self.failed or ("" if self.windows else "no window was completed")
+            if not why and min(window.joules[part] for window in self.windows) <= 0:
+                why = "its meter counted nothing in a window"
+            if why:
+                unknown[part] = why
+                del methods[part]
+        return methods, unknown
+
+
+def account(readings: Readings, ticks: int) -> Findings:
+    """Metrics, tags and cautions. ``ticks``: a window lasts so many at least, so one tick bounds its resolution."""
+    windows, n = readings.windows, len(readings.windows)
+    methods, unknown = readings.known()
+    tags = {f"energy/method_{part}": methods.get(part) or f"unavailable: {unknown[part]}" for part in COMPONENTS}
+    metrics = [Metric(f"energy/{part}_j", math.fsum(w.joules[part] for w in windows), n) for part in methods]
+    unavailable = {f"energy/{part}_j": why for part, why in unknown.items()}
+    if readings.uses not in methods:
+        why = f"the {readings.uses} computes, and its energy is unknown: {unknown[readings.uses]}"
+        unavailable |= dict.fromkeys(_TOTALS, why)
+        return Findings(tuple(metrics), unavailable, tags=tags | {"energy/method": "unavailable"})
+    measured = [part for part in methods if methods[part].startswith("measured")]
+    parts = measured if readings.uses in measured else list(methods)
+    joules = [window.of(parts) for window in windows]
+    if readings.period_s:
+        fewest = min(window.seconds for window in windows) / readings.period_s
+        metrics.append(Metric("energy/ticks", math.floor(fewest + 1e-6), n))
+    net, without = _net(readings.idle, parts, windows, ticks)
+    estimates = [
+        f"{part} {methods[part].removeprefix('estimated ')} ({readings.uncounted[part]})"
+        for part in parts
+        if part not in measured
+    ]
+    return Findings(
+        (*metrics, *_gross(windows, joules), *net),
+        unavailable | without,
+        (estimated_energy("; ".join(estimates)),) if estimates else (),
+        tags | {"energy/method": "estimated" if estimates else "measured"},
+        repeats={
+            name: tuple(j / done for j, done in zip(joules, work, strict=True))
+            for name, work in zip(_GROSS, _work(windows), strict=True)
+        },
+    )
+
+
+def _work(windows: Sequence[Window]) -> tuple[list[float], list[float]]:
+    """Utterances and seconds of audio, per window."""
+    return [float(window.samples) for window in windows], [window.audio_s for window in windows]
+
+
+def _ratio(name: str, numerators: Sequence[float], denominators: Sequence[float]) -> Metric:
+    value = math.fsum(numerators) / math.fsum(denominators)
+    return Metric(name, value, len(numerators), ratio_interval(numerators, denominators))
+
+
+def _gross(windows: Sequence[Window], joules: Sequence[float]) -> list[Metric]:
+    """All that was drawn, what the idle machine draws included."""
+    seconds, n = [window.seconds for window in windows], len(windows)
+    return [
+        Metric("energy/windows", n),
+        Metric("energy/window_s", math.fsum(seconds) / n, n, mean_interval(seconds)),
+        Metric("energy/total_j", math.fsum(joules), n),
+        _ratio("energy/power_w", joules, seconds),
+        *(_ratio(name, joules, work) for name, work in zip(_GROSS, _work(windows), strict=True)),
+    ]
+
+
+def _net(
+    idle: Window | None, parts: Sequence[str], windows: Sequence[Window], ticks: int
+) -> tuple[list[Metric], dict[str, str]]:
+    """Joules above what the idle machine draws in the same time, where they can be told from 0.
+
+    They can when the interval's lower end exceeds a window's resolution, one tick in ``ticks`` of the gross joules. The
+    interval holds the spread of the windows, not the error of the one idle reading.
+    """
+    if idle is None:
+        return [], dict.fromkeys((_IDLE, *_NET), "the idle machine was not measured: set profiler.energy.idle_seconds")
+    if min(idle.joules[part] for part in parts) <= 0:
+        return [], dict.fromkeys((_IDLE, *_NET), "a meter counted nothing on the idle machine")
+    idle_w = idle.of(parts) / idle.seconds
+    found, unavailable = [Metric(_IDLE, idle_w, 1)], dict[str, str]()
+    gross = math.fsum(window.of(parts) for window in windows)
+    busy_w = gross / math.fsum(window.seconds for window in windows)
+    above = [window.of(parts) - idle_w * window.seconds for window in windows]
+    for name, work in zip(_NET, _work(windows), strict=True):
+        metric = _ratio(name, above, work)
+        if metric.interval is None:
+            unavailable[name] = "fewer than 3 windows can't tell it from 0: raise profiler.energy.max_seconds"
+        elif metric.interval.low <= gross / math.fsum(work) / ticks:
+            unavailable[name] = f"it can't be told from 0: {idle_w:.4g} W idle, {busy_w:.4g} W under load"
+        else:
+            found.append(metric)
+    return found, unavailable

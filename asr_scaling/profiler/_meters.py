@@ -1,0 +1,187 @@
+"""Energy meters: RAPL's and NVML's counters where they exist, codecarbon's model for processor and memory elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from asr_scaling.errors import DeviceError
+from asr_scaling.ports import Device
+from asr_scaling.profiler._codecarbon import Codecarbon
+from asr_scaling.profiler._nvml import handle, nvml
+
+POWERCAP = Path("/sys/class/powercap")
+_SAME_COUNTER_J = 1.0
+
+
+class Counter(Protocol):
+    """A hardware counter of one component; ``method`` says how, "measured by …"."""
+
+    @property
+    def component(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+
+    def joules(self) -> float:
+        """Joules since some moment in the past; any exception when the counter is gone."""
+        ...
+
+    def close(self) -> None:
+        """Give the driver back. May be called twice."""
+        ...
+
+
+Found = tuple[Sequence[Counter], dict[str, str]]
+"""Counters, and why there is none, for each component without."""
+
+
+class Rapl:
+    """One zone of Linux's powercap tree (its Documentation/power/powercap): microjoules that start over at a range."""
+
+    method = "measured by RAPL"
+
+    def __init__(self, component: str, zone: Path) -> None:
+        self.component = component
+        self._file = zone / "energy_uj"
+        self._range = int((zone / "max_energy_range_uj").read_text())
+        self._last, self._before = int(self._file.read_text()), 0
+        self.first_j = self._last / 1e6
+
+    def joules(self) -> float:
+        """Joules since the counter was 0, wraps counted; at 200 W one comes about every 20 minutes."""
+        now = int(self._file.read_text())
+        if now < self._last:
+            self._before += self._range
+        self._last = now
+        return (self._before + now) / 1e6
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Nvml:
+    """The counter of one GPU's whole board: millijoules since the driver was loaded (Volta and newer)."""
+
+    component, method = "gpu", "measured by NVML"
+
+    def __init__(self, torch_name: str) -> None:
+        self._nvml, self._handle, self._open = nvml(), handle(torch_name), True
+        try:
+            self.joules()
+        except Exception as error:
+            self.close()
+            raise DeviceError(f"NVML knows no energy of {torch_name}: {error}") from error
+
+    def joules(self) -> float:
+        """Joules since the driver was loaded."""
+        return int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1e3
+
+    def close(self) -> None:
+        """Shut NVML down, once."""
+        if self._open:
+            self._open = False
+            self._nvml.nvmlShutdown()
+
+
+def find_counters(device: Device, powercap: Path = POWERCAP) -> Found:
+    """The counters of what ``device`` uses: processor and memory always, the GPU when the job runs on it."""
+    counters, missing = _rapl(powercap)
+    if device.kind != "cuda":
+        return counters, missing | {"gpu": "not used by this device"}
+    try:
+        return [*counters, Nvml(device.torch_name)], missing
+    except Exception as error:  # no driver, no package, a GPU without a counter: all are reasons, none an accident
+        return counters, missing | {"gpu": str(error) or type(error).__name__}
+
+
+def _rapl(powercap: Path) -> tuple[list[Counter], dict[str, str]]:
+    """Packages are the processor, their sub-domain "dram" is the memory.
+
+    A package holds its sub-domains "core" and "uncore" already, and the top-level "psys" holds the packages: adding
+    them would count joules twice. A component of which one zone can't be read is left out whole.
+    """
+    packages = [zone for zone in sorted(powercap.glob("intel-rapl:*")) if _label(zone).startswith("package")]
+    drams = [zone for package in packages for zone in sorted(package.glob(f"{package.name}:*"))]
+    zones = [("cpu", zone) for zone in packages] + [("memory", zone) for zone in drams if _label(zone) == "dram"]
+    found: dict[str, list[Rapl]] = {"cpu": [], "memory": []}
+    missing: dict[str, str] = {}
+    for component, zone in zones:
+        try:
+            found[component].append(Rapl(component, zone))
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            missing[component] = f"RAPL's {zone / 'energy_uj'} can't be read ({why}): chmod a+r it as root"
+    for component, counters in found.items():
+        if not counters:
+            missing.setdefault(component, f"no RAPL counter in {powercap}")
+    kept = [_distinct(counters) for component, counters in found.items() if component not in missing]
+    return [counter for counters in kept for counter in counters], missing
+
+
+def _label(zone: Path) -> str:
+    try:
+        return (zone / "name").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _distinct(counters: Sequence[Rapl]) -> list[Rapl]:
+    """Processors of several dies may show the socket's one counter once per die (codecarbon issue 1274)."""
+    kept: list[Rapl] = []
+    for counter in counters:
+        if all(abs(counter.first_j - other.first_j) > _SAME_COUNTER_J for other in kept):
+            kept.append(counter)
+    return kept
+
+
+class Meters:
+    """Everything that is read on this machine.
+
+    ``methods``: component → how its joules are known. ``unknown``: component → why they aren't. ``uncounted``:
+    component → why no counter covers it, also where codecarbon steps in.
+    """
+
+    def __init__(self, counters: Sequence[Counter], uncounted: dict[str, str], country: str) -> None:
+        self.methods = {counter.component: counter.method for counter in counters}
+        self.uncounted = uncounted
+        self._counters, self._last = counters, list[float]()
+        self._model: Codecarbon | None = None
+        self._modelled: list[str] = []
+        failed = ""
+        if not {"cpu", "memory"} <= self.methods.keys():
+            try:
+                self._model = Codecarbon(country)
+            except Exception as error:  # whatever a tracker raises, the point goes on without it
+                failed = f"; codecarbon failed ({str(error) or type(error).__name__})"
+        if self._model is not None:
+            self._modelled = [part for part in self._model.methods if part not in self.methods]
+            self.methods |= {part: self._model.methods[part] for part in self._modelled}
+        self.unknown = {part: why + failed for part, why in uncounted.items() if part not in self.methods}
+
+    def start(self) -> None:
+        """Read the counters and begin to count."""
+        self._last = [counter.joules() for counter in self._counters]
+        if self._model is not None:
+            self._model.start()
+
+    def lap(self) -> dict[str, float]:
+        """Component → joules since ``start`` or the last lap; one reading ends this lap and starts the next."""
+        now, before = [counter.joules() for counter in self._counters], self._last
+        joules = dict.fromkeys(self.methods, 0.0)
+        for counter, a, b in zip(self._counters, before, now, strict=True):
+            joules[counter.component] += b - a
+        self._last = now
+        if self._model is not None:
+            modelled = self._model.stop()
+            self._model.start()
+            joules |= {part: modelled[part] for part in self._modelled}
+        return joules
+
+    def close(self) -> None:
+        """Stop codecarbon; one that fails now no longer matters. May be called twice."""
+        model, self._model = self._model, None
+        if model is not None:
+            with suppress(Exception):
+                model.close()
