@@ -104,12 +104,39 @@ def throttled(what: str) -> Caution:
     )
 
 
+def peaks_changed(was: float, now: float) -> Caution:
+    """The machine is not as fast as when its peaks were kept; in FLOP/s."""
+    return Caution(
+        "PeaksChanged",
+        f"This machine's matrix products ran at {was / 1e9:.4g} GFLOP/s when its peak was kept, {now / 1e9:.4g} now.",
+        "Look for heat, another process or another power mode; points measured before had the other peak.",
+    )
+
+
+def peaks_disturbed(share: float) -> Caution:
+    """The machine's peaks were measured while it was busy."""
+    return Caution(
+        "PeaksDisturbed",
+        f"The machine's peaks were measured while others took {share:.1%} of the cores' time.",
+        "Shares of the peaks are too high by an unknown amount: stop other processes and measure again.",
+    )
+
+
 def timed_pass_cut(done: int, batches: int, max_seconds: float) -> Caution:
     """The time budget ended before every batch was timed."""
     return Caution(
         "TimedPassCut",
         f"Timing stopped at {max_seconds:g} s after {done} of {batches} batches.",
         "Raise pipeline.max_seconds to time every batch; WER still covers every utterance.",
+    )
+
+
+def rounds_missing(done: int, rounds: int) -> Caution:
+    """The sweep ended before every round was measured."""
+    return Caution(
+        "RoundsMissing",
+        f"Only {done} of {rounds} rounds of this point were measured.",
+        "Let the sweep run to its end: fewer rounds even out less of the machine's drift.",
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from asr_scaling.record import RunRecord
-from asr_scaling.report.table import notes, points_table
+from asr_scaling.report.table import FOOTNOTE, notes, points_table
 
 _WIDE = 132
 
@@ -44,6 +45,8 @@ class Display:
     def begin(self, name: str) -> None:
         """A point begins."""
         self._point = name
+        if not self._done:
+            self._start = time.monotonic()  # what came before the first point says nothing about the others
 
     def stage(self, name: str) -> None:
         """A stage of the point begins."""
@@ -81,15 +84,16 @@ class Display:
         """Take the live lines away."""
         self._progress.stop()
 
-    def results(self, records: list[RunRecord], title: str, hints: list[str]) -> None:
-        """The table of all points, what to know about it, and where to look next; on standard output."""
+    def results(self, records: list[RunRecord], title: str, hints: Sequence[str], remarks: Sequence[str] = ()) -> None:
+        """The table of all points, what to know about it (``remarks`` last), and where to look next; on stdout."""
         out = Console()
         out = out if out.is_terminal else Console(width=_WIDE)
         if any(record.metrics for record in records):
             common, table = points_table(records)
             out.print(f"{title} · {common}", markup=False, highlight=False)
             out.print(table)
-        for line in notes(records):
+            out.print(f"\n{FOOTNOTE}", markup=False, highlight=False)
+        for line in (*notes(records), *remarks):
             out.print(f"• {line}", markup=False, highlight=False)
         for hint in hints:
             out.print(hint, markup=False, highlight=False, soft_wrap=True)

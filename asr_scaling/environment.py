@@ -8,6 +8,7 @@ import os
 import platform
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def environment() -> dict[str, Any]:
         "versions": {name: _version(name) for name in _PACKAGES},
         "commit": _commit(),
     }
+
+
+def certified(certificate: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The environment with what the self-test said of it, where one was run."""
+    return environment() | ({} if certificate is None else {"certificate": dict(certificate)})
 
 
 def _cpu_model() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from asr_scaling import caution
 from asr_scaling.caution import Caution
-from asr_scaling.environment import environment
+from asr_scaling.environment import certified
 from asr_scaling.errors import AsrScalingError, DataError, OutOfMemoryError, PointInterruptedError, TrackingError
 from asr_scaling.interrupt import terminated_is_interrupted
 from asr_scaling.model.spec import ModelSpec
@@ -31,6 +31,7 @@ class Job:
 
     ``profiler``: name → measurement. ``folder``: where ``record.json`` and artifacts go, None to keep only the record
     that ``run`` returns. ``config``: the options as the user wrote them, stored in the record.
+    ``certificate``: what the self-test said of this machine, stored in the record too.
     """
 
     model: ModelSpec
@@ -44,6 +45,7 @@ class Job:
     folder: Path | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    certificate: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -91,7 +93,7 @@ def run(job: Job, progress: Progress | None = None, parent: str | None = None) -
     with TemporaryDirectory(prefix="asr_scaling-") as scratch:
         folder = job.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        started_at, draft = time.time(), _Draft(environment=dict(environment()))
+        started_at, draft = time.time(), _Draft(environment=certified(job.certificate))
         status, reason, interrupt = _attempt(job, draft, folder, progress or NullProgress())
         record = _record(job, draft, status, reason, started_at)
         record = keep(record, folder, job.tracking, parent)
@@ -231,7 +233,7 @@ def _record(job: Job, draft: _Draft, status: Status, reason: str | None, started
 def unbuilt(name: str, reason: str, config: Mapping[str, Any]) -> RunRecord:
     """The record of a point that could not even be built."""
     now = time.time()
-    return RunRecord(name, "failed", config, environment(), reason, started_at=now, ended_at=now)
+    return RunRecord(name, "failed", config, certified(None), reason, started_at=now, ended_at=now)
 
 
 def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None) -> RunRecord:

@@ -100,7 +100,7 @@ class MachineWatch:
         floor = noise_floor([*by_input(samples).values(), [sample.total_s for sample in steady]])
         if floor is None:
             unavailable["noise/latency_floor"] = (
-                "an A/A test needs three repeated calls on the same input: raise pipeline.max_seconds"
+                "an A/A test needs repeated calls on the same input, three at least: raise pipeline.max_seconds"
             )
         else:
             metrics.append(Metric("noise/latency_floor", floor, len(samples)))

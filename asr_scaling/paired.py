@@ -36,8 +36,8 @@ def time_changes(a: Blocks, b: Blocks) -> tuple[Change, Change]:
     drawn together (Davison & Hinkley 1997, section 2.4); with fewer than six blocks over the repeats inside each,
     which makes it a statement about this very speech.
     """
-    logs = [[[math.log(time) for time in times] for times in system] for system in (a, b)]
-    return _change(*logs, _longer), _change(a, b, _faster)
+    log_a, log_b = ([[math.log(time) for time in times] for times in system] for system in (a, b))
+    return _change(log_a, log_b, _longer), _change(a, b, _faster)
 
 
 def _longer(weights: _Floats, log_a: _Floats, log_b: _Floats) -> _Floats:
@@ -54,10 +54,10 @@ def _change(a: Blocks, b: Blocks, compare: Callable[[_Floats, _Floats, _Floats],
     once = np.ones((1, n))
     value = float(compare(once, *typical)[0])
     if n >= FEWEST:
-        return Change(value, _expanded(compare(_draws(n), *typical), n))
-    if repeats < FEWEST:
+        return Change(value, _expanded(compare(_draws(n), *typical), n - 1, math.sqrt(n / (n - 1))))
+    if repeats < FEWEST or min(map(len, [*a, *b])) < 2:
         return Change(value, None)
-    return Change(value, _expanded(compare(once, _redrawn(a, 0), _redrawn(b, 1)), repeats - n + 1))
+    return Change(value, _expanded(compare(once, _redrawn(a, 0), _redrawn(b, 1)), repeats - n))
 
 
 def mean_change(a: Sequence[float], b: Sequence[float]) -> Change:
@@ -80,8 +80,9 @@ def rate_change(a: Sequence[int], b: Sequence[int], lengths: Sequence[int]) -> C
     value = float((edits_b - edits_a).sum() / words.sum())
     if len(words) < FEWEST:
         return Change(value, None)
-    weights = _draws(len(words))
-    return Change(value, _expanded(weights @ (edits_b - edits_a) / (weights @ words), len(words)))
+    n, weights = len(words), _draws(len(words))
+    estimates = weights @ (edits_b - edits_a) / (weights @ words)
+    return Change(value, _expanded(estimates, n - 1, math.sqrt(n / (n - 1))))
 
 
 @functools.lru_cache(maxsize=4)
@@ -91,16 +92,26 @@ def _draws(n: int) -> _Floats:
 
 
 def _redrawn(blocks: Blocks, stream: int) -> _Floats:
-    """Mean of each block with its repeats drawn anew: resamples × blocks."""
-    rng = np.random.default_rng((SEED, stream))
-    columns = [rng.choice(np.asarray(times, dtype=float), (RESAMPLES, len(times))).mean(axis=1) for times in blocks]
+    """Mean of each block with its repeats drawn anew: resamples × blocks.
+
+    m repeats drawn from m vary too little, by (m - 1)/m: their deviations are enlarged for it (Davison & Hinkley 1997,
+    section 2.3).
+    """
+    rng, columns = np.random.default_rng((SEED, stream)), []
+    for values in (np.asarray(block, dtype=float) for block in blocks):
+        m = len(values)
+        drawn = rng.choice(values, (RESAMPLES, m)).mean(axis=1)
+        columns.append(values.mean() + (drawn - values.mean()) * math.sqrt(m / (m - 1)))
     return np.stack(columns, axis=1)
 
 
-def _expanded(estimates: _Floats, n: int) -> Interval:
-    """Percentile interval of the bootstrap, widened for few values (Hesterberg 2015, The American Statistician 69)."""
+def _expanded(estimates: _Floats, freedom: int, factor: float = 1.0) -> Interval:
+    """Percentile interval of the bootstrap, widened for few values by Student's t with ``freedom`` degrees of freedom.
+
+    ``factor``: what the resamples vary too little by (Hesterberg 2015, The American Statistician 69, section 5.4).
+    """
     from scipy.special import ndtr, stdtrit
 
-    tail = float(ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - CONFIDENCE) / 2)))
+    tail = float(ndtr(factor * stdtrit(freedom, (1 - CONFIDENCE) / 2)))
     low, high = np.quantile(estimates, [tail, 1 - tail])
     return Interval(float(low), float(high))

@@ -17,6 +17,8 @@ from asr_scaling.stats import Interval
 
 SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
+ROUNDS_FOLDER = "rounds"
+"""Folder of a sweep that holds the rounds of its points, where it is interleaved: rounds/<k>/<point>."""
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
 
 
@@ -119,6 +121,12 @@ class RunRecord:
     def intervals(self) -> dict[str, Interval]:
         """Metric name → interval, of the metrics that have one."""
         return {metric.name: metric.interval for metric in self.metrics if metric.interval is not None}
+
+    @property
+    def round(self) -> int | None:
+        """Which round of an interleaved sweep this is, from 0; None for a whole point."""
+        number = self.config.get("sweep", {}).get("round")
+        return None if number is None else int(number)
 
     @property
     def outcome(self) -> str:

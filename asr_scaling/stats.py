@@ -172,13 +172,25 @@ def _two_sided(s: int, variance: float) -> float:
 
 
 def noise_floor(groups: Sequence[Sequence[float]]) -> float | None:
-    """Smallest relative difference that is not noise, from an A/A test; None for fewer than three pairs.
+    """Smallest relative difference that is not noise, from an A/A test; None when the times can't tell.
 
-    Each group holds the times of one input in the order they were taken. Neighbours are the same system measured
-    twice: A, B, A, B … The paired t-interval of the log ratio B/A must hold 0 but for chance; its farther end is the
-    floor, as a share (0.02 is 2 %). Kalibera & Jones 2013, Rigorous benchmarking in reasonable time, section 9.
+    Each group holds the times of one input in the order they were taken: A, B, A, B … are the same system measured
+    twice, interleaved. The difference of their mean logarithms, over all groups in proportion to what each can tell,
+    is 0 but for chance; the farther end of its t-interval (variance pooled over groups) is the floor, as a share: 0.02
+    is 2 %. For groups of two this is the paired t-test. Kalibera & Jones 2013, Rigorous benchmarking in reasonable
+    time, section 9; pooling: Montgomery, Design and Analysis of Experiments, section 4.1. At least two degrees of
+    freedom, three pairs, are needed.
     """
-    pairs = [(group[i], group[i + 1]) for group in groups for i in range(0, len(group) - 1, 2)]
-    ratios = [math.log(b / a) for a, b in pairs if a > 0 and b > 0]
-    interval = mean_interval(ratios)
-    return None if interval is None else math.expm1(max(abs(interval.low), abs(interval.high)))
+    from scipy.special import stdtrit
+
+    logs = [np.log(np.asarray(group, dtype=float)) for group in groups if len(group) > 1 and min(group) > 0]
+    freedom = sum(len(x) - 1 for x in logs) - 1
+    if freedom < 2:
+        return None
+    weights = [len(x[::2]) * len(x[1::2]) / len(x) for x in logs]
+    differences = [float(x[1::2].mean() - x[::2].mean()) for x in logs]
+    information = math.fsum(weights)
+    difference = math.fsum(w * d for w, d in zip(weights, differences, strict=True)) / information
+    squares = math.fsum(float(((x - x.mean()) ** 2).sum()) for x in logs) - difference**2 * information
+    error = math.sqrt(max(0.0, squares) / freedom / information)
+    return math.expm1(abs(difference) + float(stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2)) * error)

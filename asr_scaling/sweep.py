@@ -11,8 +11,10 @@ import os
 import re
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
@@ -24,7 +26,9 @@ from hydra.types import TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from asr_scaling.environment import certified
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
+from asr_scaling.rounds import Rounds, measurements, merge_rounds
 
 _PARTS = ("model", "engine", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
 
@@ -60,11 +64,12 @@ def options(config: DictConfig) -> dict[str, Any]:
 class SweepCallback(Callback):
     """Opens the tracking store before the first point and closes it after the last. Also of a sweep of one.
 
-    ``parent`` travels with this object to the processes of any launcher.
+    ``parent`` and ``certificate``, what the self-test said, travel with this object to the processes of any launcher.
     """
 
     def __init__(self) -> None:
         self.parent: str | None = None
+        self.certificate: dict[str, Any] | None = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Before anything is measured: a store that does not answer ends the sweep here."""
@@ -72,11 +77,11 @@ class SweepCallback(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A single run is a sweep of one."""
-        self._start(config, Path(config.hydra.run.dir), 1)
+        self._start(config, Path(config.hydra.run.dir), None)
 
     def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
         """In the process that measures."""
-        State.parent = self.parent
+        State.parent, State.certificate = self.parent, self.certificate
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Every point has ended."""
@@ -86,7 +91,8 @@ class SweepCallback(Callback):
         """The point has ended."""
         State.finish("FINISHED")
 
-    def _start(self, config: DictConfig, folder: Path, total: int) -> None:
+    def _start(self, config: DictConfig, folder: Path, points: int | None) -> None:
+        """``points``: of a sweep, None for a single run."""
         from asr_scaling.display import Display
 
         try:
@@ -97,6 +103,7 @@ class SweepCallback(Callback):
             _stop(f"The output folder can't be written ({error}): set hydra.sweep.dir or hydra.run.dir.")
         try:
             plain = options(config)
+            rounds = _rounds(config, plain, single=points is None)
             State.sink = build(plain["tracking"]) if plain.get("tracking") else None
             if State.sink is not None:
                 self.parent = State.sink.open(f"{folder.parent.name} {folder.name}", plain)
@@ -104,8 +111,20 @@ class SweepCallback(Callback):
             _stop(str(error))
         except Exception as error:  # anything else would only be a warning, and the sweep would go on
             _stop(f"The sweep can't begin: {type(error).__name__}: {error}")
-        State.parent, State.folder = self.parent, folder
-        State.display = Display(total)
+        State.parent, State.folder, State.rounds = self.parent, folder, rounds
+        State.display = Display((points or 1) * (rounds.count if rounds else 1))
+        if (plain.get("sweep") or {}).get("selftest"):
+            self.certificate = State.certify(folder)
+
+
+def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds | None:
+    """The rounds that the options ask for; ConfigError where they can't be."""
+    rounds = Rounds.of(plain)
+    if rounds and single:
+        raise ConfigError("sweep.interleave=true shuffles the points of a sweep: add -m, as in  -m batch=1,8.")
+    if rounds and not str(config.hydra.sweeper._target_).endswith(".RoundsSweeper"):
+        raise ConfigError("sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: leave yours out.")
+    return rounds
 
 
 class State:
@@ -115,7 +134,22 @@ class State:
     folder: Path | None = None
     sink: Any = None
     display: Any = None
+    rounds: Rounds | None = None
+    certificate: Mapping[str, Any] | None = None
+    documents: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    remarks: Sequence[str] = ()
     failed: bool = False
+
+    @classmethod
+    def certify(cls, folder: Path) -> dict[str, Any]:
+        """Have the self-test's certificate, a new one or a day's old, and store it with the sweep; its summary."""
+        from asr_scaling.cache import write_atomic
+        from asr_scaling.selftest import certificate
+
+        found = certificate.obtain(cls.display.say)
+        write_atomic(folder / certificate.FILE, certificate.to_bytes(found))
+        cls.documents, cls.remarks = {certificate.FILE: found}, certificate.remarks(found)
+        return certificate.summary(found)
 
     @classmethod
     def finish(cls, status: str) -> None:
@@ -127,18 +161,22 @@ class State:
         from asr_scaling.report.read import read_records
 
         display.close()
+        title = f"of {display.total} points"
+        if cls.rounds is not None:
+            merge_rounds(folder, sink, parent)
+            title = f"of {display.total // cls.rounds.count} points in {cls.rounds.count} rounds"
         records = read_records(folder)
         tracked = all(c.kind != "NotTracked" for record in records for c in record.cautions)
         cls.failed = cls.failed or not tracked or any(record.status != "ok" for record in records)
         hints = [f"Records: {folder}"]
         if sink is not None and parent is not None:
             try:
-                sink.close(parent, status)
+                sink.close(parent, status, cls.documents)
                 hints.append(sink.hint)
             except AsrScalingError as error:
                 cls.failed = True
                 hints.append(str(error))
-        display.results(records, f"{len(records)} of {display.total} points", hints)
+        display.results(records, f"{len(records)} {title}", hints, cls.remarks)
 
 
 def point(config: DictConfig) -> None:
@@ -150,13 +188,15 @@ def point(config: DictConfig) -> None:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     plain, name = options(config), _name(config, hydra)
-    display = State.display
+    display, number = State.display, (plain.get("sweep") or {}).get("round")
     if display is not None:
-        display.begin(name)
+        display.begin(name if number is None else f"{name} · round {number}")
     try:
-        job = replace(build_job(plain), folder=folder, config=plain, name=name)
+        job = replace(build_job(plain), folder=folder, config=plain, name=name, certificate=State.certificate)
+        job = replace(job, profiler=measurements(job.profiler, number))
     except AsrScalingError as error:
-        record = keep(unbuilt(name, str(error), plain), folder, State.sink, State.parent)
+        record = replace(unbuilt(name, str(error), plain), environment=certified(State.certificate))
+        record = keep(record, folder, State.sink, State.parent)
     else:
         try:
             record = run(job, display or NullProgress(), State.parent)

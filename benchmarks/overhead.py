@@ -28,6 +28,7 @@ SHORT = (
     "pipeline.min_iterations=1",
     "pipeline.precision=null",
     "dataset.length_s=5",
+    "sweep.selftest=false",
 )
 FIRST_S, LATER_S = 12.0, 2.0
 

@@ -161,7 +161,7 @@ class FakeSink:
         if self.error is not None:
             raise self.error
 
-    def close(self, parent: str, status: str) -> None:
+    def close(self, parent: str, status: str, documents: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         return
 
 

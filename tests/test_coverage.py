@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 from fakes import FakeClock, FakeDevice, brief, make_session, utterance
 
+from asr_scaling.compare import compare
 from asr_scaling.engine.fake import Fake
 from asr_scaling.pipeline import Pipeline, measure
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
 from asr_scaling.record import Findings, RunRecord
-from asr_scaling.verdict import compare
 from asr_scaling.workload import Utterance
 
 pytestmark = pytest.mark.slow

@@ -49,6 +49,13 @@ def test_one_record_is_one_line_whatever_it_says(tmp_path: Path):
     assert json.loads(raw)["sweep"] is None
 
 
+def test_a_round_is_no_line(tmp_path: Path):
+    path = tmp_path / "records.jsonl"
+    record = run(make_job(config={"sweep": {"interleave": True, "rounds": 3, "round": 0}}))
+    Jsonl(str(path)).write(record, tmp_path, None)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("action", ["open", "write"])
 def test_a_file_that_cannot_be_written(tmp_path: Path, action: str):
     sink = Jsonl(str(tmp_path))  # a folder

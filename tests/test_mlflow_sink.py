@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeClock, FakeDataset, Recorder, make_job
+from fakes import FakeClock, FakeDataset, Recorder, brief, make_job
 
 from asr_scaling.environment import environment
 from asr_scaling.errors import TrackingError
 from asr_scaling.job import run
-from asr_scaling.pipeline import Pipeline
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
 from asr_scaling.record import Findings, RunRecord
@@ -83,7 +82,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def ended(store: Store, root: Path) -> None:
     """One point of each status, then the end of the sweep."""
     measurements = {"latency": Latency(), "quality": Quality("none"), "extra": Recorder("extra", then=artifact)}
-    common = {"config": CONFIG, "tracking": store.sink, "size": 2, "pipeline": Pipeline(min_iterations=3)}
+    common = {"config": CONFIG, "tracking": store.sink, "size": 2, "pipeline": brief(min_iterations=6)}
     jobs = {
         "ok": {"profiler": measurements, "dataset": FakeDataset(info={"synthetic": True})},
         "out_of_memory": {"engine": {"max_batch": 1}},
@@ -98,7 +97,7 @@ def ended(store: Store, root: Path) -> None:
             store.records[name] = run(job, parent=store.parent)
         except KeyboardInterrupt:
             store.records[name] = RunRecord.read(folder / "record.json")
-    store.sink.close(store.parent, "FINISHED")
+    store.sink.close(store.parent, "FINISHED", {"certificate.json": {"status": "pass"}})
 
 
 def test_a_parent_with_a_child_per_point(store: Store):
@@ -112,6 +111,10 @@ def test_a_parent_with_a_child_per_point(store: Store):
 
 def test_the_parent_has_the_options(store: Store, tmp_path: Path):
     assert json.loads(store.text(store.parent, "config.json", tmp_path)) == CONFIG
+
+
+def test_the_parent_has_the_documents_of_the_end(store: Store, tmp_path: Path):
+    assert json.loads(store.text(store.parent, "certificate.json", tmp_path)) == {"status": "pass"}
 
 
 @pytest.mark.parametrize(
@@ -129,13 +132,41 @@ def test_status(store: Store, name: str, status: str):
 
 @pytest.mark.parametrize("name", ["ok", "out_of_memory", "failed", "interrupted"])
 def test_metrics_are_the_records_to_the_last_bit(store: Store, name: str):
-    assert store.runs[name].data.metrics == store.records[name].values
+    record = store.records[name]
+    ends = {f"{key}.{end}": getattr(i, end) for key, i in record.intervals.items() for end in ("low", "high")}
+    assert store.runs[name].data.metrics == record.values | ends
 
 
 def test_there_are_metrics(store: Store):
     assert {"latency/p50_s", "stage/encoder_s", "quality/wer"} <= set(store.runs["ok"].data.metrics)
     assert store.runs["interrupted"].data.metrics["throughput/rtfx"] > 0
     assert store.runs["failed"].data.metrics == {}
+
+
+def test_intervals_stand_beside_their_metrics(store: Store):
+    metrics = store.runs["ok"].data.metrics
+    assert metrics["latency/p50_s.low"] <= metrics["latency/p50_s"] <= metrics["latency/p50_s.high"]
+    assert "workload/iterations.low" not in metrics
+
+
+class TestReadingBack:
+    def test_a_points_run_gives_its_record(self, store: Store):
+        (found,) = store.sink.records(store.runs["ok"].info.run_id)
+        assert found.to_json() == store.records["ok"].to_json()
+
+    def test_a_sweeps_run_gives_its_points_in_order(self, store: Store):
+        found = store.sink.records(store.parent)
+        assert [record.name for record in found] == ["ok", "out_of_memory", "failed", "interrupted"]
+        assert [record.status for record in found] == [store.records[record.name].status for record in found]
+
+    def test_a_run_that_does_not_exist(self, store: Store):
+        with pytest.raises(TrackingError, match="id=nosuchrun not found"):
+            store.sink.records("nosuchrun")
+
+    def test_a_database_that_does_not_exist_is_not_made(self, tmp_path: Path):
+        with pytest.raises(TrackingError, match="There is no MLflow database"):
+            Mlflow(f"sqlite:///{tmp_path}/mlflow.db").records("run")
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # mlflow's, with the newest sqlalchemy
@@ -174,12 +205,15 @@ def test_tags(store: Store):
         "ops/clock": "cpu",
     }
     assert expected.items() <= tags.items()
-    assert tags["cautions"] == "SyntheticSpeech, SystemNote, FewSamples"
+    assert tags["cautions"].split(", ") == [caution.kind for caution in store.records["ok"].cautions]
+    assert tags["cautions"].startswith("SyntheticSpeech, SystemNote")
     assert tags.get("mlflow.source.git.commit") == facts["commit"]
 
 
 def test_what_is_unavailable_says_why(store: Store):
-    assert "unavailable" not in store.runs["ok"].data.tags
+    said = store.runs["ok"].data.tags["unavailable"]
+    assert "latency/p90_s: 6 calls can't bound it, 44 can" in said
+    assert "unavailable" not in store.runs["failed"].data.tags
     record = replace(store.records["ok"], unavailable={"energy/total_j": "no counter"})
     from asr_scaling.tracking.mlflow import _tags
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,11 @@ from rich.console import Console
 
 from asr_scaling.caution import Caution
 from asr_scaling.display import Display
+from asr_scaling.errors import DataError
 from asr_scaling.record import Metric, RunRecord
-from asr_scaling.report.read import read_records
+from asr_scaling.report.read import read_all, read_records
 from asr_scaling.report.table import notes, points_table
+from asr_scaling.stats import Interval
 
 METRICS = {"throughput/rtfx": 12.34, "latency/p50_s": 0.5, "memory/weights_bytes": 151e6}
 
@@ -47,8 +50,29 @@ def shown(*records: RunRecord) -> tuple[str, list[str]]:
 class TestTable:
     def test_figures_in_their_units(self):
         _, lines = shown(record())
-        row = lines[-1] if lines[-1].strip() else lines[-2]
-        assert row.split() == ["tiny", "12.3", "500", "151", "ok"]
+        assert lines[-1].split() == ["tiny", "12.3", "500", "151"]
+
+    @pytest.mark.parametrize(
+        ("name", "value", "low", "high", "cell"),
+        [
+            ("throughput/rtfx", 7.12, 6.95, 7.3, "7.1±0.2"),
+            ("throughput/rtfx", 5.5, 5.4001, 5.55, "5.5±0.1"),
+            ("throughput/rtfx", 7.12, 7.08, 7.14, "7.12±0.04"),
+            ("throughput/rtfx", 7.12, 7.1198, 7.1201, "7.1200±0.0002"),
+            ("throughput/rtfx", 7.12, 7.11999, 7.12, "7.1±0.0"),
+            ("throughput/rtfx", 996.08, 897.2, 1095.0, "996±99"),
+            ("throughput/rtfx", 7.12, 7.12, 7.12, "7.1±0.0"),
+            ("latency/p50_s", 0.534, 0.52, 0.552, "534±18"),
+            ("latency/p50_s", 0.0021, 0.0018, 0.0022, "2.1±0.3"),
+            ("quality/wer", 0.0489, 0.031, 0.06, "4.9±1.8"),
+            ("energy/per_sample_j", 14.6, 14.2, 15.0, "14.6±0.4"),
+        ],
+    )
+    def test_the_larger_half_of_the_interval_stands_with_the_figure(
+        self, name: str, value: float, low: float, high: float, cell: str
+    ):
+        found = replace(record(), metrics=(Metric(name, value, 9, Interval(low, high)),))
+        assert shown(found)[1][-1].split() == ["tiny", cell]
 
     def test_what_is_the_same_stands_above_and_what_varies_in_a_column(self):
         common, lines = shown(record(batch=1), record(batch=8))
@@ -56,7 +80,7 @@ class TestTable:
         assert "cpu" in common
         assert "natural length" in common
         assert ["model", "batch"] in [line.split()[:2] for line in lines]
-        assert [line.split()[:2] for line in lines[-3:] if line.strip()] == [["tiny", "1"], ["tiny", "8"]]
+        assert [line.split()[:2] for line in lines[-2:]] == [["tiny", "1"], ["tiny", "8"]]
         assert "per batch" not in common
 
     def test_the_model_always_has_its_column(self):
@@ -90,9 +114,24 @@ class TestTable:
         common, _ = shown(record(length=30.0))
         assert "30 s length" in common
 
-    def test_the_energys_method_stands_with_it(self):
-        energy = record(metrics={"energy/per_sample_j": 3.0}, tags={"energy/method": "estimated"})
-        assert "estimated" in "\n".join(shown(energy)[1])
+    def test_the_energys_method_is_a_column(self):
+        methods = ("estimated", "measured", "unavailable")
+        points = [
+            record(
+                metrics={"energy/per_sample_j": 3.0} if method != "unavailable" else {}, tags={"energy/method": method}
+            )
+            for method in methods
+        ]
+        common, lines = shown(*points, record())
+        assert any({"J/utt.", "energy"} <= set(line.split()) for line in lines)
+        assert [line.split()[-1] for line in lines[-4:]] == [*methods, "–"]
+        assert "estimated" not in common
+        assert "J/utt. energy" in " ".join(" ".join(shown(points[0])[1]).split())
+
+    def test_the_status_is_a_column_only_where_a_point_failed(self):
+        assert "ok" not in " ".join(shown(record(), record("base"))[1])
+        _, lines = shown(record(), record("base", status="failed", reason="no", metrics={}))
+        assert [line.split()[-1] for line in lines[-2:]] == ["ok", "failed"]
 
     def test_synthetic_speech_stands_with_the_wer(self):
         found = record(metrics={"quality/wer": 0.1}, dataset={"name": "demo", "synthetic": True})
@@ -109,6 +148,57 @@ class TestTable:
     @pytest.mark.parametrize("name", ["a[bold]b", "[red]", "a[/red]"])
     def test_names_that_look_like_markup_are_shown_as_they_are(self, name: str):
         assert any(name in line for line in shown(record(name))[1])
+
+
+DEMO = {
+    "throughput/rtfx": (10.3, 0.3),
+    "latency/p50_s": (12.242, 0.31),
+    "latency/first_token_s": (6.127, 0.18),
+    "latency/per_token_s": (0.0418, 0.0012),
+    "quality/wer": (0.049, 0.018),
+    "memory/peak_rss_bytes": (2035e6, None),
+    "memory/weights_bytes": (378e6, None),
+    "energy/per_sample_j": (14.6, 0.4),
+    "flops/utterance": (90.4e9, None),
+}
+
+
+def demo() -> list[RunRecord]:
+    """The demo's six points with figures as wide as they get."""
+    metrics = tuple(
+        Metric(name, value, 9, None if half is None else Interval(value - half, value + half))
+        for name, (value, half) in DEMO.items()
+    )
+    changes = {"tags": {"energy/method": "estimated"}, "dataset": {"name": "demo", "synthetic": True}}
+    points = []
+    for model, weights in (("whisper_tiny_en", "pretrained"), ("wav2vec2", "random")):
+        system = {"device": "cpu", "facts": {"weights": weights}}
+        points += [replace(record(model, size, system=system, **changes), metrics=metrics) for size in (1, 8, 16)]
+    return points
+
+
+class TestWidth:
+    def rendered(self, width: int) -> list[str]:
+        console = Console(file=io.StringIO(), width=width, color_system=None)
+        console.print(points_table(demo())[1])
+        return console.file.getvalue().splitlines()
+
+    def test_the_demo_fits_120_columns_a_line_a_point(self):
+        lines = self.rendered(120)
+        assert max(map(len, lines)) <= 120
+        cells = ["12242±310", "6127±180", "41.8±1.2", "4.9±1.8", "2035", "378", "14.6±0.4", "estimated", "90.4"]
+        assert [line.split()[:4] for line in lines[-6:]] == [
+            [model, weights, str(size), "10.3±0.3"]
+            for model, weights in (("whisper_tiny_en", "pretrained"), ("wav2vec2", "random"))
+            for size in (1, 8, 16)
+        ]
+        assert all(line.split()[4:] == cells for line in lines[-6:])
+
+    def test_where_it_is_narrow_words_are_folded_and_figures_are_whole(self):
+        lines = self.rendered(100)
+        assert max(map(len, lines)) <= 100
+        assert sum("12242±310" in line and "14.6±0.4" in line for line in lines) == 6
+        assert "…" not in "".join(lines)
 
 
 class TestNotes:
@@ -158,6 +248,7 @@ class TestDisplay:
         assert "The [/red] file is gone." in out
         assert "Records: [/tmp]" in out
         assert "12.3" in out
+        assert "±: the larger half of the 95 % interval; –: not available, the record says why." in out
 
     def test_no_records_at_all(self, capsys: pytest.CaptureFixture[str]):
         display = Display(2)
@@ -180,3 +271,33 @@ class TestReadRecords:
 
     def test_an_empty_folder(self, tmp_path: Path):
         assert read_records(tmp_path) == []
+
+
+class TestReadAll:
+    """What a comparison reads: anything that holds records, and nothing is left out silently."""
+
+    def test_a_record_a_point_a_sweep_and_lines(self, tmp_path: Path):
+        for name in ("10_c", "2_b"):
+            record(name).write(tmp_path / name)
+        lines = tmp_path / "records.jsonl"
+        with lines.open("w") as file:
+            for name in ("x", "y"):
+                file.write(json.dumps({"sweep": "today", **record(name).to_json()}) + "\n")
+        found = {path: [one.name for one in read_all(tmp_path / path)] for path in ("2_b/record.json", "10_c", "")}
+        assert found == {"2_b/record.json": ["2_b b1"], "10_c": ["10_c b1"], "": ["2_b b1", "10_c b1"]}
+        assert read_all(lines) == [record("x"), record("y")]
+        lines.write_text(lines.read_text().splitlines()[0])
+        assert read_all(lines) == [record("x")]
+
+    @pytest.mark.parametrize("text", ["{", "[1]", "{}\n{", '{"schema": 0}'])
+    def test_what_cannot_be_read_is_an_error_that_names_it(self, tmp_path: Path, text: str):
+        record().write(tmp_path / "0_a")
+        (tmp_path / "1_b").mkdir()
+        (tmp_path / "1_b" / "record.json").write_text(text)
+        with pytest.raises(DataError, match=r"1_b/record\.json"):
+            read_all(tmp_path)
+
+    def test_nothing_there(self, tmp_path: Path):
+        for path in (tmp_path, tmp_path / "missing"):
+            with pytest.raises(DataError, match=str(path)):
+                read_all(path)

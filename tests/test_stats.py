@@ -215,9 +215,20 @@ class TestNoiseFloor:
         half = 2.5705818 * math.log(1.1) * math.sqrt(6 / 5) / math.sqrt(6)
         assert noise_floor(groups) == pytest.approx(math.expm1(half))
 
-    def test_neighbours_are_paired_inside_a_group_only(self):
-        assert noise_floor([[1.0], [2.0], [3.0], [4.0]]) is None
-        assert noise_floor([[1.0, 1.0, 5.0], [2.0, 2.0], [3.0, 3.0]]) == 0.0
+    def test_inputs_may_differ_from_each_other(self):
+        assert noise_floor([[1.0, 1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]) == pytest.approx(0.0)
+
+    @pytest.mark.parametrize("groups", [[], [[1.0], [2.0], [3.0], [4.0]], [[1.0, 1.1], [1.0, 1.1]], [[1.0, 1.1, 1.2]]])
+    def test_too_few_repeats_tell_nothing(self, groups: list[list[float]]):
+        assert noise_floor(groups) is None
+
+    def test_two_batches_called_three_times_are_enough(self):
+        """A, B, A twice: weights 2/3 each, 4 deviations less one contrast are 3 degrees of freedom."""
+        x = [math.log(t) for t in (1.0, 1.2, 1.1)]
+        difference = x[1] - (x[0] + x[2]) / 2
+        squares = 2 * sum((v - sum(x) / 3) ** 2 for v in x) - difference**2 * 4 / 3
+        floor = abs(difference) + 3.1824463 * math.sqrt(squares / 3 / (4 / 3))
+        assert noise_floor([[1.0, 1.2, 1.1]] * 2) == pytest.approx(math.expm1(floor))
 
     def test_a_system_that_differs_from_itself_has_a_high_floor(self):
         assert (noise_floor([[1.0, 1.2]] * 10) or 0) >= 0.199

@@ -1,20 +1,28 @@
-"""Floating-point operations, counted while they run, attention included whatever kernel computes it."""
+"""Floating-point operations and bytes moved, counted while they run, attention included whatever kernel computes it."""
 
 from __future__ import annotations
 
 import copy
-import statistics
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.pipeline import Session
 from asr_scaling.ports import Phase
+from asr_scaling.profiler._bytes import byte_counter
 from asr_scaling.record import Findings, Metric
 from asr_scaling.workload import AudioBatch
 
-_METRICS = ("flops/encoder", "flops/decoder_step", "flops/utterance", "flops/encoder_thop")
+_STEP = (
+    *("flops/decoder_first", "flops/decoder_step", "bytes/decoder_first", "bytes/decoder_first_weights"),
+    *("bytes/decoder_step", "bytes/decoder_step_weights"),
+)
+_METRICS = ("flops/encoder", "flops/utterance", "flops/encoder_thop", "bytes/encoder", "bytes/encoder_weights", *_STEP)
+_TAGS = {
+    "flops/method": "counted by torch.utils.flop_counter",
+    "bytes/method": "counted per operator: operands read once, results written once, no cache between operators",
+}
 _NO_MODULES = "the engine shows no torch modules to count"
 
 
@@ -40,51 +48,82 @@ class Flops:
             probe = self._count(session, batch)
         finally:
             hook.remove()
+        encoder = probe.by_stage.get("encoder", Count())
         metrics = [
-            Metric("flops/utterance", sum(probe.by_stage.values()), 1),
-            Metric("flops/encoder", probe.by_stage.get("encoder", 0), 1),
+            Metric("flops/utterance", sum(count.flops for count in probe.by_stage.values()), 1),
             Metric("flops/audio_s", longest.duration_s),
+            *encoder.metrics("encoder", 1),
         ]
         unavailable = {}
-        if probe.steps:
-            metrics.append(Metric("flops/decoder_step", statistics.fmean(probe.steps), len(probe.steps)))
+        if steps := len(probe.steps):
+            metrics += probe.first.metrics("decoder_first", 1)
+            metrics += (sum(probe.steps, Count()) / steps).metrics("decoder_step", steps)
         else:
-            unavailable["flops/decoder_step"] = "the model does not decode step by step"
+            unavailable = dict.fromkeys(_STEP, "the model does not decode step by step")
         try:
             metrics.append(Metric("flops/encoder_thop", _thop(modules["encoder"], *seen[0]) * len(seen), 1))
         except Exception as error:  # thop knows few kinds of module and fails in many ways
             unavailable["flops/encoder_thop"] = f"thop failed: {type(error).__name__}: {error}"
-        return Findings(tuple(metrics), unavailable, tags={"flops/method": "counted by torch.utils.flop_counter"})
+        return Findings(tuple(metrics), unavailable, tags=_TAGS)
 
     def _count(self, session: Session, batch: AudioBatch) -> _CountingProbe:
-        with _counter() as counter:
-            probe = _CountingProbe(counter)
+        with byte_counter(session.system.modules) as traffic, _counter() as counter:
+            probe = _CountingProbe(lambda: Count(counter.get_total_flops(), traffic.moved, traffic.weights))
             session.transcribe(batch, probe)
             probe.stage("end")
         return probe
 
 
-class _CountingProbe:
-    """Attributes the operations since the last mark to the stage that was under way.
+@dataclass(frozen=True)
+class Count:
+    """Operations, all bytes that operators moved, and those of them that are weights."""
 
-    ``steps``: operations of each decoding step after the first. The first also projects the encoder's output to keys
-    and values, once per utterance: it belongs to the utterance, not to a step.
+    flops: float = 0
+    moved: float = 0
+    weights: float = 0
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.flops + other.flops, self.moved + other.moved, self.weights + other.weights)
+
+    def __sub__(self, other: Count) -> Count:
+        return Count(self.flops - other.flops, self.moved - other.moved, self.weights - other.weights)
+
+    def __truediv__(self, n: int) -> Count:
+        return Count(self.flops / n, self.moved / n, self.weights / n)
+
+    def metrics(self, stage: str, n: int) -> list[Metric]:
+        """The three figures of ``stage``, each of ``n`` values."""
+        return [
+            Metric(f"flops/{stage}", self.flops, n),
+            Metric(f"bytes/{stage}", self.moved, n),
+            Metric(f"bytes/{stage}_weights", self.weights, n),
+        ]
+
+
+class _CountingProbe:
+    """Attributes what was counted since the last mark to the stage that was under way.
+
+    ``steps``: counts of each decoding step after the first. ``first``: of the first, of every window; it also reads
+    the prompt and projects the encoder's output to keys and values, so it belongs to the utterance, not to a step.
     """
 
-    def __init__(self, counter: Any) -> None:
-        self._counter, self._current, self._before = counter, "other", 0
-        self._last_step: int | None = None
-        self.by_stage: dict[str, int] = {}
-        self.steps: list[int] = []
+    def __init__(self, read: Callable[[], Count]) -> None:
+        self._read, self._current, self._before = read, "other", Count()
+        self._last_step: Count | None = None
+        self.first = Count()
+        self.by_stage: dict[str, Count] = {}
+        self.steps: list[Count] = []
 
     def stage(self, name: str) -> None:
-        total = self._counter.get_total_flops()
-        self.by_stage[self._current] = self.by_stage.get(self._current, 0) + total - self._before
+        total = self._read()
+        self.by_stage[self._current] = self.by_stage.get(self._current, Count()) + total - self._before
         self._current, self._before, self._last_step = name, total, None
 
     def token(self) -> None:
-        total = self._counter.get_total_flops()
-        if self._last_step is not None:
+        total = self._read()
+        if self._last_step is None:
+            self.first += total - self._before
+        else:
             self.steps.append(total - self._last_step)
         self._last_step = total
 

@@ -11,37 +11,37 @@ from rich.table import Table
 from asr_scaling.record import RunRecord
 
 _MISSING = "–"
+_WORDY = ("model", "weights", "device", "length", "dataset", "energy", "status")
+FOOTNOTE = "±: the larger half of the 95 % interval; –: not available, the record says why."
 _WORDS = {"weights": "weights", "batch": "per batch", "length": "length"}
 """What the title says behind a value that is the same in every row."""
 
 
 def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
     """One row a point; what is the same in every row stands in the title, the first of the two
-    returned, and what no point has is left out.
+    returned, and what no point has is left out, as is the status where every point is ok.
 
-    A dash: this point has no such figure; the notes or the record say why.
+    ``FOOTNOTE`` says how to read the cells.
     """
     rows = [_identity(record) for record in records]
     varying = [key for key in rows[0] if key == "model" or len({row[key] for row in rows}) > 1]
     fixed = [f"{rows[0][key]} {_WORDS.get(key, '')}".strip() for key in rows[0] if key not in varying]
-    methods = sorted({record.tags.get("energy/method", "") for record in records} - {""})
     synthetic = any(record.dataset.get("synthetic") for record in records)
-    energy = f"J/utt.\n{', '.join(methods)}" if methods else "J/utt."
-    candidates = _columns(energy, "synthetic\nspeech" if synthetic else "")
+    candidates = _columns("synthetic\nspeech" if synthetic else "")
     columns = [(name, show) for name, show in candidates if any(show(record) != _MISSING for record in records)]
+    if any(record.status != "ok" for record in records):
+        columns.append(("status", _status))
     table = Table(
         header_style="bold",
         box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
+        show_edge=False,
+        padding=0,
     )
-    for key in varying:
-        table.add_column(key, justify="right" if key == "batch" else "left", no_wrap=True)
-    for heading, _ in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("status", no_wrap=True)
+    for heading in (*varying, *(heading for heading, _ in columns)):
+        words = heading in _WORDY  # where the terminal is narrow, words are folded and figures stay whole
+        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for record, row in zip(records, rows, strict=True):
-        table.add_row(*(escape(row[key]) for key in varying), *(show(record) for _, show in columns), _status(record))
+        table.add_row(*(escape(row[key]) for key in varying), *(show(record) for _, show in columns))
     return " · ".join(fixed), table
 
 
@@ -61,26 +61,40 @@ def notes(records: Iterable[RunRecord]) -> list[str]:
     return lines
 
 
-def _columns(energy: str, wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:
+def _columns(wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:
     return [
-        ("RTFx", _number("throughput/rtfx", 1, ".1f")),
-        ("p50\nms", _number("latency/p50_s", 1000, ".0f")),
-        ("1st tok\nms", _number("latency/first_token_s", 1000, ".0f")),
-        ("ms/tok", _number("latency/per_token_s", 1000, ".1f")),
-        (f"WER %\n{wer}", _number("quality/wer", 100, ".1f")),
-        ("RSS\nMB", _number("memory/peak_rss_bytes", 1e-6, ".0f")),
-        ("weights\nMB", _number("memory/weights_bytes", 1e-6, ".0f")),
-        (energy, _number("energy/per_sample_j", 1, ".1f")),
-        ("GFLOP\n/utt.", _number("flops/utterance", 1e-9, ".1f")),
+        ("RTFx", _number("throughput/rtfx", 1, 1)),
+        ("p50\nms", _number("latency/p50_s", 1000, 0)),
+        ("1st tok\nms", _number("latency/first_token_s", 1000, 0)),
+        ("ms/tok", _number("latency/per_token_s", 1000, 1)),
+        (f"WER %\n{wer}", _number("quality/wer", 100, 1)),
+        ("RSS\nMB", _number("memory/peak_rss_bytes", 1e-6, 0)),
+        ("weights\nMB", _number("memory/weights_bytes", 1e-6, 0)),
+        ("J/utt.", _number("energy/per_sample_j", 1, 1)),
+        ("energy", lambda record: escape(record.tags.get("energy/method", _MISSING))),
+        ("GFLOP\n/utt.", _number("flops/utterance", 1e-9, 1)),
     ]
 
 
-def _number(name: str, factor: float, form: str) -> Callable[[RunRecord], str]:
+def _number(name: str, factor: float, digits: int) -> Callable[[RunRecord], str]:
     def show(record: RunRecord) -> str:
-        value = record.values.get(name)
-        return _MISSING if value is None else format(value * factor, form)
+        value, interval = record.values.get(name), record.intervals.get(name)
+        if value is None:
+            return _MISSING
+        if interval is None:
+            return f"{value * factor:.{digits}f}"
+        half = interval.half(value) * factor
+        places = _places(half, digits)
+        return f"{value * factor:.{places}f}±{half:.{places}f}"
 
     return show
+
+
+def _places(half: float, digits: int) -> int:
+    """Decimals that show a digit or two of ``half``, at most three more than ``digits``."""
+    if round(half) >= 10:
+        return 0
+    return next((places for places in range(digits, digits + 4) if round(half, places)), digits)
 
 
 def _identity(record: RunRecord) -> dict[str, str]:

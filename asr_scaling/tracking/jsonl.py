@@ -29,7 +29,9 @@ class Jsonl:
         return name
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
-        """Append the record in one write, so that lines of two processes never mix."""
+        """Append the record in one write, so that lines of processes never mix. A round is no line: its point is."""
+        if record.round is not None:
+            return
         line = json.dumps({"sweep": parent, **record.to_json()}, allow_nan=False, ensure_ascii=False)
         try:
             with Path(self.path).open("ab", buffering=0) as file:
@@ -37,7 +39,7 @@ class Jsonl:
         except OSError as error:
             raise TrackingError(f"{self.path} can't be written ({error.strerror}).") from error
 
-    def close(self, parent: str, status: str) -> None:
+    def close(self, parent: str, status: str, documents: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         """Nothing to end."""
 
     @property

@@ -8,13 +8,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from asr_scaling.environment import environment
-from asr_scaling.errors import MissingExtraError, TrackingError
+from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
 from asr_scaling.record import RECORD_FILE, RunRecord
 
 _TIMEOUT_S = 5
@@ -44,23 +45,37 @@ class Mlflow:
             return str(run.info.run_id)
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
-        """One child run: params, all metrics in one batch, tags, dataset, hypotheses, artifacts, stage trace."""
+        """One child run: params, metrics (m, and m.low and m.high of its interval), tags, dataset, artifacts, trace."""
         with self._errors():
             client = self._client()
             experiment = self._experiment_id(client)
-            run = client.create_run(
-                experiment,
-                start_time=round(record.started_at * 1000),
-                run_name=record.name,
-                tags=_tags(record, parent),
-            )
+            name = record.name if record.round is None else f"{record.name} · round {record.round}"
+            start = round(record.started_at * 1000)
+            run = client.create_run(experiment, start, _tags(record, parent), name)
             self._fill(client, run.info.run_id, experiment, record, folder)
             client.set_terminated(run.info.run_id, _STATUS[record.status], round(record.ended_at * 1000))
 
-    def close(self, parent: str, status: str) -> None:
-        """End the parent run."""
+    def close(self, parent: str, status: str, documents: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """End the parent run; the documents become its artifacts."""
         with self._errors():
-            self._client().set_terminated(parent, status)
+            client = self._client()
+            for name, document in (documents or {}).items():
+                client.log_dict(parent, dict(document), name)
+            client.set_terminated(parent, status)
+
+    def records(self, run_id: str) -> list[RunRecord]:
+        """The record of a point's run, or those below a sweep's run in the order they began. TrackingError."""
+        if self.uri.startswith(("http://", "https://")):
+            self._check_server()
+        file = self.uri.removeprefix("sqlite:///").partition("?")[0]
+        if self.uri.startswith("sqlite:///") and not Path(file).exists():  # asking would create it
+            raise TrackingError(f"There is no MLflow database '{file}': name the store that has the run.")
+        with self._errors():
+            client = self._client()
+            run = client.get_run(run_id)
+            below = f"tags.mlflow.parentRunId = '{run_id}' and tags.asr_scaling.kind = 'point'"
+            runs = client.search_runs([run.info.experiment_id], below, max_results=50_000, order_by=["start_time ASC"])
+            return [record for found in (run, *runs) for record in _stored(client, found.info.run_id)]
 
     @property
     def hint(self) -> str:
@@ -75,7 +90,8 @@ class Mlflow:
 
         now = round(record.ended_at * 1000)
         params = [Param(key, str(value)[:_LONGEST_TAG]) for key, value in _flat(record.config)]
-        metrics = [Metric(name, value, now, 0) for name, value in record.values.items()]
+        ends = {f"{key}.{end}": value for key, i in record.intervals.items() for end, value in asdict(i).items()}
+        metrics = [Metric(name, value, now, 0) for name, value in (record.values | ends).items()]
         client.log_batch(run_id, metrics=metrics, params=params[:_MOST_PARAMS])
         for start in range(_MOST_PARAMS, len(params), _MOST_PARAMS):
             client.log_batch(run_id, params=params[start : start + _MOST_PARAMS])
@@ -104,6 +120,7 @@ class Mlflow:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         try:
             import mlflow
         except ModuleNotFoundError as error:
@@ -138,11 +155,18 @@ class Mlflow:
         """Whatever the store throws becomes one sentence."""
         try:
             yield
-        except (TrackingError, MissingExtraError):
+        except AsrScalingError:
             raise
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise TrackingError(f"MLflow at {_without_password(self.uri)} can't be used: {reason}") from error
+
+
+def _stored(client: Any, run_id: str) -> Iterator[RunRecord]:
+    """The record that a run has, if any: the run of a sweep has none."""
+    if any(found.path == RECORD_FILE for found in client.list_artifacts(run_id)):
+        with TemporaryDirectory() as scratch:
+            yield RunRecord.read(Path(client.download_artifacts(run_id, RECORD_FILE, scratch)))
 
 
 def _log_stages(experiment: str, run_id: str, record: RunRecord) -> None:
@@ -182,7 +206,7 @@ def _tags(record: RunRecord, parent: str | None) -> dict[str, str]:
     facts = record.system.get("facts", {})
     tags = {
         **_common_tags(record.environment),
-        "asr_scaling.kind": "point",
+        "asr_scaling.kind": "point" if record.round is None else "round",
         "asr_scaling.status": record.status,
         "model": str(record.system.get("model", {}).get("name", "")),
         "engine": str(record.system.get("engine", "")),

@@ -17,6 +17,7 @@ QUICK = (
     "pipeline.precision=null",
     "pipeline.min_iterations=3",
     "pipeline.warmup_seconds=0",
+    "sweep.selftest=false",
 )
 """A point that takes milliseconds."""
 

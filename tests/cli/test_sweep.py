@@ -145,4 +145,4 @@ def test_mlflow_keeps_what_a_killed_sweep_measured(tmp_path: Path, command_env: 
     points = [run for run in runs if run.data.tags["asr_scaling.kind"] == "point"]
     record = records(tmp_path)[0]
     assert [run.info.status for run in points] == ["FINISHED"]
-    assert points[0].data.metrics == record.values
+    assert record.values.items() <= points[0].data.metrics.items()

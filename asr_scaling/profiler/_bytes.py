@@ -1,0 +1,115 @@
+"""Bytes that operators read and write, counted while they run: weights apart from everything else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_OVERWRITE = {"copy_", "fill_", "zero_"}
+"""In-place operators that don't read what they overwrite."""
+_GATHER = {"embedding", "index", "index_select", "gather"}
+"""Operators that read of their first operand only what they return."""
+_SCATTER = {"index_put_", "_index_put_impl_", "index_copy_", "scatter_"}
+"""Operators that write to their first operand only what their last one holds."""
+
+
+def byte_counter(modules: Mapping[str, Any]) -> Any:
+    """A context manager with running totals: ``moved``, all bytes, and ``weights``, those of parameters and buffers.
+
+    As if every operator read its operands from memory once and wrote its results once: the traffic of a machine whose
+    caches hold one operator's tiles and nothing between operators. An operator whose results share the memory of its
+    operands and that writes nothing, a view, moves nothing, and neither does one that only allocates. Broadcast
+    dimensions (stride 0) and overlapping windows count the memory that is there. Whatever is computed from weights
+    alone (a weight norm, a cast) counts as weights: it does not grow with the batch.
+    """
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Counter(TorchDispatchMode):
+        supports_higher_order_operators = True
+
+        def __init__(self) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]
+            self.moved = self.weights = 0
+            self._weights = _Storages()
+            for module in modules.values():
+                self._weights.add((*module.parameters(), *module.buffers()))
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if hasattr(func, "_schema"):  # a higher-order operator has none; those inside it are seen one by one
+                self._count(func, args, kwargs or {}, result)
+            return result
+
+        def _count(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+            operands, results = _tensors((args, kwargs)), _tensors(result)
+            written = _written(func, args, kwargs)
+            shared = {_storage(tensor) for tensor in operands} if not written else set()
+            made = [tensor for tensor in results if _storage(tensor) not in shared]
+            if not made or "empty" in func.__name__ or torch.Tag.inplace_view in func.tags:
+                return
+            if operands and all(tensor in self._weights for tensor in operands):
+                self._weights.add(made)
+            moved = _moved(func.__name__.partition(".")[0], operands, made, written)
+            self.moved += sum(size for _, size in moved)
+            self.weights += sum(size for tensor, size in moved if tensor in self._weights)
+
+    return Counter()
+
+
+class _Storages:
+    """A set of memory blocks. Its weak references hold no memory, but keep the blocks' identities from being reused."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Any] = {}
+
+    def add(self, tensors: Iterable[Any]) -> None:
+        from torch.multiprocessing.reductions import StorageWeakRef
+
+        for tensor in tensors:
+            self._known[_storage(tensor)] = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+
+    def __contains__(self, tensor: Any) -> bool:
+        return _storage(tensor) in self._known
+
+
+def _moved(name: str, operands: list[Any], made: list[Any], written: set[int]) -> list[tuple[Any, int]]:
+    """Each operand read and each result written, with its bytes."""
+    if name in _SCATTER:
+        return [(tensor, _bytes(tensor)) for tensor in (*operands[1:], operands[-1])]
+    reads = [
+        (t, _bytes(t)) for t in operands if id(t) not in written or (name.endswith("_") and name not in _OVERWRITE)
+    ]
+    if name in _GATHER and reads:
+        reads[0] = (made[0], _bytes(made[0]))
+    return reads + [(tensor, _bytes(tensor)) for tensor in made]
+
+
+def _written(func: Any, args: Any, kwargs: Any) -> set[int]:
+    """Identities of the operands that the operator's schema says it writes to."""
+    found: set[int] = set()
+    for i, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            value = args[i] if i < len(args) else kwargs.get(argument.name)
+            found.update(id(tensor) for tensor in _tensors(value))
+    return found
+
+
+def _tensors(values: Any) -> list[Any]:
+    """Tensors with memory anywhere in ``values``, each once: an operand given twice is read once."""
+    import torch
+    from torch.utils._pytree import tree_leaves
+
+    found = {id(leaf): leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)}
+    return [tensor for tensor in found.values() if tensor.layout == torch.strided and tensor.numel()]
+
+
+def _storage(tensor: Any) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _bytes(tensor: Any) -> int:
+    """Distinct bytes behind a tensor."""
+    distinct = math.prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride)
+    return int(min(distinct * tensor.element_size(), tensor.untyped_storage().nbytes()))

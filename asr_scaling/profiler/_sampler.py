@@ -1,0 +1,231 @@
+"""What processor and GPU do while calls run, read a few times a second by a thread that knows its own cost."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from asr_scaling.caution import Caution, throttled
+from asr_scaling.errors import DeviceError
+from asr_scaling.noise import frequency_hz
+from asr_scaling.ports import Device
+from asr_scaling.profiler._nvml import handle, nvml
+from asr_scaling.record import Findings, Metric
+
+_CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal")
+"""Linux's drivers of processors' own sensors; a disk's or a power supply's temperature is not meant."""
+_SLOWED = {0x04: "power cap", 0x08: "hardware slowdown", 0x20: "heat", 0x40: "heat, by hardware", 0x80: "power brake"}
+"""Bits of NVML's clocks event reasons (nvml.h) that slow a GPU down; idle and clocks set by the user are none."""
+_CPU = ("utilisation/cpu_share", "utilisation/cpu_clock_hz", "utilisation/temperature_c")
+_GPU = {
+    "utilisation/gpu_share": "share",
+    "utilisation/gpu_clock_hz": "clock_hz",
+    "utilisation/gpu_temperature_c": "temperature_c",
+    "utilisation/gpu_power_w": "power_w",
+}
+_NOT_TOLD = "this machine does not tell"
+_NOT_TOLD_GPU = "this GPU does not tell"
+
+
+@dataclass(frozen=True)
+class GpuReading:
+    """A GPU at one moment; None where it doesn't tell. ``slowed``: what held its clock down."""
+
+    share: float | None = None
+    clock_hz: float | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
+    slowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The machine at one moment; None where it doesn't tell. ``cores``: core → seconds busy, and in all, since boot."""
+
+    cores: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    clock_hz: float | None = None
+    temperature_c: float | None = None
+    gpu: GpuReading | None = None
+
+
+def allowed_cores() -> list[int]:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def sampled_metrics() -> tuple[str, ...]:
+    """Every metric that the sampler can give here."""
+    cores = (f"utilisation/cpu{core}_share" for core in allowed_cores())
+    return (*_CPU, *cores, *_GPU, "utilisation/sampler_share")
+
+
+class Machine:
+    """Reads this machine and the GPU that ``device`` is, if it is one. ``no_gpu``: why there is no reading of one."""
+
+    def __init__(self, device: Device) -> None:
+        self._gpu: Any = None
+        self._allowed = allowed_cores()
+        self.no_gpu = "the system does not run on a GPU"
+        if device.kind == "cuda":
+            try:
+                self._gpu = handle(device.torch_name)
+            except DeviceError as error:
+                self.no_gpu = str(error)
+
+    def read(self) -> Reading:
+        """One reading: about a millisecond, and as much again for a GPU."""
+        every = dict(enumerate(psutil.cpu_times(percpu=True)))
+        cores = {core: _busy_and_all(every[core]) for core in self._allowed if core in every}
+        return Reading(cores, frequency_hz(), _temperature_c(), None if self._gpu is None else _gpu(self._gpu))
+
+    def close(self) -> None:
+        """Shut NVML down. May be called twice."""
+        if self._gpu is not None:
+            self._gpu = None
+            nvml().nvmlShutdown()
+
+
+def _busy_and_all(times: Any) -> tuple[float, float]:
+    """Time stolen by the hypervisor is not busy; a guest's time is in user time already (proc(5))."""
+    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return total - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "steal", 0.0), total
+
+
+def _temperature_c() -> float | None:
+    read = getattr(psutil, "sensors_temperatures", None)
+    found = read() if read is not None else {}
+    return max((sensor.current for name in _CPU_SENSORS for sensor in found.get(name, ())), default=None)
+
+
+def _gpu(gpu: Any) -> GpuReading:
+    pynvml = nvml()
+
+    def asked(function: str, *arguments: Any) -> Any:
+        try:
+            return getattr(pynvml, function)(gpu, *arguments)
+        except (pynvml.NVMLError, AttributeError):  # an older GPU, a slice of one, an older package
+            return None
+
+    rates = asked("nvmlDeviceGetUtilizationRates")
+    clock_mhz, milliwatts = asked("nvmlDeviceGetClockInfo", pynvml.NVML_CLOCK_SM), asked("nvmlDeviceGetPowerUsage")
+    reasons = asked("nvmlDeviceGetCurrentClocksEventReasons")
+    if reasons is None:
+        reasons = asked("nvmlDeviceGetCurrentClocksThrottleReasons")  # its name before CUDA 12.2
+    return GpuReading(
+        share=None if rates is None else rates.gpu / 100,
+        clock_hz=None if clock_mhz is None else clock_mhz * 1e6,
+        temperature_c=asked("nvmlDeviceGetTemperature", pynvml.NVML_TEMPERATURE_GPU),
+        power_w=None if milliwatts is None else milliwatts / 1000,
+        slowed=tuple(name for bit, name in _SLOWED.items() if (reasons or 0) & bit),
+    )
+
+
+class Sampler:
+    """Calls ``read`` from a thread while the block runs: once before it, ``hz`` times a second, once after it.
+
+    ``share``: the thread's processor time over its wall time. ``error``: why it stopped early, None if it didn't.
+    The thread has ended when the block has.
+    """
+
+    def __init__(self, read: Callable[[], Reading], hz: float) -> None:
+        self.readings: list[Reading] = []
+        self.share: float | None = None
+        self.error: str | None = None
+        self._read, self._period_s = read, 1 / hz
+        self._begun, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="asr_scaling sampler", daemon=True)
+
+    def __enter__(self) -> Sampler:
+        self._thread.start()
+        try:
+            self._begun.wait()  # the counters' first reading lies before the first call
+        except BaseException:  # Ctrl-C: nobody else would end the thread
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        wall, own = time.perf_counter(), time.thread_time()
+        try:
+            self.readings.append(self._read())
+            self._begun.set()
+            while not self._stop.wait(self._period_s):
+                self.readings.append(self._read())
+            self.readings.append(self._read())
+        except Exception as failure:  # a driver or a sensor that is gone: a reason, never an accident of the calls
+            self.error = f"reading the machine failed: {type(failure).__name__}: {failure}"
+        finally:
+            self._begun.set()
+            self.share = (time.thread_time() - own) / max(time.perf_counter() - wall, 1e-9)
+
+
+def summarise(readings: Sequence[Reading], no_gpu: str) -> Findings:
+    """Shares from the first to the last reading, means of clocks and power, the highest temperature, throttling.
+
+    The first reading lies before the pass and is only the base of the counters.
+    """
+    metrics, unavailable = _shares(readings[0].cores, readings[-1].cores)
+    during = readings[1:]
+    values = {
+        "utilisation/cpu_clock_hz": [reading.clock_hz for reading in during],
+        "utilisation/temperature_c": [reading.temperature_c for reading in during],
+    }
+    gpus = [reading.gpu for reading in during if reading.gpu is not None]
+    values |= {name: [getattr(gpu, attribute) for gpu in gpus] for name, attribute in _GPU.items()}
+    for name, found in values.items():
+        known = [value for value in found if value is not None]
+        if known:
+            most = max(known) if name.endswith("_c") else statistics.fmean(known)
+            metrics.append(Metric(name, most, len(known)))
+        elif name in _GPU:
+            unavailable[name] = _NOT_TOLD_GPU if gpus else no_gpu
+        else:
+            unavailable[name] = _NOT_TOLD
+    return Findings(tuple(metrics), unavailable, _slowed(gpus))
+
+
+_Cores = Mapping[int, tuple[float, float]]
+
+
+def _shares(first: _Cores, last: _Cores) -> tuple[list[Metric], dict[str, str]]:
+    metrics, unavailable, shares = list[Metric](), dict[str, str](), list[float]()
+    for core in allowed_cores():
+        name = f"utilisation/cpu{core}_share"
+        (busy, total), (busy_then, total_then) = last.get(core, (0.0, 0.0)), first.get(core, (0.0, 0.0))
+        if total > total_then:
+            shares.append(min(1.0, max(0.0, busy - busy_then) / (total - total_then)))
+            metrics.append(Metric(name, shares[-1], 1))
+        else:
+            unavailable[name] = "the core's counters did not move: raise profiler.utilisation.seconds"
+    if shares:
+        metrics.append(Metric("utilisation/cpu_share", statistics.fmean(shares), len(shares)))
+    else:
+        unavailable["utilisation/cpu_share"] = "no core's counters moved: raise profiler.utilisation.seconds"
+    return metrics, unavailable
+
+
+def _slowed(gpus: Sequence[GpuReading]) -> tuple[Caution, ...]:
+    found = Counter(reason for gpu in gpus for reason in gpu.slowed)
+    if not found:
+        return ()
+    return (throttled(", ".join(f"{reason} in {n} of {len(gpus)} readings of the GPU" for reason, n in found.items())),)

@@ -1,0 +1,203 @@
+"""How much of the machine the timed calls used, what bounds them, and what the machine did meanwhile."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+
+from asr_scaling.caution import throttled
+from asr_scaling.errors import ConfigError
+from asr_scaling.noise import read_counters
+from asr_scaling.peaks import DTYPES, Peaks, peaks
+from asr_scaling.pipeline import Session
+from asr_scaling.ports import Phase
+from asr_scaling.profiler._sampler import Machine, Sampler, sampled_metrics, summarise
+from asr_scaling.record import Findings, Metric, Sample
+from asr_scaling.stats import ratio_interval
+from asr_scaling.workload import AudioBatch
+
+MOST_HZ = 10
+_RATES = tuple(f"utilisation/{kind}{part}" for kind in ("mfu", "membw") for part in ("", "_encoder", "_decoder"))
+_ROOFLINE = ("roofline/encoder_intensity", "roofline/decoder_intensity", "roofline/ridge")
+_PEAKS = ("peak/flop_per_s", "peak/byte_per_s")
+_NO_MODULES = "the engine shows no torch modules whose operations could be counted"
+_NO_COUNTS = "needs counted FLOPs and bytes: put flops before utilisation in profiler=[…]"
+_NO_STEPS = "the model does not decode step by step"
+_NO_CALLS = "the timed pass has no call on the batch with the longest utterance: raise pipeline.max_seconds"
+_SHRINKS = (
+    "utterances of several windows leave the batch as they end, so the operations of a call are not known: set batch=1"
+)
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """``seconds``: length of the pass in which the machine is read ``hz`` times a second, at most 10.
+
+    A call longer than twice ``seconds`` is not sampled, so that slow points cost nothing.
+    """
+
+    seconds: float = 2.0
+    hz: float = 5
+    name: str = field(default="utilisation", init=False)
+    phase: Phase = field(default="disturbing", init=False)
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise ConfigError(f"profiler.utilisation.seconds must be more than 0; got {self.seconds}.")
+        if not 0 < self.hz <= MOST_HZ:
+            raise ConfigError(f"profiler.utilisation.hz must be above 0 and at most {MOST_HZ}; got {self.hz}.")
+
+    def measure(self, session: Session) -> Findings:
+        """Utilisation of the timed calls, and the machine while it runs them again."""
+        used, sampled = utilisation(session), self._sampled(session)
+        return Findings(
+            (*used.metrics, *sampled.metrics),
+            {**used.unavailable, **sampled.unavailable},
+            (*used.cautions, *sampled.cautions),
+            used.tags,
+        )
+
+    def _sampled(self, session: Session) -> Findings:
+        typical_s = statistics.median([sample.total_s for sample in session.samples] or [0.0])
+        if typical_s > 2 * self.seconds:
+            reason = f"one call takes {typical_s:.1f} s: raise profiler.utilisation.seconds to {math.ceil(typical_s)}"
+            return Findings(unavailable=dict.fromkeys(sampled_metrics(), reason))
+        machine, before = Machine(session.device), read_counters().throttled
+        try:
+            with Sampler(machine.read, self.hz) as sampler:
+                self._pass(session)
+        finally:
+            machine.close()
+        share = (Metric("utilisation/sampler_share", sampler.share, 1),) if sampler.share is not None else ()
+        if sampler.error is not None:
+            names = [name for name in sampled_metrics() if name != "utilisation/sampler_share"]
+            return Findings(share, dict.fromkeys(names, sampler.error))
+        found = summarise(sampler.readings, machine.no_gpu)
+        cautions, after = found.cautions, read_counters().throttled
+        if before is not None and after is not None and after > before:
+            cautions = (*cautions, throttled(f"{after - before} thermal events of the processor"))
+        return Findings((*found.metrics, *share), found.unavailable, cautions)
+
+    def _pass(self, session: Session) -> None:
+        start = time.perf_counter()
+        for batch in cycle(session.batches):
+            session.transcribe(batch)
+            spent = time.perf_counter() - start
+            session.progress.advance(min(1.0, spent / self.seconds))
+            if spent >= self.seconds:
+                return
+
+
+def utilisation(session: Session) -> Findings:
+    """MFU, memory bandwidth and roofline of the timed calls on the longest utterance's batch; peaks measured on need.
+
+    MFU: Chowdhery et al. 2022, PaLM, appendix B. Roofline: Williams, Waterman & Patterson 2009.
+    """
+    reason, dtype = None, session.system.facts.dtype
+    if not session.system.modules:
+        reason = _NO_MODULES
+    elif _work(session.values, "encoder") is None:
+        reason = _NO_COUNTS
+    elif dtype not in DTYPES:
+        reason = f"no peak is measured in {dtype}: choose engine.dtype of {', '.join(DTYPES)}"
+    if reason is None:
+        try:
+            peak, cautions = peaks(session.device, dtype)
+        except (RuntimeError, MemoryError, OSError) as error:  # no kernel for the dtype, too little memory, a full disk
+            reason = f"the machine's peaks can't be measured: {type(error).__name__}: {error}"
+    if reason is not None:
+        return Findings(unavailable=dict.fromkeys((*_RATES, *_ROOFLINE, *_PEAKS), reason))
+    batch = _batch_of_longest(session)
+    rates, roofline = _rates(session, batch, peak), _roofline(session.values, len(batch), peak)
+    known = (Metric("peak/flop_per_s", peak.flop_per_s), Metric("peak/byte_per_s", peak.byte_per_s))
+    return Findings(
+        (*rates.metrics, *roofline.metrics, *known),
+        {**rates.unavailable, **roofline.unavailable},
+        cautions,
+        roofline.tags,
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage costs one utterance: operations, bytes of activations, and of weights, read once for a batch."""
+
+    flops: float = 0.0
+    activations: float = 0.0
+    weights: float = 0.0
+
+    def of(self, size: int) -> tuple[float, float]:
+        """Operations and bytes of a batch of ``size``."""
+        return size * self.flops, self.weights + size * self.activations
+
+
+def _work(values: Mapping[str, float], stage: str) -> Work | None:
+    names = f"flops/{stage}", f"bytes/{stage}", f"bytes/{stage}_weights"
+    if not all(name in values for name in names):
+        return None
+    flops, moved, weights = (values[name] for name in names)
+    return Work(flops, moved - weights, weights)
+
+
+def _batch_of_longest(session: Session) -> AudioBatch:
+    """The batch that every utterance is padded in to the one whose operations were counted."""
+    longest = max(session.workload.utterances, key=lambda utterance: utterance.duration_s)
+    return next(batch for batch in session.batches if longest in batch.utterances)
+
+
+def _rates(session: Session, batch: AudioBatch, peak: Peaks) -> Findings:
+    """Work over time at the peak, for the whole call, the encoder's stage, and the decoding steps after the first."""
+    ids = tuple(utterance.id for utterance in batch.utterances)
+    samples = [sample for sample in session.samples if sample.utterances == ids]
+    window_s, longest_s = session.model.window_s, max(utterance.duration_s for utterance in batch.utterances)
+    if not samples:
+        return Findings(unavailable=dict.fromkeys(_RATES, _NO_CALLS))
+    if window_s is not None and longest_s > window_s and len(batch) > 1:
+        return Findings(unavailable=dict.fromkeys(_RATES, _SHRINKS))
+    metrics, unavailable = list[Metric](), dict[str, str]()
+    for part, done in _done(session.values, len(batch), samples).items():
+        for kind, most, i in (("mfu", peak.flop_per_s, 0), ("membw", peak.byte_per_s, 1)):
+            name = f"utilisation/{kind}{part}"
+            work, time_s = [row[i] for row in done], [row[2] * most for row in done]
+            if sum(work) and sum(time_s):
+                metrics.append(Metric(name, sum(work) / sum(time_s), len(done), ratio_interval(work, time_s)))
+            else:
+                unavailable[name] = _NO_STEPS if part == "_decoder" else "the engine marks no stage 'encoder'"
+    return Findings(tuple(metrics), unavailable)
+
+
+_Done = list[tuple[float, float, float]]
+"""For each call operations, bytes and seconds."""
+
+
+def _done(values: Mapping[str, float], size: int, samples: Sequence[Sample]) -> dict[str, _Done]:
+    nothing = Work()
+    encoder, first, step = (_work(values, stage) or nothing for stage in ("encoder", "decoder_first", "decoder_step"))
+    encoded, began, stepped = encoder.of(size), first.of(size), step.of(size)
+    rows: dict[str, _Done] = {"": [], "_encoder": [], "_decoder": []}
+    for sample in samples:
+        n = len(sample.step_s)
+        whole = [a + b + n * c for a, b, c in zip(encoded, began, stepped, strict=True)]
+        rows[""].append((whole[0], whole[1], sample.total_s))
+        rows["_encoder"].append((*encoded, sample.stages.get("encoder", 0.0)))
+        rows["_decoder"].append((n * stepped[0], n * stepped[1], sum(sample.step_s)))
+    return rows
+
+
+def _roofline(values: Mapping[str, float], size: int, peak: Peaks) -> Findings:
+    """Operations per byte at this batch size, and on which side of the ridge they lie."""
+    metrics, unavailable = [Metric("roofline/ridge", peak.ridge)], {}
+    tags: dict[str, str] = {}
+    for part, stage in (("encoder", "encoder"), ("decoder", "decoder_step")):
+        name, work = f"roofline/{part}_intensity", _work(values, stage)
+        flops, moved = (0.0, 0.0) if work is None else work.of(size)
+        if not moved:
+            unavailable[name] = _NO_STEPS if part == "decoder" else "its operators moved no bytes"
+            continue
+        metrics.append(Metric(name, flops / moved))
+        tags[f"roofline/{part}"] = "compute" if flops / moved > peak.ridge else "memory"
+    return Findings(tuple(metrics), unavailable, tags=tags)

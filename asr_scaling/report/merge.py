@@ -1,0 +1,145 @@
+"""The rounds of an interleaved sweep made whole: one record a point, its figures computed anew from all samples."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from asr_scaling.caution import rounds_missing
+from asr_scaling.noise import by_input
+from asr_scaling.profiler.latency import summarise
+from asr_scaling.record import ROUNDS_FOLDER, Metric, RunRecord
+from asr_scaling.stats import mean_interval, noise_floor
+
+_LATENCY, _FLOOR = "latency/mean_s", "noise/latency_floor"
+_COMBINED: Mapping[str, Callable[[list[float]], float]] = {
+    **dict.fromkeys(("energy/windows", "energy/total_j", "energy/cpu_j", "energy/memory_j", "energy/gpu_j"), sum),
+    "workload/warmup_iterations": sum,
+    "energy/ticks": min,
+    **dict.fromkeys(("workload/audio_s", "workload/processed_audio_s", "workload/repeated_utterances"), max),
+}
+"""Totals, bounds and coverage, of which a mean over rounds would be wrong."""
+Found = tuple[Path, RunRecord]
+"""A record and the path of its ``record.json``."""
+
+
+def rounds_by_place(found: Sequence[Found]) -> dict[Path, list[Found]]:
+    """Folder where a point's whole record belongs → the rounds of that point."""
+    places: dict[Path, list[Found]] = {}
+    for path, record in found:
+        place = _place(path, record)
+        if place is not None:
+            places.setdefault(place, []).append((path, record))
+    return places
+
+
+def whole_points(found: Sequence[Found]) -> list[RunRecord]:
+    """One record a point, in the order found: rounds stand aside for their point, or are merged where it is missing."""
+    places, there = rounds_by_place(found), {path.parent for path, record in found if record.round is None}
+    points = []
+    for path, record in found:
+        place = _place(path, record)
+        if place is None:
+            points.append(record)
+        elif place not in there:
+            there.add(place)
+            points.append(merge([each for _, each in places[place]]))
+    return points
+
+
+def merge(rounds: Sequence[RunRecord]) -> RunRecord:
+    """The rounds of one point as one record.
+
+    Samples and repeats follow one another in the order they were taken; latency, stages, throughput and the noise
+    floor are computed anew from all samples, figures with repeats are the mean of all of these. Any other figure is the
+    mean over the rounds that have it, with Student's interval over them, or the one figure of the only round that has
+    it. A round that failed makes the point failed; what the others measured stays.
+    """
+    ordered = sorted(rounds, key=lambda record: (record.round or 0, record.started_at))
+    first = ordered[0]
+    metrics, unavailable = _figures(ordered)
+    bad = next((record for record in ordered if record.status != "ok"), None)
+    cautions = dict.fromkeys(caution for record in ordered for caution in record.cautions)
+    asked = int(first.config.get("sweep", {}).get("rounds", len(ordered)))
+    if len(ordered) < asked:
+        cautions[rounds_missing(len(ordered), asked)] = None
+    return replace(
+        max(ordered, key=lambda record: (bool(record.transcripts), bool(record.system))),
+        name=first.name,
+        status=bad.status if bad else "ok",
+        reason=f"round {bad.round}: {bad.reason}" if bad else None,
+        config=_without_round(first.config),
+        environment=first.environment,
+        samples=tuple(sorted((s for record in ordered for s in record.samples), key=lambda s: s.started_at)),
+        metrics=metrics,
+        unavailable=unavailable,
+        cautions=tuple(cautions),
+        tags=_tags(ordered) | {"sweep/rounds": str(len(ordered))},
+        artifacts=tuple(dict.fromkeys(name for record in ordered for name in record.artifacts)),
+        repeats=_repeats(ordered),
+        job_s={key: sum(r.job_s.get(key, 0.0) for r in ordered) for record in ordered for key in record.job_s},
+        started_at=min(record.started_at for record in ordered),
+        ended_at=max(record.ended_at for record in ordered),
+    )
+
+
+def _place(path: Path, record: RunRecord) -> Path | None:
+    """<sweep>/<point> for <sweep>/rounds/<k>/<point>/record.json; None for a record that is no round."""
+    parts = path.parts
+    for i in range(len(parts) - 3, -1, -1):
+        if record.round is not None and parts[i : i + 2] == (ROUNDS_FOLDER, str(record.round)):
+            return Path(*parts[:i], *parts[i + 2 : -1])
+    return None
+
+
+def _figures(rounds: Sequence[RunRecord]) -> tuple[tuple[Metric, ...], dict[str, str]]:
+    """Metrics, and the reasons of those that no round could give."""
+    rows: dict[str, list[Metric]] = {}
+    unavailable: dict[str, str] = {}
+    for record in rounds:
+        for metric in record.metrics:
+            rows.setdefault(metric.name, []).append(metric)
+        for name, why in record.unavailable.items():
+            unavailable.setdefault(name, why)
+    repeats = _repeats(rounds)
+    metrics = {name: _mean(name, found, repeats.get(name, ())) for name, found in rows.items()}
+    samples = sorted((sample for record in rounds for sample in record.samples), key=lambda sample: sample.started_at)
+    if samples and _LATENCY in metrics:
+        anew = summarise(samples)
+        metrics = {name: metric for name, metric in metrics.items() if name not in anew.unavailable}
+        metrics |= {metric.name: metric for metric in anew.metrics}
+        unavailable |= anew.unavailable
+    floor = noise_floor(list(by_input(samples).values()))
+    if floor is not None:
+        metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))
+    return tuple(metrics.values()), {name: why for name, why in unavailable.items() if name not in metrics}
+
+
+def _mean(name: str, found: Sequence[Metric], repeats: Sequence[float]) -> Metric:
+    values = [metric.value for metric in found]
+    if name in _COMBINED:
+        return Metric(name, _COMBINED[name](values), sum(metric.n or 0 for metric in found) or None)
+    if len(found) > 1 and repeats:
+        return Metric(name, statistics.fmean(repeats), len(repeats), mean_interval(repeats))
+    if len(set(values)) == 1:
+        return found[0]
+    return Metric(name, statistics.fmean(values), len(values), mean_interval(values))
+
+
+def _repeats(rounds: Sequence[RunRecord]) -> dict[str, tuple[float, ...]]:
+    names = dict.fromkeys(name for record in rounds for name in record.repeats)
+    return {name: tuple(value for record in rounds for value in record.repeats.get(name, ())) for name in names}
+
+
+def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
+    """Where rounds say different things, all of them."""
+    names = dict.fromkeys(name for record in rounds for name in record.tags)
+    return {name: ", ".join(dict.fromkeys(r.tags[name] for r in rounds if name in r.tags)) for name in names}
+
+
+def _without_round(config: Mapping[str, object]) -> dict[str, object]:
+    sweep = config.get("sweep")
+    own = {key: value for key, value in sweep.items() if key != "round"} if isinstance(sweep, Mapping) else sweep
+    return {**config, "sweep": own}

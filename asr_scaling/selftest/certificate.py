@@ -1,0 +1,138 @@
+"""The self-test's result as a certificate: of one machine and installation, kept for a day, stored with every sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.cache import cache_dir, write_atomic
+from asr_scaling.environment import environment
+from asr_scaling.selftest import Check, overall
+
+Certificate = Mapping[str, Any]
+SCHEMA = 1
+FILE = "certificate.json"
+MAX_AGE_S = 24 * 3600.0
+TIMEOUT_S = 180.0
+_KEY = ("host", "cpu", "python", "versions", "commit")
+"""What a certificate is of: another one of these needs another certificate."""
+_CHECK = tuple(key.name for key in fields(Check))
+_VERBS = {"fail": "failed", "warn": "warns"}
+_AGAIN = "python -m asr_scaling.selftest"
+
+
+def certificate(checks: Sequence[Check], seconds: float) -> Certificate:
+    """What the checks found, now and here, as plain JSON values."""
+    found = {"schema": SCHEMA, "at": _now(), "status": overall(checks), "seconds": seconds, "of": _of()}
+    return found | {"checks": [asdict(check) for check in checks]}
+
+
+def keep(found: Certificate) -> None:
+    """Put ``found`` where later sweeps look for it. OSError."""
+    write_atomic(_path(), to_bytes(found))
+
+
+def to_bytes(found: Certificate) -> bytes:
+    """``found`` as a JSON file."""
+    return json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False).encode()
+
+
+def fresh() -> Certificate | None:
+    """The kept certificate of this machine and installation; None when it is over a day old, damaged or not there."""
+    try:
+        found = _read(_path())
+        age_s = (datetime.now(UTC) - datetime.fromisoformat(found["at"])).total_seconds()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if found["of"] == _of() and 0 <= age_s <= MAX_AGE_S else None
+
+
+def obtain(say: Callable[[str], None], make: Callable[[Path], str] | None = None) -> Certificate:
+    """The fresh certificate, or a new one, made in a process of its own so that this one's memory stays clean.
+
+    ``make`` writes one to a path, or returns why it couldn't. One that can't be made is a failed certificate with the
+    reason.
+    """
+    if (found := fresh()) is not None:
+        return found
+    say("self-test (once a day, about 20 s) …")
+    made = _made(make or _make)
+    if not isinstance(made, str):
+        return made
+    return {"schema": SCHEMA, "at": _now(), "status": "fail", "of": _of(), "reason": made, "checks": []}
+
+
+def _made(make: Callable[[Path], str]) -> Certificate | str:
+    with tempfile.TemporaryDirectory(prefix="asr_scaling-") as scratch:
+        path = Path(scratch) / FILE
+        try:
+            said = make(path)
+            return _read(path) if path.exists() else said
+        except subprocess.TimeoutExpired:
+            return f"it did not end within {TIMEOUT_S:g} s"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"{type(error).__name__}: {error}"
+
+
+def summary(found: Certificate) -> dict[str, Any]:
+    """What every record says of it: status, time, and the noise floor where one was measured."""
+    brief = {"status": found["status"], "at": found["at"]}
+    floors = [values["noise_floor"] for check in found["checks"] if "noise_floor" in (values := check["values"])]
+    return brief | ({"noise_floor": floors[0]} if floors else {})
+
+
+def remarks(found: Certificate) -> list[str]:
+    """One line about what did not pass; none when everything did."""
+    if "reason" in found:
+        return [f"The self-test could not be run ({found['reason']}): try  {_AGAIN}"]
+    bad = [c for status in ("fail", "warn") for c in found["checks"] if c["status"] == status]
+    if not bad:
+        return []
+    said = "; ".join(f"{c['name']} {_VERBS[c['status']]} ({c['figure']})" for c in bad)
+    return [f"Self-test of {found['at'][:16].replace('T', ' ')} UTC: {said}. Advice, and a new one:  {_AGAIN}"]
+
+
+def _make(path: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "asr_scaling.selftest", "--json", str(path)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    return f"it ended with {done.returncode}: {last}"
+
+
+def _read(path: Path) -> Certificate:
+    """A whole certificate; OSError, ValueError, KeyError or TypeError for anything else."""
+    found = json.loads(path.read_bytes())
+    if found["schema"] != SCHEMA:
+        raise ValueError(f"certificate schema {found['schema']}")
+    checks = [Check(**{key: check[key] for key in _CHECK}) for check in found["checks"]]
+    if found["status"] != overall(checks) or not found["of"] or not datetime.fromisoformat(found["at"]).tzinfo:
+        raise ValueError("a damaged certificate")
+    return dict(found)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _of() -> dict[str, Any]:
+    facts = environment()
+    return {key: facts[key] for key in _KEY}
+
+
+def _path() -> Path:
+    key = hashlib.sha256(json.dumps(_of(), sort_keys=True).encode()).hexdigest()[:16]
+    return cache_dir("selftest") / f"{key}.json"

@@ -1,0 +1,23 @@
+"""Hydra looks for sweepers in the namespace ``hydra_plugins`` and nowhere else, so this one lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from omegaconf import OmegaConf
+
+
+class RoundsSweeper(BasicSweeper):
+    """Hydra's own sweeper; with ``sweep.interleave=true`` it launches every point once a round, each round shuffled."""
+
+    def split_arguments(self, overrides: list, max_batch_size: int | None) -> list[list[Sequence[str]]]:
+        """Batches of jobs. Hydra declares this static and calls it on the sweeper, whose options are needed here."""
+        from asr_scaling.rounds import Rounds
+        from asr_scaling.sweep import options
+
+        (jobs,) = BasicSweeper.split_arguments(overrides, None)
+        if rounds := Rounds.of(options(self.config)):
+            pattern = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)["subdir"]
+            jobs = rounds.jobs(jobs, pattern)
+        return list(self.split_overrides_to_chunks(jobs, max_batch_size))

@@ -1,0 +1,426 @@
+"""Two records compared: what is paired with what, changes and verdicts to the digit, refusals, and gates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_scaling.caution import busy_machine
+from asr_scaling.compare.blocks import paired_blocks
+from asr_scaling.compare.gate import Gate
+from asr_scaling.compare.verdict import ENERGY, LATENCY, MEMORY, NO_DIFFERENCE, RTFX, WER, Comparison, Row, compare
+from asr_scaling.errors import ConfigError
+from asr_scaling.profiler.latency import summarise
+from asr_scaling.record import Metric, RunRecord, Sample
+from asr_scaling.stats import Interval
+
+HOST = {"host": "vm", "cpu": "EPYC", "cpu_cores": 2, "versions": {"torch": "2.13"}, "commit": "aaa"}
+CPU, GPU = {"kind": "cpu"}, {"kind": "cuda", "gpu": "H200", "uuid": "GPU-1"}
+Call = tuple[Sequence[int], float]
+
+
+def call(numbers: Sequence[int], seconds: float) -> Sample:
+    """One call on utterances u0, u1 …, which last 1, 2 … seconds."""
+    audio_s = float(sum(number + 1 for number in numbers))
+    return Sample(tuple(f"u{number}" for number in numbers), audio_s, audio_s, seconds, {"other": seconds})
+
+
+def rounds(size: int, times: Sequence[float], utterances: int = 8, repeats: int = 2) -> list[Sample]:
+    """All batches of ``size`` again and again, the last filled up; ``times``: of each batch."""
+    filled = [i % utterances for i in range(len(times) * size)]
+    batches = [filled[i : i + size] for i in range(0, len(filled), size)]
+    return [call(batch, time) for _ in range(repeats) for batch, time in zip(batches, times, strict=True)]
+
+
+def point(samples: Sequence[Sample], floor: float | None = 0.01, **changes: Any) -> RunRecord:
+    metrics = (*summarise(samples).metrics, *changes.pop("metrics", ()))
+    if floor is not None:
+        metrics = (*metrics, Metric("noise/latency_floor", floor))
+    plain = RunRecord("tiny", "ok", {}, {**HOST, "device": CPU}, samples=tuple(samples), metrics=metrics)
+    plain = replace(plain, scope="in memory to text", dataset={"name": "demo", "digest": "d" * 40})
+    return replace(plain, **changes)
+
+
+def row(a: RunRecord, b: RunRecord, metric: str) -> Row:
+    return compare(a, b, also=[metric]).row(metric)
+
+
+EIGHT = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+SLOWER = [1.1 * time for time in EIGHT]
+
+
+class TestTimes:
+    def test_every_utterance_takes_a_tenth_longer(self):
+        a, b = point(rounds(1, EIGHT)), point(rounds(1, SLOWER))
+        latency, rtfx = row(a, b, LATENCY), row(a, b, RTFX)
+        assert (latency.a, latency.b) == (a.values[LATENCY], b.values[LATENCY])
+        assert latency.relative == pytest.approx(0.1)
+        assert latency.absolute == pytest.approx(0.1 * a.values[LATENCY])
+        assert latency.interval is not None
+        assert (latency.interval.low, latency.interval.high) == pytest.approx((0.1, 0.1))
+        assert rtfx.relative == pytest.approx(1 / 1.1 - 1)
+        assert (latency.verdict, rtfx.verdict) == ("slower", "slower")
+        assert (row(b, a, LATENCY).verdict, row(b, a, RTFX).verdict) == ("faster", "faster")
+
+    @pytest.mark.parametrize(("ours", "theirs", "verdict"), [(0.0, 0.11, NO_DIFFERENCE), (0.0, 0.09, "slower")])
+    def test_the_larger_noise_floor_counts(self, ours: float, theirs: float, verdict: str):
+        a, b = point(rounds(1, EIGHT), ours), point(rounds(1, SLOWER), theirs)
+        assert compare(a, b).floor == theirs
+        assert [row(a, b, LATENCY).verdict, row(a, b, RTFX).verdict] == [verdict, verdict]
+        opposite = {"slower": "faster"}.get(verdict, verdict)
+        assert [row(b, a, LATENCY).verdict, row(b, a, RTFX).verdict] == [opposite, opposite]
+
+    def test_an_interval_around_zero_is_no_difference(self):
+        mixed = [time * (1.1 if i % 2 else 0.9) for i, time in enumerate(EIGHT)]
+        assert row(point(rounds(1, EIGHT), 0.0), point(rounds(1, mixed), 0.0), LATENCY).verdict == NO_DIFFERENCE
+
+    def test_an_unknown_floor_is_said(self):
+        a, b = point(rounds(1, EIGHT)), point(rounds(1, SLOWER), floor=None)
+        assert "No noise floor known for B." in compare(a, b).notes
+        assert "No noise floor known for A and B." in compare(b, b).notes
+
+    def test_too_few_calls(self):
+        a, b = point(rounds(8, [1.0], repeats=5)), point(rounds(8, [3.0], repeats=5))
+        found = row(a, b, LATENCY)
+        assert (found.verdict, found.interval) == ("can't tell: too few calls", None)
+        assert found.relative == pytest.approx(2.0)
+        assert found.absolute is None  # five calls bound no median
+
+    def test_one_block_of_six_calls_is_judged(self):
+        a, b = point(rounds(8, [1.0], repeats=6)), point(rounds(8, [3.0], repeats=6))
+        assert row(a, b, LATENCY).verdict == "slower"
+        assert any("about this very speech" in note for note in compare(a, b).notes)
+
+    def test_batching_makes_utterances_wait_and_calls_cheaper(self):
+        a, b = point(rounds(1, [0.4] * 16, 16)), point(rounds(8, [1.6, 1.6], 16, repeats=3))
+        found = compare(a, b)
+        assert (found.blocks, found.utterances) == (2, 16)
+        assert found.row(LATENCY).relative == pytest.approx(1.6 / 0.4 - 1)
+        assert found.row(RTFX).relative == pytest.approx(16 * 0.4 / 3.2 - 1)
+        assert found.row(RTFX).relative == pytest.approx(b.values[RTFX] / a.values[RTFX] - 1)
+
+
+class TestBlocks:
+    def test_batch_1_against_8(self):
+        first, second = paired_blocks(rounds(1, [float(i) for i in range(1, 17)], 16), rounds(8, [4.0, 8.0], 16))
+        assert first.utterances == {f"u{i}" for i in range(8)}
+        assert first.wait_a == pytest.approx((4.5, 4.5))  # the mean of 1 … 8
+        assert first.wait_b == (4.0, 4.0)
+        assert first.work_a == pytest.approx((36.0, 36.0))
+        assert second.work_b == (8.0, 8.0)
+
+    def test_a_batch_filled_up_joins_its_blocks_and_counts_its_audio_once(self):
+        whole, filled = rounds(1, [0.5] * 12, 12, repeats=1), rounds(8, [1.0, 1.0], 12, repeats=1)
+        (block,) = paired_blocks(whole, filled)
+        assert len(block.utterances) == 12
+        audio_s, twice_s = sum(range(1, 13)), sum(range(1, 5))
+        assert block.work_a == pytest.approx((6.0,))
+        assert block.work_b == pytest.approx((2.0 * audio_s / (audio_s + twice_s),))
+        found = compare(point(whole), point(filled)).row(RTFX)
+        assert found.relative == pytest.approx(point(filled).values[RTFX] / point(whole).values[RTFX] - 1)
+
+    def test_one_batch_that_repeats_everything(self):
+        (block,) = paired_blocks(rounds(1, [0.5] * 2, 2, repeats=1), rounds(8, [4.0], 2, repeats=1))
+        assert block.wait_b == (4.0,)
+        assert block.work_b == pytest.approx((1.0,))
+
+    def test_speech_that_only_one_system_timed_is_left_out_with_its_batch(self):
+        a, b = rounds(4, [1.0, 1.0]), rounds(1, [0.2] * 6, 6)
+        (block,) = paired_blocks(a, b)
+        assert block.utterances == {"u0", "u1", "u2", "u3"}
+        assert compare(point(a), point(b)).notes[0].startswith("Paired over 4 of 8 utterances in 1 block;")
+
+    def test_leaving_out_goes_on_until_both_have_the_same(self):
+        a = [call((0, 1), 1.0), call((2, 3), 1.0)]
+        b = [call((1, 2), 1.0), call((3, 9), 1.0), call((0, 0), 1.0)]
+        assert paired_blocks(a, b) == []  # without u9 there is no u3, without u3 no u2, without u2 no u1
+
+    def test_the_round_that_was_cut_short_is_not_used(self):
+        (block,) = paired_blocks(rounds(2, [1.0], 2, repeats=3), [*rounds(1, [0.4, 0.6], 2), call((0,), 9.0)])
+        assert block.wait_b == pytest.approx((0.5, 0.5))
+        assert len(block.wait_a) == 3
+
+    def test_a_call_that_took_no_time_says_nothing(self):
+        a = [*rounds(1, [1.0, 1.0], 2), call((0,), 0.0), call((2,), 0.0)]
+        assert [block.wait_a for block in paired_blocks(a, a)] == [(1.0, 1.0)] * 2
+
+    @given(st.integers(1, 20), st.integers(1, 9), st.integers(1, 9))
+    def test_blocks_part_the_speech_and_no_call_crosses_them(self, utterances: int, size_a: int, size_b: int):
+        a, b = (rounds(size, [1.0] * -(-utterances // size), utterances) for size in (size_a, size_b))
+        blocks = [block.utterances for block in paired_blocks(a, b)]
+        assert sum(map(len, blocks)) == utterances
+        assert set().union(*blocks) == {f"u{i}" for i in range(utterances)}
+        assert all(any(block.issuperset(sample.utterances) for block in blocks) for sample in (*a, *b))
+
+
+times = st.lists(st.floats(0.01, 10.0), min_size=8, max_size=8)
+sizes = st.sampled_from([1, 2, 8])
+
+
+def studied(size: int, eight: list[float]) -> RunRecord:
+    return point(rounds(size, eight[: 8 // size], repeats=max(2, size)), floor=0.0)
+
+
+class TestProperties:
+    @given(times, sizes)
+    def test_nothing_differs_from_itself(self, eight: list[float], size: int):
+        found = compare(studied(size, eight), studied(size, eight))
+        for metric in (LATENCY, RTFX):
+            assert found.row(metric).relative == pytest.approx(0, abs=1e-12)
+            assert found.row(metric).verdict == NO_DIFFERENCE
+
+    @given(times, times, sizes, sizes)
+    def test_the_other_way_round_signs_turn(self, ours: list[float], theirs: list[float], size_a: int, size_b: int):
+        a, b = studied(size_a, ours), studied(size_b, theirs)
+        turned = {"faster": "slower", "slower": "faster"}
+        for metric in (LATENCY, RTFX):
+            there, back = row(a, b, metric), row(b, a, metric)
+            assert there.relative is not None
+            assert back.relative is not None
+            assert math.log1p(there.relative) == pytest.approx(-math.log1p(back.relative), abs=1e-9)
+            if there.verdict in turned and back.verdict in turned:
+                assert back.verdict == turned[there.verdict]
+
+
+def scored(edits: Mapping[str, int], words: int = 10, normaliser: str = "none", **changes: Any) -> RunRecord:
+    rows = [
+        {"id": key, "substitutions": n, "deletions": 0, "insertions": 0, "words": words} for key, n in edits.items()
+    ]
+    wer = sum(edits.values()) / (words * len(edits))
+    tags = {"quality/normaliser": normaliser}
+    metrics = (Metric(WER, wer),)
+    return point(rounds(1, EIGHT), metrics=metrics, transcripts=tuple(rows), tags=tags, **changes)
+
+
+def each(*edits: int) -> dict[str, int]:
+    return {f"u{i}": n for i, n in enumerate(edits)}
+
+
+class TestWer:
+    def test_the_difference_is_in_points_of_the_same_utterances(self):
+        found = row(scored(each(*[1] * 8)), scored(each(*[3] * 8)), WER)
+        assert (found.a, found.b) == (0.1, 0.3)
+        assert found.absolute == pytest.approx(0.2)
+        assert found.relative == pytest.approx(2.0)
+        assert found.verdict == "worse"
+        assert row(scored(each(*[3] * 8)), scored(each(*[1] * 8)), WER).verdict == "better"
+
+    def test_only_common_utterances_count(self):
+        a = scored({**each(*[1] * 8), "x": 9})
+        assert row(a, scored({**each(*[2] * 8), "y": 0}), WER).absolute == pytest.approx(0.1)
+
+    def test_utterances_left_out_of_the_wer_are_no_part_of_it(self):
+        a = scored(each(*[1] * 8))
+        empty = {"id": "x", "reference": "", "hypothesis": "", "left_out": "empty reference"}
+        b = replace(a, transcripts=(*a.transcripts, empty))
+        assert row(b, b, WER).absolute == 0
+
+    def test_no_noise_floor_but_an_interval(self):
+        a, b = scored(each(0, 1, 0, 1, 0, 1, 0, 1)), scored(each(1, 0, 1, 0, 1, 0, 1, 1))
+        assert row(a, b, WER).verdict == NO_DIFFERENCE
+        assert row(scored(each(*[1] * 5)), scored(each(*[9] * 5)), WER).verdict == "can't tell: too few utterances"
+
+    def test_from_no_error_at_all_there_is_no_relative_change(self):
+        assert row(scored(each(*[0] * 8)), scored(each(*[1] * 8)), WER).relative is None
+        assert row(scored(each(*[0] * 8)), scored(each(*[0] * 8)), WER).relative == 0
+
+    def test_reasons(self):
+        random = point(rounds(1, EIGHT), unavailable={WER: "the weights are random, so the texts mean nothing"})
+        a = scored(each(*[1] * 8))
+        assert row(a, random, WER).reason == "B: the weights are random, so the texts mean nothing"
+        assert row(random, point(rounds(1, EIGHT)), WER).reason.endswith("B: not measured")
+        assert "number of words" in row(a, scored(each(*[1] * 8), words=9), WER).reason
+        assert row(a, scored({"x": 1}), WER).reason == "no utterance was scored in both"
+
+    def test_synthetic_speech_stands_with_it(self):
+        a = scored(each(*[1] * 8), dataset={"name": "demo", "digest": "d", "synthetic": True})
+        assert row(a, a, WER).qualifier == "synthetic speech"
+
+
+def powered(*windows: float, method: str = "estimated", **tags: str) -> RunRecord:
+    value = sum(windows) / len(windows) if windows else 5.0
+    tags = {"energy/method": method, **tags}
+    return point(rounds(1, EIGHT), metrics=(Metric(ENERGY, value),), repeats={ENERGY: windows}, tags=tags)
+
+
+class TestEnergy:
+    def test_windows_are_compared_unpaired(self):
+        found = row(powered(5.0, 5.1, 4.9), powered(6.0, 6.1, 5.9), ENERGY)
+        assert found.relative == pytest.approx(0.2)
+        assert (found.verdict, found.qualifier) == ("more", "estimated")
+        assert row(powered(6.0, 6.1, 5.9), powered(5.0, 5.1, 4.9), ENERGY).verdict == "less"
+
+    def test_within_the_floor(self):
+        assert row(powered(5.0, 5.001, 4.999), powered(5.04, 5.041, 5.039), ENERGY).verdict == NO_DIFFERENCE
+
+    def test_why_a_component_is_not_counted_makes_no_difference(self):
+        a, b = (powered(5.0, 5.1, 4.9, **{"energy/method_gpu": f"unavailable: {why}"}) for why in ("none", "no NVML"))
+        assert row(a, b, ENERGY).reason == ""
+
+    def test_two_windows_are_too_few(self):
+        assert row(powered(5.0, 5.1), powered(9.0, 9.1), ENERGY).verdict == "can't tell: too few windows"
+
+    def test_reasons(self):
+        a = powered(5.0, 5.1, 4.9)
+        assert row(a, point(rounds(1, EIGHT)), ENERGY).reason == "B: not measured"
+        assert row(a, powered(5.0, 5.1, method="measured"), ENERGY).reason == (
+            "the methods differ: estimated and measured"
+        )
+        assert "component" in row(a, powered(5.0, 5.1, **{"energy/method_gpu": "measured by NVML"}), ENERGY).reason
+        assert row(a, powered(), ENERGY).reason == "no repeated windows in B"
+        assert "not positive" in row(a, powered(5.0, -0.1, 5.0), ENERGY).reason
+
+
+class TestUnpaired:
+    def read(self, a: Metric, b: Metric, floor: float = 0.01) -> Row:
+        ours, theirs = (point(rounds(1, EIGHT), floor, metrics=(metric,)) for metric in (a, b))
+        return row(ours, theirs, a.name)
+
+    def test_memory_is_shown_and_not_judged(self):
+        found = self.read(Metric(MEMORY, 100e6), Metric(MEMORY, 150e6))
+        assert (found.relative, found.absolute, found.verdict, found.interval) == (0.5, 50e6, "", None)
+        assert self.read(Metric(MEMORY, 0.0), Metric(MEMORY, 1.0)).relative is None
+
+    @pytest.mark.parametrize(
+        ("low", "floor", "verdict"), [(1.15, 0.01, "slower"), (1.05, 0.01, NO_DIFFERENCE), (1.15, 0.3, NO_DIFFERENCE)]
+    )
+    def test_other_metrics_by_their_intervals(self, low: float, floor: float, verdict: str):
+        a = Metric("latency/p99_s", 1.0, 500, Interval(0.9, 1.1))
+        b = Metric("latency/p99_s", 1.2, 500, Interval(low, 1.3))
+        assert self.read(a, b, floor).verdict == verdict
+        assert self.read(b, a, floor).verdict == {"slower": "faster"}.get(verdict, verdict)
+
+    def test_missing(self):
+        assert (
+            row(point(rounds(1, EIGHT)), point(rounds(1, EIGHT)), MEMORY).reason == "A: not measured; B: not measured"
+        )
+
+
+def on(**environment: Any) -> dict[str, Any]:
+    return {"environment": {**HOST, "device": CPU, **environment}}
+
+
+REFUSED = {
+    "name": ("host", {}, on(host="box")),
+    "CPU": ("host", {}, on(cpu="Xeon")),
+    "cores": ("host", {}, on(cpu_cores=4)),
+    "GPU": ("host", on(device=GPU), on(device={**GPU, "gpu": "A100"})),
+    "GPU id": ("host", on(device=GPU), on(device={**GPU, "uuid": "GPU-2"})),
+    "dataset": ("dataset", {}, {"dataset": {"name": "librispeech", "digest": "d" * 40}}),
+    "digest": ("dataset", {}, {"dataset": {"name": "demo", "digest": "e" * 40}}),
+    "normaliser": ("normaliser", {"tags": {"quality/normaliser": "x"}}, {"tags": {"quality/normaliser": "y"}}),
+    "scope": ("scope", {}, {"scope": "from a file"}),
+}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("name", REFUSED)
+    def test_what_differs_is_not_compared_unless_told_and_then_said(self, name: str):
+        kind, ours, theirs = REFUSED[name]
+        a, b = point(rounds(1, EIGHT), **ours), point(rounds(1, EIGHT), **theirs)
+        others = {"host", "dataset", "normaliser", "scope"} - {kind}
+        with pytest.raises(ConfigError, match=rf"differ in {kind} .*--allow {kind}\.$"):
+            compare(a, b, allow=others)
+        assert compare(a, b, allow=[kind]).notes[0].startswith(f"The {kind} differs: ")
+
+    def test_all_that_differs_is_named_at_once(self):
+        other = point(rounds(1, EIGHT), scope="x", **on(host="box"))
+        with pytest.raises(ConfigError, match=r"host \(name vm and box\) and scope .*--allow host,scope"):
+            compare(point(rounds(1, EIGHT)), other)
+
+    def test_two_devices_of_one_host_and_a_wer_of_one_only(self):
+        a = point(rounds(1, EIGHT), tags={"quality/normaliser": "x"})
+        assert compare(a, point(rounds(1, EIGHT), **on(device=GPU)))
+
+    def test_points_that_failed(self):
+        failed = point(rounds(1, EIGHT), status="failed", reason="no weights")
+        with pytest.raises(ConfigError, match=r"B's point 'tiny' can't be compared \(failed: no weights\)"):
+            compare(point(rounds(1, EIGHT)), failed)
+
+    def test_no_speech_in_common(self):
+        other = point([call((9,), 1.0)], dataset={"name": "other", "digest": "x"})
+        with pytest.raises(ConfigError, match="no utterances in common"):
+            compare(point(rounds(1, EIGHT)), other, allow=["dataset"])
+
+    def test_versions_and_cautions_are_noted(self):
+        b = point(rounds(1, EIGHT), cautions=(busy_machine(0.2),), **on(versions={"torch": "2.14"}))
+        notes = compare(point(rounds(1, EIGHT)), b).notes
+        assert "Versions differ: torch 2.13 → 2.14." in notes
+        assert "Cautions of B: BusyMachine; its record explains them." in notes
+
+
+class TestGate:
+    @pytest.mark.parametrize(
+        ("text", "metric", "above", "limit", "relative"),
+        [
+            ("latency/p50_s>5%", "latency/p50_s", True, 0.05, True),
+            (" throughput/rtfx < -5 % ", "throughput/rtfx", False, -0.05, True),
+            ("quality/wer>0.005", "quality/wer", True, 0.005, False),
+            ("memory/peak_rss_bytes>1e6", "memory/peak_rss_bytes", True, 1e6, False),
+        ],
+    )
+    def test_forms(self, text: str, metric: str, above: bool, limit: float, relative: bool):
+        gate = Gate.parse(text)
+        assert (gate.metric, gate.above, gate.limit, gate.relative) == (metric, above, pytest.approx(limit), relative)
+
+    @pytest.mark.parametrize(
+        "text", ["", "latency/p50_s", "latency/p50_s>=5%", "latency/p50_s>x", ">5%", "a>5%", "5>x"]
+    )
+    def test_malformed(self, text: str):
+        with pytest.raises(ConfigError, match="--fail-if"):
+            Gate.parse(text)
+
+    def judged(self, text: str, a: RunRecord, b: RunRecord) -> bool | None:
+        gate = Gate.parse(text)
+        return gate.judge(compare(a, b, also=[gate.metric])).failed
+
+    @pytest.mark.parametrize(
+        ("text", "failed"),
+        [
+            ("latency/p50_s>9%", True),
+            ("latency/p50_s>11%", False),
+            ("latency/p50_s<-1%", False),
+            ("latency/p50_s>0.04", True),  # a tenth of 0.45 s
+            ("latency/p50_s>0.05", False),
+            ("throughput/rtfx<-9%", True),
+            ("throughput/rtfx<-9.1%", False),
+            ("workload/iterations>0", False),
+            ("latency/p99_s>5%", None),
+        ],
+    )
+    def test_a_tenth_slower(self, text: str, failed: bool | None):
+        assert self.judged(text, point(rounds(1, EIGHT)), point(rounds(1, SLOWER))) is failed
+
+    def test_noise_does_not_fail(self):
+        a, b = point(rounds(1, EIGHT), floor=0.5), point(rounds(1, SLOWER))
+        gate = Gate.parse("latency/p50_s>5%")
+        outcome = gate.judge(compare(a, b))
+        assert outcome.failed is False
+        assert NO_DIFFERENCE in outcome.sentence
+
+    def test_what_can_not_be_judged_has_not_passed(self):
+        few = point(rounds(8, [1.0], repeats=3))
+        assert self.judged("latency/p50_s>5%", few, few) is None
+        assert self.judged("memory/peak_rss_bytes>5%", few, few) is None
+        clean, faulty = scored(each(*[0] * 8)), scored(each(*[1] * 8))
+        assert self.judged("quality/wer>5%", clean, faulty) is None
+        assert self.judged("quality/wer>0.05", clean, faulty) is True
+        assert self.judged("quality/wer>0.005", scored(each(*[1] * 8)), random_weights()) is None
+
+
+def random_weights() -> RunRecord:
+    return point(rounds(1, EIGHT), unavailable={WER: "the weights are random"})
+
+
+def test_as_json():
+    found: Comparison = compare(scored(each(*[1] * 8)), scored(each(*[3] * 8)))
+    plain = found.to_json()
+    assert (plain["a"], plain["blocks"], plain["utterances"], plain["noise_floor"]) == ("tiny", 8, 8, 0.01)
+    (wer,) = (row for row in plain["rows"] if row["metric"] == WER)
+    assert (wer["unit"], wer["verdict"], set(wer["interval"])) == ("1", "worse", {"low", "high"})
