@@ -25,7 +25,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("ports",),
     ("environment", "resident", "interrupt"),
-    ("paired", "noise", "peaks"),
+    ("paired", "noise"),
+    ("peaks",),
     ("timing",),
     ("pipeline",),
     GROUPS,
@@ -141,6 +142,16 @@ class TestEveryFile:
             if found.module.startswith("asr_scaling"):
                 other = tuple(parts(found.module)[:2])
                 assert other == own or other not in known, found.module
+
+
+def test_hydras_plugin_is_thin_and_costs_other_programs_nothing():
+    """Every Hydra program imports whatever lies in this namespace; a package there would hide other plugins."""
+    (plugin,) = (PACKAGE.parent / "hydra_plugins").glob("*.py")
+    assert plugin.name != "__init__.py"
+    assert len(plugin.read_text(encoding="utf-8").splitlines()) <= 40
+    assert {found.module.split(".")[0] for found in imports(plugin) if found.top} <= {
+        "__future__", "collections", "hydra", "omegaconf"
+    }  # fmt: skip
 
 
 def test_every_layer_has_its_files():

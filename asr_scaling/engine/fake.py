@@ -88,10 +88,11 @@ class FakeSystem:
         )
 
     def _text(self, utterance: Utterance) -> str:
+        if not self._engine.word_errors:
+            return utterance.reference
         chance = Random(f"{self._engine.seed} {utterance.id}")
-        words = utterance.reference.split(" ") if self._engine.word_errors else []
-        wrong = [word if chance.random() >= self._engine.word_errors else "fake" for word in words]
-        return " ".join(wrong) or utterance.reference
+        words = utterance.reference.split(" ")
+        return " ".join(word if chance.random() >= self._engine.word_errors else "fake" for word in words)
 
     def close(self) -> None:
         """Nothing to give back."""
