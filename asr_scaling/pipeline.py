@@ -24,9 +24,10 @@ SCOPE = (
     "reading and decoding audio, batching and loading the model are outside"
 )
 STEADY_CALLS = 6
-"""The warm-up is over when so many calls in a row show no trend (Mann-Kendall test, 5 %)."""
-_PATIENCE = 4
-"""The timed pass gives up ``min_iterations`` after so many times ``max_seconds``."""
+"""The warm-up is over when so many calls in a row don't get faster (Mann-Kendall test, 5 %)."""
+_PATIENCE = 6
+"""``min_iterations`` may take so many times ``max_seconds``; otherwise ``_FEWEST`` calls, which bound a mean, do."""
+_FEWEST = 3
 Ended = Literal["precision", "count", "budget"]
 
 
@@ -35,10 +36,10 @@ class Pipeline:
     """Budgets of a point.
 
     ``utterances``: at most this many distinct utterances, None for all. ``warmup``: calls before timing, at least;
-    they go on until the last six show no trend, or ``warmup_seconds`` are spent.
+    they go on until the last six get no faster, or ``warmup_seconds`` are spent.
     The timed pass calls the batches round and round, each at least once, until the 95 % interval of the median is
     within ± ``precision`` of it (null: until ``min_iterations`` calls are timed). After ``max_seconds`` it stops as
-    soon as ``min_iterations`` are done, and after four times that in any case.
+    soon as ``min_iterations`` are done; where these would take more than six times that, as soon as three are.
     """
 
     utterances: int | None = 16
@@ -46,7 +47,7 @@ class Pipeline:
     warmup_seconds: float = 5.0
     min_iterations: int = 6
     precision: float | None = 0.02
-    max_seconds: float = 10.0
+    max_seconds: float = 8.0
 
     def __post_init__(self) -> None:
         if self.utterances is not None and self.utterances < 1:
@@ -150,10 +151,9 @@ def _warm_up(session: Session, pipeline: Pipeline) -> bool:
         session.warmup.append(session.timed(session.largest))
         compiling = session.system.facts.compile_s or 0.0  # is no reason to warm up less
         done, spent = len(session.warmup), time.perf_counter() - start - compiling
-        if done >= max(pipeline.warmup, STEADY_CALLS):
-            found = trend([[sample.total_s for sample in session.warmup[-STEADY_CALLS:]]])
-            if not found.significant:
-                return True
+        last = [sample.total_s for sample in session.warmup[-STEADY_CALLS:]]
+        if done >= max(pipeline.warmup, STEADY_CALLS) and not trend([last]).falls:
+            return True
         if done >= pipeline.warmup and spent > pipeline.warmup_seconds:
             return False
         session.progress.advance(min(1.0, max(done / STEADY_CALLS, spent / max(pipeline.warmup_seconds, 1e-9))))
@@ -200,8 +200,9 @@ class _Rule:
                 self._look_at = n + max(1, n // 20)  # sorting everything after every call would cost more than calls
                 if _known_within([sample.total_s for sample in samples], pipeline.precision):
                     return "precision"
-        patience = pipeline.max_seconds * (1 if n >= pipeline.min_iterations else _PATIENCE)
-        return "budget" if spent_s > patience else None
+        affordable = spent_s / n * pipeline.min_iterations <= _PATIENCE * pipeline.max_seconds
+        least = pipeline.min_iterations if affordable else min(_FEWEST, pipeline.min_iterations)
+        return "budget" if spent_s > pipeline.max_seconds and n >= least else None
 
     def fraction(self, n: int, spent_s: float) -> float:
         done = n / self._wanted if self._pipeline.precision is None else 0.0

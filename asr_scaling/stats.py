@@ -133,15 +133,23 @@ def error_rate_interval(edits: Sequence[int], lengths: Sequence[int]) -> Interva
 
 @dataclass(frozen=True)
 class Trend:
-    """Kendall's S summed over groups: below 0 values fall with time. ``p``: two-sided; None when too few to test."""
+    """Kendall's S summed over groups, below 0 when values fall with time.
+
+    ``p``: probability of as much or more in that direction by chance; None when there are too few values to test.
+    """
 
     s: int
     p: float | None
 
     @property
-    def significant(self) -> bool:
-        """At 5 %."""
-        return self.p is not None and self.p < 0.05
+    def falls(self) -> bool:
+        """At 5 %, one-sided."""
+        return self.s < 0 and self.p is not None and self.p < 0.05
+
+    @property
+    def rises(self) -> bool:
+        """At 5 %, one-sided."""
+        return self.s > 0 and self.p is not None and self.p < 0.05
 
 
 def trend(groups: Sequence[Sequence[float]]) -> Trend:
@@ -161,14 +169,14 @@ def trend(groups: Sequence[Sequence[float]]) -> Trend:
         variance += (n * (n - 1) * (2 * n + 5) - float((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18
         most += n * (n - 1) // 2
     whole = sum(len(g) * (len(g) - 1) * (2 * len(g) + 5) for g in groups) / 18
-    if not whole or _two_sided(most, whole) >= 0.05:
+    if not whole or _one_sided(most, whole) >= 0.05:
         return Trend(s, None)
-    return Trend(s, _two_sided(s, variance) if variance else 1.0)
+    return Trend(s, _one_sided(s, variance) if variance else 1.0)
 
 
-def _two_sided(s: int, variance: float) -> float:
+def _one_sided(s: int, variance: float) -> float:
     z = max(0, abs(s) - 1) / math.sqrt(variance)
-    return math.erfc(z / math.sqrt(2))
+    return math.erfc(z / math.sqrt(2)) / 2
 
 
 def noise_floor(groups: Sequence[Sequence[float]]) -> float | None:

@@ -359,8 +359,9 @@ class TestBudget:
             (9, 2, 5.5, 6),  # the budget ends it: the sixth call began before it was spent
             (9, 2, 5.0, 6),  # five seconds are not more than five
             (9, 7, 5.5, 7),  # but never before the minimum
-            (9, 7, 1.0, 5),  # four budgets end it, minimum or not: the fifth call began before they were spent
-            (9, 2, 0.001, 1),
+            (9, 6, 1.0, 6),  # the minimum takes six budgets and no more
+            (9, 7, 1.0, 3),  # it would take more: three calls are enough
+            (9, 2, 0.001, 2),
         ],
     )
     def test_calls(self, budget_clock: FakeClock, batches: int, minimum: int, seconds: float, calls: int):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from asr_scaling.stats import (
     PERCENTILES,
     Interval,
+    Trend,
     error_rate_interval,
     mean_interval,
     noise_floor,
@@ -183,29 +184,35 @@ class TestTrend:
     @pytest.mark.parametrize(("values", "falls"), [(range(9, 0, -1), True), (range(9), False)])
     def test_a_steady_change_is_seen(self, values: range, falls: bool):
         found = trend([list(values)])
-        assert found.significant
-        assert (found.s < 0) == falls
+        assert (found.falls, found.rises) == (falls, not falls)
 
     def test_no_change_is_none(self):
-        assert trend([[1.0] * 8]).p == 1.0
-        assert not trend([[3, 1, 2, 1, 3, 2, 1, 3]]).significant
+        assert trend([[1.0] * 8]) == Trend(0, 1.0)
+        found = trend([[3, 1, 2, 1, 3, 2, 1, 3]])
+        assert not found.falls
+        assert not found.rises
 
     def test_groups_may_differ_from_each_other(self):
         """Short and long inputs in turn: no trend, though the pooled values rise."""
-        assert not trend([[1.0, 1.1, 0.9, 1.0], [9.0, 8.9, 9.1, 9.0]]).significant
-        assert trend([[1.3, 1.2, 1.1, 1.0], [9.3, 9.2, 9.1, 9.0]]).significant
+        assert not trend([[1.0, 1.1, 0.9, 1.0], [9.0, 8.9, 9.1, 9.0]]).rises
+        assert trend([[1.3, 1.2, 1.1, 1.0], [9.3, 9.2, 9.1, 9.0]]).falls
 
-    @pytest.mark.parametrize("groups", [[], [[1.0]], [[3.0, 2.0, 1.0]], [[2.0, 1.0]] * 3])
+    @pytest.mark.parametrize("groups", [[], [[1.0]], [[3.0, 2.0, 1.0]], [[2.0, 1.0]] * 2])
     def test_too_few_to_test(self, groups: list[list[float]]):
-        found = trend(groups)
-        assert found.p is None
-        assert not found.significant
+        assert trend(groups).p is None
+        assert not trend(groups).falls
+
+    @pytest.mark.parametrize("groups", [[[4.0, 3.0, 2.0, 1.0]], [[3.0, 2.0, 1.0]] * 2])
+    def test_just_enough_to_test(self, groups: list[list[float]]):
+        """By counting orders: 1/24 for four values, (1/6)² for two batches called three times."""
+        assert trend(groups).falls
 
     def test_false_alarms(self):
-        """Of windows of six random values 5 % at most are called a trend."""
+        """Of windows of six random values at most 5 % fall, and at most 5 % rise."""
         rng = np.random.default_rng(7)
-        alarms = sum(trend([rng.normal(size=6)]).significant for _ in range(1000))
-        assert alarms <= 70
+        found = [trend([rng.normal(size=6)]) for _ in range(1000)]
+        assert sum(t.falls for t in found) <= 70
+        assert sum(t.rises for t in found) <= 70
 
 
 class TestNoiseFloor:
