@@ -184,7 +184,7 @@ class TestMemory:
 
         job = make_job(durations=(1.0, 4.0), profiler={"memory": Memory()})
         record = run(replace(job, engine=ScriptedEngine(ScriptedSystem(script)), device=FakeDevice(peak=5000)))
-        assert record.values["memory/peak_rss_bytes"] == pytest.approx(200_000_000, rel=0.15)
+        assert 190_000_000 < record.values["memory/peak_rss_bytes"] < 300_000_000  # pages trimmed before come back too
         assert record.values["memory/peak_device_bytes"] == 5000
         assert record.tags["memory/method"] == "kernel high-water mark"
         assert len(calls) == 3

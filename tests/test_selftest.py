@@ -187,10 +187,11 @@ class TestNeighbours:
         assert "unnoticed (0% seen)" in blind.figure
 
     def test_a_real_load_is_noticed_and_none_is_left_behind(self) -> None:
+        before = {child.pid for child in psutil.Process().children()}
         found = machine.neighbours()
         assert found.status in ("pass", "warn")  # other programs may run beside the tests
         assert found.values["others_loaded"] > 0.05
-        assert [child.cmdline() for child in psutil.Process().children()] == []
+        assert {child.pid for child in psutil.Process().children()} <= before
 
 
 @dataclass

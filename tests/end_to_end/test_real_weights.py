@@ -24,12 +24,19 @@ needs_weights = pytest.mark.skipif(
 )
 SHORT = ("pipeline.warmup=0", "pipeline.min_iterations=1", "pipeline.precision=null", "pipeline.max_seconds=1")
 ONCE = {
-    "latency/mean_s", "latency/p50_s", "latency/p90_s", "latency/p95_s", "latency/p99_s", "throughput/rtfx",
+    "latency/mean_s", "throughput/rtfx",
     "throughput/samples_per_s", "stage/features_s", "stage/transfer_s", "stage/encoder_s", "stage/decoder_s",
     "stage/text_s", "memory/peak_rss_bytes", "memory/weights_bytes", "energy/total_j", "energy/per_sample_j",
     "energy/per_audio_second_j", "flops/encoder", "flops/utterance", "flops/encoder_thop", "ops/gemm_share",
     "ops/attention_share", "ops/convolution_share", "ops/normalisation_share", "ops/memory_share", "ops/other_share",
 }  # fmt: skip
+WITHHELD = {"latency/p50_s", "latency/p90_s", "latency/p95_s", "latency/p99_s"}
+"""One call bounds no percentile."""
+QUICK = (
+    "profiler.energy.windows=1", "profiler.energy.min_seconds=0.5", "profiler.energy.idle_seconds=0",
+    "profiler.utilisation.seconds=0.5",
+)  # fmt: skip
+ONCE |= {"peak/flop_per_s", "roofline/encoder_intensity", "utilisation/mfu", "utilisation/membw", "noise/others_share"}
 STEPWISE = {"latency/first_token_s", "latency/per_token_s", "flops/decoder_step"}
 QUALITY = {"quality/wer", "quality/cer", "quality/substitutions", "quality/deletions", "quality/insertions"}
 
@@ -87,7 +94,7 @@ def test_the_six_points_are_in_mlflow_with_every_metric(tmp_path: Path) -> None:
 
     points = sweep(
         tmp_path, "-m", "model=whisper_tiny_en,wav2vec2", "batch=1,8,16", "pipeline.utterances=4",
-        "dataset.length_s=5", *SHORT,
+        "dataset.length_s=3", *SHORT, *QUICK,
     )  # fmt: skip
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("asr_scaling")
@@ -100,9 +107,13 @@ def test_the_six_points_are_in_mlflow_with_every_metric(tmp_path: Path) -> None:
         whisper = record.config["model"]["name"] == "whisper_tiny_en"
         expected = ONCE | (STEPWISE | QUALITY if whisper else set())
         assert expected <= set(child.data.metrics), expected - set(child.data.metrics)
-        assert child.data.metrics == record.values
+        assert set(record.unavailable) >= WITHHELD
+        intervals = {f"{name}.{end}" for name in record.intervals for end in ("low", "high")}
+        assert {name: child.data.metrics[name] for name in record.values} == record.values
+        assert set(child.data.metrics) == set(record.values) | intervals
         assert child.data.tags["weights"] == ("pretrained" if whisper else "random")
         assert child.data.tags["energy/method"] == record.tags["energy/method"]
+        assert child.data.tags["roofline/encoder"] in ("compute", "memory")
         assert child.data.params["batch.size"] == str(record.config["batch"]["size"])
         assert child.inputs.dataset_inputs[0].dataset.name == "demo"
         artifacts = {artifact.path for artifact in client.list_artifacts(child.info.run_id)}
