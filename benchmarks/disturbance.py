@@ -1,11 +1,12 @@
-"""Does measuring everything disturb the timing? The same point with profiler=latency alone and with profiler=all.
+"""Does measuring everything disturb the timing? The same point with profiler=latency and with profiler=all.
 
     python benchmarks/disturbance.py                          # whisper_tiny_en, three rounds
     python benchmarks/disturbance.py model=wav2vec2 batch=4   # any other point
 
-Each round is two processes, in turn first and second, so that drift of the machine falls on both alike. Printed are
-both latencies, their change with its interval, and the noise floor that the change is held against. Exit status 1 when
-they differ beyond noise.
+Each round has three processes: latency alone, latency alone once more (A/A: what differs between processes anyway), and
+everything; their order turns from round to round, so that drift of the machine falls on all alike. Printed are the
+latencies, and the changes against the first with their intervals and the noise floor that they are held against. Exit
+status 1 when everything differs from latency alone beyond noise.
 """
 
 from __future__ import annotations
@@ -25,43 +26,47 @@ from asr_scaling.report.merge import merge
 from asr_scaling.report.read import read_records
 
 ROUNDS = 3
-PROFILERS = ("latency", "all")
+RUNS = {"latency": "latency", "latency again": "latency", "all": "all"}
 POINT = ("model=whisper_tiny_en", "pipeline.precision=null", "pipeline.min_iterations=32", "tracking=jsonl")
+
+
+def measured(place: Path, profiler: str, arguments: list[str]) -> list[RunRecord]:
+    """The records of a process of its own."""
+    options = [*POINT, *arguments, f"profiler={profiler}", f"hydra.run.dir={place}"]
+    command = [sys.executable, "-m", "asr_scaling", *options]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, cwd=place.parent, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return read_records(place)
 
 
 def main(arguments: list[str]) -> int:
     """Measure in turn, compare, print."""
-    found: dict[str, list[RunRecord]] = {name: [] for name in PROFILERS}
+    found: dict[str, list[RunRecord]] = {name: [] for name in RUNS}
+    names = list(RUNS)
     with tempfile.TemporaryDirectory() as folder:
         for k in range(ROUNDS):
-            for name in PROFILERS if k % 2 == 0 else PROFILERS[::-1]:
-                place = Path(folder) / f"{k}_{name}"
-                options = [*POINT, *arguments, f"profiler={name}", f"hydra.run.dir={place}"]
-                run = subprocess.run(
-                    [sys.executable, "-m", "asr_scaling", *options],
-                    cwd=folder, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, check=False,
-                )  # fmt: skip
-                if run.returncode:
-                    sys.stderr.write(run.stderr)
-                    return 1
-                found[name] += read_records(place)
-    between = compare(*(merge(records) for records in found.values()))
-    table = Table("", "p50 ms", "calls", "of each round, ms")
-    for name, record in zip(PROFILERS, (between.a, between.b), strict=True):
-        rounds = ", ".join(f"{1000 * each.values['latency/p50_s']:.0f}" for each in found[name])
+            for name in names[k % 3 :] + names[: k % 3]:
+                found[name] += measured(Path(folder) / f"{k} {name}", RUNS[name], arguments)
+    points = {name: merge(records) for name, records in found.items()}
+    table = Table("profiler", "p50 ms", "calls", "of each round, ms", "change", "95 % interval", "floor", "verdict")
+    verdict = ""
+    for name, record in points.items():
         p50, interval = record.values["latency/p50_s"], record.intervals["latency/p50_s"]
-        shown = f"{1000 * p50:.1f} ± {1000 * interval.half(p50):.1f}"
-        table.add_row(f"profiler={name}", shown, str(len(record.samples)), rounds)
-    row = between.row("latency/p50_s")
-    assert row.relative is not None
-    assert row.interval is not None
-    console = Console(width=120)
-    console.print(table)
-    ends = f"{100 * row.interval.low:+.1f} to {100 * row.interval.high:+.1f} %"
-    console.print(
-        f"change {100 * row.relative:+.1f} % ({ends}); noise floor {100 * between.floor:.1f} %; {row.verdict}"
-    )
-    return 0 if row.verdict.startswith("no difference") else 1
+        rounds = ", ".join(f"{1000 * each.values['latency/p50_s']:.0f}" for each in found[name])
+        cells = [name, f"{1000 * p50:.0f}±{1000 * interval.half(p50):.0f}", str(len(record.samples)), rounds]
+        if name != "latency":
+            between = compare(points["latency"], record)
+            row = between.row("latency/p50_s")
+            if row.relative is None or row.interval is None:
+                sys.exit("Too few calls to compare: raise pipeline.min_iterations.")
+            ends = f"{100 * row.interval.low:+.1f} to {100 * row.interval.high:+.1f} %"
+            cells += [f"{100 * row.relative:+.1f} %", ends, f"{100 * between.floor:.1f} %", row.verdict]
+            verdict = row.verdict
+        table.add_row(*cells)
+    Console(width=140).print(table)
+    return 0 if verdict.startswith("no difference") else 1
 
 
 if __name__ == "__main__":
