@@ -86,11 +86,21 @@ class TestTimes:
         assert "No noise floor known for A and B." in compare(b, b).notes
 
     def test_too_few_calls(self):
-        a, b = point(rounds(8, [1.0], repeats=5)), point(rounds(8, [3.0], repeats=5))
+        a, b = point(rounds(8, [1.0], repeats=5), floor=0.5), point(rounds(8, [3.0], repeats=5))
         found = row(a, b, LATENCY)
         assert (found.verdict, found.interval) == ("can't tell: too few calls", None)
         assert found.relative == pytest.approx(2.0)
         assert found.absolute is None  # five calls bound no median
+
+    @pytest.mark.parametrize(("seconds", "floor", "verdict"), [
+        (3.0, 0.44, "slower: over 3 noise floors"), (3.0, 0.45, "can't tell: too few calls"),
+        (3.0, None, "can't tell: too few calls"), (1 / 3, 0.44, "faster: over 3 noise floors"),
+    ])  # fmt: skip
+    def test_a_change_of_many_floors_needs_no_interval(self, seconds: float, floor: float | None, verdict: str):
+        """1.44³ is less than 3, and 1.45³ is more."""
+        a, b = point(rounds(8, [1.0], repeats=5), floor), point(rounds(8, [seconds], repeats=5))
+        assert row(a, b, LATENCY).verdict == verdict
+        assert Gate.parse("latency/p99_s>5%").judge(compare(a, b, also=["latency/p99_s"])).failed is None
 
     def test_one_block_of_six_calls_is_judged(self):
         a, b = point(rounds(8, [1.0], repeats=6)), point(rounds(8, [3.0], repeats=6))

@@ -1,13 +1,14 @@
 """How two points measured on the same speech differ: changes with intervals of 95 % and verdicts, from their records.
 
-A change counts when its interval excludes 0 and it exceeds the noise floor of both timed passes.
+A change counts when its interval excludes 0 and it exceeds the noise floor of both timed passes; where too few calls
+give no interval, when it exceeds three of them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from asr_scaling.compare.alike import check_alike, other_notes
@@ -24,6 +25,8 @@ STANDARD = (LATENCY, RTFX, ENERGY, WER, MEMORY)
 NO_DIFFERENCE = "no difference beyond noise"
 CANT_TELL = "can't tell"
 NOISE = "noise/latency_floor"
+PLAIN = 3
+"""A change of so many noise floors is one even where too few calls give it an interval."""
 _TIMES = ("latency", "latency_per_utterance", "stage", "startup")
 _FLOORED = (*_TIMES, "throughput", "energy")
 """Groups of metrics that move with the time of a call, so that latency's noise floor is theirs too."""
@@ -91,7 +94,7 @@ def compare(a: RunRecord, b: RunRecord, allow: Collection[str] = (), also: Itera
     utterances = sum(len(block.utterances) for block in blocks)
     extra = [name for name in dict.fromkeys(also) if name not in STANDARD]
     rows = [
-        *_times(a, b, blocks, floor),
+        *_times(a, b, blocks, floor, known=all(NOISE in record.values for record in (a, b))),
         _energy(a, b, floor),
         _wer(a, b),
         *(_unpaired(a, b, name, floor) for name in (MEMORY, *extra)),
@@ -111,13 +114,21 @@ def _pairing(a: RunRecord, b: RunRecord, blocks: int, utterances: int) -> list[s
     return lines
 
 
-def _times(a: RunRecord, b: RunRecord, blocks: Sequence[Block], floor: float) -> tuple[Row, Row]:
+def _times(a: RunRecord, b: RunRecord, blocks: Sequence[Block], floor: float, known: bool) -> tuple[Row, Row]:
     longer, _ = time_changes([block.wait_a for block in blocks], [block.wait_b for block in blocks])
     _, faster = time_changes([block.work_a for block in blocks], [block.work_b for block in blocks])
-    return (
-        _relative(LATENCY, _values(a, b, LATENCY), longer, floor=floor, what="calls"),
-        _relative(RTFX, _values(a, b, RTFX), faster, floor=floor, what="calls"),
-    )
+    latency = _relative(LATENCY, _values(a, b, LATENCY), longer, floor=floor, what="calls")
+    rtfx = _relative(RTFX, _values(a, b, RTFX), faster, floor=floor, what="calls")
+    return (_plain(latency, floor), _plain(rtfx, floor)) if known else (latency, rtfx)
+
+
+def _plain(row: Row, floor: float) -> Row:
+    """A change without an interval that is several floors large: batch 1 against 16, both timed for seconds."""
+    if row.interval is not None or row.relative is None:
+        return row
+    if abs(math.log1p(row.relative)) <= PLAIN * math.log1p(floor):
+        return row
+    return replace(row, verdict=f"{_word(row.metric, more=row.relative > 0)}: over {PLAIN} noise floors")
 
 
 def _values(a: RunRecord, b: RunRecord, name: str) -> _Values:
