@@ -149,7 +149,7 @@ def test_a_new_model_is_one_yaml(tmp_path: Path, speech: Path) -> None:
     (tmp_path / "mine" / "model").mkdir(parents=True)
     (tmp_path / "mine" / "model" / "tiny_ctc.yaml").write_text(MODEL_YAML, encoding="utf-8")
     arguments = ["--config-dir", "mine", "model=tiny_ctc", "dataset=folder", f"dataset.path={speech}"]
-    arguments += ["profiler=[latency,quality]", "tracking=jsonl", "hydra.run.dir=point"]
+    arguments += ["profiler=[latency,quality]", "tracking=jsonl", "hydra.run.dir=point", "sweep.selftest=false"]
     done = subprocess.run(
         [sys.executable, "-m", "asr_scaling", *arguments],
         cwd=tmp_path,
