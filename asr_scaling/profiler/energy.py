@@ -41,7 +41,7 @@ class Energy:
     min_seconds: float = 1.0
     ticks: int = 50
     max_seconds: float = 5.0
-    idle_seconds: float = 1.0
+    idle_seconds: float = 0.5
     country: str = "USA"
     find: Callable[[Device], Found] = field(default=find_counters, repr=False)
     name: str = field(default="energy", init=False)
