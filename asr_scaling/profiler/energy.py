@@ -40,7 +40,7 @@ class Energy:
     windows: int = 3
     min_seconds: float = 1.0
     ticks: int = 50
-    max_seconds: float = 5.0
+    max_seconds: float = 12.0
     idle_seconds: float = 0.5
     country: str = "USA"
     find: Callable[[Device], Found] = field(default=find_counters, repr=False)

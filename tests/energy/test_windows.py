@@ -67,6 +67,16 @@ def test_several_counters_of_a_component_add_up(machine: Machine):
 
 
 class TestWindows:
+    def test_the_defaults_give_a_gpu_enough_of_them_for_an_interval(self, machine: Machine):
+        """NVML's tick of 0.1 s makes windows of 5 s: one in the 8 s of a timed pass, and two more."""
+        board = Meter(machine, "gpu", 50, 400, tick_s=0.1, method="measured by NVML")
+        found = measured(machine, Energy(find=counting(board)), calls=80, seconds=(0.1,), device=Gpu(machine))
+        assert values(found)["windows"] == 3
+        assert values(found)["ticks"] >= 50
+        assert found.tags["energy/method"] == "measured"
+        intervals = {metric.name for metric in found.metrics if metric.interval is not None}
+        assert {"energy/per_sample_j", "energy/net_per_sample_j"} <= intervals
+
     def test_last_fifty_ticks(self, machine: Machine, modelled: Any):
         """NVML's counter ticks every 100 ms: 5 s a window, and the processor's 1 ms does not matter."""
         slow, fast = Meter(machine, "gpu", 50, 150, tick_s=0.1), Meter(machine, "cpu", 10, 30)
