@@ -25,11 +25,18 @@ def environment() -> dict[str, Any]:
         "os": platform.platform(),
         "python": platform.python_version(),
         "cpu": _cpu_model(),
-        "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu_cores": len(allowed_cores()),
         "memory_bytes": psutil.virtual_memory().total,
         "versions": {name: _version(name) for name in _PACKAGES},
         "commit": _commit(),
     }
+
+
+def allowed_cores() -> list[int]:
+    """Cores that this process may use now."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def certified(certificate: Mapping[str, Any] | None) -> dict[str, Any]:

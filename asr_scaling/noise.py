@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from asr_scaling import caution
 from asr_scaling.caution import Caution
+from asr_scaling.environment import allowed_cores
 from asr_scaling.record import Findings, Metric, Sample
 from asr_scaling.stats import noise_floor, trend
 
@@ -45,19 +47,25 @@ def read_counters() -> Counters:
     """The counters now. Costs about a millisecond."""
     every = psutil.cpu_times(percpu=True)
     own = os.times()
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(every))
-    cores = [every[i] for i in allowed if i < len(every)] or every
-    idle = sum(core.idle + getattr(core, "iowait", 0.0) + getattr(core, "steal", 0.0) for core in cores)
-    guest = sum(getattr(core, "guest", 0.0) + getattr(core, "guest_nice", 0.0) for core in cores)
+    cores = [every[i] for i in allowed_cores() if i < len(every)] or every
     return Counters(
         wall_s=time.perf_counter(),
         cores=len(cores),
-        busy_s=sum(sum(core) for core in cores) - idle - guest,  # user time holds guest time already, proc(5)
+        busy_s=sum(busy_and_all(core)[0] for core in cores),
         own_s=own.user + own.system + own.children_user + own.children_system,
         steal_s=sum(core.steal for core in cores) if hasattr(cores[0], "steal") else None,
         throttled=_throttle_events(),
         frequency_hz=frequency_hz(),
     )
+
+
+def busy_and_all(times: Any) -> tuple[float, float]:
+    """Seconds busy and in all of one core's psutil times.
+
+    Time stolen by the hypervisor is not busy; a guest's time is in user time already (proc(5)).
+    """
+    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return total - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "steal", 0.0), total
 
 
 def frequency_hz() -> float | None:

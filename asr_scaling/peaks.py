@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,7 @@ from typing import Any
 
 from asr_scaling.cache import cache_dir, write_atomic
 from asr_scaling.caution import Caution, peaks_changed, peaks_disturbed
-from asr_scaling.environment import environment
+from asr_scaling.environment import allowed_cores, environment
 from asr_scaling.noise import OTHERS_LIMIT, STEAL_LIMIT, MachineWatch
 from asr_scaling.ports import Device
 
@@ -161,7 +160,7 @@ def _key(device: Device, dtype: str) -> dict[str, Any]:
     key = {
         "host": machine["host"],
         "cpu": machine["cpu"],
-        "cores": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": allowed_cores(),
         "threads": torch.get_num_threads(),
         "dtype": dtype,
         "torch": str(torch.__version__),

@@ -174,8 +174,9 @@ def _timed_pass(session: Session, pipeline: Pipeline, warm: bool) -> Findings:
         for watch in session.watches.values():
             watch.after(batch)
         machine.look()
-        ended = rule.ended(samples, time.perf_counter() - start)
-        session.progress.advance(rule.fraction(len(samples), time.perf_counter() - start))
+        spent = time.perf_counter() - start
+        ended = rule.ended(samples, spent)
+        session.progress.advance(rule.fraction(len(samples), spent))
     noise = machine.findings(samples, session.warmup[-STEADY_CALLS:] if warm else ())
     cautions = (*noise.cautions, *drift(samples, warm))
     if len(samples) < len(batches):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import threading
 import time
@@ -15,8 +14,9 @@ from typing import Any
 import psutil
 
 from asr_scaling.caution import Caution, throttled
+from asr_scaling.environment import allowed_cores
 from asr_scaling.errors import DeviceError
-from asr_scaling.noise import frequency_hz
+from asr_scaling.noise import busy_and_all, frequency_hz
 from asr_scaling.ports import Device
 from asr_scaling.profiler._nvml import handle, nvml
 from asr_scaling.record import Findings, Metric
@@ -57,13 +57,6 @@ class Reading:
     gpu: GpuReading | None = None
 
 
-def allowed_cores() -> list[int]:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
 def sampled_metrics() -> tuple[str, ...]:
     """Every metric that the sampler can give here."""
     cores = (f"utilisation/cpu{core}_share" for core in allowed_cores())
@@ -86,7 +79,7 @@ class Machine:
     def read(self) -> Reading:
         """One reading: about a millisecond, and as much again for a GPU."""
         every = dict(enumerate(psutil.cpu_times(percpu=True)))
-        cores = {core: _busy_and_all(every[core]) for core in self._allowed if core in every}
+        cores = {core: busy_and_all(every[core]) for core in self._allowed if core in every}
         return Reading(cores, frequency_hz(), _temperature_c(), None if self._gpu is None else _gpu(self._gpu))
 
     def close(self) -> None:
@@ -94,12 +87,6 @@ class Machine:
         if self._gpu is not None:
             self._gpu = None
             nvml().nvmlShutdown()
-
-
-def _busy_and_all(times: Any) -> tuple[float, float]:
-    """Time stolen by the hypervisor is not busy; a guest's time is in user time already (proc(5))."""
-    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-    return total - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "steal", 0.0), total
 
 
 def _temperature_c() -> float | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from asr_scaling.caution import rounds_missing
 from asr_scaling.noise import by_input
 from asr_scaling.profiler.latency import summarise
-from asr_scaling.record import ROUNDS_FOLDER, Metric, RunRecord
+from asr_scaling.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
 from asr_scaling.stats import mean_interval, noise_floor
 
 _LATENCY, _FLOOR = "latency/mean_s", "noise/latency_floor"
@@ -59,7 +59,9 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     """
     ordered = sorted(rounds, key=lambda record: (record.round or 0, record.started_at))
     first = ordered[0]
-    metrics, unavailable = _figures(ordered)
+    samples = tuple(sorted((s for record in ordered for s in record.samples), key=lambda s: s.started_at))
+    repeats = _repeats(ordered)
+    metrics, unavailable = _figures(ordered, samples, repeats)
     bad = next((record for record in ordered if record.status != "ok"), None)
     cautions = dict.fromkeys(caution for record in ordered for caution in record.cautions)
     asked = int(first.config.get("sweep", {}).get("rounds", len(ordered)))
@@ -72,13 +74,13 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
         reason=f"round {bad.round}: {bad.reason}" if bad else None,
         config=_without_round(first.config),
         environment=first.environment,
-        samples=tuple(sorted((s for record in ordered for s in record.samples), key=lambda s: s.started_at)),
+        samples=samples,
         metrics=metrics,
         unavailable=unavailable,
         cautions=tuple(cautions),
         tags=_tags(ordered) | {"sweep/rounds": str(len(ordered))},
         artifacts=tuple(dict.fromkeys(name for record in ordered for name in record.artifacts)),
-        repeats=_repeats(ordered),
+        repeats=repeats,
         job_s={key: sum(r.job_s.get(key, 0.0) for r in ordered) for record in ordered for key in record.job_s},
         started_at=min(record.started_at for record in ordered),
         ended_at=max(record.ended_at for record in ordered),
@@ -94,7 +96,9 @@ def _place(path: Path, record: RunRecord) -> Path | None:
     return None
 
 
-def _figures(rounds: Sequence[RunRecord]) -> tuple[tuple[Metric, ...], dict[str, str]]:
+def _figures(
+    rounds: Sequence[RunRecord], samples: Sequence[Sample], repeats: Mapping[str, tuple[float, ...]]
+) -> tuple[tuple[Metric, ...], dict[str, str]]:
     """Metrics, and the reasons of those that no round could give."""
     rows: dict[str, list[Metric]] = {}
     unavailable: dict[str, str] = {}
@@ -103,9 +107,7 @@ def _figures(rounds: Sequence[RunRecord]) -> tuple[tuple[Metric, ...], dict[str,
             rows.setdefault(metric.name, []).append(metric)
         for name, why in record.unavailable.items():
             unavailable.setdefault(name, why)
-    repeats = _repeats(rounds)
     metrics = {name: _mean(name, found, repeats.get(name, ())) for name, found in rows.items()}
-    samples = sorted((sample for record in rounds for sample in record.samples), key=lambda sample: sample.started_at)
     if samples and _LATENCY in metrics:
         anew = summarise(samples)
         metrics = {name: metric for name, metric in metrics.items() if name not in anew.unavailable}

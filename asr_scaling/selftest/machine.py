@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from asr_scaling.batch.fixed import Fixed
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.device.cuda import Cuda
 from asr_scaling.engine.fake import Fake
+from asr_scaling.environment import allowed_cores
 from asr_scaling.job import Job
 from asr_scaling.model.spec import load_spec
 from asr_scaling.pipeline import Pipeline
@@ -54,10 +54,9 @@ def neighbours(look: Callable[[], tuple[bool, float]] = noticed) -> Check:
 @contextmanager
 def burning() -> Iterator[None]:
     """One process a core that only computes, for as long as the block lasts."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ExitStack() as stack:
         children = []
-        for _ in range(min(cores, _MOST_BURNERS)):
+        for _ in range(min(len(allowed_cores()), _MOST_BURNERS)):
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BURN], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
