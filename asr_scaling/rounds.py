@@ -13,7 +13,7 @@ from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.job import keep
 from asr_scaling.ports import Measurement, Sink
 from asr_scaling.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
-from asr_scaling.report.merge import merge, rounds_by_place
+from asr_scaling.records.merge import merge, rounds_by_place
 
 
 @dataclass(frozen=True)

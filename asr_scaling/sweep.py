@@ -158,7 +158,7 @@ class State:
         cls.display = cls.folder = cls.sink = cls.parent = None
         if display is None or folder is None:
             return
-        from asr_scaling.report.read import read_records
+        from asr_scaling.records.read import read_records
 
         display.close()
         title = f"of {display.total} points"

@@ -22,8 +22,8 @@ from rich.table import Table
 
 from asr_scaling.compare import compare
 from asr_scaling.record import RunRecord
-from asr_scaling.report.merge import merge
-from asr_scaling.report.read import read_records
+from asr_scaling.records.merge import merge
+from asr_scaling.records.read import read_records
 
 ROUNDS = 3
 RUNS = {"latency": "latency", "latency again": "latency", "all": "all"}

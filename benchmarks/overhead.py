@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from asr_scaling.report.read import read_records
+from asr_scaling.records.read import read_records
 
 SWEEP = ("model=whisper_tiny_en,wav2vec2", "batch=1,8,16")
 SHORT = (

@@ -15,8 +15,8 @@ from asr_scaling.pipeline import Pipeline
 from asr_scaling.profiler.latency import Latency, summarise
 from asr_scaling.profiler.quality import Quality
 from asr_scaling.record import Findings, Metric, RunRecord, Sample
-from asr_scaling.report.merge import merge, whole_points
-from asr_scaling.report.read import read_all, read_records
+from asr_scaling.records.merge import merge, whole_points
+from asr_scaling.records.read import read_all, read_records
 from asr_scaling.stats import mean_interval
 
 

@@ -16,7 +16,7 @@ from asr_scaling.caution import Caution
 from asr_scaling.display import Display
 from asr_scaling.errors import DataError
 from asr_scaling.record import Metric, RunRecord
-from asr_scaling.report.read import read_all, read_records
+from asr_scaling.records.read import read_all, read_records
 from asr_scaling.report.table import notes, points_table
 from asr_scaling.stats import Interval
 

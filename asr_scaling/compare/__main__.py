@@ -15,7 +15,7 @@ from asr_scaling.compare.gate import Gate
 from asr_scaling.compare.verdict import Comparison, compare
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.record import RunRecord
-from asr_scaling.report.read import read_all
+from asr_scaling.records.read import read_all
 
 _MLFLOW = "mlflow:"
 _ABOUT = """\

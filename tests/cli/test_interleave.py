@@ -11,7 +11,7 @@ from command import QUICK, Cli, records
 from test_sweep import start
 
 from asr_scaling.record import RunRecord
-from asr_scaling.report.read import read_records
+from asr_scaling.records.read import read_records
 
 INTERLEAVED = (*QUICK, "sweep.interleave=true")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from asr_scaling.errors import DataError
 from asr_scaling.record import RECORD_FILE, RunRecord
-from asr_scaling.report.merge import whole_points
+from asr_scaling.records.merge import whole_points
 
 
 def read_records(folder: Path) -> list[RunRecord]:

@@ -1,0 +1,1 @@
+"""Records found again: read from folders and files, and the rounds of a point made whole."""
