@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import hydra
 from hydra.errors import HydraException, MissingConfigException
@@ -16,7 +17,10 @@ from omegaconf.errors import OmegaConfBaseException
 from asr_scaling import sweep
 from asr_scaling.conf import conf_dir
 from asr_scaling.errors import AsrScalingError
+from asr_scaling.records.sweep_file import command, latest
+from asr_scaling.running import State
 
+_SWEEPS = Path("multirun")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float", "start", "stop", "step"}
 
@@ -34,6 +38,15 @@ def batch_shorthand(argument: str) -> str:
     return f"batch.size={bare}" if bare and not words else argument
 
 
+def resumed(arguments: Sequence[str]) -> list[str]:
+    """With ``sweep.resume=true`` and no folder named: the folder of the newest sweep of this command line is."""
+    found = list(arguments)
+    if any(each.lower() == "sweep.resume=true" for each in found):
+        folder = None if any(each.startswith("hydra.sweep.dir=") for each in found) else latest(_SWEEPS, found)
+        found += [f"hydra.sweep.dir='{folder}'"] if folder else []
+    return found
+
+
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
 def _app(config: DictConfig) -> None:
     sweep.point(config)
@@ -43,19 +56,25 @@ def main() -> None:
     """Run, and leave with 0 when every point is ok, 1 when one failed, 130 after Ctrl-C."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
-    sys.argv[1:] = [batch_shorthand(argument) for argument in sys.argv[1:]]
+    arguments = [batch_shorthand(argument) for argument in sys.argv[1:]]
+    State.command, sys.argv[1:] = command(arguments), resumed(arguments)
     try:
         _app()
     except KeyboardInterrupt:
-        sweep.State.finish("KILLED")
+        State.finish("KILLED")
         sys.exit(130)
     except (AsrScalingError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
-        sweep.State.finish("FAILED")
+        State.finish("FAILED")
         sys.stderr.write(f"error: {_sentence(error)}\n")
         sys.exit(1)
-    sys.exit(1 if sweep.State.failed else 0)
+    except ValueError as error:  # Hydra's own for  tracking=null
+        if wants_traceback or not str(error).startswith("Config group override"):
+            raise
+        sys.stderr.write(f"error: {error}: leave a group out with ~, as in  ~tracking, or name one of its choices.\n")
+        sys.exit(1)
+    sys.exit(1 if State.failed else 0)
 
 
 def _sentence(error: BaseException) -> str:

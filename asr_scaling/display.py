@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from asr_scaling.plan import seconds_left
 from asr_scaling.record import RunRecord
 from asr_scaling.report.table import FOOTNOTE, notes, points_table
 
@@ -17,14 +18,18 @@ _WIDE = 132
 
 
 class Display:
-    """On a terminal two live lines; elsewhere (a log file, CI) one line a stage."""
+    """On a terminal two live lines; elsewhere (a log file, CI) one line a stage.
 
-    def __init__(self, total: int) -> None:
+    ``weights``: for each point of the sweep, in their order, roughly what it costs: only ratios matter.
+    """
+
+    def __init__(self, weights: Sequence[float]) -> None:
         self.console = Console(file=sys.stderr)
         if not self.console.is_terminal:
             self.console = Console(file=sys.stderr, width=_WIDE)
-        self.total, self._done, self._start = total, 0, time.monotonic()
-        self._point, self._live = "", self.console.is_terminal
+        self.total, self._done = len(weights), 0
+        self._weights, self._took = list(weights), list[tuple[float, float]]()
+        self._point, self._began, self._live = "", time.monotonic(), self.console.is_terminal
         self._said: set[str] = set()
         self._progress = Progress(
             SpinnerColumn(),
@@ -38,15 +43,13 @@ class Display:
             transient=True,
             refresh_per_second=1,  # drawing takes the interpreter from the engine: milliseconds a second, no more
         )
-        self._sweep: Any = self._progress.add_task("sweep", total=total, left="")
+        self._sweep: Any = self._progress.add_task("sweep", total=self.total, left="")
         self._stage: Any = self._progress.add_task("", total=100, left="")
         self._progress.start()
 
     def begin(self, name: str) -> None:
         """A point begins."""
-        self._point = name
-        if not self._done:
-            self._start = time.monotonic()  # what came before the first point says nothing about the others
+        self._point, self._began = name, time.monotonic()
 
     def stage(self, name: str) -> None:
         """A stage of the point begins."""
@@ -72,13 +75,20 @@ class Display:
 
     def end(self, record: RunRecord) -> None:
         """A point ended; the time left is learnt from the finished ones."""
+        self._took.append((self._weights[self._done % self.total], time.monotonic() - self._began))
         self._done += 1
-        left = (time.monotonic() - self._start) / self._done * (self.total - self._done)
+        left = seconds_left(self._took, self._weights[self._done :])
         self._progress.update(self._sweep, completed=self._done, left=f"about {_duration(left)} left")
         took = record.ended_at - record.started_at
         outcome = "" if record.status == "ok" else f": {record.outcome}"
         line = f"[{self._done}/{self.total}] {record.name} done in {took:.1f} s{outcome}"
         self.console.print(line if self._done == self.total else f"{line}, about {_duration(left)} left", markup=False)
+
+    def reused(self, record: RunRecord) -> None:
+        """A point was measured before the sweep was cut."""
+        self._done += 1
+        self._progress.update(self._sweep, completed=self._done)
+        self.console.print(f"[{self._done}/{self.total}] {record.name} was measured before", markup=False)
 
     def close(self) -> None:
         """Take the live lines away."""

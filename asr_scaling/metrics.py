@@ -50,6 +50,7 @@ METRICS: dict[str, MetricSpec] = {
     "noise/steal_share": MetricSpec("1", "lower", "share of the cores' time that the hypervisor gave to others"),
     "noise/others_share": MetricSpec("1", "lower", "share of the cores' time that other processes used"),
     "noise/frequency_change": MetricSpec("1", "lower", "relative change of the clock frequency over the timed pass"),
+    "batch/largest": MetricSpec("1", "higher", "largest batch that fits, as found by batch=max"),
     "memory/peak_rss_bytes": MetricSpec("B", "lower", "peak resident memory above the idle process"),
     "memory/peak_device_bytes": MetricSpec("B", "lower", "peak memory allocated on the accelerator"),
     "memory/weights_bytes": MetricSpec("B", "lower", "bytes of parameters and buffers"),

@@ -69,7 +69,7 @@ class Session:
     """A loaded system with its workload: what measurements are given. ``hypotheses``: utterance id → text so far.
 
     ``watches``: measurement → its eyes on the timed pass. ``peak``: memory over warm-up and timed pass.
-    ``values``: metric → value, of the measurements that are done.
+    ``values``: metric → value, of the measurements that are done. ``kept``: the system made calls for earlier points.
     """
 
     model: ModelSpec
@@ -88,6 +88,7 @@ class Session:
     hypotheses: dict[str, str] = field(default_factory=dict)
     processed_s: dict[str, float] = field(default_factory=dict)
     engine_s: float = 0.0
+    kept: bool = False
     texts: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     repeated: set[str] = field(default_factory=set)
     differing: set[str] = field(default_factory=set)

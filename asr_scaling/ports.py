@@ -162,6 +162,17 @@ class Batching(Protocol):
         ...
 
 
+@runtime_checkable
+class Fitting(Protocol):
+    """A batching whose size the loaded system decides."""
+
+    def fit(
+        self, system: System, device: Device, utterance: Utterance, idle_rss_bytes: int
+    ) -> tuple[Batching, Findings]:
+        """Try batches of ``utterance``; the batching of the size found. OutOfMemoryError when not even 1 fits."""
+        ...
+
+
 class Measurement(Protocol):
     """One kind of figure.
 
@@ -200,7 +211,7 @@ class Watcher(Protocol):
     """A measurement that also watches the idle machine and the timed pass."""
 
     def watch(self, device: Device) -> Watch:
-        """Before the model is loaded: look at the idle machine; what it returns is in ``Session.watches``."""
+        """Look at the idle machine, before anything is loaded; what this returns is in ``Session.watches``."""
         ...
 
 
@@ -210,16 +221,16 @@ class Sink(Protocol):
     @property
     def hint(self) -> str: ...  # noqa: D102
 
-    def open(self, name: str, config: Mapping[str, Any]) -> str:
-        """Check that the store answers and begin a sweep; the token goes to ``write``. TrackingError."""
+    def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
+        """Check that the store answers; begin a sweep or go on with ``earlier``. The token is for ``write``."""
         ...
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
-        """Store one finished point whose ``record.json`` and artifacts lie in ``folder``. TrackingError."""
+        """Store one finished point, its files in ``folder``, once, in place of an older one of it. TrackingError."""
         ...
 
-    def close(self, parent: str, status: str, documents: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        """End the sweep. ``documents``: file name → JSON to store with it. TrackingError."""
+    def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
+        """End the sweep. ``files``: files and folders to store with it. TrackingError."""
         ...
 
 

@@ -70,6 +70,20 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A batch that was tried for size. ``peak_bytes``: above the idle process, or on the accelerator; None if unknown.
+
+    ``tried``: False where the peak is foretold from smaller batches and no call was made.
+    """
+
+    batch: int
+    fits: bool
+    peak_bytes: float | None = None
+    seconds: float | None = None
+    tried: bool = True
+
+
+@dataclass(frozen=True)
 class Findings:
     """What one measurement returns.
 
@@ -85,6 +99,7 @@ class Findings:
     transcripts: tuple[Mapping[str, Any], ...] = ()
     artifacts: tuple[str, ...] = ()
     repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +125,7 @@ class RunRecord:
     job_s: Mapping[str, float] = field(default_factory=dict)
     started_at: float = 0.0
     ended_at: float = 0.0
+    identity: str = ""
     schema: int = SCHEMA_VERSION
 
     @property

@@ -5,18 +5,15 @@ Beside cli.py this is the only module that imports Hydra: its callbacks are the 
 
 from __future__ import annotations
 
-import functools
-import operator
 import os
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -26,9 +23,13 @@ from hydra.types import TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from asr_scaling.environment import certified
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
-from asr_scaling.rounds import Rounds, measurements, merge_rounds
+from asr_scaling.identity import identity
+from asr_scaling.keeping import Shelf
+from asr_scaling.plan import neighbours, weight
+from asr_scaling.records.sweep_file import SweepFile
+from asr_scaling.rounds import Rounds, measurements
+from asr_scaling.running import State, measured_before
 
 _PARTS = ("model", "engine", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
 
@@ -55,10 +56,11 @@ def build_job(plain: dict[str, Any]) -> Any:
 
 
 def options(config: DictConfig) -> dict[str, Any]:
-    """A point's options as plain values, Hydra's own left out."""
+    """A point's options as plain values, Hydra's own left out, as is whether the sweep goes on with an earlier one."""
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain = OmegaConf.to_container(own, resolve=True)
-    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+    found = {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+    return {**found, "sweep": {k: v for k, v in (found.get("sweep") or {}).items() if k != "resume"}}
 
 
 class SweepCallback(Callback):
@@ -73,7 +75,7 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Before anything is measured: a store that does not answer ends the sweep here."""
-        self._start(config, Path(config.hydra.sweep.dir), _count(config))
+        self._start(config, Path(config.hydra.sweep.dir), _jobs(config))
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A single run is a sweep of one."""
@@ -91,8 +93,8 @@ class SweepCallback(Callback):
         """The point has ended."""
         State.finish("FINISHED")
 
-    def _start(self, config: DictConfig, folder: Path, points: int | None) -> None:
-        """``points``: of a sweep, None for a single run."""
+    def _start(self, config: DictConfig, folder: Path, jobs: list[list[str]] | None) -> None:
+        """``jobs``: the overrides of every point of a sweep, None for a single run."""
         from asr_scaling.display import Display
 
         try:
@@ -103,17 +105,23 @@ class SweepCallback(Callback):
             _stop(f"The output folder can't be written ({error}): set hydra.sweep.dir or hydra.run.dir.")
         try:
             plain = options(config)
-            rounds = _rounds(config, plain, single=points is None)
+            rounds = _rounds(config, plain, single=jobs is None)
+            earlier = _earlier(config, folder, single=jobs is None)
             State.sink = build(plain["tracking"]) if plain.get("tracking") else None
             if State.sink is not None:
-                self.parent = State.sink.open(f"{folder.parent.name} {folder.name}", plain)
+                token = earlier.parent if earlier else None
+                self.parent = State.sink.open(f"{folder.parent.name} {folder.name}", plain, token)
+            SweepFile(State.command, self.parent, plain.get("tracking")).write(folder)
         except AsrScalingError as error:
             _stop(str(error))
         except Exception as error:  # anything else would only be a warning, and the sweep would go on
             _stop(f"The sweep can't begin: {type(error).__name__}: {error}")
         State.parent, State.folder, State.rounds = self.parent, folder, rounds
-        State.display = Display((points or 1) * (rounds.count if rounds else 1))
-        if (plain.get("sweep") or {}).get("selftest"):
+        State.report = jobs is not None and bool(plain["sweep"].get("report"))
+        State.display = Display([weight(job) for job in jobs or [[]]] * (rounds.count if rounds else 1))
+        if config.sweep.get("resume") and earlier is None:
+            State.display.say("There is no earlier sweep of this command line to go on with: it begins anew.")
+        if plain["sweep"].get("selftest"):
             self.certificate = State.certify(folder)
 
 
@@ -127,79 +135,33 @@ def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds |
     return rounds
 
 
-class State:
-    """The sweep this process takes part in: one at a time, so one of each."""
-
-    parent: str | None = None
-    folder: Path | None = None
-    sink: Any = None
-    display: Any = None
-    rounds: Rounds | None = None
-    certificate: Mapping[str, Any] | None = None
-    documents: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
-    remarks: Sequence[str] = ()
-    failed: bool = False
-
-    @classmethod
-    def certify(cls, folder: Path) -> dict[str, Any]:
-        """Have the self-test's certificate, a new one or a day's old, and store it with the sweep; its summary."""
-        from asr_scaling.cache import write_atomic
-        from asr_scaling.selftest import certificate
-
-        found = certificate.obtain(cls.display.say)
-        write_atomic(folder / certificate.FILE, certificate.to_bytes(found))
-        cls.documents, cls.remarks = {certificate.FILE: found}, certificate.remarks(found)
-        return certificate.summary(found)
-
-    @classmethod
-    def finish(cls, status: str) -> None:
-        """Show the table, end the parent run. Nothing happens the second time."""
-        display, folder, sink, parent = cls.display, cls.folder, cls.sink, cls.parent
-        cls.display = cls.folder = cls.sink = cls.parent = None
-        if display is None or folder is None:
-            return
-        from asr_scaling.records.read import read_records
-
-        display.close()
-        title = f"of {display.total} points"
-        if cls.rounds is not None:
-            merge_rounds(folder, sink, parent)
-            title = f"of {display.total // cls.rounds.count} points in {cls.rounds.count} rounds"
-        records = read_records(folder)
-        tracked = all(c.kind != "NotTracked" for record in records for c in record.cautions)
-        cls.failed = cls.failed or not tracked or any(record.status != "ok" for record in records)
-        hints = [f"Records: {folder}"]
-        if sink is not None and parent is not None:
-            try:
-                sink.close(parent, status, cls.documents)
-                hints.append(sink.hint)
-            except AsrScalingError as error:
-                cls.failed = True
-                hints.append(str(error))
-        display.results(records, f"{len(records)} {title}", hints, cls.remarks)
-
-
 def point(config: DictConfig) -> None:
     """Measure the point that Hydra composed; a point that can't be built is a record with the reason."""
-    from asr_scaling.job import keep, run, unbuilt
+    from asr_scaling.draft import unbuilt
+    from asr_scaling.job import keep, run
     from asr_scaling.record import RECORD_FILE, RunRecord
     from asr_scaling.timing import NullProgress
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     plain, name = options(config), _name(config, hydra)
-    display, number = State.display, (plain.get("sweep") or {}).get("round")
+    display, number = State.display, plain["sweep"].get("round")
     if display is not None:
         display.begin(name if number is None else f"{name} · round {number}")
     try:
         job = replace(build_job(plain), folder=folder, config=plain, name=name, certificate=State.certificate)
-        job = replace(job, profiler=measurements(job.profiler, number))
+        job = replace(job, profiler=measurements(job.profiler, number), identity=identity(plain, job.device.setup()))
     except AsrScalingError as error:
-        record = replace(unbuilt(name, str(error), plain), environment=certified(State.certificate))
-        record = keep(record, folder, State.sink, State.parent)
+        record = keep(unbuilt(name, str(error), plain, State.certificate), folder, State.sink, State.parent)
     else:
+        before = measured_before(folder, job.identity) if config.sweep.get("resume") else None
+        if before is not None:
+            keep(before, folder, job.tracking, State.parent)  # the store may lack what is on disk
+            if display is not None:
+                display.reused(before)
+            return
         try:
-            record = run(job, display or NullProgress(), State.parent)
+            record = run(job, display or NullProgress(), State.parent, _shelf(plain))
         except (KeyboardInterrupt, PointInterruptedError) as error:
             record = RunRecord.read(folder / RECORD_FILE)
             if display is None or isinstance(error, PointInterruptedError) or not _goes_on(display):
@@ -223,20 +185,35 @@ def _goes_on(display: Any) -> bool:
 def _name(config: DictConfig, hydra: Any) -> str:
     choices = hydra.runtime.choices
     length = config.dataset.get("length_s")
-    parts = [config.model.name, choices.engine, choices.device, f"b{config.batch.size}"]
+    parts = [config.model.name, choices.engine, choices.device, f"b{config.batch.get('size', choices.batch)}"]
     return " ".join([*parts, f"{length:g}s"] if isinstance(length, (int, float)) else parts)
 
 
-def _count(config: DictConfig) -> int:
-    """Points of the sweep: the product of the values of every swept option."""
+def _jobs(config: DictConfig) -> list[list[str]]:
+    """The overrides of every point of the sweep, in the order they are measured."""
     params = config.hydra.sweeper.get("params") or {}
     texts = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
-    sizes = {}
     loader = GlobalHydra.instance().config_loader()  # expands glob(*)
-    for override in OverridesParser.create(config_loader=loader).parse_overrides(texts):
-        swept = override.is_sweep_override() and override.is_discrete_sweep()
-        sizes[override.get_key_element()] = len(list(override.sweep_string_iterator())) if swept else 1
-    return functools.reduce(operator.mul, sizes.values(), 1)
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(texts)
+    discrete = [o for o in overrides if o.is_discrete_sweep() or not o.is_sweep_override()]
+    return neighbours(BasicSweeper.split_arguments(discrete, None)[0])
+
+
+def _earlier(config: DictConfig, folder: Path, single: bool) -> SweepFile | None:
+    """What an earlier, cut run of this sweep left in ``folder``. ConfigError when nothing can be gone on with."""
+    if not config.sweep.get("resume"):
+        return None
+    if single:
+        raise ConfigError("sweep.resume=true goes on with a sweep: add -m, as in  -m batch=1,8 sweep.resume=true.")
+    return SweepFile.read(folder)
+
+
+def _shelf(plain: dict[str, Any]) -> Shelf | None:
+    """Where a loaded model waits for the next point, if the options allow it."""
+    if not plain["sweep"].get("keep_loaded"):
+        return None
+    State.shelf = State.shelf or Shelf()
+    return State.shelf
 
 
 def _stop(message: str) -> None:

@@ -9,14 +9,15 @@ from omegaconf import OmegaConf
 
 
 class RoundsSweeper(BasicSweeper):
-    """Hydra's own sweeper; with ``sweep.interleave=true`` it launches every point once a round, each round shuffled."""
+    """Hydra's own sweeper with points of one model side by side, or in shuffled rounds: ``sweep.interleave=true``."""
 
     def split_arguments(self, overrides: list, max_batch_size: int | None) -> list[list[Sequence[str]]]:
         """Batches of jobs. Hydra declares this static and calls it on the sweeper, whose options are needed here."""
+        from asr_scaling.plan import neighbours
         from asr_scaling.rounds import Rounds
         from asr_scaling.sweep import options
 
-        (jobs,) = BasicSweeper.split_arguments(overrides, None)
+        jobs = neighbours(BasicSweeper.split_arguments(overrides, None)[0])
         if rounds := Rounds.of(options(self.config)):
             pattern = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)["subdir"]
             jobs = rounds.jobs(jobs, pattern)

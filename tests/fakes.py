@@ -153,15 +153,15 @@ class FakeSink:
         self.error = error
         self.records: list[tuple[RunRecord, Path, str | None]] = []
 
-    def open(self, name: str, config: Mapping[str, Any]) -> str:
-        return "token"
+    def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
+        return earlier or "token"
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
         self.records.append((record, folder, parent))
         if self.error is not None:
             raise self.error
 
-    def close(self, parent: str, status: str, documents: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
         return
 
 

@@ -16,7 +16,7 @@ def record(name: str, status: Any = "ok", **changes: Any) -> RunRecord:
 
 
 def test_stages_points_and_time_left_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display(2)
+    display = Display([1.0, 1.0])
     display.begin("whisper b1")
     display.stage("timed pass")
     display.advance(0.5)
@@ -33,7 +33,7 @@ def test_stages_points_and_time_left_are_lines(capsys: pytest.CaptureFixture[str
 
 
 def test_what_was_said_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display(1)
+    display = Display([1.0])
     for line in ("weights are random", "weights are random", "another [thing]"):
         display.say(line)
     display.close()
@@ -41,7 +41,7 @@ def test_what_was_said_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_results_go_to_standard_output_and_hints_follow(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display(2)
+    display = Display([1.0, 1.0])
     display.close()
     found = [record("whisper"), record("wav2vec2", "out_of_memory", reason="a batch of 64 does not fit")]
     display.results(found, "2 of 2 points", ["Records: here"])
@@ -53,7 +53,7 @@ def test_results_go_to_standard_output_and_hints_follow(capsys: pytest.CaptureFi
 
 
 def test_no_table_where_nothing_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display(1)
+    display = Display([1.0])
     display.close()
     display.results([record("whisper", "failed", reason="no weights")], "1 of 1 points", [])
     assert capsys.readouterr().out == "• whisper: failed: no weights\n"

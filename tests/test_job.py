@@ -26,6 +26,7 @@ from fakes import (
     make_spec,
 )
 
+from asr_scaling.draft import unbuilt
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import (
     ConfigError,
@@ -36,7 +37,7 @@ from asr_scaling.errors import (
     PointInterruptedError,
     TrackingError,
 )
-from asr_scaling.job import keep, run, unbuilt
+from asr_scaling.job import keep, run
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.record import Findings, Metric, RunRecord
 

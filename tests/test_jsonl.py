@@ -62,3 +62,25 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, action: str):
     with pytest.raises(TrackingError, match="can't be written") as caught:
         sink.open("sweep", {}) if action == "open" else sink.write(run(make_job()), tmp_path, None)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_a_record_is_one_line_however_often_it_is_written(tmp_path: Path):
+    path = tmp_path / "records.jsonl"
+    record = run(make_job())
+    for each in (record, record, replace(record, started_at=record.started_at + 1)):
+        Jsonl(str(path)).write(each, tmp_path, "sweep")
+    assert [line["started_at"] for line in lines(path)] == [record.started_at, record.started_at + 1]
+
+
+def test_a_sweep_that_goes_on_takes_out_what_it_will_write_anew(tmp_path: Path):
+    path = tmp_path / "records.jsonl"
+    sink, ok = Jsonl(str(path)), run(make_job())
+    failed = replace(ok, name="failed", status="failed", reason="why", started_at=ok.started_at + 1)
+    too_large = replace(ok, name="too large", status="out_of_memory", started_at=ok.started_at + 2)
+    for record in (ok, failed, too_large):
+        sink.write(record, tmp_path, "this")
+    sink.write(replace(failed, name="theirs", started_at=ok.started_at + 3), tmp_path, "other")
+    with path.open("a") as file:
+        file.write('{"sweep": "this", "na')  # a process killed in the middle of a line
+    assert sink.open("name", {}, "this") == "this"
+    assert [line["name"] for line in lines(path)] == [ok.name, "too large", "theirs"]

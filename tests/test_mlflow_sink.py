@@ -97,7 +97,10 @@ def ended(store: Store, root: Path) -> None:
             store.records[name] = run(job, parent=store.parent)
         except KeyboardInterrupt:
             store.records[name] = RunRecord.read(folder / "record.json")
-    store.sink.close(store.parent, "FINISHED", {"certificate.json": {"status": "pass"}})
+    (root / "certificate.json").write_text('{"status": "pass"}')
+    (root / "report").mkdir()
+    (root / "report" / "report.html").write_text("<p>found</p>")
+    store.sink.close(store.parent, "FINISHED", [root / "certificate.json", root / "report"])
 
 
 def test_a_parent_with_a_child_per_point(store: Store):
@@ -113,8 +116,9 @@ def test_the_parent_has_the_options(store: Store, tmp_path: Path):
     assert json.loads(store.text(store.parent, "config.json", tmp_path)) == CONFIG
 
 
-def test_the_parent_has_the_documents_of_the_end(store: Store, tmp_path: Path):
+def test_the_parent_has_the_files_of_the_end(store: Store, tmp_path: Path):
     assert json.loads(store.text(store.parent, "certificate.json", tmp_path)) == {"status": "pass"}
+    assert store.text(store.parent, "report/report.html", tmp_path) == "<p>found</p>"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +276,40 @@ def test_a_new_sweep_goes_into_the_same_experiment(store: Store):
     entry = store.client.get_run(parent)
     assert entry.info.experiment_id == store.sweep.info.experiment_id
     assert entry.info.status == "KILLED"
+
+
+class TestGoingOn:
+    """What sweep.resume needs of a store."""
+
+    def below(self, store: Store, parent: str) -> list[Any]:
+        experiments = [store.sweep.info.experiment_id]
+        return list(store.client.search_runs(experiments, f"tags.mlflow.parentRunId = '{parent}'"))
+
+    def test_the_parent_goes_on(self, store: Store):
+        parent = store.sink.open("sweep 3", {})
+        assert store.sink.open("another name", {}, parent) == parent
+        assert store.client.get_run(parent).info.status == "RUNNING"
+
+    def test_a_parent_that_is_gone_is_begun_anew(self, store: Store):
+        parent = store.sink.open("sweep 4", {}, "0123456789abcdef0123456789abcdef")
+        assert store.client.get_run(parent).info.run_name == "sweep 4"
+
+    def test_a_record_is_stored_once(self, store: Store, tmp_path: Path):
+        parent = store.sink.open("sweep 5", {})
+        record = run(make_job(FakeClock(), name="once", folder=tmp_path, tracking=store.sink), parent=parent)
+        (first,) = self.below(store, parent)
+        store.sink.write(record, tmp_path, parent)
+        assert [entry.info.run_id for entry in self.below(store, parent)] == [first.info.run_id]
+
+    def test_what_was_cut_gives_way_to_the_whole_record(self, store: Store, tmp_path: Path):
+        parent = store.sink.open("sweep 6", {})
+        record = run(make_job(FakeClock(), name="cut", folder=tmp_path, tracking=store.sink), parent=parent)
+        (first,) = self.below(store, parent)
+        store.client.update_run(first.info.run_id, status="RUNNING")
+        store.sink.write(replace(record, ended_at=record.ended_at + 1), tmp_path, parent)
+        (second,) = self.below(store, parent)
+        assert second.info.run_id != first.info.run_id
+        assert second.info.status == "FINISHED"
 
 
 def test_hint(store: Store):

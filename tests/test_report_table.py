@@ -228,7 +228,7 @@ class TestDisplay:
     """The display is made in the test: pytest gives each phase of a test a standard error of its own."""
 
     def test_reasons_are_shown_as_they_are(self, capsys: pytest.CaptureFixture[str]):
-        display = Display(2)
+        display = Display([1.0, 1.0])
         display.begin("a[/red] b1")
         display.stage("warm-up")
         display.advance(0.5)
@@ -239,7 +239,7 @@ class TestDisplay:
         assert "Bad [bold]option[/red] value." in err
 
     def test_results_are_on_standard_output_with_notes_and_hints(self, capsys: pytest.CaptureFixture[str]):
-        display = Display(2)
+        display = Display([1.0, 1.0])
         failed = record("base", status="failed", reason="The [/red] file is gone.", metrics={})
         display.close()
         display.results([record(), failed], "2 of 2 points", ["Records: [/tmp]"])
@@ -251,7 +251,7 @@ class TestDisplay:
         assert "±: the larger half of the 95 % interval; –: not available, the record says why." in out
 
     def test_no_records_at_all(self, capsys: pytest.CaptureFixture[str]):
-        display = Display(2)
+        display = Display([1.0, 1.0])
         display.close()
         display.results([], "0 of 2 points", ["Records: here"])
         assert "Records: here" in capsys.readouterr().out

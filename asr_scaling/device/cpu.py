@@ -33,7 +33,7 @@ class Cpu:
     pinned: bool = False
     kind: str = field(default="cpu", init=False)
     torch_name: str = field(default="cpu", init=False)
-    memory: NoDeviceMemory = field(default_factory=NoDeviceMemory, init=False)
+    memory: NoDeviceMemory = field(default_factory=NoDeviceMemory, init=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:

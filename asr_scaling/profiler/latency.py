@@ -18,6 +18,7 @@ from asr_scaling.stats import (
     samples_needed,
 )
 
+_KEPT = "the model stayed loaded from the point before, whose record has it: sweep.keep_loaded=false loads it anew"
 _NO_STEPS = "the model does not decode step by step"
 
 
@@ -34,7 +35,8 @@ class Latency:
         startup = [Metric("startup/load_s", session.system.facts.load_s, 1)]
         if session.warmup:
             calls = [sample.total_s for sample in session.warmup]
-            startup.append(Metric("startup/first_call_s", calls[0], 1))
+            if not session.kept:
+                startup.append(Metric("startup/first_call_s", calls[0], 1))
             startup.append(Metric("startup/warmup_s", sum(calls), len(calls)))
         compile_s = session.system.facts.compile_s
         if compile_s is None:
@@ -42,6 +44,8 @@ class Latency:
         else:
             unavailable = {}
             startup.append(Metric("startup/compile_s", compile_s, 1))
+        if session.kept:
+            unavailable["startup/first_call_s"] = _KEPT
         return Findings((*found.metrics, *startup), {**found.unavailable, **unavailable})
 
 

@@ -1,14 +1,22 @@
-"""Find and read the records of a sweep."""
+"""Find and read the records of a sweep, one point at a time: ten thousand need no more memory than one."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from asr_scaling.errors import DataError
-from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
 from asr_scaling.records.merge import whole_points
+
+_NAMES = (RECORD_FILE, f"{RECORD_FILE}.gz")
+Again = Callable[[], RunRecord]
+"""Reads a record once more. DataError when it is gone."""
 
 
 def read_records(folder: Path) -> list[RunRecord]:
@@ -16,52 +24,115 @@ def read_records(folder: Path) -> list[RunRecord]:
     found = []
     for path in _below(folder):
         try:
-            found.append((path, RunRecord.read(path)))
+            found += [(path, record) for _, record in _in_file(path)]
         except DataError:
             continue
     return whole_points(found)
 
 
 def read_all(path: Path) -> list[RunRecord]:
-    """The records in a record file, in a file of one record a line (tracking=jsonl), or below a folder.
+    """The records of ``each_record``."""
+    return [record for record, _ in each_record(path)]
+
+
+def each_record(path: Path) -> Iterator[tuple[RunRecord, Again]]:
+    """The records in a record file, in a file of one record a line (tracking=jsonl), or below a folder, in their order
+    and one at a time, each with what reads it again. Both kinds of file may be gzipped (``record.json.gz``).
 
     DataError when there is none, or when one can't be read: a missing point would go unnoticed.
     """
-    if path.is_dir():
-        found = whole_points([(file, record) for file in _below(path) for record in _in_file(file)])
-    else:
-        found = _in_file(path)
-    if not found:
+    none = True
+    for record, again in _each_point(path) if path.is_dir() else _each_row(path):
+        none = False
+        yield record, again
+    if none:
         raise DataError(f"{path} holds no {RECORD_FILE}: name a record, or the folder of a point or a sweep.")
-    return found
 
 
-def _in_file(path: Path) -> list[RunRecord]:
+def _each_row(path: Path) -> Iterator[tuple[RunRecord, Again]]:
+    for start, record in _in_file(path):
+        yield record, partial(_row_at, path, start)
+
+
+def _each_point(folder: Path) -> Iterator[tuple[RunRecord, Again]]:
+    """A point's own record and those of its rounds are read together, and never those of two points."""
+    places: dict[Path, list[Path]] = {}
+    for path in _below(folder):
+        places.setdefault(_place(path), []).append(path)
+    for files in places.values():
+        for number, record in enumerate(_points_of(files)):
+            yield record, partial(_point_of, files, number)
+
+
+def _points_of(files: Sequence[Path]) -> list[RunRecord]:
+    return whole_points([(path, record) for path in files for _, record in _in_file(path)])
+
+
+def _point_of(files: Sequence[Path], number: int) -> RunRecord:
+    found = _points_of(files)
+    if number >= len(found):
+        raise DataError(f"{files[0]} has changed since it was read: make the report again.")
+    return found[number]
+
+
+def _row_at(path: Path, start: int) -> RunRecord:
+    for _, record in _in_file(path, start):
+        return record
+    raise DataError(f"{path} has changed since it was read: make the report again.")
+
+
+def _place(path: Path) -> Path:
+    """<sweep>/<point> for <sweep>/rounds/<k>/<point>/record.json; the folder of the record for any other."""
+    parts = path.parts
+    for i in range(len(parts) - 3, -1, -1):
+        if parts[i] == ROUNDS_FOLDER and parts[i + 1].isdigit():
+            return Path(*parts[:i], *parts[i + 2 : -1])
+    return path.parent
+
+
+def _in_file(path: Path, start: int = 0) -> Iterator[tuple[int, RunRecord]]:
+    """Where each record begins, in bytes, and the record; ``sweep`` is what tracking=jsonl adds to it."""
     try:
-        rows = _rows(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        with _open(path) as file:
+            for place, row in _rows(file, start):
+                if not isinstance(row, dict):
+                    raise ValueError("not a JSON object")  # noqa: TRY004, TRY301 (as JSON's own errors)
+                yield place, RunRecord.from_json({key: row[key] for key in row if key != "sweep"})
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise DataError(
             f"{path} can't be read ({error}): name a record, or the folder of a point or a sweep."
         ) from error
-    try:
-        return [RunRecord.from_json({key: row[key] for key in row if key != "sweep"}) for row in rows]
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
 
 
-def _rows(text: str) -> list[dict[str, Any]]:
-    """One object, or one a line; ``sweep`` is what tracking=jsonl adds to a record."""
+def _rows(file: IO[bytes], start: int) -> Iterator[tuple[int, Any]]:
+    """One value a line where the first line at ``start`` is one, else the whole file as one value."""
+    file.seek(start)
+    first = file.readline()
+    if not first:
+        return
     try:
-        rows = [json.loads(text)]
+        row = json.loads(first)
     except ValueError:
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    if not all(isinstance(row, dict) for row in rows):
-        raise ValueError("not a JSON object")
-    return rows
+        yield start, json.loads(first + file.read())
+        return
+    yield start, row
+    place = start + len(first)
+    for line in file:
+        if line.strip():
+            yield place, json.loads(line)
+        place += len(line)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
 def _below(folder: Path) -> list[Path]:
-    return sorted(folder.rglob(RECORD_FILE), key=_order)
+    """A record beside its own gzipped copy is one record."""
+    found = {path for name in _NAMES for path in folder.rglob(name)}
+    return sorted((path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found), key=_order)
 
 
 def _order(path: Path) -> tuple[int, str]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import mmap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.cache import write_atomic
 from asr_scaling.errors import TrackingError
 from asr_scaling.record import RunRecord
+
+_MEASURED = ("ok", "out_of_memory")
+"""Points that a sweep which goes on does not measure again."""
 
 
 @dataclass(frozen=True)
@@ -18,31 +23,54 @@ class Jsonl:
 
     path: str = "records.jsonl"
 
-    def open(self, name: str, config: Mapping[str, Any]) -> str:
-        """Check that the file can be written."""
+    def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
+        """Check that the file can be written. Lines of an ``earlier`` sweep that will be written anew are taken out."""
         path = Path(self.path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.open("ab").close()
+            if earlier is not None:
+                lines = path.read_bytes().splitlines(keepends=True)
+                write_atomic(path, b"".join(line for line in lines if _stays(line, earlier)))
         except OSError as error:
             raise TrackingError(f"{path} can't be written ({error.strerror}): set tracking.path.") from error
-        return name
+        return earlier or name
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
         """Append the record in one write, so that lines of processes never mix. A round is no line: its point is."""
         if record.round is not None:
             return
-        line = json.dumps({"sweep": parent, **record.to_json()}, allow_nan=False, ensure_ascii=False)
         try:
+            if self._has(record):
+                return
+            line = json.dumps({"sweep": parent, **record.to_json()}, allow_nan=False, ensure_ascii=False)
             with Path(self.path).open("ab", buffering=0) as file:
                 file.write((line + "\n").encode())
         except OSError as error:
             raise TrackingError(f"{self.path} can't be written ({error.strerror}).") from error
 
-    def close(self, parent: str, status: str, documents: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
         """Nothing to end."""
 
     @property
     def hint(self) -> str:
         """How to look at the results."""
         return f"Records: {self.path} (one JSON object a line)"
+
+    def _has(self, record: RunRecord) -> bool:
+        """Whether the file holds the very record, by the moments it began and ended at."""
+        path = Path(self.path)
+        if not path.exists() or not path.stat().st_size:
+            return False
+        moments = f'"started_at": {json.dumps(record.started_at)}, "ended_at": {json.dumps(record.ended_at)}'
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            return text.find(moments.encode()) >= 0
+
+
+def _stays(line: bytes, sweep: str) -> bool:
+    """Whole lines of other sweeps, and of this one's measured points; not a line that was cut."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return False
+    return row.get("sweep") != sweep or row.get("status") in _MEASURED

@@ -6,7 +6,7 @@ import logging
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http.client import HTTPException
@@ -17,10 +17,12 @@ from typing import Any
 from asr_scaling.environment import environment
 from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
 from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.tracking._tags import LONGEST_TAG, common_tags, flat, without_password
+from asr_scaling.tracking._tags import tags as _tags
 
 _TIMEOUT_S = 5
 _STATUS = {"ok": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "out_of_memory": "FAILED"}
-_LONGEST_TAG = 5000
+_PLACE = "asr_scaling.place"
 _MOST_PARAMS = 100
 """MLflow's limit for one batch."""
 
@@ -33,49 +35,84 @@ class Mlflow:
     experiment: str = "asr_scaling"
     artifacts: str = "mlartifacts"
 
-    def open(self, name: str, config: Mapping[str, Any]) -> str:
-        """Check that the store answers (at most 15 s), create it when it is new, begin the parent run."""
+    def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
+        """Check that the store answers (at most 15 s), create it when it is new, begin the parent run or go on with it.
+
+        An ``earlier`` parent that the store no longer has is begun anew.
+        """
         if self.uri.startswith(("http://", "https://")):
             self._check_server()
         with self._errors():
-            client = self._client()
-            tags = {**_common_tags(environment()), "asr_scaling.kind": "sweep"}
-            run = client.create_run(self._experiment_id(client), run_name=name, tags=tags)
+            client, experiment = self._client(), self._experiment_id(self._client())
+            if earlier and _has(client, experiment, earlier):
+                client.update_run(earlier, status="RUNNING")
+                return earlier
+            tags = {**common_tags(environment()), "asr_scaling.kind": "sweep"}
+            run = client.create_run(experiment, run_name=name, tags=tags)
             client.log_dict(run.info.run_id, dict(config), "config.json")
             return str(run.info.run_id)
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
-        """One child run: params, metrics (m, and m.low and m.high of its interval), tags, dataset, artifacts, trace."""
+        """One child run: params, metrics (m, and m.low and m.high of its interval), tags, dataset, artifacts, trace.
+
+        What a sweep that was cut left of the point is deleted, unless it is this very record, stored whole.
+        """
         with self._errors():
             client = self._client()
             experiment = self._experiment_id(client)
+            if parent and _stored(client, experiment, record, folder, parent):
+                return
             name = record.name if record.round is None else f"{record.name} · round {record.round}"
             start = round(record.started_at * 1000)
-            run = client.create_run(experiment, start, _tags(record, parent), name)
+            tags = {**_tags(record, parent), _PLACE: _place(record, folder)}
+            run = client.create_run(experiment, start, tags, name)
             self._fill(client, run.info.run_id, experiment, record, folder)
             client.set_terminated(run.info.run_id, _STATUS[record.status], round(record.ended_at * 1000))
 
-    def close(self, parent: str, status: str, documents: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        """End the parent run; the documents become its artifacts."""
+    def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
+        """End the parent run; the files, and folders under their names, become its artifacts."""
         with self._errors():
             client = self._client()
-            for name, document in (documents or {}).items():
-                client.log_dict(parent, dict(document), name)
+            for path in files:
+                if path.is_dir():
+                    client.log_artifacts(parent, str(path), path.name)
+                else:
+                    client.log_artifact(parent, str(path))
             client.set_terminated(parent, status)
 
-    def records(self, run_id: str) -> list[RunRecord]:
-        """The record of a point's run, or those below a sweep's run in the order they began. TrackingError."""
-        if self.uri.startswith(("http://", "https://")):
-            self._check_server()
-        file = self.uri.removeprefix("sqlite:///").partition("?")[0]
-        if self.uri.startswith("sqlite:///") and not Path(file).exists():  # asking would create it
-            raise TrackingError(f"There is no MLflow database '{file}': name the store that has the run.")
+    def records(self, name: str) -> list[RunRecord]:
+        """The records of ``runs``, all at once. TrackingError."""
+        return [self.record(run_id) for run_id in self.runs(name)]
+
+    def runs(self, name: str) -> list[str]:
+        """The runs of points, in the order they began: that of a point itself, or those below the run of a sweep, or
+        those of all sweeps of an experiment of that name. TrackingError."""
+        self._check_store()
         with self._errors():
             client = self._client()
-            run = client.get_run(run_id)
-            below = f"tags.mlflow.parentRunId = '{run_id}' and tags.asr_scaling.kind = 'point'"
-            runs = client.search_runs([run.info.experiment_id], below, max_results=50_000, order_by=["start_time ASC"])
-            return [record for found in (run, *runs) for record in _stored(client, found.info.run_id)]
+            found = client.get_experiment_by_name(name)
+            experiment, where = (found.experiment_id, "") if found else (client.get_run(name).info.experiment_id, name)
+            points = "tags.asr_scaling.kind = 'point'"
+            below = f"{points} and tags.mlflow.parentRunId = '{where}'" if where else points
+            runs = client.search_runs([experiment], below, max_results=50_000, order_by=["start_time ASC"])
+            ids = [run_id for run_id in (where, *(run.info.run_id for run in runs)) if run_id]
+            return [run_id for run_id in ids if any(f.path == RECORD_FILE for f in client.list_artifacts(run_id))]
+
+    def record(self, run_id: str) -> RunRecord:
+        """The record of one of ``runs``. TrackingError, or DataError when it can't be read."""
+        with self._errors(), TemporaryDirectory() as scratch:
+            return RunRecord.read(Path(self._client().download_artifacts(run_id, RECORD_FILE, scratch)))
+
+    def log_report(self, folder: Path, run_id: str) -> bool:
+        """A report's files become artifacts of the run, below "report". False for the name of an experiment: it has
+        none. TrackingError."""
+        self._check_store()
+        with self._errors():
+            client = self._client()
+            if client.get_experiment_by_name(run_id) is not None:
+                return False
+            client.log_artifacts(run_id, str(folder), "report")
+            return True
 
     @property
     def hint(self) -> str:
@@ -89,7 +126,7 @@ class Mlflow:
         from mlflow.entities import DatasetInput, InputTag, Metric, Param
 
         now = round(record.ended_at * 1000)
-        params = [Param(key, str(value)[:_LONGEST_TAG]) for key, value in _flat(record.config)]
+        params = [Param(key, str(value)[:LONGEST_TAG]) for key, value in flat(record.config)]
         ends = {f"{key}.{end}": value for key, i in record.intervals.items() for end, value in asdict(i).items()}
         metrics = [Metric(name, value, now, 0) for name, value in (record.values | ends).items()]
         client.log_batch(run_id, metrics=metrics, params=params[:_MOST_PARAMS])
@@ -138,10 +175,18 @@ class Mlflow:
         location = None if served else (Path(self.artifacts).resolve() / self.experiment).as_uri()
         return str(client.create_experiment(self.experiment, artifact_location=location))
 
+    def _check_store(self) -> None:
+        """That there is one: asking would create a database."""
+        if self.uri.startswith(("http://", "https://")):
+            self._check_server()
+        file = self.uri.removeprefix("sqlite:///").partition("?")[0]
+        if self.uri.startswith("sqlite:///") and not Path(file).exists():
+            raise TrackingError(f"There is no MLflow database '{file}': name the store that has the run.")
+
     def _check_server(self) -> None:
-        mend = f"start it, or set tracking.uri (now {_without_password(self.uri)}), or use tracking=jsonl"
+        mend = f"start it, or set tracking.uri (now {without_password(self.uri)}), or use tracking=jsonl"
         try:
-            health = _without_password(self.uri).rstrip("/") + "/health"
+            health = without_password(self.uri).rstrip("/") + "/health"
             with urllib.request.urlopen(health, timeout=_TIMEOUT_S):
                 return
         except urllib.error.HTTPError as error:
@@ -159,14 +204,27 @@ class Mlflow:
             raise
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise TrackingError(f"MLflow at {_without_password(self.uri)} can't be used: {reason}") from error
+            raise TrackingError(f"MLflow at {without_password(self.uri)} can't be used: {reason}") from error
 
 
-def _stored(client: Any, run_id: str) -> Iterator[RunRecord]:
-    """The record that a run has, if any: the run of a sweep has none."""
-    if any(found.path == RECORD_FILE for found in client.list_artifacts(run_id)):
-        with TemporaryDirectory() as scratch:
-            yield RunRecord.read(Path(client.download_artifacts(run_id, RECORD_FILE, scratch)))
+def _has(client: Any, experiment: str, run_id: str) -> bool:
+    return bool(client.search_runs([experiment], f"attributes.run_id = '{run_id}'", max_results=1))
+
+
+def _stored(client: Any, experiment: str, record: RunRecord, folder: Path, parent: str) -> bool:
+    """Whether the store has ``record``; anything else it has of the point is deleted."""
+    own = f"tags.mlflow.parentRunId = '{parent}' and tags.{_PLACE} = '{_place(record, folder)}'"
+    times, there = (round(record.started_at * 1000), round(record.ended_at * 1000)), False
+    for run in client.search_runs([experiment], own):
+        if (run.info.start_time, run.info.end_time) == times:
+            there = True
+        else:
+            client.delete_run(run.info.run_id)
+    return there
+
+
+def _place(record: RunRecord, folder: Path) -> str:
+    return folder.name if record.round is None else f"{folder.name}, round {record.round}"
 
 
 def _log_stages(experiment: str, run_id: str, record: RunRecord) -> None:
@@ -190,60 +248,3 @@ def _log_stages(experiment: str, run_id: str, record: RunRecord) -> None:
         clock += round(seconds * 1e9)
         span.end(end_time_ns=clock)
     root.end(end_time_ns=start + round(sample.total_s * 1e9))
-
-
-def _common_tags(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Tags from an environment: a point's is its record's, wherever it is stored from."""
-    return {
-        "mlflow.source.name": "asr_scaling",
-        "mlflow.source.git.commit": facts.get("commit") or "",
-        "host": facts.get("host") or "",
-        "asr_scaling.version": facts.get("versions", {}).get("asr-scaling") or "",
-    }
-
-
-def _tags(record: RunRecord, parent: str | None) -> dict[str, str]:
-    facts = record.system.get("facts", {})
-    tags = {
-        **_common_tags(record.environment),
-        "asr_scaling.kind": "point" if record.round is None else "round",
-        "asr_scaling.status": record.status,
-        "model": str(record.system.get("model", {}).get("name", "")),
-        "engine": str(record.system.get("engine", "")),
-        "device": str(record.system.get("device", "")),
-        "weights": str(facts.get("weights", "")),
-        "weights.source": str(facts.get("weights_source", "")),
-        "batch": str(_config(record, "batch", "size")),
-        "dataset": str(record.dataset.get("name", "")),
-        "dataset.length_s": str(record.dataset.get("length_s")),
-        "dataset.synthetic": str(record.dataset.get("synthetic", "")),
-        "cautions": ", ".join(dict.fromkeys(caution.kind for caution in record.cautions)),
-        "unavailable": "; ".join(f"{name}: {why}" for name, why in record.unavailable.items()),
-        **record.tags,
-    }
-    if record.reason:
-        tags["asr_scaling.reason"] = record.reason
-    if parent:
-        tags["mlflow.parentRunId"] = parent
-    return {key: value[:_LONGEST_TAG] for key, value in tags.items() if value}
-
-
-def _config(record: RunRecord, *path: str) -> Any:
-    value: Any = record.config
-    for key in path:
-        value = value.get(key, {}) if isinstance(value, Mapping) else {}
-    return "" if isinstance(value, Mapping) else value
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _without_password(uri: str) -> str:
-    """The address without user and password."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri

@@ -1,0 +1,153 @@
+"""The largest batch that fits in memory: doubling, then bisection, and memory against batch on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import psutil
+
+from asr_scaling.batch._fill import full_batches
+from asr_scaling.errors import ConfigError, OutOfMemoryError
+from asr_scaling.ports import Batching, Device, System
+from asr_scaling.record import Findings, Metric, Trial
+from asr_scaling.resident import peak_resident, release_memory, resident_bytes
+from asr_scaling.timing import NullProbe
+from asr_scaling.workload import AudioBatch, Utterance
+
+_RESERVE = 0.1
+"""Of the machine's memory, left to everything else."""
+LimitedBy = Literal["memory", "time", "limit"]
+
+
+@dataclass(frozen=True)
+class Max:
+    """``limit``: larger batches are not tried. ``memory_bytes``: what calls may use above the idle process (or on the
+    accelerator), None for what is free less a tenth of the machine's. ``seconds``: a batch whose call would take longer
+    is not tried. ``resolution``: share to which the largest batch is found.
+
+    Where memory is the process's own, a batch that smaller ones foretell not to fit is not tried either: the operating
+    system would end the process instead of refusing. ``size`` is 0 until ``fit`` has found it.
+    """
+
+    limit: int = 1024
+    memory_bytes: float | None = None
+    seconds: float = 60.0
+    resolution: float = 0.1
+    size: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.limit, bool) or not isinstance(self.limit, int) or self.limit < 1:
+            raise ConfigError(f"batch.limit must be a positive integer; got {self.limit!r}.")
+        if self.memory_bytes is not None and not self.memory_bytes > 0:
+            raise ConfigError(f"batch.memory_bytes must be more than 0, or null; got {self.memory_bytes}.")
+        if not self.seconds > 0:
+            raise ConfigError(f"batch.seconds must be more than 0; got {self.seconds}.")
+        if not 0 <= self.resolution < 1:
+            raise ConfigError(f"batch.resolution must be from 0 to below 1; got {self.resolution}.")
+
+    def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
+        """Full batches of the size found, in the dataset's order."""
+        return full_batches(utterances, self.size)
+
+    def fit(
+        self, system: System, device: Device, utterance: Utterance, idle_rss_bytes: int
+    ) -> tuple[Batching, Findings]:
+        """Try batches of copies of ``utterance``. OutOfMemoryError when not even one alone fits."""
+        search = _Search(self, _trier(system, device, utterance, idle_rss_bytes), device.memory.peak_bytes() is None)
+        limited_by = search.run()
+        if not search.fits:
+            raise OutOfMemoryError(
+                f"Not even one utterance of {utterance.duration_s:.0f} s fits in {search.budget / 1e9:.1f} GB; raise "
+                "batch.memory_bytes or use a smaller model."
+            )
+        trials = tuple(sorted(search.trials.values(), key=lambda trial: trial.batch))
+        found = replace(self)
+        object.__setattr__(found, "size", search.fits)
+        metrics = (Metric("batch/largest", search.fits, sum(trial.tried for trial in trials)),)
+        return found, Findings(metrics, tags={"batch/limited_by": limited_by}, trials=trials)
+
+
+_Try = Callable[[int], Trial]
+
+
+class _Search:
+    """``fits``: the largest batch known to fit, 0 when none is. ``trials``: by batch."""
+
+    def __init__(self, options: Max, attempt: _Try, own_memory: bool) -> None:
+        self._options, self._attempt, self._own_memory = options, attempt, own_memory
+        self.fits, self.trials = 0, dict[int, Trial]()
+        machine = psutil.virtual_memory()
+        free = machine.available - _RESERVE * machine.total if own_memory else float("inf")
+        self.budget = options.memory_bytes or free
+
+    def run(self) -> LimitedBy:
+        """What the largest batch is limited by."""
+        size, too_large = 1, 0
+        while not too_large:
+            if self._too_slow(size):
+                return "time"
+            if self._try(size):
+                if size == self._options.limit:
+                    return "limit"
+                size = min(2 * size, self._options.limit)
+            else:
+                too_large = size
+        while too_large - self.fits > max(1, self._options.resolution * self.fits):
+            size = (self.fits + too_large) // 2
+            if self._too_slow(size):
+                return "time"
+            if not self._try(size):
+                too_large = size
+        return "memory"
+
+    def _try(self, size: int) -> bool:
+        foretold = self._foretell(size, lambda trial: trial.peak_bytes)
+        if self._own_memory and foretold is not None and foretold > self.budget:
+            trial = Trial(size, fits=False, peak_bytes=foretold, tried=False)
+        else:
+            trial = self._attempt(size)
+            if trial.peak_bytes is not None and trial.peak_bytes > self.budget:
+                trial = replace(trial, fits=False)
+        self.trials[size] = trial
+        if trial.fits:
+            self.fits = size
+        return trial.fits
+
+    def _too_slow(self, size: int) -> bool:
+        foretold = self._foretell(size, lambda trial: trial.seconds)
+        return foretold is not None and foretold > self._options.seconds
+
+    def _foretell(self, size: int, of: Callable[[Trial], float | None]) -> float | None:
+        """By the straight line through the two largest batches that were tried and fit."""
+        known = [
+            (n, value) for n, t in sorted(self.trials.items()) if t.tried and t.fits and (value := of(t)) is not None
+        ]
+        if len(known) < 2:
+            return None
+        (n1, v1), (n2, v2) = known[-2:]
+        return v2 + (size - n2) * max(0.0, v2 - v1) / (n2 - n1)
+
+
+def _trier(system: System, device: Device, utterance: Utterance, idle_rss_bytes: int) -> _Try:
+    def attempt(size: int) -> Trial:
+        """One call; what a failure left behind is given back before and after."""
+        batch = AudioBatch((utterance,) * size)
+        release_memory()
+        device.memory.reset()
+        start, fits = time.perf_counter(), True
+        with peak_resident() as peak:
+            try:
+                system.transcribe(batch, NullProbe())
+            except (OutOfMemoryError, MemoryError):
+                fits = False
+        seconds = time.perf_counter() - start
+        on_device = device.memory.peak_bytes()
+        used = max(peak.bytes, resident_bytes()) - idle_rss_bytes if on_device is None else on_device
+        device.memory.reset()
+        release_memory()
+        return Trial(size, fits, float(max(0, used)) if fits else None, seconds if fits else None)
+
+    return attempt

@@ -1,0 +1,70 @@
+"""What MLflow's pages group and filter runs by: tags and flat parameters, from a record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from asr_scaling.record import RunRecord
+
+LONGEST_TAG = 5000
+"""Characters of a tag or a parameter; what is longer is cut."""
+
+
+def common_tags(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Tags from an environment: a point's is its record's, wherever it is stored from."""
+    return {
+        "mlflow.source.name": "asr_scaling",
+        "mlflow.source.git.commit": facts.get("commit") or "",
+        "host": facts.get("host") or "",
+        "asr_scaling.version": facts.get("versions", {}).get("asr-scaling") or "",
+    }
+
+
+def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
+    """Tags of a point's run, and of the run of a round; ``parent``: the sweep's run."""
+    facts, length = record.system.get("facts", {}), record.dataset.get("length_s")
+    found = {
+        **common_tags(record.environment),
+        "asr_scaling.kind": "point" if record.round is None else "round",
+        "asr_scaling.status": record.status,
+        "model": str(record.system.get("model", {}).get("name", "")),
+        "engine": str(record.system.get("engine", "")),
+        "device": str(record.system.get("device", "")),
+        "weights": str(facts.get("weights", "")),
+        "weights.source": str(facts.get("weights_source", "")),
+        "batch": str(len(record.samples[0].utterances) if record.samples else _config(record, "batch", "size")),
+        "dataset": str(record.dataset.get("name", "")),
+        "length": "natural" if length is None else f"{length:g} s",
+        "dataset.synthetic": str(record.dataset.get("synthetic", "")),
+        "cautions": ", ".join(dict.fromkeys(caution.kind for caution in record.cautions)),
+        "unavailable": "; ".join(f"{name}: {why}" for name, why in record.unavailable.items()),
+        **record.tags,
+    }
+    if record.reason:
+        found["asr_scaling.reason"] = record.reason
+    if parent:
+        found["mlflow.parentRunId"] = parent
+    return {key: value[:LONGEST_TAG] for key, value in found.items() if value}
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Options with their whole path: ``batch.size`` → 4."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _config(record: RunRecord, *path: str) -> Any:
+    value: Any = record.config
+    for key in path:
+        value = value.get(key, {}) if isinstance(value, Mapping) else {}
+    return "" if isinstance(value, Mapping) else value
+
+
+def without_password(uri: str) -> str:
+    """The address without user and password."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri

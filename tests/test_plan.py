@@ -1,0 +1,71 @@
+"""The order of a sweep's points, and the time they will take."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_scaling.plan import neighbours, seconds_left, weight
+
+NAMES = st.sampled_from(["model=a", "model=b", "engine.dtype=x", "batch.size=1", "batch.size=2", "dataset.length_s=5"])
+
+
+def test_points_of_one_system_are_side_by_side_in_the_order_they_came():
+    jobs = [[f"batch.size={size}", f"model={model}"] for size in (1, 8) for model in ("tiny", "base")]
+    assert neighbours(jobs) == [
+        ["batch.size=1", "model=tiny"],
+        ["batch.size=8", "model=tiny"],
+        ["batch.size=1", "model=base"],
+        ["batch.size=8", "model=base"],
+    ]
+
+
+def test_what_leaves_the_system_as_it_is_does_not_part_points():
+    jobs = [["model=a", "batch=max"], ["model=b"], ["model=a", "dataset=demo", "+pipeline.x=1", "profiler=[latency]"]]
+    assert neighbours(jobs) == [jobs[0], jobs[2], jobs[1]]
+
+
+def test_the_engines_options_are_the_systems():
+    jobs = [["engine.dtype=x"], ["engine.dtype=y"], ["engine.dtype=x", "batch.size=2"]]
+    assert neighbours(jobs) == [jobs[0], jobs[2], jobs[1]]
+
+
+@given(st.lists(st.lists(NAMES, unique=True)))
+def test_no_point_is_lost_and_loading_happens_once_a_system(jobs: list[list[str]]):
+    ordered = neighbours(jobs)
+    assert sorted(ordered) == sorted(jobs)
+    systems = [tuple(o for o in job if o.startswith(("model", "engine"))) for job in ordered]
+    changes = sum(a != b for a, b in itertools.pairwise(systems))
+    assert changes == max(0, len(set(systems)) - 1)
+
+
+def test_weights_follow_parameters_length_and_batch():
+    one = weight(["model=whisper_tiny_en", "dataset.length_s=5", "batch.size=1"])
+    assert weight(["model=whisper_tiny_en", "dataset.length_s=30", "batch.size=8"]) == pytest.approx(48 * one)
+    assert weight(["model=whisper_base", "dataset.length_s=5", "batch.size=1"]) > 1.5 * one
+    assert weight(["batch=max"]) > weight(["batch.size=16"])
+    assert weight([]) == weight(["model=of_another_folder", "dataset.length_s=null"]) > 0
+
+
+def test_the_time_left_is_learnt_as_a_constant_and_a_share_of_the_weight():
+    done = [(w, 10 + 2 * w) for w in (1.0, 4.0, 16.0)]
+    assert seconds_left(done, [8.0, 32.0]) == pytest.approx(10 + 16 + 10 + 64)
+
+
+def test_one_point_tells_only_the_mean():
+    assert seconds_left([(4.0, 20.0)], [8.0, 8.0]) == pytest.approx(40)
+
+
+def test_heavier_points_that_took_less_tell_only_the_mean():
+    assert seconds_left([(1.0, 30.0), (2.0, 10.0)], [5.0]) == pytest.approx(20)
+
+
+@given(
+    st.lists(st.tuples(st.floats(1e-3, 1e3), st.floats(0, 1e4)), min_size=1, max_size=20),
+    st.lists(st.floats(1e-3, 1e3), max_size=20),
+)
+def test_no_time_left_is_negative(done: list[tuple[float, float]], left: list[float]):
+    assert seconds_left(done, left) >= 0
