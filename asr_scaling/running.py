@@ -77,15 +77,19 @@ class State:
         """Write the report of the sweep; where to find it, or how to have it."""
         if not cls.report:
             return [f"Report: python -m asr_scaling.report {folder}"]
-        from asr_scaling.report.build import report
+        from asr_scaling.report.build import document, first_words, write
+        from asr_scaling.report.load import points
+        from asr_scaling.report.scenarios import Budgets
 
         try:
-            page = report([str(folder)], folder / "report")
+            found = points([str(folder)], "")
+            made = document(found, Budgets())
+            page, *_ = write(made, found, folder / "report")
         except Exception as error:  # whatever a report trips over, the records are there
             cls.failed = True
             return [f"The report failed ({type(error).__name__}: {error}): python -m asr_scaling.report {folder}"]
         cls.files = (*cls.files, page.parent)
-        return [f"Report: {page}"]
+        return [first_words(made), f"Report: {page}"]
 
 
 def measured_before(folder: Path, identity: str) -> RunRecord | None:
@@ -99,6 +103,4 @@ def measured_before(folder: Path, identity: str) -> RunRecord | None:
         return None  # damaged: measure it again
     if record.identity != identity or record.status not in _ENDED:
         return None
-    return replace(
-        record, cautions=tuple(c for c in record.cautions if c.kind != "NotTracked")
-    )
+    return replace(record, cautions=tuple(c for c in record.cautions if c.kind != "NotTracked"))

@@ -208,6 +208,16 @@ class TestRandomWeights:
         assert listener.stages.count("encoder") == seconds / 30
         assert done.tokens == (seconds,)
 
+    def test_without_long_form_only_the_first_window_is_processed(self):
+        done, listener = transcribe(whisper(), (70.0, 5.0), long_form=False)
+        assert listener.stages.count("encoder") == 1
+        assert done.audio_s == (30.0, 5.0)
+        assert done.tokens == (30, 5)
+
+    def test_a_model_without_a_window_has_no_first_one(self):
+        with pytest.raises(EngineError, match="has no window"):
+            Transformers(long_form=False).check(ctc())
+
     def test_moonshine_encodes_long_audio_at_once(self):
         done, listener = transcribe(moonshine(), (40.0,))
         assert listener.stages == ["features", "transfer", "encoder", "decoder", "text"]

@@ -104,10 +104,14 @@ def _identity(record: RunRecord) -> dict[str, str]:
         "model": str(config.get("model", {}).get("name", record.name)),
         "weights": str(record.system.get("facts", {}).get("weights", _MISSING)),
         "device": str(record.system.get("device", _MISSING)),
-        "batch": str(config.get("batch", {}).get("size", _MISSING)),
+        "batch": str(len(record.samples[0].utterances) if record.samples else _asked_batch(record)),
         "length": "natural" if length is None else f"{length:g} s",
         "dataset": str(record.dataset.get("name", _MISSING)),
     }
+
+
+def _asked_batch(record: RunRecord) -> str:
+    return str(record.config.get("batch", {}).get("size", _MISSING))
 
 
 def _status(record: RunRecord) -> str:

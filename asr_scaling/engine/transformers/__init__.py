@@ -27,7 +27,8 @@ CACHES = ("dynamic", "static", "none")
 @dataclass(frozen=True)
 class Transformers:
     """``beam``: 1 is greedy. ``attention``: sdpa, eager or flash_attention_2. ``compile``: torch.compile the encoder
-    and the decoding step. ``cache``: of keys and values, dynamic, static or none. ``seed``: of random weights.
+    and the decoding step. ``cache``: of keys and values, dynamic, static or none. ``long_form``: false for a model's
+    first window only, as a plain call does; what lies beyond is lost, and said. ``seed``: of random weights.
     """
 
     dtype: str = "float32"
@@ -35,6 +36,7 @@ class Transformers:
     attention: str = "sdpa"
     compile: bool = False
     cache: str = "dynamic"
+    long_form: bool = True
     seed: int = 42
 
     def __post_init__(self) -> None:
@@ -54,6 +56,8 @@ class Transformers:
         if not known or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
             raise EngineError(f"engine=transformers can't decode models of the family '{model.family}'.")
         self._generate_options(model)
+        if not self.long_form and model.window_s is None:
+            raise EngineError(f"'{model.name}' has no window: leave out engine.long_form=false.")
         from asr_scaling.model import build
 
         build.network_class(model)
@@ -85,6 +89,7 @@ class Transformers:
             device=torch.device(device.torch_name),
             dtype=dtype,
             generate=self._generate_options(model),
+            long_form=self.long_form,
         )
         family = importlib.import_module(f"{__name__}.{model.family}").Adapter(loaded)
         return TransformersSystem(model, device, family, _facts(network, weights, self.dtype, load_s, compile_s))

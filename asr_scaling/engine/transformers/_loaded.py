@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Loaded:
     """A model in memory. ``tokenizer`` is None for random weights: no vocabulary comes with them.
 
-    ``generate``: keyword arguments for every call of the library's ``generate`` (beam, cache).
+    ``generate``: keyword arguments for every call of the library's ``generate`` (beam, cache). ``long_form``: whether
+    audio beyond a window is transcribed too.
     """
 
     spec: ModelSpec
@@ -29,6 +30,7 @@ class Loaded:
     device: torch.device
     dtype: torch.dtype
     generate: dict[str, Any] = field(default_factory=dict)
+    long_form: bool = True
 
     @property
     def random(self) -> bool:

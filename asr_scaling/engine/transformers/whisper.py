@@ -28,8 +28,10 @@ class Adapter(Family):
             self._options |= {"language": "en", "task": "transcribe"}
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
-        """From samples to texts; every second of audio is processed."""
+        """From samples to texts; every second of audio is processed, unless only the first window is wanted."""
         loaded, seconds = self.loaded, durations(batch)
+        if not loaded.long_form:
+            seconds = tuple(min(s, loaded.spec.window_s or s) for s in seconds)
         self._steps.watch(probe)
         inputs = loaded.inputs(batch, probe, **self._padding(max(seconds)))
         if loaded.random:

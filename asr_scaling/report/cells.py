@@ -1,0 +1,132 @@
+"""How figures are written: digits that the interval supports, a unit chosen by the caller, a dash with its reason."""
+
+from __future__ import annotations
+
+import math
+
+from asr_scaling.report.document import Cell
+from asr_scaling.report.points import Point
+from asr_scaling.stats import Interval
+
+MISSING = "–"
+MEDIAN = "latency/p50_s"
+_MOST = 5
+"""No figure is shown with more significant digits, however narrow its interval."""
+_SMALL = 1e-4
+_SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
+
+
+def plain(value: float, digits: int = 3) -> str:
+    """``value`` with ``digits`` significant digits, whole thousands in full: 0.0512, 5.01, 518, 16,232.
+
+    Below 0.0001 with an exponent; "–" for what is not finite.
+    """
+    if not math.isfinite(value):
+        return MISSING
+    if value and abs(value) < _SMALL:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{_places(value, digits)}f}"
+
+
+def with_interval(value: float, interval: Interval | None, factor: float = 1.0, digits: int = 3) -> str:
+    """``value`` · ``factor`` ± the larger half of the interval, which has two significant digits: 518 ± 49.
+
+    Without an interval, or with one too narrow for five digits to show, ``plain``.
+    """
+    scaled = value * factor
+    half = 0.0 if interval is None else interval.half(value) * abs(factor)
+    if not math.isfinite(half) or not math.isfinite(scaled):
+        return plain(scaled, digits)
+    places = min(_places(half, 2), _places(scaled, _MOST) if scaled else _MOST) if half > 0 else 0
+    if not half or not round(half, places):
+        return plain(scaled, digits)
+    return f"{scaled:,.{places}f} ± {half:,.{places}f}"
+
+
+def ends(interval: Interval, factor: float = 1.0) -> str:
+    """ "886 to 1,297": the interval's two ends."""
+    return f"{plain(interval.low * factor)} to {plain(interval.high * factor)}"
+
+
+def number(
+    value: float, interval: Interval | None = None, factor: float = 1.0, digits: int = 3, note: str = ""
+) -> Cell:
+    """A cell sorted by ``value`` · ``factor``; the ends of its interval stand in the note, before ``note``."""
+    said = [f"95 % interval: {ends(interval, factor)}." if interval else "", note]
+    return Cell(with_interval(value, interval, factor, digits), value * factor, " ".join(filter(None, said)))
+
+
+def figure(point: Point, metric: str, factor: float = 1.0, digits: int = 3) -> Cell:
+    """A metric of ``point`` in a unit ``factor`` of its own; "–" with the record's reason where it has none."""
+    value = point.values.get(metric)
+    if value is None:
+        return missing(why_missing(point, metric))
+    return number(value, point.intervals.get(metric), factor, digits)
+
+
+def why_missing(point: Point, metric: str) -> str:
+    """Why ``point`` has no such metric, in the record's words as far as it has any."""
+    if not point.ok:
+        return f"{point.status.replace('_', ' ')}: {point.reason}" if point.reason else point.status.replace("_", " ")
+    return point.unavailable.get(metric, "not measured in this sweep")
+
+
+def latency_metric(point: Point) -> str:
+    """The median of a call's time; where too few calls bound it, their mean."""
+    return MEDIAN if MEDIAN in point.values or "latency/mean_s" not in point.values else "latency/mean_s"
+
+
+def memory_metric(point: Point) -> str:
+    """The memory that limits a batch: the accelerator's own where there is one."""
+    device = "memory/peak_device_bytes"
+    return device if device in point.values else "memory/peak_rss_bytes"
+
+
+def latency(point: Point, factor: float = 1e3) -> Cell:
+    """Typical time of a call, in ms unless told otherwise; the note says where it is a mean."""
+    metric = latency_metric(point)
+    cell = figure(point, metric, factor)
+    if metric == MEDIAN:
+        return cell
+    note = f"The mean: {point.unavailable.get(MEDIAN, 'there is no median')}."
+    return Cell(cell.text, cell.sort, f"{cell.note} {note}".strip())
+
+
+def missing(reason: str) -> Cell:
+    """ "–", sorted last; the reason is its tooltip."""
+    return Cell(MISSING, None, reason)
+
+
+def words(text: str, note: str = "") -> Cell:
+    """A cell of text, sorted by it."""
+    return Cell(text, text, note)
+
+
+def percent(share: float, digits: int = 3) -> str:
+    """ "4.93 %" for 0.0493."""
+    return f"{plain(100 * share, digits)} %"
+
+
+def size(count: float, digits: int = 3) -> str:
+    """Bytes with the largest decimal unit that leaves at least 1: "475 MB"."""
+    unit, each = next(((unit, each) for unit, each in _SIZES if abs(count) >= each), _SIZES[-1])
+    return f"{plain(count / each, digits)} {unit}"
+
+
+def duration(seconds: float, digits: int = 3) -> str:
+    """Milliseconds below one second, minutes from 120 s on: "518 ms", "1.23 s", "2.50 min"."""
+    if abs(seconds) < 1:
+        return f"{plain(seconds * 1e3, digits)} ms"
+    if abs(seconds) < 120:
+        return f"{plain(seconds, digits)} s"
+    return f"{plain(seconds / 60, digits)} min"
+
+
+def _places(value: float, digits: int) -> int:
+    """Decimals that show ``digits`` significant digits of ``value`` after it is rounded to them; 0 for whole ones."""
+    if not value:
+        return 0
+    magnitude = math.floor(math.log10(abs(value)))
+    if round(abs(value), digits - 1 - magnitude) >= 10.0 ** (magnitude + 1):
+        magnitude += 1
+    return max(0, digits - 1 - magnitude)

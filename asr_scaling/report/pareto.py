@@ -1,0 +1,244 @@
+"""Which systems no other beats in both WER and cost: fronts against speed, latency and energy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from asr_scaling.report.cells import figure, percent, plain, words
+from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
+from asr_scaling.report.drawing import INK, Sketch, Style
+from asr_scaling.report.laws import grouped
+from asr_scaling.report.marks import CROWDED, Pen, Value
+from asr_scaling.report.points import NATURAL, Point
+from asr_scaling.report.reference import at, reference_length
+from asr_scaling.report.scaling_length import count
+from asr_scaling.stats import Interval
+
+WER = "quality/wer"
+TITLE = "Pareto fronts"
+_BELOW = 0.03
+"""Share of the figure's height by which names are below their points, clear of the step line."""
+INTRO = (
+    "A system is on a front when no other of the same device has both a lower WER and a lower cost. Anything off the "
+    "fronts gives away one for nothing. Fronts go by the measured values; where error bars overlap, who leads is not "
+    "certain."
+)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What WER is held against. ``single``: batch 1 only, since an utterance waits for all of its batch."""
+
+    name: str
+    noun: str
+    label: str
+    metric: str
+    factor: float = 1.0
+    higher: bool = False
+    single: bool = False
+
+    def cost(self, point: Point) -> float | None:
+        """Lower is better; None where it is not known."""
+        value = point.value(self.metric)
+        return (1 / value if self.higher else value) if value else None
+
+
+AXES = (
+    Axis("rtfx", "RTFx", "RTFx (audio seconds per second)", "throughput/rtfx", higher=True),
+    Axis("latency", "latency", "median latency of a call, batch 1 (ms)", "latency/p50_s", factor=1e3, single=True),
+    Axis("energy", "energy", "energy per second of audio (J)", "energy/per_audio_second_j"),
+)
+
+
+def section(points: Sequence[Point], style: Style) -> Section:
+    """A figure for each axis and a table of all members, at the report's reference length.
+
+    Points of unknown WER are on no front; where nothing is left to draw, a sentence says why.
+    """
+    here = at(points, reference_length(points))
+    if not any(point.wer_known for point in here):
+        return Section("pareto", TITLE, (Text(_no_wer(here)),))
+    blocks: list[Block] = [Text(INTRO), Text(" ".join(_qualified(points, here)))]
+    blocks += [_figure(axis, here, style) if _on(axis, here) else Text(_nothing(axis, here)) for axis in AXES]
+    return Section("pareto", TITLE, (*blocks, _table(here)))
+
+
+def front(
+    points: Sequence[Point], cost: Callable[[Point], float | None], quality: Callable[[Point], float | None]
+) -> list[Point]:
+    """The points that no other dominates, by ascending ``cost``; of both measures less is better.
+
+    One dominates another when it is no worse in both and better in one (Pareto), so equal points stay together.
+    Points without one of the two are left out.
+    """
+    known = [(c, q, point) for point in points if (c := cost(point)) is not None and (q := quality(point)) is not None]
+    members: list[Point] = []
+    best_cost, best_quality = math.nan, math.inf
+    for c, q, point in sorted(known, key=lambda each: each[:2]):
+        if q < best_quality:
+            best_cost, best_quality = c, q
+        if (c, q) == (best_cost, best_quality):
+            members.append(point)
+    return members
+
+
+def fronts(axis: Axis, points: Sequence[Point]) -> dict[str, list[Point]]:
+    """Device → its front."""
+    devices = grouped(_on(axis, points), lambda point: point.device)
+    return {device: front(members, axis.cost, lambda p: p.value(WER)) for device, members in devices.items()}
+
+
+def _on(axis: Axis, points: Sequence[Point]) -> list[Point]:
+    """The points that can be drawn."""
+    found = [point for point in points if point.wer_known and axis.cost(point) is not None]
+    return [point for point in found if point.batch == 1] if axis.single else found
+
+
+def _figure(axis: Axis, here: Sequence[Point], style: Style) -> Figure:
+    """A panel for each device."""
+    devices = grouped(_on(axis, here), lambda point: point.device)
+    sketch = Sketch(f"pareto-{axis.name}", rows=len(devices), height=0.7 + 3.5 * len(devices))
+    for axes, (device, drawn) in zip(sketch.axes, devices.items(), strict=True):
+        sketch.titles(axes, axis.label, "WER (%)", device if len(devices) > 1 else "")
+        _draw(Pen(sketch, axes, style), axis, drawn)
+    said = f"WER against {axis.noun}, {_at(here[0])}"
+    caption = (
+        f"{said}: towards the lower {'right' if axis.higher else 'left'} is better. The step line joins the front of a "
+        f"device; what is dominated is pale. Bars are intervals of 95 %. {_left_out(axis, here)}"
+    )
+    return sketch.figure(caption.strip(), f"{said}: a point for each system and batch, the front as a step line.")
+
+
+def _draw(pen: Pen, axis: Axis, drawn: Sequence[Point]) -> None:
+    """The points of one device and their front."""
+    (members,) = fronts(axis, drawn).values()
+    inside = {id(member) for member in members}
+    pen.scale("x", [_x(axis, point) for point in drawn])
+    top = 1.15 * max(interval.high if interval else value for value, interval in map(_wer, drawn)) or 1.0
+    pen.axes.set_ylim(0, top)
+    for point in drawn:
+        on = id(point) in inside
+        if on or len(drawn) <= CROWDED:
+            title = f"{point.name}: WER {percent(point.values[WER])}, {axis.noun} {plain(_x(axis, point)[0])}"
+            pen.point(point, _x(axis, point), _wer(point), title, pale=not on)
+    edge, device = pen.axes.get_xlim()[0 if axis.higher else 1], drawn[0].device
+    keys = {"device": device, "length": drawn[0].length}
+    pen.line(_steps(axis, members, edge, top), INK, device=device, keys=keys, title=f"front on {device}")
+    _write_names(pen, axis, drawn, inside, _BELOW * top)
+
+
+def _write_names(pen: Pen, axis: Axis, drawn: Sequence[Point], members: set[int], below: float) -> None:
+    """Each system of a device once, at its member of the front if it has one."""
+    for system, some in grouped(drawn, lambda point: point.system).items():
+        named = max(some, key=lambda p: (id(p) in members, _x(axis, p)[0]))
+        batch = "" if axis.single else f", batch {named.batch}"
+        pen.name(_x(axis, named)[0], _wer(named)[0] - below, system, named.device, batch)
+    pen.write()
+
+
+def _x(axis: Axis, point: Point) -> Value:
+    """As drawn."""
+    interval = point.intervals.get(axis.metric)
+    scaled = Interval(interval.low * axis.factor, interval.high * axis.factor) if interval else None
+    return point.values[axis.metric] * axis.factor, scaled
+
+
+def _wer(point: Point) -> Value:
+    """In per cent."""
+    interval = point.intervals.get(WER)
+    return 100 * point.values[WER], Interval(100 * interval.low, 100 * interval.high) if interval else None
+
+
+def _steps(axis: Axis, members: Sequence[Point], edge: float, top: float) -> list[tuple[float, float]]:
+    """The border of what is to be had: from the cheapest member's cost down to the best WER, to the dear ``edge``."""
+    path: list[tuple[float, float]] = []
+    above = top
+    for member in members:
+        x, below = _x(axis, member)[0], _wer(member)[0]
+        path += [(x, above), (x, below)]
+        above = below
+    return [*path, (edge, above)]
+
+
+def _table(here: Sequence[Point]) -> Table:
+    """One row a member of a front."""
+    columns = (
+        Column("front", numeric=False),
+        Column("device", numeric=False),
+        Column("system", numeric=False),
+        Column("batch", meaning="Utterances in a call."),
+        Column("WER", "%"),
+        Column("RTFx", meaning="Audio seconds transcribed per second."),
+        Column("median latency of a call", "ms"),
+        Column("energy per second of audio", "J"),
+    )
+    rows = tuple(
+        Row((words(axis.noun), *_cells(member)), member.keys)
+        for axis in AXES
+        for members in fronts(axis, here).values()
+        for member in members
+    )
+    caption = f"Who is on a front, {_at(here[0])}, cheapest first."
+    return Table("pareto-members", caption, columns, rows)
+
+
+def _cells(point: Point) -> tuple[Cell, ...]:
+    measured = [figure(point, axis.metric, axis.factor) for axis in AXES]
+    return (words(point.device), words(point.system), count(point.batch), figure(point, WER, 100), *measured)
+
+
+def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
+    """What the reader must know of all fronts."""
+    said = [f"All are of one length, {here[0].length}." if here[0].length_s else "All are of natural utterances."]
+    others = dict.fromkeys(point.length for point in points if point.ok and point.length != here[0].length)
+    if others:
+        said.append(f"Other lengths ({', '.join(others)}) are not shown.")
+    scored = [point for point in here if point.wer_known]
+    if any(point.synthetic for point in scored):
+        said.append("The speech is **synthetic**: its WER says little of people's speech.")
+    sets = sorted({point.dataset for point in scored})
+    if len(sets) > 1:
+        said.append(f"WER is of different speech ({', '.join(sets)}) and can't be compared between these.")
+    if any("estimated" in point.tags.get("energy/method", "") for point in scored):
+        said.append("Joules are **estimated**, not measured.")
+    return said
+
+
+def _left_out(axis: Axis, here: Sequence[Point]) -> str:
+    """How many points a figure lacks, whose, and why."""
+    asked = [point for point in here if point.batch == 1 or not axis.single]
+    unknown = [point for point in asked if not point.wer_known]
+    said = []
+    if unknown:
+        said.append(f"Not drawn, WER unknown: {_counted(unknown)}.")
+    without = [point for point in asked if point.wer_known and axis.cost(point) is None]
+    if without:
+        said.append(f"Not drawn, no {axis.noun}: {_counted(without)}.")
+    return " ".join(said)
+
+
+def _counted(points: Sequence[Point]) -> str:
+    """ "wav2vec2 (5 points: random weights have no WER)"."""
+    parts = []
+    for system, some in grouped(points, lambda point: point.system).items():
+        reasons = dict.fromkeys(r for point in some if not point.wer_known and (r := point.unavailable.get(WER)))
+        number = f"{len(some)} point{'s' if len(some) > 1 else ''}"
+        parts.append(f"{system} ({': '.join([number, *list(reasons)[:1]])})")
+    return ", ".join(parts)
+
+
+def _nothing(axis: Axis, here: Sequence[Point]) -> str:
+    batch = " at batch 1" if axis.single else ""
+    return f"No front of WER against {axis.noun}: no point{batch} has both. {_left_out(axis, here)}".strip()
+
+
+def _no_wer(here: Sequence[Point]) -> str:
+    if not here:
+        return "No point was measured to its end, so there is no front."
+    return f"No front: WER is not known of any point, {_at(here[0])}. {_left_out(AXES[0], here)}"
+
+
+def _at(point: Point) -> str:
+    return "natural lengths" if point.length == NATURAL else f"at {point.length}"
