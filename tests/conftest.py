@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import hypothesis  # noqa: F401 (first of all: imported at the end of a run, its hook in trio would warn)
 import pytest
 from fakes import FakeClock
 

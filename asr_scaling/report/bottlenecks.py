@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from asr_scaling.report.advice import Advice, advice, advise, nothing
 from asr_scaling.report.bottleneck_figures import Pair, operators_figure, pairs, stages_figure
-from asr_scaling.report.cells import figure, missing, number, plain, words
+from asr_scaling.report.cells import figure, missing, number, words
 from asr_scaling.report.diagnosis import CLASSES, ROOFED, RULES, amdahl, class_shares, padding, stage_seconds
 from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Section, Table, Text
 from asr_scaling.report.drawing import Style
@@ -164,5 +164,5 @@ def _rows(points: Iterable[Point], metrics: Sequence[str], factor: float) -> tup
 
 
 def _identity(point: Point) -> tuple[Cell, ...]:
-    length = words("natural") if point.length_s is None else Cell(plain(point.length_s), point.length_s)
+    length = words("natural") if point.length_s is None else Cell(f"{point.length_s:g}", point.length_s)
     return words(point.system), words(point.device, point.hardware), length, Cell(str(point.batch), point.batch)

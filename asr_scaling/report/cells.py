@@ -40,7 +40,8 @@ def with_interval(value: float, interval: Interval | None, factor: float = 1.0, 
     places = min(_places(half, 2), _places(scaled, _MOST) if scaled else _MOST) if half > 0 else 0
     if not half or not round(half, places):
         return plain(scaled, digits)
-    return f"{scaled:,.{places}f} ± {half:,.{places}f}"
+    shown = f"{scaled:,.{places}f}"
+    return f"{shown.removeprefix('-') if not round(scaled, places) else shown} ± {half:,.{places}f}"
 
 
 def ends(interval: Interval, factor: float = 1.0) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asr_scaling.report.cells import MISSING
 from asr_scaling.report.document import FILTERS, Cell, Column, Document, Figure, Keys, Table
-from asr_scaling.report.inline import pieces, unmarked
+from asr_scaling.report.inline import heading, pieces, unmarked
 from asr_scaling.report.svg import inlined
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _TALL_ROWS = 24
 _ASSETS = Path(__file__).parent / "assets"
 _TAGS = {"bold": "strong", "code": "code"}
 _NUMBER = re.compile(r"\d+(\.\d+)?")
+_UNITS = re.compile(r"(?<=\d) (?=[%×±])|(?<=±) (?=\d)")
+"""Spaces at which no line may end."""
 _LABELS = {"model": "Model", "device": "Device", "length": "Length", "batch": "Batch"}
 
 
@@ -49,6 +51,7 @@ def page(document: Document, drawings: Mapping[str, str]) -> str:
     )
     templates.filters |= {
         "data": _data,
+        "heading": heading,
         "drawing": lambda figure: Markup(inlined(drawings[figure.name], figure)),  # ElementTree escapes
         "keys": _attributes,
         "kind": lambda block: type(block).__name__,
@@ -102,8 +105,8 @@ def _marked(text: str) -> Markup:
 
     parts = []
     for kind, piece in pieces(text):
-        tag = _TAGS.get(kind)
-        parts.append(f"<{tag}>{escape(piece)}</{tag}>" if tag else str(escape(piece)))
+        tag, safe = _TAGS.get(kind), _UNITS.sub("\N{NO-BREAK SPACE}", str(escape(piece)))
+        parts.append(f"<{tag}>{safe}</{tag}>" if tag else safe)
     return Markup("".join(parts))  # each piece is escaped
 
 

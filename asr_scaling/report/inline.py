@@ -23,6 +23,13 @@ def pieces(text: str) -> Iterator[tuple[Kind, str]]:
         yield "plain", text[end:]
 
 
+def heading(text: str) -> str:
+    """A column's heading with a capital, but for symbols: "a", "p50"."""
+    first = text.partition(" ")[0]
+    symbol = len(first) == 1 or any(letter.isdigit() for letter in first)
+    return text if symbol else text[:1].upper() + text[1:]
+
+
 def unmarked(text: str) -> str:
     """``text`` for where nothing can be marked, as a terminal."""
     return "".join(piece for _, piece in pieces(text))

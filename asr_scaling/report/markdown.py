@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from asr_scaling.report.cells import MISSING
 from asr_scaling.report.document import Block, Bullets, Command, Document, Figure, Section, Table, Text
-from asr_scaling.report.inline import pieces
+from asr_scaling.report.inline import heading, pieces
 
 MOST_ROWS = 500
 """Longer tables are cut, which is said: no viewer of Markdown shows them whole."""
@@ -48,26 +49,27 @@ def _block(block: Block) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     yield f"**{_inline(table.caption, bold=False)}**"
-    heads = [f"{column.heading} ({column.unit})" if column.unit else column.heading for column in table.columns]
+    heads = [heading(column.heading) + (f" ({column.unit})" if column.unit else "") for column in table.columns]
     rules = ["---:" if column.numeric else ":---" for column in table.columns]
     rows = [[cell.text for cell in row.cells] for row in table.rows[:MOST_ROWS]]
     lines = [[_cell(text) for text in heads], rules, *([_cell(text) for text in row] for row in rows)]
     yield "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    notes = list(_notes(table))
+    notes = list(dict.fromkeys(_notes(table)))
     if notes:
         yield "\n".join(f"- {_line(note)}" for note in notes)
 
 
 def _notes(table: Table) -> Iterator[str]:
-    """What stands below a table, and what the page shows as tooltips: meanings, and reasons in the place of figures."""
+    """What stands below a table; of the page's tooltips the meanings, and the reasons of missing figures."""
     yield from table.notes
     left = len(table.rows) - MOST_ROWS
     if left > 0:
         yield f"{left:,} more rows are in the page and in metrics.csv."
-    yield from (f"{column.heading}: {column.meaning}." for column in table.columns if column.meaning)
-    told = [cell for row in table.rows for cell in row.cells if cell.note and not isinstance(cell.sort, (int, float))]
-    for (text, note), count in Counter((cell.text, cell.note) for cell in told).items():
-        yield f"{text}: {note}" + (f" ({count} cells)" if count > 1 else "")
+    described = [column for column in table.columns if column.meaning]
+    yield from (f"{heading(column.heading)}: {column.meaning.removesuffix('.')}." for column in described)
+    told = Counter(cell.note for row in table.rows for cell in row.cells if cell.note and cell.text == MISSING)
+    for note, count in told.items():
+        yield f"{MISSING}: {note}" + (f" ({count} cells)" if count > 1 else "")
 
 
 def _cell(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -138,19 +139,19 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
 
 
 def named(points: Iterable[Point]) -> list[Point]:
-    """The points, systems of one model told apart by what differs between them: engine, its options, random weights;
-    facts that many share are held once.
+    """The points, systems of one model told apart by what differs between them: engine, options other than most points
+    have, random weights; facts that many share are held once.
     """
     found, shared = list(points), dict[str, Mapping[str, Any]]()
     engines = {point.engine for point in found if point.engine}
-    varying = {engine: _varying([point.options for point in found if point.engine == engine]) for engine in engines}
+    usual = {engine: _usual([point.options for point in found if point.engine == engine]) for engine in engines}
     kinds: dict[str, set[str]] = {}
     for point in found:
         kinds.setdefault(point.model, set()).add(point.weights)
     return [
         replace(
             point,
-            system=" · ".join(_parts(point, engines, varying, kinds)),
+            system=" · ".join(_parts(point, len(engines) > 1, usual.get(point.engine, {}), kinds[point.model])),
             environment=_once(point.environment, shared),
             facts=_once(point.facts, shared),
         )
@@ -158,21 +159,21 @@ def named(points: Iterable[Point]) -> list[Point]:
     ]
 
 
-def _parts(
-    point: Point, engines: set[str], varying: Mapping[str, Sequence[str]], kinds: Mapping[str, set[str]]
-) -> list[str]:
+def _parts(point: Point, engines: bool, usual: Mapping[str, str | None], kinds: set[str]) -> list[str]:
     parts = [point.model]
-    if len(engines) > 1 and point.engine:
+    if engines and point.engine:
         parts.append(point.engine)
-    parts += [f"{key}={point.options.get(key, 'default')}" for key in varying.get(point.engine, ())]
-    if len(kinds[point.model] - {"unknown"}) > 1 and point.random:
+    options = ((name, point.options.get(name)) for name in usual)
+    parts += [f"{name}={value or 'default'}" for name, value in options if value != usual[name]]
+    if len(kinds - {"unknown"}) > 1 and point.random:
         parts.append("random weights")
     return parts
 
 
-def _varying(options: Sequence[Mapping[str, str]]) -> list[str]:
+def _usual(options: Sequence[Mapping[str, str]]) -> dict[str, str | None]:
+    """For each option the value that most points have, the first one met where two are as many."""
     names = dict.fromkeys(name for each in options for name in each)
-    return [name for name in names if len({each.get(name) for each in options}) > 1]
+    return {name: Counter(each.get(name) for each in options).most_common(1)[0][0] for name in names}
 
 
 def _options(engine: Mapping[str, Any]) -> dict[str, str]:

@@ -49,7 +49,7 @@ def table(laws: Sequence[LengthLaw]) -> Table:
         Column("a", unit, meaning=f"{quantity.noun} for every window begun, or once an utterance"),
         Column("a is paid", numeric=False),
         Column("b", f"{unit}/s", meaning=f"{quantity.noun} for every second of audio"),
-        Column("a minute", quantity.unit, meaning="What the law says of 60 s of audio."),
+        Column("one minute", quantity.unit, meaning="What the law says of 60 s of audio."),
         Column("lengths", numeric=False),
         Column("held-out error, worst", "%", meaning="The length it misjudges most when fitted to the others."),
         Column("held-out error, mean", "%"),

@@ -63,6 +63,19 @@ def test_experiments_sweep_without_a_flag(cli: Cli, tmp_path: Path, name: str) -
     assert len(records(tmp_path)) == swept.get(name, models)
 
 
+@pytest.mark.parametrize(("name", "points"), [("study", 20), ("study_quick", 6)])
+def test_a_study_ends_with_its_report(cli: Cli, tmp_path: Path, name: str, points: int) -> None:
+    one = ("model=whisper_tiny_en", "engine=fake", "tracking=jsonl", "profiler=[latency,quality]")
+    done = cli(f"experiment={name}", *one, *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert len(records(tmp_path)) == points
+    (page,) = (tmp_path / "multirun").rglob("report/report.html")
+    assert f"Report: {page.relative_to(tmp_path)}" in done.stdout
+    assert "For live speech use whisper_tiny_en" in " ".join(done.stdout.split())
+    assert (page.parent / "report.md").exists()
+    assert list((page.parent / "figures").glob("*.png"))
+
+
 def test_an_experiments_axis_can_be_replaced(cli: Cli, tmp_path: Path) -> None:
     done = cli("experiment=batch_scaling", *QUICK, "batch=3")
     assert done.returncode == 0, done.stderr

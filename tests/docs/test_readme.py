@@ -42,6 +42,11 @@ def test_command_runs(command: str, tmp_path: Path) -> None:
             assert run(tmp_path, ["-m", "asr_scaling", *FAKE, f"hydra.run.dir={name}"]).returncode == 0
     elif "asr_scaling" in arguments and "--help" not in arguments:
         arguments += SHORTER
+    if any(argument.startswith("experiment=study") for argument in arguments):
+        arguments += ["model=whisper_tiny_en", "dataset.length_s=5", "batch=1"]
+    if "asr_scaling.report" in arguments:
+        sweep = ["-m", "asr_scaling", "-m", *FAKE, "batch=1,2", "hydra.sweep.dir=my_sweep"]
+        assert run(tmp_path, sweep).returncode == 0
     if "model=whisper_tiny,wav2vec2" in arguments:
         arguments.append("dataset.length_s=3")
     done = run(tmp_path, arguments)

@@ -91,7 +91,7 @@ class TestLength:
         assert row["a"].sort == pytest.approx(300, rel=0.2)
         assert "±" in row["a"].text
         assert row["a is paid"].text == "every 30 s"
-        assert row["a minute"].sort == pytest.approx(1.2, rel=0.1)
+        assert row["one minute"].sort == pytest.approx(1.2, rel=0.1)
         assert 0 < float(row["held-out error, worst"].text) < 15
         assert "60 s: " in row["held-out error, worst"].note
         assert row["predicts"].text == "well"
@@ -122,7 +122,7 @@ class TestLength:
         assert "no interval" in row["a"].note
         assert row["held-out error, worst"].text == "–"
         assert row["predicts"].text == "unchecked"
-        assert "Beyond the longest measured, 15 s." in row["a minute"].note
+        assert "Beyond the longest measured, 15 s." in row["one minute"].note
 
     def test_one_length_is_no_law(self):
         made = section(points(WAV2VEC2, lengths=(15.0,), batches=(1,)))
