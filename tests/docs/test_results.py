@@ -1,0 +1,92 @@
+"""docs/results.md stands on committed records: every report and every table is computed from them again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from asr_scaling.record import RunRecord
+from asr_scaling.records.read import read_all
+from asr_scaling.report.build import document
+from asr_scaling.report.cells import with_interval
+from asr_scaling.report.load import points
+from asr_scaling.report.markdown import markdown
+from asr_scaling.report.scenarios import Budgets
+
+DOCS = Path(__file__).parents[2] / "docs"
+MACHINES = sorted(path.parent for path in DOCS.glob("results/*/records.jsonl.gz"))
+PAGE = (DOCS / "results.md").read_text(encoding="utf-8")
+ARTEFACTS = "The same model and speech, with the study's mistakes and without"
+TABLE = re.compile(r"^\*\*(?P<caption>.+)\*\*\n\n(?P<rows>(?:\|.*\n)+)", re.MULTILINE)
+
+
+def name(folder: Path) -> str:
+    return folder.name
+
+
+def made(folder: Path) -> str:
+    found = points([str(folder / "records.jsonl.gz")], "")
+    return markdown(document(found, Budgets()))
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, str]:
+    return {folder.name: made(folder) for folder in MACHINES}
+
+
+def test_there_are_results() -> None:
+    assert MACHINES
+
+
+@pytest.mark.parametrize("folder", MACHINES, ids=name)
+def test_the_report_is_that_of_its_records(folder: Path, reports: dict[str, str]) -> None:
+    assert (folder / "report.md").read_text(encoding="utf-8") == reports[folder.name]
+    for picture in re.findall(r"\]\((figures/[\w.-]+)\)", reports[folder.name]):
+        assert (folder / picture).exists()
+
+
+def test_every_table_of_the_page_is_one_of_a_report_or_of_the_artefacts(reports: dict[str, str]) -> None:
+    known = {found["caption"]: found["rows"] for text in reports.values() for found in TABLE.finditer(text)}
+    known |= artefact_tables()
+    quoted = list(TABLE.finditer(PAGE))
+    assert len(quoted) >= 8
+    for found in quoted:
+        assert found["rows"] == known[found["caption"]], found["caption"]
+    assert PAGE.count("\n| :---") == len(quoted)  # no table without its caption, and so none unchecked
+
+
+def artefact_tables() -> dict[str, str]:
+    """What the study's mistakes cost, from runs that make them on purpose."""
+    tables = {}
+    for folder in MACHINES:
+        file = folder / "artefacts.jsonl.gz"
+        records = read_all(file) if file.exists() else []
+        if records:
+            head = "| System | Speech | Given (s) | Processed (s) | WER (%) |\n| :--- | :--- | ---: | ---: | ---: |\n"
+            tables[ARTEFACTS] = head + "".join(map(row, records))
+    return tables
+
+
+def row(record: RunRecord) -> str:
+    values = record.values
+    seconds = (f"{values[f'workload/{name}_s']:.0f}" for name in ("audio", "processed_audio"))
+    wer = with_interval(values["quality/wer"], record.intervals.get("quality/wer"), 100)
+    return f"| {' | '.join((record.config['model']['name'], what(record), *seconds, wer))} |\n"
+
+
+def what(record: RunRecord) -> str:
+    if not record.config["engine"].get("long_form", True):
+        return "60 s, only the first window transcribed"
+    if record.config["dataset"]["path"].endswith("_cut"):
+        return "cut at 5 s, references whole"
+    length = record.config["dataset"]["length_s"]
+    return "whole utterances" if length is None else f"{length:g} s, to its end"
+
+
+def test_nothing_names_where_it_was_made() -> None:
+    for folder in MACHINES:
+        for record in [*read_all(folder / "records.jsonl.gz"), *read_all(folder / "artefacts.jsonl.gz")]:
+            assert not str(record.config["dataset"]["path"]).startswith("/")
+            assert not str(record.dataset["source"]).startswith("/")
