@@ -18,7 +18,7 @@ _SHAPING = ("model", "engine", "device", "dataset", "batch", "profiler", "pipeli
 _WORDS_ONLY = ("licence", "published")
 """Keys of a model that only people read."""
 _VARIABLES = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH", "ATEN_", "CUDA_", "NVIDIA_", "LD_PRELOAD")
-_MACHINE = ("cpu", "cpu_cores", "memory_bytes", "python", "versions")
+_MACHINE = ("cpu", "cpu_cores", "python", "versions")
 _UNSHAPING = ("uuid", "index")
 """Facts of a device that differ between devices of one kind."""
 _AFTERWARDS = frozenset(
@@ -42,6 +42,7 @@ def identity(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
         "files": sorted(_files(options)),
         "device": {key: value for key, value in device.items() if key not in _UNSHAPING},
         "machine": {key: machine[key] for key in _MACHINE},
+        "memory_gib": round(machine["memory_bytes"] / 2**30),  # the last bytes differ from one start to the next
         "weights": {name: _version(name) for carrier in CARRIERS.values() for name in carrier.packages},
         "variables": {key: value for key, value in sorted(os.environ.items()) if key.startswith(_VARIABLES)},
         "code": _code(),
@@ -61,6 +62,9 @@ def _files(value: Any, key: str = "") -> Iterator[tuple[str, int, int]]:
         for name, entry in value.items():
             if name != "tracking":
                 yield from _files(entry, str(name))
+    elif key == "path" and isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _files(each, key)
     elif key == "path" and isinstance(value, str):
         root = Path(value).expanduser()
         for path in (root, *root.rglob("*")) if root.is_dir() else (root,):

@@ -23,6 +23,12 @@ def neighbours(jobs: Sequence[list[str]]) -> list[list[str]]:
     return [job for group in groups.values() for job in group]
 
 
+def labels(jobs: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """What tells each of ``jobs`` from the others: its overrides that not all of them have."""
+    common = set(jobs[0]).intersection(*jobs) if jobs else set()
+    return tuple(" ".join(override for override in job if override not in common) for job in jobs)
+
+
 def weight(job: Sequence[str]) -> float:
     """Roughly what a call of ``job`` costs: parameters × seconds of audio × batch; only ratios mean anything."""
     options = dict(override.lstrip("+").partition("=")[::2] for override in job)

@@ -26,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.identity import identity
 from asr_scaling.keeping import Shelf
-from asr_scaling.plan import neighbours, weight
+from asr_scaling.plan import labels, neighbours, weight
 from asr_scaling.records.sweep_file import SweepFile
 from asr_scaling.rounds import Rounds, measurements
 from asr_scaling.running import State, measured_before
@@ -106,12 +106,13 @@ class SweepCallback(Callback):
         try:
             plain = options(config)
             rounds = _rounds(config, plain, single=jobs is None)
-            earlier = _earlier(config, folder, single=jobs is None)
+            points = labels(jobs or [])
+            earlier = _earlier(config, folder, points, single=jobs is None)
             State.sink = build(plain["tracking"]) if plain.get("tracking") else None
             if State.sink is not None:
                 token = earlier.parent if earlier else None
                 self.parent = State.sink.open(f"{folder.parent.name} {folder.name}", plain, token)
-            SweepFile(State.command, self.parent, plain.get("tracking")).write(folder)
+            SweepFile(State.command, points, self.parent, plain.get("tracking")).write(folder)
         except AsrScalingError as error:
             _stop(str(error))
         except Exception as error:  # anything else would only be a warning, and the sweep would go on
@@ -199,13 +200,16 @@ def _jobs(config: DictConfig) -> list[list[str]]:
     return neighbours(BasicSweeper.split_arguments(discrete, None)[0])
 
 
-def _earlier(config: DictConfig, folder: Path, single: bool) -> SweepFile | None:
+def _earlier(config: DictConfig, folder: Path, points: tuple[str, ...], single: bool) -> SweepFile | None:
     """What an earlier, cut run of this sweep left in ``folder``. ConfigError when nothing can be gone on with."""
     if not config.sweep.get("resume"):
         return None
     if single:
         raise ConfigError("sweep.resume=true goes on with a sweep: add -m, as in  -m batch=1,8 sweep.resume=true.")
-    return SweepFile.read(folder)
+    earlier = SweepFile.read(folder)
+    if earlier is not None and earlier.points != points:
+        raise ConfigError(f"The sweep in {folder} has other points: begin anew, without sweep.resume.")
+    return earlier
 
 
 def _shelf(plain: dict[str, Any]) -> Shelf | None:

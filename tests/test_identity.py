@@ -111,5 +111,14 @@ def test_files_that_options_name_count_by_their_contents_time(tmp_path: Path):
     assert identity(options, DEVICE) != before
 
 
+def test_a_list_of_files_counts_too(tmp_path: Path):
+    file = tmp_path / "part.parquet"
+    file.write_text("a")
+    options = changed("dataset.path", [str(file)])
+    before = identity(options, DEVICE)
+    file.write_text("ab")
+    assert identity(options, DEVICE) != before
+
+
 def test_a_path_that_is_not_there_is_no_error():
     assert identity(changed("model.path", "/nowhere/at/all"), DEVICE)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.plan import neighbours, seconds_left, weight
+from asr_scaling.plan import labels, neighbours, seconds_left, weight
 
 NAMES = st.sampled_from(["model=a", "model=b", "engine.dtype=x", "batch.size=1", "batch.size=2", "dataset.length_s=5"])
 
@@ -40,6 +40,13 @@ def test_no_point_is_lost_and_loading_happens_once_a_system(jobs: list[list[str]
     systems = [tuple(o for o in job if o.startswith(("model", "engine"))) for job in ordered]
     changes = sum(a != b for a, b in itertools.pairwise(systems))
     assert changes == max(0, len(set(systems)) - 1)
+
+
+def test_labels_are_what_points_do_not_share():
+    jobs = [["model=a", "batch.size=1", "seed=1"], ["model=a", "batch.size=2", "seed=1"]]
+    assert labels(jobs) == ("batch.size=1", "batch.size=2")
+    assert labels([["model=a"]]) == ("",)
+    assert labels([]) == ()
 
 
 def test_weights_follow_parameters_length_and_batch():

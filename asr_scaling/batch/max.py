@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -56,12 +57,15 @@ class Max:
         self, system: System, device: Device, utterance: Utterance, idle_rss_bytes: int
     ) -> tuple[Batching, Findings]:
         """Try batches of copies of ``utterance``. OutOfMemoryError when not even one alone fits."""
-        search = _Search(self, _trier(system, device, utterance, idle_rss_bytes), device.memory.peak_bytes() is None)
+        own = device.memory.peak_bytes() is None
+        search = _Search(self, _trier(system, device, utterance, idle_rss_bytes), idle_rss_bytes if own else None)
         limited_by = search.run()
         if not search.fits:
+            known = math.isfinite(search.budget)
+            where = f"{search.budget / 1e9:.1f} GB" if known else f"the memory of {device.torch_name}"
+            mend = "raise batch.memory_bytes or use" if self.memory_bytes else "use"
             raise OutOfMemoryError(
-                f"Not even one utterance of {utterance.duration_s:.0f} s fits in {search.budget / 1e9:.1f} GB; raise "
-                "batch.memory_bytes or use a smaller model."
+                f"Not even one utterance of {utterance.duration_s:.0f} s fits in {where}; {mend} a smaller model."
             )
         trials = tuple(sorted(search.trials.values(), key=lambda trial: trial.batch))
         found = replace(self)
@@ -74,13 +78,18 @@ _Try = Callable[[int], Trial]
 
 
 class _Search:
-    """``fits``: the largest batch known to fit, 0 when none is. ``trials``: by batch."""
+    """``fits``: the largest batch known to fit, 0 when none is. ``trials``: by batch.
 
-    def __init__(self, options: Max, attempt: _Try, own_memory: bool) -> None:
-        self._options, self._attempt, self._own_memory = options, attempt, own_memory
+    ``idle_rss_bytes``: of the process before loading, None where a device's own memory counts. ``budget``: in bytes.
+    """
+
+    def __init__(self, options: Max, attempt: _Try, idle_rss_bytes: int | None) -> None:
+        self._options, self._attempt, self._own_memory = options, attempt, idle_rss_bytes is not None
         self.fits, self.trials = 0, dict[int, Trial]()
-        machine = psutil.virtual_memory()
-        free = machine.available - _RESERVE * machine.total if own_memory else float("inf")
+        free = math.inf
+        if idle_rss_bytes is not None:
+            machine, weights = psutil.virtual_memory(), max(0, resident_bytes() - idle_rss_bytes)
+            free = machine.available + weights - _RESERVE * machine.total
         self.budget = options.memory_bytes or free
 
     def run(self) -> LimitedBy:

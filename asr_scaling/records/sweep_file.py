@@ -18,9 +18,13 @@ _NOT_PART = ("sweep.resume=", "hydra.sweep.dir=", "-m", "--multirun")
 
 @dataclass(frozen=True)
 class SweepFile:
-    """``command``: the arguments, sorted. ``parent``: the sink's token. ``tracking``: the sink's options."""
+    """``command``: the arguments, sorted. ``points``: what tells each from the others, in the order they are measured.
+
+    ``parent``: the sink's token. ``tracking``: the sink's options.
+    """
 
     command: tuple[str, ...]
+    points: tuple[str, ...] = ()
     parent: str | None = None
     tracking: Mapping[str, Any] | None = None
 
@@ -36,7 +40,7 @@ class SweepFile:
             return None
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(tuple(data["command"]), data["parent"], data["tracking"])
+            return cls(tuple(data["command"]), tuple(data["points"]), data["parent"], data["tracking"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
 

@@ -13,9 +13,6 @@ from asr_scaling.cache import write_atomic
 from asr_scaling.errors import TrackingError
 from asr_scaling.record import RunRecord
 
-_MEASURED = ("ok", "out_of_memory")
-"""Points that a sweep which goes on does not measure again."""
-
 
 @dataclass(frozen=True)
 class Jsonl:
@@ -24,7 +21,7 @@ class Jsonl:
     path: str = "records.jsonl"
 
     def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
-        """Check that the file can be written. Lines of an ``earlier`` sweep that will be written anew are taken out."""
+        """Check that the file can be written. Lines of an ``earlier`` sweep are taken out: it writes them anew."""
         path = Path(self.path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,9 +65,8 @@ class Jsonl:
 
 
 def _stays(line: bytes, sweep: str) -> bool:
-    """Whole lines of other sweeps, and of this one's measured points; not a line that was cut."""
+    """Whole lines of other sweeps; not a line that was cut."""
     try:
-        row = json.loads(line)
+        return bool(json.loads(line).get("sweep") != sweep)
     except ValueError:
         return False
-    return row.get("sweep") != sweep or row.get("status") in _MEASURED

@@ -82,6 +82,16 @@ def test_a_single_run_is_nothing_to_go_on_with(cli: Cli, tmp_path: Path) -> None
     assert not records(tmp_path)
 
 
+def test_another_sweeps_folder_is_not_gone_on_with(cli: Cli, tmp_path: Path) -> None:
+    folder = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    cli("-m", *QUICK, "batch=1,2", folder)
+    before = times(tmp_path)
+    done = cli("-m", *QUICK, "batch=1,2,4", folder, RESUME)
+    assert done.returncode == 1
+    assert "has other points: begin anew" in done.stderr
+    assert times(tmp_path) == before
+
+
 def test_a_sweep_file_that_cannot_be_read(cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     folder.mkdir()
