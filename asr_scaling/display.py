@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from asr_scaling.plan import seconds_left
 from asr_scaling.record import RunRecord
-from asr_scaling.report.table import FOOTNOTE, notes, points_table
+from asr_scaling.report.terminal import FOOTNOTE, notes, points_table
 
 _WIDE = 132
 
@@ -20,7 +20,7 @@ _WIDE = 132
 class Display:
     """On a terminal two live lines; elsewhere (a log file, CI) one line a stage.
 
-    ``weights``: for each point of the sweep, in their order, roughly what it costs: only ratios matter.
+    ``weights``: roughly what each point costs, in the order they are measured: only ratios matter.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
@@ -75,14 +75,15 @@ class Display:
 
     def end(self, record: RunRecord) -> None:
         """A point ended; the time left is learnt from the finished ones."""
-        self._took.append((self._weights[self._done % self.total], time.monotonic() - self._began))
+        weight, *ahead = self._weights[self._done :] or [0.0]  # another sweeper may choose more points
+        self._took.append((weight, time.monotonic() - self._began))
         self._done += 1
-        left = seconds_left(self._took, self._weights[self._done :])
-        self._progress.update(self._sweep, completed=self._done, left=f"about {_duration(left)} left")
+        left = f"about {_duration(seconds_left(self._took, ahead))} left"
+        self._progress.update(self._sweep, completed=self._done, left=left)
         took = record.ended_at - record.started_at
         outcome = "" if record.status == "ok" else f": {record.outcome}"
         line = f"[{self._done}/{self.total}] {record.name} done in {took:.1f} s{outcome}"
-        self.console.print(line if self._done == self.total else f"{line}, about {_duration(left)} left", markup=False)
+        self.console.print(f"{line}, {left}" if ahead else line, markup=False)
 
     def reused(self, record: RunRecord) -> None:
         """A point was measured before the sweep was cut."""

@@ -10,7 +10,7 @@ AsrScalingError          anything this package raises on purpose
 │   └── OutOfMemoryError the workload does not fit; a result, not an accident
 └── TrackingError        the tracking store can't be reached or written
 
-PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt, nothing but run() may catch it
+PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt it ends run() once the point is recorded
 """
 
 from __future__ import annotations
@@ -57,4 +57,4 @@ class TrackingError(AsrScalingError):
 
 
 class PointInterruptedError(BaseException):
-    """Ctrl-C or SIGTERM arrived while a point was being measured."""
+    """SIGTERM arrived while a point was being measured."""

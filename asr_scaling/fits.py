@@ -58,13 +58,12 @@ class Fit:
     """y = Σ coefficient · column.
 
     ``intervals``: of each coefficient, None when no degree of freedom is left (``freedom`` 0: the law goes through
-    every value). ``residual``: standard deviation of the relative deviations, likewise. ``spread``: covariance of the
-    coefficients times the square of Student's t, so that its diagonal holds the squared half widths; empty likewise.
+    every value). ``spread``: covariance of the coefficients times the square of Student's t, so that its diagonal holds
+    the squared half widths; empty likewise.
     """
 
     coefficients: tuple[float, ...]
     intervals: tuple[Interval | None, ...]
-    residual: float | None
     freedom: int
     spread: tuple[tuple[float, ...], ...]
     held_out: HeldOut
@@ -91,12 +90,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class Power:
-    """y = ``factor`` · x ^ ``exponent``; ``interval``, ``residual`` and ``freedom`` as in ``Fit``."""
+    """y = ``factor`` · x ^ ``exponent``; ``interval`` and ``freedom`` as in ``Fit``."""
 
     factor: float
     exponent: float
     interval: Interval | None
-    residual: float | None
     freedom: int
     held_out: HeldOut
 
@@ -138,7 +136,7 @@ def power_fit(x: Sequence[float], y: Sequence[float], groups: Sequence[Hashable]
         return found
     (constant, exponent), (_, interval) = found.coefficients, found.intervals
     held = _held_out(design, target, groups, np.expm1)
-    return Power(math.exp(constant), exponent, interval, found.residual, found.freedom, held)
+    return Power(math.exp(constant), exponent, interval, found.freedom, held)
 
 
 def quotient_interval(a: float, of_a: Interval | None, b: float, of_b: Interval | None) -> Interval | None:
@@ -164,13 +162,13 @@ def _least_squares(design: _Floats, target: _Floats) -> Fit | NoFit:
     freedom = len(target) - design.shape[1]
     best = tuple(map(float, coefficients))
     if freedom < 1:
-        return Fit(best, (None,) * len(best), None, freedom, (), HeldOut({}))
+        return Fit(best, (None,) * len(best), freedom, (), HeldOut({}))
     off = target - design @ coefficients
     residual = math.sqrt(float(off @ off) / freedom)
     spread = inverse * (residual * float(stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2))) ** 2
     halves = [math.sqrt(float(square)) for square in np.diag(spread)]
     intervals = tuple(Interval(c - half, c + half) for c, half in zip(best, halves, strict=True))
-    return Fit(best, intervals, residual, freedom, tuple(map(tuple, spread.tolist())), HeldOut({}))
+    return Fit(best, intervals, freedom, tuple(map(tuple, spread.tolist())), HeldOut({}))
 
 
 def _solve(design: _Floats, target: _Floats) -> tuple[_Floats, _Floats] | None:

@@ -21,10 +21,10 @@ _VARIABLES = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH", "A
 _MACHINE = ("cpu", "cpu_cores", "python", "versions")
 _UNSHAPING = ("uuid", "index")
 """Facts of a device that differ between devices of one kind."""
-_AFTERWARDS = frozenset(
-    ("compare", "report", "records", "display", "selftest", "rounds", "running", "plan", "sweep", "cli", "tracking")
-)
-"""Parts of this package that run before or after a measurement."""
+_BEFORE = ("__init__", "__main__", "arguments", "cli", "identity", "plan", "rounds", "running", "selftest", "sweep")
+_AFTER = ("compare", "display", "fits", "paired", "records", "report", "tracking")
+NOT_MEASURING = frozenset((*_BEFORE, *_AFTER))
+"""Parts of this package that run before or after a measurement; no part that measures imports them."""
 
 
 def identity(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
@@ -86,6 +86,6 @@ def _code() -> str:
     package, digest = Path(__file__).resolve().parent, hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package)
-        if name.with_suffix("").parts[0] not in _AFTERWARDS:
+        if name.with_suffix("").parts[0] not in NOT_MEASURING:
             digest.update(name.as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

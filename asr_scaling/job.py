@@ -67,7 +67,7 @@ def run(job: Job, progress: Progress | None = None, parent: str | None = None, s
     """Measure ``job``; the record's status says how it ended, and it is on disk and in the sink when this returns.
 
     ``parent``: the token that the sink's ``open`` gave for the sweep. ``shelf``: where a loaded system is taken from
-    and left for the next point. KeyboardInterrupt is raised again once the interrupted point is recorded.
+    and left for the next point. KeyboardInterrupt and PointInterruptedError are raised again once it is recorded.
     """
     with TemporaryDirectory(prefix="asr_scaling-") as scratch:
         folder = job.folder or Path(scratch)

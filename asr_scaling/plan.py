@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 
 from asr_scaling.errors import ConfigError
@@ -38,7 +39,7 @@ def weight(job: Sequence[str]) -> float:
 
 
 def seconds_left(done: Sequence[tuple[float, float]], left: Sequence[float]) -> float:
-    """Seconds that points of weights ``left`` will take, learnt from (weight, seconds) of those that are ``done``.
+    """Seconds that points of weights ``left`` will take, learnt from (weight, seconds) of those ``done``, one at least.
 
     A point takes c + k · weight: least squares where that makes sense (neither negative), else the mean.
     """
@@ -58,9 +59,10 @@ def _group(override: str) -> str:
 
 def _number(text: str, otherwise: float) -> float:
     try:
-        return float(text.strip("'\""))
+        number = float(text.strip("'\""))
     except ValueError:
         return otherwise
+    return number if 0 < number < math.inf else otherwise  # what is neither fails the point, not its weight
 
 
 @functools.cache

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.errors import ConfigError
 from asr_scaling.job import keep
+from asr_scaling.plan import weight
 from asr_scaling.ports import Measurement, Sink
-from asr_scaling.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
+from asr_scaling.record import ROUNDS_FOLDER
 from asr_scaling.records.merge import merge, rounds_by_place
+from asr_scaling.records.read import readable_files
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Rounds:
         return jobs
 
 
+def weights(points: Sequence[Sequence[str]], rounds: Rounds | None) -> list[float]:
+    """Roughly what each measurement of ``points`` costs (plan.weight), in the order they are taken."""
+    return [weight(job) for job in (rounds.jobs(points, "") if rounds else points)]
+
+
 def measurements(profiler: Mapping[str, Measurement], number: int | None) -> dict[str, Measurement]:
     """What round ``number`` measures: after the first only what reads the timed pass, since the rest does not drift."""
     return {name: found for name, found in profiler.items() if not number or found.phase == "timed"}
@@ -56,13 +63,7 @@ def measurements(profiler: Mapping[str, Measurement], number: int | None) -> dic
 
 def merge_rounds(folder: Path, sink: Sink | None, parent: str | None) -> None:
     """Write and store the record of every point whose rounds lie below ``folder``; unreadable rounds are left out."""
-    found = []
-    for path in sorted((folder / ROUNDS_FOLDER).rglob(RECORD_FILE)):
-        try:
-            found.append((path, RunRecord.read(path)))
-        except DataError:
-            continue
-    for place, rounds in rounds_by_place(found).items():
+    for place, rounds in rounds_by_place(readable_files(folder / ROUNDS_FOLDER)).items():
         record = merge([each for _, each in rounds])
         place.mkdir(parents=True, exist_ok=True)
         for name in record.artifacts:

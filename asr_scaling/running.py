@@ -52,14 +52,14 @@ class State:
             cls.shelf.clear()
         if display is None or folder is None:
             return
-        from asr_scaling.records.read import read_records
+        from asr_scaling.records.read import readable_records
 
         display.close()
         title = f"of {display.total} points"
         if cls.rounds is not None:
             merge_rounds(folder, sink, parent)
             title = f"of {display.total // cls.rounds.count} points in {cls.rounds.count} rounds"
-        records = read_records(folder)
+        records = readable_records(folder)
         tracked = all(c.kind != "NotTracked" for record in records for c in record.cautions)
         cls.failed = cls.failed or not tracked or any(record.status != "ok" for record in records)
         hints = [f"Records: {folder}", *cls._reported(folder)]
@@ -77,12 +77,12 @@ class State:
         """Write the report of the sweep; where to find it, or how to have it."""
         if not cls.report:
             return [f"Report: python -m asr_scaling.report {folder}"]
+        from asr_scaling.report.answer.scenarios import Budgets
         from asr_scaling.report.build import document, first_words, write
         from asr_scaling.report.load import points
-        from asr_scaling.report.scenarios import Budgets
 
         try:
-            found = points([str(folder)], "")
+            found = points([str(folder)])
             made = document(found, Budgets())
             page, *_ = write(made, found, folder / "report")
         except Exception as error:  # whatever a report trips over, the records are there

@@ -26,9 +26,9 @@ from omegaconf import DictConfig, OmegaConf
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.identity import identity
 from asr_scaling.keeping import Shelf
-from asr_scaling.plan import labels, neighbours, weight
+from asr_scaling.plan import labels, neighbours
 from asr_scaling.records.sweep_file import SweepFile
-from asr_scaling.rounds import Rounds, measurements
+from asr_scaling.rounds import Rounds, measurements, weights
 from asr_scaling.running import State, measured_before
 
 _PARTS = ("model", "engine", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
@@ -119,7 +119,7 @@ class SweepCallback(Callback):
             _stop(f"The sweep can't begin: {type(error).__name__}: {error}")
         State.parent, State.folder, State.rounds = self.parent, folder, rounds
         State.report = jobs is not None and bool(plain["sweep"].get("report"))
-        State.display = Display([weight(job) for job in jobs or [[]]] * (rounds.count if rounds else 1))
+        State.display = Display(weights(jobs or [[]], rounds))
         if config.sweep.get("resume") and earlier is None:
             State.display.say("There is no earlier sweep of this command line to go on with: it begins anew.")
         if plain["sweep"].get("selftest"):
@@ -191,7 +191,7 @@ def _name(config: DictConfig, hydra: Any) -> str:
 
 
 def _jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of every point of the sweep, in the order they are measured."""
+    """The overrides of every point of the sweep, in the order of this project's sweeper before it shuffles rounds."""
     params = config.hydra.sweeper.get("params") or {}
     texts = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
     loader = GlobalHydra.instance().config_loader()  # expands glob(*)

@@ -23,7 +23,7 @@ from rich.table import Table
 from asr_scaling.compare import compare
 from asr_scaling.record import RunRecord
 from asr_scaling.records.merge import merge
-from asr_scaling.records.read import read_records
+from asr_scaling.records.read import readable_records
 
 ROUNDS = 3
 RUNS = {"latency": "latency", "latency again": "latency", "all": "all"}
@@ -38,7 +38,7 @@ def measured(place: Path, profiler: str, arguments: list[str]) -> list[RunRecord
     done = subprocess.run(command, cwd=place.parent, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
-    return read_records(place)
+    return readable_records(place)
 
 
 def main(arguments: list[str]) -> int:

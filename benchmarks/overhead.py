@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from asr_scaling.records.read import read_records
+from asr_scaling.records.read import readable_records
 
 SWEEP = ("model=whisper_tiny_en,wav2vec2", "batch=1,8,16")
 SHORT = (
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         env = {**os.environ, "HF_HUB_OFFLINE": "1"}
         subprocess.run(command, cwd=folder, env=env, check=True, **quiet)  # type: ignore[call-overload]
         wall = time.perf_counter() - clock
-        records = read_records(Path(folder) / "multirun")
+        records = readable_records(Path(folder) / "multirun")
     edges = [began, *(record.ended_at for record in records[:-1]), began + wall]
     table = Table("point", "wall s", "engine calls s", "everything else s", "goal s", "most of it")
     worst = True

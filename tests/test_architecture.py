@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import asr_scaling
+from asr_scaling.identity import NOT_MEASURING
 
 PACKAGE = Path(asr_scaling.__file__).parent
 CONF = PACKAGE.parent / "conf"
@@ -20,7 +21,7 @@ LISTS = {("profiler", "default"), ("profiler", "all")}
 """YAMLs that only list others."""
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("cache", "conf", "metrics", "caution", "workload", "stats"),
+    ("arguments", "cache", "conf", "metrics", "caution", "workload", "stats"),
     ("record",),
     ("model",),
     ("ports",),
@@ -50,7 +51,7 @@ ONLY_IN = {
     "pynvml": {"profiler/_nvml.py"},
     "thop": {"profiler/flops.py"},
     "jiwer": {"profiler/quality.py"},
-    "rich": {"display.py", "report/table.py", "compare/table.py", "report/selftest_table.py"},
+    "rich": {"display.py", "report/terminal.py", "compare/table.py", "selftest/table.py"},
 }
 HEAVY = {"torch", "scipy", "transformers", "datasets", "codecarbon", "mlflow", "thop", "jiwer", "pandas"}
 HEAVY |= {"pyarrow", "matplotlib", "jinja2"}
@@ -65,6 +66,11 @@ class Import:
 
 def relative(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
+
+
+def part(path: Path) -> str:
+    """What lies directly in the package: a module, or a folder of modules."""
+    return Path(relative(path)).with_suffix("").parts[0]
 
 
 def imports(path: Path) -> list[Import]:
@@ -129,7 +135,7 @@ class TestEveryFile:
             assert places is None or relative(path) in places, found.module
 
     def test_imports_only_from_lower_layers(self, path: Path):
-        own = Path(relative(path)).with_suffix("").parts[0]
+        own = part(path)
         for found in imports(path):
             if not found.module.startswith("asr_scaling"):
                 continue
@@ -160,8 +166,18 @@ def test_hydras_plugin_is_thin_and_costs_other_programs_nothing():
 
 
 def test_every_layer_has_its_files():
-    names = {Path(relative(path)).with_suffix("").parts[0] for path in FILES}
-    assert names == set(LAYER)
+    assert {part(path) for path in FILES} == set(LAYER)
+
+
+def test_what_a_points_identity_leaves_out_is_what_measures_nothing():
+    """A change of any other part makes a sweep that goes on measure its points anew."""
+    found, left = set[str](), {"job", *GROUPS} - NOT_MEASURING
+    while left:
+        found |= left
+        files = [path for path in FILES if part(path) in left]
+        modules = {i.module for path in files for i in imports(path) if i.module.startswith("asr_scaling.")}
+        left = {parts(module)[0] for module in modules} - found
+    assert set(LAYER) - found == NOT_MEASURING
 
 
 @pytest.mark.parametrize(("group", "name"), options())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from asr_scaling.display import Display
 from asr_scaling.record import Metric, RunRecord
+from asr_scaling.rounds import Rounds, weights
 
 
 def record(name: str, status: Any = "ok", **changes: Any) -> RunRecord:
@@ -30,6 +33,37 @@ def test_stages_points_and_time_left_are_lines(capsys: pytest.CaptureFixture[str
     assert lines[1].startswith("[1/2] whisper b1 done in 2.0 s, about ")
     assert lines[2] == "[2/2] whisper b8 · load"
     assert lines[3] == "[2/2] whisper b8 done in 2.0 s: failed: it [b]broke[/b]"
+
+
+def test_the_time_left_of_rounds_is_learnt_in_the_order_they_are_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("asr_scaling.display.time", SimpleNamespace(monotonic=lambda: now))
+    points, rounds = [[f"batch.size={size}"] for size in (1, 2, 4, 8)], Rounds(3, 42)
+    sizes = [int(job[0].partition("=")[2]) for job in rounds.jobs(points, "")]
+    assert sizes != 3 * [1, 2, 4, 8]
+    took = [10 + 60 * size for size in sizes]
+    display = Display(weights(points, rounds))
+    for seconds in took:
+        display.begin("point")
+        now += seconds
+        display.end(record("point"))
+    display.close()
+    *said, last = capsys.readouterr().err.splitlines()
+    left = [[int(number) for number in re.findall(r"\d+", line.partition(", about ")[2])] for line in said]
+    assert [60 * minutes + seconds for minutes, seconds in left[1:]] == [sum(took[i:]) for i in range(2, 12)]
+    assert "about" not in last
+
+
+def test_a_sweeper_may_choose_more_points_than_were_foreseen(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display([1.0])
+    display.reused(record("first"))
+    for name in ("second", "third"):
+        display.begin(name)
+        display.end(record(name))
+    display.close()
+    assert capsys.readouterr().err.splitlines()[1:] == ["[2/1] second done in 2.0 s", "[3/1] third done in 2.0 s"]
 
 
 def test_what_was_said_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ from asr_scaling.pipeline import Pipeline
 from asr_scaling.profiler.latency import Latency, summarise
 from asr_scaling.profiler.quality import Quality
 from asr_scaling.record import Findings, Metric, RunRecord, Sample
-from asr_scaling.records.merge import merge, whole_points
-from asr_scaling.records.read import read_all, read_records
+from asr_scaling.records.merge import merge, round_place, whole_points
+from asr_scaling.records.read import each_record, readable_records
 from asr_scaling.stats import mean_interval
 
 
@@ -167,13 +167,28 @@ def test_readers_see_points_and_never_rounds_beside_them(tmp_path: Path) -> None
     other = replace(part(0), name="plain", config={"batch": {"size": 1}})
     (cut / "1_plain").mkdir()
     other.write(cut / "1_plain")
-    for read in (read_records, read_all):
-        found = read(tmp_path)
+    for found in (readable_records(tmp_path), [record for record, _ in each_record(tmp_path)]):
         assert [(record.name, record.round, len(record.samples)) for record in found] == [
             ("point", None, 6), ("point", None, 4), ("plain", None, 2)
         ]  # fmt: skip
         assert [c.kind for c in found[1].cautions] == ["RoundsMissing"]
-    assert read_all(cut / "rounds" / "1" / "0_point" / "record.json")[0].round == 1
+    ((alone, _),) = each_record(cut / "rounds" / "1" / "0_point" / "record.json")
+    assert alone.round == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("a/rounds/0/0_point/record.json", "a/0_point"),
+        ("a/rounds/12/b/c/record.json.gz", "a/b/c"),
+        ("rounds/1/a/rounds/0/0_point/record.json", "rounds/1/a/0_point"),
+        ("a/0_point/record.json", None),
+        ("a/rounds/notes/record.json", None),
+        ("rounds/1", None),
+    ],
+)
+def test_where_the_point_of_a_round_belongs(path: str, place: str | None) -> None:
+    assert round_place(Path(path)) == (None if place is None else Path(place))
 
 
 def test_a_record_that_is_a_round_but_lies_elsewhere_is_read_as_it_is(tmp_path: Path) -> None:

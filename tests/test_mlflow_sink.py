@@ -22,6 +22,7 @@ from asr_scaling.job import run
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
 from asr_scaling.record import Findings, RunRecord
+from asr_scaling.tracking._tags import tags
 from asr_scaling.tracking.mlflow import Mlflow
 
 CONFIG = {
@@ -155,21 +156,22 @@ def test_intervals_stand_beside_their_metrics(store: Store):
 
 class TestReadingBack:
     def test_a_points_run_gives_its_record(self, store: Store):
-        (found,) = store.sink.records(store.runs["ok"].info.run_id)
-        assert found.to_json() == store.records["ok"].to_json()
+        (run_id,) = store.sink.runs(store.runs["ok"].info.run_id)
+        assert run_id == store.runs["ok"].info.run_id
+        assert store.sink.record(run_id).to_json() == store.records["ok"].to_json()
 
     def test_a_sweeps_run_gives_its_points_in_order(self, store: Store):
-        found = store.sink.records(store.parent)
+        found = [store.sink.record(run_id) for run_id in store.sink.runs(store.parent)]
         assert [record.name for record in found] == ["ok", "out_of_memory", "failed", "interrupted"]
         assert [record.status for record in found] == [store.records[record.name].status for record in found]
 
     def test_a_run_that_does_not_exist(self, store: Store):
         with pytest.raises(TrackingError, match="id=nosuchrun not found"):
-            store.sink.records("nosuchrun")
+            store.sink.runs("nosuchrun")
 
     def test_a_database_that_does_not_exist_is_not_made(self, tmp_path: Path):
         with pytest.raises(TrackingError, match="There is no MLflow database"):
-            Mlflow(f"sqlite:///{tmp_path}/mlflow.db").records("run")
+            Mlflow(f"sqlite:///{tmp_path}/mlflow.db").runs("run")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -219,10 +221,8 @@ def test_what_is_unavailable_says_why(store: Store):
     assert "latency/p90_s: 6 calls can't bound it, 44 can" in said
     assert "unavailable" not in store.runs["failed"].data.tags
     record = replace(store.records["ok"], unavailable={"energy/total_j": "no counter"})
-    from asr_scaling.tracking.mlflow import _tags
-
-    assert _tags(record, None)["unavailable"] == "energy/total_j: no counter"
-    assert "mlflow.parentRunId" not in _tags(record, None)
+    assert tags(record, None)["unavailable"] == "energy/total_j: no counter"
+    assert "mlflow.parentRunId" not in tags(record, None)
 
 
 def test_the_dataset_is_an_input(store: Store):

@@ -55,6 +55,8 @@ def test_weights_follow_parameters_length_and_batch():
     assert weight(["model=whisper_base", "dataset.length_s=5", "batch.size=1"]) > 1.5 * one
     assert weight(["batch=max"]) > weight(["batch.size=16"])
     assert weight([]) == weight(["model=of_another_folder", "dataset.length_s=null"]) > 0
+    for absurd in ("nan", "inf", "-1", "0"):
+        assert weight([f"batch.size={absurd}"]) == weight([])
 
 
 def test_the_time_left_is_learnt_as_a_constant_and_a_share_of_the_weight():

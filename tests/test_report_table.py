@@ -16,8 +16,8 @@ from asr_scaling.caution import Caution
 from asr_scaling.display import Display
 from asr_scaling.errors import DataError
 from asr_scaling.record import Metric, RunRecord
-from asr_scaling.records.read import read_all, read_records
-from asr_scaling.report.table import notes, points_table
+from asr_scaling.records.read import each_record, readable_records
+from asr_scaling.report.terminal import notes, points_table
 from asr_scaling.stats import Interval
 
 METRICS = {"throughput/rtfx": 12.34, "latency/p50_s": 0.5, "memory/weights_bytes": 151e6}
@@ -257,24 +257,27 @@ class TestDisplay:
         assert "Records: here" in capsys.readouterr().out
 
 
-class TestReadRecords:
+class TestReadableRecords:
     def test_in_the_order_of_the_points(self, tmp_path: Path):
         for name in ("10_c", "2_b", "0_a"):
             record(name).write(tmp_path / name)
-        assert [found.config["model"]["name"] for found in read_records(tmp_path)] == ["0_a", "2_b", "10_c"]
+        assert [found.config["model"]["name"] for found in readable_records(tmp_path)] == ["0_a", "2_b", "10_c"]
 
     def test_what_cannot_be_read_is_left_out(self, tmp_path: Path):
         record().write(tmp_path / "0_a")
         (tmp_path / "1_b").mkdir()
         (tmp_path / "1_b" / "record.json").write_text("{")
-        assert len(read_records(tmp_path)) == 1
+        assert len(readable_records(tmp_path)) == 1
 
     def test_an_empty_folder(self, tmp_path: Path):
-        assert read_records(tmp_path) == []
+        assert readable_records(tmp_path) == []
 
 
-class TestReadAll:
-    """What a comparison reads: anything that holds records, and nothing is left out silently."""
+class TestEachRecord:
+    """What comparisons and reports read: anything that holds records, and nothing is left out silently."""
+
+    def read(self, path: Path) -> list[RunRecord]:
+        return [one for one, _ in each_record(path)]
 
     def test_a_record_a_point_a_sweep_and_lines(self, tmp_path: Path):
         for name in ("10_c", "2_b"):
@@ -283,11 +286,11 @@ class TestReadAll:
         with lines.open("w") as file:
             for name in ("x", "y"):
                 file.write(json.dumps({"sweep": "today", **record(name).to_json()}) + "\n")
-        found = {path: [one.name for one in read_all(tmp_path / path)] for path in ("2_b/record.json", "10_c", "")}
+        found = {path: [one.name for one in self.read(tmp_path / path)] for path in ("2_b/record.json", "10_c", "")}
         assert found == {"2_b/record.json": ["2_b b1"], "10_c": ["10_c b1"], "": ["2_b b1", "10_c b1"]}
-        assert read_all(lines) == [record("x"), record("y")]
+        assert self.read(lines) == [record("x"), record("y")]
         lines.write_text(lines.read_text().splitlines()[0])
-        assert read_all(lines) == [record("x")]
+        assert self.read(lines) == [record("x")]
 
     @pytest.mark.parametrize("text", ["{", "[1]", "{}\n{", '{"schema": 0}'])
     def test_what_cannot_be_read_is_an_error_that_names_it(self, tmp_path: Path, text: str):
@@ -295,9 +298,9 @@ class TestReadAll:
         (tmp_path / "1_b").mkdir()
         (tmp_path / "1_b" / "record.json").write_text(text)
         with pytest.raises(DataError, match=r"1_b/record\.json"):
-            read_all(tmp_path)
+            self.read(tmp_path)
 
     def test_nothing_there(self, tmp_path: Path):
         for path in (tmp_path, tmp_path / "missing"):
             with pytest.raises(DataError, match=str(path)):
-                read_all(path)
+                self.read(path)

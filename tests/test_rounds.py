@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from fakes import Recorder
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_scaling.errors import ConfigError
-from asr_scaling.rounds import Rounds, measurements
+from asr_scaling.record import RunRecord
+from asr_scaling.rounds import Rounds, measurements, merge_rounds
 
 POINTS = [["model=a", "batch.size=1"], ["model=a", "batch.size=8"], ["model=b", "batch.size=1"], ["model=b"]]
 PATTERN = "${hydra.job.num}_${model.name}"
@@ -60,3 +62,23 @@ def test_only_the_first_round_disturbs_and_scores() -> None:
     every = {"a": Recorder("a", "timed"), "b": Recorder("b", "disturbing"), "c": Recorder("c", "final")}
     assert measurements(every, None) == measurements(every, 0) == every
     assert list(measurements(every, 1)) == list(measurements(every, 2)) == ["a"]
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.written: list[tuple[str, str, str | None]] = []
+
+    def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
+        self.written.append((folder.name, record.tags["sweep/rounds"], parent))
+
+
+def test_points_are_stored_in_their_order_without_unreadable_rounds(tmp_path: Path) -> None:
+    for number in (10, 2):
+        for k in (0, 1):
+            part = RunRecord("point", "ok", {"sweep": {"round": k, "rounds": 2}}, {})
+            part.write(tmp_path / "rounds" / str(k) / f"{number}_point")
+    (tmp_path / "rounds" / "1" / "2_point" / "record.json").write_text("{")
+    sink = Kept()
+    merge_rounds(tmp_path, sink, "sweep")  # type: ignore[arg-type]
+    assert sink.written == [("2_point", "1", "sweep"), ("10_point", "2", "sweep")]
+    assert [path.parent.name for path in sorted(tmp_path.glob("*/record.json"))] == ["10_point", "2_point"]

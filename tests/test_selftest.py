@@ -327,6 +327,13 @@ def test_a_certificate_that_can_not_be_written_is_one_sentence(
     assert "error: The certificate can't be written" in capsys.readouterr().err
 
 
+def test_arguments_it_does_not_know_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--jsn", "x.json"], {"one": lambda: PASS}) == 1
+    said = capsys.readouterr()
+    assert said.err == "error: unrecognized arguments: --jsn x.json; see  python -m asr_scaling.selftest --help.\n"
+    assert said.out == ""
+
+
 class TestCertificate:
     def never(self, path: Path) -> str:
         raise AssertionError("the kept one was not used")

@@ -89,7 +89,7 @@ class _Search:
         free = math.inf
         if idle_rss_bytes is not None:
             machine, weights = psutil.virtual_memory(), max(0, resident_bytes() - idle_rss_bytes)
-            free = machine.available + weights - _RESERVE * machine.total
+            free = max(0.0, machine.available + weights - _RESERVE * machine.total)
         self.budget = options.memory_bytes or free
 
     def run(self) -> LimitedBy:

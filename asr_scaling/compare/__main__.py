@@ -7,22 +7,21 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
 
+from asr_scaling.arguments import Parser
 from asr_scaling.compare.alike import KINDS
 from asr_scaling.compare.gate import Gate
 from asr_scaling.compare.verdict import Comparison, compare
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.record import RunRecord
-from asr_scaling.records.read import read_all
+from asr_scaling.records.sources import records_of
+from asr_scaling.tracking import STORE
 
-_MLFLOW = "mlflow:"
 _ABOUT = """\
 How B differs from A in latency, throughput, energy, WER and memory: paired on the same utterances, each change with
 its 95 % interval and a verdict. A and B are a record.json, the folder of a point or of a sweep, a file of
-tracking=jsonl, or mlflow:<run id> of a point or a sweep. Points of sweeps are matched by name; one point on each side
-is compared whatever it is called."""
+tracking=jsonl, or mlflow:<run id or experiment name>. Points of sweeps are matched by name; one point on each side is
+compared whatever it is called."""
 _EXITS = """\
 A change of latency/p50_s or throughput/rtfx is the paired change of what both timed; without % it is that share of A's
 value. Metrics without pairing (latency/p99_s, memory/...) are compared by their values; where both have an interval,
@@ -31,19 +30,13 @@ Exit status: 0; 1 when a gate failed; 2 when something can't be compared, or a g
 missing, too few calls were timed, or a point of A failed or is missing in B."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """As any other error: one sentence."""
-        raise ConfigError(f"{message}; see  python -m asr_scaling.compare --help.")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare, print, and return the exit status."""
     try:
         options = _parser().parse_args(arguments)
         gates = [Gate.parse(text) for text in options.fail_if]
         allow = _allowed(options.allow)
-        a, b = (_records(source, options.tracking_uri) for source in (options.a, options.b))
+        a, b = ([record for record, _ in records_of(each, options.tracking_uri)] for each in (options.a, options.b))
         pairs, alone = matched(a, b)
         found, lost = _compared(pairs, allow, [gate.metric for gate in gates])
     except AsrScalingError as error:
@@ -109,17 +102,6 @@ def _compared(
     return found, lost
 
 
-def _records(source: str, uri: str) -> list[RunRecord]:
-    if not source.startswith(_MLFLOW):
-        return read_all(Path(source))
-    from asr_scaling.tracking.mlflow import Mlflow
-
-    found = Mlflow(uri).records(source.removeprefix(_MLFLOW))
-    if not found:
-        raise ConfigError(f"{source} has no record: name the run of a point or of a sweep of asr_scaling.")
-    return found
-
-
 def _allowed(text: str) -> list[str]:
     kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
     unknown = [kind for kind in kinds if kind not in KINDS]
@@ -129,7 +111,7 @@ def _allowed(text: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m asr_scaling.compare",
         description=_ABOUT,
         epilog=_EXITS,
@@ -142,8 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     example = "METRIC>NUMBER[%%] or METRIC<NUMBER[%%], as 'latency/p50_s>5%%': fail when B's change is beyond it"
     parser.add_argument("--fail-if", action="append", default=[], metavar="GATE", help=f"{example}; repeatable")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    store = "sqlite:///mlflow.db"
-    parser.add_argument("--tracking-uri", default=store, metavar="URI", help=f"store of mlflow:<run id>; {store}")
+    parser.add_argument("--tracking-uri", default=STORE, metavar="URI", help=f"MLflow's store; {STORE}")
     return parser
 
 

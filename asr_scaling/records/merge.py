@@ -25,12 +25,20 @@ Found = tuple[Path, RunRecord]
 """A record and the path of its ``record.json``."""
 
 
+def round_place(path: Path) -> Path | None:
+    """<sweep>/<point> for <sweep>/rounds/<k>/<point>/record.json, where a round is; None for any other path."""
+    parts = path.parts
+    for i in range(len(parts) - 3, -1, -1):
+        if parts[i] == ROUNDS_FOLDER and parts[i + 1].isdigit():
+            return Path(*parts[:i], *parts[i + 2 : -1])
+    return None
+
+
 def rounds_by_place(found: Sequence[Found]) -> dict[Path, list[Found]]:
     """Folder where a point's whole record belongs → the rounds of that point."""
     places: dict[Path, list[Found]] = {}
     for path, record in found:
-        place = _place(path, record)
-        if place is not None:
+        if record.round is not None and (place := round_place(path)) is not None:
             places.setdefault(place, []).append((path, record))
     return places
 
@@ -40,7 +48,7 @@ def whole_points(found: Sequence[Found]) -> list[RunRecord]:
     places, there = rounds_by_place(found), {path.parent for path, record in found if record.round is None}
     points = []
     for path, record in found:
-        place = _place(path, record)
+        place = None if record.round is None else round_place(path)
         if place is None:
             points.append(record)
         elif place not in there:
@@ -85,15 +93,6 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
         started_at=min(record.started_at for record in ordered),
         ended_at=max(record.ended_at for record in ordered),
     )
-
-
-def _place(path: Path, record: RunRecord) -> Path | None:
-    """<sweep>/<point> for <sweep>/rounds/<k>/<point>/record.json; None for a record that is no round."""
-    parts = path.parts
-    for i in range(len(parts) - 3, -1, -1):
-        if record.round is not None and parts[i : i + 2] == (ROUNDS_FOLDER, str(record.round)):
-            return Path(*parts[:i], *parts[i + 2 : -1])
-    return None
 
 
 def _figures(

@@ -11,35 +11,39 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from asr_scaling.errors import DataError
-from asr_scaling.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
-from asr_scaling.records.merge import whole_points
+from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.records.merge import Found, round_place, whole_points
 
 _NAMES = (RECORD_FILE, f"{RECORD_FILE}.gz")
 Again = Callable[[], RunRecord]
 """Reads a record once more. DataError when it is gone."""
 
 
-def read_records(folder: Path) -> list[RunRecord]:
-    """Every point below ``folder``, in their order, its rounds as one; a record that can't be read is left out."""
-    found = []
+def readable_records(folder: Path) -> list[RunRecord]:
+    """Every point below ``folder``, in their order, its rounds as one.
+
+    A record that can't be read is left out, and none at all is no error: a sweep that ends shows what there is. Where a
+    missing point would go unnoticed, ``each_record`` is the one to read with.
+    """
+    return whole_points(readable_files(folder))
+
+
+def readable_files(folder: Path) -> list[Found]:
+    """The records of ``readable_records`` as they are on disk: a point's own and each of its rounds."""
+    found: list[Found] = []
     for path in _below(folder):
         try:
             found += [(path, record) for _, record in _in_file(path)]
         except DataError:
             continue
-    return whole_points(found)
-
-
-def read_all(path: Path) -> list[RunRecord]:
-    """The records of ``each_record``."""
-    return [record for record, _ in each_record(path)]
+    return found
 
 
 def each_record(path: Path) -> Iterator[tuple[RunRecord, Again]]:
     """The records in a record file, in a file of one record a line (tracking=jsonl), or below a folder, in their order
     and one at a time, each with what reads it again. Both kinds of file may be gzipped (``record.json.gz``).
 
-    DataError when there is none, or when one can't be read: a missing point would go unnoticed.
+    DataError when there is none, or when one can't be read, which ``readable_records`` leaves out.
     """
     none = True
     for record, again in _each_point(path) if path.is_dir() else _each_row(path):
@@ -58,7 +62,7 @@ def _each_point(folder: Path) -> Iterator[tuple[RunRecord, Again]]:
     """A point's own record and those of its rounds are read together, and never those of two points."""
     places: dict[Path, list[Path]] = {}
     for path in _below(folder):
-        places.setdefault(_place(path), []).append(path)
+        places.setdefault(round_place(path) or path.parent, []).append(path)
     for files in places.values():
         for number, record in enumerate(_points_of(files)):
             yield record, partial(_point_of, files, number)
@@ -79,15 +83,6 @@ def _row_at(path: Path, start: int) -> RunRecord:
     for _, record in _in_file(path, start):
         return record
     raise DataError(f"{path} has changed since it was read: make the report again.")
-
-
-def _place(path: Path) -> Path:
-    """<sweep>/<point> for <sweep>/rounds/<k>/<point>/record.json; the folder of the record for any other."""
-    parts = path.parts
-    for i in range(len(parts) - 3, -1, -1):
-        if parts[i] == ROUNDS_FOLDER and parts[i + 1].isdigit():
-            return Path(*parts[:i], *parts[i + 2 : -1])
-    return path.parent
 
 
 def _in_file(path: Path, start: int = 0) -> Iterator[tuple[int, RunRecord]]:

@@ -6,12 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from asr_scaling.errors import AsrScalingError, ConfigError
-from asr_scaling.report.load import MLFLOW, points
+from asr_scaling.arguments import Parser
+from asr_scaling.errors import AsrScalingError
+from asr_scaling.records.sources import MLFLOW
+from asr_scaling.report.load import points
+from asr_scaling.tracking import STORE
 
-STORE = "sqlite:///mlflow.db"
 _ABOUT = """\
 A report on measured points: which model to use for what, what a minute of audio costs, how time and energy grow, and
 what to optimise first. Written as one HTML page that opens from disk, Markdown, a CSV of all metrics and figures (PNG,
@@ -20,12 +21,6 @@ A source is the folder of a sweep or of a point, a record.json, a file of tracki
 mlflow:<run id or experiment name>. Several sources make one report."""
 _EXITS = "Exit status: 0; 1 when the report can't be made, or was made and can't be stored in MLflow."
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """As any other error: one sentence."""
-        raise ConfigError(f"{message}; see  python -m asr_scaling.report --help.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(options: argparse.Namespace) -> None:
+    from asr_scaling.report.answer.scenarios import Budgets
     from asr_scaling.report.build import document, first_words, write
-    from asr_scaling.report.scenarios import Budgets
     from asr_scaling.report.store import log
 
     given = {
@@ -96,7 +91,7 @@ def _size(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m asr_scaling.report",
         description=_ABOUT,
         epilog=_EXITS,

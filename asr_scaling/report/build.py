@@ -2,36 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from asr_scaling.cache import write_atomic
 from asr_scaling.errors import ConfigError
-from asr_scaling.report import answer, bottlenecks, method, pareto, scaling, study
-from asr_scaling.report.cells import figure, words
+from asr_scaling.report import pareto
+from asr_scaling.report.answer import section as answer
+from asr_scaling.report.answer.scenarios import Budgets
+from asr_scaling.report.bottlenecks import section as bottlenecks
+from asr_scaling.report.caveats import synthetic
+from asr_scaling.report.cells import batch_cell, figure, length_cell, memory_metric, wer, words
 from asr_scaling.report.document import Bullets, Cell, Column, Document, Figure, Row, Section, Table, Text
-from asr_scaling.report.drawing import Style
-from asr_scaling.report.html import ALL_POINTS, page
-from asr_scaling.report.inline import unmarked
-from asr_scaling.report.markdown import markdown
+from asr_scaling.report.method import section as method
+from asr_scaling.report.output.csv_file import write_csv
+from asr_scaling.report.output.drawing import Style
+from asr_scaling.report.output.html import ALL_POINTS, page
+from asr_scaling.report.output.inline import unmarked
+from asr_scaling.report.output.markdown import markdown
+from asr_scaling.report.output.svg import drawn
 from asr_scaling.report.points import Point
-from asr_scaling.report.scenarios import Budgets
-from asr_scaling.report.svg import drawn
-from asr_scaling.report.table_csv import write_csv
+from asr_scaling.report.scaling import section as scaling
+from asr_scaling.report.study import section as study
 
 _DPI = 150
-_METRICS: tuple[tuple[str, Column, float], ...] = (
-    ("throughput/rtfx", Column("RTFx", "", meaning="seconds of audio transcribed per second"), 1),
-    ("latency/p50_s", Column("p50", "ms", meaning="median time of a call"), 1e3),
-    ("latency/first_token_s", Column("First token", "ms", meaning="median time to the first decoded token"), 1e3),
-    ("latency/per_token_s", Column("Per token", "ms", meaning="median time of a decoding step after the first"), 1e3),
-    ("quality/wer", Column("WER", "%", meaning="word errors over reference words"), 100),
-    ("memory/", Column("Peak memory", "MB", meaning="on an accelerator what it allocated, else the process"), 1e-6),
-    ("energy/per_sample_j", Column("Energy", "J/utt.", meaning="per utterance, the idle machine's share included"), 1),
-    ("flops/utterance", Column("Work", "GFLOP/utt.", meaning="operations on the device for one utterance"), 1e-9),
+_COLUMNS: tuple[tuple[Column, Callable[[Point], Cell]], ...] = (
+    (Column("Length", "s"), length_cell),
+    (Column("Batch"), batch_cell),
+    (Column("Status", numeric=False), lambda point: words(point.status.replace("_", " "), point.reason or "")),
+    (
+        Column("RTFx", "", meaning="seconds of audio transcribed per second"),
+        partial(figure, metric="throughput/rtfx"),
+    ),
+    (Column("p50", "ms", meaning="median time of a call"), partial(figure, metric="latency/p50_s", factor=1e3)),
+    (
+        Column("First token", "ms", meaning="median time to the first decoded token"),
+        partial(figure, metric="latency/first_token_s", factor=1e3),
+    ),
+    (
+        Column("Per token", "ms", meaning="median time of a decoding step after the first"),
+        partial(figure, metric="latency/per_token_s", factor=1e3),
+    ),
+    (Column("WER", "%", meaning="word errors over reference words"), wer),
+    (
+        Column("Peak memory", "MB", meaning="on an accelerator what it allocated, else the process"),
+        lambda point: figure(point, memory_metric(point), 1e-6),
+    ),
+    (
+        Column("Energy", "J/utt.", meaning="per utterance, the idle machine's share included"),
+        partial(figure, metric="energy/per_sample_j"),
+    ),
+    (
+        Column("Work", "GFLOP/utt.", meaning="operations on the device for one utterance"),
+        partial(figure, metric="flops/utterance", factor=1e-9),
+    ),
 )
-_DEVICE, _PROCESS = "memory/peak_device_bytes", "memory/peak_rss_bytes"
+"""Of the table of all points, behind system and device."""
 
 
 def document(points: Sequence[Point], budgets: Budgets) -> Document:
@@ -51,16 +79,13 @@ def document(points: Sequence[Point], budgets: Budgets) -> Document:
 
 def all_points(points: Sequence[Point]) -> Section:
     """A row a point."""
-    names = ("System", "Device", "Length", "Batch", "Status")
-    columns = (*(Column(name, numeric=name == "Batch") for name in names), *(column for _, column, _ in _METRICS))
-    machines = len({point.hardware for point in points}) > 1
-    rows = tuple(Row((*_identity(point, machines), *_figures(point)), point.keys) for point in points)
+    columns = (Column("System", numeric=False), Column("Device", numeric=False), *(column for column, _ in _COLUMNS))
+    rows = tuple(Row((*_who(point), *(show(point) for _, show in _COLUMNS)), point.keys) for point in points)
     notes = ["±: the larger half of the 95 % interval; –: not available, with the reason."]
     random = dict.fromkeys(point.system for point in points if point.random)
     if random:
         notes.append(f"Random weights, whose speed holds and whose texts mean nothing: {', '.join(random)}.")
-    if any(point.synthetic and point.wer_known for point in points):
-        notes.append("WER of synthetic speech compares systems with each other only.")
+    notes += synthetic(points)
     notes.append("metrics.csv has every metric of every point, with the ends of its interval.")
     table = Table(ALL_POINTS, "Every measured point", columns, rows, tuple(notes))
     return Section("points", "All points", (table,))
@@ -113,16 +138,6 @@ def _few(names: Sequence[str]) -> str:
     return " and ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} others"
 
 
-def _identity(point: Point, machines: bool) -> tuple[Cell, ...]:
-    return (
-        words(point.system, "random weights: speed holds, texts mean nothing" if point.random else ""),
-        words(point.device, point.hardware if machines else ""),
-        Cell(point.length, point.length_s),
-        Cell(str(point.batch), point.batch) if point.batch else Cell("–", None, "failed before its batch was known"),
-        words(point.status.replace("_", " "), point.reason or ""),
-    )
-
-
-def _figures(point: Point) -> tuple[Cell, ...]:
-    memory = _DEVICE if _DEVICE in point.values else _PROCESS
-    return tuple(figure(point, memory if name == "memory/" else name, factor) for name, _, factor in _METRICS)
+def _who(point: Point) -> tuple[Cell, Cell]:
+    note = "random weights: speed holds, texts mean nothing" if point.random else ""
+    return words(point.system, note), words(point.device, point.hardware)

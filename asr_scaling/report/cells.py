@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+from asr_scaling.compare.verdict import LATENCY, MEMORY, WER
+from asr_scaling.fits import quotient_interval
 from asr_scaling.report.document import Cell
-from asr_scaling.report.points import Point
+from asr_scaling.report.points import Point, length_name
 from asr_scaling.stats import Interval
 
 MISSING = "–"
-MEDIAN = "latency/p50_s"
+MINUTE_S = 60.0
+MEAN_LATENCY, DEVICE_MEMORY = "latency/mean_s", "memory/peak_device_bytes"
+PARTLY = "Part of the audio was not transcribed."
 _MOST = 5
 """No figure is shown with more significant digits, however narrow its interval."""
 _SMALL = 1e-4
@@ -44,7 +49,7 @@ def with_interval(value: float, interval: Interval | None, factor: float = 1.0, 
     return f"{shown.removeprefix('-') if not round(scaled, places) else shown} ± {half:,.{places}f}"
 
 
-def ends(interval: Interval, factor: float = 1.0) -> str:
+def _ends(interval: Interval, factor: float = 1.0) -> str:
     """ "886 to 1,297": the interval's two ends."""
     return f"{plain(interval.low * factor)} to {plain(interval.high * factor)}"
 
@@ -53,7 +58,7 @@ def number(
     value: float, interval: Interval | None = None, factor: float = 1.0, digits: int = 3, note: str = ""
 ) -> Cell:
     """A cell sorted by ``value`` · ``factor``; the ends of its interval stand in the note, before ``note``."""
-    said = [f"95 % interval: {ends(interval, factor)}." if interval else "", note]
+    said = [f"95 % interval: {_ends(interval, factor)}." if interval else "", note]
     return Cell(with_interval(value, interval, factor, digits), value * factor, " ".join(filter(None, said)))
 
 
@@ -72,25 +77,83 @@ def why_missing(point: Point, metric: str) -> str:
     return point.unavailable.get(metric, "not measured in this sweep")
 
 
-def latency_metric(point: Point) -> str:
-    """The median of a call's time; where too few calls bound it, their mean."""
-    return MEDIAN if MEDIAN in point.values or "latency/mean_s" not in point.values else "latency/mean_s"
+def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:
+    """``metric`` of one point over that of another, times ``factor``; "–" with the reason where one has none or 0.
+
+    An interval where both have one, which are taken as independent, and the two are not the same point.
+    """
+    for point in (over, under):
+        if not point.value(metric):
+            return missing("one of the two is 0" if metric in point.values else why_missing(point, metric))
+    a, b = over.values[metric], under.values[metric]
+    interval = quotient_interval(a, over.intervals.get(metric), b, under.intervals.get(metric))
+    return number(a / b, None if over is under else interval, factor)
+
+
+def latency_metric(*points: Point) -> str:
+    """The median of a call's time; their mean where too few calls of one of ``points`` bound it."""
+    means = all(MEAN_LATENCY in point.values for point in points)
+    return MEAN_LATENCY if means and not all(LATENCY in point.values for point in points) else LATENCY
 
 
 def memory_metric(point: Point) -> str:
     """The memory that limits a batch: the accelerator's own where there is one."""
-    device = "memory/peak_device_bytes"
-    return device if device in point.values else "memory/peak_rss_bytes"
+    return DEVICE_MEMORY if DEVICE_MEMORY in point.values else MEMORY
 
 
-def latency(point: Point, factor: float = 1e3) -> Cell:
-    """Typical time of a call, in ms unless told otherwise; the note says where it is a mean."""
-    metric = latency_metric(point)
+def latency(point: Point, factor: float = 1e3, metric: str = "") -> Cell:
+    """Typical time of a call, in ms unless told otherwise; the note says where it is a mean, or of part of the audio.
+
+    ``metric``: which of the two, by ``latency_metric`` of the point where it is empty.
+    """
+    metric = metric or latency_metric(point)
     cell = figure(point, metric, factor)
-    if metric == MEDIAN:
-        return cell
-    note = f"The mean: {point.unavailable.get(MEDIAN, 'there is no median')}."
-    return Cell(cell.text, cell.sort, f"{cell.note} {note}".strip())
+    said = PARTLY if point.truncated else ""
+    if metric == LATENCY:
+        return noted(cell, said)
+    other = "the other has no median" if LATENCY in point.values else "there is no median"
+    reason = point.unavailable.get(LATENCY, other)
+    return noted(cell, f"The mean: {reason}.", said)
+
+
+def wer(point: Point) -> Cell:
+    """In per cent; "–" and why where it is not known."""
+    return figure(point, WER, 100) if point.wer_known else missing(why_no_wer(point))
+
+
+def why_no_wer(point: Point) -> str:
+    """Why a point's WER is not known."""
+    return "random weights" if point.random else why_missing(point, WER)
+
+
+def count(whole: int, note: str = "") -> Cell:
+    """A whole number."""
+    return Cell(f"{whole:,}", whole, note)
+
+
+def batch_cell(point: Point) -> Cell:
+    """Utterances in a call."""
+    return count(point.batch) if point.batch else missing("failed before its batch was known")
+
+
+def length_cell(point: Point) -> Cell:
+    """Seconds, for a column of that unit; "natural" sorts last."""
+    return Cell(point.length, None) if point.length_s is None else Cell(f"{point.length_s:g}", point.length_s)
+
+
+def at_length(length_s: float | None) -> str:
+    """ "at 15 s", or "at natural lengths"."""
+    return "at natural lengths" if length_s is None else f"at {length_name(length_s)}"
+
+
+def speech(length_s: float | None) -> str:
+    """ "fragments of 15 s", or "natural utterances"."""
+    return "natural utterances" if length_s is None else f"fragments of {length_name(length_s)}"
+
+
+def noted(cell: Cell, *notes: str) -> Cell:
+    """``cell`` with more in its note."""
+    return replace(cell, note=" ".join(filter(None, (cell.note, *notes))))
 
 
 def missing(reason: str) -> Cell:

@@ -18,6 +18,11 @@ means "all of them"."""
 FILTERS = ("model", "device", "length", "batch")
 
 
+def attributes(keys: Keys) -> dict[str, str]:
+    """What the filter reads on an element of the page: ``data-model`` and so on."""
+    return {f"data-{key}": keys[key] for key in FILTERS if key in keys}
+
+
 @dataclass(frozen=True)
 class Column:
     """``unit``: shown below the heading. ``numeric``: aligned right and sorted as numbers. ``meaning``: a tooltip."""

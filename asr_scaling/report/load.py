@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
 
-from asr_scaling.errors import ConfigError
-from asr_scaling.record import RunRecord
-from asr_scaling.records.read import Again, each_record
-from asr_scaling.report.points import Point, named, to_point
-
-MLFLOW = "mlflow:"
+from asr_scaling.records.sources import records_of
+from asr_scaling.report.naming import named
+from asr_scaling.report.points import Point, to_point
+from asr_scaling.tracking import STORE
 
 
-def points(sources: Sequence[str], uri: str) -> list[Point]:
-    """The points of all ``sources``, in their order, the systems told apart by name.
+def points(sources: Sequence[str], uri: str = STORE) -> list[Point]:
+    """The points of all ``sources`` (records/sources.py), in their order, the systems told apart by name.
 
-    A source is the folder of a sweep or a point, a record file or a file of one record a line (both may be gzipped),
-    or ``mlflow:`` with the id of a run or the name of an experiment, in the store ``uri``. Points of several sweeps
-    may be together. ConfigError, DataError or TrackingError when one can't be read or holds no record.
+    ``uri``: MLflow's store. Points of several sweeps may be together. ConfigError, DataError or TrackingError when a
+    source can't be read or holds no record.
     """
-    return named(to_point(record, again) for source in sources for record, again in _records(source, uri))
-
-
-def _records(source: str, uri: str) -> Iterator[tuple[RunRecord, Again]]:
-    if source.startswith(MLFLOW):
-        return _stored(source, uri)
-    path = Path(source)
-    if not path.exists() and "/" not in source:
-        raise ConfigError(
-            f"There is no file or folder '{source}' here: name the folder of a sweep, a record file, or "
-            f"{MLFLOW}{source} for a run or an experiment in MLflow."
-        )
-    return each_record(path)
-
-
-def _stored(source: str, uri: str) -> Iterator[tuple[RunRecord, Again]]:
-    from asr_scaling.tracking.mlflow import Mlflow
-
-    store = Mlflow(uri)
-    runs = store.runs(source.removeprefix(MLFLOW))
-    if not runs:
-        raise ConfigError(f"{source} has no record: name an experiment, or the run of a point or of a sweep.")
-    for run_id in runs:
-        yield store.record(run_id), partial(store.record, run_id)
+    return named(to_point(record, again) for source in sources for record, again in records_of(source, uri))

@@ -6,21 +6,21 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.report.cells import figure, percent, plain, words
+from asr_scaling.compare.verdict import ENERGY, LATENCY, RTFX, WER
+from asr_scaling.report.caveats import different_speech, partly, synthetic
+from asr_scaling.report.cells import at_length, batch_cell, figure, latency, latency_metric, percent, plain, wer, words
 from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
-from asr_scaling.report.drawing import INK, Sketch, Style
-from asr_scaling.report.laws import grouped
-from asr_scaling.report.marks import CROWDED, Pen, Value
-from asr_scaling.report.points import NATURAL, Point
-from asr_scaling.report.reference import at, reference_length
-from asr_scaling.report.scaling_length import count
+from asr_scaling.report.output.drawing import INK, Sketch, Style
+from asr_scaling.report.output.pen import CROWDED, Pen, Value
+from asr_scaling.report.points import Point
+from asr_scaling.report.reference_length import at, reference_length
+from asr_scaling.report.scaling.laws import grouped
 from asr_scaling.stats import Interval
 
-WER = "quality/wer"
-TITLE = "Pareto fronts"
+_TITLE = "Pareto fronts"
 _BELOW = 0.03
 """Share of the figure's height by which names are below their points, clear of the step line."""
-INTRO = (
+_INTRO = (
     "A system is on a front when no other of the same device has both a lower WER and a lower cost. Anything off the "
     "fronts gives away one for nothing. Fronts go by the measured values; where error bars overlap, who leads is not "
     "certain."
@@ -28,27 +28,29 @@ INTRO = (
 
 
 @dataclass(frozen=True)
-class Axis:
-    """What WER is held against. ``single``: batch 1 only, since an utterance waits for all of its batch."""
+class _Axis:
+    """What WER is held against. ``metric``: which one of a point counts. ``single``: batch 1 only, since an utterance
+    waits for all of its batch.
+    """
 
     name: str
     noun: str
     label: str
-    metric: str
+    metric: Callable[[Point], str]
     factor: float = 1.0
     higher: bool = False
     single: bool = False
 
     def cost(self, point: Point) -> float | None:
         """Lower is better; None where it is not known."""
-        value = point.value(self.metric)
+        value = point.value(self.metric(point))
         return (1 / value if self.higher else value) if value else None
 
 
-AXES = (
-    Axis("rtfx", "RTFx", "RTFx (audio seconds per second)", "throughput/rtfx", higher=True),
-    Axis("latency", "latency", "median latency of a call, batch 1 (ms)", "latency/p50_s", factor=1e3, single=True),
-    Axis("energy", "energy", "energy per second of audio (J)", "energy/per_audio_second_j"),
+_AXES = (
+    _Axis("rtfx", "RTFx", "RTFx (audio seconds per second)", lambda _: RTFX, higher=True),
+    _Axis("latency", "latency", "latency of a call, batch 1 (ms)", latency_metric, factor=1e3, single=True),
+    _Axis("energy", "energy", "energy per second of audio (J)", lambda _: ENERGY),
 )
 
 
@@ -59,10 +61,10 @@ def section(points: Sequence[Point], style: Style) -> Section:
     """
     here = at(points, reference_length(points))
     if not any(point.wer_known for point in here):
-        return Section("pareto", TITLE, (Text(_no_wer(here)),))
-    blocks: list[Block] = [Text(INTRO), Text(" ".join(_qualified(points, here)))]
-    blocks += [_figure(axis, here, style) if _on(axis, here) else Text(_nothing(axis, here)) for axis in AXES]
-    return Section("pareto", TITLE, (*blocks, _table(here)))
+        return Section("pareto", _TITLE, (Text(_no_wer(here)),))
+    blocks: list[Block] = [Text(_INTRO), Text(" ".join(_qualified(points, here)))]
+    blocks += [_figure(axis, here, style) if _on(axis, here) else Text(_nothing(axis, here)) for axis in _AXES]
+    return Section("pareto", _TITLE, (*blocks, _table(here)))
 
 
 def front(
@@ -84,36 +86,37 @@ def front(
     return members
 
 
-def fronts(axis: Axis, points: Sequence[Point]) -> dict[str, list[Point]]:
+def _fronts(axis: _Axis, points: Sequence[Point]) -> dict[str, list[Point]]:
     """Device → its front."""
     devices = grouped(_on(axis, points), lambda point: point.device)
     return {device: front(members, axis.cost, lambda p: p.value(WER)) for device, members in devices.items()}
 
 
-def _on(axis: Axis, points: Sequence[Point]) -> list[Point]:
+def _on(axis: _Axis, points: Sequence[Point]) -> list[Point]:
     """The points that can be drawn."""
     found = [point for point in points if point.wer_known and axis.cost(point) is not None]
     return [point for point in found if point.batch == 1] if axis.single else found
 
 
-def _figure(axis: Axis, here: Sequence[Point], style: Style) -> Figure:
+def _figure(axis: _Axis, here: Sequence[Point], style: Style) -> Figure:
     """A panel for each device."""
     devices = grouped(_on(axis, here), lambda point: point.device)
     sketch = Sketch(f"pareto-{axis.name}", rows=len(devices), height=0.7 + 3.5 * len(devices))
     for axes, (device, drawn) in zip(sketch.axes, devices.items(), strict=True):
         sketch.titles(axes, axis.label, "WER (%)", device if len(devices) > 1 else "")
         _draw(Pen(sketch, axes, style), axis, drawn)
-    said = f"WER against {axis.noun}, {_at(here[0])}"
+    said = f"WER against {axis.noun}, {at_length(here[0].length_s)}"
     caption = (
         f"{said}: towards the lower {'right' if axis.higher else 'left'} is better. The step line joins the front of a "
-        f"device; what is dominated is pale. Bars are intervals of 95 %. {_left_out(axis, here)}"
+        "device; what is dominated is pale. Bars are intervals of 95 %."
     )
-    return sketch.figure(caption.strip(), f"{said}: a point for each system and batch, the front as a step line.")
+    caption = " ".join(filter(None, (caption, _centre(axis, _on(axis, here)), _left_out(axis, here))))
+    return sketch.figure(caption, f"{said}: a point for each system and batch, the front as a step line.")
 
 
-def _draw(pen: Pen, axis: Axis, drawn: Sequence[Point]) -> None:
+def _draw(pen: Pen, axis: _Axis, drawn: Sequence[Point]) -> None:
     """The points of one device and their front."""
-    (members,) = fronts(axis, drawn).values()
+    (members,) = _fronts(axis, drawn).values()
     inside = {id(member) for member in members}
     pen.scale("x", [_x(axis, point) for point in drawn])
     top = 1.15 * max(interval.high if interval else value for value, interval in map(_wer, drawn)) or 1.0
@@ -129,7 +132,7 @@ def _draw(pen: Pen, axis: Axis, drawn: Sequence[Point]) -> None:
     _write_names(pen, axis, drawn, inside, _BELOW * top)
 
 
-def _write_names(pen: Pen, axis: Axis, drawn: Sequence[Point], members: set[int], below: float) -> None:
+def _write_names(pen: Pen, axis: _Axis, drawn: Sequence[Point], members: set[int], below: float) -> None:
     """Each system of a device once, at its member of the front if it has one."""
     for system, some in grouped(drawn, lambda point: point.system).items():
         named = max(some, key=lambda p: (id(p) in members, _x(axis, p)[0]))
@@ -138,11 +141,11 @@ def _write_names(pen: Pen, axis: Axis, drawn: Sequence[Point], members: set[int]
     pen.write()
 
 
-def _x(axis: Axis, point: Point) -> Value:
+def _x(axis: _Axis, point: Point) -> Value:
     """As drawn."""
-    interval = point.intervals.get(axis.metric)
+    interval = point.intervals.get(axis.metric(point))
     scaled = Interval(interval.low * axis.factor, interval.high * axis.factor) if interval else None
-    return point.values[axis.metric] * axis.factor, scaled
+    return point.values[axis.metric(point)] * axis.factor, scaled
 
 
 def _wer(point: Point) -> Value:
@@ -151,7 +154,7 @@ def _wer(point: Point) -> Value:
     return 100 * point.values[WER], Interval(100 * interval.low, 100 * interval.high) if interval else None
 
 
-def _steps(axis: Axis, members: Sequence[Point], edge: float, top: float) -> list[tuple[float, float]]:
+def _steps(axis: _Axis, members: Sequence[Point], edge: float, top: float) -> list[tuple[float, float]]:
     """The border of what is to be had: from the cheapest member's cost down to the best WER, to the dear ``edge``."""
     path: list[tuple[float, float]] = []
     above = top
@@ -171,22 +174,22 @@ def _table(here: Sequence[Point]) -> Table:
         Column("batch", meaning="Utterances in a call."),
         Column("WER", "%"),
         Column("RTFx", meaning="Audio seconds transcribed per second."),
-        Column("median latency of a call", "ms"),
+        Column("latency of a call", "ms", meaning="The median; the mean where too few calls bound it."),
         Column("energy per second of audio", "J"),
     )
     rows = tuple(
         Row((words(axis.noun), *_cells(member)), member.keys)
-        for axis in AXES
-        for members in fronts(axis, here).values()
+        for axis in _AXES
+        for members in _fronts(axis, here).values()
         for member in members
     )
-    caption = f"Who is on a front, {_at(here[0])}, cheapest first."
+    caption = f"Who is on a front, {at_length(here[0].length_s)}, cheapest first."
     return Table("pareto-members", caption, columns, rows)
 
 
 def _cells(point: Point) -> tuple[Cell, ...]:
-    measured = [figure(point, axis.metric, axis.factor) for axis in AXES]
-    return (words(point.device), words(point.system), count(point.batch), figure(point, WER, 100), *measured)
+    measured = (figure(point, RTFX), latency(point), figure(point, ENERGY))
+    return (words(point.device), words(point.system), batch_cell(point), wer(point), *measured)
 
 
 def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
@@ -196,17 +199,22 @@ def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
     if others:
         said.append(f"Other lengths ({', '.join(others)}) are not shown.")
     scored = [point for point in here if point.wer_known]
-    if any(point.synthetic for point in scored):
-        said.append("The speech is **synthetic**: its WER says little of people's speech.")
-    sets = sorted({point.dataset for point in scored})
-    if len(sets) > 1:
-        said.append(f"WER is of different speech ({', '.join(sets)}) and can't be compared between these.")
-    if any("estimated" in point.tags.get("energy/method", "") for point in scored):
+    said += [*synthetic(scored), *different_speech(scored), *partly(scored)]
+    if any(point.estimated for point in scored):
         said.append("Joules are **estimated**, not measured.")
     return said
 
 
-def _left_out(axis: Axis, here: Sequence[Point]) -> str:
+def _centre(axis: _Axis, drawn: Sequence[Point]) -> str:
+    """Of what latency is the median, and of how many points it is not."""
+    if axis.metric is not latency_metric:
+        return ""
+    means = sum(latency_metric(point) != LATENCY for point in drawn)
+    but = f", but the mean for {means} of {len(drawn)} points, whose calls are too few for a median" if means else ""
+    return f"Latency is the median of a call's time{but}."
+
+
+def _left_out(axis: _Axis, here: Sequence[Point]) -> str:
     """How many points a figure lacks, whose, and why."""
     asked = [point for point in here if point.batch == 1 or not axis.single]
     unknown = [point for point in asked if not point.wer_known]
@@ -229,7 +237,7 @@ def _counted(points: Sequence[Point]) -> str:
     return ", ".join(parts)
 
 
-def _nothing(axis: Axis, here: Sequence[Point]) -> str:
+def _nothing(axis: _Axis, here: Sequence[Point]) -> str:
     batch = " at batch 1" if axis.single else ""
     return f"No front of WER against {axis.noun}: no point{batch} has both. {_left_out(axis, here)}".strip()
 
@@ -237,8 +245,4 @@ def _nothing(axis: Axis, here: Sequence[Point]) -> str:
 def _no_wer(here: Sequence[Point]) -> str:
     if not here:
         return "No point was measured to its end, so there is no front."
-    return f"No front: WER is not known of any point, {_at(here[0])}. {_left_out(AXES[0], here)}"
-
-
-def _at(point: Point) -> str:
-    return "natural lengths" if point.length == NATURAL else f"at {point.length}"
+    return f"No front: WER is not known of any point, {at_length(here[0].length_s)}. {_left_out(_AXES[0], here)}"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.caution import Caution
@@ -14,17 +12,23 @@ from asr_scaling.record import RunRecord, Status
 from asr_scaling.stats import Interval
 
 NATURAL = "natural"
-_NAMED = ("_target_", "seed")
+UNKNOWN_GPU = "unknown GPU"
+_OWN = ("_target_", "name", "seed", "licence", "length_s", "index")
+"""Options that a point has a field for, or that change no figure."""
+_OF_A_MODEL = ("path", "revision")
+_BARELY = 1e-6
 
 
 @dataclass(frozen=True)
 class Point:
     """One point of a sweep. Times in seconds, sizes in bytes, rates as shares.
 
-    ``system``: model, and whatever of engine and options tells it from others of the same model in this report; the
-    name that tables and figures use. ``hardware``: name of the CPU or GPU that computed. ``length_s``: the dataset's
-    length, None for natural utterances. ``audio_s``: mean seconds of audio of an utterance in a timed call.
-    ``slowest_s``: longest timed call. ``wer_known``: whether WER means anything (real weights, scored).
+    ``system``: model, and whatever of dataset, engine and other options tells it from others of the same model in this
+    report; ``device``: as torch calls it, with hardware and host where the report has several of that name. Both are
+    what tables and figures call them, and together they say what a figure is of. ``options``: those of the engine by
+    their names, those of device, dataset and model as "device.threads". ``hardware``: name of the CPU or GPU that
+    computed. ``length_s``: the dataset's length, None for natural utterances. ``batch``: 0 where a point failed before
+    it was known. ``audio_s``: mean seconds of audio of an utterance in a timed call. ``slowest_s``: longest timed call.
     ``load``: the whole record again, with its samples. DataError when it is gone.
     """
 
@@ -74,30 +78,62 @@ class Point:
         return self.weights == "random"
 
     @property
+    def truncated(self) -> bool:
+        """Whether part of the audio was not processed, so that its speed is of less than it was given."""
+        return any(caution.kind == "TruncatedAudio" for caution in self.cautions)
+
+    @property
     def wer_known(self) -> bool:
-        """Whether it has a WER at all; that of synthetic speech is known, and labelled."""
+        """Whether its record has a WER, which random weights have not; that of synthetic speech counts, labelled."""
         return "quality/wer" in self.values
+
+    @property
+    def energy_method(self) -> str:
+        """How its joules were had: "measured" or "estimated"; "unknown" where that is not recorded."""
+        return self.tags.get("energy/method", "unknown")
+
+    @property
+    def estimated(self) -> bool:
+        """Whether its joules are estimated, not measured."""
+        return "estimated" in self.energy_method
 
     @property
     def length(self) -> str:
         """ "15 s", or "natural"."""
-        return NATURAL if self.length_s is None else f"{self.length_s:g} s"
+        return length_name(self.length_s)
 
     @property
     def keys(self) -> dict[str, str]:
         """What the page's filter goes by."""
-        return {"model": self.system, "device": self.device, "length": self.length, "batch": str(self.batch)}
+        known = {"model": self.system, "device": self.device, "length": self.length}
+        return {**known, "batch": str(self.batch)} if self.batch else known
 
     def value(self, name: str) -> float | None:
         """A metric, None where it is not available."""
         return self.values.get(name)
 
 
+def length_name(length_s: float | None) -> str:
+    """ "15 s", or "natural"."""
+    return NATURAL if length_s is None else f"{length_s:g} s"
+
+
+def length_order(length_s: float | None) -> float:
+    """What lengths are sorted by: natural ones last."""
+    return math.inf if length_s is None else length_s
+
+
+def windows(audio_s: float, window_s: float | None) -> int:
+    """Windows that ``audio_s`` seconds begin, 1 for a model without; a millionth of a window over begins none."""
+    return max(1, math.ceil(audio_s / window_s - _BARELY)) if window_s else 1
+
+
 def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> Point:
     """``record`` without samples; ``load`` gives it back whole."""
-    model = record.system.get("model") or record.config.get("model", {})
+    config = record.config
+    model = record.system.get("model") or config.get("model", {})
     facts = record.system.get("facts", {})
-    device = str(record.system.get("device") or record.config.get("device", {}).get("_target_", "").rpartition(".")[0])
+    device = _device(record)
     samples = record.samples
     utterances = sum(len(sample.utterances) for sample in samples)
     return Point(
@@ -110,14 +146,14 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         parameters=facts.get("parameters") or model.get("parameters"),
         window_s=model.get("window_s"),
         weights=str(facts.get("weights", "unknown")),
-        engine=str(record.system.get("engine", "")),
-        options=_options(record.config.get("engine", {})),
-        device=device.rpartition(".")[2],
+        engine=str(record.system.get("engine") or _module(config.get("engine", {}))),
+        options=_options(config),
+        device=device,
         hardware=_hardware(record.environment, device),
         host=str(record.environment.get("host", "")),
-        dataset=str(record.dataset.get("name", "")),
+        dataset=str(record.dataset.get("name") or config.get("dataset", {}).get("name", "")),
         synthetic=bool(record.dataset.get("synthetic")),
-        length_s=record.config.get("dataset", {}).get("length_s"),
+        length_s=config.get("dataset", {}).get("length_s"),
         batch=_batch(record),
         audio_s=sum(s.audio_s for s in samples) / utterances if utterances else 0.0,
         utterances=int(record.dataset.get("utterances") or 0),
@@ -130,7 +166,7 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         cautions=record.cautions,
         tags=record.tags,
         environment=record.environment,
-        config=record.config,
+        config=config,
         facts=facts,
         curve=tuple(record.system.get("memory_by_batch", ())),
         started_at=record.started_at,
@@ -138,56 +174,35 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
     )
 
 
-def named(points: Iterable[Point]) -> list[Point]:
-    """The points, systems of one model told apart by what differs between them: engine, options other than most points
-    have, random weights; facts that many share are held once.
-    """
-    found, shared = list(points), dict[str, Mapping[str, Any]]()
-    engines = {point.engine for point in found if point.engine}
-    usual = {engine: _usual([point.options for point in found if point.engine == engine]) for engine in engines}
-    kinds: dict[str, set[str]] = {}
-    for point in found:
-        kinds.setdefault(point.model, set()).add(point.weights)
-    return [
-        replace(
-            point,
-            system=" · ".join(_parts(point, len(engines) > 1, usual.get(point.engine, {}), kinds[point.model])),
-            environment=_once(point.environment, shared),
-            facts=_once(point.facts, shared),
-        )
-        for point in found
-    ]
+def _options(config: Mapping[str, Any]) -> dict[str, str]:
+    groups = [(f"{group}.", config.get(group, {})) for group in ("device", "dataset")]
+    model = config.get("model", {})
+    groups.append(("model.", {key: model[key] for key in _OF_A_MODEL if key in model}))
+    return {
+        f"{prefix}{key}": "null" if value is None else str(value)
+        for prefix, options in [("", config.get("engine", {})), *groups]
+        for key, value in options.items()
+        if key not in _OWN
+    }
 
 
-def _parts(point: Point, engines: bool, usual: Mapping[str, str | None], kinds: set[str]) -> list[str]:
-    parts = [point.model]
-    if engines and point.engine:
-        parts.append(point.engine)
-    options = ((name, point.options.get(name)) for name in usual)
-    parts += [f"{name}={value or 'default'}" for name, value in options if value != usual[name]]
-    if len(kinds - {"unknown"}) > 1 and point.random:
-        parts.append("random weights")
-    return parts
+def _module(options: Mapping[str, Any]) -> str:
+    """The module whose class they are of: "transformers" for asr_scaling.engine.transformers.Transformers."""
+    return str(options.get("_target_", "")).rpartition(".")[0].rpartition(".")[2]
 
 
-def _usual(options: Sequence[Mapping[str, str]]) -> dict[str, str | None]:
-    """For each option the value that most points have, the first one met where two are as many."""
-    names = dict.fromkeys(name for each in options for name in each)
-    return {name: Counter(each.get(name) for each in options).most_common(1)[0][0] for name in names}
-
-
-def _options(engine: Mapping[str, Any]) -> dict[str, str]:
-    return {str(key): str(value) for key, value in engine.items() if key not in _NAMED}
-
-
-def _once(value: Mapping[str, Any], shared: dict[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    return shared.setdefault(json.dumps(value, sort_keys=True, default=str), value)
+def _device(record: RunRecord) -> str:
+    """As torch calls it; by the options where a point failed before its system was there."""
+    if record.system.get("device"):
+        return str(record.system["device"])
+    asked = record.config.get("device", {})
+    name = _module(asked)
+    return f"cuda:{asked.get('index', 0)}" if name == "cuda" else name
 
 
 def _hardware(machine: Mapping[str, Any], device: str) -> str:
-    gpu = machine.get("device", {}).get("gpu")
-    if gpu and device.startswith("cuda"):
-        return str(gpu)
+    if device.startswith("cuda"):
+        return str((machine.get("device") or {}).get("gpu") or UNKNOWN_GPU)
     return f"{machine.get('cpu', 'unknown CPU')}, {machine.get('cpu_cores', '?')} cores"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.records.sources import MLFLOW
 from asr_scaling.records.sweep_file import SWEEP_FILE, SweepFile
-from asr_scaling.report.load import MLFLOW
 
 _SINK = "asr_scaling.tracking.mlflow.Mlflow"
 _NOT = "not logged to MLflow: "

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from asr_scaling.arguments import Parser
 from asr_scaling.cache import write_atomic
-from asr_scaling.report.selftest_table import print_checks
+from asr_scaling.errors import ConfigError
 from asr_scaling.selftest import Check, answers, clock, machine, tried
 from asr_scaling.selftest.certificate import certificate, keep, to_bytes
+from asr_scaling.selftest.table import print_checks
 
 CHECKS: Mapping[str, Callable[[], Check]] = {
     "timer": clock.timer,
@@ -27,9 +28,14 @@ CHECKS: Mapping[str, Callable[[], Check]] = {
 
 def main(arguments: Sequence[str] | None = None, checks: Mapping[str, Callable[[], Check]] = CHECKS) -> int:
     """Run the checks, print the table, keep the certificate; the exit code."""
-    parser = argparse.ArgumentParser("python -m asr_scaling.selftest", description=__doc__)
+    parser = Parser("python -m asr_scaling.selftest", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write the certificate there")
-    chosen, start, found = parser.parse_args(arguments), time.perf_counter(), []
+    try:
+        chosen = parser.parse_args(arguments)
+    except ConfigError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    start, found = time.perf_counter(), list[Check]()
     for name, check in checks.items():
         sys.stderr.write(f"{name} …\n")
         found.append(tried(name, check))
@@ -42,8 +48,7 @@ def main(arguments: Sequence[str] | None = None, checks: Mapping[str, Callable[[
         sys.stderr.write(f"error: The certificate can't be written ({error}): set ASR_SCALING_CACHE or --json.\n")
         return 1
     counts = [f"{sum(c.status == status for c in found)} {status}" for status in ("pass", "warn", "fail", "skip")]
-    rows = [(check.name, check.status, check.figure, check.advice) for check in found]
-    print_checks(rows, f"{', '.join(counts)}, in {done['seconds']:.0f} s")
+    print_checks(found, f"{', '.join(counts)}, in {done['seconds']:.0f} s")
     return 1 if done["status"] == "fail" else 0
 
 

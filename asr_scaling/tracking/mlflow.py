@@ -17,8 +17,8 @@ from typing import Any
 from asr_scaling.environment import environment
 from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
 from asr_scaling.record import RECORD_FILE, RunRecord
-from asr_scaling.tracking._tags import LONGEST_TAG, common_tags, flat, without_password
-from asr_scaling.tracking._tags import tags as _tags
+from asr_scaling.tracking import STORE
+from asr_scaling.tracking._tags import LONGEST_TAG, common_tags, flat, tags, without_password
 
 _TIMEOUT_S = 5
 _STATUS = {"ok": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "out_of_memory": "FAILED"}
@@ -31,7 +31,7 @@ _MOST_PARAMS = 100
 class Mlflow:
     """``uri``: a database or a server. ``artifacts``: folder for artifacts when ``uri`` is a database."""
 
-    uri: str = "sqlite:///mlflow.db"
+    uri: str = STORE
     experiment: str = "asr_scaling"
     artifacts: str = "mlartifacts"
 
@@ -47,8 +47,8 @@ class Mlflow:
             if earlier and _has(client, experiment, earlier):
                 client.update_run(earlier, status="RUNNING")
                 return earlier
-            tags = {**common_tags(environment()), "asr_scaling.kind": "sweep"}
-            run = client.create_run(experiment, run_name=name, tags=tags)
+            own = {**common_tags(environment()), "asr_scaling.kind": "sweep"}
+            run = client.create_run(experiment, run_name=name, tags=own)
             client.log_dict(run.info.run_id, dict(config), "config.json")
             return str(run.info.run_id)
 
@@ -64,8 +64,8 @@ class Mlflow:
                 return
             name = record.name if record.round is None else f"{record.name} · round {record.round}"
             start = round(record.started_at * 1000)
-            tags = {**_tags(record, parent), _PLACE: _place(record, folder)}
-            run = client.create_run(experiment, start, tags, name)
+            own = {**tags(record, parent), _PLACE: _place(record, folder)}
+            run = client.create_run(experiment, start, own, name)
             self._fill(client, run.info.run_id, experiment, record, folder)
             client.set_terminated(run.info.run_id, _STATUS[record.status], round(record.ended_at * 1000))
 
@@ -79,10 +79,6 @@ class Mlflow:
                 else:
                     client.log_artifact(parent, str(path))
             client.set_terminated(parent, status)
-
-    def records(self, name: str) -> list[RunRecord]:
-        """The records of ``runs``, all at once. TrackingError."""
-        return [self.record(run_id) for run_id in self.runs(name)]
 
     def runs(self, name: str) -> list[str]:
         """The runs of points, in the order they began: that of a point itself, or those below the run of a sweep, or

@@ -193,7 +193,8 @@ def test_what_differs_is_refused_and_said_when_allowed(compare: Compare, measure
     [
         (("fast",), "the following arguments are required: B"),
         (("fast", "slow", "--allow", "hosts"), "--allow hosts is not known: choose of host, dataset"),
-        (("fast", "nowhere"), "nowhere can't be read"),
+        (("fast", "nowhere"), "There is no file or folder 'nowhere' here"),
+        (("fast", "./nowhere"), "nowhere can't be read"),
         (("fast", "cache"), "cache holds no record.json"),
         (("fast", "fast/0_whisper_tiny_en_cpu_b1/record.json", "--json", "x"), "unrecognized arguments: x"),
         (("twice", "slow"), f"A has 2 points named '{NAME} b1': name one sweep, or one record."),

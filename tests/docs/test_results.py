@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
 import pytest
 
 from asr_scaling.record import RunRecord
-from asr_scaling.records.read import read_all
+from asr_scaling.records.read import each_record
+from asr_scaling.report.answer.scenarios import Budgets
 from asr_scaling.report.build import document
 from asr_scaling.report.cells import with_interval
 from asr_scaling.report.load import points
-from asr_scaling.report.markdown import markdown
-from asr_scaling.report.scenarios import Budgets
+from asr_scaling.report.output.markdown import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
 MACHINES = sorted(path.parent for path in DOCS.glob("results/*/records.jsonl.gz"))
@@ -27,7 +28,7 @@ def name(folder: Path) -> str:
 
 
 def made(folder: Path) -> str:
-    found = points([str(folder / "records.jsonl.gz")], "")
+    found = points([str(folder / "records.jsonl.gz")])
     return markdown(document(found, Budgets()))
 
 
@@ -62,7 +63,7 @@ def artefact_tables() -> dict[str, str]:
     tables = {}
     for folder in MACHINES:
         file = folder / "artefacts.jsonl.gz"
-        records = read_all(file) if file.exists() else []
+        records = [record for record, _ in each_record(file)] if file.exists() else []
         if records:
             head = "| System | Speech | Given (s) | Processed (s) | WER (%) |\n| :--- | :--- | ---: | ---: | ---: |\n"
             tables[ARTEFACTS] = head + "".join(map(row, records))
@@ -87,6 +88,7 @@ def what(record: RunRecord) -> str:
 
 def test_nothing_names_where_it_was_made() -> None:
     for folder in MACHINES:
-        for record in [*read_all(folder / "records.jsonl.gz"), *read_all(folder / "artefacts.jsonl.gz")]:
+        files = (folder / "records.jsonl.gz", folder / "artefacts.jsonl.gz")
+        for record, _ in itertools.chain.from_iterable(map(each_record, files)):
             assert not str(record.config["dataset"]["path"]).startswith("/")
             assert not str(record.dataset["source"]).startswith("/")

@@ -18,8 +18,9 @@ from asr_scaling.report.document import (
     Table,
     Text,
 )
-from asr_scaling.report.drawing import Sketch, Style
-from asr_scaling.report.points import Point, named, to_point
+from asr_scaling.report.naming import named
+from asr_scaling.report.output.drawing import Sketch, Style
+from asr_scaling.report.points import Point, to_point
 
 EVIL = "</script><script>alert('x')</script> & <b>b</b> | [a](b) \"q\""
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import GPU_TINY, TINY, WAV2VEC2, record, study
 
-from asr_scaling.report.advice import Advice, advice, advise
-from asr_scaling.report.diagnosis import STAGES, amdahl, diagnose, gain, padding, regime
-from asr_scaling.report.points import Point, named, to_point
+from asr_scaling.report.bottlenecks.advice import Advice, advice, advise
+from asr_scaling.report.bottlenecks.diagnosis import STAGES, amdahl, diagnose, gain, padding, regime
+from asr_scaling.report.naming import named
+from asr_scaling.report.points import Point, to_point
 from asr_scaling.stats import Interval
 
 STAGED = {"features": 0.1, "encoder": 0.3, "decoder": 0.6}
@@ -205,8 +206,8 @@ def test_each_device_has_its_sentence():
 
 
 def test_hardware_of_one_kind_is_told_apart_by_its_name():
-    one, two = point(hardware="Epyc"), point(hardware="Xeon")
-    assert [each.sentence[:8] for each in advise([one, two])] == ["On Epyc,", "On Xeon,"]
+    found = advise(named([point(hardware="Epyc"), point(hardware="Xeon")]))
+    assert [each.sentence[:14] for each in found] == ["On cpu (Epyc),", "On cpu (Xeon),"]
 
 
 def test_a_system_measured_at_another_length_is_judged_there():

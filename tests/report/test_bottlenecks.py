@@ -7,57 +7,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, study
+from reading import figures, points, row, tables, words
+from studies import GPU_TINY, TINY, WAV2VEC2
 
-from asr_scaling.report.bottleneck_figures import MOST_BARS, pairs, shown
-from asr_scaling.report.bottlenecks import section
-from asr_scaling.report.document import Block, Bullets, Figure, Section, Table, Text
-from asr_scaling.report.drawing import Style
-from asr_scaling.report.points import Point, named, to_point
-from asr_scaling.report.roofline_figure import spots
+from asr_scaling.report.bottlenecks.figures import MOST_BARS, pairs, shown
+from asr_scaling.report.bottlenecks.roofline import spots
+from asr_scaling.report.bottlenecks.section import section
+from asr_scaling.report.document import Bullets, Figure, Section, Table
+from asr_scaling.report.naming import named
+from asr_scaling.report.output.drawing import Style
+from asr_scaling.report.points import Point
 
-
-def points(
-    laws: Sequence[Law] = (TINY, WAV2VEC2),
-    lengths: Sequence[float | None] = (5.0, 60.0),
-    batches: Sequence[int] = (1, 2, 16),
-) -> list[Point]:
-    return named(map(to_point, study(laws, lengths, batches)))
+LENGTHS, BATCHES = (5.0, 60.0), (1, 2, 16)
 
 
 def of(found: Sequence[Point]) -> Section:
     return section(found, Style.of(found))
 
 
-def block(part: Section, kind: type[Block], name: str) -> Block:
-    (found,) = (each for each in part.blocks if isinstance(each, kind) and getattr(each, "name", "") == name)
-    return found
-
-
-def table(part: Section, name: str) -> Table:
-    found = block(part, Table, name)
-    assert isinstance(found, Table)
-    return found
-
-
-def drawn(part: Section, name: str) -> Figure:
-    found = block(part, Figure, name)
-    assert isinstance(found, Figure)
-    return found
-
-
-def row(found: Table, *identity: str) -> dict[str, str]:
-    (cells,) = (each.cells for each in found.rows if tuple(c.text for c in each.cells[: len(identity)]) == identity)
-    return {column.heading: cell.text for column, cell in zip(found.columns, cells, strict=True)}
-
-
-def text(part: Section) -> str:
-    return " ".join(each.text for each in part.blocks if isinstance(each, Text))
+def texts(table: Table, *identity: str) -> dict[str, str]:
+    return {heading: cell.text for heading, cell in row(table, identity).items()}
 
 
 @pytest.fixture(scope="module")
 def usual() -> Section:
-    return of(points())
+    return of(points(TINY, WAV2VEC2, lengths=LENGTHS, batches=BATCHES))
 
 
 def test_it_begins_with_a_sentence_for_each_system(usual: Section):
@@ -75,22 +49,22 @@ def test_every_row_has_a_cell_for_every_column_and_every_slug_is_one(usual: Sect
 
 def test_the_table_of_stages_holds_the_law(usual: Section):
     """A call on 16 × 5 s takes 0.05 + 16 · (0.30 + 0.05) = 5.65 s, 60 % of it in the encoder."""
-    found = row(table(usual, "stages"), "whisper_tiny_en", "cpu", "5.00", "16")
+    found = texts(tables(usual)["stages"], "whisper_tiny_en", "cpu", "5", "16")
     assert (found["call"], found["encoder"], found["decoder"], found["text"]) == ("5,650", "3,390", "1,978", "–")
-    assert [each.keys["batch"] for each in table(usual, "stages").rows] == ["1", "16"] * 4
+    assert [each.keys["batch"] for each in tables(usual)["stages"].rows] == ["1", "16"] * 4
 
 
 def test_the_table_of_advice_holds_what_it_was_derived_from(usual: Section):
-    found = row(table(usual, "advice"), "whisper_tiny_en")
+    found = texts(tables(usual)["advice"], "whisper_tiny_en")
     shares = found["its share"], found["at most"], found["MFU"], found["bound by"], found["silence"]
     assert shares == ("60.0", "2.50", "70.0", "compute", "83.3")
     gain = 16 * TINY.call(5, 1) / TINY.call(5, 16)
     assert found["largest batch"] == f"{gain:.2f}"
-    assert row(table(usual, "advice"), "wav2vec2")["silence"] == "–"
+    assert texts(tables(usual)["advice"], "wav2vec2")["silence"] == "–"
 
 
 def test_bars_are_as_wide_as_the_shares_and_say_what_they_are(usual: Section):
-    found = drawn(usual, "stages")
+    found = figures(usual)["stages"]
     small = found.drawing.axes[0]
     assert [bar.get_width() for bar in small.patches[:3]] == pytest.approx([5, 60, 35])
     titles = {mark.title for mark in found.marks.values()}
@@ -102,39 +76,39 @@ def test_bars_are_as_wide_as_the_shares_and_say_what_they_are(usual: Section):
 
 
 def test_one_batch_is_one_panel():
-    assert len(drawn(of(points(batches=(4,))), "stages").drawing.axes) == 1
+    assert len(figures(of(points(TINY, lengths=LENGTHS, batches=(4,))))["stages"].drawing.axes) == 1
 
 
 def test_every_mark_is_found_in_the_picture(usual: Section):
     for name in ("stages", "operators", "roofline"):
-        found, page = drawn(usual, name), io.StringIO()
+        found, page = figures(usual)[name], io.StringIO()
         found.drawing.savefig(page, format="svg")
         assert [gid for gid in found.marks if f'id="{gid}"' not in page.getvalue()] == []
 
 
 def test_a_spot_is_the_share_of_the_peak_over_the_intensity():
-    encoder, decoder = spots(points()[0])
+    encoder, decoder = spots(points(TINY, lengths=(5.0,), batches=(1,))[0])
     assert (encoder.stage, encoder.intensity, encoder.flop_per_s) == ("encoder", 40.0, 0.7 * 200e9)
     assert (decoder.stage, decoder.intensity, decoder.flop_per_s) == ("decoder", 0.6, 0.02 * 200e9)
 
 
 def test_hardware_has_a_panel_each_and_what_is_left_out_is_said():
-    found = points((TINY, GPU_TINY))
-    assert len(drawn(of(found), "roofline").drawing.axes) == 2
+    found = points(TINY, GPU_TINY, lengths=LENGTHS, batches=BATCHES)
+    assert len(figures(of(found))["roofline"].drawing.axes) == 2
     third = [replace(point, hardware="Third CPU") for point in found[:1]]
-    drawing = drawn(of([*found, *third]), "roofline")
+    drawing = figures(of(named([*found, *third])))["roofline"]
     assert len(drawing.drawing.axes) == 2
-    assert "Left out: Third CPU." in drawing.caption
+    assert "Left out: cpu (Third CPU)." in drawing.caption
 
 
 def test_many_bars_are_drawn_at_one_length():
-    found = points((TINY, BASE, WAV2VEC2), (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 90.0), (1,))
+    found = points(lengths=(5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 90.0), batches=(1,))
     kept, said = shown(pairs(found, Style.of(found)))
     assert {pair.small.length_s for pair in kept} == {15.0}
     assert len(kept) == 3
     assert said == "Only 15 s is drawn; the other lengths are in the table."
-    assert said in drawn(of(found), "stages").caption
-    assert len(table(of(found), "stages").rows) == 27
+    assert said in figures(of(found))["stages"].caption
+    assert len(tables(of(found))["stages"].rows) == 27
     many = [replace(found[0], system=f"s{i:02}", length_s=length) for i in range(30) for length in (5.0, 15.0)]
     kept, said = shown(pairs(many, Style.of(many)))
     assert [pair.small.system for pair in kept] == [f"s{i:02}" for i in range(MOST_BARS)]
@@ -144,27 +118,29 @@ def test_many_bars_are_drawn_at_one_length():
 def test_unknown_stages_have_a_colour_and_natural_lengths_a_name():
     made = [
         replace(point, values={**point.values, "stage/vad_s": 0.1})
-        for point in points((TINY,), (None,), batches=(1, 2))
+        for point in points(TINY, lengths=(None,), batches=(1, 2))
     ]
     part = of(made)
-    assert "natural" in {each.cells[2].text for each in table(part, "stages").rows}
-    assert any("vad" in mark.title for mark in drawn(part, "stages").marks.values())
+    assert "natural" in {each.cells[2].text for each in tables(part)["stages"].rows}
+    assert any("vad" in mark.title for mark in figures(part)["stages"].marks.values())
 
 
 def test_what_was_not_measured_is_said():
     only = ("latency/mean_s", "throughput/rtfx")
-    bare = [replace(p, values={name: p.values[name] for name in only}, intervals={}) for p in points()]
-    said = text(of(bare))
+    bare = [replace(p, values={name: p.values[name] for name in only}, intervals={}) for p in points(lengths=LENGTHS)]
+    said = words(of(bare))
     assert "No stage was timed." in said
     assert "No operator was traced: profiler=all" in said
     assert "No roofline: " in said
     lacking = [replace(p, unavailable={"utilisation/mfu": "the engine shows no torch modules"}) for p in bare]
-    assert "where the engine runs on torch (the engine shows no torch modules)." in text(of(lacking))
+    assert "where the engine runs on torch (the engine shows no torch modules)." in words(of(lacking))
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_nothing_measured_is_a_section_too(count: int):
-    failed = [replace(point, status="failed", reason="no disk", values={}) for point in points()[:count]]
+    failed = [
+        replace(point, status="failed", reason="no disk", values={}) for point in points(TINY, lengths=LENGTHS)[:count]
+    ]
     part = of(failed)
     assert (part.name, part.title) == ("bottlenecks", "What to optimise")
     assert not any(isinstance(each, (Figure, Table)) for each in part.blocks)

@@ -11,8 +11,8 @@ from chromium import chromium, needs_chromium
 from pages import EVIL, document, points, table
 
 from asr_scaling.report import build
+from asr_scaling.report.answer.scenarios import Budgets
 from asr_scaling.report.document import Cell, Document, Row, Section, Table
-from asr_scaling.report.scenarios import Budgets
 
 WIDTHS = {"desktop": 1280, "phone": 390}
 ROWS = 1050

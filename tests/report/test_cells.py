@@ -8,10 +8,26 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from studies import TINY, record
+from studies import TINY, WAV2VEC2, record
 
-from asr_scaling.report.cells import duration, figure, latency, missing, percent, plain, size, with_interval
-from asr_scaling.report.points import to_point
+from asr_scaling.report.cells import (
+    at_length,
+    batch_cell,
+    count,
+    duration,
+    figure,
+    latency,
+    length_cell,
+    missing,
+    percent,
+    plain,
+    ratio,
+    size,
+    speech,
+    wer,
+    with_interval,
+)
+from asr_scaling.report.points import Point, to_point
 from asr_scaling.stats import Interval
 
 values = st.floats(min_value=1e-4, max_value=1e8)
@@ -94,3 +110,49 @@ def test_latency_of_three_calls_is_their_mean_and_says_so() -> None:
 )  # fmt: skip
 def test_units_are_chosen_for_the_size(text: str, expected: str) -> None:
     assert text == expected
+
+
+def rated(value: float, interval: Interval | None) -> Point:
+    return replace(
+        POINT, values={"throughput/rtfx": value}, intervals={"throughput/rtfx": interval} if interval else {}
+    )
+
+
+@given(st.floats(0.1, 1e3), st.floats(0.1, 1e3), st.floats(1e-3, 0.9), st.floats(1e-3, 0.9), st.floats(1e-3, 0.9))
+def test_an_intervals_quotient_is_between_that_of_either_and_the_worst_case(
+    a: float, b: float, x: float, y: float, z: float
+) -> None:
+    top, bottom = rated(a, Interval(a * (1 - x), a * (1 + y))), rated(b, Interval(b * (1 - z), b * (1 + x)))
+    found = ratio(top, bottom, "throughput/rtfx")
+    low, high = (float(part.replace(",", "")) for part in found.note[len("95 % interval: ") : -1].split(" to "))
+    assert found.sort == pytest.approx(a / b)
+    slack = 1.01  # ends are written with three digits
+    assert (1 - x) / (1 + x) / slack <= low * b / a <= min(1 - x, 1 / (1 + x)) * slack
+    assert max(1 + y, 1 / (1 - z)) / slack <= high * b / a <= (1 + y) / (1 - z) * slack
+
+
+def test_a_ratio_says_why_it_has_no_interval_or_no_value() -> None:
+    sure, unsure = rated(4.0, Interval(3.0, 5.0)), rated(2.0, None)
+    assert ratio(sure, unsure, "throughput/rtfx", 100) == ratio(unsure, rated(1.0, None), "throughput/rtfx", 100)
+    assert ratio(sure, sure, "throughput/rtfx").text == "1.00"
+    assert ratio(sure, POINT, "peak/unheard_of") == missing("not measured in this sweep")
+    failed = replace(POINT, status="failed", reason="no disk", values={})
+    for pair in ((failed, sure), (sure, failed)):
+        assert ratio(*pair, "throughput/rtfx") == missing("failed: no disk")
+    assert ratio(sure, rated(0.0, None), "throughput/rtfx") == missing("one of the two is 0")
+
+
+def test_what_a_row_is_about() -> None:
+    natural, unknown = replace(POINT, length_s=None), replace(POINT, batch=0, status="failed")
+    assert [(cell.text, cell.sort) for cell in map(length_cell, (POINT, natural))] == [("15", 15.0), ("natural", None)]
+    assert [(cell.text, cell.sort) for cell in map(batch_cell, (POINT, unknown))] == [("4", 4), ("–", None)]
+    assert batch_cell(unknown).note == "failed before its batch was known"
+    assert (count(12345).text, count(12345).sort) == ("12,345", 12345)
+    assert [at_length(length) for length in (2.5, None)] == ["at 2.5 s", "at natural lengths"]
+    assert [speech(length) for length in (2.5, None)] == ["fragments of 2.5 s", "natural utterances"]
+
+
+def test_a_wer_or_why_there_is_none() -> None:
+    assert wer(POINT).text == "4.9 ± 1.5"
+    assert wer(to_point(record(WAV2VEC2, 15.0, 4))) == missing("random weights")
+    assert wer(replace(POINT, values={}, unavailable={"quality/wer": "no references"})) == missing("no references")

@@ -11,8 +11,8 @@ import pytest
 from pages import EVIL, document, figure, points, table
 
 from asr_scaling.report.document import Cell, Document, Row, Section, Table
-from asr_scaling.report.html import page
-from asr_scaling.report.svg import drawn, inlined
+from asr_scaling.report.output.html import page
+from asr_scaling.report.output.svg import drawn, inlined
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

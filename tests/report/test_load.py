@@ -16,7 +16,8 @@ from studies import BASE, TINY, record, study
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, TrackingError
 from asr_scaling.record import RunRecord
 from asr_scaling.records.merge import merge
-from asr_scaling.records.read import each_record, read_all, read_records
+from asr_scaling.records.read import each_record, readable_records
+from asr_scaling.records.sources import records_of
 from asr_scaling.report.load import points
 from asr_scaling.report.points import Point
 from asr_scaling.tracking.mlflow import Mlflow
@@ -67,10 +68,10 @@ SOURCES = {
 @pytest.mark.parametrize("kind", SOURCES)
 def test_every_kind_of_source_gives_the_same_points_and_each_its_record_again(kind: str, tmp_path: Path) -> None:
     source = SOURCES[kind](tmp_path)
-    found = points([str(source)], "")
+    found = points([str(source)])
     assert facts(found) == EXPECTED
     assert [point.load() for point in found] == RECORDS
-    assert read_all(source) == RECORDS  # what a comparison reads
+    assert [one for one, _ in records_of(str(source))] == RECORDS  # what a comparison reads
 
 
 @pytest.mark.parametrize("name", ["record.json", "record.json.gz"])
@@ -78,14 +79,14 @@ def test_the_file_or_folder_of_one_point(name: str, tmp_path: Path) -> None:
     path = RECORDS[3].write(tmp_path)
     path = zipped(path) if name.endswith(".gz") else path
     for source in (tmp_path, path):
-        (point,) = points([str(source)], "")
+        (point,) = points([str(source)])
         assert (point.name, point.load()) == (RECORDS[3].name, RECORDS[3])
 
 
 def test_a_record_beside_its_gzipped_copy_is_one_point(tmp_path: Path) -> None:
     path = RECORDS[0].write(tmp_path)
     (tmp_path / "record.json.gz").write_bytes(gzip.compress(path.read_bytes()))
-    assert len(points([str(tmp_path)], "")) == len(read_records(tmp_path)) == 1
+    assert len(points([str(tmp_path)])) == len(readable_records(tmp_path)) == 1
 
 
 def test_points_of_several_sweeps_are_told_apart_by_what_differs(tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_points_of_several_sweeps_are_told_apart_by_what_differs(tmp_path: Path)
         replace(one, config={**one.config, "engine": engine}).write(tmp_path / name)
         sources.append(str(tmp_path / name))
     systems = ["whisper_tiny_en", "whisper_tiny_en · dtype=bfloat16"]
-    assert [point.system for point in points(sources, "")] == systems
+    assert [point.system for point in points(sources)] == systems
 
 
 def test_rounds_are_one_point(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_rounds_are_one_point(tmp_path: Path) -> None:
     record(BASE, 5.0, 1).write(tmp_path / "1_point")
     whole = merge(parts)
     for _ in range(2):  # while the sweep has rounds only, and when it is whole
-        found = points([str(tmp_path)], "")
+        found = points([str(tmp_path)])
         assert [(point.model, point.calls) for point in found] == [("whisper_tiny_en", 16), ("whisper_base", 8)]
         assert found[0].load() == whole
         whole.write(tmp_path / "0_point")
@@ -146,7 +147,7 @@ def test_a_record_that_is_gone_says_so(tmp_path: Path, change: object) -> None:
 def test_a_damaged_file_is_one_sentence_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=r"records\.jsonl") as caught:
-        points([str(tmp_path / name)], "")
+        points([str(tmp_path / name)])
     assert len(str(caught.value).splitlines()) == 1
 
 

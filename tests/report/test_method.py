@@ -5,32 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from studies import BASE, GPU_TINY, MACHINE, TINY, WAV2VEC2, study
+import reading
+from reading import words
+from studies import BASE, GPU_TINY, MACHINE, TINY, WAV2VEC2
 
 from asr_scaling.caution import Caution, synthetic_speech, truncated_audio
-from asr_scaling.report.document import Bullets, Section, Table, Text
-from asr_scaling.report.machines import machines
-from asr_scaling.report.method import section
-from asr_scaling.report.points import Point, named, to_point
+from asr_scaling.report.document import Section
+from asr_scaling.report.method.machines import machines
+from asr_scaling.report.method.section import section
+from asr_scaling.report.points import Point
 
 MISSING = "3 calls can't bound it, 44 can"
 
 
 def points(lengths: tuple[float | None, ...] = (5.0, 60.0), batches: tuple[int, ...] = (1, 2)) -> list[Point]:
     """Eight points: whisper_tiny_en and wav2vec2."""
-    return named(map(to_point, study((TINY, WAV2VEC2), lengths, batches)))
+    return reading.points(TINY, WAV2VEC2, lengths=lengths, batches=batches)
 
 
 def table(part: Section, name: str) -> dict[str, tuple[str, ...]]:
     """First cell → the others."""
-    (found,) = (each for each in part.blocks if isinstance(each, Table) and each.name == name)
+    found = reading.tables(part)[name]
     assert {len(row.cells) for row in found.rows} == {len(found.columns)}
     return {row.cells[0].text: tuple(cell.text for cell in row.cells[1:]) for row in found.rows}
-
-
-def said(part: Section) -> str:
-    texts = [each.text for each in part.blocks if isinstance(each, Text)]
-    return "\n".join(texts + [item for each in part.blocks if isinstance(each, Bullets) for item in each.items])
 
 
 def on(point: Point, **facts: object) -> Point:
@@ -47,7 +44,7 @@ def test_the_machine_and_its_versions_are_listed():
 
 
 def test_what_changed_on_a_machine_is_listed_and_a_gpu_belongs_to_it():
-    made = named(map(to_point, study((TINY, GPU_TINY), (5.0,), (1,))))
+    made = reading.points(TINY, GPU_TINY, lengths=(5.0,), batches=(1,))
     found = table(section([made[0], on(made[1], commit="4567def", device={"gpu": "Test GPU"})]), "environment")
     assert found["commit"] == ("0123abc; 4567def",)
     assert found["GPU"] == ("Test GPU",)
@@ -58,7 +55,7 @@ def test_machines_stand_side_by_side_and_must_not_be_mixed():
     part = section([made[0], on(made[1], cpu="Other CPU"), on(made[2], host="third", memory_bytes=None)])
     assert table(part, "environment")["CPU"] == ("Test CPU", "Other CPU", "Test CPU")
     assert table(part, "environment")["memory"][2] == "–"
-    (found,) = (each for each in part.blocks if isinstance(each, Table) and each.name == "environment")
+    found = reading.tables(part)["environment"]
     assert [column.heading for column in found.columns] == ["fact", "testbench", "testbench #2", "third"]
     assert found.notes == ("Figures of different machines must not be compared as if of one.",)
 
@@ -68,14 +65,14 @@ def test_machines_without_facts_are_one():
 
 
 def test_the_self_test_is_told_with_its_status_and_noise():
-    assert "**Self-test** on testbench: passed with warnings at 2026-11-21 10:00 UTC" in said(section(points()))
-    assert "noise floor of a matrix product 1.00 %" in said(section(points()))
+    assert "**Self-test** on testbench: passed with warnings at 2026-11-21 10:00 UTC" in words(section(points()))
+    assert "noise floor of a matrix product 1.00 %" in words(section(points()))
     passed = {"status": "pass", "at": "2026-11-21T10:00:00+00:00"}
-    assert "passed at 2026-11-21 10:00 UTC.\n" in said(section([on(points()[0], certificate=passed)])) + "\n"
+    assert "passed at 2026-11-21 10:00 UTC.\n" in words(section([on(points()[0], certificate=passed)])) + "\n"
 
 
 def test_a_sweep_without_a_self_test_says_so():
-    assert "**Self-test** on testbench: none before the points" in said(section([on(points()[0], certificate=None)]))
+    assert "**Self-test** on testbench: none before the points" in words(section([on(points()[0], certificate=None)]))
 
 
 def test_the_noise_floor_is_the_median_and_the_worst():
@@ -83,15 +80,15 @@ def test_the_noise_floor_is_the_median_and_the_worst():
     floors = (0.01, 0.02, 0.06)
     known = [replace(p, values={"noise/latency_floor": f}) for p, f in zip(made, floors, strict=False)]
     without = replace(made[3], values={})
-    text = said(section([*known, without]))
+    text = words(section([*known, without]))
     assert f"median 2.00 %, worst 6.00 % ({known[2].name}); 1 point without." in text
-    assert "no point has one" in said(section([without]))
+    assert "no point has one" in words(section([without]))
 
 
 def test_how_the_timed_passes_ended_is_counted():
     made = [replace(p, tags={"timing/ended_by": "budget", "timing/warmup": "steady"}) for p in points()]
     made[0] = replace(made[0], tags={"timing/ended_by": "precision"}, calls=20)
-    text = said(section(made))
+    text = words(section(made))
     assert "7 points: pipeline.max_seconds were spent first; 1 point: the median was known" in text
     assert "8 to 20 calls a point, median 8." in text
     assert "**Warm-ups**: steady in 7 points, not recorded in 1 point." in text
@@ -100,10 +97,10 @@ def test_how_the_timed_passes_ended_is_counted():
 def test_the_time_of_all_points_is_added_up():
     """Eight points of 20 s, all begun 1,795,000,000 s after 1970."""
     when = "between 2026-11-18 11:06 and 2026-11-18 11:07 UTC"
-    assert f"**Time**: 8 points in 2.67 min of measuring, {when}." in said(section(points()))
-    assert "**Time**: not recorded." in said(section([replace(points()[0], started_at=0.0)]))
+    assert f"**Time**: 8 points in 2.67 min of measuring, {when}." in words(section(points()))
+    assert "**Time**: not recorded." in words(section([replace(points()[0], started_at=0.0)]))
     long = [replace(point, ended_at=point.started_at + 3600) for point in points()]
-    assert "in 8.0 h of measuring" in said(section(long))
+    assert "in 8.0 h of measuring" in words(section(long))
 
 
 def test_cautions_are_grouped_by_kind_with_the_most_frequent_message():
@@ -116,7 +113,7 @@ def test_cautions_are_grouped_by_kind_with_the_most_frequent_message():
         "Throttled": ("1", "hot", "Cool it."),
     }
     assert next(iter(found)) == "BusyMachine", "the one that most points carry"
-    assert "No caution was raised." in said(section([replace(points()[0], cautions=())]))
+    assert "No caution was raised." in words(section([replace(points()[0], cautions=())]))
 
 
 def test_points_that_failed_are_listed_with_their_reason():
@@ -126,7 +123,7 @@ def test_points_that_failed_are_listed_with_their_reason():
     found = table(section(made), "failures")
     assert found[made[0].name] == ("out of memory", "12 GB were asked for")
     assert found[made[1].name] == ("interrupted", "no reason was recorded")
-    assert "Every point was measured to its end." in said(section(points()))
+    assert "Every point was measured to its end." in words(section(points()))
 
 
 def test_random_synthetic_truncated_and_estimated_are_named():
@@ -134,7 +131,7 @@ def test_random_synthetic_truncated_and_estimated_are_named():
     made[0] = replace(
         made[0], synthetic=True, dataset="demo", cautions=(synthetic_speech("demo"), truncated_audio(30.0))
     )
-    text = said(section(made))
+    text = words(section(made))
     assert "**Random weights**: wav2vec2." in text
     assert "**Synthetic speech**: demo." in text
     assert "**Truncated audio**: 1 point of whisper_tiny_en left audio out" in text
@@ -142,9 +139,9 @@ def test_random_synthetic_truncated_and_estimated_are_named():
 
 
 def test_nothing_random_synthetic_or_truncated_is_said_too():
-    text = said(section([replace(p, tags={}) for p in named(map(to_point, study((BASE,), (5.0,), (1,))))]))
-    for words in ("**Random weights**: none.", "**Synthetic speech**: none.", "**Truncated audio**: none;"):
-        assert words in text
+    text = words(section([replace(p, tags={}) for p in reading.points(BASE, lengths=(5.0,), batches=(1,))]))
+    for none in ("**Random weights**: none.", "**Synthetic speech**: none.", "**Truncated audio**: none;"):
+        assert none in text
     assert "**Energy**: not looked at." in text
 
 
@@ -154,8 +151,27 @@ def test_energy_says_by_what_it_was_measured():
         "energy/method_cpu": "measured by RAPL",
         "energy/method_gpu": "unavailable: no",
     }
-    text = said(section([replace(points()[0], tags=tags)]))
+    text = words(section([replace(points()[0], tags=tags)]))
     assert "**Energy**: measured in 1 point (cpu: measured by RAPL).\n" in text
+
+
+def test_points_of_one_name_are_counted_each():
+    """As those of two sweeps on two machines are."""
+    caution = Caution("BusyMachine", "9 %", "Stop them.")
+    made = [
+        replace(
+            p,
+            name="same",
+            cautions=(caution,),
+            unavailable={"quality/wer": "random"},
+            values={"noise/latency_floor": 0.01},
+        )
+        for p in points()[:3]
+    ]
+    part = section([*made, replace(made[0], values={})])
+    assert table(part, "cautions")["BusyMachine"][0] == "4"
+    assert table(part, "missing")["random"][0] == "4"
+    assert "(same); 1 point without." in words(part)
 
 
 def test_missing_figures_are_grouped_by_reason_whatever_its_numbers():
@@ -168,7 +184,7 @@ def test_missing_figures_are_grouped_by_reason_whatever_its_numbers():
         f"{MISSING} (with other numbers elsewhere)": ("4", "latency/p90_s, latency/p99_s"),
         "random": ("3", "quality/wer"),
     }
-    assert "No figure that was asked for is missing." in said(section([replace(made[0], unavailable={})]))
+    assert "No figure that was asked for is missing." in words(section([replace(made[0], unavailable={})]))
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -176,4 +192,4 @@ def test_nothing_measured_is_a_section_too(count: int):
     failed = [replace(p, status="failed", reason="x", values={}, calls=0, environment={}) for p in points()[:count]]
     part = section(failed)
     assert (part.name, part.title) == ("method", "Method and warnings")
-    assert "docs/method.md" in said(part)
+    assert "docs/method.md" in words(part)

@@ -9,38 +9,27 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, study
+from reading import figures, points, tables, without, words
+from studies import BASE, GPU_TINY, TINY, WAV2VEC2
 
+from asr_scaling.caution import truncated_audio
 from asr_scaling.report import pareto
-from asr_scaling.report.document import Figure, Section, Table, Text
-from asr_scaling.report.drawing import Style
+from asr_scaling.report.document import Section
+from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.pareto import front
-from asr_scaling.report.points import Point, named, to_point
-from asr_scaling.report.reference import at, reference_length
+from asr_scaling.report.points import Point
+from asr_scaling.report.reference_length import at, reference_length
 
-(ONE,) = named(map(to_point, study((TINY,), (5.0,), (1,))))
-
-
-def points(*laws: Law, **options: Any) -> list[Point]:
-    return named(map(to_point, study(laws or (TINY, BASE, WAV2VEC2), **options)))
+(ONE,) = points(TINY, lengths=(5.0,), batches=(1,))
 
 
 def section(found: Sequence[Point]) -> Section:
     return pareto.section(found, Style.of(found))
 
 
-def figures(found: Section) -> dict[str, Figure]:
-    return {block.name: block for block in found.blocks if isinstance(block, Figure)}
-
-
-def texts(found: Section) -> str:
-    return "\n".join(block.text for block in found.blocks if isinstance(block, Text))
-
-
-def members(found: Section) -> list[tuple[str, str, str, str]]:
+def members(found: Section) -> list[tuple[str, ...]]:
     """Front, device, system and batch of each row."""
-    (table,) = (block for block in found.blocks if isinstance(block, Table))
-    return [(row.cells[0].text, row.cells[1].text, row.cells[2].text, row.cells[3].text) for row in table.rows]
+    return [tuple(cell.text for cell in row.cells[:4]) for row in tables(found)["pareto-members"].rows]
 
 
 @pytest.fixture(scope="module")
@@ -112,31 +101,47 @@ def test_unknown_wer_is_counted_and_named_in_the_caption(made: Section):
 def test_no_wer_at_all_is_a_sentence():
     found = section(points(WAV2VEC2))
     assert not figures(found)
-    assert "WER is not known of any point" in texts(found)
-    assert "No point was measured" in texts(section([]))
+    assert "WER is not known of any point" in words(found)
+    assert "No point was measured" in words(section([]))
 
 
 def test_no_energy_is_a_sentence():
-    found = [
-        replace(p, values={k: v for k, v in p.values.items() if not k.startswith("energy/")})
-        for p in points(TINY, batches=(1,))
-    ]
-    made = section(found)
+    made = section(without(points(TINY, batches=(1,)), "energy/"))
     assert set(figures(made)) == {"pareto-rtfx", "pareto-latency"}
-    assert "No front of WER against energy" in texts(made)
+    assert "No front of WER against energy" in words(made)
 
 
 def test_no_batch_1_no_front_of_latency():
     made = section(points(TINY, batches=(2,)))
-    assert "No front of WER against latency: no point at batch 1 has both." in texts(made)
+    assert "No front of WER against latency: no point at batch 1 has both." in words(made)
+
+
+def test_latency_is_the_median_and_a_mean_where_there_is_none_and_says_so(made: Section):
+    few = points(BASE, lengths=(5.0,), batches=(1,), calls=3)
+    found = section([*points(TINY, lengths=(5.0,), batches=(1,)), *few])
+    caption = figures(found)["pareto-latency"].caption
+    assert "Latency is the median of a call's time, but the mean for 1 of 2 points, whose calls are too few" in caption
+    assert {line[2] for line in members(found) if line[0] == "latency"} == {"whisper_tiny_en", "whisper_base"}
+    cells = [row.cells[6] for row in tables(found)["pareto-members"].rows if row.cells[2].text == "whisper_base"]
+    assert {cell.text for cell in cells} == {f"{1000 * BASE.call(5.0, 1):.0f}"}
+    assert all("The mean: 3 calls" in cell.note for cell in cells)
+    assert "Latency is the median of a call's time. " in figures(made)["pareto-latency"].caption
+    assert "Latency is" not in figures(made)["pareto-rtfx"].caption
+
+
+def test_audio_that_was_left_out_is_said():
+    found = points(TINY, batches=(1,))
+    cut = [replace(p, cautions=(truncated_audio(1.0),)) for p in found]
+    assert "so speed is overstated: whisper_tiny_en." in words(section(cut))
+    assert "overstated" not in words(section(found))
 
 
 def test_synthetic_speech_other_lengths_and_estimates_are_said(made: Section):
-    said = texts(section([replace(p, synthetic=True) for p in points(TINY, batches=(1,))]))
-    assert "**synthetic**" in said
+    said = words(section([replace(p, synthetic=True) for p in points(TINY, batches=(1,))]))
+    assert "WER of synthetic speech compares systems with each other only" in said
     assert "**estimated**" in said
     assert "All are of one length, 15 s. Other lengths (5 s, 30 s, 60 s) are not shown." in said
-    assert "synthetic" not in texts(made)
+    assert "synthetic" not in words(made)
 
 
 @pytest.mark.parametrize("change", [{"intervals": {}}, {"length_s": None}, {"batch": 1}])
@@ -151,7 +156,7 @@ def test_faultless_systems_are_drawn():
 
 
 class TestReference:
-    def test_the_length_measured_for_most_pairs(self):
+    def test_the_length_at_which_most_systems_were_measured(self):
         found = [*points(TINY, lengths=(5.0, 60.0)), *points(BASE, lengths=(60.0,))]
         assert reference_length(found) == 60.0
         assert {point.length_s for point in at(found, 60.0)} == {60.0}
@@ -163,7 +168,8 @@ class TestReference:
         assert reference_length(points(lengths=(None, 60.0))) == 60.0
 
     def test_points_that_failed_do_not_count(self):
-        found = [replace(p, status="failed") if p.length_s == 15.0 and p.batch > 1 else p for p in points()]
+        tiny = [p for p in points() if p.system == "whisper_tiny_en"]
+        found = [replace(p, status="failed") if p in tiny and p.length_s == 15.0 else p for p in points()]
         assert reference_length(found) == 5.0
         assert all(point.ok for point in at(found, 15.0))
 

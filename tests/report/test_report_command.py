@@ -17,10 +17,13 @@ import pytest
 from studies import BASE, TINY, WAV2VEC2, record, study
 
 import asr_scaling.report.__main__ as command
+from asr_scaling.errors import ConfigError
 from asr_scaling.record import RunRecord
 from asr_scaling.report.build import all_points, first_words, write
 from asr_scaling.report.document import Bullets, Document, Section, Text
-from asr_scaling.report.points import named, to_point
+from asr_scaling.report.naming import named
+from asr_scaling.report.output.csv_file import write_csv
+from asr_scaling.report.points import to_point
 from asr_scaling.report.store import log
 from asr_scaling.stats import Interval
 from asr_scaling.tracking.mlflow import Mlflow
@@ -84,6 +87,15 @@ def test_the_csv_has_every_metric_of_every_point(made: Path) -> None:
     failed = found[3]
     assert (failed["status"], failed["reason"], failed["latency/p50_s"]) == ("out_of_memory", "It did not fit.", "")
     assert found[-1]["quality/wer"] == ""
+    assert found[0]["started_at"] == "2026-11-18T11:06:40+00:00"
+
+
+def test_a_moment_that_was_not_recorded_is_empty(tmp_path: Path) -> None:
+    unbuilt = replace(record(TINY, 5.0, 1), status="failed", started_at=0.0, ended_at=0.0)
+    write_csv([to_point(unbuilt)], tmp_path / "metrics.csv")
+    with (tmp_path / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["started_at"], row["ended_at"]) == ("", "")
 
 
 def test_the_table_of_all_points() -> None:
@@ -96,7 +108,8 @@ def test_the_table_of_all_points() -> None:
     assert cells[0]["RTFx"].sort == pytest.approx(5 / call)
     assert cells[0]["WER"].sort == pytest.approx(100 * record(TINY, 5.0, 1).values["quality/wer"])
     assert cells[0]["Energy"].text.startswith(f"{20 * call:.2f}"[:3])
-    assert [row["Length"].text for row in cells] == ["5 s", "natural", "5 s"]
+    assert [row["Length"].text for row in cells] == ["5", "natural", "5"]
+    assert [row["Length"].sort for row in cells] == [5.0, None, 5.0]
     assert [row["Status"].text for row in cells] == ["ok", "ok", "failed"]
     assert cells[2]["Status"].note == "why"
     assert cells[2]["WER"].text == "–"
@@ -113,7 +126,7 @@ def test_what_is_said_first(blocks: tuple[Text | Bullets, ...], said: str) -> No
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(command.ConfigError, match="name another folder with -o"):
+    with pytest.raises(ConfigError, match="name another folder with -o"):
         write(Document("t", "s", ()), [], tmp_path / "file" / "report")
 
 

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, study
+from reading import figures, points, row, tables, without, words
+from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 
+from asr_scaling.caution import truncated_audio
 from asr_scaling.fits import Fit, NoFit, Power
-from asr_scaling.report import scaling
-from asr_scaling.report.document import Bullets, Cell, Figure, Section, Table, Text
-from asr_scaling.report.drawing import Style
-from asr_scaling.report.laws import ENERGY, TIME, BatchLaw, LengthLaw, batch_laws, length_laws, windows
-from asr_scaling.report.points import Point, named, to_point
-from asr_scaling.report.scaling_memory import memory_laws
-from asr_scaling.report.sizes import ALL, FLOPS, PARAMETERS, SECONDS, size_laws
-
-
-def points(*laws: Law, **options: Any) -> list[Point]:
-    return named(map(to_point, study(laws or (TINY, BASE, WAV2VEC2), **options)))
+from asr_scaling.report.document import Section
+from asr_scaling.report.output.drawing import Style
+from asr_scaling.report.points import Point, windows
+from asr_scaling.report.scaling import section as scaling
+from asr_scaling.report.scaling.laws import JOULES, TIME, BatchLaw, LengthLaw, batch_laws, length_laws
+from asr_scaling.report.scaling.size import ALL, FLOPS, PARAMETERS, SECONDS, size_laws
 
 
 def section(found: Sequence[Point]) -> Section:
     return scaling.section(found, Style.of(found))
-
-
-def tables(found: Section) -> dict[str, Table]:
-    return {block.name: block for block in found.blocks if isinstance(block, Table)}
-
-
-def figures(found: Section) -> dict[str, Figure]:
-    return {block.name: block for block in found.blocks if isinstance(block, Figure)}
-
-
-def texts(found: Section) -> str:
-    lines = [block.text for block in found.blocks if isinstance(block, Text)]
-    return "\n".join([*lines, *(item for block in found.blocks if isinstance(block, Bullets) for item in block.items)])
-
-
-def cells(table: Table, row: int) -> dict[str, Cell]:
-    return {column.heading: cell for column, cell in zip(table.columns, table.rows[row].cells, strict=True)}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +45,7 @@ class TestLength:
         free = replace(TINY, call_s=0.0)
         (law,) = length_laws(points(free, batches=(1,)), TIME)
         assert coefficients(law) == pytest.approx((0.30, 0.010))
-        (law,) = length_laws(points(free, batches=(1,)), ENERGY)
+        (law,) = length_laws(points(free, batches=(1,)), JOULES)
         assert coefficients(law) == pytest.approx((0.30 * 20, 0.010 * 20))
 
     def test_other_models_pay_once_and_for_seconds(self):
@@ -87,49 +66,51 @@ class TestLength:
 
     def test_the_table_has_coefficients_what_a_minute_costs_and_the_held_out_errors(self):
         table = tables(section(points(replace(TINY, call_s=0.0), batches=(1,), noise=0.05)))["length-time"]
-        row = cells(table, 0)
-        assert row["a"].sort == pytest.approx(300, rel=0.2)
-        assert "±" in row["a"].text
-        assert row["a is paid"].text == "every 30 s"
-        assert row["one minute"].sort == pytest.approx(1.2, rel=0.1)
-        assert 0 < float(row["held-out error, worst"].text) < 15
-        assert "60 s: " in row["held-out error, worst"].note
-        assert row["predicts"].text == "well"
+        line = row(table)
+        assert line["a"].sort == pytest.approx(300, rel=0.2)
+        assert "±" in line["a"].text
+        assert line["a is paid"].text == "every 30 s"
+        assert line["one minute"].sort == pytest.approx(1.2, rel=0.1)
+        assert 0 < float(line["held-out error, worst"].text) < 15
+        assert "60 s: " in line["held-out error, worst"].note
+        assert line["predicts"].text == "well"
         assert table.rows[0].keys == {"model": "whisper_tiny_en", "device": "cpu", "batch": "1"}
 
     def test_a_quadratic_cost_is_said_to_predict_badly_and_why(self):
         found = [of_length("square", d, 0.01 * d * d) for d in (5.0, 15.0, 30.0, 60.0)]
         made = section(found)
-        assert cells(tables(made)["length-time"], 0)["predicts"].text == "badly"
-        assert "cost grows faster than length, as that of attention" in texts(made)
+        assert row(tables(made)["length-time"])["predicts"].text == "badly"
+        assert "cost grows faster than length, as that of attention" in words(made)
         assert "square (cpu)" in figures(made)["length-time-curves"].caption
 
     def test_a_cost_that_flattens_out_is_said_to(self):
         found = [of_length("root", d, 0.1 * d**0.3) for d in (5.0, 15.0, 30.0, 120.0)]
-        assert "cost grows more slowly than length" in texts(section(found))
+        assert "cost grows more slowly than length" in words(section(found))
 
     def test_more_windows_than_assumed_are_suspected(self):
         dear = replace(TINY, call_s=0.0, window_s=29.5)  # three windows in a minute
         found = [replace(p, window_s=30.0) for p in points(dear, lengths=(5.0, 15.0, 29.0, 60.0), batches=(1,))]
-        assert "longest audio costs more than its windows say" in texts(section(found))
+        assert "longest audio costs more than its windows say" in words(section(found))
 
     def test_a_good_fit_suggests_nothing(self, made: Section):
-        assert "predicts badly at" not in texts(made)
+        assert "predicts badly at" not in words(made)
 
     def test_two_lengths_have_no_interval_and_no_check(self):
-        row = cells(tables(section(points(WAV2VEC2, lengths=(5.0, 15.0), batches=(1,))))["length-time"], 0)
-        assert "±" not in row["a"].text
-        assert "no interval" in row["a"].note
-        assert row["held-out error, worst"].text == "–"
-        assert row["predicts"].text == "unchecked"
-        assert "Beyond the longest measured, 15 s." in row["one minute"].note
+        made = section(points(WAV2VEC2, lengths=(5.0, 15.0), batches=(1,)))
+        line = row(tables(made)["length-time"])
+        assert "±" not in line["a"].text
+        assert "no interval" in line["a"].note
+        assert line["held-out error, worst"].text == "–"
+        assert line["predicts"].text == "unchecked"
+        assert "It lies beyond the longest measured (15 s)." in line["one minute"].note
+        assert "s by its law, beyond the longest measured (15 s); too few lengths to check it." in words(made)
 
     def test_one_length_is_no_law(self):
         made = section(points(WAV2VEC2, lengths=(15.0,), batches=(1,)))
-        row = cells(tables(made)["length-time"], 0)
-        assert (row["a"].text, row["predicts"].text) == ("–", "no law")
-        assert "one length was measured" in row["a"].note
-        assert "one length was measured" in texts(made)
+        line = row(tables(made)["length-time"])
+        assert (line["a"].text, line["predicts"].text) == ("–", "no law")
+        assert "one length was measured" in line["a"].note
+        assert "one length was measured" in words(made)
 
     def test_whole_windows_alone_do_not_tell_window_from_second(self):
         (law,) = length_laws(points(TINY, lengths=(30.0, 60.0), batches=(1,)), TIME)
@@ -139,20 +120,28 @@ class TestLength:
     def test_natural_lengths_are_left_out_and_said_to_be(self):
         assert (
             "no point has both a length and a cost"
-            in texts(section(points(TINY, lengths=(None,), batches=(1,)))).lower()
+            in words(section(points(TINY, lengths=(None,), batches=(1,)))).lower()
         )
         found = section(points(TINY, lengths=(None, 5.0, 15.0), batches=(1,)))
-        assert "Natural utterances vary in length and are left out of these laws: whisper_tiny_en." in texts(found)
-        assert cells(tables(found)["length-time"], 0)["lengths"].text == "5, 15 s"
+        assert "Natural utterances vary in length and are left out of these laws: whisper_tiny_en." in words(found)
+        assert row(tables(found)["length-time"])["lengths"].text == "5, 15 s"
+
+    def test_audio_that_was_left_out_counts_for_no_length(self):
+        cut = (truncated_audio(30.0),)
+        found = [replace(p, cautions=cut) if p.length_s == 60.0 else p for p in points(TINY, batches=(1,))]
+        assert row(tables(section(found))["length-time"])["lengths"].text == "5, 15, 30 s"
+        said = "Points that did not transcribe all of their audio are left out of these laws: whisper_tiny_en."
+        assert said in words(section(found))
+        assert said not in words(section(points(TINY, batches=(1,))))
 
     def test_joules_say_how_they_were_had(self, made: Section):
         table = tables(made)["length-energy"]
-        assert cells(table, 0)["energy is"].text == "estimated (model of load)"
+        assert row(table)["energy is"].text == "estimated (model of load)"
         assert any("Estimated joules" in note for note in table.notes)
         assert "estimated" in figures(made)["length-energy-curves"].caption
 
     def test_a_minute_is_what_was_measured_and_what_the_law_says(self, made: Section):
-        assert "**wav2vec2** on cpu, batch 1: a minute of audio took 6." in texts(made)
+        assert "**wav2vec2** on cpu, batch 1: a minute of audio took 6." in words(made)
 
     def test_random_weights_are_said(self, made: Section):
         assert any("Random weights: wav2vec2" in note for note in tables(made)["length-time"].notes)
@@ -167,18 +156,18 @@ class TestBatch:
 
     def test_the_table_has_speed_up_and_the_saving_of_energy(self):
         table = tables(section(points(TINY, lengths=(15.0,))))["batch-saving"]
-        row = cells(table, 4)
-        assert row["batch"].text == "16"
-        assert row["speed-up"].sort == pytest.approx(0.5 / (0.05 / 16 + 0.45))
-        assert row["share of batch 1's time"].sort == pytest.approx(100 * (0.05 / 16 + 0.45) / 0.5)
-        assert row["share of batch 1's energy"].sort == pytest.approx(100 * (0.05 / 16 + 0.45) / 0.5)
-        assert "±" in row["share of batch 1's energy"].text
+        line = row(table, 4)
+        assert line["batch"].text == "16"
+        assert line["speed-up"].sort == pytest.approx(0.5 / (0.05 / 16 + 0.45))
+        assert line["share of batch 1's time"].sort == pytest.approx(100 * (0.05 / 16 + 0.45) / 0.5)
+        assert line["share of batch 1's energy"].sort == pytest.approx(100 * (0.05 / 16 + 0.45) / 0.5)
+        assert "±" in line["share of batch 1's energy"].text
         assert table.rows[4].keys["batch"] == "16"
 
     def test_without_batch_1_there_is_nothing_to_compare_with(self):
         found = section(points(TINY, lengths=(5.0, 15.0), batches=(2, 4)))
-        assert cells(tables(found)["batch-saving"], 0)["speed-up"].text == "–"
-        assert "batch 1 was not measured" in cells(tables(found)["batch-saving"], 0)["speed-up"].note
+        assert row(tables(found)["batch-saving"])["speed-up"].text == "–"
+        assert "batch 1 was not measured" in row(tables(found)["batch-saving"])["speed-up"].note
         assert "batch-speed-up" not in figures(found)
 
     def test_calls_that_cost_nothing_gain_nothing(self):
@@ -188,7 +177,7 @@ class TestBatch:
 
     def test_one_batch_size_is_a_sentence(self):
         found = section(points(TINY, lengths=(5.0,), batches=(1,)))
-        assert "one batch size only" in texts(found)
+        assert "one batch size only" in words(found)
         assert not {"batch-law", "batch-saving"} & set(tables(found))
 
 
@@ -212,81 +201,65 @@ class TestSize:
 
     def test_what_it_says(self):
         noisy = section(points(*self.SIZES, lengths=(5.0,), batches=(1,), noise=0.02))
-        assert "grows as FLOPs per utterance to the power 0.8" in texts(noisy)
+        assert "grows as FLOPs per utterance to the power 0.8" in words(noisy)
         table = tables(noisy)["size-exponents"]
         assert any("random weights" in note for note in table.notes)
-        assert cells(table, 0)["models"].text == "4"
+        assert row(table)["models"].text == "4"
         assert table.rows[0].keys == {"device": "cpu", "length": "5 s"}
 
+    def test_what_costs_less_the_larger_falls(self):
+        falling = [replace(law, window_cost_s=0.01 * (law.parameters / 1e6) ** -0.8) for law in self.SIZES]
+        found = words(section(points(*falling, lengths=(5.0,), batches=(1,), noise=0.02)))
+        assert "falls as FLOPs per utterance to the power -0." in found
+        assert "grows as" not in found
+
     def test_one_model_has_no_exponent(self):
-        assert "No two models" in texts(section(points(TINY, lengths=(5.0,), batches=(1,))))
+        assert "No two models" in words(section(points(TINY, lengths=(5.0,), batches=(1,))))
 
     def test_sizes_that_do_not_differ_say_so(self):
         laws = size_laws(points(self.SIZES[0], replace(self.SIZES[0], model="twin", per_s=0.1), lengths=(5.0,)))
         assert all(isinstance(law.fit, NoFit) and "don't differ" in law.fit.reason for law in laws)
 
 
-class TestMemory:
-    CURVE = (
-        {"batch": 1, "peak_bytes": 300e6, "fits": True, "seconds": 1.0},
-        {"batch": 4, "peak_bytes": 600e6, "fits": True, "seconds": 1.0},
-        {"batch": 8, "peak_bytes": None, "fits": False, "seconds": 0.1},
-        {"batch": 6, "peak_bytes": 800e6, "fits": True, "seconds": 1.0},
-    )
-
-    def test_slope_from_the_points(self):
-        (law,) = memory_laws(points(TINY, lengths=(15.0,)))
-        assert isinstance(law.fit, Fit)
-        assert law.fit.coefficients == pytest.approx((4 * 37_760_256, 60e6))
-        assert law.largest is None
-
-    def test_a_search_for_the_largest_batch_goes_before_the_points(self):
-        found = [replace(p, curve=self.CURVE) if p.batch == 16 else p for p in points(TINY, lengths=(15.0,))]
-        (law,) = memory_laws(found)
-        assert isinstance(law.fit, Fit)
-        assert law.fit.coefficients == pytest.approx((200e6, 100e6))
-        assert (law.largest, law.fails) == (6, 8)
-        row = cells(tables(section(found))["memory-by-batch"], 0)
-        assert (row["each utterance"].sort, row["largest batch that fits"].text) == (pytest.approx(100), "6")
-
-    def test_on_an_accelerator_its_own_memory_counts(self):
-        found = [
-            replace(p, values={**p.values, "memory/peak_device_bytes": 1e9 + 1e8 * p.batch})
-            for p in points(GPU_TINY, lengths=(15.0,))
-        ]
-        (law,) = memory_laws(found)
-        assert isinstance(law.fit, Fit)
-        assert law.fit.coefficients == pytest.approx((1e9, 1e8))
-
-    def test_a_batch_that_did_not_fit_is_named(self):
-        found = [replace(p, status="out_of_memory") if p.batch == 16 else p for p in points(TINY, lengths=(15.0,))]
-        (law,) = memory_laws(found)
-        assert law.fails == 16
-        assert law.peaks[-1][0] == 8
-
-
 class TestPartialData:
-    @pytest.mark.parametrize("prefix", ["energy/", "memory/", "flops/", "latency", "throughput/", "quality/"])
-    def test_any_measurement_may_be_missing(self, prefix: str):
-        found = [
-            replace(p, values={k: v for k, v in p.values.items() if not k.startswith(prefix)}, parameters=None)
-            for p in points(TINY, lengths=(5.0, 30.0), batches=(1, 4))
-        ]
-        assert section(found).blocks
+    @pytest.mark.parametrize(
+        ("prefix", "said"),
+        [
+            ("energy/", "Energy was not measured in this sweep, so there is no law of joules."),
+            ("memory/", "Memory was not measured in this sweep"),
+            ("flops/", "No two models of known size and cost were measured"),
+            ("latency", "Time was not measured in this sweep, so there is no law of seconds."),
+            ("latency", "No call was timed, so there is nothing to say of batches."),
+            ("throughput/", "The time of a second of audio was not measured: it has no law of size."),
+        ],
+    )
+    def test_any_measurement_may_be_missing(self, prefix: str, said: str):
+        whole = [replace(p, parameters=None) for p in points(TINY, BASE, lengths=(5.0, 30.0), batches=(1, 4), calls=4)]
+        assert said not in words(section(whole))
+        assert said in words(section(without(whole, prefix)))
 
     @pytest.mark.parametrize(
-        ("laws", "lengths", "batches"), [((TINY,), (5.0,), (1,)), ((TINY, GPU_TINY), (None,), (3,))]
+        ("laws", "lengths", "batches", "said"),
+        [
+            ((TINY,), (5.0,), (1,), "no law, for one length was measured"),
+            ((TINY, GPU_TINY), (None,), (3,), "No point has both a length and a cost"),
+        ],
     )
-    def test_little_is_enough(self, laws: tuple[Law, ...], lengths: tuple[float | None, ...], batches: tuple[int, ...]):
-        assert section(points(*laws, lengths=lengths, batches=batches)).blocks
+    def test_little_is_enough(
+        self, laws: tuple[Law, ...], lengths: tuple[float | None, ...], batches: tuple[int, ...], said: str
+    ):
+        text = words(section(points(*laws, lengths=lengths, batches=batches)))
+        assert said in text
+        assert "measured at one batch size only, so there is nothing to say of batches" in text
+        assert "No two models of known size and cost were measured at batch 1" in text
 
     def test_no_intervals(self):
         found = [replace(p, intervals={}) for p in points(TINY, lengths=(5.0,), batches=(1, 2))]
-        assert "±" not in cells(tables(section(found))["batch-saving"], 1)["speed-up"].text
+        assert "±" not in row(tables(section(found))["batch-saving"], 1)["speed-up"].text
 
     def test_failed_points_are_no_points(self):
-        assert "No point was measured" in texts(section([replace(p, status="failed") for p in points()]))
-        assert "No point was measured" in texts(section([]))
+        assert "No point was measured" in words(section([replace(p, status="failed") for p in points()]))
+        assert "No point was measured" in words(section([]))
 
 
 def test_every_figure_has_marks_for_the_filter_and_words():

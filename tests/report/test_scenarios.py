@@ -16,12 +16,13 @@ from asr_scaling.cli import batch_shorthand
 from asr_scaling.conf import conf_dir
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.record import RunRecord
-from asr_scaling.report import answer
+from asr_scaling.report.answer import section as answer
+from asr_scaling.report.answer.reproduce import command
+from asr_scaling.report.answer.scenarios import Budgets, Recommendation, recommend
 from asr_scaling.report.document import Bullets, Command, Table, Text
-from asr_scaling.report.drawing import Style
-from asr_scaling.report.points import Point, named, to_point
-from asr_scaling.report.reproduce import command
-from asr_scaling.report.scenarios import Budgets, Recommendation, recommend
+from asr_scaling.report.naming import named
+from asr_scaling.report.output.drawing import Style
+from asr_scaling.report.points import Point, to_point
 
 AS_GOOD = replace(BASE, wer=TINY.wer)
 FAST = replace(WAV2VEC2, per_s=0.001)
@@ -249,9 +250,9 @@ def test_the_command_measures_the_same_point_again() -> None:
         return {str(key): value for key, value in made.items()}
 
     config = composed([
-        "model=wav2vec2", "model.weights=random", "engine.dtype=bfloat16", "engine.compile=true", "device=cuda",
-        "device.index=1", "dataset=folder", "dataset.path='/data/my speech, two'", "dataset.length_s=2.5",
-        "dataset.seed=7", "batch=bucketed", "batch.size=8", "pipeline.max_seconds=3", "seed=7",
+        "model=wav2vec2", "model.weights=random", "model.revision=v2", "engine.dtype=bfloat16", "engine.compile=true",
+        "device=cuda", "device.index=1", "dataset=folder", "dataset.path='/data/my speech, two'",
+        "dataset.length_s=2.5", "dataset.seed=7", "batch=bucketed", "batch.size=8", "pipeline.max_seconds=3", "seed=7",
     ])  # fmt: skip
     point = replace(to_point(record(WAV2VEC2, 2.5, 8)), config=config)
     python, *words = shlex.split(command(point))

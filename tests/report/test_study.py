@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import reading
 from hypothesis import given
 from hypothesis import strategies as st
-from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, study
+from reading import column, without, words
+from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 
-from asr_scaling.report import study as tables
-from asr_scaling.report.document import Row, Table, Text
-from asr_scaling.report.drawing import Style
-from asr_scaling.report.grid import quotient
-from asr_scaling.report.points import Point, named, to_point
-from asr_scaling.report.stars import count
-from asr_scaling.stats import Interval
+from asr_scaling.caution import truncated_audio
+from asr_scaling.report.document import Row, Table
+from asr_scaling.report.naming import named
+from asr_scaling.report.output.drawing import Style
+from asr_scaling.report.points import Point
+from asr_scaling.report.study import section as tables
+from asr_scaling.report.study.stars import count
 
 ALL = (5.0, 15.0, 30.0, 60.0)
 
@@ -25,18 +27,11 @@ ALL = (5.0, 15.0, 30.0, 60.0)
 def points(
     *laws: Law, lengths: Sequence[float | None] = ALL, batches: Sequence[int] = (1, 16), noise: float = 0.0
 ) -> list[Point]:
-    return named(map(to_point, study(laws, lengths, batches, noise=noise)))
+    return reading.points(*laws, lengths=lengths, batches=batches, noise=noise)
 
 
 def made(found: Sequence[Point]) -> dict[str, Table]:
-    blocks = tables.section(found, Style.of(found)).blocks
-    return {block.name: block for block in blocks if isinstance(block, Table)}
-
-
-def cells(table: Table, heading: str) -> list[str]:
-    """A column's texts; headings are of one column each where a test asks."""
-    (at,) = [i for i, column in enumerate(table.columns) if column.heading == heading]
-    return [row.cells[at].text for row in table.rows]
+    return reading.tables(tables.section(found, Style.of(found)))
 
 
 def figure(row: Row, table: Table, heading: str) -> float:
@@ -58,8 +53,8 @@ class TestBesideTheStudy:
 
     def test_a_gpu_stands_beside_a_gpu(self) -> None:
         table = made(points(TINY, GPU_TINY))["latency-batch-1"]
-        assert cells(table, "Device") == ["cpu", "cuda:0"]
-        assert cells(table, "Study, 60 s") == ["1,046", "277"]
+        assert column(table, "Device") == ["cpu", "cuda:0"]
+        assert column(table, "Study, 60 s") == ["1,046", "277"]
 
     def test_energy_of_the_same_cell(self) -> None:
         table = made(points(TINY))["energy-per-utterance"]
@@ -67,13 +62,13 @@ class TestBesideTheStudy:
         joules = 20 * (0.05 + 16 * 1.2) / 16
         assert figure(row, table, "Energy") == pytest.approx(joules)
         assert figure(row, table, "Ratio") == pytest.approx(joules / 4.8)
-        assert cells(table, "Study's range") == ["4.7–9.1"]
-        assert cells(table, "Range") == ["7.06–25.0"]  # 20 W · (0.05 + 16 · 0.35) s / 16, and 20 W · 1.25 s
+        assert column(table, "Study's range") == ["4.7–9.1"]
+        assert column(table, "Range") == ["7.06–25.0"]  # 20 W · (0.05 + 16 · 0.35) s / 16, and 20 W · 1.25 s
 
     def test_another_cell_has_no_ratio(self) -> None:
         table = made(points(TINY, batches=(1, 8)))["energy-per-utterance"]
-        assert cells(table, "Batch") == ["8"]
-        assert cells(table, "Ratio") == ["–"]
+        assert column(table, "Batch") == ["8"]
+        assert column(table, "Ratio") == ["–"]
         assert "Study" in [column.heading for column in table.columns]
 
     def test_throughput_with_its_batch_and_length(self) -> None:
@@ -83,40 +78,37 @@ class TestBesideTheStudy:
         assert figure(row, table, "Most utterances") == pytest.approx(most)
         assert figure(row, table, "Ratio") == pytest.approx(most / 54.1)
         assert [cell.text for cell in row.cells if cell.text.startswith("batch")] == ["batch 16, 5 s", "batch 16, 60 s"]
-        assert cells(made(points(GPU_TINY, lengths=(15.0,)))["throughput"], "Ratio") == ["–"]
+        assert column(made(points(GPU_TINY, lengths=(15.0,)))["throughput"], "Ratio") == ["–"]
 
     def test_wer_stands_beside_but_is_not_divided(self) -> None:
         table = made(points(TINY, WAV2VEC2))["wer-by-length"]
-        assert cells(table, "15 s") == ["4.9 ± 1.5", "–"]
-        assert cells(table, "Study, other speech") == ["36", "57"]
+        assert column(table, "15 s") == ["4.9 ± 1.5", "–"]
+        assert column(table, "Study, other speech") == ["36", "57"]
         assert table.rows[1].cells[2].note == "random weights"
         assert not any("Ratio" in column.heading for column in table.columns)
 
     def test_operations_by_the_studys_conventions(self) -> None:
         table = made(points(BASE, WAV2VEC2))["encoder-operations"]
         ratio = "Ratio"
-        assert cells(table, "Audio") == ["one window of 30 s", "5 s", "15 s", "30 s", "60 s"]
+        assert column(table, "Audio") == ["one window of 30 s", "5 s", "15 s", "30 s", "60 s"]
         assert figure(table.rows[0], table, ratio) == pytest.approx(0.63 * 87.0 / 59.8)
         assert figure(table.rows[1], table, ratio) == pytest.approx(34.7 / 2 / 34.8)
         assert figure(table.rows[4], table, ratio) == pytest.approx(34.7 * 12 / 2 / 418.2)
-        assert cells(table, ratio)[2:4] == ["–", "–"]
+        assert column(table, ratio)[2:4] == ["–", "–"]
         steps = made(points(BASE, WAV2VEC2))["decoder-operations"]
-        assert cells(steps, "System") == ["whisper_base"]
+        assert column(steps, "System") == ["whisper_base"]
         assert figure(steps.rows[0], steps, ratio) == pytest.approx(87.0 / 900 / 0.038)
 
     def test_models_the_study_did_not_have_leave_its_columns_out(self) -> None:
         found = made(points(replace(TINY, model="parakeet"), replace(GPU_TINY, model="parakeet")))
         headings = {column.heading for table in found.values() for column in table.columns}
         assert not any("Study" in heading or "Ratio" in heading for heading in headings)
-        blocks = tables.section(points(replace(TINY, model="parakeet")), Style(("parakeet",))).blocks
-        assert isinstance(blocks[0], Text)
-        assert "left out" in blocks[0].text
+        part = tables.section(points(replace(TINY, model="parakeet")), Style(("parakeet",)))
+        assert "left out" in words(part)
 
     def test_the_english_model_is_said_to_be_another(self) -> None:
-        blocks = tables.section(points(TINY), Style(("whisper_tiny_en",))).blocks
-        assert isinstance(blocks[0], Text)
-        assert "English" in blocks[0].text
-        assert "English" not in str(tables.section(points(BASE), Style(("whisper_base",))).blocks[0])
+        assert "English" in words(tables.section(points(TINY), Style(("whisper_tiny_en",))))
+        assert "English" not in words(tables.section(points(BASE), Style(("whisper_base",))))
 
 
 class TestRatios:
@@ -136,32 +128,34 @@ class TestRatios:
 
     def test_two_kinds_of_one_device_are_two_rows_that_name_the_hardware(self) -> None:
         other = [replace(point, hardware="Other CPU", ended_at=1.0) for point in points(TINY)]
-        table = made([*points(TINY), *other])["latency-batch-1"]
-        assert cells(table, "Device") == ["cpu: Other CPU, testbench", "cpu: Test CPU, 2 cores, testbench"]
+        table = made(named([*points(TINY), *other]))["latency-batch-1"]
+        assert column(table, "Device") == ["cpu (Other CPU)", "cpu (Test CPU, 2 cores)"]
+
+    def test_where_one_device_has_no_median_both_have_a_mean(self) -> None:
+        few = reading.points(GPU_TINY, lengths=(15.0,), batches=(1,), calls=3)
+        table = made([*points(TINY, lengths=(15.0,), batches=(1,)), *few])["cpu-against-gpu"]
+        (row,) = table.rows
+        assert figure(row, table, "Speed-up") == pytest.approx(0.5 / 0.052)
+        notes = [cell.note for cell in row.cells[4:6]]
+        assert "The mean: the other has no median." in notes[0]
+        assert "The mean: 3 calls can't bound it" in notes[1]
+
+    def test_without_any_latency_the_speed_up_is_a_dash(self) -> None:
+        blind = without(points(GPU_TINY, lengths=(15.0,), batches=(1,)), "latency/")
+        table = made([*points(TINY, lengths=(15.0,), batches=(1,)), *blind])["cpu-against-gpu"]
+        assert column(table, "Speed-up") == ["–"]
+        assert table.rows[0].cells[6].note == "not measured in this sweep"
 
     def test_batching_gain_to_16_or_the_largest(self) -> None:
         table = made(points(TINY, lengths=(15.0,), batches=(1, 2, 16, 32)))["batching-gain"]
         (row,) = table.rows
-        assert cells(table, "Batches") == ["1 → 16"]
+        assert column(table, "Batches") == ["1 → 16"]
         assert figure(row, table, "Gain") == pytest.approx(0.5 * 16 / (0.05 + 16 * 0.45))
         assert figure(row, table, "Energy per utterance") == pytest.approx((0.05 + 16 * 0.45) / 16 / 0.5)
-        assert cells(table, "Study, 1 → 16") == ["1.1–1.6 (all)"]
+        assert column(table, "Study, 1 → 16") == ["1.1–1.6 (all)"]
         smaller = made(points(TINY, lengths=(15.0,), batches=(1, 4)))["batching-gain"]
-        assert cells(smaller, "Batches") == ["1 → 4"]
-        assert cells(made(points(GPU_TINY, lengths=(15.0,)))["batching-gain"], "Study, 1 → 16") == ["6.6"]
-
-    @given(st.floats(0.1, 1e3), st.floats(0.1, 1e3), st.floats(1e-3, 0.9), st.floats(1e-3, 0.9), st.floats(1e-3, 0.9))
-    def test_an_intervals_quotient_is_between_that_of_either_and_the_worst_case(
-        self, a: float, b: float, x: float, y: float, z: float
-    ) -> None:
-        top = _with(a, Interval(a * (1 - x), a * (1 + y)))
-        bottom = _with(b, Interval(b * (1 - z), b * (1 + x)))
-        found = quotient(top, bottom, "throughput/rtfx")
-        low, high = (float(part.replace(",", "")) for part in found.note[len("95 % interval: ") : -1].split(" to "))
-        assert found.sort == pytest.approx(a / b)
-        slack = 1.01  # ends are written with three digits
-        assert (1 - x) / (1 + x) / slack <= low * b / a <= min(1 - x, 1 / (1 + x)) * slack
-        assert max(1 + y, 1 / (1 - z)) / slack <= high * b / a <= (1 + y) / (1 - z) * slack
+        assert column(smaller, "Batches") == ["1 → 4"]
+        assert column(made(points(GPU_TINY, lengths=(15.0,)))["batching-gain"], "Study, 1 → 16") == ["6.6"]
 
 
 class TestStars:
@@ -179,8 +173,8 @@ class TestStars:
     def test_each_is_measured_by_its_best_batch(self) -> None:
         table = made(points(TINY, BASE, WAV2VEC2))["stars"]
         # RTFx at 15 s and batch 16: 33.1, 17.3 and 9.0, so 1, 1.9 and 3.7 behind
-        assert cells(table, "Speed") == ["★★★★★", "★★★★★", "★★★★☆"]
-        assert cells(table, "Energy") == cells(table, "Speed")  # one power, so energy goes with time
+        assert column(table, "Speed") == ["★★★★★", "★★★★★", "★★★★☆"]
+        assert column(table, "Energy") == column(table, "Speed")  # one power, so energy goes with time
         assert table.rows[0].cells[2].note.startswith("RTFx 33.1 at batch 16; 1.00 ×")
 
 
@@ -188,9 +182,9 @@ class TestPartialData:
     def test_nothing_measured_is_a_sentence(self) -> None:
         failed = [replace(point, status="failed", values={}) for point in points(TINY)]
         for found in ([], failed):
-            (block,) = tables.section(found, Style.of(found)).blocks
-            assert isinstance(block, Text)
-            assert "No point was measured to its end" in block.text
+            part = tables.section(found, Style.of(found))
+            assert len(part.blocks) == 1
+            assert "No point was measured to its end" in words(part)
 
     def test_a_failed_point_is_a_dash_with_its_reason(self) -> None:
         found = [
@@ -205,11 +199,20 @@ class TestPartialData:
         assert tiny.cells[-1].text == "–"
 
     def test_natural_lengths_one_batch_and_no_energy_and_no_flops(self) -> None:
-        bare = [_without(point, ("energy/", "flops/")) for point in points(TINY, lengths=(None,), batches=(4,))]
+        bare = without(points(TINY, lengths=(None,), batches=(4,)), "energy/", "flops/")
         found = made(bare)
         assert set(found) == {"throughput", "wer-by-length", "stars"}
-        assert cells(found["stars"], "Energy") == ["–"]
+        assert column(found["stars"], "Energy") == ["–"]
         assert found["wer-by-length"].columns[2].heading == "natural"
+
+    def test_audio_that_was_left_out_is_noted_where_speed_is(self) -> None:
+        cut = [replace(p, cautions=(truncated_audio(1.0),)) for p in points(TINY, lengths=(60.0,), batches=(1,))]
+        said = "Part of the audio was not transcribed."
+        for found, noted in ((cut, True), (points(TINY, lengths=(60.0,), batches=(1,)), False)):
+            (latency,), (throughput,) = (made(found)[name].rows for name in ("latency-batch-1", "throughput"))
+            assert [said in cell.note for cell in (latency.cells[2], throughput.cells[2], throughput.cells[4])] == [
+                noted
+            ] * 3
 
     def test_many_lengths_are_thinned_but_keep_the_ends(self) -> None:
         table = made(points(TINY, lengths=[float(n) for n in range(1, 31)], batches=(1,)))["latency-batch-1"]
@@ -221,13 +224,3 @@ class TestPartialData:
         for found in (points(TINY, GPU_TINY, WAV2VEC2), points(TINY, batches=(2,)), points(WAV2VEC2, lengths=(None,))):
             for table in made(found).values():
                 assert {len(row.cells) for row in table.rows} == {len(table.columns)}
-
-
-def _with(value: float, interval: Interval) -> Point:
-    (point,) = points(TINY, lengths=(15.0,), batches=(1,))
-    return replace(point, values={"throughput/rtfx": value}, intervals={"throughput/rtfx": interval})
-
-
-def _without(point: Point, groups: Iterable[str]) -> Point:
-    kept = {key: value for key, value in point.values.items() if not key.startswith(tuple(groups))}
-    return replace(point, values=kept)

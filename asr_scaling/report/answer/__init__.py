@@ -1,0 +1,1 @@
+"""What to use, what it costs, what to optimise first, and why."""

@@ -1,0 +1,1 @@
+"""Where the time goes, what bounds it, and what to optimise first."""

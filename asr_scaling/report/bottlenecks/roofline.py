@@ -1,0 +1,177 @@
+"""The roofline: how near encoder and decoder are to what the machine can do at most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asr_scaling.report.bottlenecks.diagnosis import ROOFED
+from asr_scaling.report.bottlenecks.figures import Pair
+from asr_scaling.report.cells import percent, plain
+from asr_scaling.report.document import Figure
+from asr_scaling.report.output.drawing import INK, PALE, Sketch, Style
+from asr_scaling.report.points import Point
+from asr_scaling.report.reference_length import reference_length
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_PANELS, MOST_NAMED, MOST_PALE = 2, 8, 200
+"""More panels, names, and other lengths in a panel can't be read."""
+_LINE = 1.4
+"""Ratio of FLOP/s that a line of text is high, about."""
+_DECADES = tuple(10.0**k for k in range(-4, 7))
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A stage of a point in the roofline: FLOP per byte, and the FLOP/s it reached."""
+
+    point: Point
+    stage: str
+    intensity: float
+    flop_per_s: float
+
+
+def spots(point: Point) -> list[Spot]:
+    """The stages of ``point`` whose place is known: MFU × peak over intensity."""
+    found, peak = [], point.value("peak/flop_per_s")
+    for stage in ROOFED:
+        mfu, intensity = point.value(f"utilisation/mfu_{stage}"), point.value(f"roofline/{stage}_intensity")
+        if peak and mfu and intensity:
+            found.append(Spot(point, stage, intensity, mfu * peak))
+    return found
+
+
+def roofline_figure(found: Sequence[Pair], style: Style) -> Figure | None:
+    """One panel for each device, two at most; None where no stage's place is known.
+
+    A line leads from a system's smallest batch at the reference length to its largest; the smallest batches of other
+    lengths are pale.
+    """
+    panels: dict[str, list[Pair]] = {}
+    for pair in found:
+        if spots(pair.small):
+            panels.setdefault(_machine(pair.small), []).append(pair)
+    if not panels:
+        return None
+    order = sorted(panels, key=lambda name: -len(panels[name]))
+    drawn, left_out = order[:MOST_PANELS], order[MOST_PANELS:]
+    sketch = Sketch("roofline", rows=len(drawn), height=4.3 if len(drawn) == 1 else 7.2)
+    length = reference_length([pair.small for pair in found])
+    for axes, machine in zip(sketch.axes, drawn, strict=True):
+        _panel(sketch, axes, style, panels[machine], length)
+        sketch.titles(axes, "intensity, FLOP per byte", "GFLOP/s reached", machine)
+    said = f" Left out: {', '.join(left_out)}." if left_out else ""
+    if any(sum(pair.small.length_s == length for pair in panels[name]) > MOST_NAMED for name in drawn):
+        said += f" Named are the {MOST_NAMED} smallest systems; the others are pale."
+    return sketch.figure(
+        "How near each stage is to what the machine can do. Below the slope memory is the lower roof, right of the "
+        "ridge arithmetic is; far below both, overhead bounds. Filled: encoder; hollow: decoding steps after the "
+        "first. A line leads from the smallest batch to the largest; other lengths are pale. Intensity counts "
+        f"operators as run one by one, and caches can lift a stage above the slope.{said}",
+        "Scatter of FLOP per second against FLOP per byte below the two roofs of the machine, both axes logarithmic.",
+    )
+
+
+def _machine(point: Point) -> str:
+    """The device, and what it is."""
+    return point.device if point.hardware in point.device else f"{point.device}: {point.hardware}"
+
+
+def _named(found: Sequence[Pair], length: float | None) -> list[Pair]:
+    """Those at the reference length; one, where none was measured there."""
+    return ([pair for pair in found if pair.small.length_s == length] or list(found[:1]))[:MOST_NAMED]
+
+
+def _panel(sketch: Sketch, axes: Axes, style: Style, found: Sequence[Pair], length: float | None) -> None:
+    named = _named(found, length)
+    pale = [pair for pair in found if pair not in named][:MOST_PALE]
+    places = [spot for pair in found for point in pair.points for spot in spots(point)]
+    roofs = _roofs([pair.small for pair in found])
+    ridges = [flop / byte for flop, byte in roofs.values()]
+    left = min([spot.intensity for spot in places] + ridges) / 3
+    right = max([spot.intensity for spot in places] + ridges) * 14
+    bottom = min(spot.flop_per_s for spot in places) / 2e9
+    top = max(flop for flop, _ in roofs.values()) * 2.5 / 1e9
+    sketch.octaves(axes, "x", [d for d in _DECADES if left <= d <= right])
+    sketch.octaves(axes, "y", [d for d in _DECADES if bottom <= d <= top])
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
+    for dtype, (flop, byte) in roofs.items():
+        _roof(axes, dtype, flop, byte, (left, right))
+    for pair in pale:
+        for spot in spots(pair.small):
+            _mark(sketch, axes, style, spot, 0.3)
+    ends = [spot for pair in named for spot in (_path(sketch, axes, style, pair, each) for each in spots(pair.small))]
+    for stage in ROOFED:
+        right_most = max((spot.intensity for spot in places if spot.stage == stage), default=0.0)
+        labels = _labels([spot for spot in ends if spot.stage == stage], style, right_most, roofs)
+        sketch.label_ends(axes, labels)
+
+
+def _labels(
+    ends: Sequence[Spot], style: Style, x: float, roofs: Mapping[str, tuple[float, float]]
+) -> list[tuple[float, float, str, str]]:
+    """Names right of all markers of a stage, and below the roof however many there are."""
+    room, labels = 0.7 * max(flop for flop, _ in roofs.values()) / 1e9, []
+    for spot in sorted(ends, key=lambda spot: -spot.flop_per_s):
+        y = min(spot.flop_per_s / 1e9, room)
+        labels.append((x, y, f"{spot.point.system}, {spot.stage}", style.colour(spot.point.system)))
+        room /= _LINE
+    return labels
+
+
+def _roofs(points: Sequence[Point]) -> dict[str, tuple[float, float]]:
+    """Type of number → highest measured peaks in FLOP/s and bytes per second, since a peak is a maximum."""
+    found: dict[str, tuple[float, float]] = {}
+    for point in points:
+        dtype = str(point.facts.get("dtype", ""))
+        flop, byte = point.value("peak/flop_per_s"), point.value("peak/byte_per_s")
+        if flop and byte:
+            before = found.get(dtype, (0.0, 0.0))
+            found[dtype] = max(flop, before[0]), max(byte, before[1])
+    return found
+
+
+def _roof(axes: Axes, dtype: str, flop: float, byte: float, ends: tuple[float, float]) -> None:
+    ridge = flop / byte
+    xs = [ends[0], ridge, ends[1]]
+    axes.plot(xs, [min(flop, x * byte) / 1e9 for x in xs], color=INK, linewidth=1.2)
+    said = f"{dtype} peak {plain(flop / 1e9)} GFLOP/s · copy {plain(byte / 1e9)} GB/s · ridge {plain(ridge)}".strip()
+    axes.annotate(
+        said, (ends[1], flop / 1e9), (-2, 3), textcoords="offset points", ha="right", va="bottom", fontsize=8, color=INK
+    )
+    axes.axvline(ridge, color=PALE, linewidth=0.8, linestyle=":")
+
+
+def _mark(sketch: Sketch, axes: Axes, style: Style, spot: Spot, alpha: float) -> None:
+    point, colour = spot.point, style.colour(spot.point.system)
+    face = colour if spot.stage == "encoder" else "white"
+    marks = axes.plot(
+        spot.intensity,
+        spot.flop_per_s / 1e9,
+        style.marker(point.system),
+        color=colour,
+        markerfacecolor=face,
+        markersize=7,
+        alpha=alpha,
+    )
+    share = percent(point.values[f"utilisation/mfu_{spot.stage}"])
+    title = f"{point.system}, {spot.stage}, {point.length}, batch {point.batch}: {share} of peak FLOP/s"
+    sketch.mark(marks, point.keys, title)
+
+
+def _path(sketch: Sketch, axes: Axes, style: Style, pair: Pair, spot: Spot) -> Spot:
+    """Draw ``spot``, where the largest batch is, and a line between them; returns the last."""
+    _mark(sketch, axes, style, spot, 1.0)
+    end = next((each for each in spots(pair.large) if each.stage == spot.stage), spot) if pair.large else spot
+    if end is not spot:
+        xs, ys = [spot.intensity, end.intensity], [spot.flop_per_s / 1e9, end.flop_per_s / 1e9]
+        line = axes.plot(xs, ys, color=style.colour(spot.point.system), linewidth=1.2, alpha=0.6)
+        share = percent(end.point.values[f"utilisation/mfu_{end.stage}"])
+        title = f"{end.point.system}, {end.stage}: {share} of peak FLOP/s at batch {end.point.batch}"
+        sketch.mark(line, {key: value for key, value in end.point.keys.items() if key != "batch"}, title)
+        _mark(sketch, axes, style, end, 0.6)
+    return end

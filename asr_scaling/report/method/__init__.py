@@ -1,0 +1,1 @@
+"""How it was measured and on what, and what qualifies the figures."""

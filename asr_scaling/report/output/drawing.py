@@ -1,0 +1,162 @@
+"""How figures look: one colour and marker a system, direct labels, axes in plain numbers. Drawn once for all outputs.
+
+Colours are those of Okabe & Ito (Color Universal Design, 2008), which people with any colour vision tell apart; markers
+and line styles say the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.report.document import Figure, Keys, Mark
+from asr_scaling.report.points import Point
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#5B5B5B", "#A89A00")
+"""Okabe & Ito's, the yellow darkened to be seen on white."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+LINES = ("-", "--", ":", "-.")
+INK, PALE = "#222222", "#B8B8B8"
+_LABEL_PT = 8.5
+_WIDTH = 7.2
+"""Of every figure, in inches."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """``systems``: all of a report, smallest model first; what a system looks like in every figure follows from it.
+
+    ``devices``: in the order they were met; the first has solid lines.
+    """
+
+    systems: tuple[str, ...]
+    devices: tuple[str, ...] = ("cpu",)
+
+    @classmethod
+    def of(cls, points: Iterable[Point]) -> Style:
+        """The style of a report on ``points``."""
+        found = list(points)
+        sizes = {point.system: (point.parameters or 0, point.system) for point in found}
+        devices = tuple(dict.fromkeys(point.device for point in found))
+        return cls(tuple(sorted(sizes, key=lambda system: sizes[system])), devices or ("cpu",))
+
+    def colour(self, system: str) -> str:
+        """Of its lines and markers."""
+        return PALETTE[self.systems.index(system) % len(PALETTE)]
+
+    def marker(self, system: str) -> str:
+        """After eight systems colours come again, with another marker."""
+        number = self.systems.index(system)
+        return MARKERS[(number + number // len(PALETTE)) % len(MARKERS)]
+
+    def line(self, device: str) -> str:
+        """Line style of a device."""
+        return LINES[self.devices.index(device) % len(LINES)]
+
+
+@dataclass
+class Sketch:
+    """A figure being drawn: ``axes`` are matplotlib's, row by row. ``height`` in inches."""
+
+    name: str
+    columns: int = 1
+    rows: int = 1
+    height: float = 4.3
+    axes: list[Axes] = field(init=False)
+    _drawing: Any = field(init=False)
+    _marks: dict[str, Mark] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        from matplotlib.figure import Figure as Drawing
+
+        self._drawing = Drawing(figsize=(_WIDTH, self.height), layout="constrained")
+        grid = self._drawing.subplots(self.rows, self.columns, squeeze=False)
+        self.axes = list(grid.flat)
+        for axes in self.axes:
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.spines[["left", "bottom"]].set_color(PALE)
+            axes.tick_params(colors=INK, labelsize=_LABEL_PT, width=0.6)
+            axes.grid(color="#E6E6E6", linewidth=0.6)
+            axes.set_axisbelow(True)
+
+    def mark(self, artist: Any, keys: Keys, title: str = "") -> None:
+        """Say what a drawn thing is about. An error bar (a container of artists) is marked part by part."""
+        if hasattr(artist, "lines") and isinstance(artist.lines, tuple):  # matplotlib's ErrorbarContainer
+            line, caps, bars = artist.lines
+            for part in (line, *caps, *bars):
+                self.mark(part, keys, title)
+        elif isinstance(artist, (list, tuple)):
+            for part in artist:
+                self.mark(part, keys, title)
+        elif artist is not None:
+            gid = f"{self.name}-{len(self._marks)}"
+            artist.set_gid(gid)
+            self._marks[gid] = Mark(keys, title)
+
+    def titles(self, axes: Axes, x: str, y: str, title: str = "") -> None:
+        """Names of both axes with their units, and what the panel shows."""
+        axes.set_xlabel(x, fontsize=9, color=INK)
+        axes.set_ylabel(y, fontsize=9, color=INK)
+        if title:
+            axes.set_title(title, fontsize=9.5, color=INK, loc="left", fontweight="bold")
+
+    def octaves(self, axes: Axes, which: str, values: Sequence[float]) -> None:
+        """A logarithmic axis with ticks at ``values``, written as plain numbers."""
+        from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+        axis = axes.xaxis if which == "x" else axes.yaxis
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=2)
+        axis.set_major_locator(FixedLocator(sorted(set(values))))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
+
+    def label_ends(self, axes: Axes, labels: Sequence[tuple[float, float, str, str]]) -> None:
+        """Texts (x, y, text, colour) to the right of line ends, moved apart where they would overlap.
+
+        Call it last: it reads the axes' limits.
+        """
+        if not labels:
+            return
+        self._drawing.canvas.draw()  # the layout must be settled: places are found in pixels
+        up = axes.transData
+        wanted = sorted((up.transform((x, y))[1], i) for i, (x, y, _, _) in enumerate(labels))
+        room = 1.25 * _LABEL_PT * self._drawing.dpi / 72
+        places: dict[int, float] = {}
+        for pixel, i in zip(_apart([pixel for pixel, _ in wanted], room), [i for _, i in wanted], strict=True):
+            places[i] = pixel
+        for i, (x, y, text, colour) in enumerate(labels):
+            shift = (places[i] - up.transform((x, y))[1]) * 72 / self._drawing.dpi
+            axes.annotate(
+                text,
+                (x, y),
+                xytext=(7, shift),
+                textcoords="offset points",
+                fontsize=_LABEL_PT,
+                color=colour,
+                va="center",
+                annotation_clip=False,
+            )
+
+    def figure(self, caption: str, alt: str) -> Figure:
+        """The finished figure."""
+        return Figure(self.name, caption, alt, self._drawing, dict(self._marks))
+
+
+def _apart(places: Sequence[float], room: float) -> list[float]:
+    """``places``, ascending, moved as little as needed so that neighbours are ``room`` apart.
+
+    Groups that touch are merged and centred on the mean of what they want (pool adjacent violators).
+    """
+    groups: list[tuple[float, int]] = []  # (centre wanted, members)
+    for place in places:
+        centre, size = place, 1
+        while groups and centre - room * (size - 1) / 2 < groups[-1][0] + room * (groups[-1][1] - 1) / 2 + room:
+            before, members = groups.pop()
+            centre = (before * members + centre * size) / (members + size)
+            size += members
+        groups.append((centre, size))
+    return [centre + room * (k - (size - 1) / 2) for centre, size in groups for k in range(size)]

@@ -1,0 +1,1 @@
+"""A study's tables for this machine, its published figures beside ours."""

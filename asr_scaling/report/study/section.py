@@ -1,0 +1,189 @@
+"""The second part of a report: a study's tables for this machine, its figures beside ours where a cell is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from asr_scaling.compare.verdict import RTFX
+from asr_scaling.report.caveats import synthetic
+from asr_scaling.report.cells import (
+    PARTLY,
+    batch_cell,
+    figure,
+    latency,
+    latency_metric,
+    length_cell,
+    missing,
+    noted,
+    number,
+    plain,
+    wer,
+    words,
+)
+from asr_scaling.report.document import Block, Cell, Column, Row, Section, Table, Text
+from asr_scaling.report.output.drawing import Style
+from asr_scaling.report.points import Point, length_name
+from asr_scaling.report.reference_length import reference_length
+from asr_scaling.report.study import published
+from asr_scaling.report.study.flops import decoder_flops, encoder_flops
+from asr_scaling.report.study.lanes import WHO, Lane, Length, kind, lanes, lengths, who
+from asr_scaling.report.study.ratios import batching, devices
+from asr_scaling.report.study.stars import stars
+
+_PER_SAMPLE_J = "energy/per_sample_j"
+_SAMPLES = "throughput/samples_per_s"
+_WIDEST = 8
+"""Lengths that a table shows side by side at most."""
+
+
+def section(points: Sequence[Point], style: Style) -> Section:
+    """Latency, energy, throughput, WER, devices against each other, batching, FLOPs, stars: a table each."""
+    found = lanes(points, style.systems)
+    finished = [lane for lane in found if lane.finished]
+    if not finished:
+        return Section("tables", "The study's tables", (Text("No point was measured to its end, so there are none."),))
+    blocks: list[Block] = [Text(_opening(points))]
+    blocks += [
+        _latency(finished),
+        _energy(finished),
+        _throughput(finished),
+        _wer(finished),
+        devices(finished),
+        batching(finished),
+        encoder_flops(finished),
+        decoder_flops(finished),
+        stars(finished, reference_length(points)),
+    ]
+    kept = [block for block in blocks if not isinstance(block, Table) or block.rows]
+    return Section("tables", "The study's tables", tuple(kept))
+
+
+def _opening(points: Iterable[Point]) -> str:
+    known = sorted({point.model for point in points if published.name_of(point)})
+    if not known:
+        return "None of the models measured here are in the study, so its figures are left out."
+    english = f" {published.ENGLISH}" if any(name.endswith("_en") for name in known) else ""
+    return (
+        f"“Study” is {published.SOURCE}. Its figure stands beside ours where the cell is the same: model, length, "
+        "batch and kind of device; the hardware is another, so the ratio tells mostly how the two machines differ."
+        f"{english}"
+    )
+
+
+def _latency(found: Sequence[Lane]) -> Table:
+    shown = _few(lengths(point for lane in found for point in lane.finished if point.batch == 1))
+    extra = published.columns(found, "ms", where=", 60 s")
+    rows = []
+    for lane in found:
+        if 1 not in {point.batch for point in lane.finished}:
+            continue
+        cells = [*who(lane), *(_cell(lane, length, 1, latency) for length in shown)]
+        if extra:
+            point = lane.cells.get((published.LATENCY_LENGTH_S, 1))
+            metric = latency_metric(point) if point else ""
+            cells += published.beside(point, metric, published.published(published.LATENCY_S, lane.any), 1e3)
+        rows.append(Row(tuple(cells), {**lane.keys, "batch": "1"}))
+    columns = (*WHO, *(Column(length_name(length), "ms") for length in shown), *extra)
+    notes = (published.TRUNCATED,) if extra else ()
+    return Table("latency-batch-1", "Latency of a call at batch 1, by length (median)", columns, tuple(rows), notes)
+
+
+def _energy(found: Sequence[Lane]) -> Table:
+    extra = published.columns(found, "J")
+    columns = (
+        *WHO, Column("Length", "s"), Column("Batch"), Column("Energy", "J per utterance"),
+        Column("Range", "J per utterance", numeric=False, meaning="over all lengths and batches measured"),
+        Column("By", numeric=False), *extra, *((Column("Study's range", "J", numeric=False),) if extra else ()),
+    )  # fmt: skip
+    rows = []
+    for lane in found:
+        measured = [point for point in lane.finished if _PER_SAMPLE_J in point.values]
+        if not measured:
+            continue
+        point = lane.cells.get(published.ENERGY_CELL)
+        if point is None or not any(point is other for other in measured):
+            point = max(measured, key=lambda p: (p.length_s or 0.0, p.batch))
+        values = [p.values[_PER_SAMPLE_J] for p in measured]
+        cells = [
+            *who(lane), length_cell(point), batch_cell(point), figure(point, _PER_SAMPLE_J),
+            words(f"{plain(min(values))}–{plain(max(values))}"), words(point.energy_method),
+        ]  # fmt: skip
+        if extra:
+            theirs = published.published(published.ENERGY_J, point)
+            same = (point.length_s, point.batch) == published.ENERGY_CELL
+            cells += published.beside(
+                point if same else None, _PER_SAMPLE_J, theirs, 1.0, "60 s at batch 16 was not measured"
+            )
+            low, high = published.ENERGY_RANGE_J[kind(lane.device)].get(published.name_of(point) or "", (None, None))
+            cells.append(missing("not in the study") if low is None else words(f"{low:g}–{high:g}"))
+        rows.append(Row(tuple(cells), point.keys))
+    notes = (published.TRUNCATED, published.UNSTEADY_ENERGY) if extra else ()
+    caption = "Energy per utterance at 60 s and batch 16, or at the longest length and largest batch"
+    return Table("energy-per-utterance", caption, columns, tuple(rows), notes)
+
+
+def _throughput(found: Sequence[Lane]) -> Table:
+    extra = published.columns(found, "utterances/s")
+    columns = (
+        *WHO, Column("Most utterances", "1/s"), Column("at", numeric=False), Column("Highest RTFx"),
+        Column("at", numeric=False), *extra,
+    )  # fmt: skip
+    rows = []
+    for lane in found:
+        timed = [point for point in lane.finished if _SAMPLES in point.values and RTFX in point.values]
+        if not timed:
+            continue
+        most = max(timed, key=lambda point: point.values[_SAMPLES])
+        fastest = max(timed, key=lambda point: point.values[RTFX])
+        cells = [
+            *who(lane), _speed(most, _SAMPLES), words(_at(most)), _speed(fastest, RTFX), words(_at(fastest)),
+        ]  # fmt: skip
+        if extra:
+            theirs = published.published(published.SAMPLES_PER_S, most)
+            alike = published.THROUGHPUT_CELL in {(point.length_s, point.batch) for point in timed}
+            cells += published.beside(
+                most if alike else None, _SAMPLES, theirs, 1.0, "5 s at batch 16 was not measured"
+            )
+        rows.append(Row(tuple(cells), lane.keys))
+    notes = (published.ODD_THROUGHPUT,) if extra else ()
+    return Table("throughput", "Maximum throughput over all lengths and batches", columns, tuple(rows), notes)
+
+
+def _wer(found: Sequence[Lane]) -> Table:
+    shown = _few(lengths(point for lane in found for point in lane.finished))
+    extra = any(published.name_of(lane.any) for lane in found)
+    rows = []
+    for lane in found:
+        smallest = {length: min(lane.batches(length), default=1) for length in shown}
+        cells = [*who(lane), *(_cell(lane, length, smallest[length], wer) for length in shown)]
+        if extra:
+            theirs = published.WER.get(published.name_of(lane.any) or "")
+            cells.append(missing("not in the study") if theirs is None else number(theirs, factor=100, digits=2))
+        rows.append(Row(tuple(cells), lane.keys))
+    columns = (*WHO, *(Column(length_name(length), "%") for length in shown))
+    if extra:
+        columns = (*columns, Column("Study, other speech", "%", meaning=published.SOURCE))
+    notes = ["WER at the smallest batch; – for random weights, which have none."]
+    notes += synthetic(point for lane in found for point in lane.finished)
+    notes += [published.CUT_REFERENCES] if extra else []
+    return Table("wer-by-length", "Word error rate by length", columns, tuple(rows), tuple(notes))
+
+
+def _speed(point: Point, metric: str) -> Cell:
+    return noted(figure(point, metric), PARTLY if point.truncated else "")
+
+
+def _cell(lane: Lane, length_s: Length, batch: int, show: Callable[[Point], Cell]) -> Cell:
+    point = lane.cells.get((length_s, batch))
+    return missing(published.NOT_MEASURED) if point is None else show(point)
+
+
+def _at(point: Point) -> str:
+    return f"batch {point.batch}, {point.length}"
+
+
+def _few(found: Sequence[Length]) -> list[Length]:
+    """At most ``_WIDEST``, the first and the last among them, spread evenly."""
+    if len(found) <= _WIDEST:
+        return list(found)
+    return [found[round(i * (len(found) - 1) / (_WIDEST - 1))] for i in range(_WIDEST)]
