@@ -224,7 +224,9 @@ class TestStoring:
     def say(self, folder: Path, parent: str | None, target: str, **options: str) -> str:
         folder.mkdir(exist_ok=True)
         tracking = {"_target_": target, **options}
-        (folder / "sweep.json").write_text(json.dumps({"command": [], "points": [], "parent": parent, "tracking": tracking}))
+        (folder / "sweep.json").write_text(
+            json.dumps({"command": [], "points": [], "parent": parent, "tracking": tracking})
+        )
         return str(folder)
 
     def test_the_run_that_the_sweep_or_the_user_names(
