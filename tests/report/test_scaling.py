@@ -83,6 +83,10 @@ class TestLength:
         assert "cost grows faster than length, as that of attention" in words(made)
         assert "square (cpu)" in figures(made)["length-time-curves"].caption
 
+    def test_a_batch_measured_at_one_length_has_no_panel(self):
+        found = [*points(TINY, batches=(1, 4)), *points(TINY, lengths=(5.0,), batches=(112,))]
+        assert "at batch 1 and 4." in figures(section(found))["length-time-curves"].alt
+
     def test_a_cost_that_flattens_out_is_said_to(self):
         found = [of_length("root", d, 0.1 * d**0.3) for d in (5.0, 15.0, 30.0, 120.0)]
         assert "cost grows more slowly than length" in words(section(found))

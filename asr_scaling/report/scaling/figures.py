@@ -22,9 +22,9 @@ _BATCH = "batch size (utterances in a call)"
 
 
 def length_figure(laws: Sequence[LengthLaw], style: Style) -> Figure:
-    """Cost of an utterance over its length, a panel for the smallest batch and one for the largest."""
+    """Cost of an utterance over its length, a panel for the smallest and one for the largest batch that has a curve."""
     quantity = laws[0].quantity
-    sizes = sorted({law.batch for law in laws})
+    sizes = sorted({law.batch for law in laws if len(law.points) > 1} or {law.batch for law in laws})
     panels = sizes if len(sizes) == 1 else [sizes[0], sizes[-1]]
     sketch = Sketch(f"length-{quantity.name}-curves", 1, len(panels), height=3.5 * len(panels))
     markers = sum(len(law.points) for law in laws if law.batch in panels) <= CROWDED
