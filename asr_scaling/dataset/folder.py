@@ -33,5 +33,5 @@ class Folder(Shaped):
         """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""
         check_limit(limit)
         root = Path(str(self.path)).expanduser()
-        origin = Origin(self.name, str(root.absolute()), self.licence)
+        origin = Origin(self.name, str(self.path), self.licence)
         return from_entries(read_manifest(root), origin, self.shape, limit)

@@ -58,6 +58,11 @@ def test_every_table_of_the_page_is_one_of_a_report_or_of_the_artefacts(reports:
     assert PAGE.count("\n| :---") == len(quoted)  # no table without its caption, and so none unchecked
 
 
+def test_the_answer_is_quoted_from_the_report(reports: dict[str, str]) -> None:
+    answers = [re.findall(r"## Answer\n\n(.+)\n", text)[0] for text in reports.values()]
+    assert any(answer in " ".join(PAGE.split()) for answer in answers)
+
+
 def artefact_tables() -> dict[str, str]:
     """What the study's mistakes cost, from runs that make them on purpose."""
     tables = {}
