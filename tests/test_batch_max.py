@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,14 @@ from asr_scaling.errors import ConfigError, OutOfMemoryError
 from asr_scaling.job import run
 from asr_scaling.record import Findings
 from asr_scaling.workload import AudioBatch
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_to_release() -> Iterator[None]:
+    """Giving memory back takes longer the more modules the test process has, and a search does it twice a call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asr_scaling.batch.max.release_memory", lambda: None)
+        yield
 
 
 class Gpu(FakeDevice):

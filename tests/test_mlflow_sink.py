@@ -22,6 +22,7 @@ from asr_scaling.job import run
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
 from asr_scaling.record import Findings, RunRecord
+from asr_scaling.tracking._sqlite import make_whole
 from asr_scaling.tracking._tags import tags
 from asr_scaling.tracking.mlflow import Mlflow
 
@@ -276,6 +277,36 @@ def test_a_new_sweep_goes_into_the_same_experiment(store: Store):
     entry = store.client.get_run(parent)
     assert entry.info.experiment_id == store.sweep.info.experiment_id
     assert entry.info.status == "KILLED"
+
+
+class TestNewDatabase:
+    def test_it_appears_whole(self, tmp_path: Path):
+        file, seen = tmp_path / "new" / "mlflow.db", list[bool]()
+
+        def fill(uri: str) -> None:
+            Path(uri.removeprefix("sqlite:///")).write_text("tables")
+            seen.append(file.exists())
+
+        make_whole(file, fill)
+        assert (seen, file.read_text(), list(file.parent.iterdir())) == ([False], "tables", [file])
+
+    def test_of_two_processes_the_first_wins(self, tmp_path: Path):
+        file = tmp_path / "mlflow.db"
+
+        def fill(uri: str) -> None:
+            Path(uri.removeprefix("sqlite:///")).write_text("second")
+            file.write_text("first")
+
+        make_whole(file, fill)
+        assert (file.read_text(), list(tmp_path.iterdir())) == ("first", [file])
+
+    def test_one_that_could_not_be_filled_is_not_there(self, tmp_path: Path):
+        def fill(uri: str) -> None:
+            raise OSError("disk full")
+
+        with pytest.raises(OSError, match="disk full"):
+            make_whole(tmp_path / "mlflow.db", fill)
+        assert not list(tmp_path.iterdir())
 
 
 class TestGoingOn:

@@ -18,6 +18,7 @@ from asr_scaling.environment import environment
 from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
 from asr_scaling.record import RECORD_FILE, RunRecord
 from asr_scaling.tracking import STORE
+from asr_scaling.tracking._sqlite import database, make_whole
 from asr_scaling.tracking._tags import LONGEST_TAG, common_tags, flat, tags, without_password
 
 _TIMEOUT_S = 5
@@ -42,7 +43,10 @@ class Mlflow:
         """
         if self.uri.startswith(("http://", "https://")):
             self._check_server()
+        file = database(self.uri)
         with self._errors():
+            if file and not file.exists():
+                make_whole(file, lambda uri: Mlflow(uri)._client().search_experiments(max_results=1))
             client, experiment = self._client(), self._experiment_id(self._client())
             if earlier and _has(client, experiment, earlier):
                 client.update_run(earlier, status="RUNNING")
@@ -175,8 +179,8 @@ class Mlflow:
         """That there is one: asking would create a database."""
         if self.uri.startswith(("http://", "https://")):
             self._check_server()
-        file = self.uri.removeprefix("sqlite:///").partition("?")[0]
-        if self.uri.startswith("sqlite:///") and not Path(file).exists():
+        file = database(self.uri)
+        if file and not file.exists():
             raise TrackingError(f"There is no MLflow database '{file}': name the store that has the run.")
 
     def _check_server(self) -> None:
