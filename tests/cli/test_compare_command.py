@@ -43,9 +43,9 @@ def run(folder: Path, *arguments: str, module: str = "asr_scaling") -> subproces
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sweeps "fast" and "slow", whose calls sleep 4 and 8 ms; "broken" is "fast", but batches of 4 did not fit."""
+    """Sweeps "fast" and "slow", whose calls sleep 10 and 40 ms; "broken" is "fast", but batches of 4 did not fit."""
     folder = tmp_path_factory.mktemp("measured")
-    for name, fixed_s in (("fast", "0.004"), ("slow", "0.008")):
+    for name, fixed_s in (("fast", "0.010"), ("slow", "0.040")):
         options = (f"engine.fixed_s={fixed_s}", f"tracking.path={name}.jsonl", f"hydra.sweep.dir={name}")
         done = run(folder, *SWEEP, *options)
         assert done.returncode == 0, done.stderr
