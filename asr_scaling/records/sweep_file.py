@@ -40,7 +40,7 @@ class SweepFile:
             return None
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(tuple(data["command"]), tuple(data["points"]), data["parent"], data["tracking"])
+            return cls(tuple(data["command"]), tuple(data.get("points", ())), data["parent"], data["tracking"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
 

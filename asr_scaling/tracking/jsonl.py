@@ -67,6 +67,7 @@ class Jsonl:
 def _stays(line: bytes, sweep: str) -> bool:
     """Whole lines of other sweeps; not a line that was cut."""
     try:
-        return bool(json.loads(line).get("sweep") != sweep)
+        row = json.loads(line)
     except ValueError:
         return False
+    return not isinstance(row, dict) or row.get("sweep") != sweep
