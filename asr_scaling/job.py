@@ -52,7 +52,7 @@ class Job:
     engine: Engine
     device: Device
     dataset: Dataset
-    batch: Batching
+    batch: Batching | Fitting
     profiler: Mapping[str, Measurement]
     pipeline: Pipeline = field(default_factory=Pipeline)
     tracking: Sink | None = None

@@ -145,6 +145,29 @@ class RunRecord:
         return None if number is None else int(number)
 
     @property
+    def engine(self) -> str:
+        """Its name; by the options where a point failed before its system was there."""
+        return str(self.system.get("engine") or _module(self.config.get("engine", {})))
+
+    @property
+    def device(self) -> str:
+        """As torch calls it; by the options where a point failed before its system was there."""
+        asked = self.config.get("device", {})
+        name = _module(asked)
+        return str(self.system.get("device") or (f"cuda:{asked.get('index', 0)}" if name == "cuda" else name))
+
+    @property
+    def length_s(self) -> float | None:
+        """Seconds of every utterance, as asked for; None for natural ones."""
+        length: float | None = self.config.get("dataset", {}).get("length_s")
+        return length
+
+    @property
+    def batch(self) -> Any:
+        """Utterances in a call: as timed, else as asked for, else None."""
+        return len(self.samples[0].utterances) if self.samples else self.config.get("batch", {}).get("size")
+
+    @property
     def outcome(self) -> str:
         """ "ok", or how and why the point ended otherwise, for people."""
         return "ok" if self.status == "ok" else f"{self.status.replace('_', ' ')}: {self.reason}"
@@ -194,6 +217,11 @@ class RunRecord:
         if not isinstance(data, dict):
             raise DataError(f"{path} is not a record: measure the point again.")
         return cls.from_json(data)
+
+
+def _module(options: Mapping[str, Any]) -> str:
+    """The module whose class they are of: "transformers" for asr_scaling.engine.transformers.Transformers."""
+    return str(options.get("_target_", "")).rpartition(".")[0].rpartition(".")[2]
 
 
 def _finite(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asr_scaling.caution import Caution, random_weights
@@ -24,6 +24,9 @@ MACHINE = {
     "commit": "0123abc",
     "certificate": {"status": "warn", "at": "2026-11-21T10:00:00+00:00", "noise_floor": 0.01},
 }
+
+
+ESTIMATED = Caution("EstimatedEnergy", "Energy is estimated, not measured: cpu.", "Compare on one machine only.")
 
 
 @dataclass(frozen=True)
@@ -82,50 +85,12 @@ def record(
     dice, seconds = dice or random.Random(1), length or 4.0
     samples = tuple(_sample(law, seconds, batch, i, math.exp(dice.gauss(0, noise))) for i in range(calls))
     measured = summarise(samples)
-    per_sample_j = law.watts * law.call(seconds, batch) / batch
-    metrics = [
-        *measured.metrics,
-        Metric("startup/load_s", 0.5),
-        Metric("memory/weights_bytes", law.parameters * 4.0),
-        Metric("memory/peak_rss_bytes", law.parameters * 4.0 + batch * 4e6 * seconds),
-        Metric("energy/per_sample_j", per_sample_j, 4, Interval(per_sample_j * 0.97, per_sample_j * 1.03)),
-        Metric(
-            "energy/per_audio_second_j",
-            per_sample_j / seconds,
-            4,
-            Interval(per_sample_j / seconds * 0.97, per_sample_j / seconds * 1.03),
-        ),
-        Metric("noise/latency_floor", 0.01, calls),
-        Metric("flops/encoder", law.flops if law.window_s else law.flops * seconds / 5),
-        Metric("flops/encoder_thop", 0.63 * law.flops if law.window_s else law.flops * seconds / 5),
-        Metric("flops/utterance", 1.1 * law.flops * math.ceil(seconds / (law.window_s or seconds))),
-        Metric("peak/flop_per_s", 200e9),
-        Metric("peak/byte_per_s", 35e9),
-        Metric("roofline/ridge", 200 / 35),
-        Metric("roofline/encoder_intensity", 40.0),
-        Metric("utilisation/mfu_encoder", 0.7),
-        Metric("ops/gemm_share", 0.5),
-        Metric("ops/attention_share", 0.3),
-        Metric("ops/other_share", 0.2),
-    ]
-    if law.window_s:
-        metrics += [
-            Metric("flops/decoder_step", law.flops / 900),
-            Metric("roofline/decoder_intensity", 0.6),
-            Metric("utilisation/mfu_decoder", 0.02),
-            Metric("utilisation/membw_decoder", 0.2),
-        ]
-    unavailable = dict(measured.unavailable)
-    cautions = [Caution("EstimatedEnergy", "Energy is estimated, not measured: cpu.", "Compare on one machine only.")]
-    transcripts: tuple[dict[str, object], ...] = ()
+    unavailable, cautions = dict(measured.unavailable), [ESTIMATED]
     if law.wer is None:
         unavailable["quality/wer"] = "random weights have no WER"
         cautions.append(random_weights("no hub"))
-    else:
-        transcripts = tuple(_transcript(f"u{i}", law.wer) for i in range(16))
-        edits, words = (sum(int(str(row[key])) for row in transcripts) for key in ("substitutions", "words"))
-        rate = edits / words
-        metrics.append(Metric("quality/wer", rate, 16, Interval(0.7 * rate, 1.3 * rate)))
+    transcripts = () if law.wer is None else tuple(_transcript(f"u{i}", law.wer) for i in range(16))
+    per_second_j = law.watts * law.call(seconds, batch) / batch / seconds
     return RunRecord(
         name=f"{law.model} transformers {law.device.split(':')[0]} b{batch}" + (f" {length:g}s" if length else ""),
         status="ok",
@@ -138,27 +103,11 @@ def record(
             "batch": {"size": batch},
         },
         environment={**MACHINE, "device": {"kind": "cpu"} if law.device == "cpu" else {"gpu": "Test GPU"}},
-        system={
-            "model": {
-                "name": law.model,
-                "family": "whisper" if law.window_s else "ctc",
-                "parameters": law.parameters,
-                "window_s": law.window_s,
-            },
-            "engine": "transformers",
-            "device": law.device,
-            "facts": {
-                "weights": "random" if law.wer is None else "pretrained",
-                "weights_source": "package",
-                "weights_bytes": law.parameters * 4,
-                "parameters": law.parameters,
-                "dtype": "float32",
-            },
-        },
+        system=_system(law),
         dataset={"name": "speech", "digest": "d", "utterances": 16, "audio_s": 16 * seconds, "synthetic": False},
         scope=SCOPE,
         samples=samples,
-        metrics=tuple(metrics),
+        metrics=(*measured.metrics, *_costs(law, seconds, batch, calls), *_work(law, seconds), *_wer(transcripts)),
         unavailable=unavailable,
         cautions=tuple(cautions),
         tags={
@@ -168,10 +117,76 @@ def record(
             **({"roofline/decoder": "memory"} if law.window_s else {}),
         },
         transcripts=transcripts,
-        repeats={"energy/per_audio_second_j": tuple(per_sample_j / seconds * f for f in (0.99, 1.0, 1.0, 1.01))},
+        repeats={"energy/per_audio_second_j": tuple(per_second_j * f for f in (0.99, 1.0, 1.0, 1.01))},
         started_at=1_795_000_000.0,
         ended_at=1_795_000_020.0,
     )
+
+
+def _costs(law: Law, seconds: float, batch: int, calls: int) -> list[Metric]:
+    """Start-up, memory, energy and noise."""
+    per_sample_j = law.watts * law.call(seconds, batch) / batch
+    joules = {"energy/per_sample_j": per_sample_j, "energy/per_audio_second_j": per_sample_j / seconds}
+    return [
+        Metric("startup/load_s", 0.5),
+        Metric("memory/weights_bytes", law.parameters * 4.0),
+        Metric("memory/peak_rss_bytes", law.parameters * 4.0 + batch * 4e6 * seconds),
+        *(Metric(name, value, 4, Interval(value * 0.97, value * 1.03)) for name, value in joules.items()),
+        Metric("noise/latency_floor", 0.01, calls),
+    ]
+
+
+def _work(law: Law, seconds: float) -> list[Metric]:
+    """Operations, the machine's peaks, and how near the model is to them."""
+    decoder = {
+        "flops/decoder_step": law.flops / 900,
+        "roofline/decoder_intensity": 0.6,
+        "utilisation/mfu_decoder": 0.02,
+        "utilisation/membw_decoder": 0.2,
+    }
+    found = {
+        "flops/encoder": law.flops if law.window_s else law.flops * seconds / 5,
+        "flops/encoder_thop": 0.63 * law.flops if law.window_s else law.flops * seconds / 5,
+        "flops/utterance": 1.1 * law.flops * math.ceil(seconds / (law.window_s or seconds)),
+        "peak/flop_per_s": 200e9,
+        "peak/byte_per_s": 35e9,
+        "roofline/ridge": 200 / 35,
+        "roofline/encoder_intensity": 40.0,
+        "utilisation/mfu_encoder": 0.7,
+        "ops/gemm_share": 0.5,
+        "ops/attention_share": 0.3,
+        "ops/other_share": 0.2,
+        **(decoder if law.window_s else {}),
+    }
+    return [Metric(name, value) for name, value in found.items()]
+
+
+def _wer(transcripts: Sequence[Mapping[str, object]]) -> list[Metric]:
+    if not transcripts:
+        return []
+    edits, words = (sum(int(str(row[key])) for row in transcripts) for key in ("substitutions", "words"))
+    rate = edits / words
+    return [Metric("quality/wer", rate, 16, Interval(0.7 * rate, 1.3 * rate))]
+
+
+def _system(law: Law) -> dict[str, object]:
+    return {
+        "model": {
+            "name": law.model,
+            "family": "whisper" if law.window_s else "ctc",
+            "parameters": law.parameters,
+            "window_s": law.window_s,
+        },
+        "engine": "transformers",
+        "device": law.device,
+        "facts": {
+            "weights": "random" if law.wer is None else "pretrained",
+            "weights_source": "package",
+            "weights_bytes": law.parameters * 4,
+            "parameters": law.parameters,
+            "dtype": "float32",
+        },
+    }
 
 
 def _sample(law: Law, seconds: float, batch: int, number: int, factor: float) -> Sample:

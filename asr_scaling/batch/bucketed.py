@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asr_scaling.batch._fill import check_size, full_batches
+from asr_scaling.batch._fill import Full
 from asr_scaling.workload import AudioBatch, Utterance
 
 
 @dataclass(frozen=True)
-class Bucketed:
+class Bucketed(Full):
     """``size`` utterances a batch, sorted by length (ties by id)."""
-
-    size: int = 1
-
-    def __post_init__(self) -> None:
-        check_size(self.size)
 
     def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
         """Full batches from the shortest utterances to the longest."""
-        return full_batches(sorted(utterances, key=lambda u: (u.duration_s, u.id)), self.size)
+        return super().batches(sorted(utterances, key=lambda u: (u.duration_s, u.id)))

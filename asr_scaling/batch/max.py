@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import psutil
 
-from asr_scaling.batch._fill import full_batches
+from asr_scaling.batch._fill import Full
 from asr_scaling.errors import ConfigError, OutOfMemoryError
 from asr_scaling.ports import Batching, Device, System
 from asr_scaling.record import Findings, Metric, Trial
@@ -30,14 +30,13 @@ class Max:
     is not tried. ``resolution``: share to which the largest batch is found.
 
     Where memory is the process's own, a batch that smaller ones foretell not to fit is not tried either: the operating
-    system would end the process instead of refusing. ``size`` is 0 until ``fit`` has found it.
+    system would end the process instead of refusing.
     """
 
     limit: int = 1024
     memory_bytes: float | None = None
     seconds: float = 60.0
     resolution: float = 0.1
-    size: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.limit, bool) or not isinstance(self.limit, int) or self.limit < 1:
@@ -48,10 +47,6 @@ class Max:
             raise ConfigError(f"batch.seconds must be more than 0; got {self.seconds}.")
         if not 0 <= self.resolution < 1:
             raise ConfigError(f"batch.resolution must be from 0 to below 1; got {self.resolution}.")
-
-    def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
-        """Full batches of the size found, in the dataset's order."""
-        return full_batches(utterances, self.size)
 
     def fit(
         self, system: System, device: Device, utterance: Utterance, idle_rss_bytes: int
@@ -68,10 +63,8 @@ class Max:
                 f"Not even one utterance of {utterance.duration_s:.0f} s fits in {where}; {mend} a smaller model."
             )
         trials = tuple(sorted(search.trials.values(), key=lambda trial: trial.batch))
-        found = replace(self)
-        object.__setattr__(found, "size", search.fits)
         metrics = (Metric("batch/largest", search.fits, sum(trial.tried for trial in trials)),)
-        return found, Findings(metrics, tags={"batch/limited_by": limited_by}, trials=trials)
+        return Full(search.fits), Findings(metrics, tags={"batch/limited_by": limited_by}, trials=trials)
 
 
 _Try = Callable[[int], Trial]

@@ -111,12 +111,7 @@ def _allowed(text: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m asr_scaling.compare",
-        description=_ABOUT,
-        epilog=_EXITS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser("asr_scaling.compare", _ABOUT, _EXITS)
     parser.add_argument("a", metavar="A", help="the measurement to start from")
     parser.add_argument("b", metavar="B", help="the one that is compared with it")
     kinds = ",".join(KINDS)

@@ -91,12 +91,7 @@ def _size(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m asr_scaling.report",
-        description=_ABOUT,
-        epilog=_EXITS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser("asr_scaling.report", _ABOUT, _EXITS)
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what was measured")
     parser.add_argument("-o", "--output", metavar="FOLDER", help="default: report in the sweep's folder, else here")
     budgets = parser.add_argument_group("budgets of the recommendations")

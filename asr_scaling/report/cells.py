@@ -49,6 +49,11 @@ def with_interval(value: float, interval: Interval | None, factor: float = 1.0, 
     return f"{shown.removeprefix('-') if not round(scaled, places) else shown} ± {half:,.{places}f}"
 
 
+def inverse(interval: Interval | None) -> Interval | None:
+    """The interval of 1 / value; None where it reaches 0."""
+    return Interval(1 / interval.high, 1 / interval.low) if interval and interval.low > 0 else None
+
+
 def _ends(interval: Interval, factor: float = 1.0) -> str:
     """ "886 to 1,297": the interval's two ends."""
     return f"{plain(interval.low * factor)} to {plain(interval.high * factor)}"

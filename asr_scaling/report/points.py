@@ -133,7 +133,6 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
     config = record.config
     model = record.system.get("model") or config.get("model", {})
     facts = record.system.get("facts", {})
-    device = _device(record)
     samples = record.samples
     utterances = sum(len(sample.utterances) for sample in samples)
     return Point(
@@ -146,14 +145,14 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         parameters=facts.get("parameters") or model.get("parameters"),
         window_s=model.get("window_s"),
         weights=str(facts.get("weights", "unknown")),
-        engine=str(record.system.get("engine") or _module(config.get("engine", {}))),
+        engine=record.engine,
         options=_options(config),
-        device=device,
-        hardware=_hardware(record.environment, device),
+        device=record.device,
+        hardware=_hardware(record.environment, record.device),
         host=str(record.environment.get("host", "")),
         dataset=str(record.dataset.get("name") or config.get("dataset", {}).get("name", "")),
         synthetic=bool(record.dataset.get("synthetic")),
-        length_s=config.get("dataset", {}).get("length_s"),
+        length_s=record.length_s,
         batch=_batch(record),
         audio_s=sum(s.audio_s for s in samples) / utterances if utterances else 0.0,
         utterances=int(record.dataset.get("utterances") or 0),
@@ -186,20 +185,6 @@ def _options(config: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _module(options: Mapping[str, Any]) -> str:
-    """The module whose class they are of: "transformers" for asr_scaling.engine.transformers.Transformers."""
-    return str(options.get("_target_", "")).rpartition(".")[0].rpartition(".")[2]
-
-
-def _device(record: RunRecord) -> str:
-    """As torch calls it; by the options where a point failed before its system was there."""
-    if record.system.get("device"):
-        return str(record.system["device"])
-    asked = record.config.get("device", {})
-    name = _module(asked)
-    return f"cuda:{asked.get('index', 0)}" if name == "cuda" else name
-
-
 def _hardware(machine: Mapping[str, Any], device: str) -> str:
     if device.startswith("cuda"):
         return str((machine.get("device") or {}).get("gpu") or UNKNOWN_GPU)
@@ -207,8 +192,6 @@ def _hardware(machine: Mapping[str, Any], device: str) -> str:
 
 
 def _batch(record: RunRecord) -> int:
-    """Utterances in a call: as timed, else as asked for; 0 where a point failed before its batch was known."""
-    if record.samples:
-        return len(record.samples[0].utterances)
-    asked = record.config.get("batch", {}).get("size")
-    return int(asked) if isinstance(asked, (int, float)) and math.isfinite(asked) else 0
+    """0 where a point failed before its batch was known."""
+    size = record.batch
+    return int(size) if isinstance(size, (int, float)) and math.isfinite(size) else 0

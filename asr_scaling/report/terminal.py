@@ -99,19 +99,15 @@ def _places(half: float, digits: int) -> int:
 
 def _identity(record: RunRecord) -> dict[str, str]:
     config = record.config
-    length = config.get("dataset", {}).get("length_s")
+    length, batch = record.length_s, record.batch
     return {
         "model": str(config.get("model", {}).get("name", record.name)),
         "weights": str(record.system.get("facts", {}).get("weights", _MISSING)),
         "device": str(record.system.get("device", _MISSING)),
-        "batch": str(len(record.samples[0].utterances) if record.samples else _asked_batch(record)),
+        "batch": _MISSING if batch is None else str(batch),
         "length": "natural" if length is None else f"{length:g} s",
         "dataset": str(record.dataset.get("name", _MISSING)),
     }
-
-
-def _asked_batch(record: RunRecord) -> str:
-    return str(record.config.get("batch", {}).get("size", _MISSING))
 
 
 def _status(record: RunRecord) -> str:

@@ -28,7 +28,7 @@ CHECKS: Mapping[str, Callable[[], Check]] = {
 
 def main(arguments: Sequence[str] | None = None, checks: Mapping[str, Callable[[], Check]] = CHECKS) -> int:
     """Run the checks, print the table, keep the certificate; the exit code."""
-    parser = Parser("python -m asr_scaling.selftest", description=__doc__)
+    parser = Parser("asr_scaling.selftest", __doc__ or "")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write the certificate there")
     try:
         chosen = parser.parse_args(arguments)

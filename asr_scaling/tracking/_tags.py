@@ -23,17 +23,17 @@ def common_tags(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
     """Tags of a point's run, and of the run of a round; ``parent``: the sweep's run."""
-    facts, length = record.system.get("facts", {}), record.config.get("dataset", {}).get("length_s")
+    facts, length = record.system.get("facts", {}), record.length_s
     found = {
         **common_tags(record.environment),
         "asr_scaling.kind": "point" if record.round is None else "round",
         "asr_scaling.status": record.status,
-        "model": str(_config(record, "model", "name")),
-        "engine": str(record.system.get("engine") or _module(record, "engine")),
-        "device": str(record.system.get("device") or _module(record, "device")),
+        "model": str(record.config.get("model", {}).get("name", "")),
+        "engine": record.engine,
+        "device": record.device,
         "weights": str(facts.get("weights", "")),
         "weights.source": str(facts.get("weights_source", "")),
-        "batch": str(len(record.samples[0].utterances) if record.samples else _config(record, "batch", "size")),
+        "batch": "" if record.batch is None else str(record.batch),
         "dataset": str(record.dataset.get("name", "")),
         "length": "natural" if length is None else f"{length:g} s",
         "dataset.synthetic": str(record.dataset.get("synthetic", "")),
@@ -55,18 +55,6 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _module(record: RunRecord, part: str) -> str:
-    """ "cuda" for asr_scaling.device.cuda.Cuda: what a point that failed before it was loaded was to use."""
-    return str(_config(record, part, "_target_")).rpartition(".")[0].rpartition(".")[2]
-
-
-def _config(record: RunRecord, *path: str) -> Any:
-    value: Any = record.config
-    for key in path:
-        value = value.get(key, {}) if isinstance(value, Mapping) else {}
-    return "" if isinstance(value, Mapping) else value
 
 
 def without_password(uri: str) -> str:

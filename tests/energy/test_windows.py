@@ -24,9 +24,21 @@ from metered import (
 
 from asr_scaling.errors import ConfigError
 from asr_scaling.job import run
-from asr_scaling.pipeline import Pipeline
+from asr_scaling.pipeline import Pipeline, Session
 from asr_scaling.profiler.energy import Energy
 from asr_scaling.stats import ratio_interval
+
+
+def watched(machine: Machine, calls: int) -> tuple[Energy, Session]:
+    """A session whose timed pass, so many calls of half a second, was watched."""
+    energy = Energy(find=counting())
+    watch = energy.watch(FakeDevice(machine))
+    session = make_session(work(machine), utterances([1.0]), watches={"energy": watch})
+    watch.begin()
+    for _ in range(calls):
+        session.transcribe(session.batches[0])
+        watch.after(session.batches[0])
+    return energy, session
 
 
 def test_joules_of_counters(machine: Machine):
@@ -97,26 +109,14 @@ class TestWindows:
     def test_of_the_timed_pass_are_enough(self, machine: Machine, modelled: Any):
         """Eleven calls of half a second: five windows, the last call is in none, and no call is added."""
         seen: list[str] = []
-        energy = Energy(find=counting())
-        watch = energy.watch(FakeDevice(machine))
-        session = make_session(work(machine), utterances([1.0]), watches={"energy": watch})
-        watch.begin()
-        for _ in range(11):
-            session.transcribe(session.batches[0])
-            watch.after(session.batches[0])
+        energy, session = watched(machine, calls=11)
         session.system.script = lambda batch, probe: seen.append("called")
         assert values(energy.measure(session))["windows"] == 5
         assert seen == []
 
     def test_missing_ones_are_made_up_without_what_happened_between(self, machine: Machine, modelled: Any):
         """Three timed calls are one window and a half; the half, and the pause after it, count nowhere."""
-        energy = Energy(find=counting())
-        watch = energy.watch(FakeDevice(machine))
-        session = make_session(work(machine), utterances([1.0]), watches={"energy": watch})
-        watch.begin()
-        for _ in range(3):
-            session.transcribe(session.batches[0])
-            watch.after(session.batches[0])
+        energy, session = watched(machine, calls=3)
         machine.sleep(100.0)
         found = energy.measure(session)
         assert values(found)["windows"] == 3

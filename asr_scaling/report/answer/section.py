@@ -13,6 +13,7 @@ from asr_scaling.report.cells import (
     MINUTE_S,
     batch_cell,
     figure,
+    inverse,
     memory_metric,
     missing,
     number,
@@ -26,7 +27,6 @@ from asr_scaling.report.document import Block, Bullets, Cell, Column, Command, R
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.points import Point
 from asr_scaling.report.reference_length import at, reference_length
-from asr_scaling.stats import Interval
 
 _HOUR_S = 3600.0
 _J_PER_WH = 3600.0
@@ -170,6 +170,4 @@ def _inverse(point: Point, factor: float) -> Cell:
     """``factor`` / RTFx, its interval turned round with it."""
     if not point.value(RTFX):
         return missing(why_missing(point, RTFX))
-    interval = point.intervals.get(RTFX)
-    turned = Interval(1 / interval.high, 1 / interval.low) if interval and interval.low > 0 else None
-    return number(1 / point.values[RTFX], turned, factor)
+    return number(1 / point.values[RTFX], inverse(point.intervals.get(RTFX)), factor)

@@ -9,6 +9,7 @@ from asr_scaling.fits import NoFit, Power, power_fit
 from asr_scaling.report.cells import (
     at_length,
     count,
+    inverse,
     length_cell,
     missing,
     number,
@@ -49,8 +50,7 @@ class Cost:
         """Where the cost lies with 95 %."""
         if self is JOULES:
             return point.intervals.get("energy/per_audio_second_j")
-        speed = point.intervals.get("throughput/rtfx")
-        return Interval(1 / speed.high, 1 / speed.low) if speed and speed.low > 0 else None
+        return inverse(point.intervals.get("throughput/rtfx"))
 
 
 @dataclass(frozen=True)
