@@ -13,6 +13,11 @@ from asr_scaling.noise import Counters, MachineWatch
 from asr_scaling.profiler import energy
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()

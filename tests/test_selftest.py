@@ -164,9 +164,9 @@ class TestNoise:
         assert found.values["low"] > 0
         assert clock.noise(times(0.001, bias=1.2)).status == "fail"
 
-    def test_the_real_product_takes_milliseconds(self) -> None:
+    def test_the_real_product_takes_a_time_that_the_clock_resolves(self) -> None:
         found = clock.noise(pairs=4)
-        assert 0.001 < found.values["call_s"] < 2
+        assert 1e-5 < found.values["call_s"] < 2
 
     def test_two_pairs_are_too_few(self) -> None:
         with pytest.raises(ConfigError, match="at least three pairs; got 2"):

@@ -57,6 +57,19 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
+_LEFT_OUT = ("model.architecture.", "model.features.")
+_FIRST = ("model.name", "batch.size", "dataset.length_s", "engine._target_", "device._target_")
+
+
+def params(config: Mapping[str, Any]) -> dict[str, str]:
+    """The options as MLflow's views compare them: first those that sweeps vary most.
+
+    A model's sizes are left out: they follow from its name, ``record.json`` has them, and as axes they hide the rest.
+    """
+    options = {key: str(value)[:LONGEST_TAG] for key, value in flat(config) if not key.startswith(_LEFT_OUT)}
+    return {key: options[key] for key in _FIRST if key in options} | options
+
+
 def without_password(uri: str) -> str:
     """The address without user and password."""
     scheme, separator, rest = uri.partition("://")

@@ -19,7 +19,7 @@ from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
 from asr_scaling.record import RECORD_FILE, RunRecord
 from asr_scaling.tracking import STORE
 from asr_scaling.tracking._sqlite import database, make_whole
-from asr_scaling.tracking._tags import LONGEST_TAG, common_tags, flat, tags, without_password
+from asr_scaling.tracking._tags import common_tags, params, tags, without_password
 
 _TIMEOUT_S = 5
 _STATUS = {"ok": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "out_of_memory": "FAILED"}
@@ -126,12 +126,12 @@ class Mlflow:
         from mlflow.entities import DatasetInput, InputTag, Metric, Param
 
         now = round(record.ended_at * 1000)
-        params = [Param(key, str(value)[:LONGEST_TAG]) for key, value in flat(record.config)]
+        options = [Param(key, value) for key, value in params(record.config).items()]
         ends = {f"{key}.{end}": value for key, i in record.intervals.items() for end, value in asdict(i).items()}
         metrics = [Metric(name, value, now, 0) for name, value in (record.values | ends).items()]
-        client.log_batch(run_id, metrics=metrics, params=params[:_MOST_PARAMS])
-        for start in range(_MOST_PARAMS, len(params), _MOST_PARAMS):
-            client.log_batch(run_id, params=params[start : start + _MOST_PARAMS])
+        client.log_batch(run_id, metrics=metrics, params=options[:_MOST_PARAMS])
+        for start in range(_MOST_PARAMS, len(options), _MOST_PARAMS):
+            client.log_batch(run_id, params=options[start : start + _MOST_PARAMS])
         info = record.dataset
         if info:
             dataset = MlflowDataset(
