@@ -17,11 +17,14 @@ _LARGEST = 64.0
 
 
 def neighbours(jobs: Sequence[list[str]]) -> list[list[str]]:
-    """``jobs``, each a list of overrides, with those of one system side by side; otherwise in their order."""
+    """``jobs``, each a list of overrides, with those of one system side by side, lighter ones first.
+
+    What a heavy point leaves in the heap of the process would count as memory of a lighter one after it.
+    """
     groups: dict[tuple[str, ...], list[list[str]]] = {}
     for job in jobs:
         groups.setdefault(tuple(o for o in job if _group(o) not in _WORKLOAD), []).append(job)
-    return [job for group in groups.values() for job in group]
+    return [job for group in groups.values() for job in sorted(group, key=weight)]
 
 
 def labels(jobs: Sequence[Sequence[str]]) -> tuple[str, ...]:

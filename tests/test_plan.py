@@ -13,8 +13,8 @@ from asr_scaling.plan import labels, neighbours, seconds_left, weight
 NAMES = st.sampled_from(["model=a", "model=b", "engine.dtype=x", "batch.size=1", "batch.size=2", "dataset.length_s=5"])
 
 
-def test_points_of_one_system_are_side_by_side_in_the_order_they_came():
-    jobs = [[f"batch.size={size}", f"model={model}"] for size in (1, 8) for model in ("tiny", "base")]
+def test_points_of_one_system_are_side_by_side_lighter_ones_first():
+    jobs = [[f"batch.size={size}", f"model={model}"] for size in (8, 1) for model in ("tiny", "base")]
     assert neighbours(jobs) == [
         ["batch.size=1", "model=tiny"],
         ["batch.size=8", "model=tiny"],
@@ -25,7 +25,7 @@ def test_points_of_one_system_are_side_by_side_in_the_order_they_came():
 
 def test_what_leaves_the_system_as_it_is_does_not_part_points():
     jobs = [["model=a", "batch=max"], ["model=b"], ["model=a", "dataset=demo", "+pipeline.x=1", "profiler=[latency]"]]
-    assert neighbours(jobs) == [jobs[0], jobs[2], jobs[1]]
+    assert neighbours(jobs) == [jobs[2], jobs[0], jobs[1]]
 
 
 def test_the_engines_options_are_the_systems():
