@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import platformdirs
+
+MANIFEST = "asr_scaling.json"
+"""File of a sealed folder that says what is in it."""
 
 
 def cache_dir(kind: str) -> Path:
@@ -39,6 +44,31 @@ def new_folder(target: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def seal(folder: Path, about: Mapping[str, Any]) -> None:
+    """Write the manifest of ``folder``: what it is ``about``, and size and SHA-256 of every file in it."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    files = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+        for path in found
+    }
+    text = json.dumps({**about, "files": files}, indent=2) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def sealed(folder: Path, *needed: str) -> dict[str, Any] | None:
+    """The manifest of ``folder``; None unless every file that it lists, the ``needed`` ones among them, is as it was
+    when it was sealed."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        files = {folder / name: entry for name, entry in manifest["files"].items()}
+        sizes = all(path.stat().st_size == entry["bytes"] for path, entry in files.items())
+        whole = set(needed) <= manifest["files"].keys() and sizes
+        same = whole and all(file_sha256(path) == entry["sha256"] for path, entry in files.items())
+        return dict(manifest) if same else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def file_sha256(path: Path) -> str:

@@ -79,9 +79,12 @@ def main() -> None:
 
 def _sentence(error: BaseException) -> str:
     """What Hydra objects to, in one sentence that says how to mend it."""
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-        near, known = _near(choice, error.options), _either(error.options)
+    missing = error.missing_cfg_file if isinstance(error, MissingConfigException) else None
+    loaded = missing or (match[1] if (match := re.search(r"Could not load '([^']+)'", str(error))) else "")
+    group, _, choice = loaded.rpartition("/")
+    options = getattr(error, "options", None) or [path.stem for path in (conf_dir() / group).glob("*.yaml")]
+    if group and options:
+        near, known = _near(choice, options), _either(options)
         return f"There is no {group or 'config'} '{choice}'{near}; choose {known}."
     if match := re.match(r"Could not override '([^']+)'", str(error)):
         return f"There is no option '{match[1]}'; list the options with  python -m asr_scaling --cfg job."

@@ -14,7 +14,7 @@ from typing import Any
 from asr_scaling.environment import environment
 from asr_scaling.model.packages import CARRIERS
 
-_SHAPING = ("model", "engine", "device", "dataset", "batch", "profiler", "pipeline")
+_SHAPING = ("model", "engine", "optimisation", "device", "dataset", "batch", "profiler", "pipeline")
 _WORDS_ONLY = ("licence", "published")
 """Keys of a model that only people read."""
 _VARIABLES = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH", "ATEN_", "CUDA_", "NVIDIA_", "LD_PRELOAD")

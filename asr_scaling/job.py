@@ -12,6 +12,7 @@ from typing import Any
 
 from asr_scaling import caution
 from asr_scaling.caution import Caution
+from asr_scaling.composition import Composition, Optimisation, compose
 from asr_scaling.draft import Draft
 from asr_scaling.environment import certified
 from asr_scaling.errors import AsrScalingError, DataError, OutOfMemoryError, PointInterruptedError, TrackingError
@@ -45,7 +46,8 @@ class Job:
     ``profiler``: name → measurement. ``folder``: where ``record.json`` and artifacts go, None to keep only the record
     that ``run`` returns. ``config``: the options as the user wrote them, stored in the record.
     ``certificate``: what the self-test said of this machine, stored in the record too. ``identity``: hash of all that
-    shapes the point (identity.py), by which a sweep that was cut knows it again.
+    shapes the point (identity.py), by which a sweep that was cut knows it again. ``optimisation``: name → what to apply
+    before anything is loaded; ``optimised``: those that are applied already.
     """
 
     model: ModelSpec
@@ -54,6 +56,7 @@ class Job:
     dataset: Dataset
     batch: Batching | Fitting
     profiler: Mapping[str, Measurement]
+    optimisation: Mapping[str, Optimisation] = field(default_factory=dict)
     pipeline: Pipeline = field(default_factory=Pipeline)
     tracking: Sink | None = None
     folder: Path | None = None
@@ -61,6 +64,15 @@ class Job:
     name: str = ""
     certificate: Mapping[str, Any] | None = None
     identity: str = ""
+    optimised: tuple[str, ...] = ()
+
+    def composed(self) -> Job:
+        """The job with its optimisations applied; ConfigError where they make no sense together or here."""
+        if not self.optimisation:
+            return self
+        parts = compose(Composition(self.model, self.engine, self.device, self.batch), self.optimisation)
+        changed = {name: getattr(parts, name) for name in ("model", "engine", "device", "batch")}
+        return replace(self, **changed, optimisation={}, optimised=(*self.optimised, *self.optimisation))
 
 
 def run(job: Job, progress: Progress | None = None, parent: str | None = None, shelf: Shelf | None = None) -> RunRecord:
@@ -101,6 +113,7 @@ def _attempt(
 
 
 def _measure(job: Job, draft: Draft, folder: Path, progress: Progress, shelf: Shelf | None) -> None:
+    job = job.composed()
     job.engine.check(job.model)
     draft.environment["device"] = dict(job.device.setup())
     draft.lap("device")
@@ -182,6 +195,7 @@ def _system(job: Job, system: System) -> dict[str, Any]:
         "model": asdict(job.model),
         "engine": type(job.engine).__module__.rpartition(".")[2],
         "device": job.device.torch_name,
+        "optimisations": list(job.optimised),
         "facts": {**asdict(system.facts), "notes": list(system.facts.notes)},
     }
 

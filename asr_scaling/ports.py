@@ -1,9 +1,9 @@
-"""The seams of the framework on one page: what can be replaced, and what each part may expect of the others."""
+"""The seams of the framework on one page: what can be replaced, what each may expect of the others (composition.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -75,13 +75,15 @@ class Transcription:
 
     ``tokens``: generated tokens that carry the text (no prompt, padding or end of text).
     ``audio_s``: seconds of audio really processed: less than the utterance's duration means truncated.
-    ``steps``: decoding steps of the whole batch, 0 for models that don't decode step by step.
+    ``steps``: decoding steps of the whole batch, 0 for models that don't decode step by step. ``again``: utterances
+    that were decoded a second time, because the first looked like a loop.
     """
 
     texts: tuple[str, ...]
     tokens: tuple[int, ...]
     audio_s: tuple[float, ...]
     steps: int = 0
+    again: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class SystemFacts:
     """What was really loaded: provenance of the weights, sizes, and whether texts mean anything.
 
     ``load_s``: seconds from weights on disk to a model on the device; imports, downloads and conversions are outside.
-    ``compile_s``: seconds spent compiling so far, None for a system that compiles nothing.
+    ``compile_s``: spent compiling so far, None where nothing is compiled. ``unobservable``: metric → why it can't be.
     """
 
     weights: str
@@ -101,6 +103,7 @@ class SystemFacts:
     compile_s: float | None = None
     notes: tuple[str, ...] = ()
     details: Mapping[str, Any] | None = None
+    unobservable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def random(self) -> bool:
@@ -109,9 +112,8 @@ class SystemFacts:
 
 
 class System(Protocol):
-    """A model loaded by an engine onto a device: the system under test.
-
-    ``modules``: role ("encoder", "decoder", "model") → torch module, empty where the engine has none to show.
+    """A model loaded by an engine onto a device: the system under test. ``modules``: role ("encoder", "decoder",
+    "model") → torch module, empty where the engine has none to show.
     """
 
     @property
@@ -174,10 +176,8 @@ class Fitting(Protocol):
 
 
 class Measurement(Protocol):
-    """One kind of figure.
-
-    ``phase``: "timed" reads what the timed pass left, with at most a few calls more of the same kind; "disturbing" runs
-    passes of its own after that; "final" runs last and may transcribe whatever nobody transcribed yet.
+    """One kind of figure. ``phase``: "timed" reads what the timed pass left, with at most a few calls more of the same
+    kind; "disturbing" runs passes of its own after that; "final" may transcribe whatever nobody transcribed yet.
     """
 
     @property

@@ -28,7 +28,7 @@ class Sample:
 
     ``stages`` add up to ``total_s``; what no stage claims is in stage "other".
     ``step_s``: the decoding steps after the first, of every window; empty for models without steps.
-    ``tokens``: decoded tokens per utterance.
+    ``tokens``: decoded tokens per utterance. ``again``: utterances decoded a second time, the first being a loop.
     """
 
     utterances: tuple[str, ...]
@@ -40,6 +40,7 @@ class Sample:
     step_s: tuple[float, ...] = ()
     tokens: tuple[int, ...] = ()
     started_at: float = 0.0
+    again: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,11 @@ class RunRecord:
     def engine(self) -> str:
         """Its name; by the options where a point failed before its system was there."""
         return str(self.system.get("engine") or _module(self.config.get("engine", {})))
+
+    @property
+    def optimisations(self) -> tuple[str, ...]:
+        """Names of what was applied to the engine, the network, the device or the batches."""
+        return tuple(self.system.get("optimisations") or self.config.get("optimisation") or ())
 
     @property
     def device(self) -> str:

@@ -31,7 +31,7 @@ from asr_scaling.records.sweep_file import SweepFile
 from asr_scaling.rounds import Rounds, measurements, weights
 from asr_scaling.running import State, measured_before
 
-_PARTS = ("model", "engine", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
+_PARTS = ("model", "engine", "optimisation", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
 
 
 def build(node: dict[str, Any]) -> Any:
@@ -151,7 +151,8 @@ def point(config: DictConfig) -> None:
         display.begin(name if number is None else f"{name} · round {number}")
     try:
         job = replace(build_job(plain), folder=folder, config=plain, name=name, certificate=State.certificate)
-        job = replace(job, profiler=measurements(job.profiler, number), identity=identity(plain, job.device.setup()))
+        found = job.composed().device.setup()
+        job = replace(job, profiler=measurements(job.profiler, number), identity=identity(plain, found))
     except AsrScalingError as error:
         record = keep(unbuilt(name, str(error), plain, State.certificate), folder, State.sink, State.parent)
     else:
@@ -187,7 +188,8 @@ def _name(config: DictConfig, hydra: Any) -> str:
     choices = hydra.runtime.choices
     length = config.dataset.get("length_s")
     parts = [config.model.name, choices.engine, choices.device, f"b{config.batch.get('size', choices.batch)}"]
-    return " ".join([*parts, f"{length:g}s"] if isinstance(length, (int, float)) else parts)
+    parts += [f"{length:g}s"] if isinstance(length, (int, float)) else []
+    return " ".join([*parts, *([" + ".join(config.optimisation)] if config.get("optimisation") else [])])
 
 
 def _jobs(config: DictConfig) -> list[list[str]]:

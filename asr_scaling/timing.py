@@ -48,6 +48,7 @@ class TimingProbe:
             step_s=tuple(steps),
             tokens=done.tokens,
             started_at=self._started_at,
+            again=done.again,
         )
 
 

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.cache import cache_dir, file_sha256, new_folder
+from asr_scaling.cache import cache_dir, new_folder, seal, sealed
 from asr_scaling.errors import WeightsError
 from asr_scaling.model.build import configuration, plain
 from asr_scaling.model.ctranslate2 import Array, read_variables, whisper_arrays
@@ -24,7 +24,6 @@ from asr_scaling.model.spec import ModelSpec
 CONVERSION = 1
 """Raise it when a converted folder changes, so that older ones in a cache are left alone."""
 EXTRA = "asr-scaling[offline]"
-MANIFEST = "asr_scaling.json"
 _WEIGHTS, _END = "model.safetensors", "<|endoftext|>"
 
 
@@ -90,10 +89,10 @@ def package_weights(hub_id: str, spec: ModelSpec) -> tuple[Path, str] | None:
         return None
     try:
         folder = cache_dir("weights") / _key(carried.source, spec)
-        if not intact(folder):
+        if sealed(folder, _WEIGHTS) is None:
             with new_folder(folder) as scratch:
                 _convert(carried, spec, scratch)
-                if not intact(folder):  # looked at again: another process may have mended it meanwhile
+                if sealed(folder, _WEIGHTS) is None:  # looked at again: another process may have mended it meanwhile
                     shutil.rmtree(folder, ignore_errors=True)
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
@@ -101,21 +100,6 @@ def package_weights(hub_id: str, spec: ModelSpec) -> tuple[Path, str] | None:
             f"install '{EXTRA}' again, or point ASR_SCALING_CACHE at a folder that can be written."
         ) from error
     return folder, carried.source
-
-
-def intact(folder: Path) -> bool:
-    """Whether every file that the manifest of ``folder`` lists has the size and the SHA-256 it had when written."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        files = {folder / name: entry for name, entry in manifest["files"].items()}
-        sizes = all(path.stat().st_size == entry["bytes"] for path, entry in files.items())
-        return (
-            _WEIGHTS in manifest["files"]
-            and sizes
-            and all(file_sha256(path) == entry["sha256"] for path, entry in files.items())
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 def _key(source: str, spec: ModelSpec) -> str:
@@ -141,10 +125,7 @@ def _convert(carried: Carried, spec: ModelSpec, folder: Path) -> None:
     _write(folder / "generation_config.json", generation)
     _write(folder / "preprocessor_config.json", features | {"processor_class": "WhisperProcessor"})
     _write(folder / "tokenizer_config.json", tokenizer_config(json.loads(tokenizer)))
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in sorted(folder.iterdir())
-    }
-    _write(folder / MANIFEST, {"conversion": CONVERSION, "source": carried.source, "files": files})
+    seal(folder, {"conversion": CONVERSION, "source": carried.source})
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

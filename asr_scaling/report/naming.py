@@ -59,6 +59,8 @@ class _Usual:
         parts = [point.model]
         if self.engines > 1 and point.engine:
             parts.append(point.engine)
+        if point.optimisations:
+            parts.append(" + ".join(point.optimisations))
         if point.dataset not in ("", self.dataset):
             parts.append(f"dataset={point.dataset}")
         for member in _members(point):

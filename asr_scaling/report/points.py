@@ -43,6 +43,7 @@ class Point:
     weights: str
     engine: str
     options: Mapping[str, str]
+    optimisations: tuple[str, ...]
     device: str
     hardware: str
     host: str
@@ -147,6 +148,7 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         weights=str(facts.get("weights", "unknown")),
         engine=record.engine,
         options=_options(config),
+        optimisations=record.optimisations,
         device=record.device,
         hardware=_hardware(record.environment, record.device),
         host=str(record.environment.get("host", "")),

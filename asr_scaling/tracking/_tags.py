@@ -30,6 +30,7 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
         "asr_scaling.status": record.status,
         "model": str(record.config.get("model", {}).get("name", "")),
         "engine": record.engine,
+        "optimisation": " + ".join(record.optimisations),
         "device": record.device,
         "weights": str(facts.get("weights", "")),
         "weights.source": str(facts.get("weights_source", "")),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from asr_scaling.cache import sealed
 from asr_scaling.errors import WeightsError
 from asr_scaling.model import packages
 from asr_scaling.model.spec import ModelSpec
@@ -47,9 +48,9 @@ def test_a_package_is_converted_once_and_loads_offline(spec, package, toy, monke
 def test_a_damaged_cache_entry_is_rebuilt(spec, package, name, damage):
     folder = resolve(spec()).folder
     damage(folder / name)
-    assert not packages.intact(folder)
+    assert sealed(folder, "model.safetensors") is None
     assert resolve(spec()).folder == folder
-    assert packages.intact(folder)
+    assert sealed(folder, "model.safetensors") is not None
 
 
 def test_one_wrong_bit_in_the_cache_is_noticed(spec, package):
@@ -57,7 +58,7 @@ def test_one_wrong_bit_in_the_cache_is_noticed(spec, package):
     data = bytearray((folder / "model.safetensors").read_bytes())
     data[-1] ^= 1
     (folder / "model.safetensors").write_bytes(data)
-    assert not packages.intact(folder)
+    assert sealed(folder, "model.safetensors") is None
 
 
 def test_another_version_of_a_package_is_another_entry(spec, package):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from asr_scaling.compare.verdict import LATENCY, RTFX, WER
-from asr_scaling.report.answer.rules import LOWEST_WER, NEEDED, SHOWN, TAIL, Rule, barred, figures
+from asr_scaling.report.answer.rules import LOWEST_WER, NEEDED, P95, SHOWN, TAIL, Rule, barred, figures
 from asr_scaling.report.answer.versus import Duel, differs, label, sentence, tie, too_few, verdict
 from asr_scaling.report.cells import at_length
 from asr_scaling.report.points import Point, length_order
@@ -36,7 +36,7 @@ def judged(rule: Rule, duel: Duel) -> str:
 def provisional(rule: Rule, winner: Point, duel: Duel | None) -> str:
     """Why the recommendation needs confirming; empty where it needs none."""
     reasons = [] if duel is None else _unsure(rule, duel)
-    if rule.live and TAIL not in winner.values:
+    if rule.tail and TAIL not in winner.values:
         reasons.append(
             f"{winner.calls} calls can't bound the 95th percentile ({NEEDED} can), so the slowest of them stands for it"
         )
@@ -119,12 +119,14 @@ def _nothing_measured(length_s: float | None, everything: Sequence[Point]) -> tu
 
 
 def _reaching(rule: Rule, winner: Point) -> list[str]:
-    """Whether the interval of p95 leaves the budget although its value is within."""
-    interval = winner.intervals.get(TAIL)
-    bound = next((limit.bound for limit in rule.limits if limit.name == "p95"), None)
-    if interval is None or bound is None or interval.high <= bound:
-        return []
-    return ["The interval of its p95 reaches beyond the budget."]
+    """Whether the interval of p95 or WER leaves the budget although its value is within."""
+    metrics = {P95: TAIL, "WER": WER}
+    known = [(limit, winner.intervals.get(metrics[limit.name])) for limit in rule.limits if limit.name in metrics]
+    return [
+        f"The interval of its {limit.name} reaches beyond the budget."
+        for limit, interval in known
+        if interval is not None and interval.high > limit.bound
+    ]
 
 
 def _lead(rule: Rule, duel: Duel) -> list[str]:

@@ -23,7 +23,7 @@ from asr_scaling.stats import samples_needed
 
 _TRAILING = re.compile(r"\.0+(?=\D|$)|(?<=\.\d)0+(?=\D|$)|(?<=\.\d\d)0+(?=\D|$)")
 """Zeros that say nothing in a bound that someone chose."""
-TAIL = "latency/p95_s"
+P95, TAIL = "p95", "latency/p95_s"
 NEEDED = samples_needed(95)
 """Fewest calls that bound the 95th percentile."""
 
@@ -91,6 +91,11 @@ class Rule:
         batches = "batch 1 (a live request waits for nobody)" if self.live else "any batch"
         said = f"{asked}{batches}: {self.wanted}."
         return said[0].upper() + said[1:] if not self.live else said
+
+    @property
+    def tail(self) -> bool:
+        """Whether it bounds the 95th percentile, which takes many calls to know."""
+        return any(limit.name == P95 for limit in self.limits)
 
     def order(self, point: Point) -> tuple[float, float]:
         """What points are sorted by, best first."""
@@ -184,7 +189,7 @@ def figures(point: Point, shown: tuple[str, ...]) -> str:
 
 def tail_limit(bound: float) -> Limit:
     """On the 95th percentile of a call."""
-    return Limit("p95", _tail_s, bound, duration, _tail_words)
+    return Limit(P95, _tail_s, bound, duration, _tail_words)
 
 
 def rtfx_limit(bound: float) -> Limit:

@@ -70,7 +70,7 @@ def recommend(points: Sequence[Point], budgets: Budgets) -> tuple[Recommendation
     """
     length_s = reference_length(points) if budgets.length_s is None else budgets.length_s
     found = at(points, length_s)
-    return tuple(_recommend(rule, found, length_s, points) for rule in _scenarios(found, budgets))
+    return tuple(choose(rule, found, length_s, points) for rule in _scenarios(found, budgets))
 
 
 def _scenarios(points: Sequence[Point], budgets: Budgets) -> tuple[Rule, ...]:
@@ -93,9 +93,8 @@ def _scenarios(points: Sequence[Point], budgets: Budgets) -> tuple[Rule, ...]:
     )
 
 
-def _recommend(
-    rule: Rule, points: Sequence[Point], length_s: float | None, everything: Sequence[Point]
-) -> Recommendation:
+def choose(rule: Rule, points: Sequence[Point], length_s: float | None, everything: Sequence[Point]) -> Recommendation:
+    """By ``rule``, among ``points`` of one length that are ok; ``everything``: what there is of other lengths too."""
     pool = [point for point in points if not rule.live or point.batch == 1]
     fitting = [point for point in pool if rule.shortfall(point) == 0]
     ranked = sorted((p for p in fitting if not barred(p) and math.isfinite(rule.order(p)[0])), key=rule.order)
@@ -157,7 +156,7 @@ def _front(rule: Rule, ranked: Sequence[Point]) -> list[Point]:
 
 def _confirm(rule: Rule, winner: Point) -> str:
     """More calls where p95 was withheld: ended by their number, with time for the slowest."""
-    if not rule.live or TAIL in winner.values:
+    if not rule.tail or TAIL in winner.values:
         return command(winner)
     seconds = math.ceil(NEEDED * (winner.slowest_s or 1.0))
     return command(winner, min_iterations=NEEDED, precision=None, max_seconds=seconds)

@@ -1,0 +1,77 @@
+"""Whisper's encoder run on the audio that is there instead of 30 s, with a guard against what that may break.
+
+Whisper was trained on windows of 30 s, silence included. A shorter window costs less, attention in proportion to its
+square; one that ends too soon after the speech makes the decoder repeat itself, so whatever looks like a loop is
+decoded again with the whole window, and counted.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from asr_scaling.errors import ConfigError
+from asr_scaling.ports import Transcription
+from asr_scaling.workload import AudioBatch
+
+STEP_S = 0.5
+"""Windows are whole multiples of it, so that their shapes repeat."""
+TOKENS_PER_S, TOKENS_AT_LEAST = 8.0, 12
+"""More tokens than fast speech has (Moonshine's card bounds at 6.5 a second) are taken for a loop."""
+COMPRESSION = 2.4
+"""Text that zlib makes so many times smaller repeats itself (the threshold of openai/whisper, transcribe.py)."""
+
+Attempt = Callable[[AudioBatch, float | None, int | None], Transcription]
+"""``(batch, window in seconds, most tokens) → transcription``; None and None: the whole window, the model's bound."""
+
+
+def check_margin(margin_s: float | None) -> None:
+    """ConfigError unless a margin in seconds, or None for the whole window, makes sense."""
+    if margin_s is not None and not 0 <= margin_s < 30:
+        raise ConfigError(f"engine.window_margin_s must be from 0 to 30, or null for whole windows; got {margin_s}.")
+
+
+def window_s(batch: AudioBatch, margin_s: float, whole_s: float) -> float | None:
+    """Seconds that the encoder has to see: the longest utterance and ``margin_s``; None where that is no less."""
+    longest = max(utterance.duration_s for utterance in batch.utterances)
+    needed = math.ceil((longest + margin_s) / STEP_S - 1e-9) * STEP_S
+    return needed if needed < whole_s else None
+
+
+def most_tokens(seconds: float) -> int:
+    """Tokens beyond which the decoding of ``seconds`` of speech is a loop."""
+    return TOKENS_AT_LEAST + math.ceil(TOKENS_PER_S * seconds)
+
+
+def looped(text: str, tokens: int, seconds: float) -> bool:
+    """Whether a hypothesis of ``tokens`` tokens for ``seconds`` of speech looks like an endless repetition."""
+    raw = text.encode()
+    return tokens >= most_tokens(seconds) or len(raw) / len(zlib.compress(raw)) > COMPRESSION
+
+
+def windowed(
+    batch: AudioBatch, margin_s: float | None, whole_s: float, attempt: Attempt, guarded: bool = True
+) -> Transcription:
+    """``attempt`` with a window that fits ``batch``, and the utterances that looped once more with the whole one.
+
+    ``guarded``: False for random weights, whose texts mean nothing.
+    """
+    short = None if margin_s is None else window_s(batch, margin_s, whole_s)
+    if short is None:
+        return attempt(batch, None, None)
+    if not guarded:
+        return attempt(batch, short, None)
+    first = attempt(batch, short, most_tokens(max(u.duration_s for u in batch.utterances)))
+    rows = zip(batch.utterances, first.texts, first.tokens, strict=True)
+    suspect = [i for i, (utterance, text, n) in enumerate(rows) if looped(text, n, utterance.duration_s)]
+    if not suspect:
+        return first
+    second = attempt(AudioBatch(tuple(batch.utterances[i] for i in suspect)), None, None)
+    texts, tokens = list(first.texts), list(first.tokens)
+    for i, text, n in zip(suspect, second.texts, second.tokens, strict=True):
+        texts[i], tokens[i] = text, n
+    return replace(
+        first, texts=tuple(texts), tokens=tuple(tokens), steps=first.steps + second.steps, again=len(suspect)
+    )

@@ -1,0 +1,74 @@
+"""Weights in the format of another engine: converted once, checked against transformers, kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from asr_scaling.cache import cache_dir, new_folder, seal, sealed
+from asr_scaling.errors import AsrScalingError, EngineError
+from asr_scaling.model import build
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.weights import Weights, resolve
+
+Make = Callable[[Path, Path], Mapping[str, Any]]
+"""``(folder in the hub's layout, empty folder to fill) → facts about the conversion``, its check against transformers
+among them; EngineError where the check fails. Random weights come without a tokenizer."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """``folder``: what ``make`` wrote. ``weights``: where they are from. ``facts``: what ``make`` said of them."""
+
+    folder: Path
+    weights: Weights
+    facts: Mapping[str, Any]
+
+
+def converted(spec: ModelSpec, kind: str, make: Make, seed: int = 42, **options: Any) -> Converted:
+    """The weights of ``spec`` in the format ``kind`` ("ctranslate2"), made by ``make`` unless the cache has them.
+
+    ``options``: whatever else shapes the result, the version of the converter among it. ``seed``: of random weights.
+    WeightsError as ``resolve`` raises it; EngineError when they can't be converted.
+    """
+    weights = resolve(spec)
+    told = [kind, options, build.plain(spec.architecture), build.plain(spec.features), spec.multilingual]
+    told.append(seed if weights.folder is None else _files(weights.folder))
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    folder = cache_dir("converted") / f"{spec.name}-{kind}-{digest[:16]}"
+    manifest = sealed(folder)
+    if manifest is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            with TemporaryDirectory(dir=folder.parent, prefix=f".{spec.name}-") as scratch, new_folder(folder) as new:
+                facts = make(weights.folder or _random(spec, seed, Path(scratch)), new)
+                seal(new, {"kind": kind, "source": weights.source, **facts})
+        except AsrScalingError:
+            raise
+        except Exception as error:  # a converter is a library of its own, with errors of its own
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise EngineError(f"The weights of '{spec.name}' can't be converted for {kind} ({reason}).") from error
+        manifest = sealed(folder)
+    if manifest is None:
+        raise EngineError(f"The converted weights in {folder} can't be read: set ASR_SCALING_CACHE to another folder.")
+    return Converted(folder, weights, {k: v for k, v in manifest.items() if k not in ("files", "kind", "source")})
+
+
+def _files(folder: Path) -> list[tuple[str, int, int]]:
+    """What the folder holds, by name, size in bytes and time of change."""
+    found = ((path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file())
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
+
+
+def _random(spec: ModelSpec, seed: int, folder: Path) -> Path:
+    """Random weights and feature extractor of ``spec``, written in the hub's layout."""
+    network: Any = build.random_model(spec, seed)
+    network.save_pretrained(folder)
+    build.feature_extractor(spec).save_pretrained(folder)
+    return folder

@@ -1,0 +1,23 @@
+"""Batches of utterances of like length, so that less padding is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from asr_scaling.batch.bucketed import Bucketed
+from asr_scaling.batch.fixed import Fixed
+from asr_scaling.composition import Composition
+
+
+@dataclass(frozen=True)
+class Bucketing:
+    """What ``batch=bucketed`` does, as an optimisation that composes."""
+
+    def apply(self, composition: Composition) -> Composition:
+        """For batches of a fixed size above 1."""
+        batch = composition.batch
+        if not isinstance(batch, Fixed):
+            composition.refuse("sorts the batches of batch=fixed: leave the other batching out")
+        if batch.size == 1:
+            composition.refuse("sorts batches, and batch=1 has nothing to sort: raise batch")
+        return replace(composition, batch=Bucketed(batch.size))

@@ -1,0 +1,23 @@
+"""Whisper's encoder on the audio that is there, instead of 30 s of mostly silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asr_scaling.composition import Composition
+
+
+@dataclass(frozen=True)
+class DynamicWindow:
+    """``margin_s``: seconds that the encoder sees beyond the longest utterance of a batch.
+
+    Too few, and Whisper falls into loops; those are noticed and decoded again (engine/_window.py).
+    """
+
+    margin_s: float = 2.0
+
+    def apply(self, composition: Composition) -> Composition:
+        """For models with a window, in engines that can shorten it."""
+        if composition.model.window_s is None:
+            composition.refuse(f"shortens a window, and '{composition.model.name}' has none")
+        return composition.set("engine", window_margin_s=self.margin_s)
