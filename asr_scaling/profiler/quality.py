@@ -35,7 +35,7 @@ class Quality:
             return Findings(unavailable=dict.fromkeys(_METRICS, "the weights are random, so the texts mean nothing"))
         self._finish(session)
         pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in session.workload.utterances]
-        normalise, label = _normaliser(self.normaliser)
+        normalise, label = normaliser(self.normaliser)
         return score(pairs, normalise, {"quality/normaliser": label})
 
     def _finish(self, session: Session) -> None:
@@ -89,8 +89,8 @@ def score(pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str]
     return Findings(tuple(metrics), transcripts=tuple(rows), tags=tags)
 
 
-def _normaliser(name: str) -> tuple[Callable[[str], str], str]:
-    """The function, and the label with its version."""
+def normaliser(name: str) -> tuple[Callable[[str], str], str]:
+    """The function of a name in ``NORMALISERS``, and the label with its version."""
     if name == "none":
         return str.strip, "none"
     from whisper_normalizer.english import EnglishTextNormalizer

@@ -10,9 +10,9 @@ from typing import Any
 
 from asr_scaling.report.points import UNKNOWN_GPU, Point
 
-_GROUPS = ("engine", "device", "dataset", "model")
+_GROUPS = ("engine", "device", "dataset", "model", "optimisation")
 _Member = tuple[str, str]
-"""A group of options, and the engine, device, dataset or model whose they are."""
+"""A group of options, and the engine, device, dataset, model or optimisations whose they are."""
 
 
 def named(points: Iterable[Point]) -> list[Point]:
@@ -74,7 +74,8 @@ class _Usual:
 
 
 def _members(point: Point) -> list[_Member]:
-    return list(zip(_GROUPS, (point.engine, point.device, point.dataset, point.model), strict=True))
+    named = (point.engine, point.device, point.dataset, point.model, " + ".join(point.optimisations))
+    return list(zip(_GROUPS, named, strict=True))
 
 
 def _most(group: str, points: Sequence[Point]) -> dict[str, str | None]:

@@ -179,6 +179,7 @@ def _options(config: Mapping[str, Any]) -> dict[str, str]:
     groups = [(f"{group}.", config.get(group, {})) for group in ("device", "dataset")]
     model = config.get("model", {})
     groups.append(("model.", {key: model[key] for key in _OF_A_MODEL if key in model}))
+    groups += [(f"optimisation.{name}.", chosen) for name, chosen in (config.get("optimisation") or {}).items()]
     return {
         f"{prefix}{key}": "null" if value is None else str(value)
         for prefix, options in [("", config.get("engine", {})), *groups]

@@ -85,9 +85,9 @@ def test_what_bounds_a_stage_follows_from_its_two_shares(mfu: float | None, memb
         (
             0.63,
             0.03,
-            "at 63 % of peak FLOP/s, only fewer or cheaper operations help (lower precision, a smaller model)",
+            "at 63 % of peak FLOP/s, only fewer or cheaper operations help (optimisation=[int8] or [bf16],",
         ),
-        (0.01, 0.8, "at 80 % of copy speed, only fewer bytes help (quantised weights"),
+        (0.01, 0.8, "at 80 % of copy speed, only fewer bytes help (optimisation=[int8]"),
         (0.02, 0.15, "at 2.0 % of peak FLOP/s and 15 % of copy speed, overhead bounds it, dispatch, launches and"),
     ],
 )
@@ -95,9 +95,10 @@ def test_the_sentence_names_the_share_it_stands_on_and_what_helps(mfu: float, me
     assert words in said(point(values={"utilisation/mfu_decoder": mfu, "utilisation/membw_decoder": membw})).sentence
 
 
-def test_cuda_graphs_are_for_gpus():
-    assert "CUDA graphs" not in said(point(values=IDLE)).sentence
-    assert "CUDA graphs" in said(point(values=IDLE, device="cuda:0")).sentence
+def test_what_spares_the_host_work_is_for_the_device_and_the_engine():
+    assert "(try optimisation=[decode_loop], engine=faster_whisper)" in said(point(values=IDLE)).sentence
+    assert "(try optimisation=[cuda_graph], engine=fa" in said(point(values=IDLE, device="cuda:0")).sentence
+    assert "(try another engine)" in said(point(values=IDLE, engine="openvino")).sentence
 
 
 def test_what_can_not_be_judged_says_why_and_which_roof_is_lower():
@@ -115,14 +116,15 @@ def test_silence_is_what_the_windows_hold_beyond_the_audio(audio: float, share: 
 def test_there_is_no_silence_without_a_window():
     assert padding(point(window_s=None)) is None
     assert padding(point(audio_s=0.0)) is None
+    assert padding(point(optimisations=("int8", "dynamic_window"))) is None
+    assert padding(point(options={"window_margin_s": "2"})) is None
 
 
 def test_silence_is_said_with_its_own_bound():
     """60 % encoder × 5/6 silence: half of the call."""
     found = said(point({"encoder": 0.6, "decoder": 0.4}, audio_s=5.0))
-    assert (
-        "83 % of the encoder's input is silence up to the 30 s window (a shorter window; at most 2.0×" in found.sentence
-    )
+    silence = "83 % of the encoder's input is silence up to the 30 s window"
+    assert f"{silence} (optimisation=[dynamic_window]; at most 2.0×" in found.sentence
     assert "silence" not in whole(point({"encoder": 0.1, "decoder": 0.9}, audio_s=5.0))
 
 

@@ -77,6 +77,18 @@ class TestSystems:
         one = record(TINY, 5.0, 1)
         assert set(systems(*(configured(one, group, **{option: value}) for value in (1, 2)))) == {"whisper_tiny_en"}
 
+    def test_optimisations_are_part_of_the_name_and_so_are_their_options_where_they_differ(self) -> None:
+        one = record(TINY, 5.0, 1)
+        window = {"_target_": "asr_scaling.optimisation.dynamic_window.DynamicWindow", "margin_s": 2.0}
+        short = replace(one, config={**one.config, "optimisation": {"bf16": {}, "dynamic_window": window}})
+        shorter = replace(
+            one, config={**one.config, "optimisation": {"bf16": {}, "dynamic_window": window | {"margin_s": 1.0}}}
+        )
+        name = "whisper_tiny_en · bf16 + dynamic_window"
+        assert systems(one, short, short, shorter) == [
+            "whisper_tiny_en", name, name, f"{name} · optimisation.dynamic_window.margin_s=1.0"
+        ]  # fmt: skip
+
     def test_options_are_compared_among_those_that_have_them(self) -> None:
         cpu = configured(record(TINY, 5.0, 1), "device", threads=None, pinned=False)
         gpu = configured(record(GPU_TINY, 5.0, 1), "device", **CUDA, tf32=False)

@@ -253,12 +253,14 @@ def test_the_command_measures_the_same_point_again() -> None:
         "model=wav2vec2", "model.weights=random", "model.revision=v2", "engine.dtype=bfloat16", "engine.compile=true",
         "device=cuda", "device.index=1", "dataset=folder", "dataset.path='/data/my speech, two'",
         "dataset.length_s=2.5", "dataset.seed=7", "batch=bucketed", "batch.size=8", "pipeline.max_seconds=3", "seed=7",
+        "optimisation=[dynamic_window,one_thread]", "optimisation.dynamic_window.margin_s=1.5",
     ])  # fmt: skip
     point = replace(to_point(record(WAV2VEC2, 2.5, 8)), config=config)
     python, *words = shlex.split(command(point))
     assert (python, words[:2]) == ("python", ["-m", "asr_scaling"])
     assert composed([batch_shorthand(word) for word in words[2:]]) == config
     assert "engine.beam" not in command(point)
+    assert "optimisation.one_thread" not in command(point)
     shorter = replace(point, config=composed(["batch.size=8"]), model="whisper_tiny_en")
     assert command(shorter) == (
         "python -m asr_scaling model=whisper_tiny_en engine=transformers device=cpu dataset=demo batch=8"

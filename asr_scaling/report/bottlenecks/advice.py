@@ -119,18 +119,29 @@ def _bounded(found: Diagnosis, stage: str) -> str:
     mfu, membw = (None if share is None else _percent(share) for share in used(point, stage))
     bound = regime(point, stage)
     if bound == "compute":
-        return f"at {mfu} of peak FLOP/s, only fewer or cheaper operations help (lower precision, a smaller model)"
+        cheaper = "optimisation=[int8] or [bf16], a smaller model"
+        return f"at {mfu} of peak FLOP/s, only fewer or cheaper operations help ({cheaper})"
     if bound == "memory":
         return (
-            f"at {membw} of copy speed, only fewer bytes help (quantised weights; larger batches share their reading)"
+            f"at {membw} of copy speed, only fewer bytes help (optimisation=[int8]; larger batches share their reading)"
         )
     if bound == "overhead":
-        faster = "CUDA graphs, a faster engine" if point.device.startswith("cuda") else "a faster engine"
         return (
             f"at {mfu} of peak FLOP/s and {membw} of copy speed, overhead bounds it, dispatch, launches and waiting "
-            f"(try engine.compile=true, {faster})"
+            f"(try {_less_overhead(point, stage)})"
         )
     return _unknown(point, stage)
+
+
+def _less_overhead(point: Point, stage: str) -> str:
+    """Options under which the host has less to do."""
+    if point.engine != "transformers":
+        return "another engine"
+    if point.family != "whisper":
+        return "engine=onnxruntime"
+    gpu = point.device.startswith("cuda")
+    loop = "optimisation=[cuda_graph]" if gpu else "optimisation=[decode_loop]"
+    return f"{loop}, engine=faster_whisper" if stage == "decoder" else "engine=faster_whisper"
 
 
 def _unknown(point: Point, stage: str) -> str:
@@ -150,7 +161,7 @@ def _silence(found: Diagnosis) -> list[str]:
         return []
     return [
         f"{_percent(padding(found.point) or 0)} of the encoder's input is silence up to the "
-        f"{found.point.window_s:g} s window (a shorter window; {_at_most(found.silence)})"
+        f"{found.point.window_s:g} s window (optimisation=[dynamic_window]; {_at_most(found.silence)})"
     ]
 
 

@@ -183,11 +183,12 @@ def regime(point: Point, stage: str) -> Regime:
 
 
 def padding(point: Point) -> float | None:
-    """Share of the encoder's input that is silence behind the audio; None where the model has no window.
+    """Share of the encoder's input that is silence behind the audio; None where there is no window of fixed length.
 
     1 - audio / (whole windows that hold it), of an utterance of mean length.
     """
-    if not point.window_s or not point.audio_s > 0:
+    shortened = "dynamic_window" in point.optimisations or point.options.get("window_margin_s", "null") != "null"
+    if not point.window_s or shortened or not point.audio_s > 0:
         return None
     return max(0.0, 1 - point.audio_s / (windows(point.audio_s, point.window_s) * point.window_s))
 
