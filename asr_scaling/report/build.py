@@ -16,6 +16,7 @@ from asr_scaling.report.bottlenecks import section as bottlenecks
 from asr_scaling.report.caveats import synthetic
 from asr_scaling.report.cells import batch_cell, figure, length_cell, memory_metric, wer, words
 from asr_scaling.report.document import Bullets, Cell, Column, Document, Figure, Row, Section, Table, Text
+from asr_scaling.report.gains import section as gains
 from asr_scaling.report.method import section as method
 from asr_scaling.report.output.csv_file import write_csv
 from asr_scaling.report.output.drawing import Style
@@ -70,6 +71,7 @@ def document(points: Sequence[Point], budgets: Budgets) -> Document:
         study.section(points, style),
         scaling.section(points, style),
         bottlenecks.section(points, style),
+        *gains.sections(points),
         pareto.section(points, style),
         method.section(points),
         all_points(points),

@@ -1,0 +1,88 @@
+"""Which points are compared, and how a change is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asr_scaling.compare.verdict import Row as Change
+from asr_scaling.report.answer.versus import Duel, duel
+from asr_scaling.report.cells import missing, number, plain
+from asr_scaling.report.document import Cell
+from asr_scaling.report.points import Point
+from asr_scaling.stats import Interval
+
+PLAIN_ENGINE = "transformers"
+
+
+@dataclass(frozen=True)
+class Gain:
+    """``point`` against ``plain``, the same but for engine and optimisations. ``found``: their comparison."""
+
+    point: Point
+    plain: Point
+    found: Duel
+
+    @property
+    def startup_s(self) -> float | None:
+        """Seconds that loading and compiling take beyond the plain system's; None where one is not known."""
+        ours, theirs = startup_s(self.point), startup_s(self.plain)
+        return None if ours is None or theirs is None else ours - theirs
+
+    @property
+    def saved_s(self) -> float:
+        """Seconds that an utterance takes less; 0 where that is not known."""
+        rates = [point.value("throughput/samples_per_s") for point in (self.plain, self.point)]
+        return 1 / rates[0] - 1 / rates[1] if rates[0] and rates[1] else 0.0
+
+
+def startup_s(point: Point) -> float | None:
+    """Seconds of loading and compiling."""
+    load = point.value("startup/load_s")
+    return None if load is None else load + (point.value("startup/compile_s") or 0.0)
+
+
+def is_plain(point: Point) -> bool:
+    """Whether nothing was done to make it faster."""
+    return point.engine == PLAIN_ENGINE and not point.optimisations
+
+
+def _key(point: Point) -> tuple[object, ...]:
+    speech = (point.dataset, point.length_s, point.batch)
+    return (point.model, point.weights, point.device, point.hardware, point.host, *speech)
+
+
+def gains(points: Sequence[Point]) -> list[Gain]:
+    """Every point of an engine other than transformers, or with optimisations, against the plain one beside it.
+
+    Plain is the point of the same model, weights, device, speech, length and batch with neither. Loads both records.
+    """
+    plain = {_key(point): point for point in points if point.ok and is_plain(point)}
+    pairs = ((point, plain.get(_key(point))) for point in points if point.ok and not is_plain(point))
+    return [Gain(point, base, duel(point, base)) for point, base in pairs if base is not None]
+
+
+def factor(row: Change) -> float | None:
+    """B over A; None where there is no change."""
+    return None if row.relative is None else 1 + row.relative
+
+
+def ratio(row: Change) -> Cell:
+    """B over A with its interval."""
+    value = factor(row)
+    if value is None:
+        return missing(row.reason or "not measured in both")
+    interval = Interval(1 + row.interval.low, 1 + row.interval.high) if row.interval else None
+    return number(value, interval, note=row.verdict)
+
+
+def times(row: Change) -> str:
+    """ "2.40 ± 0.10 × the RTFx"."""
+    return f"{ratio(row).text} × the RTFx"
+
+
+def points_of(row: Change) -> str:
+    """The change of a WER in points of per cent: "+0.1 ± 0.3"."""
+    value = row.absolute or 0.0
+    half = f" ± {plain(100 * row.interval.half(value), 2)}" if row.interval else ""
+    return f"{'+' if value > 0 else ''}{plain(100 * value, 2)}{half}"

@@ -1,0 +1,86 @@
+"""What engines and optimisations bring, on made-up systems whose gains are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from reading import figures, row, tables, words
+from studies import TINY, WAV2VEC2, Law, record
+
+from asr_scaling.record import Metric, RunRecord
+from asr_scaling.report.answer.scenarios import Budgets
+from asr_scaling.report.build import document
+from asr_scaling.report.gains.section import sections
+from asr_scaling.report.naming import named
+from asr_scaling.report.points import Point, to_point
+
+
+def optimised(law: Law, batch: int = 1, *names: str, engine: str = "transformers", **costs: float) -> RunRecord:
+    one = record(law, 5.0, batch)
+    metrics = [metric for metric in one.metrics if metric.name not in costs]
+    found = (*metrics, *(Metric(name, value) for name, value in costs.items()))
+    return replace(one, metrics=found, system={**one.system, "engine": engine, "optimisations": list(names)})
+
+
+def points(*records: RunRecord) -> list[Point]:
+    return named(map(to_point, records))
+
+
+TWICE = replace(TINY, window_cost_s=TINY.window_cost_s / 2, per_s=TINY.per_s / 2, call_s=TINY.call_s / 2)
+BEHIND: dict[str, Any] = {"startup/load_s": 1.5, "startup/compile_s": 3.0}
+
+
+def test_twice_as_fast_is_said_with_what_it_costs() -> None:
+    (section,) = sections(points(record(TINY, 5.0, 1), optimised(TWICE, 1, "int8", "dynamic_window", **BEHIND)))
+    found = row(tables(section)["gains"])
+    assert found["System"].text == "whisper_tiny_en · int8 + dynamic_window"
+    assert found["RTFx"].text.startswith("2.00")
+    assert found["Latency"].text.startswith("0.500")
+    assert found["Energy"].text.startswith("0.500")
+    assert found["WER"].text == "0 ± 0"
+    assert found["Start-up"].text == "4.00"
+    saved = TINY.call(5.0, 1) / 2
+    assert found["Pays off"].text == f"{-(-4.0 // saved):.0f}"
+    assert "**whisper_tiny_en** gained most from transformers · int8 + dynamic_window: 2.00" in words(section)
+    assert list(figures(section)) == ["gains"]
+
+
+def test_what_makes_the_wer_worse_is_no_best() -> None:
+    fast = replace(TWICE, wer=0.4)
+    found = sections(points(record(TINY, 5.0, 1), optimised(fast, 1, "prune")))
+    assert "Nothing made whisper_tiny_en faster without making it worse." in words(found[0])
+
+
+def test_slower_never_pays_off_and_a_faster_start_does_at_once() -> None:
+    slow = replace(TINY, call_s=1.0)
+    plain = record(TINY, 5.0, 1)
+    (late,) = sections(points(plain, optimised(slow, 1, "cache_none", **BEHIND)))
+    assert row(tables(late)["gains"])["Pays off"].text == "never"
+    (early,) = sections(points(plain, optimised(TWICE, 1, engine="onnxruntime", **{"startup/load_s": 0.1})))
+    assert row(tables(early)["gains"])["Pays off"].text == "at once"
+
+
+def test_batches_are_not_mixed_and_what_has_no_plain_point_is_counted() -> None:
+    (section,) = sections(
+        points(record(TINY, 5.0, 1), optimised(TWICE, 1, "int8"), optimised(TWICE, 8, "int8"), record(TINY, 5.0, 4))
+    )
+    table = tables(section)["gains"]
+    assert [cells.cells[3].text for cells in table.rows] == ["1"]
+    assert "1 more points have no plain one beside them" in " ".join(table.notes)
+
+
+def test_random_weights_have_no_wer_to_compare() -> None:
+    half = replace(WAV2VEC2, per_s=WAV2VEC2.per_s / 2)
+    (section,) = sections(points(record(WAV2VEC2, 5.0, 1), optimised(half, 1, "keep_heap")))
+    found = row(tables(section)["gains"])
+    assert (found["WER"].text, "random weights" in found["WER"].note) == ("–", True)
+    assert "WER not compared" in words(section)
+
+
+@pytest.mark.parametrize("extra", [[], [replace(optimised(TWICE, 1, "int8"), status="failed", reason="no")]])
+def test_without_gains_there_is_no_such_part(extra: list[RunRecord]) -> None:
+    found = points(record(TINY, 5.0, 1), record(TINY, 5.0, 4), *extra)
+    assert sections(found) == ()
+    assert "gains" not in [section.name for section in document(found, Budgets()).sections]
