@@ -55,7 +55,8 @@ def _best(found: Iterable[Gain]) -> str:
             continue
         row, wer = best.found.row(RTFX), best.found.row(WER)
         how = " · ".join(filter(None, (best.point.engine, " + ".join(best.point.optimisations))))
-        about = f"WER {points_of(wer)} points" if wer.absolute is not None else f"WER not compared: {wer.reason.rstrip('.')}"
+        known = wer.absolute is not None
+        about = f"WER {points_of(wer)} points" if known else f"WER not compared: {wer.reason.rstrip('.')}"
         said.append(f"**{model}** gained most from {how}: {times(row)} at batch {best.point.batch} ({about}).")
     return " ".join(said)
 

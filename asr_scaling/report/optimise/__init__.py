@@ -1,0 +1,1 @@
+"""What to optimise: what each optimisation gained, the fastest way to run the model, and what was left out."""

@@ -1,0 +1,90 @@
+"""The answers of a search in words: the gains, and the command line that runs the winner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asr_scaling.optimiser.candidates import Entry, Stage
+from asr_scaling.optimiser.judge import Gain
+from asr_scaling.optimiser.outcome import Answer, Outcome
+from asr_scaling.report.answer.reproduce import command
+from asr_scaling.report.cells import plain, with_interval
+from asr_scaling.report.points import Point
+
+_FINAL = "from the final: whole budget, in turns with the baseline"
+_SEARCH = "from the search: few utterances, one after the other"
+
+
+def summary(found: Outcome, points: Sequence[Point]) -> list[str]:
+    """Lines for a terminal: per batch what is fastest, its gains step by step, and how to run it."""
+    lines = list[str]()
+    for answer in found.answers:
+        lines += ["", f"{verdict(answer)}"]
+        lines += [f"  {waterfall(answer)}"] if answer.steps else []
+        point = point_of(points, answer.winner, answer.stage) if answer.winner != answer.baseline else None
+        if point:
+            lines.append(f"  {command(point)}")
+    minutes = found.spent_s / 60
+    left = f"{len(found.left)} ways were refused, left out or not tried; optimise.json says why"
+    lines += ["", f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements. {left}."]
+    return [*lines, *found.notes]
+
+
+def goal(answer: Answer) -> str:
+    """What calls of this batch are for."""
+    return "Latency, batch 1" if answer.batch == 1 else f"Throughput, batch {answer.batch}"
+
+
+def verdict(answer: Answer) -> str:
+    """ "Latency, batch 1: transformers + int8 is 1.52 ± 0.05 × as fast as transformers, WER +0.1 ± 0.3 points." """
+    if answer.winner == answer.baseline:
+        return (
+            f"{goal(answer)}: nothing that was tried is faster than {answer.baseline.candidate.label} and as accurate."
+        )
+    batch = f" at batch {answer.winner.batch}" if answer.winner.batch != answer.batch else ""
+    said = f"is {times(answer.total)} as fast as {answer.baseline.candidate.label}, {wer_change(answer.total)}"
+    return f"{goal(answer)}: {answer.winner.candidate.label}{batch} {said} ({origin(answer)})."
+
+
+def origin(answer: Answer) -> str:
+    """Where the total comes from."""
+    if answer.stage != "final":
+        return _SEARCH
+    return f"{_FINAL}, {answer.rounds} round{'s' if answer.rounds > 1 else ''}"
+
+
+def waterfall(answer: Answer) -> str:
+    """ "dynamic_window 2.40 ×, int8 1.50 ×, together 3.30 ×"."""
+    steps = ", ".join(f"{step.name} {times(step.gain)}" for step in answer.steps)
+    return f"{steps}, together {times(answer.total)}" if len(answer.steps) > 1 else steps
+
+
+def times(gain: Gain) -> str:
+    """ "2.40 ± 0.12 ×"; without an interval the bare factor."""
+    return f"{with_interval(gain.factor, gain.interval)} ×"
+
+
+def wer_change(gain: Gain) -> str:
+    """ "WER +0.1 ± 0.3 points", or that it is not known."""
+    if gain.wer is None:
+        return "WER unknown"
+    half = f" ± {plain(100 * gain.wer_interval.half(gain.wer), 2)}" if gain.wer_interval else ""
+    return f"WER {100 * gain.wer:+.1f}{half} points"
+
+
+def point_of(points: Sequence[Point], entry: Entry, stage: Stage) -> Point | None:
+    """The measured point of an entry, by preference of ``stage``; None where it is not among ``points``."""
+    mine = [
+        point
+        for point in points
+        if point.ok
+        and (point.engine, point.optimisations) == (entry.candidate.engine, entry.candidate.optimisations)
+        and point.batch == entry.batch
+        and stage_of(point)
+    ]
+    return next((point for point in mine if stage_of(point) == stage), mine[-1] if mine else None)
+
+
+def stage_of(point: Point) -> str:
+    """Of the search that measured it; empty for a point of another sweep."""
+    return str((point.config.get("optimiser") or {}).get("stage") or "")
