@@ -113,7 +113,7 @@ class Composition:
         except ConfigError as error:
             self.refuse(f"is not possible with {part}={name}: {str(error).rstrip('.')}")
         told = {f"{part}.{option}": self.by for option in options}
-        return replace(self, **{part: changed}, set_by={**self.set_by, **told})  # type: ignore[arg-type]
+        return replace(self, **{part: changed}, set_by={**self.set_by, **told})
 
     def change(self, change: Change) -> Composition:
         """The composition whose engine makes ``change`` to the network it loads."""

@@ -22,8 +22,9 @@ _MACHINE = ("cpu", "cpu_cores", "python", "versions")
 _UNSHAPING = ("uuid", "index")
 """Facts of a device that differ between devices of one kind."""
 _BEFORE = ("__init__", "__main__", "arguments", "cli", "identity", "plan", "rounds", "running", "selftest", "sweep")
-_AFTER = ("compare", "display", "fits", "paired", "records", "report", "tracking")
-NOT_MEASURING = frozenset((*_BEFORE, *_AFTER))
+_AFTER = ("compare", "display", "fits", "paired", "recommend", "records", "report", "tracking", "transcriber")
+_SEARCHING = ("optimiser", "optimising")
+NOT_MEASURING = frozenset((*_BEFORE, *_AFTER, *_SEARCHING))
 """Parts of this package that run before or after a measurement; no part that measures imports them."""
 
 

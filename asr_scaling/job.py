@@ -56,7 +56,6 @@ class Job:
     dataset: Dataset
     batch: Batching | Fitting
     profiler: Mapping[str, Measurement]
-    optimisation: Mapping[str, Optimisation] = field(default_factory=dict)
     pipeline: Pipeline = field(default_factory=Pipeline)
     tracking: Sink | None = None
     folder: Path | None = None
@@ -64,6 +63,7 @@ class Job:
     name: str = ""
     certificate: Mapping[str, Any] | None = None
     identity: str = ""
+    optimisation: Mapping[str, Optimisation] = field(default_factory=dict)
     optimised: tuple[str, ...] = ()
 
     def composed(self) -> Job:
@@ -132,9 +132,8 @@ def _measure(job: Job, draft: Draft, folder: Path, progress: Progress, shelf: Sh
         batches = tuple(batching.batches(workload.utterances))
         if not batches:
             raise DataError("The dataset gave no batch; check dataset and batch options.")
-        session = Session(
-            job.model, system, job.device, workload, batches, folder, progress, idle, watches, kept=loaded.kept
-        )
+        given = (job.model, system, job.device, workload, batches, folder, progress, idle, watches)
+        session = Session(*given, kept=loaded.kept, engine=job.engine)
         draft.session = session
         cautions = _system_cautions(system)
         draft.cautions += cautions

@@ -45,6 +45,9 @@ METRICS: dict[str, MetricSpec] = {
     "workload/iterations": MetricSpec("1", "neither", "calls in the timed pass"),
     "workload/warmup_iterations": MetricSpec("1", "neither", "calls before the timed pass"),
     "workload/repeated_utterances": MetricSpec("1", "neither", "utterances whose call was repeated and texts compared"),
+    "workload/decoded_again_share": MetricSpec(
+        "1", "lower", "share of utterances decoded a second time, because the first hypothesis looked like a loop"
+    ),
     "workload/tokens_per_s": MetricSpec("1/s", "neither", "decoded tokens per second of audio"),
     "noise/latency_floor": MetricSpec("1", "lower", "smallest relative difference of latency that is not noise (A/A)"),
     "noise/steal_share": MetricSpec("1", "lower", "share of the cores' time that the hypervisor gave to others"),
@@ -118,6 +121,24 @@ METRICS: dict[str, MetricSpec] = {
     "utilisation/gpu_clock_hz": MetricSpec("Hz", "neither", "mean clock frequency of the GPU's multiprocessors"),
     "utilisation/gpu_temperature_c": MetricSpec("°C", "lower", "highest temperature of the GPU"),
     "utilisation/gpu_power_w": MetricSpec("W", "lower", "mean power of the GPU"),
+    "decoder/step_s": MetricSpec("s", "lower", "time of a decoding step after the first"),
+    "decoder/step_slope_s": MetricSpec("s", "lower", "time that a decoding step takes more for each position"),
+    "decoder/ops_*_s": MetricSpec(
+        "s",
+        "lower",
+        "self time of a class of operators in a step after the first, under the profiler; outside: the rest",
+    ),
+    "decoder/profiled_step_s": MetricSpec("s", "neither", "time of a decoding step under the profiler, which slows it"),
+    "decoder/kv_token_bytes": MetricSpec("B", "lower", "keys and values of one position of one utterance"),
+    "decoder/kv_self_bytes": MetricSpec(
+        "B", "lower", "keys and values of one utterance's decoded tokens, where most were decoded; without the prompt's"
+    ),
+    "decoder/kv_cross_bytes": MetricSpec("B", "lower", "keys and values of the encoder's output for one utterance"),
+    "decoder/uncached_step_s": MetricSpec("s", "neither", "time of a decoding step after the first, without a cache"),
+    "decoder/uncached_slope_s": MetricSpec("s", "neither", "time that such a step takes more for each position"),
+    "decoder/uncached_ratio": MetricSpec(
+        "1", "neither", "time of steps without a cache over that of the same with one"
+    ),
     "ops/*_share": MetricSpec("1", "neither", "share of operator time"),
 }
 

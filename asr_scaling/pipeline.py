@@ -12,7 +12,7 @@ from asr_scaling.caution import Caution, non_deterministic, timed_pass_cut, trun
 from asr_scaling.errors import ConfigError
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.noise import MachineWatch, drift
-from asr_scaling.ports import PHASES, Device, Measurement, Probe, Progress, System, Transcription, Watch
+from asr_scaling.ports import PHASES, Device, Engine, Measurement, Probe, Progress, System, Transcription, Watch
 from asr_scaling.record import Findings, Metric, Sample
 from asr_scaling.resident import Peak, peak_resident, release_memory
 from asr_scaling.stats import mean_interval, percentile, percentile_interval, trend
@@ -69,7 +69,7 @@ class Session:
     """A loaded system with its workload: what measurements are given. ``hypotheses``: utterance id → text so far.
 
     ``watches``: measurement → its eyes on the timed pass. ``peak``: memory over warm-up and timed pass.
-    ``values``: metric → value, of the measurements that are done. ``kept``: the system made calls for earlier points.
+    ``values``: metric → value, of the measurements that are done. ``kept``: the system made calls before. ``engine``: its.
     """
 
     model: ModelSpec
@@ -89,6 +89,7 @@ class Session:
     processed_s: dict[str, float] = field(default_factory=dict)
     engine_s: float = 0.0
     kept: bool = False
+    engine: Engine | None = None
     texts: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     repeated: set[str] = field(default_factory=set)
     differing: set[str] = field(default_factory=set)

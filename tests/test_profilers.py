@@ -26,10 +26,11 @@ from hypothesis import strategies as st
 
 from asr_scaling.errors import ConfigError
 from asr_scaling.job import run
+from asr_scaling.profiler._operators import CLASSES, operator_class, shares
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.memory import Memory
 from asr_scaling.profiler.quality import Quality, score
-from asr_scaling.profiler.trace import CLASSES, Trace, operator_class, shares
+from asr_scaling.profiler.trace import Trace
 from asr_scaling.record import Findings
 
 

@@ -10,7 +10,7 @@ import asr_scaling
 
 
 def test_names():
-    assert sorted(asr_scaling.__all__) == ["Job", "Pipeline", "RunRecord", "run"]
+    assert sorted(asr_scaling.__all__) == ["Job", "Pipeline", "RunRecord", "Transcriber", "load_system", "run"]
 
 
 @pytest.mark.parametrize("name", asr_scaling.__all__)

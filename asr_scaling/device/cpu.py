@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asr_scaling.device._heap import HEAP, HEAPS
 from asr_scaling.errors import ConfigError, DeviceError
 
 _ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -27,10 +28,16 @@ class NoDeviceMemory:
 
 @dataclass(frozen=True)
 class Cpu:
-    """``threads``: null for one per usable core. ``pinned``: keep them on the first ``threads`` cores."""
+    """``threads``: null for one per usable core. ``pinned``: keep them on the first ``threads`` cores.
+
+    ``heap``: "keep" has the process keep what a call frees instead of giving it back to the kernel and faulting it in
+    again, page by page, at the next call. Its resident memory then stays at what the largest call needed; between
+    points it is given back all the same, so that memory is counted from the same baseline.
+    """
 
     threads: int | None = None
     pinned: bool = False
+    heap: str = "release"
     kind: str = field(default="cpu", init=False)
     torch_name: str = field(default="cpu", init=False)
     memory: NoDeviceMemory = field(default_factory=NoDeviceMemory, init=False, compare=False)
@@ -38,9 +45,11 @@ class Cpu:
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"device.threads must be at least 1 or null; got {self.threads}.")
+        if self.heap not in HEAPS:
+            raise ConfigError(f"device.heap must be one of {', '.join(HEAPS)}; got '{self.heap}'.")
 
     def setup(self) -> Mapping[str, Any]:
-        """Set torch's threads and the process's cores; both are set back when the next point asks otherwise."""
+        """Set torch's threads, the process's cores and heap; they are set back when the next point asks otherwise."""
         import torch
 
         cores = _ALL_CORES or list(range(os.cpu_count() or 1))
@@ -52,7 +61,9 @@ class Cpu:
         if _ALL_CORES:
             os.sched_setaffinity(0, cores[:threads] if self.pinned else cores)
         torch.set_num_threads(threads)
-        return {"kind": "cpu", "threads": torch.get_num_threads(), "cores": len(cores), "pinned": self.pinned}
+        HEAP.set(self.heap)
+        told = {"kind": "cpu", "threads": torch.get_num_threads(), "cores": len(cores), "pinned": self.pinned}
+        return {**told, "heap": self.heap}
 
     def mark(self) -> int:
         """Nanoseconds of the monotonic clock."""

@@ -20,4 +20,5 @@ class DynamicWindow:
         """For models with a window, in engines that can shorten it."""
         if composition.model.window_s is None:
             composition.refuse(f"shortens a window, and '{composition.model.name}' has none")
-        return composition.set("engine", window_margin_s=self.margin_s)
+        loop = {"decode": "loop"} if composition.has("engine", "decode") else {}
+        return composition.set("engine", window_margin_s=self.margin_s, **loop)

@@ -24,6 +24,7 @@ _TAGS = {
     "bytes/method": "counted per operator: operands read once, results written once, no cache between operators",
 }
 _NO_MODULES = "the engine shows no torch modules to count"
+_PACKED = "8-bit weights are packed where torch's operators don't show them"
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,23 @@ class Flops:
             Metric("flops/audio_s", longest.duration_s),
             *encoder.metrics("encoder", 1),
         ]
-        unavailable = {}
+        unavailable: dict[str, str] = {}
         if steps := len(probe.steps):
             metrics += probe.first.metrics("decoder_first", 1)
             metrics += (sum(probe.steps, Count()) / steps).metrics("decoder_step", steps)
         else:
             unavailable = dict.fromkeys(_STEP, "the model does not decode step by step")
-        try:
-            metrics.append(Metric("flops/encoder_thop", _thop(modules["encoder"], *seen[0]) * len(seen), 1))
-        except Exception as error:  # thop knows few kinds of module and fails in many ways
-            unavailable["flops/encoder_thop"] = f"thop failed: {type(error).__name__}: {error}"
-        return Findings(tuple(metrics), unavailable, tags=_TAGS)
+        if any(hasattr(part, "packed_bytes") for module in modules.values() for part in module.modules()):
+            unavailable |= {metric.name: _PACKED for metric in metrics if metric.name.startswith("bytes/")}
+        if (session.system.facts.details or {}).get("changes"):
+            unavailable["flops/encoder_thop"] = "thop does not know the modules that an optimisation put in"
+        else:
+            try:
+                metrics.append(Metric("flops/encoder_thop", _thop(modules["encoder"], *seen[0]) * len(seen), 1))
+            except Exception as error:  # thop knows few kinds of module and fails in many ways
+                unavailable["flops/encoder_thop"] = f"thop failed: {type(error).__name__}: {error}"
+        known = tuple(metric for metric in metrics if metric.name not in unavailable)
+        return Findings(known, unavailable, tags=_TAGS)
 
     def _count(self, session: Session, batch: AudioBatch) -> _CountingProbe:
         with byte_counter(session.system.modules) as traffic, _counter() as counter:

@@ -31,22 +31,23 @@ class Latency:
 
     def measure(self, session: Session) -> Findings:
         """The figures of the samples, and what starting cost."""
+        facts = session.system.facts
         found = summarise(session.samples)
-        startup = [Metric("startup/load_s", session.system.facts.load_s, 1)]
+        startup = [Metric("startup/load_s", facts.load_s, 1)]
         if session.warmup:
             calls = [sample.total_s for sample in session.warmup]
             if not session.kept:
                 startup.append(Metric("startup/first_call_s", calls[0], 1))
             startup.append(Metric("startup/warmup_s", sum(calls), len(calls)))
-        compile_s = session.system.facts.compile_s
-        if compile_s is None:
+        if facts.compile_s is None:
             unavailable = {"startup/compile_s": "the engine compiled nothing"}
         else:
             unavailable = {}
-            startup.append(Metric("startup/compile_s", compile_s, 1))
+            startup.append(Metric("startup/compile_s", facts.compile_s, 1))
         if session.kept:
             unavailable["startup/first_call_s"] = _KEPT
-        return Findings((*found.metrics, *startup), {**found.unavailable, **unavailable})
+        withheld = {name: facts.unobservable.get(name, why) for name, why in found.unavailable.items()}
+        return Findings((*found.metrics, *startup), withheld | unavailable)
 
 
 def summarise(samples: Sequence[Sample]) -> Findings:
@@ -67,6 +68,7 @@ def summarise(samples: Sequence[Sample]) -> Findings:
         Metric("throughput/rtfx", sum(audio) / sum(totals), n, ratio_interval(audio, totals)),
         Metric("throughput/samples_per_s", sum(sizes) / sum(totals), n, ratio_interval(sizes, totals)),
         Metric("workload/iterations", n),
+        Metric("workload/decoded_again_share", sum(s.again for s in samples) / sum(sizes), sum(sizes)),
         *tokens,
     ]
     unavailable = withheld | withheld_each | no_tokens

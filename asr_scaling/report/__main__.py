@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from asr_scaling.arguments import Parser
+from asr_scaling.arguments import Parser, positive, size
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.records.sources import MLFLOW
 from asr_scaling.report.load import points
@@ -20,7 +20,6 @@ SVG), and stored with the sweep's run in MLflow.
 A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may be gzipped), or
 mlflow:<run id or experiment name>. Several sources make one report."""
 _EXITS = "Exit status: 0; 1 when the report can't be made, or was made and can't be stored in MLflow."
-_SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,39 +69,19 @@ def _folder(options: argparse.Namespace) -> Path:
     return Path(source) / "report" if beside else Path("report")
 
 
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number, got '{text}'")
-    return number
-
-
-def _size(text: str) -> float:
-    """ "2GB" → bytes; units of 1000 (kB, MB, GB) or of 1024 (KiB, MiB, GiB)."""
-    letters = text.lstrip("0123456789. ")
-    unit = _SIZES.get(letters.upper() or "B")
-    try:
-        return _positive(text.removesuffix(letters)) * (unit or 0) or _positive("")
-    except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f"must be a size as 500MB, 2GB or 2GiB, got '{text}'") from error
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("asr_scaling.report", _ABOUT, _EXITS)
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what was measured")
     parser.add_argument("-o", "--output", metavar="FOLDER", help="default: report in the sweep's folder, else here")
     budgets = parser.add_argument_group("budgets of the recommendations")
     for flag, name, kind, about in (
-        ("--latency-p95", "S", _positive, "real time: 95 %% of calls within S seconds"),
-        ("--min-rtfx", "X", _positive, "real time: at least X seconds of audio a second"),
-        ("--max-wer", "PERCENT", _positive, "everywhere: at most this WER"),
-        ("--memory", "SIZE", _size, "edge: peak memory, as 500MB, 2GB or 2GiB"),
-        ("--max-joules", "J/S", _positive, "edge: joules per second of audio"),
-        ("--length", "S", _positive, "length of utterance that the recommendations are about"),
-        ("--price-per-hour", "P", _positive, "of the machine, in any currency: prices are shown"),
+        ("--latency-p95", "S", positive, "real time: 95 %% of calls within S seconds"),
+        ("--min-rtfx", "X", positive, "real time: at least X seconds of audio a second"),
+        ("--max-wer", "PERCENT", positive, "everywhere: at most this WER"),
+        ("--memory", "SIZE", size, "edge: peak memory, as 500MB, 2GB or 2GiB"),
+        ("--max-joules", "J/S", positive, "edge: joules per second of audio"),
+        ("--length", "S", positive, "length of utterance that the recommendations are about"),
+        ("--price-per-hour", "P", positive, "of the machine, in any currency: prices are shown"),
     ):
         budgets.add_argument(flag, metavar=name, type=kind, help=about)
     parser.add_argument("--tracking-uri", metavar="URI", help=f"MLflow's store, if not the sweep's own or {STORE}")

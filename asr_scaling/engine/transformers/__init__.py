@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.composition import Change
+from asr_scaling.engine._window import check_margin
+from asr_scaling.engine.transformers._compiled import compile_mode, compile_network, compile_seconds
+from asr_scaling.engine.transformers._draft import draft_spec, load_draft
+from asr_scaling.engine.transformers._options import check_device, check_model, check_options
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.ports import Device, Probe, SystemFacts, Transcription
@@ -22,21 +27,37 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "bfloat16", "float16")
 ATTENTION = ("eager", "sdpa", "flash_attention_2")
 CACHES = ("dynamic", "static", "none")
+DECODES = ("library", "loop")
+FEATURES = ("library", "device")
 
 
 @dataclass(frozen=True)
 class Transformers:
     """``beam``: 1 is greedy. ``attention``: sdpa, eager or flash_attention_2. ``compile``: torch.compile the encoder
-    and the decoding step. ``cache``: of keys and values, dynamic, static or none. ``long_form``: false for a model's
-    first window only, as a plain call does; what lies beyond is lost, and said. ``seed``: of random weights.
+    and the decoding step; true for its default mode, or one of MODES (_compiled.py). ``cache``: of keys and values,
+    dynamic, static or none. ``long_form``: false for a model's first window only, as a plain call does; what lies
+    beyond is lost, and said. ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of
+    a batch, null for its whole window (_window.py). ``decode``: "loop" for this package's own greedy loop over
+    Whisper's windows (_greedy.py), "library" for the library's ``generate``, through which audio beyond a window
+    always goes. ``features``: "device" to compute them there instead of by the library's extractor. ``cuda_graph``:
+    capture the loop's step and replay it. ``overlap``: a GPU encodes a part of the batch while the features of the next
+    part are computed. ``draft``: a smaller model whose tokens this one only checks, null for none.
+    ``changes``: what optimisations do to the network once it is loaded. ``seed``: of random weights.
     """
 
     dtype: str = "float32"
     beam: int = 1
     attention: str = "sdpa"
-    compile: bool = False
+    compile: bool | str | None = False
     cache: str = "dynamic"
     long_form: bool = True
+    window_margin_s: float | None = None
+    decode: str = "library"
+    features: str = "library"
+    cuda_graph: bool = False
+    overlap: bool = False
+    draft: str | None = None
+    changes: tuple[Change, ...] = ()
     seed: int = 42
 
     def __post_init__(self) -> None:
@@ -44,11 +65,15 @@ class Transformers:
             ("dtype", self.dtype, DTYPES),
             ("attention", self.attention, ATTENTION),
             ("cache", self.cache, CACHES),
+            ("decode", self.decode, DECODES),
+            ("features", self.features, FEATURES),
         ):
             if value not in allowed:
                 raise ConfigError(f"engine.{key} must be one of {', '.join(allowed)}; got '{value}'.")
+        check_margin(self.window_margin_s)
         if self.beam < 1:
             raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")
+        check_options(self)
 
     def check(self, model: ModelSpec) -> None:
         """A family is known when this package has a module of its name."""
@@ -56,8 +81,7 @@ class Transformers:
         if not known or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
             raise EngineError(f"engine=transformers can't decode models of the family '{model.family}'.")
         self._generate_options(model)
-        if not self.long_form and model.window_s is None:
-            raise EngineError(f"'{model.name}' has no window: leave out engine.long_form=false.")
+        check_model(self, model)
         from asr_scaling.model import build
 
         build.network_class(model)
@@ -67,9 +91,11 @@ class Transformers:
         import torch
         import transformers
 
+        from asr_scaling.engine.transformers._facts import changed, drafted
         from asr_scaling.engine.transformers._loaded import Loaded
         from asr_scaling.model.weights import resolve
 
+        check_device(self, device)
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         weights = resolve(model)
@@ -77,10 +103,16 @@ class Transformers:
         start = time.perf_counter()
         with _out_of_memory(model, device), torch.no_grad():
             network, features, tokenizer = self._parts(model, weights, dtype)
-            network.eval().to(device.torch_name)
+            made = changed(network.eval().to(device.torch_name), self.dtype, self.changes, model, device)
+            network, options, draft = made.network, self._generate_options(model), None
+            if self.draft:
+                draft = load_draft(draft_spec(self.draft, model), dtype, self.attention, device.torch_name)
+                options["assistant_model"] = draft
         device.seconds([device.mark()])  # waits for the copy
         load_s = time.perf_counter() - start
-        compile_s = _compile(network) if self.compile else None
+        mode = compile_mode(self.compile)
+        if mode == "regional" or (mode and self.decode == "library"):
+            compile_network(network, mode)
         loaded = Loaded(
             spec=model,
             model=network,
@@ -88,11 +120,18 @@ class Transformers:
             tokenizer=tokenizer,
             device=torch.device(device.torch_name),
             dtype=dtype,
-            generate=self._generate_options(model),
+            generate=options,
             long_form=self.long_form,
+            window_margin_s=self.window_margin_s,
+            loop=self.decode == "loop",
+            device_features=self.features == "device",
+            compile=mode,
+            cuda_graph=self.cuda_graph,
+            overlap=self.overlap,
         )
         family = importlib.import_module(f"{__name__}.{model.family}").Adapter(loaded)
-        return TransformersSystem(model, device, family, _facts(network, weights, self.dtype, load_s, compile_s))
+        facts = made.facts(weights, load_s, 0.0 if mode or self.cuda_graph else None)
+        return TransformersSystem(model, device, family, facts if draft is None else drafted(facts, self.draft, draft))
 
     def _parts(self, model: ModelSpec, weights: Weights, dtype: Any) -> tuple[Any, Any, Any]:
         """Network, feature extractor and tokenizer; no tokenizer with random weights."""
@@ -126,14 +165,18 @@ class TransformersSystem:
     def __init__(self, model: ModelSpec, device: Device, family: Family, facts: SystemFacts) -> None:
         self._facts, self._model, self._device = facts, model, device
         self._family: Family | None = family
-        self._compiled_before_s = None if facts.compile_s is None else _compile_seconds()
+        self._compiled_before_s = None if facts.compile_s is None else compile_seconds()
 
     @property
     def facts(self) -> SystemFacts:
-        """What was loaded; the compile time grows with the calls that compile."""
-        if self._compiled_before_s is None:
+        """What was loaded, and what the calls so far add to it: the time of those that compile."""
+        if self._family is None:
             return self._facts
-        return replace(self._facts, compile_s=_compile_seconds() - self._compiled_before_s)
+        facts = replace(self._facts, details={**(self._facts.details or {}), **self._family.details})
+        if self._compiled_before_s is None:
+            return facts
+        compiled_s = compile_seconds() - self._compiled_before_s
+        return replace(facts, compile_s=compiled_s + (self._family.capture_s or 0.0))
 
     @property
     def modules(self) -> Mapping[str, Any]:
@@ -156,36 +199,6 @@ class TransformersSystem:
             import torch
 
             torch.cuda.empty_cache()
-
-
-def _compile(network: Any) -> float:
-    """Have the forward pass compiled in place by its first calls, so that hooks stay outside the compiled code."""
-    import torch
-
-    network.forward = torch.compile(network.forward)
-    return 0.0
-
-
-def _compile_seconds() -> float:
-    """Wall seconds that torch.compile took in this process so far, by its own account."""
-    from torch._dynamo.utils import calculate_time_spent
-
-    return float(calculate_time_spent().get("total_wall_time", 0.0))
-
-
-def _facts(network: Any, weights: Weights, dtype: str, load_s: float, compile_s: float | None) -> SystemFacts:
-    tensors = [*network.parameters(), *network.buffers()]
-    unique = {tensor.data_ptr(): tensor for tensor in tensors}
-    return SystemFacts(
-        weights=weights.kind,
-        weights_source=weights.reason if weights.kind == "random" else weights.source,
-        weights_bytes=sum(tensor.numel() * tensor.element_size() for tensor in unique.values()),
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        dtype=dtype,
-        load_s=load_s,
-        compile_s=compile_s,
-        details={"revision": weights.revision, "attention": network.config._attn_implementation},
-    )
 
 
 @contextmanager

@@ -20,7 +20,9 @@ class Loaded:
     """A model in memory. ``tokenizer`` is None for random weights: no vocabulary comes with them.
 
     ``generate``: keyword arguments for every call of the library's ``generate`` (beam, cache). ``long_form``: whether
-    audio beyond a window is transcribed too.
+    audio beyond a window is transcribed too. ``window_margin_s``: as in the engine's options. ``loop``: whether windows
+    are decoded by this package's own loop. ``device_features``, ``compile`` (a mode or None), ``cuda_graph`` and
+    ``overlap``: how.
     """
 
     spec: ModelSpec
@@ -31,6 +33,12 @@ class Loaded:
     dtype: torch.dtype
     generate: dict[str, Any] = field(default_factory=dict)
     long_form: bool = True
+    window_margin_s: float | None = None
+    loop: bool = False
+    device_features: bool = False
+    compile: str | None = None
+    cuda_graph: bool = False
+    overlap: bool = False
 
     @property
     def random(self) -> bool:
@@ -43,10 +51,14 @@ class Loaded:
         arrays = [utterance.audio for utterance in batch.utterances]
         found = self.features(arrays, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt", **options)
         probe.stage("transfer")
-        return {
-            key: value.to(self.device, self.dtype if value.is_floating_point() else None)
-            for key, value in found.items()
-        }
+        return {key: self._moved(value) for key, value in found.items()}
+
+    def _moved(self, value: torch.Tensor) -> torch.Tensor:
+        """``value`` on the device; with ``overlap`` without waiting for it, which pinned memory makes possible."""
+        dtype = self.dtype if value.is_floating_point() else value.dtype
+        if self.overlap and self.device.type == "cuda":
+            return value.pin_memory().to(self.device, non_blocking=True).to(dtype)
+        return value.to(self.device, dtype)
 
     def planned_tokens(self, seconds: float) -> int:
         """Tokens that speech of this length would yield: the decoding length of random weights; at least 1."""
@@ -72,7 +84,7 @@ class Steps:
         self.count = 0
         encoder.register_forward_pre_hook(self._encode)
         encoder.register_forward_hook(self._decode)
-        model.register_forward_hook(self._step)
+        model.register_forward_hook(self.step)
 
     def watch(self, probe: Probe) -> None:
         """Tell ``probe`` from now on; steps are counted anew."""
@@ -84,7 +96,8 @@ class Steps:
     def _decode(self, *_: Any) -> None:
         self.probe.stage("decoder")
 
-    def _step(self, *_: Any) -> None:
+    def step(self, *_: Any) -> None:
+        """A decoding step of the batch is complete."""
         self.count += 1
         self.probe.token()
 
@@ -104,6 +117,16 @@ class Family:
     def modules(self) -> dict[str, Any]:
         """Role → torch module, for FLOPs and operators."""
         return {"encoder": self.encoder, "model": self.loaded.model}
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the record should know of the calls so far."""
+        return {}
+
+    @property
+    def capture_s(self) -> float | None:
+        """Seconds spent on capturing steps so far, None where nothing is captured."""
+        return None
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts."""

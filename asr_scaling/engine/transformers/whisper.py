@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from asr_scaling.engine.transformers._compiled import compile_forward
+from asr_scaling.engine.transformers._encoder import take_any_length
 from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps, durations
+from asr_scaling.engine.transformers._loop import Loop
+from asr_scaling.errors import EngineError
 from asr_scaling.ports import Probe, Transcription
 from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 
@@ -20,19 +24,42 @@ class Adapter(Family):
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
+        if loaded.loop:
+            take_any_length(self.encoder)
+            if loaded.compile and loaded.compile != "regional":
+                compile_forward(self.encoder, loaded.compile)
         self._steps = Steps(loaded.model, self.encoder)
         if loaded.random:
             _complete_generation_config(loaded)
         self._options: dict[str, Any] = {"do_sample": False, **loaded.generate}
         if loaded.spec.multilingual:
             self._options |= {"language": "en", "task": "transcribe"}
+        self._loop = Loop(loaded, self._steps) if loaded.loop else None
+        self._beyond = 0
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Which calls the loop did not decode, where there is one."""
+        if self._loop is None:
+            return {}
+        return {"decode": f"loop; library for {self._beyond} calls beyond a window" if self._beyond else "loop"}
+
+    @property
+    def capture_s(self) -> float | None:
+        """Seconds spent on capturing the loop's step so far, None where it is not captured."""
+        return self._loop.capture_s if self._loop else None
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts; every second of audio is processed, unless only the first window is wanted."""
         loaded, seconds = self.loaded, durations(batch)
+        if len(batch) > 1 and "assistant_model" in loaded.generate:
+            raise EngineError("engine.draft decodes one utterance at a time: set batch=1.")
         if not loaded.long_form:
             seconds = tuple(min(s, loaded.spec.window_s or s) for s in seconds)
         self._steps.watch(probe)
+        if self._loop and max(seconds) <= (loaded.spec.window_s or 30.0):
+            return self._loop.transcribe(batch)
+        self._beyond += 1
         inputs = loaded.inputs(batch, probe, **self._padding(max(seconds)))
         if loaded.random:
             rows = self._windows(inputs["input_features"], seconds)

@@ -38,12 +38,20 @@ def goal(answer: Answer) -> str:
 def verdict(answer: Answer) -> str:
     """ "Latency, batch 1: transformers + int8 is 1.52 ± 0.05 × as fast as transformers, WER +0.1 ± 0.3 points." """
     if answer.winner == answer.baseline:
-        return (
-            f"{goal(answer)}: nothing that was tried is faster than {answer.baseline.candidate.label} and as accurate."
-        )
+        said = f"faster than {answer.baseline.candidate.label} beyond noise and as accurate{_nearest(answer)}"
+        return f"{goal(answer)}: nothing that was tried is {said}."
     batch = f" at batch {answer.winner.batch}" if answer.winner.batch != answer.batch else ""
     said = f"is {times(answer.total)} as fast as {answer.baseline.candidate.label}, {wer_change(answer.total)}"
     return f"{goal(answer)}: {answer.winner.candidate.label}{batch} {said} ({origin(answer)})."
+
+
+def _nearest(answer: Answer) -> str:
+    """What came nearest, and the noise that it had to exceed."""
+    if answer.other is None:
+        return ""
+    found = answer.other.gain
+    said = f"{answer.other.entry.candidate.label}, was {times(found)} as fast, {wer_change(found)}"
+    return f"; the fastest other, {said}, with a noise floor of {plain(100 * found.floor, 2)} %"
 
 
 def origin(answer: Answer) -> str:
@@ -68,7 +76,8 @@ def wer_change(gain: Gain) -> str:
     """ "WER +0.1 ± 0.3 points", or that it is not known."""
     if gain.wer is None:
         return "WER unknown"
-    half = f" ± {plain(100 * gain.wer_interval.half(gain.wer), 2)}" if gain.wer_interval else ""
+    wide = gain.wer_interval.half(gain.wer) if gain.wer_interval else 0.0
+    half = f" ± {plain(100 * wide, 2)}" if wide else ""
     return f"WER {100 * gain.wer:+.1f}{half} points"
 
 

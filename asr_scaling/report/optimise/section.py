@@ -82,7 +82,11 @@ def _tried(points: Sequence[Point], found: Outcome) -> Table:
 
 def _row(points: Sequence[Point], each: Tried) -> Row:
     gain, point = each.gain, point_of(points, each.entry, each.stage)
-    change = missing("no WER is known") if gain.wer is None else words(wer_change(gain).removeprefix("WER "))
+    change = (
+        missing("no WER is known")
+        if gain.wer is None
+        else words(wer_change(gain).removeprefix("WER ").removesuffix(" points"))
+    )
     cells = (
         words(each.stage),
         count(each.entry.batch),

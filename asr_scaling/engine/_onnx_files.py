@@ -1,0 +1,209 @@
+"""Models as ONNX files: exported once from transformers, with what transformers computes kept beside them as a check.
+
+Every engine that reads them checks its own copy, in its own precision, against those logits.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.cache import MANIFEST
+from asr_scaling.engine import _onnx_networks as networks
+from asr_scaling.errors import EngineError, MissingExtraError
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.workload import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asr_scaling.model.convert import Converted
+
+EXPORT = 1
+"""Raise it when an exported file changes, so that older ones in a cache are left alone."""
+CHECK = "check.npz"
+"""File of inputs and of the logits that transformers computes from them."""
+PREFIX, CHECKED = 2, 6
+"""The check decodes so many tokens at once, then one by one until it has so many."""
+CTC_TYPES = ("wav2vec2", "hubert", "wav2vec2-conformer")
+"""CTC models whose encoder takes samples; those are exported."""
+_SECONDS = (4.0, 3.0)
+
+Fill = Callable[[Path, Path], None]
+"""``(folder of exported files, empty folder to fill)``."""
+Check = Callable[[Path, Mapping[str, Any]], float]
+"""``(folder with the engine's files, arrays of the check) → difference`` as ``difference`` computes it."""
+
+
+def check_exportable(spec: ModelSpec, engine: str, margin_s: float | None, *packages: str) -> None:
+    """EngineError where ``spec`` is no model that can be exported; MissingExtraError where a package is missing."""
+    if spec.family != "whisper" and (spec.family != "ctc" or spec.model_type not in CTC_TYPES):
+        raise EngineError(
+            f"engine={engine} runs Whisper and CTC models of samples ({', '.join(CTC_TYPES)}), and '{spec.name}' is a "
+            f"'{spec.model_type}': use engine=transformers."
+        )
+    if margin_s is not None and spec.window_s is None:
+        raise EngineError(f"'{spec.name}' has no window: leave out engine.window_margin_s.")
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise MissingExtraError(package, engine) from error
+
+
+def exported(spec: ModelSpec, seed: int) -> Converted:
+    """The float32 ONNX files of ``spec``: encoder.onnx and step.onnx, or model.onnx for CTC, and the check."""
+    import torch
+
+    from asr_scaling.model.convert import converted
+
+    return converted(
+        spec, "onnx", partial(_export, spec), seed, export=EXPORT, model_type=spec.model_type, torch=torch.__version__
+    )
+
+
+def for_engine(
+    spec: ModelSpec,
+    engine: str,
+    *,
+    fill: Fill | None,
+    check: Check,
+    tolerance: float,
+    seed: int,
+    **options: Any,
+) -> Converted:
+    """The files of ``spec`` in the form that ``engine`` reads: what ``fill`` makes of the exported ones, or these.
+
+    EngineError where the logits differ from transformers' by more than ``tolerance``, found out once.
+    """
+    from asr_scaling.model.convert import converted
+
+    def make(_: Path, new: Path) -> dict[str, Any]:
+        import numpy as np
+
+        origin = exported(spec, seed)
+        if fill is not None:
+            fill(origin.folder, new)
+        folder = new if fill is not None else origin.folder
+        with np.load(origin.folder / CHECK) as arrays:
+            found = check(folder, dict(arrays))
+        if not found <= tolerance:
+            raise EngineError(
+                f"'{spec.name}' converted for engine={engine} gives logits that differ from transformers' by "
+                f"{found:.2g} of their standard deviation, where {tolerance:g} is allowed: use another engine.dtype or "
+                "engine."
+            )
+        size = sum(path.stat().st_size for path in folder.iterdir() if path.name not in (CHECK, MANIFEST))
+        return {**origin.facts, "difference": found, "tolerance": tolerance, "bytes": size}
+
+    found = converted(spec, engine, make, seed, export=EXPORT, model_type=spec.model_type, **options)
+    return found if fill is not None else replace(found, folder=exported(spec, seed).folder)
+
+
+def difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """Root mean square difference of logits, in standard deviations of the ``wanted`` ones."""
+    return float(((found - wanted) ** 2).mean() ** 0.5 / wanted.std())
+
+
+def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
+    import torch
+
+    from asr_scaling.model import build
+
+    with _quiet(), torch.no_grad():
+        network = build.auto_class(spec).from_pretrained(str(folder), dtype=torch.float32, attn_implementation="eager")
+        network.eval()
+        check = _whisper_check(spec, network) if spec.family == "whisper" else _ctc_check(spec, folder, network)
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        if spec.family == "whisper":
+            _write(networks.whisper_encoder(network), new / "encoder.onnx")
+            _write(networks.whisper_step(network), new / "step.onnx")
+        else:
+            _write(networks.ctc(network, "mask" in check), new / "model.onnx")
+    import numpy as np
+
+    np.savez(new / CHECK, allow_pickle=False, **check)
+    return {"parameters": parameters}
+
+
+def _write(graph: networks.Graph, path: Path) -> None:
+    import torch
+
+    varying = tuple(dict.fromkeys(graph.axes[name], torch.export.Dim.DYNAMIC) for name in graph.inputs)
+    torch.onnx.export(
+        graph.module,
+        graph.example,
+        path,
+        input_names=list(graph.inputs),
+        output_names=list(graph.outputs),
+        dynamic_shapes=(varying,),
+        opset_version=20,
+        dynamo=True,
+        external_data=True,
+        verbose=False,
+    )
+
+
+def _whisper_check(spec: ModelSpec, network: Any) -> dict[str, Any]:
+    """Features of bursts of noise, random tokens, and the logits ``[CHECKED - PREFIX + 1, batch, vocabulary]``."""
+    import numpy as np
+    import torch
+
+    from asr_scaling.model import build
+
+    audio = _bursts(spec.window_s or 30.0)
+    features = build.feature_extractor(spec)([audio, audio[::-1].copy()], sampling_rate=SAMPLE_RATE_HZ)
+    inputs = torch.tensor(np.asarray(features["input_features"]))
+    tokens = torch.randint(0, network.config.eos_token_id, (2, CHECKED), generator=torch.Generator().manual_seed(1))
+    tokens[:, 0] = network.config.decoder_start_token_id
+    logits = network(inputs, decoder_input_ids=tokens, use_cache=False).logits[:, PREFIX - 1 :]
+    return {"features": inputs.numpy(), "tokens": tokens.numpy(), "logits": logits.transpose(0, 1).numpy()}
+
+
+def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
+    """Samples of bursts of noise, one row shorter than the other, and the logits ``[batch, frames, vocabulary]``."""
+    import transformers
+
+    rows = [_bursts(seconds) for seconds in _SECONDS]
+    extract = transformers.AutoFeatureExtractor.from_pretrained(str(folder))
+    found = extract(rows, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="pt")
+    mask = {"mask": found["attention_mask"].long().numpy()} if "attention_mask" in found else {}
+    return {"samples": found["input_values"].numpy(), "logits": network(**found).logits.numpy(), **mask}
+
+
+def _bursts(seconds: float) -> NDArray[np.float32]:
+    """Noise that comes and goes four times a second, as loud as speech."""
+    import numpy as np
+
+    times = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    loudness = 0.05 * (1 + np.sin(2 * np.pi * 4 * times))
+    return (np.random.default_rng(0).normal(size=times.size) * loudness).astype(np.float32)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the exporter warns of and no user can change: deprecations in it, packages it does without."""
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "onnx_ir")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for category in (FutureWarning, DeprecationWarning):
+                warnings.simplefilter("ignore", category)
+            yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)

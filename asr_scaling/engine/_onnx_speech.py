@@ -1,0 +1,203 @@
+"""From samples to text with exported graphs, whichever engine runs them: Whisper step by step, CTC at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from asr_scaling.engine import _ctc
+from asr_scaling.engine._onnx_files import PREFIX, difference
+from asr_scaling.engine._onnx_policy import Policy
+from asr_scaling.engine._whisper import durations, longest_s, planned_tokens, window_of
+from asr_scaling.engine._window import windowed
+from asr_scaling.errors import EngineError
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.ports import Probe, Transcription
+from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asr_scaling.model.weights import Weights
+
+
+class Steps(Protocol):
+    """Whisper's two graphs in an engine, which keeps the keys and values between calls."""
+
+    def encode(self, features: NDArray[np.float32]) -> None:
+        """Begin with ``features [batch, mels, frames]``; what was decoded before is forgotten."""
+        ...
+
+    def step(self, tokens: NDArray[np.int64], forbidden: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The most likely tokens ``[batch]`` after ``tokens [batch, new]``; ``forbidden [vocabulary]`` is added."""
+        ...
+
+    def logits(self) -> NDArray[np.float32]:
+        """What the last step chose from, ``[batch, vocabulary]``."""
+        ...
+
+
+class Frames(Protocol):
+    """A CTC graph in an engine."""
+
+    def run(self, inputs: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
+        """The graph's ``output``: "frames" ``[batch, frames]`` or "logits" ``[batch, frames, vocabulary]``."""
+        ...
+
+
+class Speech(Protocol):
+    """A model of one family, loaded: what a system hands its batches to."""
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples to texts."""
+        ...
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Features and texts: what surrounds the graphs. ``tokenizer`` is None for random weights."""
+
+    spec: ModelSpec
+    features: Any
+    tokenizer: Any
+
+    def text(self, rows: Sequence[Sequence[int]], **options: Any) -> tuple[str, ...]:
+        """Texts of token ids; of random weights the ids themselves. ``options`` go to the tokenizer."""
+        if self.tokenizer is None:
+            return tuple(" ".join(map(str, row)) for row in rows)
+        return tuple(text.strip() for text in self.tokenizer.batch_decode(rows, skip_special_tokens=True, **options))
+
+
+def load_texts(spec: ModelSpec, weights: Weights) -> Texts:
+    """Feature extractor and tokenizer that come with ``weights``; random ones have no tokenizer."""
+    if weights.folder is None:
+        from asr_scaling.model import build
+
+        return Texts(spec, build.feature_extractor(spec), None)
+    import transformers
+
+    folder = str(weights.folder)
+    features = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    return Texts(spec, features, transformers.AutoTokenizer.from_pretrained(folder))
+
+
+@dataclass(frozen=True)
+class Whisper:
+    """Whisper by its two graphs. ``margin_s``: of the encoder's window (_window.py)."""
+
+    texts: Texts
+    steps: Steps
+    policy: Policy
+    margin_s: float | None = None
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """Up to a window of audio an utterance. EngineError where there is more of it, unless weights are random."""
+        whole_s, longest = window_of(self.texts.spec), longest_s(batch)
+        random = self.texts.tokenizer is None
+        if longest > whole_s and not random:
+            raise EngineError(
+                f"This engine decodes one window of {whole_s:g} s, and an utterance has {longest:.1f} s: choose "
+                "shorter ones with dataset.length_s, or engine=transformers, which seeks by timestamps."
+            )
+
+        def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
+            return self._attempt(part, probe, window_s or whole_s, most)
+
+        return windowed(batch, self.margin_s, whole_s, attempt, guarded=not random)
+
+    def _attempt(self, batch: AudioBatch, probe: Probe, window_s: float, most: int | None) -> Transcription:
+        """Windows of ``window_s``, one after the other; only random weights get more than one."""
+        rows, steps, size = [list[int]() for _ in batch.utterances], 0, round(window_s * SAMPLE_RATE_HZ)
+        for start in range(0, max(utterance.audio.size for utterance in batch.utterances), size):
+            left = {i: u.audio[start : start + size] for i, u in enumerate(batch.utterances) if u.audio.size > start}
+            planned = None
+            if self.texts.tokenizer is None:
+                planned = [planned_tokens(self.texts.spec, audio.size / SAMPLE_RATE_HZ) for audio in left.values()]
+            probe.stage("features")
+            features = self.texts.features(
+                list(left.values()), sampling_rate=SAMPLE_RATE_HZ, max_length=size, return_tensors="np"
+            )["input_features"]
+            found, count = self._decode(features, probe, most, planned)
+            steps += count
+            for i, row in zip(left, found, strict=True):
+                rows[i] += row
+        probe.stage("text")
+        return Transcription(self.texts.text(rows), tuple(map(len, rows)), durations(batch), steps)
+
+    def _decode(
+        self, features: NDArray[np.float32], probe: Probe, most: int | None, planned: list[int] | None
+    ) -> tuple[list[list[int]], int]:
+        """Tokens of each row without the end of text, and steps taken. ``planned``: tokens of each row, whatever the
+        model says; else a row ends by itself, or with ``most`` tokens."""
+        import numpy as np
+
+        policy, steps = self.policy, self.steps
+        probe.stage("encoder")
+        steps.encode(features)
+        probe.stage("decoder")
+        bound = max(planned) + 1 if planned else policy.longest if most is None else min(most, policy.longest)
+        tokens = np.tile(np.array(policy.prompt, np.int64), (len(features), 1))
+        ended, found = np.zeros(len(features), bool), list[Any]()
+        while len(found) < bound and not ended.all():
+            chosen = steps.step(tokens, policy.later if found else policy.first)
+            probe.token()
+            found.append(chosen)
+            tokens = chosen[:, None]
+            if planned is None:
+                ended |= chosen == policy.end
+        table = np.stack(found, axis=1).tolist()
+        if planned is not None:
+            return [row[:n] for row, n in zip(table, planned, strict=True)], len(found)
+        cut = (row[: row.index(policy.end)] if policy.end in row else row for row in table)
+        return [[token for token in row if token < policy.end] for row in cut], len(found)
+
+
+@dataclass(frozen=True)
+class Ctc:
+    """A CTC model by its one graph. ``config``: its transformers configuration."""
+
+    texts: Texts
+    graph: Frames
+    config: Any
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """Frames that only padding gave are dropped before collapsing."""
+        probe.stage("features")
+        arrays = [utterance.audio for utterance in batch.utterances]
+        found = self.texts.features(arrays, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="np")
+        inputs = {"samples": found["input_values"]}
+        if "attention_mask" in found:
+            inputs["mask"] = found["attention_mask"].astype("int64")
+        probe.stage("encoder")
+        frames = self.graph.run(inputs, "frames").tolist()
+        probe.stage("decoder")
+        config = self.config
+        lengths = [_ctc.frames_of(audio.size, config.conv_kernel, config.conv_stride) for audio in arrays]
+        rows = _ctc.collapsed(frames, lengths, config.pad_token_id)
+        probe.stage("text")
+        return Transcription(self.texts.text(rows, group_tokens=False), tuple(map(len, rows)), durations(batch))
+
+
+def whisper_difference(steps: Steps, check: Mapping[str, NDArray[Any]]) -> float:
+    """How far the logits of ``steps`` are from those of the check; infinite where it does not choose the best one."""
+    import numpy as np
+
+    tokens, logits = check["tokens"], check["logits"]
+    allowed = np.zeros(logits.shape[-1], np.float32)
+    steps.encode(check["features"])
+    found = []
+    for end in range(PREFIX, tokens.shape[1] + 1):
+        begin = 0 if end == PREFIX else end - 1
+        chosen = steps.step(np.ascontiguousarray(tokens[:, begin:end]), allowed)
+        found.append(np.array(steps.logits()))
+        if (found[-1].argmax(-1) != chosen).any():
+            return float("inf")
+    return difference(np.stack(found), logits)
+
+
+def ctc_difference(graph: Frames, check: Mapping[str, NDArray[Any]]) -> float:
+    """How far the logits of ``graph`` are from those of the check."""
+    inputs = {name: value for name, value in check.items() if name != "logits"}
+    return difference(graph.run(inputs, "logits"), check["logits"])

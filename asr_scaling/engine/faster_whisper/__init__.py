@@ -1,0 +1,127 @@
+"""faster-whisper: Whisper in CTranslate2, a C++ engine with weights in 8 or 16 bits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.engine._whisper import check_whisper, facts_of, out_of_memory
+from asr_scaling.engine._window import check_margin
+from asr_scaling.errors import ConfigError, EngineError
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.ports import Device, Probe, SystemFacts, Transcription
+from asr_scaling.workload import AudioBatch
+
+if TYPE_CHECKING:
+    from asr_scaling.engine.faster_whisper._speech import Speech
+
+DTYPES = ("float32", "float16", "bfloat16", "int8")
+_WHOLE = "CTranslate2 decodes in one call and shows nothing of its steps"
+
+
+@dataclass(frozen=True)
+class FasterWhisper:
+    """``dtype``: of weights and arithmetic; int8: matrices in 8 bits, the rest in float32 on a CPU and in float16 on a
+    GPU. ``beam``: 1 is greedy. ``long_form``: false for the first window only; what lies beyond is lost, and said.
+    ``window_margin_s``: seconds that the encoder sees beyond the longest utterance of a batch, null for its whole
+    window (_window.py). ``seed``: of random weights.
+    """
+
+    dtype: str = "float32"
+    beam: int = 1
+    long_form: bool = True
+    window_margin_s: float | None = None
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"engine.dtype must be one of {', '.join(DTYPES)}; got '{self.dtype}'.")
+        check_margin(self.window_margin_s)
+        if self.beam < 1:
+            raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")
+
+    def check(self, model: ModelSpec) -> None:
+        """Whisper and its students."""
+        check_whisper(model, "faster_whisper", "faster_whisper", "ctranslate2")
+
+    def load(self, model: ModelSpec, device: Device) -> FasterWhisperSystem:
+        """Convert where that was never done, then load onto the device."""
+        import faster_whisper
+        import torch
+
+        from asr_scaling.engine.faster_whisper._files import ctranslate2_files
+        from asr_scaling.engine.faster_whisper._speech import Speech
+
+        compute = self._compute_type(device)
+        files = ctranslate2_files(model, self.dtype, self.seed)
+        start = time.perf_counter()
+        with out_of_memory(model):
+            library = faster_whisper.WhisperModel(
+                str(files.folder),
+                device=device.kind,
+                device_index=int(device.torch_name.partition(":")[2] or 0),
+                compute_type=compute,
+                cpu_threads=torch.get_num_threads(),
+            )
+        load_s = time.perf_counter() - start
+        facts = facts_of(files, self.dtype, load_s, details={"compute_type": compute}, unobservable=_hidden(device))
+        speech = Speech(model, self, library, files.folder, facts.random)
+        return FasterWhisperSystem(model, facts, speech)
+
+    def _compute_type(self, device: Device) -> str:
+        """CTranslate2's name of the arithmetic; EngineError where the device has none such."""
+        import ctranslate2
+
+        try:
+            offered = sorted(ctranslate2.get_supported_compute_types(device.kind))
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(f"CTranslate2 can't use device={device.kind} here ({error}): use device=cpu.") from error
+        known = {dtype: name for dtype in DTYPES if (name := _name(dtype, device)) in offered}
+        if self.dtype not in known:
+            raise EngineError(
+                f"CTranslate2 can't compute in engine.dtype={self.dtype} on {device.torch_name}: choose one of "
+                f"{', '.join(known)}."
+            )
+        return known[self.dtype]
+
+
+class FasterWhisperSystem:
+    """A Whisper in CTranslate2, loaded."""
+
+    def __init__(self, model: ModelSpec, facts: SystemFacts, speech: Speech) -> None:
+        self.facts = facts
+        self._model = model
+        self._speech: Speech | None = speech
+
+    @property
+    def modules(self) -> Mapping[str, Any]:
+        """Empty: CTranslate2 has no torch modules."""
+        return {}
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples in memory to texts."""
+        if self._speech is None:
+            raise EngineError(f"'{self._model.name}' is closed; load it again.")
+        with out_of_memory(self._model):
+            return self._speech.transcribe(batch, probe)
+
+    def close(self) -> None:
+        """Drop the model."""
+        self._speech = None
+
+
+def _name(dtype: str, device: Device) -> str:
+    """``dtype`` as CTranslate2 calls it on ``device``."""
+    if dtype != "int8":
+        return dtype
+    return "int8_float16" if device.kind == "cuda" else "int8_float32"
+
+
+def _hidden(device: Device) -> dict[str, str]:
+    hidden = {"latency/first_token_s": _WHOLE, "latency/per_token_s": _WHOLE}
+    if device.kind != "cpu":
+        why = "CTranslate2 allocates the GPU's memory itself, past torch, whose meter this is"
+        hidden |= {"memory/peak_device_bytes": why, "memory/activations_bytes": why}
+    return hidden

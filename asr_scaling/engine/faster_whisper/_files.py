@@ -1,0 +1,99 @@
+"""Whisper in CTranslate2's format: converted by CTranslate2 itself, its logits compared with those of transformers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.errors import EngineError
+from asr_scaling.model.convert import Converted, converted
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.whisper import (
+    CHECKED,
+    difference,
+    end_of_text,
+    example_features,
+    prompt_ids,
+    special_tokens,
+    transformers_logits,
+)
+
+CONVERSION = 1
+"""Raise it when a converted folder changes, so that older ones in a cache are left alone."""
+TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1, "int8": 0.35}
+"""dtype → how far logits may be from transformers', in standard deviations of these."""
+_FEATURES = "preprocessor_config.json"
+
+
+def ctranslate2_files(model: ModelSpec, dtype: str, seed: int) -> Converted:
+    """``model.bin`` with weights in ``dtype``, and beside it what faster-whisper reads: tokenizer and features."""
+    import ctranslate2
+
+    make = partial(_convert, model, dtype)
+    return converted(
+        model, "ctranslate2", make, seed, dtype=dtype, version=ctranslate2.__version__, conversion=CONVERSION
+    )
+
+
+def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str, Any]:
+    from ctranslate2.converters import TransformersConverter
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    if not any(origin.glob("*token*")):  # random weights
+        _write_placeholder(model, origin)
+    TransformersConverter(str(origin)).convert(str(new), quantization=dtype, force=True)
+    AutoTokenizer.from_pretrained(str(origin)).backend_tokenizer.save(str(new / "tokenizer.json"))
+    shutil.copyfile(origin / _FEATURES, new / _FEATURES)
+    return _checked(model, dtype, origin, new)
+
+
+def _write_placeholder(model: ModelSpec, folder: Path) -> None:
+    """A tokenizer whose tokens are their ids, but for Whisper's special ones: random weights come without any."""
+    from tokenizers import AddedToken, Tokenizer, models
+
+    names, first = special_tokens(model), end_of_text(model)
+    vocabulary = {str(i): i for i in range(first)} | {name: first + i for i, name in enumerate(names)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=names[0]))
+    tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in names])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    told = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": names[0], "unk_token": names[0]}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def _checked(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str, Any]:
+    """Facts about the files in ``new``; EngineError where their logits are not those of the weights in ``origin``."""
+    import ctranslate2
+    import numpy as np
+
+    network = ctranslate2.models.Whisper(str(new), compute_type="int8_float32" if dtype == "int8" else "float32")
+    features, prompt, end = example_features(origin), list(prompt_ids(model)), end_of_text(model)
+    encoded = network.encode(ctranslate2.StorageView.from_array(features))
+    (result,) = network.generate(
+        encoded,
+        [prompt],
+        beam_size=1,
+        max_length=2 * CHECKED,
+        suppress_blank=False,
+        suppress_tokens=[end],
+        return_logits_vocab=True,
+    )
+    found = np.stack([np.asarray(row) for row in result.logits[0][:CHECKED]])
+    tokens = [*prompt, *result.sequences_ids[0]][: len(prompt) + CHECKED - 1]
+    wanted, parameters = transformers_logits(origin, features, tokens)
+    wanted = wanted[-CHECKED:]
+    told = np.arange(found.shape[1]) != end  # suppressed, or every example would be over at once
+    distance = difference(found[:, told], wanted[:, told])
+    if not distance <= TOLERANCE[dtype]:
+        raise EngineError(
+            f"'{model.name}' converted for engine=faster_whisper gives logits that differ from transformers' by "
+            f"{distance:.2g} of their standard deviation, where {TOLERANCE[dtype]:g} is allowed: use another "
+            "engine.dtype or engine."
+        )
+    size = (new / "model.bin").stat().st_size
+    said = {"logits_difference": distance, "logits_tolerance": TOLERANCE[dtype]}
+    return {"bytes": size, "parameters": parameters, **said}

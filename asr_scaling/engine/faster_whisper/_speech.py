@@ -1,0 +1,148 @@
+"""From samples to text: batches by CTranslate2's own calls, audio beyond a window by faster-whisper's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.engine._whisper import durations, first_windows, longest_s, planned_tokens, window_of
+from asr_scaling.engine._window import windowed
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.whisper import end_of_text, prompt_ids
+from asr_scaling.ports import Probe, Transcription
+from asr_scaling.timing import NullProbe
+from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asr_scaling.engine.faster_whisper import FasterWhisper
+
+_LONG_FORM = {
+    "task": "transcribe",
+    "language": "en",
+    "temperature": 0.0,
+    "compression_ratio_threshold": None,
+    "log_prob_threshold": None,
+    "no_speech_threshold": None,
+    "condition_on_previous_text": False,
+}
+"""transformers' policy for long audio: windows that seek by timestamps, decoded once, each without the one before."""
+
+
+class Speech:
+    """A loaded ``WhisperModel`` of faster-whisper. Up to a window its network is called directly, a batch at a time, as
+    its BatchedInferencePipeline does; its own ``transcribe`` takes one recording and decodes timestamps too.
+    """
+
+    def __init__(self, model: ModelSpec, options: FasterWhisper, library: Any, folder: Path, random: bool) -> None:
+        from transformers import AutoFeatureExtractor
+
+        self._model, self._library, self._network = model, library, library.model
+        self._options, self._random = options, random
+        self._features = AutoFeatureExtractor.from_pretrained(str(folder))
+        self._tokenizer = library.hf_tokenizer
+        self._prompt = prompt_ids(model)
+        self._end = end_of_text(model)
+        self._most = int(model.architecture["max_target_positions"]) - len(self._prompt)
+        self._watched = _Watched(library.model)
+        library.model = self._watched
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples to texts; beyond a window one recording after another, unless only the first is wanted."""
+        whole_s = window_of(self._model)
+        if not self._options.long_form:
+            batch = first_windows(batch, whole_s)
+        elif longest_s(batch) > whole_s and not self._random:
+            return self._long(batch, probe)
+
+        def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
+            return self._windows(part, probe, window_s or whole_s, most)
+
+        return windowed(batch, self._options.window_margin_s, whole_s, attempt, guarded=not self._random)
+
+    def _windows(self, batch: AudioBatch, probe: Probe, window_s: float, most: int | None) -> Transcription:
+        """Windows of ``window_s``, one after the other; only random weights get more than one."""
+        seconds, steps, size = durations(batch), 0, round(window_s * SAMPLE_RATE_HZ)
+        rows: list[list[int]] = [[] for _ in seconds]
+        for start in range(0, max(utterance.audio.size for utterance in batch.utterances), size):
+            left = {i: u.audio[start : start + size] for i, u in enumerate(batch.utterances) if u.audio.size > start}
+            planned = None
+            if self._random:
+                planned = [planned_tokens(self._model, audio.size / SAMPLE_RATE_HZ) for audio in left.values()]
+            probe.stage("features")
+            features = self._features(
+                list(left.values()), sampling_rate=SAMPLE_RATE_HZ, max_length=size, return_tensors="np"
+            )["input_features"]
+            found, count = self._decode(features, probe, most, planned)
+            steps += count
+            for i, row in zip(left, found, strict=True):
+                rows[i] += row
+        probe.stage("text")
+        return Transcription(tuple(map(self._text, rows)), tuple(map(len, rows)), seconds, steps)
+
+    def _decode(
+        self, features: NDArray[np.float32], probe: Probe, most: int | None, planned: list[int] | None
+    ) -> tuple[list[list[int]], int]:
+        """Tokens of each row without the end of text, and steps: those of the longest row. ``planned``: tokens of each
+        row, whatever the model says; else a row ends by itself, or with ``most`` tokens."""
+        import ctranslate2
+        import numpy as np
+
+        probe.stage("encoder")
+        encoded = self._network.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(features)))
+        probe.stage("decoder")
+        bound = max(planned) + 1 if planned else most or self._most
+        results = self._network.generate(
+            encoded,
+            [list(self._prompt)] * len(features),
+            beam_size=self._options.beam,
+            max_length=2 * min(bound, self._most),  # CTranslate2 decodes at most half of it (openai/whisper's rule)
+            suppress_blank=planned is None,
+            suppress_tokens=[self._end] if planned else [-1],  # -1: those of the model's generation config
+        )
+        rows = [result.sequences_ids[0] for result in results]
+        if planned is not None:
+            return [row[:n] for row, n in zip(rows, planned, strict=True)], max(map(len, rows))
+        rows = [[token for token in row if token < self._end] for row in rows]
+        return rows, min(max(map(len, rows)) + 1, bound)
+
+    def _long(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """faster-whisper's sequential windows, to the end of each recording."""
+        rows, steps = list[list[int]](), 0
+        for utterance in batch.utterances:
+            self._watched.probe = probe
+            probe.stage("features")
+            segments, _ = self._library.transcribe(utterance.audio, beam_size=self._options.beam, **_LONG_FORM)
+            tokens = [token for segment in segments for token in segment.tokens]
+            steps += len(tokens)
+            rows.append([token for token in tokens if token < self._end])
+        probe.stage("text")
+        self._watched.probe = NullProbe()
+        return Transcription(tuple(map(self._text, rows)), tuple(map(len, rows)), durations(batch), steps)
+
+    def _text(self, row: list[int]) -> str:
+        text: str = self._tokenizer.decode(row)
+        return text.strip()
+
+
+class _Watched:
+    """A network of CTranslate2 that says which stage begins, for faster-whisper's own loop."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+        self.probe: Probe = NullProbe()
+
+    def encode(self, *arguments: Any, **options: Any) -> Any:
+        """Stage "encoder"."""
+        self.probe.stage("encoder")
+        return self._network.encode(*arguments, **options)
+
+    def generate(self, *arguments: Any, **options: Any) -> Any:
+        """Stage "decoder"; what follows is the loop's own, up to the next window."""
+        self.probe.stage("decoder")
+        return self._network.generate(*arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)

@@ -1,0 +1,195 @@
+"""OpenVINO: the graphs that the engine onnxruntime runs too, compiled for the processor that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.engine._onnx_files import check_exportable
+from asr_scaling.engine._onnx_networks import cross_names, self_names
+from asr_scaling.engine._onnx_system import OnnxSystem, Recipe
+from asr_scaling.engine._window import check_margin
+from asr_scaling.errors import ConfigError, EngineError
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.ports import Device
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TOLERANCE = {"float32": 1e-3, "bfloat16": 0.35, "int8": 0.35}
+"""dtype → how far logits may be from transformers', in standard deviations of these."""
+SMALLEST = 1 << 14
+"""Matrices with fewer numbers stay in float32."""
+_PACKAGES = ("openvino", "onnx", "onnxscript")
+
+
+@dataclass(frozen=True)
+class OpenVino:
+    """``dtype``: float32; bfloat16, where the processor computes in it; int8 for weights in 8 bits per output channel
+    and activations quantised on the fly. ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest
+    utterance of a batch, null for its whole window (_window.py). ``seed``: of random weights.
+    """
+
+    dtype: str = "float32"
+    window_margin_s: float | None = None
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        if self.dtype not in TOLERANCE:
+            raise ConfigError(f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'.")
+        check_margin(self.window_margin_s)
+
+    def check(self, model: ModelSpec) -> None:
+        """Whisper, and CTC models of samples."""
+        check_exportable(model, "openvino", self.window_margin_s, *_PACKAGES)
+        import openvino
+
+        able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if self.dtype == "bfloat16" and "BF16" not in able:
+            raise EngineError("This processor does not compute in bfloat16: choose engine.dtype=float32 or int8.")
+
+    def load(self, model: ModelSpec, device: Device) -> OnnxSystem:
+        """Convert where that was never done, then compile the graphs for the processor."""
+        import openvino
+        import torch
+
+        if device.kind != "cpu":
+            raise EngineError(f"engine=openvino runs on the processor, not on {device.torch_name}: use device=cpu.")
+        runtime = Runtime(self.dtype, torch.get_num_threads())
+        return Recipe(
+            engine="openvino",
+            dtype=self.dtype,
+            seed=self.seed,
+            margin_s=self.window_margin_s,
+            steps=lambda folder: OvSteps(runtime, folder),
+            frames=lambda folder: OvFrames(runtime, folder),
+            fill=_compress if self.dtype == "int8" else None,
+            tolerance=TOLERANCE[self.dtype],
+            options={"version": openvino.__version__},
+            details={"precision": runtime.precision},
+        ).load(model)
+
+
+def _compress(origin: Path, new: Path) -> None:
+    """The graphs of ``origin`` with 8-bit weights, in OpenVINO's own format."""
+    import openvino
+
+    for path in origin.glob("*.onnx"):
+        graph = openvino.Core().read_model(path)
+        _quantise(graph)
+        openvino.save_model(graph, new / f"{path.stem}.xml", compress_to_fp16=False)
+
+
+def _quantise(graph: Any) -> None:
+    """Constant matrices of products as 8-bit integers and a scale for each output; the plugin multiplies in 8 bits."""
+    import numpy as np
+    from openvino import opset13 as ops
+
+    for node in graph.get_ordered_ops():
+        if node.get_type_name() != "MatMul":
+            continue
+        constant = node.input_value(1).get_node()
+        if constant.get_type_name() != "Constant" or constant.data.size < SMALLEST:
+            continue
+        transposed = node.get_attributes()["transpose_b"]
+        weight = np.array(constant.data)
+        scale = np.maximum(np.abs(weight).max(axis=1 if transposed else 0, keepdims=True), 1e-12) / 127
+        rounded = np.clip(np.rint(weight / scale), -127, 127).astype(np.int8)
+        if not transposed:  # the plugin's kernels want one row an output
+            rounded, scale = np.ascontiguousarray(rounded.T), np.ascontiguousarray(scale.T)
+        small = ops.multiply(ops.convert(ops.constant(rounded), "f32"), ops.constant(scale.astype(np.float32)))
+        product = ops.matmul(node.input_value(0), small, node.get_attributes()["transpose_a"], True)
+        product.set_friendly_name(node.get_friendly_name())
+        for target in node.output(0).get_target_inputs():
+            target.replace_source_output(product.output(0))
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How graphs are compiled."""
+
+    dtype: str
+    threads: int
+
+    @property
+    def precision(self) -> str:
+        """In which activations are kept; the plugin would choose bfloat16 by itself wherever it can."""
+        return "bf16" if self.dtype == "bfloat16" else "f32"
+
+    def compiled(self, folder: Path, name: str) -> Any:
+        """The graph ``name`` of ``folder``, compiled: its own file where there is one, else the exported one."""
+        import openvino
+
+        own = folder / f"{name}.xml"
+        options: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": self.threads,
+            "ENABLE_CPU_PINNING": False,  # device.pinned decides
+            "INFERENCE_PRECISION_HINT": self.precision,
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 32 if self.dtype == "int8" else 0,
+        }
+        return openvino.Core().compile_model(own if own.exists() else folder / f"{name}.onnx", "CPU", options)
+
+
+class OvSteps:
+    """Whisper's graphs in OpenVINO. The audio's keys and values are read where the encoder left them."""
+
+    def __init__(self, runtime: Runtime, folder: Path) -> None:
+        self._encoder = runtime.compiled(folder, "encoder").create_infer_request()
+        decoder = runtime.compiled(folder, "step")
+        layers = len(self._encoder.model_outputs) // 2
+        self._audio = cross_names(layers)
+        self._past, self._present = self_names("past", layers), self_names("present", layers)
+        shape = decoder.input(self._past[0]).partial_shape
+        self._heads, self._size = shape[1].get_length(), shape[3].get_length()
+        self._requests = [decoder.create_infer_request() for _ in range(2)]
+
+    def encode(self, features: NDArray[np.float32]) -> None:
+        """Hand the audio's keys and values to the decoder, with an empty past."""
+        import numpy as np
+        import openvino
+
+        self._encoder.infer({"features": openvino.Tensor(np.ascontiguousarray(features), shared_memory=True)})
+        empty = np.zeros((len(features), self._heads, 0, self._size), np.float32)
+        for request in self._requests:
+            for name in self._audio:
+                request.set_tensor(name, self._encoder.get_tensor(name))
+        for name in self._past:
+            self._requests[0].set_tensor(name, openvino.Tensor(empty))
+
+    def step(self, tokens: NDArray[np.int64], forbidden: NDArray[np.float32]) -> NDArray[np.int64]:
+        """One pass of the decoder. Two requests take turns, so that each reads what the other wrote."""
+        import numpy as np
+        import openvino
+
+        request, following = self._requests
+        request.set_tensor("tokens", openvino.Tensor(np.ascontiguousarray(tokens)))
+        request.set_tensor("forbidden", openvino.Tensor(forbidden, shared_memory=True))
+        request.infer()
+        for past, present in zip(self._past, self._present, strict=True):
+            following.set_tensor(past, request.get_tensor(present))
+        self._requests = [following, request]
+        return np.array(request.get_tensor("next").data)
+
+    def logits(self) -> NDArray[np.float32]:
+        """Of the last step."""
+        found: NDArray[np.float32] = self._requests[1].get_tensor("logits").data
+        return found
+
+
+class OvFrames:
+    """A CTC graph in OpenVINO."""
+
+    def __init__(self, runtime: Runtime, folder: Path) -> None:
+        self._request = runtime.compiled(folder, "model").create_infer_request()
+
+    def run(self, inputs: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
+        """The graph's ``output``."""
+        import numpy as np
+
+        self._request.infer(dict(inputs), share_inputs=True)
+        return np.array(self._request.get_tensor(output).data)

@@ -1,0 +1,146 @@
+"""Whisper's decoder, one step at a time: the library's modules, without what the library does around them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import torch
+
+Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
+"""Keys and values of one layer: (utterances, heads, positions, head size)."""
+
+
+class Cache:
+    """Keys and values of every layer for the utterances still being decoded, in memory allocated once.
+
+    Each entry has the shape (utterances, heads, positions, head size). ``own``: of the tokens so far, ``cross``: of the
+    encoder's output. The first ``rows`` utterances are alive. ``mask`` (positions, positions): True where a token may
+    look, only made for steps of one shape.
+    """
+
+    mask: torch.Tensor
+
+    def __init__(self, own: list[Pair], cross: list[Pair]) -> None:
+        self._own, self._cross = own, cross
+        self.own, self.cross = own, cross
+        self.rows = int(cross[0][0].shape[0])
+
+    def drop(self, row: int, positions: int) -> None:
+        """Utterance ``row`` is finished: the last one that is alive takes its place. ``positions``: tokens so far."""
+        self.rows -= 1
+        if row < self.rows:
+            for key, value in self._cross:
+                key[row], value[row] = key[self.rows], value[self.rows]
+            for key, value in self._own:
+                key[row, :, :positions] = key[self.rows, :, :positions]
+                value[row, :, :positions] = value[self.rows, :, :positions]
+        self.own = [(key[: self.rows], value[: self.rows]) for key, value in self._own]
+        self.cross = [(key[: self.rows], value[: self.rows]) for key, value in self._cross]
+
+
+class Decoder:
+    """The decoding step of a ``WhisperForConditionalGeneration``, whatever its Linear modules were replaced by.
+
+    It calls the network's own modules, so that quantised, fused or pruned ones work, but none of the library's code
+    around them: no cache objects, masks or hooks of its own, which cost more than the arithmetic of a small model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        decoder = model.get_decoder()
+        self._embed, self._positions = decoder.embed_tokens, decoder.embed_positions.weight
+        self._layers, self._norm, self._project = list(decoder.layers), decoder.layer_norm, model.proj_out
+        self.longest = int(self._positions.shape[0])
+        self._compiled: Any = self._hidden
+
+    def start(self, encoded: torch.Tensor, positions: int) -> Cache:
+        """Room for ``positions`` tokens, and the keys and values of ``encoded`` (utterances, frames, width)."""
+        own = []
+        for layer in self._layers:
+            attention = layer.self_attn
+            shape = (encoded.shape[0], attention.num_heads, positions, attention.head_dim)
+            own.append((encoded.new_zeros(shape), encoded.new_zeros(shape)))
+        return Cache(own, self.cross(encoded))
+
+    def cross(self, encoded: torch.Tensor) -> list[Pair]:
+        """Keys and values of ``encoded`` for every layer: what cross attention reads at every step."""
+        attentions = [layer.encoder_attn for layer in self._layers]
+        return [
+            (_heads(a, a.k_proj(encoded)).contiguous(), _heads(a, a.v_proj(encoded)).contiguous()) for a in attentions
+        ]
+
+    def compile(self, mode: str) -> None:
+        """Have the layers of steps of one shape compiled by the first of them, in a mode of torch.compile."""
+        import torch
+
+        self._compiled = torch.compile(self._hidden, mode=mode)
+
+    def step(self, tokens: torch.Tensor, position: int | torch.Tensor, cache: Cache) -> torch.Tensor:
+        """Logits (utterances, vocabulary) after ``tokens`` (utterances, n), of which the first is at ``position``.
+
+        A position that is a tensor of one element keeps every shape the same from step to step, so that the step can
+        be compiled or captured: attention then goes over all of the cache, masked.
+        """
+        if isinstance(position, int):
+            where = self._positions[position : position + tokens.shape[1]]
+            hidden = self._hidden(self._embed(tokens) + where, position, cache.own, cache.cross, None)
+        else:
+            hidden = self._embed(tokens) + self._positions[position]
+            hidden = self._compiled(hidden, position, cache.own, cache.cross, cache.mask[position])
+        return self._project(self._norm(hidden[:, -1]))  # type: ignore[no-any-return]
+
+    def _hidden(
+        self,
+        hidden: torch.Tensor,
+        position: int | torch.Tensor,
+        own: list[Pair],
+        cross: list[Pair],
+        mask: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Hidden states after all layers: WhisperDecoderLayer.forward (transformers) on a preallocated cache."""
+        for layer, kept, read in zip(self._layers, own, cross, strict=True):
+            normed = layer.self_attn_layer_norm(hidden)
+            hidden = hidden + _self_attention(layer.self_attn, normed, position, kept, mask)
+            hidden = hidden + _cross_attention(layer.encoder_attn, layer.encoder_attn_layer_norm(hidden), read)
+            hidden = hidden + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden))))
+        return hidden
+
+
+def _self_attention(
+    attention: Any, normed: torch.Tensor, position: int | torch.Tensor, own: Pair, mask: torch.Tensor | None
+) -> torch.Tensor:
+    """Of tokens to themselves and those before them; queries are projected first, as fused projections expect."""
+    from torch.nn.functional import scaled_dot_product_attention as attend
+
+    query = _heads(attention, attention.q_proj(normed))
+    keys = _kept(own[0], _heads(attention, attention.k_proj(normed)), position)
+    values = _kept(own[1], _heads(attention, attention.v_proj(normed)), position)
+    mixed = attend(query, keys, values, attn_mask=mask, is_causal=normed.shape[1] > 1, scale=attention.scaling)
+    return attention.out_proj(_joined(mixed))  # type: ignore[no-any-return]
+
+
+def _cross_attention(attention: Any, normed: torch.Tensor, cross: Pair) -> torch.Tensor:
+    """Of tokens to the encoder's output."""
+    from torch.nn.functional import scaled_dot_product_attention as attend
+
+    query = _heads(attention, attention.q_proj(normed))
+    return attention.out_proj(_joined(attend(query, *cross, scale=attention.scaling)))  # type: ignore[no-any-return]
+
+
+def _kept(kept: torch.Tensor, new: torch.Tensor, position: int | torch.Tensor) -> torch.Tensor:
+    """Store ``new`` keys or values at ``position``; what attention has to look at."""
+    if not isinstance(position, int):
+        return kept.index_copy_(2, position, new)
+    kept[:, :, position : position + new.shape[2]] = new
+    return kept[:, :, : position + new.shape[2]]
+
+
+def _heads(attention: Any, projected: torch.Tensor) -> torch.Tensor:
+    """(utterances, n, width) → (utterances, heads, n, head size), a view."""
+    rows, n = projected.shape[:2]
+    return projected.view(rows, n, attention.num_heads, attention.head_dim).transpose(1, 2)
+
+
+def _joined(mixed: torch.Tensor) -> torch.Tensor:
+    """(utterances, heads, n, head size) → (utterances, n, width)."""
+    return mixed.transpose(1, 2).flatten(2)

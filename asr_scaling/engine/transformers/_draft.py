@@ -1,0 +1,43 @@
+"""Speculative decoding: a small model drafts tokens, the model under test accepts those it would have chosen itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asr_scaling.errors import EngineError
+from asr_scaling.model.spec import ModelSpec, load_spec
+
+
+def draft_spec(name: str, model: ModelSpec) -> ModelSpec:
+    """The spec of the draft model ``name`` for ``model``. EngineError where they can't work together."""
+    draft = load_spec(name)
+    if draft.family != model.family or model.window_s is None:
+        raise EngineError(f"'{name}' can't draft for '{model.name}': both have to be Whisper models.")
+    if draft.parameters >= model.parameters:
+        raise EngineError(
+            f"'{name}' is no smaller than '{model.name}', so that it gains nothing: choose a smaller one."
+        )
+    for what, values in {
+        "vocabulary": [spec.architecture.get("vocab_size") for spec in (draft, model)],
+        "number of mel bands": [spec.architecture.get("num_mel_bins") for spec in (draft, model)],
+    }.items():
+        if values[0] != values[1]:
+            raise EngineError(
+                f"'{name}' ({values[0]}) and '{model.name}' ({values[1]}) differ in their {what}: choose a draft of "
+                "the same kind, English-only or multilingual, and generation."
+            )
+    if "random" in (draft.weights, model.weights):
+        raise EngineError("Random weights agree on no token, so that engine.draft measures nothing: leave it out.")
+    return draft
+
+
+def load_draft(spec: ModelSpec, dtype: Any, attention: str, device: str) -> Any:
+    """The draft's network on ``device``. EngineError where only random weights were found."""
+    from asr_scaling.model import build
+    from asr_scaling.model.weights import resolve
+
+    weights = resolve(spec)
+    if weights.folder is None:
+        raise EngineError(f"No pretrained weights of the draft '{spec.name}' were found: leave out engine.draft.")
+    network = build.auto_class(spec).from_pretrained(str(weights.folder), dtype=dtype, attn_implementation=attention)
+    return network.eval().to(device)

@@ -1,0 +1,80 @@
+"""What was loaded: sizes and data types, after whatever optimisations changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from asr_scaling.composition import Change
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.weights import Weights
+from asr_scaling.ports import Device, SystemFacts
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network and what is known of it. ``said``: one entry for each change that was made."""
+
+    network: Any
+    dtype: str
+    parameters: int
+    said: tuple[str, ...] = ()
+
+    def facts(self, weights: Weights, load_s: float, compile_s: float | None) -> SystemFacts:
+        """For the record."""
+        details = {"revision": weights.revision, "attention": self.network.config._attn_implementation}
+        return SystemFacts(
+            weights=weights.kind,
+            weights_source=weights.reason if weights.kind == "random" else weights.source,
+            weights_bytes=stored_bytes(self.network),
+            parameters=self.parameters,
+            dtype=self.dtype,
+            load_s=load_s,
+            compile_s=compile_s,
+            details=details | ({"changes": list(self.said)} if self.said else {}),
+        )
+
+
+def changed(network: Any, dtype: str, changes: Sequence[Change], model: ModelSpec, device: Device) -> Network:
+    """``network`` with every one of ``changes`` made, in their order. EngineError where one can't be."""
+    now = Network(network, dtype, sum(parameter.numel() for parameter in network.parameters()))
+    for change in changes:
+        made = change.change(now.network, model, device)
+        now = replace(
+            now,
+            network=made.network,
+            dtype=made.dtype or now.dtype,
+            parameters=now.parameters if made.parameters is None else made.parameters,
+            said=(*now.said, made.said),
+        )
+    return now
+
+
+def drafted(facts: SystemFacts, name: str | None, draft: Any) -> SystemFacts:
+    """``facts`` of a system that also holds the network ``draft``: in its bytes, not in its parameters."""
+    size = stored_bytes(draft)
+    details = {**(facts.details or {}), "draft": name, "draft_bytes": size}
+    return replace(facts, weights_bytes=facts.weights_bytes + size, details=details)
+
+
+def stored_bytes(network: Any) -> int:
+    """Bytes of all weights and buffers as they are stored, shared ones once.
+
+    A tensor that wraps others (quantised or sparse weights) is as large as those. A module whose weights are no tensors
+    at all says their size in ``packed_bytes``.
+    """
+    stored = (part for tensor in (*network.parameters(), *network.buffers()) for part in _parts(tensor))
+    unique: dict[int, int] = {part.data_ptr(): part.numel() * part.element_size() for part in stored}
+    packed: list[int] = [getattr(module, "packed_bytes", 0) for module in network.modules()]
+    return sum(unique.values()) + sum(packed)
+
+
+def _parts(tensor: Any) -> Iterator[Any]:
+    from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+    if not is_traceable_wrapper_subclass(tensor):
+        yield tensor
+        return
+    for name in tensor.__tensor_flatten__()[0]:
+        yield from _parts(getattr(tensor, name))

@@ -1,0 +1,43 @@
+"""Whisper's features computed where the model is, for a whole batch at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.ports import Probe
+from asr_scaling.workload import AudioBatch
+
+if TYPE_CHECKING:
+    import torch
+
+
+class LogMel:
+    """Log-mel spectrograms as WhisperFeatureExtractor makes them (transformers; openai/whisper, audio.py).
+
+    The library's own ``device`` option brings its result back to the host, from where it would have to be copied again.
+    """
+
+    def __init__(self, extractor: Any, device: torch.device, dtype: torch.dtype) -> None:
+        import torch
+
+        self._device, self._dtype = device, dtype
+        self._points, self._hop = extractor.n_fft, extractor.hop_length
+        self._window = torch.hann_window(self._points, device=device)
+        self._filters = torch.from_numpy(extractor.mel_filters.T).to(device, torch.float32).contiguous()
+
+    def of(self, batch: AudioBatch, samples: int, probe: Probe) -> torch.Tensor:
+        """Features (utterances, bands, frames) of ``samples`` each, padded with silence; "transfer" is of samples."""
+        import torch
+
+        probe.stage("transfer")
+        padded = torch.zeros(len(batch), samples, pin_memory=self._device.type == "cuda")
+        for row, utterance in zip(padded.numpy(), batch.utterances, strict=True):
+            audio = utterance.audio[:samples]
+            row[: audio.size] = audio
+        padded = padded.to(self._device, non_blocking=True)
+        probe.stage("features")
+        spectrum = torch.stft(padded, self._points, self._hop, window=self._window, return_complex=True)[..., :-1]
+        power = torch.view_as_real(spectrum).square().sum(-1)
+        logs = (self._filters @ power).clamp_(min=1e-10).log10_()
+        loudest = logs.amax((1, 2), keepdim=True)
+        return torch.maximum(logs, loudest - 8.0).add_(4.0).div_(4.0).to(self._dtype)

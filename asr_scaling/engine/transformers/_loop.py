@@ -1,0 +1,91 @@
+"""Whisper up to its window by this package's own loop: features, encoder and decoder on the audio that is there."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.engine._window import most_tokens, windowed
+from asr_scaling.engine.transformers._fixed import FixedGreedy, cuda_graph
+from asr_scaling.engine.transformers._greedy import Greedy, Rules
+from asr_scaling.engine.transformers._loaded import Loaded, Steps, durations
+from asr_scaling.engine.transformers._log_mel import LogMel
+from asr_scaling.ports import Transcription
+from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
+
+if TYPE_CHECKING:
+    import torch
+
+_GROUPS = 4
+"""A GPU works on one group while the processor computes the features of the next: it only waits for the first's."""
+
+
+class Loop:
+    """Greedy decoding of one window of each utterance."""
+
+    def __init__(self, loaded: Loaded, steps: Steps) -> None:
+        self._loaded, self._steps = loaded, steps
+        self._encoder = loaded.model.get_encoder()
+        self._greedy = _greedy(loaded)
+        self._log_mel = LogMel(loaded.features, loaded.device, loaded.dtype) if loaded.device_features else None
+        self._whole_s = loaded.spec.window_s or 30.0
+
+    @property
+    def capture_s(self) -> float | None:
+        """Seconds spent on capturing steps so far, None where nothing is captured."""
+        return getattr(self._greedy, "capture_s", None)
+
+    def transcribe(self, batch: AudioBatch) -> Transcription:
+        """From samples to texts; of an utterance that is longer than the window its beginning."""
+        loaded = self._loaded
+        return windowed(batch, loaded.window_margin_s, self._whole_s, self._attempt, guarded=not loaded.random)
+
+    def _attempt(self, batch: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
+        """One pass over ``batch`` with a window of ``window_s`` seconds, None for the whole one."""
+        loaded, before = self._loaded, self._steps.count
+        seconds = tuple(min(s, self._whole_s) for s in durations(batch))
+        samples = round((window_s or self._whole_s) * SAMPLE_RATE_HZ)
+        encoded = self._encoded(batch, samples)
+        limits = [self._limit(s, most) for s in seconds]
+        rows = self._greedy.decode(encoded, limits, self._steps.step, ends=not loaded.random)
+        self._steps.probe.stage("text")
+        kept = self._kept(rows)
+        return Transcription(loaded.text(kept), tuple(map(len, kept)), seconds, self._steps.count - before)
+
+    def _encoded(self, batch: AudioBatch, samples: int) -> torch.Tensor:
+        """Hidden states (utterances, frames, width) of ``samples`` each, in one go or in groups."""
+        import torch
+
+        size = math.ceil(len(batch) / (_GROUPS if self._loaded.overlap else 1))
+        groups = [AudioBatch(batch.utterances[i : i + size]) for i in range(0, len(batch), size)]
+        encoded = [self._encoder(self._features(group, samples))[0] for group in groups]
+        return encoded[0] if len(groups) == 1 else torch.cat(encoded)
+
+    def _features(self, batch: AudioBatch, samples: int) -> Any:
+        if self._log_mel:
+            return self._log_mel.of(batch, samples, self._steps.probe)
+        return self._loaded.inputs(batch, self._steps.probe, max_length=samples)["input_features"]
+
+    def _limit(self, seconds: float, most: int | None) -> int:
+        """Most tokens of an utterance; random weights take the planned ones and the step that would give the end."""
+        if self._loaded.random:
+            return self._loaded.planned_tokens(seconds) + 1
+        return self._greedy.most if most is None else most_tokens(seconds)
+
+    def _kept(self, rows: list[list[int]]) -> list[list[int]]:
+        """The tokens that carry the text; specials and timestamps lie above the end of text."""
+        if self._loaded.random:
+            return [row[:-1] for row in rows]
+        return [[token for token in row if token < self._greedy.rules.end] for row in rows]
+
+
+def _greedy(loaded: Loaded) -> Greedy:
+    """With steps of one shape where they are compiled or captured; else with utterances that leave."""
+    rules = Rules.of(loaded.model, loaded.spec.multilingual)
+    whole = loaded.compile if loaded.compile != "regional" else None
+    if not (whole or loaded.cuda_graph):
+        return Greedy(loaded.model, rules, loaded.device)
+    greedy = FixedGreedy(loaded.model, rules, loaded.device, cuda_graph if loaded.cuda_graph else None)
+    if whole:
+        greedy.decoder.compile(whole)
+    return greedy

@@ -1,0 +1,158 @@
+"""whisper.cpp's own calls: its files, its options, and the callbacks that tell where it is."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.errors import EngineError
+from asr_scaling.model.convert import Converted, converted
+from asr_scaling.model.ggml import write_ggml
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.whisper import CHECKED, check_log_probabilities, example_audio
+from asr_scaling.ports import Probe
+from asr_scaling.timing import NullProbe
+
+CONVERSION = 1
+"""Raise it when the file changes, so that older ones in a cache are left alone."""
+TOLERANCE = {"float16": 0.2, "int8": 0.3}
+"""dtype → how far the log-probabilities of the chosen tokens may be from transformers' on average. whisper.cpp computes
+features and, from a table in float16, GELU in its own way and keeps keys and values in float16: on noise, where nothing
+is sure, that shows; weights in the wrong place give differences of several units."""
+_FILE = "model.bin"
+_ERROR = 4
+"""Level of errors in whisper.cpp's log (ggml.h)."""
+
+
+def ggml_files(model: ModelSpec, dtype: str, seed: int) -> Converted:
+    """A file that whisper.cpp reads, with matrices in ``dtype``."""
+    make, version = partial(_convert, model, dtype), metadata.version("pywhispercpp")
+    return converted(model, "ggml", make, seed, dtype=dtype, version=version, conversion=CONVERSION)
+
+
+def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str, Any]:
+    import _pywhispercpp as cpp
+
+    size = write_ggml(origin, new / _FILE, dtype)
+    context, audio = load_context(new), example_audio()
+    parameters = options(1, suppressing=False, max_tokens=CHECKED)
+    cpp.whisper_full(context, parameters, audio, audio.size)
+    told = [cpp.whisper_full_get_token_data(context, *place) for place in places(context)]
+    cpp.whisper_free(context)
+    said = check_log_probabilities(origin, model, [token.id for token in told], [token.plog for token in told])
+    if not said.difference <= TOLERANCE[dtype]:
+        raise EngineError(
+            f"'{model.name}' converted for engine=whisper_cpp gives log-probabilities that differ from those of "
+            f"transformers by {said.difference:.2g}, where {TOLERANCE[dtype]:g} is allowed: use another engine."
+        )
+    return {
+        "bytes": size,
+        "parameters": said.parameters,
+        "log_probability_difference": said.difference,
+        "log_probability_tolerance": TOLERANCE[dtype],
+        "log_probabilities_compared": len(told),
+    }
+
+
+class Steps:
+    """Callbacks by which whisper.cpp tells a probe where it is. It asks whether to begin a window's encoder, and after
+    the encoder and after every pass of the decoder whether to abort."""
+
+    def __init__(self) -> None:
+        self.watch(NullProbe())
+
+    def watch(self, probe: Probe) -> None:
+        """Tell ``probe`` from now on; steps are counted anew."""
+        self._probe, self._encoding, self.count = probe, False, 0
+
+    def attach(self, parameters: Any) -> None:
+        """Have ``parameters`` call this."""
+        import _pywhispercpp as cpp
+
+        cpp.assign_encoder_begin_callback(parameters, self._begin)
+        cpp.assign_abort_callback(parameters, self._passed)
+
+    def detach(self, parameters: Any) -> None:
+        """Undo ``attach``."""
+        import _pywhispercpp as cpp
+
+        cpp.clear_encoder_begin_callback(parameters)
+        cpp.clear_abort_callback(parameters)
+        self._probe = NullProbe()
+
+    def _begin(self, *_: Any) -> bool:
+        self._encoding = True
+        self._probe.stage("encoder")
+        return True
+
+    def _passed(self, *_: Any) -> bool:
+        if self._encoding:
+            self._encoding = False
+            self._probe.stage("decoder")
+        else:
+            self.count += 1
+            self._probe.token()
+        return False
+
+
+def load_context(folder: Path) -> Any:
+    """A context of whisper.cpp; what it logs meanwhile is not shown."""
+    import _pywhispercpp as cpp
+
+    parameters = cpp.whisper_context_default_params()
+    parameters.use_gpu = False
+    failed = list[str]()
+
+    def listen(level: int, line: str) -> None:
+        if level >= _ERROR:
+            failed.append(line.strip())
+
+    cpp.whisper_log_set(listen)
+    try:
+        context = cpp.whisper_init_from_file_with_params(str(folder / _FILE), parameters)
+    finally:
+        cpp.whisper_log_set(None)  # a callback that outlives the interpreter crashes it
+    if failed:  # the context would be one that crashes
+        raise EngineError(f"whisper.cpp can't load {folder / _FILE} ({failed[0]}): use another engine.")
+    return context
+
+
+def options(threads: int, beam: int = 1, suppressing: bool = True, **more: Any) -> Any:
+    """transformers' policy: English, decoded once, no window helped by the one before; ``more`` on top.
+
+    ``suppressing``: blanks at the beginning and what is no speech, as far as the vocabulary has it.
+    """
+    import _pywhispercpp as cpp
+
+    kinds = cpp.whisper_sampling_strategy
+    kind = kinds.WHISPER_SAMPLING_GREEDY if beam == 1 else kinds.WHISPER_SAMPLING_BEAM_SEARCH
+    parameters = cpp.whisper_full_default_params(kind)
+    policy = {
+        "n_threads": threads,
+        "language": "en",
+        "temperature_inc": 0.0,
+        "no_speech_thold": 2.0,  # a probability is never so large: nothing is dropped as silence
+        "no_context": True,
+        "suppress_blank": suppressing,
+        "suppress_nst": suppressing,
+        "no_timestamps": True,
+        "single_segment": True,
+        "print_progress": False,
+        "print_realtime": False,
+        "print_timestamps": False,
+    }
+    if beam > 1:
+        policy["beam_search"] = {"beam_size": beam, "patience": -1.0}
+    for name, value in {**policy, **more}.items():
+        setattr(parameters, name, value)
+    return parameters
+
+
+def places(context: Any) -> list[tuple[int, int]]:
+    """(segment, token) of all that was decoded."""
+    import _pywhispercpp as cpp
+
+    segments = range(cpp.whisper_full_n_segments(context))
+    return [(i, j) for i in segments for j in range(cpp.whisper_full_n_tokens(context, i))]

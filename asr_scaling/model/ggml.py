@@ -1,0 +1,173 @@
+"""Writes a Whisper of transformers as the file that whisper.cpp reads.
+
+The layout, all integers 32 bits and little-endian::
+
+    magic "ggml" · 11 sizes (vocabulary; positions, width, heads, layers of the encoder; the same of the decoder; mels;
+    file type) · mels, bins, mels × bins float32 · n, then n × (length · bytes of the token)
+    tensors to the end of the file: dimensions · length of the name · type · sizes, the fastest first · name · data
+
+Source: ``whisper_model_load`` in whisper.cpp's src/whisper.cpp, ``block_q8_0`` in its ggml/src/ggml-common.h.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_scaling.errors import EngineError
+
+MAGIC = 0x67676D6C
+F32, F16, Q8_0 = 0, 1, 8
+"""Types of tensors."""
+_FILE_TYPES = {"float32": 0, "float16": 1, "int8": 7 + 2 * 1000}
+"""dtype → type of the file; of quantised ones with the version of ggml's quantisation, 2, in the thousands."""
+_MATRICES = {"float32": F32, "float16": F16, "int8": Q8_0}
+_BLOCK = 32
+"""Weights that share a scale."""
+_NAMES = (
+    (r"^model\.", ""),
+    (r"\.layers\.", ".blocks."),
+    (r"\.self_attn_layer_norm\.", ".attn_ln."),
+    (r"\.encoder_attn_layer_norm\.", ".cross_attn_ln."),
+    (r"\.final_layer_norm\.", ".mlp_ln."),
+    (r"\.self_attn\.", ".attn."),
+    (r"\.encoder_attn\.", ".cross_attn."),
+    (r"\.q_proj\.", ".query."),
+    (r"\.k_proj\.", ".key."),
+    (r"\.v_proj\.", ".value."),
+    (r"\.out_proj\.", ".out."),
+    (r"\.fc1\.", ".mlp.0."),
+    (r"\.fc2\.", ".mlp.2."),
+    (r"^encoder\.layer_norm\.", "encoder.ln_post."),
+    (r"^decoder\.layer_norm\.", "decoder.ln."),
+    (r"\.embed_positions\.weight$", ".positional_embedding"),
+    (r"\.embed_tokens\.", ".token_embedding."),
+)
+"""Patterns and what takes their place, in this order: names in transformers to names in openai/whisper."""
+
+Array = NDArray[np.generic]
+
+
+def write_ggml(folder: Path, target: Path, dtype: str) -> int:
+    """Write the Whisper in ``folder`` (hub layout, safetensors) to ``target``; returns the bytes of its tensors.
+
+    ``dtype``: of the matrices, float32, float16 or int8 (q8_0: blocks of 32 with a float16 scale); convolutions are
+    float16 unless all is float32, the rest is always float32. A folder without a tokenizer gets ids as its tokens.
+    EngineError where a matrix can't be cut into blocks.
+    """
+    config = json.loads((folder / "config.json").read_bytes())
+    features = json.loads((folder / "preprocessor_config.json").read_bytes())
+    with target.open("wb") as file:
+        file.write(struct.pack("<12i", MAGIC, *_sizes(config), _FILE_TYPES[dtype]))
+        _write_mels(file, int(config["num_mel_bins"]), int(features.get("n_fft", 400)))
+        tokens = _tokens(folder, int(config["decoder_start_token_id"]) - 1)
+        file.write(struct.pack("<i", len(tokens)))
+        for token in tokens:
+            file.write(struct.pack("<i", len(token)) + token)
+        return sum(_write_tensor(file, name, value, dtype) for name, value in _tensors(folder))
+
+
+def ggml_name(name: str) -> str:
+    """The name in the file of what transformers calls ``name``."""
+    for pattern, place in _NAMES:
+        name = re.sub(pattern, place, name)
+    return name
+
+
+def quantised(matrix: NDArray[np.float32]) -> Array:
+    """``matrix`` in q8_0, ``[blocks]`` of ``d``, float16, and ``q``, 32 × int8: ``d × q`` is nearest to the weights."""
+    blocks = matrix.reshape(-1, _BLOCK)
+    scale = np.abs(blocks).max(axis=1) / 127
+    inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+    found = np.empty(len(blocks), [("d", "<f2"), ("q", "i1", _BLOCK)])
+    found["d"], found["q"] = scale, np.rint(blocks * inverse[:, None])
+    return found
+
+
+def _sizes(config: dict[str, int]) -> tuple[int, ...]:
+    keys = (
+        "vocab_size",
+        "max_source_positions",
+        "d_model",
+        "encoder_attention_heads",
+        "encoder_layers",
+        "max_target_positions",
+        "d_model",
+        "decoder_attention_heads",
+        "decoder_layers",
+        "num_mel_bins",
+    )
+    return tuple(int(config[key]) for key in keys)
+
+
+def _write_mels(file: BinaryIO, mels: int, n_fft: int) -> None:
+    from transformers.audio_utils import mel_filter_bank
+
+    bank = mel_filter_bank(1 + n_fft // 2, mels, 0.0, 8000.0, 16_000, norm="slaney", mel_scale="slaney").T
+    file.write(struct.pack("<2i", *bank.shape) + np.ascontiguousarray(bank, "<f4").tobytes())
+
+
+def _tokens(folder: Path, count: int) -> list[bytes]:
+    """Bytes of the first ``count`` tokens, those that are text. GPT-2's alphabet stands for bytes in tokenizers."""
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        vocabulary = json.loads(path.read_bytes())["model"]["vocab"]
+    elif (folder / "vocab.json").is_file():
+        vocabulary = json.loads((folder / "vocab.json").read_bytes())
+    else:
+        return [f" {i}".encode() for i in range(count)]
+    letters = _byte_of_letter()
+    names = {int(number): name for name, number in vocabulary.items()}
+    return [bytes(letters[letter] for letter in names[i]) for i in range(count)]
+
+
+def _byte_of_letter() -> dict[str, int]:
+    """GPT-2's ``bytes_to_unicode`` turned round: printable bytes stand for themselves, others for letters from 256."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Names in the file and float32 arrays, the tied output left out."""
+    from transformers import WhisperForConditionalGeneration
+
+    network = WhisperForConditionalGeneration.from_pretrained(str(folder), dtype="float32")
+    for name, value in network.state_dict().items():
+        if name != "proj_out.weight":
+            yield ggml_name(name), value.numpy()
+
+
+def _write_tensor(file: BinaryIO, name: str, value: NDArray[np.float32], dtype: str) -> int:
+    if re.fullmatch(r"encoder\.conv\d\.bias", name):
+        value = value[:, None]
+    kind = _kind(name, value, dtype)
+    sizes = value.shape[::-1]
+    data = _stored(name, value, kind).tobytes()
+    file.write(struct.pack(f"<3i{len(sizes)}i", len(sizes), len(name), kind, *sizes) + name.encode() + data)
+    return len(data)
+
+
+def _kind(name: str, value: Array, dtype: str) -> int:
+    if value.ndim == 3:
+        return F32 if dtype == "float32" else F16
+    plain = value.ndim == 1 or name.endswith(("positional_embedding", ".bias"))
+    return F32 if plain else _MATRICES[dtype]
+
+
+def _stored(name: str, value: NDArray[np.float32], kind: int) -> Array:
+    if kind != Q8_0:
+        return value.astype("<f2" if kind == F16 else "<f4")
+    if value.shape[-1] % _BLOCK:
+        raise EngineError(
+            f"'{name}' has rows of {value.shape[-1]} weights, which are no whole blocks of {_BLOCK}: choose another "
+            "engine.dtype."
+        )
+    return quantised(value)

@@ -1,0 +1,102 @@
+"""What every engine's Whisper is held against: the layout of its vocabulary, and what transformers computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.workload import SAMPLE_RATE_HZ
+
+CHECKED = 8
+"""Tokens whose logits are compared."""
+_SECONDS = 4
+
+
+def end_of_text(spec: ModelSpec) -> int:
+    """The first id that is no text (openai/whisper, tokenizer.py, as for all ids here)."""
+    return int(spec.architecture["decoder_start_token_id"]) - 1
+
+
+def languages(spec: ModelSpec) -> int:
+    """How many languages the vocabulary has tokens of."""
+    return int(spec.architecture["vocab_size"]) - 51_766 if spec.multilingual else 99
+
+
+def prompt_ids(spec: ModelSpec) -> tuple[int, ...]:
+    """Whisper's prompt: start, English and transcribe where there is a choice, no timestamps."""
+    start, count = end_of_text(spec) + 1, languages(spec)
+    spoken = (start + 1, start + count + 2) if spec.multilingual else ()
+    return (start, *spoken, start + count + 6)
+
+
+def special_tokens(spec: ModelSpec) -> list[str]:
+    """Names of the special tokens in the order of their ids from the end of text on, timestamps left out."""
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+    spoken = [f"<|{code}|>" for code in list(LANGUAGES)[: languages(spec)]]
+    tasks = ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nocaptions|>"]
+    return ["<|endoftext|>", "<|startoftranscript|>", *spoken, *tasks, "<|notimestamps|>"]
+
+
+def example_audio() -> NDArray[np.float32]:
+    """Four seconds of noise in bursts, the same every time, float32 ``[samples]`` at 16 kHz: what checks listen to."""
+    samples = _SECONDS * SAMPLE_RATE_HZ
+    bursts = np.sin(2 * np.pi * 3 * np.arange(samples) / SAMPLE_RATE_HZ) ** 2
+    noise: NDArray[np.float32] = (np.random.default_rng(0).normal(0, 0.1, samples) * bursts).astype(np.float32)
+    return noise
+
+
+def example_features(folder: Path) -> NDArray[np.float32]:
+    """Whisper's features of ``example_audio``, ``[1, mels, frames]``, by the extractor in ``folder``."""
+    from transformers import AutoFeatureExtractor
+
+    extractor = AutoFeatureExtractor.from_pretrained(str(folder))
+    found = extractor([example_audio()], sampling_rate=SAMPLE_RATE_HZ, return_tensors="np")
+    features: NDArray[np.float32] = found["input_features"]
+    return features
+
+
+def transformers_logits(
+    folder: Path, features: NDArray[np.float32], tokens: Sequence[int]
+) -> tuple[NDArray[np.float32], int]:
+    """What transformers' Whisper in ``folder`` says after each of ``tokens``, ``[tokens, vocabulary]`` in float32, and
+    its number of parameters."""
+    import torch
+    from transformers import WhisperForConditionalGeneration
+
+    network = WhisperForConditionalGeneration.from_pretrained(str(folder), dtype=torch.float32).eval()
+    with torch.no_grad():
+        ids = torch.tensor([list(tokens)])
+        logits = network(input_features=torch.from_numpy(features), decoder_input_ids=ids).logits[0]
+    return logits.numpy(), sum(parameter.numel() for parameter in network.parameters())
+
+
+def difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """Root mean square difference of logits, in standard deviations of the ``wanted`` ones."""
+    return float(np.sqrt(np.mean((found - wanted) ** 2)) / wanted.std())
+
+
+@dataclass(frozen=True)
+class Compared:
+    """``difference``: mean absolute one of log-probabilities. ``parameters``: of the model in transformers."""
+
+    difference: float
+    parameters: int
+
+
+def check_log_probabilities(folder: Path, spec: ModelSpec, tokens: Sequence[int], found: Sequence[float]) -> Compared:
+    """How far ``found``, an engine's log-probabilities of the ``tokens`` it decoded from ``example_audio``, are from
+    those that transformers gives the same tokens, among text and end of text. Infinite where nothing was decoded."""
+    end, prompt = end_of_text(spec), prompt_ids(spec)
+    logits, parameters = transformers_logits(folder, example_features(folder), [*prompt, *tokens])
+    if not tokens:
+        return Compared(float("inf"), parameters)
+    rows = logits[len(prompt) - 1 : -1, : end + 1].astype(np.float64)
+    rows -= rows.max(axis=1, keepdims=True)
+    wanted = rows[range(len(tokens)), list(tokens)] - np.log(np.exp(rows).sum(axis=1))
+    return Compared(float(np.abs(wanted - np.array(found)).mean()), parameters)

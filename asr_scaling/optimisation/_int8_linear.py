@@ -1,0 +1,108 @@
+"""Linear layers with int8 weights on torch's own kernels for the CPU: one scale for each output, no zero points."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+Make = Callable[[Any], Any]
+"""A Linear layer → the module that takes its place."""
+
+
+def replace_linears(network: Any, make: Make) -> int:
+    """Put ``make(layer)`` in the place of every Linear layer of ``network``; how many there were."""
+    import torch
+
+    found = [name for name, module in network.named_modules() if type(module) is torch.nn.Linear]
+    for name in found:
+        network.set_submodule(name, make(network.get_submodule(name)))
+    return len(found)
+
+
+def dynamic(linear: Any) -> Any:
+    """Multiplies in int8: float32 in and out, each input rounded over its own range.
+
+    To 7 bits, as torch's own dynamic quantisation does, since with 8 processors without VNNI overflow
+    (``reduce_range``, torch.ao.quantization). ``packed_bytes`` says what the weights take, which are no tensors now.
+    """
+    return _dynamic_class()(linear)
+
+
+def widening(linear: Any) -> Any:
+    """Multiplies in the data type of its input: the weights are widened at every call; for a single row, as it goes."""
+    return _widening_class()(linear)
+
+
+@cache
+def _dynamic_class() -> Any:
+    import torch
+
+    operator = torch.ops.quantized.linear_dynamic
+    _count(operator, lambda x, *_: x[-1])
+
+    class DynamicLinear(torch.nn.Module):
+        def __init__(self, linear: torch.nn.Linear) -> None:
+            super().__init__()
+            weight, scales = linear.weight.float(), _scales(linear.weight)
+            zeros = torch.zeros(len(scales), dtype=torch.int64)
+            bias = None if linear.bias is None else linear.bias.float()
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "torch.quantize_per_tensor", UserWarning)  # the kernels stay, it says
+                quantised = torch.quantize_per_channel(weight, scales.double(), zeros, 0, torch.qint8)
+                self.packed = torch.ops.quantized.linear_prepack(quantised, bias)
+            self.packed_bytes = weight.numel() + 4 * len(scales) * (1 if bias is None else 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = operator(x, self.packed, True)
+            return result
+
+    return DynamicLinear
+
+
+@cache
+def _widening_class() -> Any:
+    import torch
+
+    _count(torch.ops.aten._weight_int8pack_mm, lambda x, *_: x[-1])
+
+    class WideningLinear(torch.nn.Module):
+        weight: torch.Tensor
+        scales: torch.Tensor
+
+        def __init__(self, linear: torch.nn.Linear) -> None:
+            super().__init__()
+            scales = _scales(linear.weight)
+            self.register_buffer("weight", (linear.weight.float() / scales[:, None]).round().to(torch.int8))
+            self.register_buffer("scales", scales.to(linear.weight.dtype))
+            self.bias = linear.bias
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if math.prod(x.shape[:-1]) == 1:
+                row = torch._weight_int8pack_mm(x.reshape(1, -1), self.weight, self.scales)
+                result = row.reshape(*x.shape[:-1], -1)
+            else:
+                result = torch.nn.functional.linear(x, self.weight.to(x.dtype)) * self.scales
+            return result if self.bias is None else result + self.bias
+
+    return WideningLinear
+
+
+def _scales(weight: Any) -> Any:
+    """Of each output: its largest weight becomes 127. An output without any weight gets one that divides."""
+    import torch
+
+    return (weight.float().abs().amax(1) / 127).clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def _count(operator: Any, inner: Callable[..., int]) -> None:
+    """Teach torch's counter of operations ``operator``: two for a multiply-add, in 8 bits as in 32."""
+    from torch.utils.flop_counter import flop_registry, register_flop_formula
+
+    def count(*args: Any, out_shape: Any = None, **_: Any) -> int:
+        return int(2 * math.prod(out_shape) * inner(*args))
+
+    if operator not in flop_registry:
+        register_flop_formula(operator)(count)

@@ -1,0 +1,18 @@
+"""Features computed where the model is, for a whole batch at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asr_scaling.composition import Composition
+
+
+@dataclass(frozen=True)
+class DeviceFeatures:
+    """Samples are transferred instead of features, from pinned memory on a GPU."""
+
+    def apply(self, composition: Composition) -> Composition:
+        """For Whisper's log-mel features, in the engine's own loop."""
+        if composition.model.window_s is None:
+            composition.refuse(f"computes Whisper's features, and '{composition.model.name}' is none")
+        return composition.set("engine", features="device", decode="loop")

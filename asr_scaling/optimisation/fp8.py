@@ -1,0 +1,27 @@
+"""FP8 (e4m3) weights and activations, on GPUs whose Tensor Cores multiply them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asr_scaling.composition import Composition
+from asr_scaling.optimisation._gpu import need_capability
+from asr_scaling.optimisation._torchao import Torchao, need_torchao
+
+CAPABILITY = (8, 9)
+"""Ada; Hopper is 9.0 (CUDA C++ Programming Guide, table of features per compute capability)."""
+MULTIPLE = 16
+"""Of rows and columns: what torch._scaled_mm takes."""
+
+
+@dataclass(frozen=True)
+class Fp8:
+    """One scale per row of activations and per output of weights; everything between Linear layers in bfloat16."""
+
+    def apply(self, composition: Composition) -> Composition:
+        """For device=cuda; scales per row need bfloat16."""
+        need_capability(composition, CAPABILITY, "FP8")
+        change = Torchao("Float8DynamicActivationFloat8WeightConfig", "float8_e4m3fn", MULTIPLE, "PerRow")
+        composition = composition.set("engine", dtype="bfloat16").change(change)
+        need_torchao()
+        return composition

@@ -1,0 +1,117 @@
+"""Queries, keys and values by one matrix product instead of three."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from asr_scaling.composition import Changed, Composition, Turn
+from asr_scaling.errors import EngineError
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.ports import Device
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj")
+CROSS = "encoder_attn"
+"""Attention to the encoder's output: its queries come from elsewhere than its keys and values."""
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Numerically the same; fewer and larger matrix products."""
+
+    def apply(self, composition: Composition) -> Composition:
+        """For networks whose self-attention projects one input three times."""
+        if composition.model.architecture.get("position_embeddings_type") == "rotary":
+            composition.refuse(
+                f"joins what has one input, and '{composition.model.name}' rotates the input of queries and keys alone"
+            )
+        return composition.change(JoinProjections())
+
+
+@dataclass(frozen=True)
+class JoinProjections:
+    """Puts one Linear layer in the place of three, in every module of self-attention.
+
+    The attention code of the library stays: it asks for queries, keys and values one after the other, gets the first
+    third of the product for the queries, and what is left of it for the other two.
+    """
+
+    kind: str = field(default="projections", init=False)
+    turn: Turn = field(default=Turn.JOIN, init=False)
+
+    def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
+        """``network`` with its projections joined in place."""
+        joined = 0
+        for name, module in list(network.named_modules()):
+            if name.endswith(CROSS) or not all(hasattr(module, part) for part in PROJECTIONS):
+                continue
+            join(module)
+            joined += 1
+        if not joined:
+            raise EngineError(f"'{model.name}' has no self-attention with {', '.join(PROJECTIONS)} to join.")
+        return Changed(network, f"projections joined in {joined} self-attentions")
+
+
+def join(attention: Any) -> None:
+    """Join the three projections of one module of self-attention."""
+    first, part = _modules()
+    queries = first([getattr(attention, name) for name in PROJECTIONS])
+    attention.q_proj = queries
+    attention.k_proj, attention.v_proj = part(queries, 0), part(queries, 1)
+
+
+@cache
+def _modules() -> tuple[Any, Any]:
+    import torch
+
+    class First(torch.nn.Module):
+        """Computes all three, returns the queries, and holds the rest until it is asked for."""
+
+        def __init__(self, layers: list[torch.nn.Linear]) -> None:
+            super().__init__()
+            self.sizes = [layer.out_features for layer in layers]
+            self.linear = _stacked(layers)
+            self.seen: torch.Tensor | None = None
+            self.held: list[torch.Tensor] = []
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.seen = x
+            queries: torch.Tensor
+            queries, *self.held = self.linear(x).split(self.sizes, dim=-1)
+            return queries
+
+        def take(self, x: torch.Tensor, index: int) -> torch.Tensor:
+            if x is not self.seen:
+                raise EngineError("Keys and values were asked for of another input than queries: leave out fused.")
+            taken = self.held[index]
+            if index == 1:
+                self.seen, self.held = None, []
+            return taken
+
+    class Part(torch.nn.Module):
+        """Keys or values; ``first`` is a child of the attention already, and must not become one here as well."""
+
+        def __init__(self, first: First, index: int) -> None:
+            super().__init__()
+            self.of, self.index = (first,), index
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            (first,) = self.of
+            return first.take(x, self.index)
+
+    return First, Part
+
+
+def _stacked(layers: list[Any]) -> Any:
+    """One Linear layer with the outputs of all; one without a bias gets zeros, as Whisper's keys do."""
+    import torch
+
+    weight = torch.cat([layer.weight for layer in layers])
+    has_bias = any(layer.bias is not None for layer in layers)
+    stacked = torch.nn.Linear(weight.shape[1], weight.shape[0], has_bias, device="meta")
+    stacked.weight = torch.nn.Parameter(weight, requires_grad=False)
+    if has_bias:
+        none = [weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers]
+        stacked.bias = torch.nn.Parameter(torch.cat(none), requires_grad=False)
+    return stacked

@@ -1,0 +1,46 @@
+"""INT8 dynamic quantisation: 8-bit weights, and activations rounded to 8 bits at every call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from asr_scaling.composition import Changed, Composition, Turn
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.optimisation._int8_linear import dynamic, replace_linears
+from asr_scaling.optimisation._torchao import Torchao, need_torchao
+from asr_scaling.ports import Device
+
+
+@dataclass(frozen=True)
+class Int8:
+    """Each engine by its own means: a changed network where there is one, else the data type "int8"."""
+
+    def apply(self, composition: Composition) -> Composition:
+        """On a CPU the kernels take float32, so that bf16 and fp16 do not go with it; on a GPU torchao's take any."""
+        if not composition.has("engine", "changes"):
+            return composition.set("engine", dtype="int8")
+        if composition.device.kind == "cpu":
+            return composition.set("engine", dtype="float32").change(Int8Dynamic())
+        composition = composition.change(Torchao("Int8DynamicActivationInt8WeightConfig", "int8"))
+        need_torchao()
+        return composition
+
+    def check(self, composition: Composition) -> None:
+        """The CPU's packed weights are nothing that torch.compile can trace: it would stop at every layer."""
+        packed = composition.device.kind == "cpu" and composition.has("engine", "changes")
+        if packed and getattr(composition.engine, "compile", None):
+            composition.refuse("packs weights that torch.compile can't see: leave engine.compile out, or int8")
+
+
+@dataclass(frozen=True)
+class Int8Dynamic:
+    """Every Linear layer, the output projection included; the embedding that shares its weights stays float32."""
+
+    kind: str = field(default="weights", init=False)
+    turn: Turn = field(default=Turn.PACK, init=False)
+
+    def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
+        """``network`` with its Linear layers replaced in place."""
+        count = replace_linears(network, dynamic)
+        return Changed(network, f"int8 weights and activations in {count} Linear layers", "int8 Linear, else float32")

@@ -1,0 +1,39 @@
+"""8-bit weights that are widened when they are used; activations stay as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from asr_scaling.composition import Changed, Composition, Turn
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.optimisation._int8_linear import replace_linears, widening
+from asr_scaling.optimisation._torchao import Torchao, need_torchao
+from asr_scaling.ports import Device
+
+
+@dataclass(frozen=True)
+class Int8Weights:
+    """Less memory to hold and to read; the arithmetic is the same, and the widening comes on top of it."""
+
+    def apply(self, composition: Composition) -> Composition:
+        """For engines whose network can be changed, in any data type; on a GPU by torchao."""
+        if composition.device.kind == "cpu":
+            return composition.change(Int8Widening())
+        composition = composition.change(Torchao("Int8WeightOnlyConfig", "int8"))
+        need_torchao()
+        return composition
+
+
+@dataclass(frozen=True)
+class Int8Widening:
+    """Every Linear layer, the output projection included; the embedding that shares its weights stays as it is."""
+
+    kind: str = field(default="weights", init=False)
+    turn: Turn = field(default=Turn.PACK, init=False)
+
+    def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
+        """``network`` with its Linear layers replaced in place."""
+        dtype = str(network.dtype).removeprefix("torch.")
+        count = replace_linears(network, widening)
+        return Changed(network, f"int8 weights in {count} Linear layers", f"int8 Linear weights, else {dtype}")

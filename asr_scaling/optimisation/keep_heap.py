@@ -1,0 +1,16 @@
+"""Freed memory stays with the process, so that the next call need not have it mapped and cleared again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asr_scaling.composition import Composition
+
+
+@dataclass(frozen=True)
+class KeepHeap:
+    """A large batch allocates and frees hundreds of megabytes, each page of which costs a fault (device/_heap.py)."""
+
+    def apply(self, composition: Composition) -> Composition:
+        """For device=cpu."""
+        return composition.set("device", heap="keep")

@@ -1,0 +1,63 @@
+"""The encoder in float16, the decoder in float32: half the work where most of it is, full precision for the tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from asr_scaling.composition import Changed, Composition, Turn
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.ports import Device
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Loaded in float32, so that the decoder's weights were never rounded; then the encoder alone is made float16."""
+
+    def apply(self, composition: Composition) -> Composition:
+        """For models that have a decoder. On a CPU it works as well, and whether it pays is for measurements to say."""
+        if composition.model.tokens_per_s is None:
+            composition.refuse(f"keeps the decoder in float32, and '{composition.model.name}' has no decoder")
+        return composition.set("engine", dtype="float32").change(HalfEncoder())
+
+
+@dataclass(frozen=True)
+class HalfEncoder:
+    """Casts the encoder's weights, what goes into it and, back to float32, what comes out."""
+
+    kind: str = field(default="weights", init=False)
+    turn: Turn = field(default=Turn.PACK, init=False)
+
+    def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
+        """``network`` with its encoder in float16."""
+        import torch
+
+        encoder = network.get_encoder().to(torch.float16)
+        encoder.register_forward_pre_hook(_halve, with_kwargs=True)
+        encoder.register_forward_hook(_widen)
+        return Changed(network, "encoder cast to float16", "float16 encoder, float32 decoder")
+
+
+def _halve(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    import torch
+
+    return tuple(_cast(value, torch.float16) for value in args), {
+        name: _cast(value, torch.float16) for name, value in kwargs.items()
+    }
+
+
+def _widen(_: Any, args: Any, output: Any) -> Any:
+    """The same kind of output; libraries return dictionaries with attributes, or plain tuples."""
+    import torch
+
+    if isinstance(output, tuple):
+        return tuple(_cast(value, torch.float32) for value in output)
+    for name, value in output.items():
+        output[name] = _cast(value, torch.float32)
+    return output
+
+
+def _cast(value: Any, dtype: Any) -> Any:
+    import torch
+
+    return value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value

@@ -1,0 +1,29 @@
+"""The GPU encodes a part of a batch while the processor computes the features of the next part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asr_scaling.composition import Composition
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Within a call, since a call is what is timed: nothing of the next batch is prepared before it is asked for.
+
+    Launching work on a GPU does not wait for it, so that no thread is needed; copies go through pinned memory.
+    """
+
+    def apply(self, composition: Composition) -> Composition:
+        """For models with a window, on a GPU: a processor would do both with the same cores."""
+        kind = composition.device.kind
+        if kind != "cuda":
+            composition.refuse(f"has a GPU and the processor work at once, and device={kind} has one of them only")
+        if composition.model.window_s is None:
+            composition.refuse(f"splits batches in Whisper's own loop, and '{composition.model.name}' has no window")
+        return composition.set("engine", overlap=True, decode="loop")
+
+    def check(self, composition: Composition) -> None:
+        """A batch of one has no parts."""
+        if getattr(composition.batch, "size", None) == 1:
+            composition.refuse("works on parts of a batch, and batch=1 has none: raise batch")

@@ -1,0 +1,47 @@
+"""What can be measured: ways to run the model, and one measurement of such a way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Stage = Literal["alone", "together", "final"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An engine with optimisations, in the order in which they are applied."""
+
+    engine: str
+    optimisations: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """ "transformers + int8"."""
+        return " + ".join((self.engine, *self.optimisations))
+
+    def without(self, name: str) -> Candidate:
+        """The same without one of its optimisations."""
+        return Candidate(self.engine, tuple(each for each in self.optimisations if each != name))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A candidate at a batch size."""
+
+    candidate: Candidate
+    batch: int
+
+    @property
+    def label(self) -> str:
+        """ "transformers + int8 at batch 16"."""
+        return f"{self.candidate.label} at batch {self.batch}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One measurement. ``round``: of the final, None elsewhere."""
+
+    entry: Entry
+    stage: Stage
+    round: int | None = None

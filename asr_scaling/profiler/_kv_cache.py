@@ -1,0 +1,65 @@
+"""How many bytes of keys and values a decoder keeps, by its architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from asr_scaling.model.spec import ModelSpec
+
+_WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
+_NAMES = (
+    ("decoder_layers", "decoder_num_hidden_layers"),
+    ("decoder_attention_heads", "decoder_num_attention_heads"),
+    ("d_model", "hidden_size"),
+)
+"""Layers, heads and width, as the families of transformers call them."""
+_LONGEST = ("max_target_positions", "max_position_embeddings")
+
+
+@dataclass(frozen=True)
+class KvCache:
+    """Of one utterance. ``token_bytes``: keys and values of one position, in all decoder layers:
+
+    2 · layers · key-value heads · (width / heads) · bytes of the dtype
+
+    (Vaswani et al. 2017, section 3.2; with fewer key-value heads than heads Ainslie et al. 2023, GQA). Self-attention
+    keeps that for every token, the prompt's among them; cross-attention for every frame of the encoder's output, once.
+    ``longest``: most tokens that the decoder takes, None where the architecture names no bound. ``frames``: of a whole
+    window, None for a model without one.
+    """
+
+    token_bytes: int
+    longest: int | None
+    frames: int | None
+
+    def self_bytes(self, tokens: int) -> int:
+        """Of ``tokens`` positions."""
+        return self.token_bytes * tokens
+
+    def cross_bytes(self, frames: int) -> int:
+        """Of ``frames`` frames of the encoder's output."""
+        return self.token_bytes * frames
+
+    def lengths(self, decoded: int) -> list[int]:
+        """1, 2, 4 … and ``decoded``, up to the longest."""
+        longest = self.longest or decoded
+        powers = [2**n for n in range(longest.bit_length()) if 2**n < longest]
+        return sorted({*powers, min(decoded, longest), longest} - {0})
+
+
+def kv_cache(model: ModelSpec, dtype: str) -> KvCache | str:
+    """The cache of ``model`` in ``dtype``, or why it is not known, as the end of a sentence."""
+    known: Mapping[str, Any] = model.architecture
+    found = [next((known[name] for name in names if name in known), None) for names in _NAMES]
+    if None in found:
+        return "the decoder has no attention layers, so it keeps no keys and values"
+    if dtype not in _WIDTHS:
+        return f"the engine computes in '{dtype}' and does not say in which type it keeps keys and values"
+    layers, heads, width = map(int, found)  # type: ignore[arg-type]
+    shared = int(known.get("decoder_num_key_value_heads", heads))
+    longest = next((int(known[name]) for name in _LONGEST if name in known), None)
+    frames = known.get("max_source_positions")
+    per_token = 2 * layers * shared * (width // heads) * _WIDTHS[dtype]
+    return KvCache(per_token, longest, None if frames is None else int(frames))

@@ -1,0 +1,233 @@
+"""The decoder step by step: time by position and by class of operator, bytes of its cache, and cost without one."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.pipeline import Session
+from asr_scaling.ports import Engine, Phase
+from asr_scaling.profiler._kv_cache import kv_cache
+from asr_scaling.profiler._operators import CLASSES, operator_rows
+from asr_scaling.profiler._steps import Steps, TracingProbe, mean_step, slope, steps_of
+from asr_scaling.record import Findings, Metric
+from asr_scaling.resident import release_memory
+from asr_scaling.timing import NullProbe
+from asr_scaling.workload import AudioBatch
+
+_STEP, _SLOPE = "decoder/step_s", "decoder/step_slope_s"
+_OPS = (*(f"decoder/ops_{name}_s" for name in (*CLASSES, "other")), "decoder/ops_outside_s", "decoder/profiled_step_s")
+_KV = ("decoder/kv_token_bytes", "decoder/kv_self_bytes", "decoder/kv_cross_bytes")
+_UNCACHED = ("decoder/uncached_step_s", "decoder/uncached_slope_s", "decoder/uncached_ratio")
+_ALL = (_STEP, _SLOPE, *_OPS, *_KV, *_UNCACHED)
+_FEWEST = 3
+"""Calls by position, at least: so many bound a slope."""
+_STEPS_FILE, _KV_FILE = "decoder_steps.csv", "kv_cache.csv"
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """``seconds``: of calls in the pass by position, three at least, and again in the one without a cache.
+    ``traced_steps``: most steps under torch.profiler.
+
+    The pass by position only marks steps, as the timed pass does. The profiler slows steps down, by how much is told by
+    ``decoder/profiled_step_s`` against ``decoder/step_s``. The pass without a cache loads the model a second time.
+    """
+
+    seconds: float = 5.0
+    traced_steps: int = 16
+    name: str = field(default="decoder", init=False)
+    phase: Phase = field(default="disturbing", init=False)
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0 or self.traced_steps < 1:
+            raise ConfigError("profiler.decoder.seconds must be more than 0, profiler.decoder.traced_steps at least 1.")
+
+    def measure(self, session: Session) -> Findings:
+        """All of it; what this model or engine hasn't is unavailable, with the reason."""
+        if session.model.tokens_per_s is None:
+            return Findings(unavailable=dict.fromkeys(_ALL, "the model does not decode step by step"))
+        calls = self._by_position(session)
+        if not any(call.runs for call in calls):
+            return Findings(unavailable=dict.fromkeys(_ALL, "the engine shows no decoding steps after the first"))
+        found: dict[str, Metric | str] = {_STEP: mean_step(_STEP, calls), _SLOPE: slope(_SLOPE, calls)}
+        ops, frames = self._by_operator(session)
+        longest = 1 + max(len(run) for call in calls for run in call.runs)
+        kv, rows, tags = _kv(session, longest, frames)
+        without, uncached = self._uncached(session)
+        found |= ops | kv | without
+        steps = [row for n, call in enumerate(calls) for row in call.rows(cache=_cache(session), call=n)]
+        steps += [
+            row for n, (cache, call) in enumerate(uncached) for row in call.rows(cache=cache, call=len(calls) + n)
+        ]
+        artifacts = [
+            _write(session.folder / _STEPS_FILE, steps),
+            *([_write(session.folder / _KV_FILE, rows)] if rows else []),
+        ]
+        return Findings(
+            tuple(value for value in found.values() if isinstance(value, Metric)),
+            {name: value for name, value in found.items() if isinstance(value, str)},
+            tags=tags,
+            artifacts=tuple(artifacts),
+        )
+
+    def _by_position(self, session: Session) -> list[Steps]:
+        """Batches in turn."""
+        calls: list[Steps] = []
+        start = time.perf_counter()
+        while len(calls) < _FEWEST or time.perf_counter() - start < self.seconds:
+            batch = session.batches[len(calls) % len(session.batches)]
+            calls.append(steps_of(batch, session.device, session.transcribe))
+        return calls
+
+    def _by_operator(self, session: Session) -> tuple[dict[str, Metric | str], int | None]:
+        """Seconds of a step by class of operator, in one call; and frames of the encoder's output, where it shows."""
+        modules = session.system.modules
+        if not modules:
+            return dict.fromkeys(_OPS, "the engine runs no torch operators"), None
+        from torch.profiler import ProfilerActivity, profile
+
+        cuda = session.device.kind == "cuda"
+        activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
+        probe = TracingProbe(profile(activities=activities), session.device, self.traced_steps)
+        frames: list[int] = []
+        hook = modules["encoder"].register_forward_hook(lambda *call: frames.append(_frames(call[-1])))
+        try:
+            session.transcribe(session.batches[0], probe)
+        finally:
+            hook.remove()
+            probe.stop()
+        seen = frames[0] if frames else None
+        if not (steps := len(probe.marks) - 1) > 0:
+            return dict.fromkeys(_OPS, "the first batch took no step after the first"), seen
+        step_s = session.device.seconds(probe.marks)[-1] / steps
+        totals = dict.fromkeys((*CLASSES, "other"), 0.0)
+        for row in operator_rows(probe.profiler.key_averages(), cuda):
+            totals[row["class"]] += row["self_s"] / steps
+        found: dict[str, Metric | str] = {
+            name: Metric(name, totals[kind], steps) for kind in totals for name in (f"decoder/ops_{kind}_s",)
+        }
+        outside = step_s - sum(totals.values())
+        name = "decoder/ops_outside_s"
+        found[name] = Metric(name, outside, steps) if outside >= 0 else "operators ran side by side"
+        found["decoder/profiled_step_s"] = Metric("decoder/profiled_step_s", step_s, steps)
+        return found, seen
+
+    def _uncached(self, session: Session) -> tuple[dict[str, Metric | str], list[tuple[str, Steps]]]:
+        """The shortest, the middle and the longest utterance, alone, with and without a cache, while the time lasts."""
+        engine = _without_cache(session)
+        if isinstance(engine, str):
+            return dict.fromkeys(_UNCACHED, engine), []
+        by_length = sorted(session.workload.utterances, key=lambda u: u.duration_s)
+        chosen = {by_length[i].id: by_length[i] for i in (0, len(by_length) // 2, -1)}
+        batches = [AudioBatch((utterance,)) for utterance in chosen.values()]
+        kept, left_out = list[Steps](), list[Steps]()
+        try:
+            engine.check(session.model)
+            system = engine.load(session.model, session.device)
+            try:
+                system.transcribe(batches[0], NullProbe())  # the first call of a system is slower
+                start = time.perf_counter()
+                for batch in batches:
+                    if left_out and time.perf_counter() - start > self.seconds:
+                        break
+                    kept.append(steps_of(batch, session.device, session.transcribe))
+                    left_out.append(steps_of(batch, session.device, system.transcribe))
+            finally:
+                system.close()
+                del system
+                release_memory()
+        except AsrScalingError as error:
+            return dict.fromkeys(_UNCACHED, str(error)), []
+        rows = [*((_cache(session), call) for call in kept), *(("none", call) for call in left_out)]
+        return _cost(kept, left_out), rows
+
+
+def _frames(output: Any) -> int:
+    """Of an encoder's output, shape (utterances, frames, width)."""
+    hidden = getattr(output, "last_hidden_state", None)
+    return int(
+        (output[0] if hidden is None and isinstance(output, tuple) else output if hidden is None else hidden).shape[1]
+    )
+
+
+def _kv(
+    session: Session, decoded: int, frames: int | None
+) -> tuple[dict[str, Metric | str], list[dict[str, Any]], dict[str, str]]:
+    """Bytes of the cache of one utterance (KvCache has the formula): each token, all tokens, the encoder's output."""
+    cache = kv_cache(session.model, session.system.facts.dtype)
+    if _cache(session) == "none":
+        cache = "engine.cache=none keeps no keys and values"
+    if isinstance(cache, str):
+        return dict.fromkeys(_KV, cache), [], {}
+    whole = frames is None
+    if whole and getattr(session.engine, "window_margin_s", None) is None:
+        frames = cache.frames  # of a shortened window only the encoder's output tells
+    cross = None if frames is None else cache.cross_bytes(frames)
+    token, own, other = _KV
+    found: dict[str, Metric | str] = {
+        token: Metric(token, cache.token_bytes),
+        own: Metric(own, cache.self_bytes(decoded)),
+        other: "the engine doesn't show its encoder's output" if cross is None else Metric(other, cross),
+    }
+    rows = [{"tokens": n, "self_bytes": cache.self_bytes(n), "cross_bytes": cross} for n in cache.lengths(decoded)]
+    of = "the model's whole window" if whole else f"{frames} frames, as the encoder gave them for the first batch"
+    said = "by the architecture's formula, for one utterance"
+    if _cache(session) == "static":
+        said += "; the static cache takes what its longest text would from the start"
+    return found, rows, {"decoder/kv": said, **({} if frames is None else {"decoder/kv_cross": of})}
+
+
+def _cache(session: Session) -> str:
+    """The engine's option, "as it is" where it has none."""
+    return str(getattr(session.engine, "cache", "as it is"))
+
+
+def _without_cache(session: Session) -> Engine | str:
+    """The session's engine without a cache, or why there is none."""
+    engine: Any = session.engine
+    if engine is None:
+        return "the session does not hold its engine"
+    if not hasattr(engine, "cache"):
+        return "the engine can't leave its cache out"
+    if engine.cache == "none":
+        return "engine.cache=none is what was measured"
+    if session.system.facts.compile_s is not None:
+        return "the steps without a cache would have to be compiled too"
+    try:
+        without: Engine = replace(engine, cache="none")
+    except ConfigError as error:
+        return str(error)
+    return without
+
+
+def _cost(kept: Sequence[Steps], left_out: Sequence[Steps]) -> dict[str, Metric | str]:
+    """Without a cache: a step's time, its growth, and its ratio to the same steps with one."""
+    step, growth, ratio = _UNCACHED
+    if not any(call.runs for call in left_out):
+        return dict.fromkeys(_UNCACHED, "no call without a cache took two steps")
+    pairs = [
+        (a, b)
+        for one, other in zip(kept, left_out, strict=True)
+        for run, without in zip(one.runs, other.runs, strict=False)
+        for a, b in zip(run, without, strict=False)
+    ]
+    share: Metric | str = "no step was taken both with and without a cache"
+    if pairs:
+        share = Metric(ratio, sum(b for _, b in pairs) / sum(a for a, _ in pairs), len(pairs))
+    return {step: mean_step(step, left_out), growth: slope(growth, left_out), ratio: share}
+
+
+def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
+    """A CSV of ``rows``, which are not none; its name."""
+    rows = list(rows)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path.name

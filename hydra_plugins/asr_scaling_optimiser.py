@@ -1,0 +1,38 @@
+"""Hydra's sweeper of the optimiser: which point comes next depends on those before (asr_scaling/optimising.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
+
+
+class OptimiserSweeper(BasicSweeper):
+    """The sweeper of experiment=optimise."""
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Search; ``arguments``: the overrides of the command line, none of them a sweep."""
+        from asr_scaling.errors import ConfigError
+        from asr_scaling.optimising import run
+
+        loader, number = self.hydra_context.config_loader, 0
+        for override in OverridesParser.create(config_loader=loader).parse_overrides(arguments):
+            if override.is_sweep_override():
+                raise ConfigError(
+                    f"The optimiser takes one value of {override.get_key_element()}: it sweeps by itself."
+                )
+
+        def compose(overrides: Sequence[str]) -> DictConfig:
+            return loader.load_sweep_config(self.config, list(overrides))
+
+        def launch(overrides: Sequence[str]) -> None:
+            nonlocal number
+            (done,) = self.launcher.launch([list(overrides)], initial_job_idx=number)
+            number += 1
+            _ = done.return_value  # raises what the job raised
+
+        return run(Path(self.config.hydra.sweep.dir), arguments, compose, launch)

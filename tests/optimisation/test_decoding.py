@@ -1,0 +1,100 @@
+"""Optimisations of decoding: what each sets, and what it is refused with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from fakes import FakeDevice, make_spec
+
+from asr_scaling.batch.bucketed import Bucketed
+from asr_scaling.batch.fixed import Fixed
+from asr_scaling.composition import Composition, compose
+from asr_scaling.device.cpu import Cpu
+from asr_scaling.engine.fake import Fake
+from asr_scaling.engine.transformers import Transformers
+from asr_scaling.errors import ConfigError
+from asr_scaling.optimisation.compiled import Compiled
+from asr_scaling.optimisation.cuda_graph import CudaGraph
+from asr_scaling.optimisation.decode_loop import DecodeLoop
+from asr_scaling.optimisation.device_features import DeviceFeatures
+from asr_scaling.optimisation.draft import Draft
+from asr_scaling.optimisation.dynamic_window import DynamicWindow
+from asr_scaling.optimisation.keep_heap import KeepHeap
+from asr_scaling.optimisation.overlap import Overlap
+
+WHISPER = make_spec(window_s=30.0, tokens_per_s=3.0)
+CTC = make_spec(name="wav", family="ctc")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    kind: str = "cuda"
+
+
+def parts(**changes: Any) -> Composition:
+    return replace(Composition(WHISPER, Transformers(), FakeDevice(), Fixed(1)), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("optimisation", "device", "options"),
+    [
+        (DecodeLoop(), FakeDevice(), {"decode": "loop"}),
+        (DynamicWindow(1.5), FakeDevice(), {"decode": "loop", "window_margin_s": 1.5}),
+        (DeviceFeatures(), FakeDevice(), {"decode": "loop", "features": "device"}),
+        (CudaGraph(), Gpu(), {"decode": "loop", "cuda_graph": True}),
+        (Overlap(), Gpu(), {"decode": "loop", "overlap": True}),
+        (Compiled(), FakeDevice(), {"compile": "default"}),
+        (Compiled("regional"), FakeDevice(), {"compile": "regional"}),
+        (Compiled("reduce-overhead"), Gpu(), {"compile": "reduce-overhead"}),
+        (Draft("whisper_tiny"), FakeDevice(), {"draft": "whisper_tiny"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_it_sets(optimisation: Any, device: Any, options: dict[str, Any]) -> None:
+    size = 4 if isinstance(optimisation, Overlap) else 1
+    engine = compose(parts(device=device, batch=Fixed(size)), {"one": optimisation}).engine
+    assert engine == Transformers(**options)
+
+
+def test_all_that_need_the_loop_compose() -> None:
+    chosen = {"w": DynamicWindow(2.0), "f": DeviceFeatures(), "g": CudaGraph(), "l": DecodeLoop()}
+    engine = compose(parts(device=Gpu()), chosen).engine
+    assert engine == Transformers(decode="loop", window_margin_s=2.0, features="device", cuda_graph=True)
+    assert compose(parts(device=Gpu()), dict(reversed(chosen.items()))).engine == engine
+
+
+def test_the_heap_is_the_devices() -> None:
+    assert compose(parts(device=Cpu()), {"keep_heap": KeepHeap()}).device == Cpu(heap="keep")
+    with pytest.raises(ConfigError, match=r"sets device\.heap"):
+        compose(parts(device=Gpu()), {"keep_heap": KeepHeap()})
+
+
+@pytest.mark.parametrize(
+    ("chosen", "changes", "reason"),
+    [
+        ([DecodeLoop()], {"model": CTC}, "'wav' has none"),
+        ([DeviceFeatures()], {"model": CTC}, "'wav' is none"),
+        ([CudaGraph()], {"model": CTC, "device": Gpu()}, "'wav' has no window"),
+        ([CudaGraph()], {}, "device=cpu does not have"),
+        ([Overlap()], {"batch": Fixed(4)}, "device=cpu has one of them"),
+        ([Overlap()], {"model": CTC, "device": Gpu(), "batch": Fixed(4)}, "'wav' has no window"),
+        ([Overlap()], {"device": Gpu()}, "batch=1 has none"),
+        ([Compiled("reduce-overhead")], {}, "device=cpu does not have"),
+        ([CudaGraph(), Compiled("reduce-overhead")], {"device": Gpu()}, "both capture"),
+        ([Compiled("default"), Compiled("regional")], {}, "both set engine.compile"),
+        ([Draft()], {"batch": Fixed(4)}, "set batch=1"),
+        ([Draft()], {"batch": Bucketed(4)}, "set batch=1"),
+        ([Draft(), DynamicWindow()], {}, "needs engine.decode=library"),
+        ([DynamicWindow(), Draft()], {}, "needs engine.decode=library"),
+        ([DecodeLoop()], {"engine": Transformers(beam=4)}, "greedy"),
+        ([DecodeLoop()], {"engine": Fake()}, "does not have"),
+        ([Draft()], {"engine": Fake()}, "does not have"),
+        ([Compiled()], {"engine": Fake()}, "does not have"),
+    ],
+    ids=lambda value: "+".join(type(one).__name__ for one in value) if isinstance(value, list) else None,
+)
+def test_refused(chosen: list[Any], changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        compose(parts(**changes), {f"o{i}": one for i, one in enumerate(chosen)})

@@ -1,0 +1,89 @@
+"""The heap that keeps what is freed: counted in page faults of a process of its own."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from asr_scaling.device import _heap, cpu
+from asr_scaling.device._heap import Heap
+from asr_scaling.device.cpu import Cpu
+from asr_scaling.errors import ConfigError, DeviceError
+
+COUNT = """
+import resource, sys
+import torch
+from asr_scaling.device.cpu import Cpu
+
+def faults(heap):
+    Cpu(threads=1, heap=heap).setup()
+    counts = []
+    for _ in range(4):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.empty(64 << 20, dtype=torch.uint8).fill_(1)
+        counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    return counts[-1]
+
+print(*[faults(heap) for heap in ("release", "keep", "release")])
+"""
+
+
+class FakeLibrary:
+    def __init__(self, accepts: int = 1) -> None:
+        self.accepts, self.told = accepts, list[Any]()
+
+    def mallopt(self, parameter: int, value: int) -> int:
+        self.told.append((parameter, value))
+        return self.accepts
+
+    def malloc_trim(self, pad: int) -> int:
+        self.told.append("trim")
+        return 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_a_kept_heap_is_faulted_in_once_and_a_released_one_at_every_call() -> None:
+    done = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=True, timeout=120)
+    first, kept, again = map(int, done.stdout.split())
+    assert kept < first / 10
+    assert kept < again / 10
+
+
+def test_a_process_that_never_asked_is_left_as_it_is() -> None:
+    library = FakeLibrary()
+    Heap(library).set("release")
+    assert library.told == []
+
+
+def test_it_is_set_once_and_set_back() -> None:
+    library = FakeLibrary()
+    heap = Heap(library)
+    heap.set("keep")
+    kept = list(library.told)
+    heap.set("keep")
+    assert library.told == kept
+    heap.set("release")
+    back = library.told[len(kept) :]
+    assert back[-1] == "trim"
+    assert {parameter for parameter, _ in kept} <= {parameter for parameter, _ in back[:-1]}
+
+
+def test_refused_by_the_c_library() -> None:
+    with pytest.raises(DeviceError, match="refused by this C library"):
+        Heap(FakeLibrary(accepts=0)).set("keep")
+
+
+def test_another_c_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_heap, "_glibc", lambda: None)
+    monkeypatch.setattr(cpu, "HEAP", Heap())
+    with pytest.raises(DeviceError, match="needs Linux with glibc"):
+        Cpu(heap="keep").setup()
+
+
+def test_an_unheard_of_heap() -> None:
+    with pytest.raises(ConfigError, match="release, keep"):
+        Cpu(heap="hoard")
