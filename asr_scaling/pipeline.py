@@ -69,7 +69,7 @@ class Session:
     """A loaded system with its workload: what measurements are given. ``hypotheses``: utterance id → text so far.
 
     ``watches``: measurement → its eyes on the timed pass. ``peak``: memory over warm-up and timed pass.
-    ``values``: metric → value, of the measurements that are done. ``kept``: the system made calls before. ``engine``: its.
+    ``values``: metric → value, of the measurements that are done. ``kept``: the system made calls before.
     """
 
     model: ModelSpec

@@ -80,10 +80,11 @@ class State:
         from asr_scaling.report.answer.scenarios import Budgets
         from asr_scaling.report.build import document, first_words, write
         from asr_scaling.report.load import points
+        from asr_scaling.report.optimise.section import outcome_of
 
         try:
             found = points([str(folder)])
-            made = document(found, Budgets())
+            made = document(found, Budgets(), outcome_of([str(folder)]))
             page, *_ = write(made, found, folder / "report")
         except Exception as error:  # whatever a report trips over, the records are there
             cls.failed = True

@@ -8,6 +8,7 @@ decoded again with the whole window, and counted.
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,8 @@ STEP_S = 0.5
 """Windows are whole multiples of it, so that their shapes repeat."""
 TOKENS_PER_S, TOKENS_AT_LEAST = 8.0, 12
 """More tokens than fast speech has (Moonshine's card bounds at 6.5 a second) are taken for a loop."""
+PHRASE = 3
+"""So many words or more, said twice in a row, are taken for a loop: Whisper's short ones are of that kind."""
 COMPRESSION = 2.4
 """Text that zlib makes so many times smaller repeats itself (the threshold of openai/whisper, transcribe.py)."""
 
@@ -46,9 +49,20 @@ def most_tokens(seconds: float) -> int:
 
 
 def looped(text: str, tokens: int, seconds: float) -> bool:
-    """Whether a hypothesis of ``tokens`` tokens for ``seconds`` of speech looks like an endless repetition."""
+    """Whether a hypothesis of ``tokens`` tokens for ``seconds`` of speech looks like a repetition that nobody spoke."""
     raw = text.encode()
-    return tokens >= most_tokens(seconds) or len(raw) / len(zlib.compress(raw)) > COMPRESSION
+    compressed = len(raw) / len(zlib.compress(raw)) > COMPRESSION
+    return tokens >= most_tokens(seconds) or compressed or _said_twice(re.findall(r"[\w']+", text.lower()))
+
+
+def _said_twice(words: list[str]) -> bool:
+    """Whether some ``PHRASE`` words or more are followed by the very same words."""
+    longest = len(words) // 2
+    return any(
+        words[i : i + n] == words[i + n : i + 2 * n]
+        for n in range(PHRASE, longest + 1)
+        for i in range(len(words) - 2 * n + 1)
+    )
 
 
 def windowed(

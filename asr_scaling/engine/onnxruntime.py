@@ -53,7 +53,7 @@ class OnnxRuntime:
         check_margin(self.window_margin_s)
 
     def check(self, model: ModelSpec) -> None:
-        """Whisper, and CTC models of samples."""
+        """Whisper, wav2vec 2.0 and HuBERT."""
         check_exportable(model, "onnxruntime", self.window_margin_s, *_PACKAGES)
 
     def load(self, model: ModelSpec, device: Device) -> OnnxSystem:
@@ -67,6 +67,8 @@ class OnnxRuntime:
                 f"This onnxruntime has no {provider} (only {', '.join(offered)}): install onnxruntime-gpu in its "
                 "place, or use device=cpu."
             )
+        if self.dtype == "int8" and device.kind != "cpu":
+            raise EngineError("engine.dtype=int8 of engine=onnxruntime is for processors: use float32 or device=cpu.")
         runtime = Runtime(device.torch_name, torch.get_num_threads(), self.graph_optimisation)
         return Recipe(
             engine="onnxruntime",
@@ -77,7 +79,7 @@ class OnnxRuntime:
             frames=lambda folder: OrtFrames(runtime, folder),
             fill=None if self.dtype == "float32" else _quantise,
             tolerance=TOLERANCE[self.dtype],
-            options={"version": onnxruntime.__version__},
+            options={"version": onnxruntime.__version__, "provider": provider},
             details={"provider": provider, "graph_optimisation": self.graph_optimisation},
         ).load(model)
 
@@ -151,7 +153,12 @@ class Runtime:
     @property
     def provider(self) -> Any:
         """The provider with its options."""
-        return PROVIDERS["cpu"] if self.kind == "cpu" else (PROVIDERS[self.kind], {"device_id": self.index})
+        import torch
+
+        if self.kind == "cpu":
+            return PROVIDERS["cpu"]
+        tf32 = int(torch.backends.cuda.matmul.allow_tf32)  # device.tf32, which the provider would turn on by itself
+        return PROVIDERS[self.kind], {"device_id": self.index, "use_tf32": tf32}
 
     @property
     def _many(self) -> int:

@@ -43,7 +43,7 @@ class OpenVino:
         check_margin(self.window_margin_s)
 
     def check(self, model: ModelSpec) -> None:
-        """Whisper, and CTC models of samples."""
+        """Whisper, wav2vec 2.0 and HuBERT."""
         check_exportable(model, "openvino", self.window_margin_s, *_PACKAGES)
         import openvino
 

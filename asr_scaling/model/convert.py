@@ -31,14 +31,18 @@ class Converted:
     facts: Mapping[str, Any]
 
 
-def converted(spec: ModelSpec, kind: str, make: Make, seed: int = 42, **options: Any) -> Converted:
+def converted(
+    spec: ModelSpec, kind: str, make: Make, seed: int = 42, *, random_files: bool = True, **options: Any
+) -> Converted:
     """The weights of ``spec`` in the format ``kind`` ("ctranslate2"), made by ``make`` unless the cache has them.
 
-    ``options``: whatever else shapes the result, the version of the converter among it. ``seed``: of random weights.
+    ``options``: whatever else shapes the result, the version of the converter among it. ``seed``: of random weights,
+    which ``make`` finds in its folder unless ``random_files`` is false.
     WeightsError as ``resolve`` raises it; EngineError when they can't be converted.
     """
     weights = resolve(spec)
-    told = [kind, options, build.plain(spec.architecture), build.plain(spec.features), spec.multilingual]
+    told = [kind, options, spec.model_type, spec.multilingual]
+    told += [build.plain(spec.architecture), build.plain(spec.features)]
     told.append(seed if weights.folder is None else _files(weights.folder))
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     folder = cache_dir("converted") / f"{spec.name}-{kind}-{digest[:16]}"
@@ -47,7 +51,10 @@ def converted(spec: ModelSpec, kind: str, make: Make, seed: int = 42, **options:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             with TemporaryDirectory(dir=folder.parent, prefix=f".{spec.name}-") as scratch, new_folder(folder) as new:
-                facts = make(weights.folder or _random(spec, seed, Path(scratch)), new)
+                source = weights.folder or Path(scratch)
+                if weights.folder is None and random_files:
+                    _write_random(spec, seed, source)
+                facts = make(source, new)
                 seal(new, {"kind": kind, "source": weights.source, **facts})
         except AsrScalingError:
             raise
@@ -66,9 +73,8 @@ def _files(folder: Path) -> list[tuple[str, int, int]]:
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
 
 
-def _random(spec: ModelSpec, seed: int, folder: Path) -> Path:
-    """Random weights and feature extractor of ``spec``, written in the hub's layout."""
+def _write_random(spec: ModelSpec, seed: int, folder: Path) -> None:
+    """Random weights and feature extractor of ``spec``, in the hub's layout."""
     network: Any = build.random_model(spec, seed)
     network.save_pretrained(folder)
     build.feature_extractor(spec).save_pretrained(folder)
-    return folder

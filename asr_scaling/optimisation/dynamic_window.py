@@ -14,7 +14,7 @@ class DynamicWindow:
     Too few, and Whisper falls into loops; those are noticed and decoded again (engine/_window.py).
     """
 
-    margin_s: float = 2.0
+    margin_s: float = 4.0
 
     def apply(self, composition: Composition) -> Composition:
         """For models with a window, in engines that can shorten it."""

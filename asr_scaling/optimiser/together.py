@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from asr_scaling.optimiser.candidates import Candidate, Entry, Stage
 from asr_scaling.optimiser.notebook import NO_TIME, Notebook
 
+_AS_FAST = 0.99
 WIDTH = 2
 """Optimisations that every engine of the field tries before it is halved."""
 _SLOW = "left behind, as {other} was {ratio:.2f} × as fast by then; not tried with it: {ahead}."
@@ -18,17 +19,21 @@ _SLOW = "left behind, as {other} was {ratio:.2f} × as fast by then; not tried w
 
 @dataclass
 class Lane:
-    """An engine on its way: ``best`` so far, and the optimisations it has not tried, the most promising first."""
+    """An engine on its way: ``best`` so far, and the optimisations it has not tried, the most promising first.
+
+    ``credit``: tries that it does not make in its next turn, because it began with as many optimisations.
+    """
 
     best: Entry
     ahead: list[str] = field(default_factory=list)
+    credit: int = 0
 
 
 def together(book: Notebook, batch: int, until_s: float) -> Entry:
     """The fastest sound combination found at ``batch``; the baseline where nothing is faster."""
     base = Entry(book.baseline, batch)
     starts = [base, *(Entry(Candidate(engine), batch) for engine in book.options.engines[1:])]
-    lanes = [Lane(each, _order(book, each)) for each in starts if each == base or book.sound(each)]
+    lanes = [_lane(book, each) for each in starts if each == base or book.sound(each)]
     while any(lane.ahead for lane in lanes):
         for lane in lanes:
             _advance(book, lane, until_s)
@@ -36,6 +41,17 @@ def together(book: Notebook, batch: int, until_s: float) -> Entry:
     best = _lightened(book, lanes[0].best, until_s)
     found = book.gain(best)
     return best if found and found.faster else base
+
+
+def _lane(book: Notebook, start: Entry) -> Lane:
+    """From the fastest that is measured of this engine, the simpler of two that are as fast, or else bare."""
+    mine = [
+        each for each in book.records if (each.candidate.engine, each.batch) == (start.candidate.engine, start.batch)
+    ]
+    better = [each for each in mine if (found := book.gain(each, start)) and found.faster and book.sound(each)]
+    best = max(better, key=lambda e: (round(book.speed(e), 6), -len(e.candidate.optimisations)), default=start)
+    ahead = [name for name in _order(book, start) if name not in best.candidate.optimisations]
+    return Lane(best, ahead, min(WIDTH, len(best.candidate.optimisations)))
 
 
 def smaller(book: Notebook, best: Entry, least: int, until_s: float) -> Entry:
@@ -81,7 +97,7 @@ def _known(book: Notebook, name: str, batch: int) -> tuple[float, bool] | None:
 
 def _advance(book: Notebook, lane: Lane, until_s: float) -> None:
     """Try the next optimisations; what makes the lane's best faster, and not too wrong, stays."""
-    tries = 0
+    tries, lane.credit = lane.credit, 0
     while lane.ahead and tries < WIDTH:
         entry = _with(book, lane.best, lane.ahead.pop(0))
         if entry is None:
@@ -110,10 +126,11 @@ def _orders(names: tuple[str, ...], name: str) -> tuple[tuple[str, ...], tuple[s
 
 
 def _half(book: Notebook, lanes: list[Lane]) -> list[Lane]:
-    """The faster half; the optimisations that the others had ahead are noted."""
+    """The faster half, and who is as fast as its last; the optimisations that the others had ahead are noted."""
     ranked = sorted(lanes, key=lambda lane: book.speed(lane.best) or 1.0, reverse=True)
-    kept, dropped = ranked[: (len(ranked) + 1) // 2], ranked[(len(ranked) + 1) // 2 :]
-    lead = kept[0].best
+    last = book.speed(ranked[(len(ranked) - 1) // 2].best) or 1.0
+    kept = [lane for lane in ranked if (book.speed(lane.best) or 1.0) >= _AS_FAST * last]
+    dropped, lead = ranked[len(kept) :], ranked[0].best
     for lane in dropped:
         ratio = (book.speed(lead) or 1.0) / (book.speed(lane.best) or 1.0)
         if lane.ahead:

@@ -19,7 +19,7 @@ from asr_scaling.stats import (
 )
 
 _KEPT = "the model stayed loaded from the point before, whose record has it: sweep.keep_loaded=false loads it anew"
-_NO_STEPS = "the model does not decode step by step"
+NO_STEPS = "the model does not decode step by step"
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _tokens(samples: Sequence[Sample]) -> tuple[list[Metric], dict[str, str]]:
         if values:
             metrics.append(Metric(name, percentile(values, 50), len(values), percentile_interval(values, 50)))
         else:
-            unavailable[name] = _NO_STEPS
+            unavailable[name] = NO_STEPS
     tokens, audio = [float(sum(s.tokens)) for s in samples], [s.audio_s for s in samples]
     rate = sum(tokens) / sum(audio)
     metrics.append(Metric("workload/tokens_per_s", rate, len(samples), ratio_interval(tokens, audio)))

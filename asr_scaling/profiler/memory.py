@@ -36,10 +36,11 @@ class Memory:
             Metric("memory/weights_bytes", weights),
             Metric("memory/activations_bytes", max(0, (rss if on_device is None else on_device) - weights), calls),
         ]
-        if on_device is not None:
+        unavailable = dict(session.system.facts.unobservable)
+        if on_device is None:
+            unavailable["memory/peak_device_bytes"] = _NO_DEVICE
+        else:
             metrics.append(Metric("memory/peak_device_bytes", on_device, calls))
-        return Findings(
-            tuple(metrics),
-            {"memory/peak_device_bytes": _NO_DEVICE} if on_device is None else {},
-            tags={"memory/method": peak.method},
-        )
+        known = tuple(metric for metric in metrics if metric.name not in unavailable)
+        said = {name: why for name, why in unavailable.items() if name.startswith("memory/")}
+        return Findings(known, said, tags={"memory/method": peak.method})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr_scaling.caution import rounds_missing
 from asr_scaling.noise import by_input
-from asr_scaling.profiler.latency import summarise
+from asr_scaling.profiler.latency import NO_STEPS, summarise
 from asr_scaling.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
 from asr_scaling.stats import mean_interval, noise_floor
 
@@ -111,7 +111,8 @@ def _figures(
         anew = summarise(samples)
         metrics = {name: metric for name, metric in metrics.items() if name not in anew.unavailable}
         metrics |= {metric.name: metric for metric in anew.metrics}
-        unavailable |= anew.unavailable
+        again = {name: why for name, why in anew.unavailable.items() if why != NO_STEPS or name not in unavailable}
+        unavailable |= again  # the rounds know why an engine shows no steps, the samples don't
     floor = noise_floor(list(by_input(samples).values()))
     if floor is not None:
         metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))

@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(options: argparse.Namespace) -> None:
     from asr_scaling.report.answer.scenarios import Budgets
     from asr_scaling.report.build import document, first_words, write
+    from asr_scaling.report.optimise.section import outcome_of
     from asr_scaling.report.store import log
 
     given = {
@@ -49,7 +50,7 @@ def _report(options: argparse.Namespace) -> None:
     }
     budgets = Budgets(**{name: value for name, value in given.items() if value is not None})
     found = points(options.sources, options.tracking_uri or STORE)
-    made, folder = document(found, budgets), _folder(options)
+    made, folder = document(found, budgets, outcome_of(options.sources)), _folder(options)
     files = write(made, found, folder)
     figures = len(files) - 3
     sys.stdout.write(f"{first_words(made)}\n\n")

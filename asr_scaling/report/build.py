@@ -9,6 +9,7 @@ from pathlib import Path
 
 from asr_scaling.cache import write_atomic
 from asr_scaling.errors import ConfigError
+from asr_scaling.optimiser.outcome import Outcome
 from asr_scaling.report import pareto
 from asr_scaling.report.answer import section as answer
 from asr_scaling.report.answer.scenarios import Budgets
@@ -18,6 +19,7 @@ from asr_scaling.report.cells import batch_cell, figure, length_cell, memory_met
 from asr_scaling.report.document import Bullets, Cell, Column, Document, Figure, Row, Section, Table, Text
 from asr_scaling.report.gains import section as gains
 from asr_scaling.report.method import section as method
+from asr_scaling.report.optimise import section as optimise
 from asr_scaling.report.output.csv_file import write_csv
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.output.html import ALL_POINTS, page
@@ -63,10 +65,13 @@ _COLUMNS: tuple[tuple[Column, Callable[[Point], Cell]], ...] = (
 """Of the table of all points, behind system and device."""
 
 
-def document(points: Sequence[Point], budgets: Budgets) -> Document:
-    """The report on ``points``: answers first, then what they rest on, then every point."""
+def document(points: Sequence[Point], budgets: Budgets, optimised: Outcome | None = None) -> Document:
+    """The report on ``points``: answers first, then what they rest on, then every point. ``optimised``: what the search
+    found that measured them.
+    """
     style = Style.of(points)
     sections = (
+        *optimise.sections(points, optimised),
         answer.section(points, budgets, style),
         study.section(points, style),
         scaling.section(points, style),

@@ -11,7 +11,7 @@ from rich.table import Table
 from asr_scaling.record import RunRecord
 
 _MISSING = "–"
-_WORDY = ("model", "weights", "device", "length", "dataset", "energy", "status")
+_WORDY = ("model", "engine", "optimisation", "weights", "device", "length", "dataset", "energy", "status")
 FOOTNOTE = "±: the larger half of the 95 % interval; –: not available, the record says why."
 _WORDS = {"weights": "weights", "batch": "per batch", "length": "length"}
 """What the title says behind a value that is the same in every row."""
@@ -102,6 +102,8 @@ def _identity(record: RunRecord) -> dict[str, str]:
     length, batch = record.length_s, record.batch
     return {
         "model": str(config.get("model", {}).get("name", record.name)),
+        "engine": record.engine or _MISSING,
+        "optimisation": " + ".join(record.optimisations) or _MISSING,
         "weights": str(record.system.get("facts", {}).get("weights", _MISSING)),
         "device": str(record.system.get("device", _MISSING)),
         "batch": _MISSING if batch is None else str(batch),

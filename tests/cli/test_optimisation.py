@@ -31,9 +31,7 @@ def test_an_engine_without_the_option(cli: Cli, tmp_path: Path) -> None:
     done = cli(*QUICK, "model=whisper_tiny_en", "optimisation=[dynamic_window]")
     assert done.returncode == 1
     (found,) = records(tmp_path)
-    assert found.reason == (
-        "optimisation=dynamic_window sets engine.window_margin_s, which engine=fake does not have."
-    )
+    assert found.reason == ("optimisation=dynamic_window sets engine.window_margin_s, which engine=fake does not have.")
 
 
 def test_a_name_that_is_none(cli: Cli) -> None:

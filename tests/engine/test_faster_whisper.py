@@ -187,6 +187,6 @@ class TestRealWeights:
         long = Utterance("long", np.concatenate([u.audio for u in found]), " ".join(u.reference for u in found))
         assert long.duration_s > 30
         done, listener = transcribe(FasterWhisper(), spec, (long,))
-        assert done.texts[0].rstrip(".,").endswith("fine typography")
+        assert done.texts[0].rstrip(".,").split()[-2:] == long.reference.rstrip(".,").split()[-2:]
         assert done.audio_s == (long.duration_s,)
         assert listener.stages.count("encoder") == listener.stages.count("decoder") >= 2

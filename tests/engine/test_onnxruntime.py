@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from exports import Listener, whisper
@@ -12,7 +14,7 @@ from fakes import FakeDevice
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.engine.onnxruntime import LEVELS, OnnxRuntime
 from asr_scaling.engine.transformers import Transformers
-from asr_scaling.errors import ConfigError, MissingExtraError
+from asr_scaling.errors import ConfigError, EngineError, MissingExtraError
 from asr_scaling.model.spec import load_spec
 from asr_scaling.timing import NullProbe
 from asr_scaling.workload import AudioBatch
@@ -28,6 +30,15 @@ def test_the_levels_of_graph_optimisation() -> None:
         assert OnnxRuntime(graph_optimisation=level).graph_optimisation == level
     with pytest.raises(ConfigError, match=r"engine\.graph_optimisation must be one of disabled, basic.*'some'"):
         OnnxRuntime(graph_optimisation="some")
+
+
+def test_int8_is_for_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    device: Any = SimpleNamespace(kind="cuda", torch_name="cuda:0")
+    with pytest.raises(EngineError, match=r"use float32 or device=cpu"):
+        OnnxRuntime(dtype="int8").load(whisper(), device)
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,5 +170,5 @@ class TestRealWeights:
         long = Utterance("long", np.concatenate([u.audio for u in found]), " ".join(u.reference for u in found))
         assert long.duration_s > 30
         done, listener = transcribe(WhisperCpp(), spec, (long,))
-        assert done.texts[0].rstrip(".,").endswith("fine typography")
+        assert done.texts[0].rstrip(".,").split()[-2:] == long.reference.rstrip(".,").split()[-2:]
         assert listener.stages.count("encoder") >= 2

@@ -63,6 +63,8 @@ def test_what_a_loop_looks_like() -> None:
     assert not looped(spoken, 18, 5.0)
     assert looped(spoken, most_tokens(5.0), 5.0)
     assert looped("you know, " * 20, 20, 30.0)
+    assert looped("He went to the market. And to the market, and to the market.", 16, 6.0)
+    assert not looped("from door to door, and from day to day to day", 12, 6.0)
     assert not looped("", 0, 1.0)
     assert not looped("no no no", 3, 1.0)
 

@@ -14,6 +14,8 @@ from asr_scaling.optimiser.outcome import Answer, Outcome
 from asr_scaling.optimiser.search import optimise
 from asr_scaling.record import RunRecord
 from asr_scaling.records.merge import merge
+from asr_scaling.report.answer.scenarios import Budgets
+from asr_scaling.report.build import document
 from asr_scaling.report.document import Command, Section
 from asr_scaling.report.naming import named
 from asr_scaling.report.optimise.answers import summary, verdict, waterfall
@@ -64,7 +66,7 @@ def test_summary_is_one_line_of_gains_and_one_command():
     lines = summary(found, points)
     assert "  a 2.40 ×, b 1.50 ×, together 3.60 ×" in lines
     assert sum(line.strip().startswith("python -m asr_scaling ") for line in lines) == 1
-    assert re.match(r"[\d.]+ of 20 minutes spent, \d+ measurements\. 2 ways were refused", lines[-1])
+    assert re.match(r"[\d.]+ of 20 minutes spent, \d+ measurements\. Refused, left out or not tried: 1; ", lines[-1])
 
 
 def test_the_waterfall_reaches_the_total():
@@ -115,6 +117,13 @@ def test_nothing_faster_is_said_and_nothing_is_drawn():
     assert not any("python -m" in line for line in summary(found, points))
 
 
+def test_nothing_measured_is_not_nothing_faster():
+    names = ("other", "a", "b", "c", "slow")
+    found, _ = searched(Kept({}, refused=dict.fromkeys(names, ("refused", "no."))))
+    said = "Latency, batch 1: no other way gave an answer: all were refused, failed, too wrong or not tried, see below."
+    assert verdict(found.answers[0]) == said
+
+
 def test_an_unknown_wer_is_said():
     found, points = searched(Kept(GAINS, random=True))
     assert "WER unknown" in verdict(found.answers[0])
@@ -141,3 +150,9 @@ def test_other_sweeps_have_no_such_section(tmp_path):
     assert outcome_of([str(tmp_path)]) is None
     assert outcome_of(["mlflow:x"]) is None
     assert outcome_of(["a", "b"]) is None
+
+
+def test_a_report_on_a_search_begins_with_it():
+    found, points = searched()
+    assert [each.name for each in document(points, Budgets(), found).sections][:2] == ["optimise", "answer"]
+    assert document(points, Budgets()).sections[0].name == "answer"

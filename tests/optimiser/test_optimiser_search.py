@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from asr_scaling.errors import EngineError
 from asr_scaling.optimiser.candidates import Candidate, Entry
+from asr_scaling.optimiser.notebook import Notebook
 from asr_scaling.optimiser.outcome import Answer, Outcome
 from asr_scaling.optimiser.search import optimise
+from asr_scaling.optimiser.together import together
 
 GAINS = {"a": 2.4, "b": 1.5, "c": 1.2, "slow": 0.7}
 
@@ -163,6 +165,13 @@ class TestBudget:
         many = tuple(f"x{i:02}" for i in range(16))
         bench = Bench({"x15": 2.0})
         assert only(optimise(options(minutes=4, optimisations=many), bench)).winner.candidate.optimisations == ("x15",)
+
+    def test_what_a_second_look_at_the_field_finds_slow_alone_stays_where_it_helped(self):
+        """With little time the first look measures a + c before c alone, which then gains nothing."""
+        book = Notebook(Bench({"a": 2.0}, joint={frozenset("ac"): 1.5}), options(engines=("transformers",)))
+        for names in ((), ("a",), ("a", "c"), ("b",), ("c",), ("slow",)):
+            book.search(Entry(Candidate("transformers", names), 1), "alone", 1e9)
+        assert together(book, 1, 1e9).candidate.optimisations == ("a", "c")
 
     def test_the_final_is_measured_even_if_it_exceeds_a_tiny_budget_and_that_is_said(self):
         outcome = optimise(options(minutes=2), Bench(GAINS, seconds={"final": 60.0}))

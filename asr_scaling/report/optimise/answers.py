@@ -25,7 +25,7 @@ def summary(found: Outcome, points: Sequence[Point]) -> list[str]:
         if point:
             lines.append(f"  {command(point)}")
     minutes = found.spent_s / 60
-    left = f"{len(found.left)} ways were refused, left out or not tried; optimise.json says why"
+    left = f"Refused, left out or not tried: {len(found.left)}; optimise.json says why"
     lines += ["", f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements. {left}."]
     return [*lines, *found.notes]
 
@@ -37,6 +37,10 @@ def goal(answer: Answer) -> str:
 
 def verdict(answer: Answer) -> str:
     """ "Latency, batch 1: transformers + int8 is 1.52 ± 0.05 × as fast as transformers, WER +0.1 ± 0.3 points." """
+    if answer.winner == answer.baseline and answer.other is None:
+        return (
+            f"{goal(answer)}: no other way gave an answer: all were refused, failed, too wrong or not tried, see below."
+        )
     if answer.winner == answer.baseline:
         said = f"faster than {answer.baseline.candidate.label} beyond noise and as accurate{_nearest(answer)}"
         return f"{goal(answer)}: nothing that was tried is {said}."
