@@ -19,13 +19,14 @@ ui: .venv/demo.stamp ## the results in MLflow, on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
 .venv/demo.stamp: pyproject.toml constraints.txt
-	$(call install,offline)
+	$(call install,offline$(comma)engines)
 	touch $@
 
 .venv/dev.stamp: pyproject.toml constraints.txt
 	$(call install,dev)
 	touch $@ .venv/demo.stamp
 
+comma := ,
 define install
 test -x $(BIN)/python || $(PYTHON) -m venv .venv
 $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'

@@ -65,6 +65,7 @@ class TestExactFigures:
             "workload/processed_audio_s": 3.0,
             "workload/repeated_utterances": 2,
             "workload/iterations": 6,
+            "workload/decoded_again_share": 0.0,
             "workload/tokens_per_s": 8 / 3.0,
             "noise/latency_floor": 0.0,
             "noise/others_share": 0.0,

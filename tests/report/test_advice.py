@@ -85,9 +85,9 @@ def test_what_bounds_a_stage_follows_from_its_two_shares(mfu: float | None, memb
         (
             0.63,
             0.03,
-            "at 63 % of peak FLOP/s, only fewer or cheaper operations help (optimisation=[int8] or [bf16],",
+            "at 63 % of peak FLOP/s, only fewer or cheaper operations help (`optimisation=[int8]` or `[bf16]`,",
         ),
-        (0.01, 0.8, "at 80 % of copy speed, only fewer bytes help (optimisation=[int8]"),
+        (0.01, 0.8, "at 80 % of copy speed, only fewer bytes help (`optimisation=[int8]`"),
         (0.02, 0.15, "at 2.0 % of peak FLOP/s and 15 % of copy speed, overhead bounds it, dispatch, launches and"),
     ],
 )
@@ -96,8 +96,8 @@ def test_the_sentence_names_the_share_it_stands_on_and_what_helps(mfu: float, me
 
 
 def test_what_spares_the_host_work_is_for_the_device_and_the_engine():
-    assert "(try optimisation=[decode_loop], engine=faster_whisper)" in said(point(values=IDLE)).sentence
-    assert "(try optimisation=[cuda_graph], engine=fa" in said(point(values=IDLE, device="cuda:0")).sentence
+    assert "(try `optimisation=[decode_loop]`, `engine=faster_whisper`)" in said(point(values=IDLE)).sentence
+    assert "(try `optimisation=[cuda_graph]`, `engine=fa" in said(point(values=IDLE, device="cuda:0")).sentence
     assert "(try another engine)" in said(point(values=IDLE, engine="openvino")).sentence
 
 
@@ -124,7 +124,7 @@ def test_silence_is_said_with_its_own_bound():
     """60 % encoder × 5/6 silence: half of the call."""
     found = said(point({"encoder": 0.6, "decoder": 0.4}, audio_s=5.0))
     silence = "83 % of the encoder's input is silence up to the 30 s window"
-    assert f"{silence} (optimisation=[dynamic_window]; at most 2.0×" in found.sentence
+    assert f"{silence} (`optimisation=[dynamic_window]`; at most 2.0×" in found.sentence
     assert "silence" not in whole(point({"encoder": 0.1, "decoder": 0.9}, audio_s=5.0))
 
 

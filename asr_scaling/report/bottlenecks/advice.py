@@ -119,12 +119,11 @@ def _bounded(found: Diagnosis, stage: str) -> str:
     mfu, membw = (None if share is None else _percent(share) for share in used(point, stage))
     bound = regime(point, stage)
     if bound == "compute":
-        cheaper = "optimisation=[int8] or [bf16], a smaller model"
+        cheaper = "`optimisation=[int8]` or `[bf16]`, a smaller model"
         return f"at {mfu} of peak FLOP/s, only fewer or cheaper operations help ({cheaper})"
     if bound == "memory":
-        return (
-            f"at {membw} of copy speed, only fewer bytes help (optimisation=[int8]; larger batches share their reading)"
-        )
+        fewer = "`optimisation=[int8]`; larger batches share their reading"
+        return f"at {membw} of copy speed, only fewer bytes help ({fewer})"
     if bound == "overhead":
         return (
             f"at {mfu} of peak FLOP/s and {membw} of copy speed, overhead bounds it, dispatch, launches and waiting "
@@ -138,10 +137,10 @@ def _less_overhead(point: Point, stage: str) -> str:
     if point.engine != "transformers":
         return "another engine"
     if point.family != "whisper":
-        return "engine=onnxruntime"
+        return "`engine=onnxruntime`"
     gpu = point.device.startswith("cuda")
-    loop = "optimisation=[cuda_graph]" if gpu else "optimisation=[decode_loop]"
-    return f"{loop}, engine=faster_whisper" if stage == "decoder" else "engine=faster_whisper"
+    loop = "`optimisation=[cuda_graph]`" if gpu else "`optimisation=[decode_loop]`"
+    return f"{loop}, `engine=faster_whisper`" if stage == "decoder" else "`engine=faster_whisper`"
 
 
 def _unknown(point: Point, stage: str) -> str:
@@ -161,7 +160,7 @@ def _silence(found: Diagnosis) -> list[str]:
         return []
     return [
         f"{_percent(padding(found.point) or 0)} of the encoder's input is silence up to the "
-        f"{found.point.window_s:g} s window (optimisation=[dynamic_window]; {_at_most(found.silence)})"
+        f"{found.point.window_s:g} s window (`optimisation=[dynamic_window]`; {_at_most(found.silence)})"
     ]
 
 
