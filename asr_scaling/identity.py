@@ -19,8 +19,8 @@ _WORDS_ONLY = ("licence", "published")
 """Keys of a model that only people read."""
 _VARIABLES = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH", "ATEN_", "CUDA_", "NVIDIA_", "LD_PRELOAD")
 _MACHINE = ("cpu", "cpu_cores", "python", "versions")
-_UNSHAPING = ("uuid", "index")
-"""Facts of a device that differ between devices of one kind."""
+_UNSHAPING = ("uuid", "index", "heap_kept_before")
+"""Facts of a device that differ between devices of one kind, or that earlier points of the process left."""
 _BEFORE = ("__init__", "__main__", "arguments", "cli", "identity", "plan", "rounds", "running", "selftest", "sweep")
 _AFTER = ("compare", "display", "fits", "paired", "recommend", "records", "report", "tracking", "transcriber")
 _SEARCHING = ("optimiser", "optimising")

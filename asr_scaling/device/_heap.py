@@ -22,6 +22,8 @@ class Heap:
 
     def __init__(self, library: Any = None) -> None:
         self._library, self._kept = library, False
+        self.kept_before = False
+        """Blocks that were once kept inside the heap are used again without a fault, whatever is set since."""
 
     def set(self, heap: str) -> None:
         """ "keep" or "release" from now on. DeviceError where the C library has no such setting or refuses it.
@@ -37,6 +39,7 @@ class Heap:
             if not library.mallopt(parameter, value):
                 raise DeviceError(f"device.heap={heap} was refused by this C library; leave it out.")
         self._kept = heap == "keep"
+        self.kept_before = True
         if not self._kept:
             library.malloc_trim(0)
 

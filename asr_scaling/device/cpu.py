@@ -63,7 +63,7 @@ class Cpu:
         torch.set_num_threads(threads)
         HEAP.set(self.heap)
         told = {"kind": "cpu", "threads": torch.get_num_threads(), "cores": len(cores), "pinned": self.pinned}
-        return {**told, "heap": self.heap}
+        return {**told, "heap": self.heap, "heap_kept_before": HEAP.kept_before}
 
     def mark(self) -> int:
         """Nanoseconds of the monotonic clock."""

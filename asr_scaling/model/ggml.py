@@ -81,11 +81,15 @@ def ggml_name(name: str) -> str:
     return name
 
 
+_ZERO = 1e-30
+"""Scales below it are 0 in float16, and have no inverse in float32."""
+
+
 def quantised(matrix: NDArray[np.float32]) -> Array:
     """``matrix`` in q8_0, ``[blocks]`` of ``d``, float16, and ``q``, 32 × int8: ``d × q`` is nearest to the weights."""
     blocks = matrix.reshape(-1, _BLOCK)
     scale = np.abs(blocks).max(axis=1) / 127
-    inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+    inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > _ZERO)
     found = np.empty(len(blocks), [("d", "<f2"), ("q", "i1", _BLOCK)])
     found["d"], found["q"] = scale, np.rint(blocks * inverse[:, None])
     return found

@@ -58,6 +58,7 @@ def test_command_runs(command: str, tmp_path: Path) -> None:
         sweep = ["-m", "asr_scaling", "-m", *FAKE, "batch=1,2", "hydra.sweep.dir=my_sweep"]
         assert run(tmp_path, sweep).returncode == 0
     if "model=whisper_tiny,wav2vec2" in arguments:
+        arguments = [argument.replace("batch=1,8,16", "batch=1,2,4") for argument in arguments]
         arguments.append("dataset.length_s=3")
     done = run(tmp_path, arguments)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -70,6 +70,13 @@ def test_batches_are_not_mixed_and_what_has_no_plain_point_is_counted() -> None:
     assert "1 more points have no plain one beside them" in " ".join(table.notes)
 
 
+def test_of_several_plain_points_the_nearest_in_time_counts() -> None:
+    early, late = (replace(record(TINY, 5.0, 1), started_at=at) for at in (0.0, 1000.0))
+    slow = replace(record(replace(TINY, call_s=1.0), 5.0, 1), started_at=500.0)
+    (section,) = sections(points(early, slow, late, replace(optimised(TWICE, 1, "int8"), started_at=900.0)))
+    assert row(tables(section)["gains"])["RTFx"].text.startswith("2.00")
+
+
 def test_random_weights_have_no_wer_to_compare() -> None:
     half = replace(WAV2VEC2, per_s=WAV2VEC2.per_s / 2)
     (section,) = sections(points(record(WAV2VEC2, 5.0, 1), optimised(half, 1, "keep_heap")))

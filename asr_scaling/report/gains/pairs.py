@@ -55,11 +55,20 @@ def _key(point: Point) -> tuple[object, ...]:
 def gains(points: Sequence[Point]) -> list[Gain]:
     """Every point of an engine other than transformers, or with optimisations, against the plain one beside it.
 
-    Plain is the point of the same model, weights, device, speech, length and batch with neither. Loads both records.
+    Plain is the point of the same model, weights, device, speech, length and batch with neither; of several the one
+    measured nearest in time, for machines drift. Loads both records.
     """
-    plain = {_key(point): point for point in points if point.ok and is_plain(point)}
-    pairs = ((point, plain.get(_key(point))) for point in points if point.ok and not is_plain(point))
-    return [Gain(point, base, duel(point, base)) for point, base in pairs if base is not None]
+    plain: dict[tuple[object, ...], list[Point]] = {}
+    for point in points:
+        if point.ok and is_plain(point):
+            plain.setdefault(_key(point), []).append(point)
+    found = []
+    for point in points:
+        rivals = plain.get(_key(point), []) if point.ok and not is_plain(point) else []
+        if rivals:
+            base = min(rivals, key=lambda rival: abs(rival.started_at - point.started_at))
+            found.append(Gain(point, base, duel(point, base)))
+    return found
 
 
 def factor(row: Change) -> float | None:

@@ -1,0 +1,61 @@
+"""docs/optimise.md: its commands run, and it speaks of everything that can be chosen."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "optimise.md").read_text(encoding="utf-8")
+COMMANDS = [line.split("   #")[0].strip() for line in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)[0].splitlines()]
+SHORTER = (
+    "model=whisper_tiny_en", "batch.size=1", "optimisation=[],[decode_loop]", "tracking=jsonl", "sweep.selftest=false",
+    "pipeline.utterances=2", "pipeline.warmup=0", "pipeline.min_iterations=3", "pipeline.precision=null",
+)  # fmt: skip
+"""Added to the two experiments, so that they end in seconds; tests/docs/test_readme.py runs the others."""
+
+
+def names(group: str) -> set[str]:
+    return {path.stem for path in (ROOT / "conf" / group).glob("*.yaml")}
+
+
+def rows(heading: str) -> list[str]:
+    """First cells of the table below a heading."""
+    _, _, text = PAGE.partition(f"\n## {heading}\n")
+    return re.findall(r"^\| (.+?) \|", text.partition("\n## ")[0], re.MULTILINE)[1:]
+
+
+def test_every_engine_and_every_optimisation_is_explained() -> None:
+    assert set(rows("Engines")) == names("engine") - {"fake"}
+    told = [name for cell in rows("Optimisations") for name in re.findall(r"`(.+?)`", cell)]
+    assert all(any(fnmatchcase(name, pattern) for pattern in told) for name in names("optimisation"))
+    assert all(any(fnmatchcase(name, pattern) for name in names("optimisation")) for pattern in told)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "experiment=optimise " not in c and "recommend" not in c])
+def test_command_runs(command: str, tmp_path: Path) -> None:
+    program, *arguments = shlex.split(command)
+    assert program == "python"
+    arguments += [*SHORTER, *(["engine=transformers,faster_whisper"] if "experiment=engines" in arguments else [])]
+    if "experiment=engines" in arguments:
+        arguments = [a.replace("[],[decode_loop]", "[],[dynamic_window]") for a in arguments]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    (report,) = tmp_path.rglob("report.md")
+    assert "## What engines and optimisations bring" in report.read_text(encoding="utf-8")
