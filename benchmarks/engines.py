@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -136,11 +135,12 @@ def own(model: str, speech: Workload) -> list[Contestant]:
     import numpy as np
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
+    from asr_scaling.engine.faster_whisper._files import ctranslate2_files
+
     made = job("engine=faster_whisper optimisation=[int8]", model)
     threads = int(made.device.setup().get("threads", 0))
-    with TemporaryDirectory() as scratch:
-        folder = ctranslate2_folder(made, Path(scratch))
-        library: Any = WhisperModel(str(folder), device=made.device.kind, compute_type="int8", cpu_threads=threads)
+    folder = ctranslate2_files(made.model, "int8", 42).folder
+    library: Any = WhisperModel(str(folder), device=made.device.kind, compute_type="int8", cpu_threads=threads)
     batched: Any = BatchedInferencePipeline(library)
     options = {"beam_size": 1, "temperature": 0.0, "language": "en", "without_timestamps": True}
 
@@ -167,13 +167,6 @@ def own(model: str, speech: Workload) -> list[Contestant]:
         Contestant(name, size, made.device, call, Bucketed(size).batches(speech.utterances))
         for name, size, call in ((OWN, 1, single), (OWN_BATCHED, 16, many))
     ]
-
-
-def ctranslate2_folder(made: Job, scratch: Path) -> Path:
-    """The folder that engine=faster_whisper loads, with the tokenizer that the library looks for."""
-    from asr_scaling.engine.faster_whisper import converted_folder
-
-    return converted_folder(made.model, scratch)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -25,6 +25,7 @@ Compare = Callable[..., subprocess.CompletedProcess[str]]
 SWEEP = (
     "-m", "engine=fake", "model=whisper_tiny_en,wav2vec2", "batch=1,4", "pipeline.utterances=8", "pipeline.warmup=0",
     "pipeline.precision=null", "pipeline.min_iterations=24", "profiler=[latency,quality]", "tracking=jsonl",
+    "sweep.selftest=false",
 )  # fmt: skip
 NAME = "whisper_tiny_en fake cpu"
 

@@ -26,7 +26,7 @@ SHORTER = (
 )  # fmt: skip
 """Added to commands that measure real models, so that they end in seconds."""
 SMALL_SEARCH = (
-    "optimiser.minutes=1", "optimiser.batches=[1]", "optimiser.engines=[transformers]",
+    "optimiser.minutes=0.4", "optimiser.batches=[1]", "optimiser.engines=[transformers]",
     "optimiser.optimisations=[one_thread]", "optimiser.utterances=2", "optimiser.max_seconds=1",
     "pipeline.utterances=2", "pipeline.max_seconds=1", "sweep.selftest=false", "tracking=jsonl",
 )  # fmt: skip
