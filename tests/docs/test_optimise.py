@@ -59,3 +59,17 @@ def test_command_runs(command: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     (report,) = tmp_path.rglob("report.md")
     assert "## What engines and optimisations bring" in report.read_text(encoding="utf-8")
+
+
+def measured(file: Path) -> list[str]:
+    """Rows of the page's tables as the benchmark printed them."""
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("│")]
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+    return [f"| {name} | {batch} | {rtfx} | {wer} | {ratio} |" for name, batch, rtfx, _, ratio, wer, _ in cells]
+
+
+def test_every_figure_is_in_the_committed_output_of_the_benchmark() -> None:
+    outputs = {path.stem.partition("-")[2]: measured(path) for path in ROOT.glob("docs/results/*/engines-*.txt")}
+    tables = dict(re.findall(r"^\*\*(\w+)\*\* .*\n\n((?:\|.*\n)+)", PAGE, re.MULTILINE))
+    assert outputs
+    assert {model: table.splitlines()[2:] for model, table in tables.items()} == outputs
