@@ -107,11 +107,6 @@ def for_engine(
     return found if fill is not None else replace(found, folder=exported(spec, seed).folder)
 
 
-def difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-    """Root mean square difference of logits, in standard deviations of the ``wanted`` ones."""
-    return float(((found - wanted) ** 2).mean() ** 0.5 / wanted.std())
-
-
 def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
     import torch
 

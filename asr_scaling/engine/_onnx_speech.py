@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asr_scaling.engine import _ctc
-from asr_scaling.engine._onnx_files import PREFIX, difference
+from asr_scaling.engine._onnx_files import PREFIX
 from asr_scaling.engine._onnx_policy import Policy
 from asr_scaling.engine._whisper import durations, longest_s, planned_tokens, window_of
 from asr_scaling.engine._window import windowed
 from asr_scaling.errors import EngineError
 from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.whisper import difference
 from asr_scaling.ports import Probe, Transcription
 from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any
 
+from asr_scaling.engine._ctc import collapsed
 from asr_scaling.engine.transformers._loaded import Family, durations
 from asr_scaling.ports import Probe, Transcription
 from asr_scaling.workload import AudioBatch
@@ -29,11 +29,10 @@ class Adapter(Family):
         frames = logits.argmax(dim=-1).cpu().tolist()
         probe.stage("text")
         lengths = self._frames(batch, inputs, len(frames[0]))
-        rows = [row[:length] for row, length in zip(frames, lengths, strict=True)]
         blank = loaded.model.config.pad_token_id
-        collapsed = [[token for token, _ in groupby(row) if token != blank] for row in rows]
-        texts = loaded.text(collapsed, group_tokens=False)
-        return Transcription(texts, tuple(map(len, collapsed)), durations(batch))
+        rows = collapsed(frames, lengths, blank)
+        texts = loaded.text(rows, group_tokens=False)
+        return Transcription(texts, tuple(map(len, rows)), durations(batch))
 
     def _frames(self, batch: AudioBatch, inputs: dict[str, Any], most: int) -> list[int]:
         """Output frames that belong to each utterance."""
