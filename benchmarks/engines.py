@@ -8,7 +8,8 @@ A system is a line of options as the command line takes them; 16 utterances in b
 Each round times one pass of every system, in an order of its own, so that drift of the machine falls on all alike.
 Printed are RTFx (audio over the median round's time; slowest to fastest round), the ratio to faster-whisper's own
 ``WhisperModel.transcribe`` in int8 at batch 1, or its ``BatchedInferencePipeline`` at batch 16, with the interval over
-rounds, WER, and the time of the same calls with stages timed and texts kept over that of the engine alone.
+rounds, WER, and what the pipeline around the engine costs: each call is made twice, bare and with its stages timed and
+its texts kept, in alternating order; shown is the median of the pairs' ratios with its interval.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from asr_scaling.job import Job
 from asr_scaling.pipeline import Session
 from asr_scaling.ports import Device, System
 from asr_scaling.profiler.quality import normaliser, score
-from asr_scaling.stats import ratio_interval
+from asr_scaling.stats import percentile_interval, ratio_interval
 from asr_scaling.timing import NullProbe, NullProgress
 from asr_scaling.workload import AudioBatch, Workload
 
@@ -68,31 +69,33 @@ class Contestant:
     batches: list[AudioBatch]
     session: Session | None = None
     seconds: list[float] = field(default_factory=list)
-    through_s: list[float] = field(default_factory=list)
+    pairs: list[float] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
-        """One timed pass of the bare calls, and one through the pipeline; which comes first alternates."""
+        """One timed pass: of each batch a bare call and one through the pipeline; which comes first alternates."""
         self.device.setup()
-        passes = [self._bare, self._through] if len(self.seconds) % 2 else [self._through, self._bare]
-        for each in passes:
-            each()
+        bare_s = 0.0
+        for i, batch in enumerate(self.batches, start=len(self.seconds)):
+            calls = [self._bare, self._through] if i % 2 else [self._through, self._bare]
+            spent = {each: self._timed(each, batch) for each in calls if each == self._bare or self.session}
+            bare_s += spent[self._bare]
+            if self.session:
+                self.pairs.append(spent[self._through] / spent[self._bare])
+        self.seconds.append(bare_s)
 
-    def _bare(self) -> None:
+    def _timed(self, call: Callable[[AudioBatch], None], batch: AudioBatch) -> float:
         start = time.perf_counter()
-        for batch in self.batches:
-            texts = self.call(batch)
-            self.texts.update(zip((u.id for u in batch.utterances), texts, strict=True))
+        call(batch)
         self.device.seconds([self.device.mark()])
-        self.seconds.append(time.perf_counter() - start)
+        return time.perf_counter() - start
 
-    def _through(self) -> None:
-        if self.session is None:
-            return
-        start = time.perf_counter()
-        for batch in self.batches:
+    def _bare(self, batch: AudioBatch) -> None:
+        self.texts.update(zip((u.id for u in batch.utterances), self.call(batch), strict=True))
+
+    def _through(self, batch: AudioBatch) -> None:
+        if self.session:
             self.session.timed(batch)
-        self.through_s.append(time.perf_counter() - start)
 
 
 def job(options: str, model: str) -> Job:
@@ -190,7 +193,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{name}: {error}")
     for contestant in found:
         contestant.run()  # warms up
-        contestant.seconds, contestant.through_s = [], []
+        contestant.seconds, contestant.pairs = [], []
     dice = random.Random(0)
     for k in range(chosen.rounds):
         for contestant in dice.sample(found, len(found)):
@@ -203,21 +206,21 @@ def main(arguments: Sequence[str]) -> int:
 def table(found: Sequence[Contestant], speech: Workload, model: str) -> Table:
     """A row for every system and batch size."""
     shown = Table(
-        "system", "batch", "RTFx", "rounds", "× faster-whisper's own", "WER %", "time through the pipeline", title=model
+        "system", "batch", "RTFx", "rounds", "× faster-whisper's own", "WER %", "pipeline / bare call", title=model
     )
     rivals = {c.batch: c for c in found if c.name in (OWN, OWN_BATCHED)}
     for contestant in sorted(found, key=lambda c: (c.batch, statistics.median(c.seconds))):
         audio = sum(batch.audio_s for batch in contestant.batches)
         low, middle, high = (audio / f(contestant.seconds) for f in (max, statistics.median, min))
-        ratio, cost = rivals[contestant.batch].seconds, contestant.through_s
+        rival = rivals[contestant.batch].seconds
         shown.add_row(
             contestant.name,
             str(contestant.batch),
             f"{middle:.1f}",
             f"{low:.1f} to {high:.1f}",
-            _ratio(ratio, contestant.seconds),
+            _ratio(rival, contestant.seconds),
             f"{100 * wer(contestant, speech):.1f}",
-            _ratio(cost, contestant.seconds, 3) if cost else "–",
+            _cost(contestant.pairs),
         )
     return shown
 
@@ -230,10 +233,16 @@ def wer(contestant: Contestant, speech: Workload) -> float:
     return next(metric.value for metric in found.metrics if metric.name == "quality/wer")
 
 
-def _ratio(over: Sequence[float], under: Sequence[float], digits: int = 2) -> str:
+def _ratio(over: Sequence[float], under: Sequence[float]) -> str:
     interval, middle = ratio_interval(over, under), sum(over) / sum(under)
-    half = f" ± {interval.half(middle):.{digits}f}" if interval else ""
-    return f"{middle:.{digits}f}{half}"
+    return f"{middle:.2f}" + (f" ± {interval.half(middle):.2f}" if interval else "")
+
+
+def _cost(pairs: Sequence[float]) -> str:
+    if not pairs:
+        return "–"
+    interval, middle = percentile_interval(pairs, 50), statistics.median(pairs)
+    return f"{middle:.3f}" + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,23 @@ class FakeClock:
         return SimpleNamespace(perf_counter=self.perf_counter, time=self.perf_counter, sleep=self.sleep)
 
 
+class Listener:
+    """A probe that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def stage(self, name: str) -> None:
+        self.log.append(name)
+
+    def token(self) -> None:
+        self.log.append("token")
+
+    @property
+    def stages(self) -> list[str]:
+        return [name for name in self.log if name != "token"]
+
+
 class FakeMemory:
     """An accelerator's meter that says what it is told; None for a device without memory."""
 
@@ -205,3 +222,8 @@ def make_job(
         "pipeline": brief(),
     }
     return Job(**(options | changes))
+
+
+def noise(seconds: float, key: str = "u") -> Utterance:
+    audio = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE_HZ))
+    return Utterance(key, audio.astype(np.float32), "words")

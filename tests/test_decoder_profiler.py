@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeClock, FakeDevice, ScriptedSystem, make_session, make_spec, transcription, utterances
-from test_transformers_engine import moonshine, noise, whisper
+from fakes import FakeClock, FakeDevice, ScriptedSystem, make_session, make_spec, noise, transcription, utterances
+from test_transformers_engine import moonshine, whisper
 
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers

@@ -9,10 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from fakes import FakeDevice, make_job, make_spec
+from fakes import FakeDevice, Listener, make_job, make_spec, noise
 
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.engine.transformers._loaded import Loaded
@@ -23,7 +22,7 @@ from asr_scaling.model.spec import ModelSpec
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.quality import Quality
 from asr_scaling.timing import NullProbe
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
+from asr_scaling.workload import AudioBatch
 
 WHISPER = {
     "d_model": 16,
@@ -87,28 +86,6 @@ def moonshine() -> ModelSpec:
 def ctc() -> ModelSpec:
     options = {"family": "ctc", "model_type": "wav2vec2", "architecture": WAV2VEC2, "features": SAMPLES}
     return make_spec(**options, weights="random")
-
-
-def noise(seconds: float, key: str = "u") -> Utterance:
-    audio = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE_HZ))
-    return Utterance(key, audio.astype(np.float32), "words")
-
-
-class Listener:
-    """A probe that writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-
-    def stage(self, name: str) -> None:
-        self.log.append(name)
-
-    def token(self) -> None:
-        self.log.append("token")
-
-    @property
-    def stages(self) -> list[str]:
-        return [name for name in self.log if name != "token"]
 
 
 def transcribe(spec: ModelSpec, seconds: Sequence[float], **options: Any) -> tuple[Any, Listener]:

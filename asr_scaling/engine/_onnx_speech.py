@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from asr_scaling.engine import _ctc
 from asr_scaling.engine._onnx_files import PREFIX
 from asr_scaling.engine._onnx_policy import Policy
-from asr_scaling.engine._whisper import durations, longest_s, planned_tokens, window_of
-from asr_scaling.engine._window import windowed
+from asr_scaling.engine._whisper import durations, longest_s, window_of
+from asr_scaling.engine._windows import Windows
 from asr_scaling.errors import EngineError
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.whisper import difference
@@ -48,14 +48,6 @@ class Frames(Protocol):
         ...
 
 
-class Speech(Protocol):
-    """A model of one family, loaded: what a system hands its batches to."""
-
-    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
-        """From samples to texts."""
-        ...
-
-
 @dataclass(frozen=True)
 class Texts:
     """Features and texts: what surrounds the graphs. ``tokenizer`` is None for random weights."""
@@ -63,6 +55,11 @@ class Texts:
     spec: ModelSpec
     features: Any
     tokenizer: Any
+
+    @property
+    def random(self) -> bool:
+        """True when the weights are random."""
+        return self.tokenizer is None
 
     def text(self, rows: Sequence[Sequence[int]], **options: Any) -> tuple[str, ...]:
         """Texts of token ids; of random weights the ids themselves. ``options`` go to the tokenizer."""
@@ -86,52 +83,27 @@ def load_texts(spec: ModelSpec, weights: Weights) -> Texts:
 
 @dataclass(frozen=True)
 class Whisper:
-    """Whisper by its two graphs. ``margin_s``: of the encoder's window (_window.py)."""
+    """Whisper by its two graphs."""
 
     texts: Texts
     steps: Steps
     policy: Policy
-    margin_s: float | None = None
+    windows: Windows
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """Up to a window of audio an utterance. EngineError where there is more of it, unless weights are random."""
         whole_s, longest = window_of(self.texts.spec), longest_s(batch)
-        random = self.texts.tokenizer is None
-        if longest > whole_s and not random:
+        if longest > whole_s and not self.texts.random:
             raise EngineError(
                 f"This engine decodes one window of {whole_s:g} s, and an utterance has {longest:.1f} s: choose "
                 "shorter ones with dataset.length_s, or engine=transformers, which seeks by timestamps."
             )
-
-        def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
-            return self._attempt(part, probe, window_s or whole_s, most)
-
-        return windowed(batch, self.margin_s, whole_s, attempt, guarded=not random)
-
-    def _attempt(self, batch: AudioBatch, probe: Probe, window_s: float, most: int | None) -> Transcription:
-        """Windows of ``window_s``, one after the other; only random weights get more than one."""
-        rows, steps, size = [list[int]() for _ in batch.utterances], 0, round(window_s * SAMPLE_RATE_HZ)
-        for start in range(0, max(utterance.audio.size for utterance in batch.utterances), size):
-            left = {i: u.audio[start : start + size] for i, u in enumerate(batch.utterances) if u.audio.size > start}
-            planned = None
-            if self.texts.tokenizer is None:
-                planned = [planned_tokens(self.texts.spec, audio.size / SAMPLE_RATE_HZ) for audio in left.values()]
-            probe.stage("features")
-            features = self.texts.features(
-                list(left.values()), sampling_rate=SAMPLE_RATE_HZ, max_length=size, return_tensors="np"
-            )["input_features"]
-            found, count = self._decode(features, probe, most, planned)
-            steps += count
-            for i, row in zip(left, found, strict=True):
-                rows[i] += row
-        probe.stage("text")
-        return Transcription(self.texts.text(rows), tuple(map(len, rows)), durations(batch), steps)
+        return self.windows.transcribe(batch, probe, self._decode, self.texts.text)
 
     def _decode(
         self, features: NDArray[np.float32], probe: Probe, most: int | None, planned: list[int] | None
     ) -> tuple[list[list[int]], int]:
-        """Tokens of each row without the end of text, and steps taken. ``planned``: tokens of each row, whatever the
-        model says; else a row ends by itself, or with ``most`` tokens."""
+        """As ``Windows`` asks for; without planned tokens a row ends by itself, or with ``most`` tokens."""
         import numpy as np
 
         policy, steps = self.policy, self.steps

@@ -13,33 +13,33 @@ from asr_scaling.engine._onnx_policy import load_policy, model_config
 from asr_scaling.engine._onnx_speech import (
     Ctc,
     Frames,
-    Speech,
     Steps,
     Whisper,
     ctc_difference,
     load_texts,
     whisper_difference,
 )
+from asr_scaling.engine._system import Speech, SpeechSystem
 from asr_scaling.engine._whisper import facts_of, out_of_memory
-from asr_scaling.errors import EngineError
+from asr_scaling.engine._windows import Windows
 from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Probe, SystemFacts, Transcription
-from asr_scaling.workload import AudioBatch
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How an engine runs exported graphs.
 
-    ``steps``, ``frames``: Whisper's graphs and a CTC graph from a folder. ``fill``: makes the engine's own files of the
-    exported ones, None where it reads those. ``tolerance``: how far logits may be from transformers', in their standard
-    deviations. ``options``: what else shapes the files, versions among it. ``details``: for the record.
+    ``features_on``: ``device`` of ``Windows``. ``steps``, ``frames``: Whisper's graphs and a CTC graph from a folder.
+    ``fill``: makes the engine's own files of the exported ones, None where it reads those. ``tolerance``: how far
+    logits may be from transformers', in their standard deviations. ``options``: what else shapes the files, versions
+    among it. ``details``: for the record.
     """
 
     engine: str
     dtype: str
     seed: int
     margin_s: float | None
+    features_on: str | None
     steps: Callable[[Path], Steps]
     frames: Callable[[Path], Frames]
     fill: Fill | None
@@ -47,7 +47,7 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
 
-    def load(self, model: ModelSpec) -> OnnxSystem:
+    def load(self, model: ModelSpec) -> SpeechSystem:
         """Convert and check where that was never done, then load. ``load_s`` is of the last alone."""
         files = for_engine(
             model,
@@ -64,42 +64,14 @@ class Recipe:
         with out_of_memory(model):
             speech: Speech
             if model.family == "whisper":
-                speech = Whisper(texts, self.steps(files.folder), load_policy(model, origin), self.margin_s)
+                windows = Windows(model, texts.features, texts.random, self.margin_s, self.features_on)
+                speech = Whisper(texts, self.steps(files.folder), load_policy(model, origin), windows)
             else:
                 speech = Ctc(texts, self.frames(files.folder), model_config(model, origin))
         load_s = time.perf_counter() - start
-        return OnnxSystem(model, facts_of(files, self.dtype, load_s, details=dict(self.details)), speech)
+        return SpeechSystem(model, facts_of(files, self.dtype, load_s, details=dict(self.details)), speech)
 
     def _check(self, folder: Path, check: Mapping[str, Any]) -> float:
         if "tokens" in check:
             return whisper_difference(self.steps(folder), check)
         return ctc_difference(self.frames(folder), check)
-
-
-class OnnxSystem:
-    """A model of exported graphs, loaded."""
-
-    def __init__(self, model: ModelSpec, facts: SystemFacts, speech: Speech) -> None:
-        self._model, self._facts = model, facts
-        self._speech: Speech | None = speech
-
-    @property
-    def facts(self) -> SystemFacts:
-        """What was loaded."""
-        return self._facts
-
-    @property
-    def modules(self) -> Mapping[str, Any]:
-        """Empty: the graphs are no torch modules."""
-        return {}
-
-    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
-        """From samples in memory to texts."""
-        if self._speech is None:
-            raise EngineError(f"'{self._model.name}' is closed; load it again.")
-        with out_of_memory(self._model):
-            return self._speech.transcribe(batch, probe)
-
-    def close(self) -> None:
-        """Drop the graphs."""
-        self._speech = None

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.engine._log_mel import check_features, place_of
 from asr_scaling.engine._onnx_files import check_exportable
 from asr_scaling.engine._onnx_networks import cross_names, self_names
-from asr_scaling.engine._onnx_system import OnnxSystem, Recipe
+from asr_scaling.engine._onnx_system import Recipe
+from asr_scaling.engine._system import SpeechSystem
 from asr_scaling.engine._window import check_margin
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.spec import ModelSpec
@@ -35,12 +37,14 @@ _PACKAGES = ("onnxruntime", "onnx", "onnxscript")
 class OnnxRuntime:
     """``dtype``: float32, or int8 for weights in 8 bits per output channel and activations quantised on the fly.
     ``graph_optimisation``: disabled, basic, extended or all. ``window_margin_s``: seconds that Whisper's encoder sees
-    beyond the longest utterance of a batch, null for its whole window (_window.py). ``seed``: of random weights.
+    beyond the longest utterance of a batch, null for its whole window (_window.py). ``features``: "device" to
+    compute Whisper's there (_log_mel.py) instead of by the library's extractor. ``seed``: of random weights.
     """
 
     dtype: str = "float32"
     graph_optimisation: str = "all"
     window_margin_s: float | None = None
+    features: str = "library"
     seed: int = 42
 
     def __post_init__(self) -> None:
@@ -51,12 +55,13 @@ class OnnxRuntime:
                 f"engine.graph_optimisation must be one of {', '.join(LEVELS)}; got '{self.graph_optimisation}'."
             )
         check_margin(self.window_margin_s)
+        check_features(self.features)
 
     def check(self, model: ModelSpec) -> None:
         """Whisper, wav2vec 2.0 and HuBERT."""
         check_exportable(model, "onnxruntime", self.window_margin_s, *_PACKAGES)
 
-    def load(self, model: ModelSpec, device: Device) -> OnnxSystem:
+    def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
         """Convert where that was never done, then load the graphs onto the device."""
         import onnxruntime
         import torch
@@ -75,6 +80,7 @@ class OnnxRuntime:
             dtype=self.dtype,
             seed=self.seed,
             margin_s=self.window_margin_s,
+            features_on=place_of(self.features, device),
             steps=lambda folder: OrtSteps(runtime, folder),
             frames=lambda folder: OrtFrames(runtime, folder),
             fill=None if self.dtype == "float32" else _quantise,

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.engine._log_mel import check_features, place_of
 from asr_scaling.engine._onnx_files import check_exportable
 from asr_scaling.engine._onnx_networks import cross_names, self_names
-from asr_scaling.engine._onnx_system import OnnxSystem, Recipe
+from asr_scaling.engine._onnx_system import Recipe
+from asr_scaling.engine._system import SpeechSystem
 from asr_scaling.engine._window import check_margin
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.spec import ModelSpec
@@ -30,17 +32,20 @@ _PACKAGES = ("openvino", "onnx", "onnxscript")
 class OpenVino:
     """``dtype``: float32; bfloat16, where the processor computes in it; int8 for weights in 8 bits per output channel
     and activations quantised on the fly. ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest
-    utterance of a batch, null for its whole window (_window.py). ``seed``: of random weights.
+    utterance of a batch, null for its whole window (_window.py). ``features``: "device" to
+    compute Whisper's there (_log_mel.py) instead of by the library's extractor. ``seed``: of random weights.
     """
 
     dtype: str = "float32"
     window_margin_s: float | None = None
+    features: str = "library"
     seed: int = 42
 
     def __post_init__(self) -> None:
         if self.dtype not in TOLERANCE:
             raise ConfigError(f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'.")
         check_margin(self.window_margin_s)
+        check_features(self.features)
 
     def check(self, model: ModelSpec) -> None:
         """Whisper, wav2vec 2.0 and HuBERT."""
@@ -51,7 +56,7 @@ class OpenVino:
         if self.dtype == "bfloat16" and "BF16" not in able:
             raise EngineError("This processor does not compute in bfloat16: choose engine.dtype=float32 or int8.")
 
-    def load(self, model: ModelSpec, device: Device) -> OnnxSystem:
+    def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
         """Convert where that was never done, then compile the graphs for the processor."""
         import openvino
         import torch
@@ -64,6 +69,7 @@ class OpenVino:
             dtype=self.dtype,
             seed=self.seed,
             margin_s=self.window_margin_s,
+            features_on=place_of(self.features, device),
             steps=lambda folder: OvSteps(runtime, folder),
             frames=lambda folder: OvFrames(runtime, folder),
             fill=_compress if self.dtype == "int8" else None,

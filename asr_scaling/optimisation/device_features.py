@@ -12,7 +12,8 @@ class DeviceFeatures:
     """Samples are transferred instead of features, from pinned memory on a GPU."""
 
     def apply(self, composition: Composition) -> Composition:
-        """For Whisper's log-mel features, in the engine's own loop."""
+        """For Whisper's log-mel features; engine=transformers computes them there in its own loop."""
         if composition.model.window_s is None:
             composition.refuse(f"computes Whisper's features, and '{composition.model.name}' is none")
-        return composition.set("engine", features="device", decode="loop")
+        loop = {"decode": "loop"} if composition.has("engine", "decode") else {}
+        return composition.set("engine", features="device", **loop)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from fakes import FakeDevice, make_spec
+from fakes import FakeDevice, Listener, make_spec, noise
 
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.ports import Transcription
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
+from asr_scaling.workload import AudioBatch
 
 WHISPER = {
     "vocab_size": 51_865,
@@ -54,28 +53,6 @@ def whisper(**changes: Any) -> ModelSpec:
 def ctc(model_type: str = "wav2vec2", **changes: Any) -> ModelSpec:
     options = {"family": "ctc", "model_type": model_type, "architecture": WAV2VEC2, "features": SAMPLES}
     return make_spec(**(options | {"weights": "random"} | changes))
-
-
-def noise(seconds: float, key: str = "u") -> Utterance:
-    audio = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE_HZ))
-    return Utterance(key, audio.astype(np.float32), "words")
-
-
-class Listener:
-    """A probe that writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-
-    def stage(self, name: str) -> None:
-        self.log.append(name)
-
-    def token(self) -> None:
-        self.log.append("token")
-
-    @property
-    def stages(self) -> list[str]:
-        return [name for name in self.log if name != "token"]
 
 
 def transcribe(engine: Any, spec: ModelSpec, seconds: Sequence[float]) -> tuple[Transcription, Listener]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from fakes import FakeDevice, make_spec
+from fakes import FakeDevice, Listener, make_spec
 
-from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.spec import ModelSpec, load_spec
 from asr_scaling.model.weights import resolve
 from asr_scaling.ports import Transcription
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
+from asr_scaling.workload import AudioBatch, Utterance
 
 LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"
 needs_speech = pytest.mark.skipif(not LJSPEECH.is_dir(), reason="the shared LJSpeech excerpt is not on this machine")
@@ -38,11 +38,6 @@ def ctc() -> ModelSpec:
     return make_spec(family="ctc", model_type="wav2vec2")
 
 
-def noise(seconds: float, key: str = "u") -> Utterance:
-    audio = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE_HZ))
-    return Utterance(key, audio.astype(np.float32), "words")
-
-
 def speech(count: int) -> tuple[Utterance, ...]:
     """The first sentences of LJSpeech."""
     from asr_scaling.dataset.folder import Folder
@@ -57,23 +52,6 @@ def pretrained(spec: ModelSpec) -> ModelSpec:
     return spec
 
 
-class Listener:
-    """A probe that writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-
-    def stage(self, name: str) -> None:
-        self.log.append(name)
-
-    def token(self) -> None:
-        self.log.append("token")
-
-    @property
-    def stages(self) -> list[str]:
-        return [name for name in self.log if name != "token"]
-
-
 def transcribe(engine: Any, spec: ModelSpec, found: Sequence[Utterance]) -> tuple[Transcription, Listener]:
     """One call."""
     engine.check(spec)
@@ -82,3 +60,11 @@ def transcribe(engine: Any, spec: ModelSpec, found: Sequence[Utterance]) -> tupl
         return system.transcribe(AudioBatch(tuple(found)), listener), listener
     finally:
         system.close()
+
+
+@cache
+def reference(model: str, count: int) -> Transcription:
+    """What engine=transformers makes of the first sentences of LJSpeech."""
+    from asr_scaling.engine.transformers import Transformers
+
+    return transcribe(Transformers(), load_spec(model), speech(count))[0]

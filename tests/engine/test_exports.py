@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exports import Listener, ctc, noise, transcribe, whisper
-from fakes import FakeDevice, make_job
+from exports import ctc, transcribe, whisper
+from fakes import FakeDevice, Listener, make_job, noise
 
 from asr_scaling.engine import _onnx_files, _onnx_networks
 from asr_scaling.engine._ctc import collapsed, frames_of
 from asr_scaling.engine._onnx_policy import Policy
 from asr_scaling.engine._onnx_speech import Texts, Whisper
+from asr_scaling.engine._windows import Windows
 from asr_scaling.engine.onnxruntime import OnnxRuntime
 from asr_scaling.engine.openvino import OpenVino
 from asr_scaling.engine.transformers import Transformers
@@ -38,7 +39,9 @@ def _converted_once(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.parametrize("engine", ENGINES)
 class TestRefused:
-    @pytest.mark.parametrize(("option", "value"), [("dtype", "float16"), ("window_margin_s", 31.0)])
+    @pytest.mark.parametrize(
+        ("option", "value"), [("dtype", "float16"), ("window_margin_s", 31.0), ("features", "gpu")]
+    )
     def test_options(self, engine: Any, option: str, value: Any) -> None:
         with pytest.raises(ConfigError, match=rf"engine\.{option}.*{value}"):
             engine(**{option: value})
@@ -94,6 +97,11 @@ class TestRandomWeights:
     def test_options_keep_the_length(self, engine: Any, options: dict[str, Any]) -> None:
         done, _ = transcribe(engine(**options), whisper(), (3.0, 2.0))
         assert done.tokens == (3, 2)
+
+    def test_features_computed_on_the_device_are_the_librarys(self, engine: Any) -> None:
+        done, listener = transcribe(engine(features="device"), whisper(), (3.0, 2.0))
+        assert done == transcribe(engine(), whisper(), (3.0, 2.0))[0]
+        assert listener.stages == ["transfer", "features", "encoder", "decoder", "text"]
 
     def test_a_conversion_is_done_once(self, engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         engine().load(whisper(), FakeDevice()).close()
@@ -151,7 +159,8 @@ class TestGreedy:
         tokenizer = SimpleNamespace(batch_decode=lambda rows, **_: ["".join(map(str, row)) for row in rows])
         features = lambda arrays, **_: {"input_features": np.zeros((len(arrays), 1, 1), np.float32)}  # noqa: E731
         policy = Policy((7, 8), END, 6, first=np.ones(1, np.float32), later=np.zeros(1, np.float32))
-        return Whisper(Texts(whisper(), features, tokenizer), steps, policy, margin_s)
+        texts = Texts(whisper(), features, tokenizer)
+        return Whisper(texts, steps, policy, Windows(texts.spec, features, texts.random, margin_s, None))
 
     def test_a_row_ends_alone_and_the_batch_with_its_last_row(self) -> None:
         steps, listener = Scripted("1299", "3459"), Listener()

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import FakeDevice, make_job
-from small_whisper import ctc, needs_speech, noise, pretrained, speech, transcribe, whisper
+from fakes import FakeDevice, make_job, noise
+from small_whisper import ctc, needs_speech, pretrained, reference, speech, transcribe, whisper
 
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.faster_whisper import FasterWhisper
@@ -101,7 +101,9 @@ class TestRandomWeights:
         assert listener.stages.count("encoder") == 1
         assert (done.tokens, done.audio_s) == ((30,), (30.0,))
 
-    @pytest.mark.parametrize("options", [{"beam": 2}, {"dtype": "int8"}, {"window_margin_s": 1.0}])
+    @pytest.mark.parametrize(
+        "options", [{"beam": 2}, {"dtype": "int8"}, {"window_margin_s": 1.0}, {"features": "device"}]
+    )
     def test_options_keep_the_length(self, options: dict[str, Any]):
         done, _ = transcribe(FasterWhisper(**options), whisper(), (noise(3.0),))
         assert done.tokens == (3,)
@@ -173,12 +175,12 @@ class TestSystem:
 @pytest.mark.slow
 @needs_speech
 class TestRealWeights:
-    @pytest.mark.parametrize("options", [{}, {"dtype": "int8"}, {"window_margin_s": 8.0}])
+    @pytest.mark.parametrize("options", [{}, {"dtype": "int8"}, {"window_margin_s": 8.0, "features": "device"}])
     def test_texts_are_those_of_transformers_nearly(self, options: dict[str, Any]):
         import jiwer
 
         spec, found = pretrained(load_spec("whisper_tiny_en")), speech(4)
-        ours, theirs = transcribe(FasterWhisper(**options), spec, found)[0], transcribe(Transformers(), spec, found)[0]
+        ours, theirs = transcribe(FasterWhisper(**options), spec, found)[0], reference(spec.name, 4)
         assert jiwer.wer(list(theirs.texts), list(ours.texts)) < 0.05
         assert ours.steps == max(ours.tokens) + 1
 

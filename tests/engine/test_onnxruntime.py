@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from exports import Listener, whisper
-from fakes import FakeDevice
+from exports import whisper
+from fakes import FakeDevice, Listener
 
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.engine.onnxruntime import LEVELS, OnnxRuntime

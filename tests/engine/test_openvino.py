@@ -7,8 +7,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from exports import Listener, whisper
-from fakes import FakeDevice
+from exports import whisper
+from fakes import FakeDevice, Listener
 
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.engine.openvino import OpenVino

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import FakeDevice, make_job
-from small_whisper import Listener, ctc, needs_speech, noise, pretrained, speech, transcribe, whisper
+from fakes import FakeDevice, Listener, make_job, noise
+from small_whisper import ctc, needs_speech, pretrained, reference, speech, transcribe, whisper
 
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers
@@ -160,8 +160,8 @@ class TestRealWeights:
     def test_texts_are_those_of_transformers_nearly(self, options: dict[str, Any]):
         import jiwer
 
-        spec, found = pretrained(load_spec("whisper_tiny_en")), speech(3)
-        ours, theirs = transcribe(WhisperCpp(**options), spec, found)[0], transcribe(Transformers(), spec, found)[0]
+        spec, found = pretrained(load_spec("whisper_tiny_en")), speech(4)
+        ours, theirs = transcribe(WhisperCpp(**options), spec, found)[0], reference(spec.name, 4)
         assert jiwer.wer(list(theirs.texts), list(ours.texts)) < 0.05
         assert ours.steps == sum(ours.tokens) + len(found)
 

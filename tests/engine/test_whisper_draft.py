@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeDevice
-from test_transformers_engine import ctc, noise, whisper
+from fakes import FakeDevice, noise
+from test_transformers_engine import ctc, whisper
 
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.engine.transformers import Transformers, _draft

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import FakeDevice
-from test_transformers_engine import Listener, ctc, noise, transcribe, whisper
+from fakes import FakeDevice, Listener, noise
+from test_transformers_engine import ctc, transcribe, whisper
 
+from asr_scaling.engine._log_mel import LogMel
 from asr_scaling.engine.transformers import Transformers, _fixed, _loop
 from asr_scaling.engine.transformers._fixed import FixedGreedy
 from asr_scaling.engine.transformers._greedy import Greedy, Rules
-from asr_scaling.engine.transformers._log_mel import LogMel
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.build import feature_extractor, random_model
 from asr_scaling.timing import NullProbe
@@ -219,9 +219,9 @@ class TestFeatures:
     @pytest.mark.parametrize("samples", [480_000, 88_000])
     def test_they_are_the_librarys(self, samples: int) -> None:
         extractor = feature_extractor(whisper())
-        batch = AudioBatch((noise(5.0), noise(2.3)))
-        theirs = extractor([u.audio for u in batch.utterances], sampling_rate=16_000, max_length=samples)
-        ours = LogMel(extractor, CPU, torch.float32).of(batch, samples, NullProbe())
+        audio = [noise(5.0).audio, noise(2.3).audio]
+        theirs = extractor(audio, sampling_rate=16_000, max_length=samples)
+        ours = LogMel(extractor, CPU, torch.float32).of(audio, samples, NullProbe())
         assert ours.shape == (2, 80, samples // 160)
         np.testing.assert_allclose(ours.numpy(), theirs["input_features"], atol=2e-4)
 
@@ -235,5 +235,5 @@ class TestFeatures:
         log_mel = LogMel(
             SimpleNamespace(n_fft=400, hop_length=160, mel_filters=np.ones((201, 80))), CPU, torch.bfloat16
         )
-        features = log_mel.of(AudioBatch((noise(3.0),)), 16_000, NullProbe())
+        features = log_mel.of([noise(3.0).audio], 16_000, NullProbe())
         assert (features.shape, features.dtype) == ((1, 80, 100), torch.bfloat16)

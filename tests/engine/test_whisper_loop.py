@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from fakes import FakeDevice, make_session
-from test_transformers_engine import ENCODER_DECODER, Listener, ctc, noise, transcribe, whisper, whisper_multilingual
+from fakes import FakeDevice, Listener, make_session, noise
+from test_transformers_engine import ENCODER_DECODER, ctc, transcribe, whisper, whisper_multilingual
 
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.engine.transformers._greedy import Greedy, Rules

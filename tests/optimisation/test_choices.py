@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from choices import FakeGpu, composed, loaded
-from fakes import make_spec
-from test_transformers_engine import ctc, moonshine, noise, whisper
+from fakes import make_spec, noise
+from test_transformers_engine import ctc, moonshine, whisper
 
 from asr_scaling.engine.fake import Fake
 from asr_scaling.engine.transformers import Transformers

@@ -13,6 +13,9 @@ from asr_scaling.batch.fixed import Fixed
 from asr_scaling.composition import Composition, compose
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
+from asr_scaling.engine.faster_whisper import FasterWhisper
+from asr_scaling.engine.onnxruntime import OnnxRuntime
+from asr_scaling.engine.openvino import OpenVino
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError
 from asr_scaling.optimisation.compiled import Compiled
@@ -65,6 +68,11 @@ def test_all_that_need_the_loop_compose() -> None:
     assert compose(parts(device=Gpu()), dict(reversed(chosen.items()))).engine == engine
 
 
+@pytest.mark.parametrize("engine", [FasterWhisper, OnnxRuntime, OpenVino])
+def test_features_on_the_device_of_engines_without_a_loop_to_choose(engine: Any) -> None:
+    assert compose(parts(engine=engine()), {"f": DeviceFeatures()}).engine == engine(features="device")
+
+
 def test_the_heap_is_the_devices() -> None:
     assert compose(parts(device=Cpu()), {"keep_heap": KeepHeap()}).device == Cpu(heap="keep")
     with pytest.raises(ConfigError, match=r"sets device\.heap"):
@@ -76,6 +84,7 @@ def test_the_heap_is_the_devices() -> None:
     [
         ([DecodeLoop()], {"model": CTC}, "'wav' has none"),
         ([DeviceFeatures()], {"model": CTC}, "'wav' is none"),
+        ([DeviceFeatures()], {"engine": Fake()}, "does not have"),
         ([CudaGraph()], {"model": CTC, "device": Gpu()}, "'wav' has no window"),
         ([CudaGraph()], {}, "device=cpu does not have"),
         ([Overlap()], {"batch": Fixed(4)}, "device=cpu has one of them"),

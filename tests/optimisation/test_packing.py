@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from choices import FakeGpu, composed, loaded
-from fakes import FakeDevice
-from test_transformers_engine import WHISPER, ctc, noise, whisper
+from fakes import FakeDevice, noise
+from test_transformers_engine import WHISPER, ctc, whisper
 from torch.utils.flop_counter import FlopCounterMode
 
 from asr_scaling.engine.transformers import Transformers

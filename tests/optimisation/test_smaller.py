@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from choices import composed, loaded
-from fakes import FakeDevice, make_spec
-from test_transformers_engine import WAV2VEC2, ctc, moonshine, noise, whisper
+from fakes import FakeDevice, make_spec, noise
+from test_transformers_engine import WAV2VEC2, ctc, moonshine, whisper
 
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, EngineError

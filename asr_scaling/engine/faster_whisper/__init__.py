@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+from asr_scaling.engine._log_mel import check_features
+from asr_scaling.engine._system import SpeechSystem
 from asr_scaling.engine._whisper import check_whisper, facts_of, out_of_memory
 from asr_scaling.engine._window import check_margin
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Device, Probe, SystemFacts, Transcription
-from asr_scaling.workload import AudioBatch
-
-if TYPE_CHECKING:
-    from asr_scaling.engine.faster_whisper._speech import Speech
+from asr_scaling.ports import Device
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 _WHOLE = "CTranslate2 decodes in one call and shows nothing of its steps"
@@ -26,19 +22,22 @@ class FasterWhisper:
     """``dtype``: of weights and arithmetic; int8: matrices in 8 bits, the rest in float32 on a CPU and in float16 on a
     GPU. ``beam``: 1 is greedy. ``long_form``: false for the first window only; what lies beyond is lost, and said.
     ``window_margin_s``: seconds that the encoder sees beyond the longest utterance of a batch, null for its whole
-    window (_window.py). ``seed``: of random weights.
+    window (_window.py). ``features``: "device" to compute them there (_log_mel.py) instead of by transformers'
+    extractor. ``seed``: of random weights.
     """
 
     dtype: str = "float32"
     beam: int = 1
     long_form: bool = True
     window_margin_s: float | None = None
+    features: str = "library"
     seed: int = 42
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ConfigError(f"engine.dtype must be one of {', '.join(DTYPES)}; got '{self.dtype}'.")
         check_margin(self.window_margin_s)
+        check_features(self.features)
         if self.beam < 1:
             raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")
 
@@ -46,7 +45,7 @@ class FasterWhisper:
         """Whisper and its students."""
         check_whisper(model, "faster_whisper", "faster_whisper", "ctranslate2")
 
-    def load(self, model: ModelSpec, device: Device) -> FasterWhisperSystem:
+    def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
         """Convert where that was never done, then load onto the device."""
         import faster_whisper
         import torch
@@ -67,8 +66,7 @@ class FasterWhisper:
             )
         load_s = time.perf_counter() - start
         facts = facts_of(files, self.dtype, load_s, details={"compute_type": compute}, unobservable=_hidden(device))
-        speech = Speech(model, self, library, files.folder, facts.random)
-        return FasterWhisperSystem(model, facts, speech)
+        return SpeechSystem(model, facts, Speech(model, self, library, files, device))
 
     def _compute_type(self, device: Device) -> str:
         """CTranslate2's name of the arithmetic; EngineError where the device has none such."""
@@ -85,31 +83,6 @@ class FasterWhisper:
                 f"{', '.join(known)}."
             )
         return known[self.dtype]
-
-
-class FasterWhisperSystem:
-    """A Whisper in CTranslate2, loaded."""
-
-    def __init__(self, model: ModelSpec, facts: SystemFacts, speech: Speech) -> None:
-        self.facts = facts
-        self._model = model
-        self._speech: Speech | None = speech
-
-    @property
-    def modules(self) -> Mapping[str, Any]:
-        """Empty: CTranslate2 has no torch modules."""
-        return {}
-
-    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
-        """From samples in memory to texts."""
-        if self._speech is None:
-            raise EngineError(f"'{self._model.name}' is closed; load it again.")
-        with out_of_memory(self._model):
-            return self._speech.transcribe(batch, probe)
-
-    def close(self) -> None:
-        """Drop the model."""
-        self._speech = None
 
 
 def _name(dtype: str, device: Device) -> str:

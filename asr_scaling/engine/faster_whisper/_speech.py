@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.engine._whisper import durations, first_windows, longest_s, planned_tokens, window_of
-from asr_scaling.engine._window import windowed
+from asr_scaling.engine._log_mel import place_of
+from asr_scaling.engine._whisper import durations, first_windows, longest_s, window_of
+from asr_scaling.engine._windows import Windows
+from asr_scaling.model.convert import Converted
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.whisper import end_of_text, prompt_ids
-from asr_scaling.ports import Probe, Transcription
+from asr_scaling.ports import Device, Probe, Transcription
 from asr_scaling.timing import NullProbe
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.workload import AudioBatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,12 +38,16 @@ class Speech:
     its BatchedInferencePipeline does; its own ``transcribe`` takes one recording and decodes timestamps too.
     """
 
-    def __init__(self, model: ModelSpec, options: FasterWhisper, library: Any, folder: Path, random: bool) -> None:
+    def __init__(
+        self, model: ModelSpec, options: FasterWhisper, library: Any, files: Converted, device: Device
+    ) -> None:
         from transformers import AutoFeatureExtractor
 
         self._model, self._library, self._network = model, library, library.model
-        self._options, self._random = options, random
-        self._features = AutoFeatureExtractor.from_pretrained(str(folder))
+        self._options, self._random = options, files.weights.kind == "random"
+        extractor = AutoFeatureExtractor.from_pretrained(str(files.folder))
+        place = place_of(options.features, device)
+        self._windows = Windows(model, extractor, self._random, options.window_margin_s, place)
         self._tokenizer = library.hf_tokenizer
         self._prompt = prompt_ids(model)
         self._end = end_of_text(model)
@@ -57,36 +63,12 @@ class Speech:
         elif longest_s(batch) > whole_s and not self._random:
             return self._long(batch, probe)
 
-        def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
-            return self._windows(part, probe, window_s or whole_s, most)
-
-        return windowed(batch, self._options.window_margin_s, whole_s, attempt, guarded=not self._random)
-
-    def _windows(self, batch: AudioBatch, probe: Probe, window_s: float, most: int | None) -> Transcription:
-        """Windows of ``window_s``, one after the other; only random weights get more than one."""
-        seconds, steps, size = durations(batch), 0, round(window_s * SAMPLE_RATE_HZ)
-        rows: list[list[int]] = [[] for _ in seconds]
-        for start in range(0, max(utterance.audio.size for utterance in batch.utterances), size):
-            left = {i: u.audio[start : start + size] for i, u in enumerate(batch.utterances) if u.audio.size > start}
-            planned = None
-            if self._random:
-                planned = [planned_tokens(self._model, audio.size / SAMPLE_RATE_HZ) for audio in left.values()]
-            probe.stage("features")
-            features = self._features(
-                list(left.values()), sampling_rate=SAMPLE_RATE_HZ, max_length=size, return_tensors="np"
-            )["input_features"]
-            found, count = self._decode(features, probe, most, planned)
-            steps += count
-            for i, row in zip(left, found, strict=True):
-                rows[i] += row
-        probe.stage("text")
-        return Transcription(tuple(map(self._text, rows)), tuple(map(len, rows)), seconds, steps)
+        return self._windows.transcribe(batch, probe, self._decode, self._texts)
 
     def _decode(
         self, features: NDArray[np.float32], probe: Probe, most: int | None, planned: list[int] | None
     ) -> tuple[list[list[int]], int]:
-        """Tokens of each row without the end of text, and steps: those of the longest row. ``planned``: tokens of each
-        row, whatever the model says; else a row ends by itself, or with ``most`` tokens."""
+        """As ``Windows`` asks for; the steps are those of the longest row."""
         import ctranslate2
         import numpy as np
 
@@ -120,11 +102,10 @@ class Speech:
             rows.append([token for token in tokens if token < self._end])
         probe.stage("text")
         self._watched.probe = NullProbe()
-        return Transcription(tuple(map(self._text, rows)), tuple(map(len, rows)), durations(batch), steps)
+        return Transcription(self._texts(rows), tuple(map(len, rows)), durations(batch), steps)
 
-    def _text(self, row: list[int]) -> str:
-        text: str = self._tokenizer.decode(row)
-        return text.strip()
+    def _texts(self, rows: Sequence[Sequence[int]]) -> tuple[str, ...]:
+        return tuple(str(self._tokenizer.decode(row)).strip() for row in rows)
 
 
 class _Watched:

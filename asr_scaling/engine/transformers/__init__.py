@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.composition import Change
+from asr_scaling.engine._log_mel import FEATURES
 from asr_scaling.engine._window import check_margin
 from asr_scaling.engine.transformers._compiled import compile_mode, compile_network, compile_seconds
 from asr_scaling.engine.transformers._draft import draft_spec, load_draft
@@ -28,7 +29,6 @@ DTYPES = ("float32", "bfloat16", "float16")
 ATTENTION = ("eager", "sdpa", "flash_attention_2")
 CACHES = ("dynamic", "static", "none")
 DECODES = ("library", "loop")
-FEATURES = ("library", "device")
 
 
 @dataclass(frozen=True)

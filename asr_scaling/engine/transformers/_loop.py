@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.engine._log_mel import LogMel
 from asr_scaling.engine._window import most_tokens, windowed
 from asr_scaling.engine.transformers._fixed import FixedGreedy, cuda_graph
 from asr_scaling.engine.transformers._greedy import Greedy, Rules
 from asr_scaling.engine.transformers._loaded import Loaded, Steps, durations
-from asr_scaling.engine.transformers._log_mel import LogMel
 from asr_scaling.ports import Transcription
 from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 
@@ -63,7 +63,7 @@ class Loop:
 
     def _features(self, batch: AudioBatch, samples: int) -> Any:
         if self._log_mel:
-            return self._log_mel.of(batch, samples, self._steps.probe)
+            return self._log_mel.of([u.audio for u in batch.utterances], samples, self._steps.probe)
         return self._loaded.inputs(batch, self._steps.probe, max_length=samples)["input_features"]
 
     def _limit(self, seconds: float, most: int | None) -> int:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.ports import Probe
-from asr_scaling.workload import AudioBatch
+from asr_scaling.errors import ConfigError
+from asr_scaling.ports import Device, Probe
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
+
+FEATURES = ("library", "device")
+
+
+def check_features(features: str) -> None:
+    """ConfigError unless it is one of ``FEATURES``."""
+    if features not in FEATURES:
+        raise ConfigError(f"engine.features must be one of {', '.join(FEATURES)}; got '{features}'.")
+
+
+def place_of(features: str, device: Device) -> str | None:
+    """torch's name of the device where features are computed, None where the library's extractor does that."""
+    return device.torch_name if features == "device" else None
 
 
 class LogMel:
@@ -25,15 +41,14 @@ class LogMel:
         self._window = torch.hann_window(self._points, device=device)
         self._filters = torch.from_numpy(extractor.mel_filters.T).to(device, torch.float32).contiguous()
 
-    def of(self, batch: AudioBatch, samples: int, probe: Probe) -> torch.Tensor:
+    def of(self, audio: Sequence[NDArray[np.float32]], samples: int, probe: Probe) -> torch.Tensor:
         """Features (utterances, bands, frames) of ``samples`` each, padded with silence; "transfer" is of samples."""
         import torch
 
         probe.stage("transfer")
-        padded = torch.zeros(len(batch), samples, pin_memory=self._device.type == "cuda")
-        for row, utterance in zip(padded.numpy(), batch.utterances, strict=True):
-            audio = utterance.audio[:samples]
-            row[: audio.size] = audio
+        padded = torch.zeros(len(audio), samples, pin_memory=self._device.type == "cuda")
+        for row, heard in zip(padded.numpy(), audio, strict=True):
+            row[: heard.size] = heard[:samples]
         padded = padded.to(self._device, non_blocking=True)
         probe.stage("features")
         spectrum = torch.stft(padded, self._points, self._hop, window=self._window, return_complex=True)[..., :-1]

@@ -1,0 +1,75 @@
+"""Whisper's windows in engines outside torch, which differ in who decodes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from asr_scaling.engine._log_mel import LogMel
+from asr_scaling.engine._whisper import durations, planned_tokens, window_of
+from asr_scaling.engine._window import windowed
+from asr_scaling.model.spec import ModelSpec
+from asr_scaling.ports import Probe, Transcription
+from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Decode = Callable[[NDArray[np.float32], Probe, int | None, list[int] | None], tuple[list[list[int]], int]]
+    """``(features [batch, mels, frames], probe, most tokens, planned tokens)`` → each row's tokens up to the end of
+    text, and steps. With planned ones, of random weights, a row has so many whatever the model says."""
+
+Text = Callable[[Sequence[Sequence[int]]], tuple[str, ...]]
+
+
+class Windows:
+    """Features of each window, and utterances put together again.
+
+    ``extractor``: transformers'. ``device``: torch's name of where features are computed in its place (_log_mel.py),
+    None for the extractor's own way. ``margin_s``: as in the engines' options.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, extractor: Any, random: bool, margin_s: float | None, device: str | None
+    ) -> None:
+        import torch
+
+        self._spec, self._extractor, self._random, self._margin_s = spec, extractor, random, margin_s
+        self._log_mel = LogMel(extractor, torch.device(device), torch.float32) if device else None
+
+    def transcribe(self, batch: AudioBatch, probe: Probe, decode: Decode, text: Text) -> Transcription:
+        """One window of each utterance, of what lies beyond only where weights are random; the rest is the caller's."""
+        whole_s = window_of(self._spec)
+
+        def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
+            rows, steps = self._rows(part, probe, window_s or whole_s, most, decode)
+            probe.stage("text")
+            return Transcription(text(rows), tuple(map(len, rows)), durations(part), steps)
+
+        return windowed(batch, self._margin_s, whole_s, attempt, guarded=not self._random)
+
+    def _rows(
+        self, batch: AudioBatch, probe: Probe, window_s: float, most: int | None, decode: Decode
+    ) -> tuple[list[list[int]], int]:
+        """Tokens of each utterance, window after window, and steps."""
+        rows, steps, size = [list[int]() for _ in batch.utterances], 0, round(window_s * SAMPLE_RATE_HZ)
+        for start in range(0, max(utterance.audio.size for utterance in batch.utterances), size):
+            left = {i: u.audio[start : start + size] for i, u in enumerate(batch.utterances) if u.audio.size > start}
+            planned = None
+            if self._random:
+                planned = [planned_tokens(self._spec, audio.size / SAMPLE_RATE_HZ) for audio in left.values()]
+            found, count = decode(self._features(list(left.values()), size, probe), probe, most, planned)
+            steps += count
+            for i, row in zip(left, found, strict=True):
+                rows[i] += row
+        return rows, steps
+
+    def _features(self, audio: list[NDArray[np.float32]], size: int, probe: Probe) -> NDArray[np.float32]:
+        if self._log_mel:
+            found: NDArray[np.float32] = self._log_mel.of(audio, size, probe).cpu().numpy()
+            return found
+        probe.stage("features")
+        made = self._extractor(audio, sampling_rate=SAMPLE_RATE_HZ, max_length=size, return_tensors="np")
+        extracted: NDArray[np.float32] = made["input_features"]
+        return extracted
