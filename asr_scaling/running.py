@@ -61,7 +61,7 @@ class State:
             title = f"of {display.total // cls.rounds.count} points in {cls.rounds.count} rounds"
         records = readable_records(folder)
         tracked = all(c.kind != "NotTracked" for record in records for c in record.cautions)
-        cls.failed = cls.failed or not tracked or any(record.status != "ok" for record in records)
+        cls.failed = cls.failed or not tracked or any(map(_failed, records))
         hints = [f"Records: {folder}", *cls._reported(folder)]
         if sink is not None and parent is not None:
             try:
@@ -105,3 +105,9 @@ def measured_before(folder: Path, identity: str) -> RunRecord | None:
     if record.identity != identity or record.status not in _ENDED:
         return None
     return replace(record, cautions=tuple(c for c in record.cautions if c.kind != "NotTracked"))
+
+
+def _failed(record: RunRecord) -> bool:
+    """Whether the sweep failed with it; a candidate of a search that can't run is an answer, and its report says so."""
+    searched = (record.config.get("optimiser") or {}).get("stage") in ("alone", "together")
+    return record.status == "interrupted" or (record.status != "ok" and not searched)

@@ -16,6 +16,8 @@ from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, OutOfMemoryError
 from asr_scaling.metrics import METRICS
+from asr_scaling.model.build import random_model
+from asr_scaling.optimisation.prune import RemoveWeakest
 from asr_scaling.pipeline import Session
 from asr_scaling.profiler._kv_cache import kv_cache
 from asr_scaling.profiler.decoder import Decoder
@@ -261,3 +263,15 @@ def test_fewer_key_value_heads_and_half_the_bytes_halve_it() -> None:
     assert whole.token_bytes == 2 * 2 * 16 * 4  # keys and values, layers, width, float32
     assert shared.token_bytes == whole.token_bytes // 4
     assert "no attention" in str(kv_cache(make_spec(), "float32"))
+
+
+def test_heads_that_are_pruned_keep_nothing() -> None:
+    spec = whisper()
+    network, before = random_model(spec), kv_cache(spec, "float32")
+    assert kv_cache(spec, "float32", network) == before
+    RemoveWeakest(0.5).change(network, spec, FakeDevice())
+    after = kv_cache(spec, "float32", network)
+    assert not isinstance(before, str)
+    assert not isinstance(after, str)
+    assert before.token_bytes == 2 * 2 * 16 * 4
+    assert after.token_bytes == before.token_bytes // 2

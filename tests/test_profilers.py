@@ -286,6 +286,31 @@ class TestTrace:
         assert sum(float(row["share"]) for row in rows) == pytest.approx(1.0)
         assert {row["operator"]: row["calls"] for row in rows}["aten::mm"] == "20"
 
+    def test_of_the_encoder_alone(self, tmp_path: Path):
+        import torch
+
+        class Encoder(torch.nn.Module):
+            def forward(self, matrix: torch.Tensor) -> torch.Tensor:
+                for _ in range(20):
+                    matrix = matrix @ matrix
+                return torch.softmax(matrix, -1)
+
+        encoder, matrix = Encoder(), torch.ones(300, 300)
+
+        def script(batch: Any, probe: Any) -> None:
+            encoder(matrix)
+            torch.nn.functional.conv1d(matrix, torch.ones(300, 300, 3))
+
+        system = ScriptedSystem(script, modules={"encoder": encoder, "model": encoder})
+        found = values(Trace().measure(make_session(system, utterances([1.0]), folder=tmp_path)))
+        encoders = {name: share for name, share in found.items() if name.startswith("ops/encoder_")}
+        assert sum(encoders.values()) == pytest.approx(1.0)
+        assert encoders["ops/encoder_gemm_share"] > encoders["ops/encoder_normalisation_share"] > 0
+        assert encoders["ops/encoder_python_share"] > 0
+        assert found["ops/convolution_share"] > encoders["ops/encoder_convolution_share"] == 0
+        assert not encoder._forward_hooks
+        assert not encoder._forward_pre_hooks
+
 
 @pytest.fixture(scope="module")
 def _thop():

@@ -1,9 +1,23 @@
-"""The first rung: each engine and each optimisation alone, at the smallest batch, then the promising ones at larger."""
+"""The first rung: each engine and each optimisation alone, at the smallest batch, then the promising ones at larger.
+
+A larger batch begins with the best combinations of the smaller: what is fast at one is rarely slow at the next.
+"""
 
 from __future__ import annotations
 
 from asr_scaling.optimiser.candidates import Candidate, Entry
 from asr_scaling.optimiser.notebook import Notebook
+
+CARRIED = 3
+"""Combinations that a larger batch begins with, of different engines."""
+
+
+def carried(book: Notebook, batch: int, earlier: int, until_s: float) -> None:
+    """Measure at ``batch`` the best that each engine had at batch ``earlier``, the fastest engines first."""
+    ranked = book.ranked(entry for entry in list(book.records) if entry.batch == earlier and book.speed(entry) > 1)
+    best = {entry.candidate.engine: entry for entry in reversed(ranked)}
+    for entry in sorted(best.values(), key=book.speed, reverse=True)[:CARRIED]:
+        book.search(Entry(entry.candidate, batch), "together", until_s)
 
 
 def alone(book: Notebook, batch: int, earlier: int | None, until_s: float) -> None:
@@ -28,12 +42,16 @@ def alone(book: Notebook, batch: int, earlier: int | None, until_s: float) -> No
 def singles(book: Notebook) -> list[Candidate]:
     """The other engines as they are, and the baseline's engine with one optimisation each."""
     first, *engines = book.options.engines
-    return [*map(Candidate, engines), *(Candidate(first, (name,)) for name in book.options.optimisations)]
+    return [*map(Candidate, engines), *(Candidate(first, (name,)) for name in book.options.ordered)]
 
 
 def _by_promise(book: Notebook, candidates: list[Candidate], earlier: int | None) -> list[Candidate]:
-    """Those that were not possible at the earlier batch first, then the fastest there."""
+    """What promised something at the earlier batch, the fastest first; then what was not possible there; the rest."""
     if earlier is None:
         return candidates
-    known = {each: book.speed(Entry(each, earlier)) for each in candidates}
-    return sorted(candidates, key=lambda each: -(known[each] or float("inf")))
+
+    def rank(each: Candidate) -> tuple[int, float]:
+        found = book.gain(Entry(each, earlier))
+        return (1, 0.0) if found is None else (0 if found.promising else 2, -found.factor)
+
+    return sorted(candidates, key=rank)

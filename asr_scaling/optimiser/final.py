@@ -78,7 +78,8 @@ def _rivals(book: Notebook, best: Entry, batch: int) -> list[Entry]:
     return [
         each
         for each in book.ranked(each for each in book.records if each.batch == batch)
-        if book.speed(each) > 1
+        if (found := book.gain(each)) is not None
+        and found.promising
         and not (each.candidate.engine == mine.engine and set(each.candidate.optimisations) >= set(mine.optimisations))
     ]
 

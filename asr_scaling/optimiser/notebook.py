@@ -55,13 +55,13 @@ class Notebook:
     def search(self, entry: Entry, stage: Stage, until_s: float, like: Entry | None = None) -> RunRecord | None:
         """Its record; None where it was refused, failed, or would end after ``until_s`` of the budget.
 
-        ``like``: an entry that takes about as long, the baseline where nothing better is known.
+        ``like``: an entry that takes about as long. Else it is taken for as much faster than the baseline of its batch
+        as it was at another batch.
         """
         if entry in self.records or not self.possible(entry):
             return self.records.get(entry)
-        alike = like if like and like in self._seconds else self.base(entry)
         before = self.bench.spent_s
-        if before + self._seconds.get(alike, 0.0) > until_s:
+        if before + self._expected(entry, like) > until_s:
             self.leave(entry, "not tried", NO_TIME)
             return None
         record = self.bench.measure(Trial(entry, stage))
@@ -73,6 +73,12 @@ class Notebook:
         if found := self.gain(entry):
             self.tried[entry, stage] = Tried(entry, stage, found)
         return record
+
+    def _expected(self, entry: Entry, like: Entry | None) -> float:
+        if like is not None and like in self._seconds:
+            return self._seconds[like]
+        elsewhere = [self.speed(each) for each in self.records if each.candidate == entry.candidate]
+        return self._seconds.get(self.base(entry), 0.0) / max(1.0, *elsewhere, 1.0)
 
     def base(self, entry: Entry) -> Entry:
         """The baseline that ``entry`` is held against: of its batch, or of the next larger one that is searched."""

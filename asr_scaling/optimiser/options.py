@@ -18,13 +18,15 @@ _NOT_OPTIONS = ("stage",)
 class Options:
     """``minutes``: of wall time for everything. ``batches``: sizes, each a search of its own: a call of one is waited
     for, larger ones are for throughput. ``engines``, ``optimisations``: names to try, the first engine is the baseline.
-    ``max_wer_loss``: points of WER that speed may cost. ``utterances``, ``max_seconds``: of a point while searching.
+    ``first``: optimisations that are tried first. ``max_wer_loss``: points of WER that speed may cost.
+    ``utterances``, ``max_seconds``: of a point while searching.
     ``finalists``: combinations measured with the full budget beside the baseline. ``rounds``: how often each of them
     is. ``pipeline``: the full budget. ConfigError for values that make no sense.
     """
 
     engines: tuple[str, ...]
     optimisations: tuple[str, ...]
+    first: tuple[str, ...] = ()
     minutes: float = 20.0
     batches: tuple[int, ...] = (1, 16)
     max_wer_loss: float = 0.5
@@ -47,6 +49,12 @@ class Options:
             raise ConfigError(f"optimiser.max_wer_loss must be 0 or more points; got {self.max_wer_loss}.")
 
     @property
+    def ordered(self) -> tuple[str, ...]:
+        """The optimisations in the order in which they are tried."""
+        ahead = [name for name in self.first if name in self.optimisations]
+        return (*ahead, *(name for name in self.optimisations if name not in ahead))
+
+    @property
     def seconds(self) -> float:
         """The time budget."""
         return 60.0 * self.minutes
@@ -63,6 +71,8 @@ class Options:
         values: dict[str, Any] = {name: given[name] for name in known if given.get(name) is not None}
         values["engines"] = _among(values.get("engines", engines), engines, "engines")
         values["optimisations"] = _among(values.get("optimisations", optimisations), optimisations, "optimisations")
+        if "first" in values:
+            values["first"] = _among(values["first"], optimisations, "first")
         if "batches" in values:
             sizes = values["batches"] if isinstance(values["batches"], (list, tuple)) else [values["batches"]]
             values["batches"] = tuple(dict.fromkeys(sizes))

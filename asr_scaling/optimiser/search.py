@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asr_scaling.errors import EngineError
-from asr_scaling.optimiser.alone import alone
+from asr_scaling.optimiser.alone import alone, carried
 from asr_scaling.optimiser.candidates import Entry
 from asr_scaling.optimiser.final import final, reserve
 from asr_scaling.optimiser.notebook import NO_TIME, Bench, Notebook
@@ -13,8 +13,8 @@ from asr_scaling.optimiser.together import smaller, together
 
 _MOST_RESERVED = 0.5
 """Share of the budget that the finals may keep from the search."""
-_ALONE, _FIRST = 0.6, 0.6
-"""Shares: of the search's time what changes alone may take, and of that the first batch, whose field is largest."""
+_ALONE = 0.6
+"""Share of a batch's time that changes alone may take."""
 
 
 def optimise(options: Options, bench: Bench) -> Outcome:
@@ -45,15 +45,15 @@ def optimise(options: Options, bench: Bench) -> Outcome:
 
 def _search(book: Notebook, sizes: list[int], ends: float) -> dict[int, Entry]:
     """Batch → the best found for it until ``ends`` of the budget; what was measured before is not measured again."""
-    begun, share = book.bench.spent_s, _ALONE * max(0.0, ends - book.bench.spent_s)
-    for number, size in enumerate(sizes):
-        part = 1.0 if number == len(sizes) - 1 else _FIRST + (1 - _FIRST) * number / len(sizes)
-        alone(book, size, sizes[number - 1] if number else None, begun + share * part)
     best = {}
     for number, size in enumerate(sizes):
-        spent_s = book.bench.spent_s
-        until_s = spent_s + max(0.0, ends - spent_s) / (len(sizes) - number)
-        best[size] = smaller(book, together(book, size, until_s), min(sizes), until_s)
+        begun = book.bench.spent_s
+        time_s = max(0.0, ends - begun) / (len(sizes) - number)
+        earlier = sizes[number - 1] if number else None
+        if earlier is not None:
+            carried(book, size, earlier, begun + time_s)
+        alone(book, size, earlier, begun + _ALONE * time_s)
+        best[size] = smaller(book, together(book, size, begun + time_s), min(sizes), begun + time_s)
     return best
 
 

@@ -40,7 +40,7 @@ def together(book: Notebook, batch: int, until_s: float) -> Entry:
         lanes = _half(book, lanes)
     best = _lightened(book, lanes[0].best, until_s)
     found = book.gain(best)
-    return best if found and found.faster else base
+    return best if found and found.promising else base
 
 
 def _lane(book: Notebook, start: Entry) -> Lane:
@@ -48,7 +48,7 @@ def _lane(book: Notebook, start: Entry) -> Lane:
     mine = [
         each for each in book.records if (each.candidate.engine, each.batch) == (start.candidate.engine, start.batch)
     ]
-    better = [each for each in mine if (found := book.gain(each, start)) and found.faster and book.sound(each)]
+    better = [each for each in mine if (found := book.gain(each, start)) and found.promising and book.sound(each)]
     best = max(better, key=lambda e: (round(book.speed(e), 6), -len(e.candidate.optimisations)), default=start)
     ahead = [name for name in _order(book, start) if name not in best.candidate.optimisations]
     return Lane(best, ahead, min(WIDTH, len(best.candidate.optimisations)))
@@ -73,7 +73,7 @@ def _order(book: Notebook, start: Entry) -> list[str]:
     On other engines than the baseline's the losers come last: what is slow in one may be fast in another.
     """
     winners, unknown, losers = list[tuple[float, str]](), list[str](), list[str]()
-    for name in book.options.optimisations:
+    for name in book.options.ordered:
         found = _known(book, name, start.batch)
         if found is None:
             unknown.append(name)
@@ -91,7 +91,7 @@ def _known(book: Notebook, name: str, batch: int) -> tuple[float, bool] | None:
     for size in sorted((size for size in book.options.batches if size <= batch), reverse=True):
         entry = Entry(single, size)
         if found := book.gain(entry):
-            return found.factor, found.faster and book.sound(entry)
+            return found.factor, found.promising and book.sound(entry)
     return None
 
 
@@ -107,7 +107,7 @@ def _advance(book: Notebook, lane: Lane, until_s: float) -> None:
         if book.search(entry, stage, until_s, like=lane.best) is None:
             continue
         found = book.gain(entry, lane.best)
-        if found and found.faster and book.sound(entry):
+        if found and found.promising and book.sound(entry):
             lane.best = entry
 
 

@@ -49,8 +49,18 @@ class KvCache:
         return sorted({*powers, min(decoded, longest), longest} - {0})
 
 
-def kv_cache(model: ModelSpec, dtype: str) -> KvCache | str:
-    """The cache of ``model`` in ``dtype``, or why it is not known, as the end of a sentence."""
+def heads_left(network: Any) -> int | None:
+    """Attention heads of all decoder layers of a loaded network, some may be pruned; None where it doesn't say."""
+    decoder = network.get_decoder() if hasattr(network, "get_decoder") else None
+    heads: list[Any] = [getattr(layer.self_attn, "num_heads", None) for layer in getattr(decoder, "layers", ())]
+    return sum(heads) if heads and None not in heads else None
+
+
+def kv_cache(model: ModelSpec, dtype: str, network: Any = None) -> KvCache | str:
+    """The cache of ``model`` in ``dtype``, or why it is not known, as the end of a sentence.
+
+    ``network``: the loaded one, which may have fewer heads than the model's architecture.
+    """
     known: Mapping[str, Any] = model.architecture
     found = [next((known[name] for name in names if name in known), None) for names in _NAMES]
     if None in found:
@@ -61,5 +71,6 @@ def kv_cache(model: ModelSpec, dtype: str) -> KvCache | str:
     shared = int(known.get("decoder_num_key_value_heads", heads))
     longest = next((int(known[name]) for name in _LONGEST if name in known), None)
     frames = known.get("max_source_positions")
-    per_token = 2 * layers * shared * (width // heads) * _WIDTHS[dtype]
+    left = heads_left(network) if shared == heads else None
+    per_token = 2 * (layers * shared if left is None else left) * (width // heads) * _WIDTHS[dtype]
     return KvCache(per_token, longest, None if frames is None else int(frames))

@@ -21,6 +21,8 @@ CLASSES: Mapping[str, str] = {
 }
 """Class → what the operator's name looks like; the first that matches counts, and the rest is "other"."""
 
+_ENCODER = "asr_scaling: encoder"
+
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
@@ -46,7 +48,7 @@ def shares(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     """Class → share of self time; the shares add up to 1."""
     totals = dict.fromkeys((*CLASSES, "other"), 0.0)
     for row in rows:
-        totals[row["class"]] += row["self_s"]
+        totals[row["class"]] = totals.get(row["class"], 0.0) + row["self_s"]
     whole = sum(totals.values()) or 1.0
     return {name: value / whole for name, value in totals.items()}
 
@@ -66,3 +68,52 @@ def operator_rows(averages: Iterable[Any], cuda: bool) -> list[dict[str, Any]]:
             rows[-1]["self_s"] = micro / 1e6
     whole = sum(row["self_s"] for row in rows) or 1.0
     return [row | {"share": row["self_s"] / whole} for row in rows]
+
+
+@contextmanager
+def marked_encoder(encoder: Any) -> Iterator[None]:
+    """Under torch.profiler: what the module ``encoder`` runs is below an event of our own; with None nothing is."""
+    if encoder is None:
+        yield
+        return
+    from torch.profiler import record_function
+
+    began: list[Any] = []
+
+    def enter(*_: Any) -> None:
+        began.append(record_function(_ENCODER))
+        began[-1].__enter__()
+
+    def leave(*_: Any) -> None:
+        began.pop().__exit__(None, None, None)
+
+    hooks = [encoder.register_forward_pre_hook(enter), encoder.register_forward_hook(leave)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        while began:
+            leave()
+
+
+def encoder_shares(events: Iterable[Any], cuda: bool) -> dict[str, float]:
+    """Class → share of the marked encoder's time, by torch.profiler's ``events()``; empty where none was marked.
+
+    On the CPU's clock "python" is what passes between operators; a GPU works through its queue meanwhile.
+    """
+    rows = []
+    for event in events:
+        if event.device_type.name != "CPU" or not _below_encoder(event):
+            continue
+        micro = event.self_device_time_total if cuda else event.self_cpu_time_total
+        label = "python" if event.name == _ENCODER else operator_class(event.name)
+        if micro > 0 and not (cuda and label == "python"):
+            rows.append({"class": label, "self_s": micro / 1e6})
+    return shares(rows) if rows else {}
+
+
+def _below_encoder(event: Any) -> bool:
+    while event is not None and event.name != _ENCODER:
+        event = event.cpu_parent
+    return event is not None

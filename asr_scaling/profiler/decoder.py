@@ -160,7 +160,7 @@ def _kv(
     session: Session, decoded: int, frames: int | None
 ) -> tuple[dict[str, Metric | str], list[dict[str, Any]], dict[str, str]]:
     """Bytes of the cache of one utterance (KvCache has the formula): each token, all tokens, the encoder's output."""
-    cache = kv_cache(session.model, session.system.facts.dtype)
+    cache = kv_cache(session.model, session.system.facts.dtype, session.system.modules.get("model"))
     if _cache(session) == "none":
         cache = "engine.cache=none keeps no keys and values"
     if isinstance(cache, str):

@@ -11,7 +11,14 @@ from typing import Any
 
 from asr_scaling.pipeline import Session
 from asr_scaling.ports import Phase
-from asr_scaling.profiler._operators import CLASSES, operator_rows, quiet_stderr, shares
+from asr_scaling.profiler._operators import (
+    CLASSES,
+    encoder_shares,
+    marked_encoder,
+    operator_rows,
+    quiet_stderr,
+    shares,
+)
 from asr_scaling.record import Findings, Metric
 
 
@@ -24,7 +31,7 @@ class Trace:
     phase: Phase = field(default="disturbing", init=False)
 
     def measure(self, session: Session) -> Findings:
-        """Shares of self time: on the GPU's clock where there is one, else on the CPU's."""
+        """Shares of self time, of all and of the encoder: on the GPU's clock where there is one, else on the CPU's."""
         if not session.system.modules:
             reason = "the engine runs no torch operators"
             return Findings(unavailable={f"ops/{name}_share": reason for name in (*CLASSES, "other")})
@@ -36,17 +43,20 @@ class Trace:
         with quiet_stderr():
             profiler.start()
         try:
-            session.timed(session.batches[0])
+            with marked_encoder(session.system.modules.get("encoder")):
+                session.timed(session.batches[0])
         finally:
             with quiet_stderr():
                 profiler.stop()
         _export(profiler, session.folder / "trace.json.gz")
+        encoder = encoder_shares(profiler.events(), cuda)  # type: ignore[no-untyped-call]
         rows = sorted(operator_rows(profiler.key_averages(), cuda), key=lambda row: -row["self_s"])
         with (session.folder / "operators.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, ("operator", "class", "calls", "self_s", "share"))
             writer.writeheader()
             writer.writerows(rows)
-        metrics = tuple(Metric(f"ops/{name}_share", share, 1) for name, share in shares(rows).items())
+        found = shares(rows) | {f"encoder_{name}": share for name, share in encoder.items()}
+        metrics = tuple(Metric(f"ops/{name}_share", share, 1) for name, share in found.items())
         return Findings(
             metrics, tags={"ops/clock": "cuda" if cuda else "cpu"}, artifacts=("trace.json.gz", "operators.csv")
         )

@@ -141,6 +141,24 @@ class TestBatches:
         larger = [label for label, batch in bench.measured("alone") if batch == 16]
         assert larger == ["transformers", *(f"transformers + {n}" for n in "cba"), "other", "transformers + slow"]
 
+    def test_the_best_of_the_smaller_batch_begins_the_next(self):
+        bench = Bench({"a": 1.2, "b": 1.5, "c": 2.4, "other": 1.1})
+        optimise(options(batches=(1, 16)), bench)
+        assert [label for label, batch in bench.measured("together") if batch == 16][:2] == [
+            "other + c + b + a", "transformers + c + b"
+        ]  # fmt: skip
+
+    def test_little_time_at_the_larger_is_spent_on_it(self):
+        """Its points take much longer: as fast as the best was at batch 1, this one still fits."""
+        found = optimise(options(batches=(1, 16), minutes=12), Bench({"c": 4.0}, batch_seconds={16: 100.0})).answers[1]
+        assert found.winner.candidate.optimisations == ("c",)
+
+    def test_a_gain_that_one_long_call_makes_uncertain_is_not_given_up(self):
+        """A short window is decoded again for one utterance in six: twice as fast on the whole, not significantly."""
+        bench = Bench({"a": 4.0, "b": 1.2}, again=("a",))
+        found = only(optimise(options(engines=("transformers",)), bench))
+        assert "a" in found.winner.candidate.optimisations
+
     def test_a_smaller_batch_wins_where_it_is_faster(self):
         found = optimise(options(batches=(1, 16)), Bench({"a": 2.0}, smaller_batch=1.6)).answers[1]
         assert (found.winner.batch, found.winner.candidate.optimisations) == (8, ("a",))

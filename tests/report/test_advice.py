@@ -238,3 +238,26 @@ def test_shares_add_up_and_no_bound_promises_more_than_the_call(stages: dict[str
     assert bound >= 1
     assert found.call_s / bound == pytest.approx(found.call_s - stages[found.stage], abs=1e-9 * found.call_s)
     assert found.farther != found.stage
+
+
+TRACED = {"gemm": 0.6, "attention": 0.15, "convolution": 0.05, "normalisation": 0.11, "memory": 0.01, "python": 0.08}
+TRACED_VALUES = {f"ops/encoder_{name}_share": share for name, share in TRACED.items()}
+
+
+def test_where_the_rest_of_the_encoders_time_goes():
+    values = {"utilisation/mfu_encoder": 0.52, **TRACED_VALUES, **IDLE}
+    text = whole(point({"encoder": 0.6, "decoder": 0.4}, values))
+    assert (
+        "; its products take 80 % of its time and run at 65 % of peak, normalisation and softmax 11 %, "
+        "Python between operators 8 %" in text
+    )
+    assert "copies" not in text
+
+
+@pytest.mark.parametrize("known", [{"utilisation/mfu_encoder": 0.8, **TRACED_VALUES}, {"utilisation/mfu_encoder": 0.5}])
+def test_nothing_is_said_of_an_encoder_near_its_peak_or_without_a_trace(known: Mapping[str, float]):
+    assert "its products" not in whole(point({"encoder": 0.6, "decoder": 0.4}, {**known, **IDLE}))
+
+
+def test_the_decoder_is_no_encoder():
+    assert "its products" not in said(point(values={"utilisation/mfu_encoder": 0.5, **TRACED_VALUES, **IDLE})).sentence

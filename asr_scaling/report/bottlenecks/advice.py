@@ -17,6 +17,7 @@ from asr_scaling.report.bottlenecks.diagnosis import (
     regime,
     used,
 )
+from asr_scaling.report.bottlenecks.encoder import where_the_rest_goes
 from asr_scaling.report.cells import at_length, duration, percent, plain, why_missing
 from asr_scaling.report.points import Point
 from asr_scaling.report.reference_length import at, reference_length
@@ -116,6 +117,12 @@ def _bounded(found: Diagnosis, stage: str) -> str:
     point = found.point
     if stage not in ROOFED:
         return _ONLY_OTHER if list(found.stages) == ["other"] else _REMEDY.get(stage, _UNCOUNTED)
+    said = _by_regime(point, stage)
+    rest = where_the_rest_goes(point) if stage == "encoder" else ""
+    return f"{said}; {rest}" if rest else said
+
+
+def _by_regime(point: Point, stage: str) -> str:
     mfu, membw = (None if share is None else _percent(share) for share in used(point, stage))
     bound = regime(point, stage)
     if bound == "compute":

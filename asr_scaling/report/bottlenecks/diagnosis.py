@@ -81,6 +81,12 @@ DERIVATIONS = (
         f"RTFx at the largest batch is {BATCHING:g} times that at the smallest or more, or the other way round, and "
         "their intervals do not overlap. That it brings little is said where overhead or memory bounds the stage.",
     ),
+    Derivation(
+        "Where the encoder's time goes",
+        "said where it reaches less than 80 % of peak FLOP/s. Matrix products, attention and "
+        "convolutions do the counted operations: their share of peak while they run is the encoder's over their share "
+        "of its time, under torch's profiler.",
+    ),
     Derivation("Largest batch", "the stage that takes most, or what bounds it, is another than at the smallest batch."),
 )
 

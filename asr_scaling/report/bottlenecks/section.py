@@ -14,6 +14,7 @@ from asr_scaling.report.bottlenecks.diagnosis import (
     padding,
     stage_seconds,
 )
+from asr_scaling.report.bottlenecks.encoder import EncoderTime, encoder_time
 from asr_scaling.report.bottlenecks.figures import Pair, operators_figure, pairs, stages_figure
 from asr_scaling.report.bottlenecks.roofline import roofline_figure
 from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, number, words
@@ -117,10 +118,35 @@ def _operators(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> l
     columns = (*_POINT, *(Column(name, "%") for name in CLASSES))
     rows = _rows([p for p in shown if class_shares(p)], [f"ops/{name}_share" for name in CLASSES], 100)
     notes = ("One call under torch's profiler, which slows small operators down more than large ones.",)
-    return [
-        drawn,
-        Table("operators", "Share of operator time at the smallest and the largest batch", columns, rows, notes),
-    ]
+    whole = Table("operators", "Share of operator time at the smallest and the largest batch", columns, rows, notes)
+    return [drawn, whole, *_encoder(shown)]
+
+
+def _encoder(shown: Sequence[Point]) -> list[Block]:
+    times = [(point, time) for point in shown if (time := encoder_time(point)) is not None]
+    if not times:
+        return []
+    columns = (
+        *_POINT,
+        Column("MFU", "%", meaning="of the encoder, of the machine's measured peak FLOP/s in its dtype"),
+        Column("products", "%", meaning="of its time: matrix products, attention and convolutions"),
+        Column("at", "% of peak", meaning="FLOP/s of these products while they run"),
+        Column("normalisation", "%", meaning="of its time, softmax outside attention included"),
+        Column("copies", "%", meaning="of its time: copies, look-ups and allocations"),
+        Column("other", "%", meaning="of its time: activations and other operators"),
+        Column("Python", "%", meaning="of its time, between operators; on a GPU the queue hides it"),
+    )
+    rows = tuple(
+        Row((*_identity(point), *(number(100 * value) for value in _encoder_values(time))), point.keys)
+        for point, time in times
+    )
+    notes = ("Shares of time are of one call under torch's profiler; the MFU is of the timed calls.",)
+    return [Table("encoder", "Where the encoder's time goes", columns, rows, notes)]
+
+
+def _encoder_values(time: EncoderTime) -> tuple[float, ...]:
+    rest = [time.parts.get(name, 0.0) for name in ("normalisation", "memory", "other", "python")]
+    return (time.mfu, time.products, time.rate, *rest)
 
 
 def _roofline(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> list[Block]:

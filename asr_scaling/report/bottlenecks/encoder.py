@@ -1,0 +1,66 @@
+"""Where the encoder's time goes that the machine's peak would not need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from asr_scaling.report.bottlenecks.diagnosis import CLASSES
+from asr_scaling.report.cells import percent
+from asr_scaling.report.points import Point
+
+AT_PEAK = 0.8
+"""Share of peak FLOP/s from which on nobody asks where the rest of the encoder's time goes."""
+PRODUCTS = ("gemm", "attention", "convolution")
+"""The classes whose operations are counted."""
+_CLASS = {
+    "normalisation": "normalisation and softmax",
+    "memory": "copies",
+    "other": "activations and other operators",
+    "python": "Python between operators",
+}
+_WORTH_SAYING = 0.02
+
+
+@dataclass(frozen=True)
+class EncoderTime:
+    """Where the encoder's time goes. ``mfu``: its share of peak FLOP/s. ``parts``: class → share of its time."""
+
+    mfu: float
+    parts: Mapping[str, float]
+
+    @property
+    def products(self) -> float:
+        """Share of its time in operators whose operations are counted."""
+        return math.fsum(self.parts.get(name, 0.0) for name in PRODUCTS)
+
+    @property
+    def rate(self) -> float:
+        """Share of peak FLOP/s that these reach while they run."""
+        return self.mfu / self.products
+
+    @property
+    def rest(self) -> dict[str, float]:
+        """Class → share of its time, of all others, the largest first."""
+        others = {name: share for name, share in self.parts.items() if name not in PRODUCTS}
+        return dict(sorted(others.items(), key=lambda item: -item[1]))
+
+
+def encoder_time(point: Point) -> EncoderTime | None:
+    """Where it goes; None where it was not traced, or how near the peak it runs is not known."""
+    mfu, names = point.value("utilisation/mfu_encoder"), (*CLASSES, "python")
+    parts = {name: point.value(f"ops/encoder_{name}_share") for name in names}
+    known = {name: share for name, share in parts.items() if share is not None}
+    found = EncoderTime(mfu, known) if mfu is not None and known else None
+    return found if found and found.products else None
+
+
+def where_the_rest_goes(point: Point) -> str:
+    """Where the encoder's time goes that the peak would not need; empty where little is left, or that is not known."""
+    found = encoder_time(point)
+    if found is None or found.mfu >= AT_PEAK:
+        return ""
+    rest = [f"{_CLASS[name]} {percent(share, 2)}" for name, share in found.rest.items() if share >= _WORTH_SAYING]
+    products = f"its products take {percent(found.products, 2)} of its time and run at {percent(found.rate, 2)} of peak"
+    return ", ".join((products, *rest))
