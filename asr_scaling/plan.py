@@ -19,12 +19,14 @@ _LARGEST = 64.0
 def neighbours(jobs: Sequence[list[str]]) -> list[list[str]]:
     """``jobs``, each a list of overrides, with those of one system side by side, lighter ones first.
 
-    What a heavy point leaves in the heap of the process would count as memory of a lighter one after it.
+    What a heavy point leaves in the heap of the process would count as memory of a lighter one after it. A heap that is
+    kept can't be given back to systems that would release it, so these come last.
     """
     groups: dict[tuple[str, ...], list[list[str]]] = {}
     for job in jobs:
         groups.setdefault(tuple(o for o in job if _group(o) not in _WORKLOAD), []).append(job)
-    return [job for group in groups.values() for job in sorted(group, key=weight)]
+    ordered = sorted(groups.items(), key=lambda item: any(_keeps_heap(override) for override in item[0]))
+    return [job for _, group in ordered for job in sorted(group, key=weight)]
 
 
 def labels(jobs: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -54,6 +56,11 @@ def seconds_left(done: Sequence[tuple[float, float]], left: Sequence[float]) -> 
     if slope < 0 or constant < 0:
         slope, constant = (0.0, mean_s) if slope < 0 else (mean_s / mean_w, 0.0)
     return sum(constant + slope * w for w in left)
+
+
+def _keeps_heap(override: str) -> bool:
+    key, _, value = override.lstrip("+").partition("=")
+    return (key == "optimisation" and "keep_heap" in value) or (key == "device.heap" and value == "keep")
 
 
 def _group(override: str) -> str:

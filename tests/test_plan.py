@@ -33,6 +33,11 @@ def test_the_engines_options_are_the_systems():
     assert neighbours(jobs) == [jobs[0], jobs[2], jobs[1]]
 
 
+def test_systems_that_keep_the_heap_come_last():
+    jobs = [["device.heap=keep"], ["optimisation=[int8,keep_heap]"], ["optimisation=[int8]"], ["model=keep_heap"]]
+    assert neighbours(jobs) == [jobs[2], jobs[3], jobs[0], jobs[1]]
+
+
 @given(st.lists(st.lists(NAMES, unique=True)))
 def test_no_point_is_lost_and_loading_happens_once_a_system(jobs: list[list[str]]):
     ordered = neighbours(jobs)

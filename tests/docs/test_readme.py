@@ -27,7 +27,7 @@ SHORTER = (
 """Added to commands that measure real models, so that they end in seconds."""
 SMALL_SEARCH = (
     "optimiser.minutes=0.4", "optimiser.batches=[1]", "optimiser.engines=[transformers]",
-    "optimiser.optimisations=[one_thread]", "optimiser.utterances=2", "optimiser.max_seconds=1",
+    "optimiser.optimisations=[draft,one_thread]", "optimiser.utterances=2", "optimiser.max_seconds=1",
     "pipeline.utterances=2", "pipeline.max_seconds=1", "sweep.selftest=false", "tracking=jsonl",
 )  # fmt: skip
 FAKE = ("engine=fake", "engine.fixed_s=0.05", "profiler=[latency,quality]", "tracking=jsonl")
