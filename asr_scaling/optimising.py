@@ -121,6 +121,8 @@ class SweepBench:
         place, wanted = self._place(trial), {"optimiser.stage": str(trial.stage)}
         if trial.stage != "final":
             wanted |= self._short(trial.entry.batch)
+        elif self.options.final.utterances is not None:
+            wanted["pipeline.utterances"] = str(self.options.final.utterances)
         if trial.round is not None:
             wanted |= {"+sweep.round": str(trial.round), "sweep.rounds": str(self.options.rounds)}
         before = self._record(place)

@@ -1,4 +1,4 @@
-"""What engines that run nothing but Whisper have in common: which models they take, how long they decode."""
+"""Lengths of speech and text, and what engines that run nothing but Whisper have in common."""
 
 from __future__ import annotations
 

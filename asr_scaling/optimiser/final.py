@@ -19,17 +19,18 @@ _LIKELY = 2.0
 """What a finalist is taken to gain before it is known, when time is reserved for it."""
 
 
-def seconds(pipeline: Pipeline, call_s: float, batch: int) -> float:
+def seconds(pipeline: Pipeline, call_s: float, batch: int, *, scored: bool = False) -> float:
     """Roughly what a point takes whose calls take ``call_s``: warm-up, timed calls, then speech that is not scored yet.
 
-    After pipeline.Pipeline's rules; that precision may end the timed pass earlier is left out.
+    After pipeline.Pipeline's rules; that precision may end the timed pass earlier is left out. ``scored``: all speech
+    is, in a round before.
     """
     calls = math.ceil((pipeline.utterances or 16) / batch)
     affordable = call_s * pipeline.min_iterations <= 6 * pipeline.max_seconds
     least = pipeline.min_iterations if affordable else min(3, pipeline.min_iterations)
     timed = max(least * call_s, pipeline.max_seconds)
     warm = max(pipeline.warmup * call_s, min(pipeline.warmup_seconds, 6 * call_s))
-    return _OVERHEAD_S + warm + timed + max(0.0, calls * call_s - timed)
+    return _OVERHEAD_S + warm + timed + (0.0 if scored else max(0.0, calls * call_s - timed))
 
 
 def reserve(book: Notebook, batch: int, best: Entry | None = None) -> float:
@@ -40,8 +41,9 @@ def reserve(book: Notebook, batch: int, best: Entry | None = None) -> float:
     options, base = book.options, Entry(book.baseline, batch)
     call_s = book.records[base].values["latency/mean_s"]
     rounds, finalists = (1, 1) if best == base else (options.rounds, options.finalists)
-    rival_s = seconds(options.pipeline, call_s / _LIKELY, batch)
-    return rounds * (seconds(options.pipeline, call_s, batch) + finalists * rival_s)
+    rival_s = seconds(options.final, call_s / _LIKELY, batch)
+    again_s = sum(seconds(options.final, s, batch, scored=True) for s in (call_s, *finalists * [call_s / _LIKELY]))
+    return seconds(options.final, call_s, batch) + finalists * rival_s + (rounds - 1) * again_s
 
 
 def final(book: Notebook, best: Entry, batch: int, until_s: float) -> Answer:
@@ -73,15 +75,19 @@ def final(book: Notebook, best: Entry, batch: int, until_s: float) -> Answer:
 
 
 def _rivals(book: Notebook, best: Entry, batch: int) -> list[Entry]:
-    """What is faster than the baseline, fastest first; not the best itself with something that did not help it."""
+    """What is faster than the baseline: of other engines first, as their wrong words are others, then fastest first.
+
+    Not the best itself with something that did not help it.
+    """
     mine = best.candidate
-    return [
+    rivals = [
         each
         for each in book.ranked(each for each in book.records if each.batch == batch)
         if (found := book.gain(each)) is not None
         and found.promising
         and not (each.candidate.engine == mine.engine and set(each.candidate.optimisations) >= set(mine.optimisations))
     ]
+    return sorted(rivals, key=lambda each: each.candidate.engine == mine.engine)
 
 
 def _measure(
@@ -101,7 +107,7 @@ def _measure(
             if not sure and before + took[entry] + kept_s > until_s:
                 continue  # the answer says how many rounds there were
             record = book.bench.measure(Trial(entry, "final", number))
-            took[entry] = book.bench.spent_s - before
+            took[entry] = book.bench.spent_s - before - record.job_s.get("quality", 0.0)  # in the first round alone
             if record.status == "ok":
                 found.setdefault(entry, []).append(record)
             else:
@@ -110,7 +116,7 @@ def _measure(
 
 
 def _expected(book: Notebook, entry: Entry) -> float:
-    return seconds(book.options.pipeline, book.records[entry].values["latency/mean_s"], entry.batch)
+    return seconds(book.options.final, book.records[entry].values["latency/mean_s"], entry.batch)
 
 
 def _without_final(book: Notebook, base: Entry, best: Entry) -> Answer:

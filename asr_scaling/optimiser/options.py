@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from asr_scaling.errors import ConfigError
@@ -20,6 +20,7 @@ class Options:
     for, larger ones are for throughput. ``engines``, ``optimisations``: names to try, the first engine is the baseline.
     ``first``: optimisations that are tried first. ``max_wer_loss``: points of WER that speed may cost.
     ``utterances``, ``max_seconds``: of a point while searching.
+    ``final_utterances``: utterances of a point in the final, at least: half a point of WER takes hundreds of words.
     ``finalists``: combinations measured with the full budget beside the baseline. ``rounds``: how often each of them
     is. ``pipeline``: the full budget. ConfigError for values that make no sense.
     """
@@ -31,6 +32,7 @@ class Options:
     batches: tuple[int, ...] = (1, 16)
     max_wer_loss: float = 0.5
     utterances: int = 6
+    final_utterances: int = 48
     max_seconds: float = 3.0
     finalists: int = 2
     rounds: int = 2
@@ -39,9 +41,11 @@ class Options:
     def __post_init__(self) -> None:
         if not self.engines:
             raise ConfigError("optimiser.engines names no engine: leave it null for all, or name the baseline first.")
-        whole = (*self.batches, self.utterances, self.finalists, self.rounds)
+        whole = (*self.batches, self.utterances, self.final_utterances, self.finalists, self.rounds)
         if not self.batches or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in whole):
-            raise ConfigError("optimiser.batches, utterances, finalists and rounds must be positive whole numbers.")
+            raise ConfigError(
+                "optimiser.batches, utterances, final_utterances, finalists and rounds must be positive whole numbers."
+            )
         for name in ("minutes", "max_seconds"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"optimiser.{name} must be more than 0; got {getattr(self, name)}.")
@@ -53,6 +57,12 @@ class Options:
         """The optimisations in the order in which they are tried."""
         ahead = [name for name in self.first if name in self.optimisations]
         return (*ahead, *(name for name in self.optimisations if name not in ahead))
+
+    @property
+    def final(self) -> Pipeline:
+        """The budget of a point in the final."""
+        given = self.pipeline.utterances
+        return self.pipeline if given is None else replace(self.pipeline, utterances=max(given, self.final_utterances))
 
     @property
     def seconds(self) -> float:

@@ -49,14 +49,28 @@ def test_the_report_is_that_of_its_records(folder: Path, reports: dict[str, str]
         assert (folder / picture).exists()
 
 
-def test_every_table_of_the_page_is_one_of_a_report_or_of_the_artefacts(reports: dict[str, str]) -> None:
-    known = {(found["caption"], found["rows"]) for text in reports.values() for found in TABLE.finditer(text)}
-    known |= artefact_tables().items()
-    for page, fewest in ((PAGE, 8), (OPTIMISE, 0)):
+def test_every_table_of_the_pages_is_one_of_a_report_or_of_the_artefacts_or_some_of_its_rows(
+    reports: dict[str, str],
+) -> None:
+    known = [(found["caption"], lines(found)) for text in reports.values() for found in TABLE.finditer(text)]
+    known += [(caption, rows.splitlines()) for caption, rows in artefact_tables().items()]
+    for page, fewest in ((PAGE, 8), (OPTIMISE, 1)):
         quoted = list(TABLE.finditer(page))
         assert len(quoted) >= fewest
-        assert {(found["caption"], found["rows"]) for found in quoted} <= known
+        for found in quoted:
+            head, *rows = lines(found)[1:]
+            assert any(
+                found["caption"] == caption
+                and lines(found)[0] == whole[0]
+                and head == whole[1]
+                and set(rows) <= set(whole)
+                for caption, whole in known
+            ), found["caption"]
         assert page.count("\n| :---") == len(quoted)  # no table without its caption, and so none unchecked
+
+
+def lines(found: re.Match[str]) -> list[str]:
+    return found["rows"].splitlines()
 
 
 def test_the_answer_is_quoted_from_the_report(reports: dict[str, str]) -> None:
@@ -95,6 +109,6 @@ def what(record: RunRecord) -> str:
 def test_nothing_names_where_it_was_made() -> None:
     for folder in MACHINES:
         files = (folder / "records.jsonl.gz", folder / "artefacts.jsonl.gz")
-        for record, _ in itertools.chain.from_iterable(map(each_record, files)):
+        for record, _ in itertools.chain.from_iterable(each_record(file) for file in files if file.exists()):
             assert not str(record.config["dataset"]["path"]).startswith("/")
             assert not str(record.dataset["source"]).startswith("/")

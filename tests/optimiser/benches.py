@@ -24,6 +24,7 @@ SECONDS = 10.0
 
 def options(**changed: Any) -> Options:
     given = {"engines": ("transformers", "other"), "optimisations": ("a", "b", "c", "slow"), "batches": (1,)}
+    given |= {"final_utterances": 6}
     quick = Pipeline(utterances=6, max_seconds=1, warmup_seconds=0, min_iterations=3)
     return Options(**{**given, "pipeline": quick, **changed})
 

@@ -13,6 +13,7 @@ from asr_scaling.optimiser.notebook import Notebook
 from asr_scaling.optimiser.outcome import Answer, Outcome
 from asr_scaling.optimiser.search import optimise
 from asr_scaling.optimiser.together import together
+from asr_scaling.pipeline import Pipeline
 
 GAINS = {"a": 2.4, "b": 1.5, "c": 1.2, "slow": 0.7}
 
@@ -164,6 +165,17 @@ class TestBatches:
         assert (found.winner.batch, found.winner.candidate.optimisations) == (8, ("a",))
         assert found.total.factor == pytest.approx(3.2, rel=0.02)
         assert found.steps[-1].name == "at batch 8" or found.steps[-1].entry.batch == 8
+
+
+class TestFinal:
+    def test_a_rival_is_of_another_engine(self):
+        bench = Bench({"a": 2.4, "b": 1.5, "other": 0.9})
+        optimise(options(optimisations=("a", "b")), bench)
+        assert bench.measured("final")[:3] == [("transformers", 1), ("transformers + a + b", 1), ("other + a + b", 1)]
+
+    @pytest.mark.parametrize(("given", "wanted"), [(6, 48), (100, 100), (None, None)])
+    def test_it_hears_enough_words(self, given: int | None, wanted: int | None):
+        assert options(pipeline=Pipeline(utterances=given), final_utterances=48).final.utterances == wanted
 
 
 class TestBudget:

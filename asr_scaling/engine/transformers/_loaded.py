@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.engine._whisper import planned_tokens
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.ports import Probe, Transcription
 from asr_scaling.timing import NullProbe
@@ -62,7 +63,7 @@ class Loaded:
 
     def planned_tokens(self, seconds: float) -> int:
         """Tokens that speech of this length would yield: the decoding length of random weights; at least 1."""
-        return max(1, round(seconds * (self.spec.tokens_per_s or 0.0)))
+        return planned_tokens(self.spec, seconds)
 
     def text(self, ids: Sequence[Sequence[int]], **options: Any) -> tuple[str, ...]:
         """Texts of token ids; of random weights the ids themselves, so that the stage has its work to do.
@@ -131,8 +132,3 @@ class Family:
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts."""
         raise NotImplementedError
-
-
-def durations(batch: AudioBatch) -> tuple[float, ...]:
-    """Seconds of audio of each utterance."""
-    return tuple(utterance.duration_s for utterance in batch.utterances)

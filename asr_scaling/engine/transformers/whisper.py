@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from asr_scaling.engine._whisper import durations
 from asr_scaling.engine.transformers._compiled import compile_forward
 from asr_scaling.engine.transformers._encoder import take_any_length
-from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps, durations
+from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps
 from asr_scaling.engine.transformers._loop import Loop
 from asr_scaling.errors import EngineError
 from asr_scaling.ports import Probe, Transcription
