@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from asr_scaling import caution
 from asr_scaling.caution import Caution
@@ -37,6 +37,15 @@ from asr_scaling.record import RunRecord, Status
 from asr_scaling.resident import release_memory, resident_bytes
 from asr_scaling.timing import NullProgress
 from asr_scaling.workload import Workload
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """An engine that can't transcribe speech of any length."""
+
+    def check_length(self, model: ModelSpec, longest_s: float) -> None:
+        """EngineError where an utterance of ``longest_s`` is too long; nothing is loaded for that."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,9 @@ def _measure(job: Job, draft: Draft, folder: Path, progress: Progress, shelf: Sh
     workload = job.dataset.load(job.pipeline.utterances)
     draft.dataset = asdict(workload.info)
     draft.lap("dataset")
+    if isinstance(job.engine, Bounded):
+        longest_s = max((utterance.duration_s for utterance in workload.utterances), default=0.0)
+        job.engine.check_length(job.model, longest_s)
     with ExitStack() as stack:
         progress.stage("idle")
         watches = _watches(job, stack)

@@ -38,6 +38,7 @@ from asr_scaling.errors import (
     TrackingError,
 )
 from asr_scaling.job import keep, run
+from asr_scaling.model.spec import ModelSpec
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.record import Findings, Metric, RunRecord
 
@@ -193,6 +194,27 @@ class TestFailed:
                 raise DeviceError("no such device.")
 
         assert run(make_job(device=Missing())).reason == "no such device."
+
+    @pytest.mark.parametrize(("longest_s", "status"), [(3.0, "ok"), (3.5, "failed")])
+    def test_speech_too_long_for_the_engine_before_it_loads(self, longest_s: float, status: str):
+        clock = FakeClock()
+
+        class Choosy(ScriptedEngine):
+            loaded = False
+
+            def check_length(self, model: ModelSpec, longest_s: float) -> None:
+                if longest_s > 3:
+                    raise EngineError(f"{longest_s:g} s is too long for {model.name}.")
+
+            def load(self, model: ModelSpec, device: Any) -> ScriptedSystem:
+                self.loaded = True
+                return super().load(model, device)
+
+        engine = Choosy(ScriptedSystem(lambda batch, probe: clock.sleep(1.0)))
+        record = run(replace(make_job(clock, durations=(1.0, longest_s)), engine=engine))
+        assert record.status == status
+        assert engine.loaded == (status == "ok")
+        assert record.reason == (None if engine.loaded else "3.5 s is too long for toy.")
 
     def test_no_batch(self):
         record = run(make_job(durations=()))

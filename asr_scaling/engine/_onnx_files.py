@@ -19,6 +19,7 @@ from asr_scaling.cache import MANIFEST
 from asr_scaling.engine import _onnx_networks as networks
 from asr_scaling.errors import EngineError, MissingExtraError
 from asr_scaling.model.spec import ModelSpec
+from asr_scaling.model.weights import resolve
 from asr_scaling.workload import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -57,6 +58,21 @@ def check_exportable(spec: ModelSpec, engine: str, margin_s: float | None, *pack
             importlib.import_module(package)
         except ImportError as error:
             raise MissingExtraError(package, engine) from error
+
+
+def check_length(spec: ModelSpec, longest_s: float, *, random: bool | None = None) -> None:
+    """EngineError where real weights would have to transcribe more than one window of Whisper.
+
+    ``random``: whether the weights are, None to look them up.
+    """
+    if spec.window_s is None or longest_s <= spec.window_s:
+        return
+    if random or (random is None and resolve(spec).folder is None):
+        return
+    raise EngineError(
+        f"This engine decodes one window of {spec.window_s:g} s, and an utterance has {longest_s:.1f} s: choose "
+        "shorter ones with dataset.length_s, or engine=transformers or faster_whisper, which seek by timestamps."
+    )
 
 
 def exported(spec: ModelSpec, seed: int) -> Converted:

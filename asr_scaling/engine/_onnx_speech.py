@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asr_scaling.engine import _ctc
-from asr_scaling.engine._onnx_files import PREFIX
+from asr_scaling.engine._onnx_files import PREFIX, check_length
 from asr_scaling.engine._onnx_policy import Policy
-from asr_scaling.engine._whisper import durations, longest_s, window_of
+from asr_scaling.engine._whisper import durations, longest_s
 from asr_scaling.engine._windows import Windows
-from asr_scaling.errors import EngineError
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.whisper import difference
 from asr_scaling.ports import Probe, Transcription
@@ -92,12 +91,7 @@ class Whisper:
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """Up to a window of audio an utterance. EngineError where there is more of it, unless weights are random."""
-        whole_s, longest = window_of(self.texts.spec), longest_s(batch)
-        if longest > whole_s and not self.texts.random:
-            raise EngineError(
-                f"This engine decodes one window of {whole_s:g} s, and an utterance has {longest:.1f} s: choose "
-                "shorter ones with dataset.length_s, or engine=transformers, which seeks by timestamps."
-            )
+        check_length(self.texts.spec, longest_s(batch), random=self.texts.random)
         return self.windows.transcribe(batch, probe, self._decode, self.texts.text)
 
     def _decode(

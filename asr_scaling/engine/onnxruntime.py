@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.engine._log_mel import check_features, place_of
-from asr_scaling.engine._onnx_files import check_exportable
+from asr_scaling.engine._onnx_files import check_exportable, check_length
 from asr_scaling.engine._onnx_networks import cross_names, self_names
 from asr_scaling.engine._onnx_system import Recipe
 from asr_scaling.engine._system import SpeechSystem
@@ -60,6 +60,10 @@ class OnnxRuntime:
     def check(self, model: ModelSpec) -> None:
         """Whisper, wav2vec 2.0 and HuBERT."""
         check_exportable(model, "onnxruntime", self.window_margin_s, *_PACKAGES)
+
+    def check_length(self, model: ModelSpec, longest_s: float) -> None:
+        """One window of Whisper, unless its weights are random."""
+        check_length(model, longest_s)
 
     def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
         """Convert where that was never done, then load the graphs onto the device."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.engine._log_mel import check_features, place_of
-from asr_scaling.engine._onnx_files import check_exportable
+from asr_scaling.engine._onnx_files import check_exportable, check_length
 from asr_scaling.engine._onnx_networks import cross_names, self_names
 from asr_scaling.engine._onnx_system import Recipe
 from asr_scaling.engine._system import SpeechSystem
@@ -55,6 +55,10 @@ class OpenVino:
         able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if self.dtype == "bfloat16" and "BF16" not in able:
             raise EngineError("This processor does not compute in bfloat16: choose engine.dtype=float32 or int8.")
+
+    def check_length(self, model: ModelSpec, longest_s: float) -> None:
+        """One window of Whisper, unless its weights are random."""
+        check_length(model, longest_s)
 
     def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
         """Convert where that was never done, then compile the graphs for the processor."""

@@ -59,6 +59,14 @@ class TestRefused:
         with pytest.raises(EngineError, match="has no window"):
             engine(window_margin_s=2.0).check(ctc())
 
+    def test_more_than_a_window_for_real_weights(self, engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        engine().check_length(whisper(), 31.0)  # random ones take any number of windows
+        monkeypatch.setattr(_onnx_files, "resolve", lambda spec: SimpleNamespace(folder=Path()))
+        engine().check_length(whisper(), 30.0)
+        engine().check_length(ctc(), 60.0)
+        with pytest.raises(EngineError, match=r"one window of 30 s.*31\.0 s.*dataset\.length_s"):
+            engine().check_length(whisper(), 31.0)
+
     def test_a_gpu_that_it_can_not_use(self, engine: Any) -> None:
         device: Any = SimpleNamespace(kind="cuda", torch_name="cuda:0")
         with pytest.raises(EngineError, match="use device=cpu"):
