@@ -32,7 +32,8 @@ def drawn(found: Sequence[Gain]) -> Figure | None:
     if not largest:
         return None
     bars = {key: sorted(panels[key], key=_speed, reverse=True)[:_MOST_BARS] for key in sorted(largest)}
-    sketch = Sketch("gains", rows=len(bars), height=sum(_FRAME_IN + _BAR_IN * len(each) for each in bars.values()))
+    heights = tuple(_BAR_IN * (len(each) + 0.5) for each in bars.values())
+    sketch = Sketch("gains", rows=len(bars), height=sum(_FRAME_IN + each for each in heights), shares=heights)
     for axes, ((model, length, batch), those) in zip(sketch.axes, bars.items(), strict=True):
         _panel(sketch, axes, those)
         sketch.titles(axes, "RTFx, × the plain system's", "", f"{model}, {length}, batch {batch}")

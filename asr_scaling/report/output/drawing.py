@@ -60,12 +60,13 @@ class Style:
 
 @dataclass
 class Sketch:
-    """A figure being drawn: ``axes`` are matplotlib's, row by row. ``height`` in inches."""
+    """A figure being drawn: ``axes`` are matplotlib's, row by row. ``height`` in inches, ``shares`` of it by row."""
 
     name: str
     columns: int = 1
     rows: int = 1
     height: float = 4.3
+    shares: tuple[float, ...] | None = None
     axes: list[Axes] = field(init=False)
     _drawing: Any = field(init=False)
     _marks: dict[str, Mark] = field(default_factory=dict, init=False)
@@ -74,7 +75,7 @@ class Sketch:
         from matplotlib.figure import Figure as Drawing
 
         self._drawing = Drawing(figsize=(_WIDTH, self.height), layout="constrained")
-        grid = self._drawing.subplots(self.rows, self.columns, squeeze=False)
+        grid = self._drawing.subplots(self.rows, self.columns, squeeze=False, height_ratios=self.shares)
         self.axes = list(grid.flat)
         for axes in self.axes:
             axes.spines[["top", "right"]].set_visible(False)
