@@ -1,7 +1,7 @@
 """The same forward passes by optimum-benchmark and by this package: median times, and the wall time of a 2 × 2 sweep.
 
     python -m venv rival
-    rival/bin/pip install optimum-benchmark==0.6.0 'transformers<5' 'datasets<5' torch torchvision
+    rival/bin/pip install optimum-benchmark==0.6.0 'transformers<5' 'datasets<5' torch
     python benchmarks/rival.py rival/bin/python
 
 whisper_tiny and wav2vec2 with random weights × batch 1 and 4; 2 calls to warm up and 5 timed ones; latency and memory.
@@ -98,7 +98,7 @@ def ours() -> tuple[dict[str, float], float]:
     options = (
         f"model={models}", f"batch={sizes}", "profiler=[latency,memory]", f"dataset.length_s={SECONDS}",
         f"pipeline.warmup={WARMUP}", f"pipeline.min_iterations={CALLS}", "pipeline.precision=null",
-        f"pipeline.utterances={max(BATCHES)}", "pipeline.max_seconds=0", "pipeline.warmup_seconds=0",
+        f"pipeline.utterances={max(BATCHES)}", "pipeline.warmup_seconds=0",
         "model.weights=random", "sweep.selftest=false",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
