@@ -249,7 +249,7 @@ def test_where_the_rest_of_the_encoders_time_goes():
     text = whole(point({"encoder": 0.6, "decoder": 0.4}, values))
     assert (
         "; its products take 80 % of its time and run at 65 % of peak, normalisation and softmax 11 %, "
-        "Python between operators 8 %" in text
+        "Python between operators 8.0 %" in text
     )
     assert "copies" not in text
 
