@@ -14,9 +14,10 @@ CARRIED = 3
 
 def carried(book: Notebook, batch: int, earlier: int, until_s: float) -> None:
     """Measure at ``batch`` the best that each engine had at batch ``earlier``, the fastest engines first."""
-    ranked = book.ranked(entry for entry in list(book.records) if entry.batch == earlier and book.speed(entry) > 1)
-    best = {entry.candidate.engine: entry for entry in reversed(ranked)}
-    for entry in sorted(best.values(), key=book.speed, reverse=True)[:CARRIED]:
+    best = dict[str, Entry]()
+    for entry in book.ranked(each for each in book.records if each.batch == earlier and book.speed(each) > 1):
+        best.setdefault(entry.candidate.engine, entry)
+    for entry in list(best.values())[:CARRIED]:
         book.search(Entry(entry.candidate, batch), "together", until_s)
 
 

@@ -78,7 +78,7 @@ class Notebook:
         if like is not None and like in self._seconds:
             return self._seconds[like]
         elsewhere = [self.speed(each) for each in self.records if each.candidate == entry.candidate]
-        return self._seconds.get(self.base(entry), 0.0) / max(1.0, *elsewhere, 1.0)
+        return self._seconds.get(self.base(entry), 0.0) / max([1.0, *elsewhere])
 
     def base(self, entry: Entry) -> Entry:
         """The baseline that ``entry`` is held against: of its batch, or of the next larger one that is searched."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from offline import run_python
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "optimise.md").read_text(encoding="utf-8")
@@ -49,15 +47,7 @@ def test_command_runs(command: str, tmp_path: Path) -> None:
     program, *arguments = shlex.split(command)
     assert program == "python"
     arguments += [*SHORTER, *next(few for experiment, few in FEW.items() if experiment in arguments)]
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=tmp_path,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    done = run_python(tmp_path, arguments)
     assert done.returncode == 0, done.stderr[-2000:]
     (report,) = tmp_path.rglob("report.md")
     assert "## What engines and optimisations bring" in report.read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from offline import run_python
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,10 +44,10 @@ def test_command_runs(command: str, tmp_path: Path) -> None:
         shutil.copytree(ROOT / "asr_scaling" / "dataset" / "demo_data", speech)
     if "asr_scaling.compare" in arguments:
         for name in ("one", "other"):
-            assert run(tmp_path, ["-m", "asr_scaling", *FAKE, f"hydra.run.dir={name}"]).returncode == 0
+            assert run_python(tmp_path, ["-m", "asr_scaling", *FAKE, f"hydra.run.dir={name}"]).returncode == 0
     elif "asr_scaling.recommend" in arguments:
         scored = ("profiler=[latency,memory,quality]", "tracking=jsonl", "sweep.selftest=false")
-        assert run(tmp_path, ["-m", "asr_scaling", *SHORTER[:-1], *scored]).returncode == 0
+        assert run_python(tmp_path, ["-m", "asr_scaling", *SHORTER[:-1], *scored]).returncode == 0
     elif "experiment=optimise" in arguments:
         arguments = [*arguments[:-1], "model=whisper_tiny_en", *SMALL_SEARCH]
     elif "asr_scaling" in arguments and "--help" not in arguments:
@@ -56,25 +56,13 @@ def test_command_runs(command: str, tmp_path: Path) -> None:
         arguments += ["model=whisper_tiny_en", "dataset.length_s=5", "batch=1"]
     if "asr_scaling.report" in arguments:
         sweep = ["-m", "asr_scaling", "-m", *FAKE, "batch=1,2", "hydra.sweep.dir=my_sweep"]
-        assert run(tmp_path, sweep).returncode == 0
+        assert run_python(tmp_path, sweep).returncode == 0
     if "model=whisper_tiny,wav2vec2" in arguments:
         arguments = [argument.replace("batch=1,8,16", "batch=1,2,4") for argument in arguments]
         arguments.append("dataset.length_s=3")
-    done = run(tmp_path, arguments)
+    done = run_python(tmp_path, arguments)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout
-
-
-def run(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
 
 
 def test_python_example_runs(tmp_path: Path) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
+from offline import run_python
 
 from asr_scaling.conf import conf_dir
 from asr_scaling.model.spec import load_spec
@@ -45,15 +43,7 @@ QUALITY = {"quality/wer", "quality/cer", "quality/substitutions", "quality/delet
 
 def sweep(folder: Path, *arguments: str) -> list[RunRecord]:
     """Run the command line in ``folder``; the records in the order of the points."""
-    done = subprocess.run(
-        [sys.executable, "-m", "asr_scaling", *arguments],
-        cwd=folder,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        check=False,
-    )
+    done = run_python(folder, ["-m", "asr_scaling", *arguments], timeout_s=1500)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Traceback" not in done.stderr
     found = [RunRecord.read(path) for path in sorted((folder / "multirun").rglob(RECORD_FILE))]

@@ -139,8 +139,10 @@ class TestConversion:
 
     def test_it_is_done_once(self, monkeypatch: pytest.MonkeyPatch):
         FasterWhisper().load(whisper(), FakeDevice())
-        monkeypatch.setattr(files, "_convert", lambda *_: pytest.fail("converted again"))
+        again = list[Any]()
+        monkeypatch.setattr(files, "_convert", lambda *given: again.append(given))
         FasterWhisper(beam=2).load(whisper(), FakeDevice())
+        assert again == []
 
 
 class TestSystem:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.composition import Change
-from asr_scaling.engine._log_mel import FEATURES
+from asr_scaling.engine._log_mel import check_features
 from asr_scaling.engine._window import check_margin
 from asr_scaling.engine.transformers._compiled import compile_mode, compile_network, compile_seconds
 from asr_scaling.engine.transformers._draft import draft_spec, load_draft
@@ -66,10 +66,10 @@ class Transformers:
             ("attention", self.attention, ATTENTION),
             ("cache", self.cache, CACHES),
             ("decode", self.decode, DECODES),
-            ("features", self.features, FEATURES),
         ):
             if value not in allowed:
                 raise ConfigError(f"engine.{key} must be one of {', '.join(allowed)}; got '{value}'.")
+        check_features(self.features)
         check_margin(self.window_margin_s)
         if self.beam < 1:
             raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")

@@ -28,6 +28,8 @@ PADDING = 0.1
 """Share of a call spent on encoding silence; less is lost in noise."""
 COPIES = 0.2
 """Share of operator time in copies and look-ups: a fifth, so at most 1.25 times as fast without them."""
+AT_PEAK = 0.8
+"""Share of peak FLOP/s from which on nobody asks where the rest of the encoder's time goes."""
 BATCHING = 1.1
 """Ratio of RTFx below which a larger batch is not worth its latency."""
 
@@ -83,7 +85,7 @@ DERIVATIONS = (
     ),
     Derivation(
         "Where the encoder's time goes",
-        "said where it reaches less than 80 % of peak FLOP/s. Matrix products, attention and "
+        f"said where it reaches less than {100 * AT_PEAK:g} % of peak FLOP/s. Matrix products, attention and "
         "convolutions do the counted operations: their share of peak while they run is the encoder's over their share "
         "of its time, under torch's profiler.",
     ),

@@ -6,12 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from asr_scaling.report.bottlenecks.diagnosis import CLASSES
+from asr_scaling.report.bottlenecks.diagnosis import AT_PEAK, CLASSES
 from asr_scaling.report.cells import percent
 from asr_scaling.report.points import Point
 
-AT_PEAK = 0.8
-"""Share of peak FLOP/s from which on nobody asks where the rest of the encoder's time goes."""
 PRODUCTS = ("gemm", "attention", "convolution")
 """The classes whose operations are counted."""
 _CLASS = {

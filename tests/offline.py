@@ -1,0 +1,22 @@
+"""A Python of its own, as a user starts it, that asks no hub."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def run_python(folder: Path, arguments: Sequence[str], timeout_s: float = 900) -> subprocess.CompletedProcess[str]:
+    """``python`` with ``arguments`` in ``folder``; what it printed and its exit status."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
