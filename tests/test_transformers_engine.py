@@ -209,6 +209,15 @@ class TestRandomWeights:
         done, _ = transcribe(whisper(tokens_per_s=2.0), (5.0,), seed=12)
         assert done.tokens == (10,)
 
+    def test_a_timestamp_that_chance_decodes_does_not_have_the_window_decoded_again(self):
+        system = Transformers().load(whisper_multilingual(), FakeDevice())
+        weights = system.modules["model"].proj_out.weight.data
+        weights[-1000], weights[-900] = 1000 * weights[7], -1000 * weights[7]  # one of the two has the largest score
+        done = system.transcribe(AudioBatch((noise(5.0, "u"),)), NullProbe())
+        system.close()
+        assert done.texts[0].split()[0] in {str(len(weights) - 1000), str(len(weights) - 900)}
+        assert done.steps == 6
+
     @pytest.mark.parametrize("make", EVERY)
     def test_the_same_every_time(self, make: Any):
         assert transcribe(make(), (1.5,))[0] == transcribe(make(), (1.5,))[0]
