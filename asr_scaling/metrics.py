@@ -139,6 +139,7 @@ METRICS: dict[str, MetricSpec] = {
     "decoder/uncached_ratio": MetricSpec(
         "1", "neither", "time of steps without a cache over that of the same with one"
     ),
+    "ops/encoder_s": MetricSpec("s", "neither", "the encoder in the traced call, under torch's profiler"),
     "ops/encoder_*_share": MetricSpec("1", "neither", "share of the encoder's time, Python between operators included"),
     "ops/*_share": MetricSpec("1", "neither", "share of operator time"),
 }

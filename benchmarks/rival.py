@@ -7,7 +7,8 @@
 whisper_tiny and wav2vec2 with random weights × batch 1 and 4; 2 calls to warm up and 5 timed ones; latency and memory.
 optimum-benchmark has no speech recognition to choose, so it runs the forward pass of its audio classification, that is
 the encoder and one small layer, on features of 30 s and on 5 s of samples; ours transcribes 5 s of speech, decoder
-included, and the stage "encoder" is what is compared. Both begin with a new Python; which comes first alternates.
+included, and the stage "encoder" is what is compared. Neither logs to MLflow, both begin with a new Python, and which
+comes first alternates.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def ours(seconds: int) -> tuple[dict[str, float], float]:
         f"model={models}", f"batch={sizes}", "profiler=[latency,memory]", f"dataset.length_s={seconds}",
         f"pipeline.warmup={WARMUP}", f"pipeline.min_iterations={CALLS}", "pipeline.precision=null",
         f"pipeline.utterances={max(BATCHES)}", "pipeline.warmup_seconds=0",
-        "model.weights=random", "sweep.selftest=false",
+        "model.weights=random", "sweep.selftest=false", "tracking=jsonl",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()

@@ -97,8 +97,8 @@ def marked_encoder(encoder: Any) -> Iterator[None]:
             leave()
 
 
-def encoder_shares(events: Iterable[Any], cuda: bool) -> dict[str, float]:
-    """Class → share of the marked encoder's time, by torch.profiler's ``events()``; empty where none was marked.
+def encoder_rows(events: Iterable[Any], cuda: bool) -> list[dict[str, Any]]:
+    """Class and self time in seconds of every event in the marked encoder, of torch.profiler's ``events()``.
 
     On the CPU's clock "python" is what passes between operators; a GPU works through its queue meanwhile.
     """
@@ -110,7 +110,7 @@ def encoder_shares(events: Iterable[Any], cuda: bool) -> dict[str, float]:
         label = "python" if event.name == _ENCODER else operator_class(event.name)
         if micro > 0 and not (cuda and label == "python"):
             rows.append({"class": label, "self_s": micro / 1e6})
-    return shares(rows) if rows else {}
+    return rows
 
 
 def _below_encoder(event: Any) -> bool:

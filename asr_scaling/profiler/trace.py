@@ -13,7 +13,7 @@ from asr_scaling.pipeline import Session
 from asr_scaling.ports import Phase
 from asr_scaling.profiler._operators import (
     CLASSES,
-    encoder_shares,
+    encoder_rows,
     marked_encoder,
     operator_rows,
     quiet_stderr,
@@ -49,14 +49,17 @@ class Trace:
             with quiet_stderr():
                 profiler.stop()
         _export(profiler, session.folder / "trace.json.gz")
-        encoder = encoder_shares(profiler.events(), cuda)  # type: ignore[no-untyped-call]
+        encoder = encoder_rows(profiler.events(), cuda)  # type: ignore[no-untyped-call]
         rows = sorted(operator_rows(profiler.key_averages(), cuda), key=lambda row: -row["self_s"])
         with (session.folder / "operators.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, ("operator", "class", "calls", "self_s", "share"))
             writer.writeheader()
             writer.writerows(rows)
-        found = shares(rows) | {f"encoder_{name}": share for name, share in encoder.items()}
-        metrics = tuple(Metric(f"ops/{name}_share", share, 1) for name, share in found.items())
+        found = {f"{name}_share": share for name, share in shares(rows).items()}
+        if encoder:
+            found |= {f"encoder_{name}_share": share for name, share in shares(encoder).items()}
+            found["encoder_s"] = sum(row["self_s"] for row in encoder)
+        metrics = tuple(Metric(f"ops/{name}", value, 1) for name, value in found.items())
         return Findings(
             metrics, tags={"ops/clock": "cuda" if cuda else "cpu"}, artifacts=("trace.json.gz", "operators.csv")
         )

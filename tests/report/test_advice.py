@@ -241,7 +241,7 @@ def test_shares_add_up_and_no_bound_promises_more_than_the_call(stages: dict[str
 
 
 TRACED = {"gemm": 0.6, "attention": 0.15, "convolution": 0.05, "normalisation": 0.11, "memory": 0.01, "python": 0.08}
-TRACED_VALUES = {f"ops/encoder_{name}_share": share for name, share in TRACED.items()}
+TRACED_VALUES = {f"ops/encoder_{name}_share": share for name, share in TRACED.items()} | {"ops/encoder_s": 0.6}
 
 
 def test_where_the_rest_of_the_encoders_time_goes():
@@ -252,6 +252,14 @@ def test_where_the_rest_of_the_encoders_time_goes():
         "Python between operators 8.0 %" in text
     )
     assert "copies" not in text
+    assert "times as long" not in text
+
+
+def test_a_traced_call_that_was_slower_than_the_timed_ones():
+    values = {"utilisation/mfu_encoder": 0.6, **TRACED_VALUES, "ops/encoder_s": 0.9, **IDLE}
+    text = whole(point({"encoder": 0.6, "decoder": 0.4}, values))
+    assert "run at 50 % of peak" in text
+    assert "Python between operators 8.0 %, in a traced call 1.5 times as long" in text
 
 
 @pytest.mark.parametrize("known", [{"utilisation/mfu_encoder": 0.8, **TRACED_VALUES}, {"utilisation/mfu_encoder": 0.5}])

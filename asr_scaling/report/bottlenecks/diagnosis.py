@@ -87,7 +87,7 @@ DERIVATIONS = (
         "Where the encoder's time goes",
         f"said where it reaches less than {100 * AT_PEAK:g} % of peak FLOP/s. Matrix products, attention and "
         "convolutions do the counted operations: their share of peak while they run is the encoder's over their share "
-        "of its time, under torch's profiler.",
+        "of its time, all of them in one call under torch's profiler.",
     ),
     Derivation("Largest batch", "the stage that takes most, or what bounds it, is another than at the smallest batch."),
 )

@@ -19,13 +19,17 @@ _CLASS = {
     "python": "Python between operators",
 }
 _WORTH_SAYING = 0.02
+_SLOWER = 1.2
+"""A traced call so many times slower than the timed ones may spend its time elsewhere."""
 
 
 @dataclass(frozen=True)
 class EncoderTime:
-    """Where the encoder's time goes. ``mfu``: its share of peak FLOP/s. ``parts``: class → share of its time."""
+    """Where the encoder's time goes. ``mfu``: its share of peak FLOP/s in the timed calls. ``slower``: the traced
+    call's time over theirs. ``parts``: class → share of the traced call's time."""
 
     mfu: float
+    slower: float
     parts: Mapping[str, float]
 
     @property
@@ -35,8 +39,8 @@ class EncoderTime:
 
     @property
     def rate(self) -> float:
-        """Share of peak FLOP/s that these reach while they run."""
-        return self.mfu / self.products
+        """Share of peak FLOP/s that these reach while they run, in the traced call."""
+        return self.mfu / self.slower / self.products
 
     @property
     def rest(self) -> dict[str, float]:
@@ -50,8 +54,11 @@ def encoder_time(point: Point) -> EncoderTime | None:
     mfu, names = point.value("utilisation/mfu_encoder"), (*CLASSES, "python")
     parts = {name: point.value(f"ops/encoder_{name}_share") for name in names}
     known = {name: share for name, share in parts.items() if share is not None}
-    found = EncoderTime(mfu, known) if mfu is not None and known else None
-    return found if found and found.products else None
+    traced_s, timed_s = point.value("ops/encoder_s"), point.value("stage/encoder_s")
+    if mfu is None or not traced_s or not timed_s:
+        return None
+    found = EncoderTime(mfu, traced_s / timed_s, known)
+    return found if found.products else None
 
 
 def where_the_rest_goes(point: Point) -> str:
@@ -61,4 +68,5 @@ def where_the_rest_goes(point: Point) -> str:
         return ""
     rest = [f"{_CLASS[name]} {percent(share, 2)}" for name, share in found.rest.items() if share >= _WORTH_SAYING]
     products = f"its products take {percent(found.products, 2)} of its time and run at {percent(found.rate, 2)} of peak"
-    return ", ".join((products, *rest))
+    slower = [f"in a traced call {found.slower:.1f} times as long"] if found.slower >= _SLOWER else []
+    return ", ".join((products, *rest, *slower))

@@ -129,24 +129,22 @@ def _encoder(shown: Sequence[Point]) -> list[Block]:
     columns = (
         *_POINT,
         Column("MFU", "%", meaning="of the encoder, of the machine's measured peak FLOP/s in its dtype"),
+        Column("traced", "× timed", meaning="the encoder's time under torch's profiler over that of the timed calls"),
         Column("products", "%", meaning="of its time: matrix products, attention and convolutions"),
-        Column("at", "% of peak", meaning="FLOP/s of these products while they run"),
+        Column("at", "% of peak", meaning="FLOP/s of these products while they run, in the traced call"),
         Column("normalisation", "%", meaning="of its time, softmax outside attention included"),
         Column("copies", "%", meaning="of its time: copies, look-ups and allocations"),
         Column("other", "%", meaning="of its time: activations and other operators"),
         Column("Python", "%", meaning="of its time, between operators; on a GPU the queue hides it"),
     )
-    rows = tuple(
-        Row((*_identity(point), *(number(100 * value) for value in _encoder_values(time))), point.keys)
-        for point, time in times
-    )
+    rows = tuple(Row((*_identity(point), *map(number, _encoder_values(time))), point.keys) for point, time in times)
     notes = ("Shares of time are of one call under torch's profiler; the MFU is of the timed calls.",)
     return [Table("encoder", "Where the encoder's time goes", columns, rows, notes)]
 
 
 def _encoder_values(time: EncoderTime) -> tuple[float, ...]:
-    rest = [time.parts.get(name, 0.0) for name in ("normalisation", "memory", "other", "python")]
-    return (time.mfu, time.products, time.rate, *rest)
+    rest = [100 * time.parts.get(name, 0.0) for name in ("normalisation", "memory", "other", "python")]
+    return (100 * time.mfu, time.slower, 100 * time.products, 100 * time.rate, *rest)
 
 
 def _roofline(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> list[Block]:
