@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,8 +90,8 @@ def run(job: Job, progress: Progress | None = None, parent: str | None = None, s
     ``parent``: the token that the sink's ``open`` gave for the sweep. ``shelf``: where a loaded system is taken from
     and left for the next point. KeyboardInterrupt and PointInterruptedError are raised again once it is recorded.
     """
-    with TemporaryDirectory(prefix="asr_scaling-") as scratch:
-        folder = job.folder or Path(scratch)
+    with nullcontext(job.folder) if job.folder else TemporaryDirectory(prefix="asr_scaling-") as where:
+        folder = Path(where)
         folder.mkdir(parents=True, exist_ok=True)
         draft = Draft(environment=certified(job.certificate))
         status, reason, interrupt = _attempt(job, draft, folder, progress or NullProgress(), shelf)
