@@ -125,7 +125,11 @@ def _bring(folder: Path, file: SweepFile, store: Mlflow, dry_run: bool) -> Done:
 
 def _whole(known: Stored | None) -> bool:
     """Whether the store has nothing that is still running, and all points in one file."""
-    return known is not None and known.points and all(s != RUNNING for s in (known.status, *(r.status for r in known.runs)))
+    return (
+        known is not None
+        and known.points
+        and all(s != RUNNING for s in (known.status, *(r.status for r in known.runs)))
+    )
 
 
 def _key(path: Path, record: RunRecord) -> tuple[str, int, int | None]:

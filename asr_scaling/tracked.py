@@ -1,4 +1,4 @@
-"""What is where in MLflow, kept beside the records: a point's run, and a sweep's points in one small file for reports."""
+"""What MLflow has, kept beside the records: a point's run, and a sweep's points in one small file for reports."""
 
 from __future__ import annotations
 

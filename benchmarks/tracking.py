@@ -1,4 +1,4 @@
-"""What a tracking server costs: logging by several processes at once, and finding and reporting among ten thousand runs.
+"""What a tracking server costs: several processes that log at once, and reports on ten thousand runs.
 
     make server                                            # in another shell, and its two exports in this one
     python benchmarks/tracking.py http://127.0.0.1:5000
@@ -121,9 +121,7 @@ def verify(sink: Mlflow, parent: str, count: int) -> None:
     faults = [name for name in expected if places[name] != 1]
     for run in found:
         record = expected[run.data.tags["asr_scaling.place"]]
-        values = record.values | {
-            f"{k}.{end}": v for k, i in record.intervals.items() for end, v in asdict(i).items()
-        }
+        values = record.values | {f"{k}.{end}": v for k, i in record.intervals.items() for end, v in asdict(i).items()}
         whole = run.data.metrics == values and run.data.params.keys() == params(record.config).keys()
         files = {file.path for file in client.list_artifacts(run.info.run_id)}
         whole = whole and files >= {"record.json", TRACE, OPERATORS} and run.info.status != "RUNNING"
@@ -135,8 +133,10 @@ def verify(sink: Mlflow, parent: str, count: int) -> None:
         if not token:
             break
     timed = sum(bool(record.samples) for record in expected.values())
-    print(f"read back: {len(found)} runs for {count} points, {len(faults)} lost, twice there or not whole; "
-          f"{traces} traces for {timed} points with timed calls")
+    print(
+        f"read back: {len(found)} runs for {count} points, {len(faults)} lost, twice there or not whole; "
+        f"{traces} traces for {timed} points with timed calls"
+    )
     if faults or traces != timed:
         sys.exit(1)
 

@@ -51,7 +51,7 @@ LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {
     "hydra": {"cli.py", "sweep.py", "transcriber.py"},
     "omegaconf": {"cli.py", "sweep.py", "model/spec.py"},
-    "mlflow": {f"tracking/{name}.py" for name in ("mlflow", "_mlflow_client", "_mlflow_read", "_mlflow_run", "_mlflow_trace")},
+    "mlflow": {f"tracking/{path.name}" for path in (PACKAGE / "tracking").glob("*mlflow*.py")},
     "codecarbon": {"profiler/_codecarbon.py"},
     "pynvml": {"profiler/_nvml.py"},
     "thop": {"profiler/flops.py"},

@@ -1,4 +1,4 @@
-"""``sweep.json``: what the folder of a sweep knows of it, so that it can be found, gone on with, stored and reported."""
+"""``sweep.json``: what the folder of a sweep knows of it, so that it can be found, resumed, stored and reported."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SweepFile:
 
 
 def ended(folder: Path, status: str, closed: bool) -> None:
-    """Write into the sweep's file how it ended, and whether the store knows. A file that is gone or damaged stays so."""
+    """Write into the sweep's file how it ended, and whether the store knows; not into one that is gone or damaged."""
     try:
         file = SweepFile.read(folder)
     except DataError:

@@ -63,7 +63,7 @@ def check(uri: str, limit_s: float = START_S) -> None:
 
 @contextmanager
 def patience(uri: str, begin: bool = False) -> Iterator[None]:
-    """For what is sent to the server: one that answered last is given time to restart, any other is asked briefly first.
+    """For what is sent to the server: who answered last is given time to restart, any other is asked briefly first.
 
     So a server that goes away costs one point some seconds, and each further one at most ``BRIEFLY_S``. ``begin``: of a
     sweep: the server is asked in any case. TrackingError when it is away.
@@ -105,7 +105,8 @@ def _within(limit_s: float, ask: Callable[[], None]) -> None:
 
     def run() -> None:
         try:
-            answer.set_result(ask())
+            ask()
+            answer.set_result(None)
         except BaseException as error:
             answer.set_exception(error)
 

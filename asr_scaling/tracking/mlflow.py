@@ -107,7 +107,7 @@ class Mlflow:
             return Stored(own, str(parent.info.status), _mlflow_read.HAS_POINTS in parent.data.tags, runs)
 
     def end(self, earlier: str, sweep_id: str, status: str) -> None:
-        """End what a sweep left running whose client is gone: its run, and those of points that were cut. TrackingError.
+        """End what a sweep left running whose client is gone: its run, and those of points it cut. TrackingError.
 
         A store that doesn't know the sweep is content.
         """
@@ -122,7 +122,7 @@ class Mlflow:
                 store.set_terminated(parent.info.run_id, status)
 
     def records(self, name: str, light: bool = False) -> Iterator[tuple[RunRecord, Callable[[], RunRecord]]]:
-        """The records of an experiment, of a sweep's run or of a point's, each with what fetches it again. TrackingError.
+        """The records of an experiment, a sweep's run or a point's, each with what fetches it again. TrackingError.
 
         ``light``: without raw samples where the store has them so, which is one file for a sweep, not one a point.
         """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,16 @@ RECORDS = [
 
 
 @pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     import mlflow
 
-    request.addfinalizer(functools.partial(mlflow.set_tracking_uri, mlflow.get_tracking_uri()))
+    before = mlflow.get_tracking_uri()
     file = tmp_path_factory.mktemp("empty") / "mlflow.db"
     store = Mlflow(f"sqlite:///{file}")
     mlflow.set_tracking_uri(store.uri)
     mlflow.MlflowClient(store.uri).search_experiments(max_results=1)
-    return file
+    yield file
+    mlflow.set_tracking_uri(before)
 
 
 class Swept:
@@ -146,16 +147,18 @@ def test_a_run_that_was_cut_while_it_was_written_gives_way(swept: Swept, capsys:
     assert {run.info.status for run in runs.values()} <= {"FINISHED", "FAILED"}
 
 
-def test_a_store_that_lost_everything_and_another_store(swept: Swept, capsys: pytest.CaptureFixture[str]) -> None:
-    swept.write(stored=4)
-    other = Mlflow(f"sqlite:///{swept.root}/other.db", "speech", str(swept.root / "other"))
-    shutil.copyfile(swept.root / "mlflow.db", swept.root / "kept.db")
-    (swept.root / "mlflow.db").unlink()
-    for store in (swept.sink, other):
+def test_a_store_that_lost_everything_and_another_store(
+    swept: Swept, empty_database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent = swept.write(stored=4)
+    for run in (*swept.runs("point"), swept.client.get_run(parent)):
+        swept.client.delete_run(run.info.run_id)
+    shutil.copyfile(empty_database, swept.root / "other.db")
+    for uri in (swept.sink.uri, f"sqlite:///{swept.root}/other.db"):
         for said in ("4 of 4 records brought", "all 4 records were there"):
-            assert said in told(capsys, "--tracking-uri", store.uri)
-    shutil.move(swept.root / "kept.db", swept.root / "mlflow.db")
+            assert said in told(capsys, "--tracking-uri", uri)
     assert "all 4 records were there" in told(capsys)  # each store is asked for what it has
+    assert len(swept.runs("sweep")) == 1
 
 
 def test_two_at_once_bring_each_record_once(swept: Swept) -> None:
