@@ -34,6 +34,9 @@ from asr_scaling.records.read import each_record
 from asr_scaling.records.stale import end_stale
 from asr_scaling.records.sweep_file import SweepFile
 from asr_scaling.running import closing_files, measured_before
+from asr_scaling.tracked import remember
+from asr_scaling.tracking import _mlflow_run
+from asr_scaling.tracking._tags import params
 from asr_scaling.tracking.mlflow import Mlflow
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "amd-epyc-2-cores" / "records.jsonl.gz"
@@ -73,11 +76,16 @@ def logged(task: tuple[Mlflow, str, Path, list[tuple[str, RunRecord]]]) -> list[
 
 
 def filled(task: tuple[Mlflow, str, Path, list[tuple[str, RunRecord]]]) -> None:
-    """The runs of many points, with no artifact but the record."""
+    """The runs of many points: params, metrics, tags and the record, nothing else."""
+    from asr_scaling.tracking._mlflow_client import client
+
     sink, parent, folder, points = task
+    store = client(sink.uri)
+    experiment = store.get_experiment_by_name(sink.experiment).experiment_id
     for name, record in points:
         record.write(folder / name)
-        sink.write(replace(record, samples=(), transcripts=(), artifacts=()), folder / name, parent)
+        slim = replace(record, samples=(), transcripts=(), artifacts=(), dataset={})
+        remember(folder / name, record, parent, _mlflow_run.store(store, experiment, slim, folder / name, parent))
 
 
 def shares(sink: Mlflow, parent: str, folder: Path, count: int, writers: int) -> list[Any]:
@@ -104,8 +112,6 @@ def load(uri: str, writers: int, runs: int, root: Path) -> None:
 def verify(sink: Mlflow, parent: str, count: int) -> None:
     """SystemExit unless every point is there once and whole."""
     import mlflow
-
-    from asr_scaling.tracking._tags import params
 
     client = mlflow.MlflowClient(sink.uri)
     expected = {f"{i}_point": record for i, record in enumerate(records(count))}
