@@ -1,8 +1,8 @@
-# make demo · test · lint · ui
+# make demo · test · lint · ui · server
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint ui clean
+.PHONY: demo test lint ui server clean
 
 demo: .venv/demo.stamp ## six points side by side, in about five minutes
 	$(BIN)/python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16
@@ -18,13 +18,20 @@ lint: .venv/dev.stamp
 ui: .venv/demo.stamp ## the results in MLflow, on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
+server: .venv/server.stamp ## MLflow with PostgreSQL and a login, for a team; docs/server.md
+	BIN=$(BIN) scripts/server.sh
+
 .venv/demo.stamp: pyproject.toml constraints.txt
 	$(call install,offline$(comma)engines)
 	touch $@
 
 .venv/dev.stamp: pyproject.toml constraints.txt
 	$(call install,dev)
-	touch $@ .venv/demo.stamp
+	touch $@ .venv/demo.stamp .venv/server.stamp
+
+.venv/server.stamp: pyproject.toml constraints.txt
+	$(call install,server)
+	touch $@
 
 comma := ,
 define install

@@ -22,9 +22,10 @@ _MACHINE = ("cpu", "cpu_cores", "python", "versions")
 _UNSHAPING = ("uuid", "index", "heap_kept_before")
 """Facts of a device that differ between devices of one kind, or that earlier points of the process left."""
 _BEFORE = ("__init__", "__main__", "arguments", "cli", "identity", "plan", "rounds", "running", "selftest", "sweep")
-_AFTER = ("compare", "display", "fits", "paired", "recommend", "records", "report", "tracking", "transcriber")
+_AFTER = ("compare", "display", "fits", "paired", "recommend", "records", "report", "transcriber")
+_STORING = ("sync", "tracked", "tracking")
 _SEARCHING = ("optimiser", "optimising")
-NOT_MEASURING = frozenset((*_BEFORE, *_AFTER, *_SEARCHING))
+NOT_MEASURING = frozenset((*_BEFORE, *_AFTER, *_STORING, *_SEARCHING))
 """Parts of this package that run before or after a measurement; no part that measures imports them."""
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.errors import AsrScalingError
+from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
 from asr_scaling.keeping import Shelf
 from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.records.hold import Hold
+from asr_scaling.records.stale import end_stale
+from asr_scaling.records.sweep_file import SWEEP_FILE, SweepFile, ended
 from asr_scaling.rounds import Rounds, merge_rounds
+from asr_scaling.tracked import untracked, write_points
 
+_SWEEPS = Path("multirun")
 _ENDED = ("ok", "out_of_memory")
 """What a point that is measured again would come to again."""
 
@@ -26,11 +32,39 @@ class State:
     display: Any = None
     rounds: Rounds | None = None
     certificate: Mapping[str, Any] | None = None
-    files: Sequence[Path] = ()
+    hold: Hold | None = None
     remarks: Sequence[str] = ()
     report: bool = False
     failed: bool = False
     shelf: Shelf | None = None
+
+    @classmethod
+    def begin(cls, folder: Path, file: SweepFile, earlier: SweepFile | None) -> str | None:
+        """Begin the sweep of ``file`` in the sink, or go on with an ``earlier`` one; the sink's token for its points.
+
+        The folder belongs to this process from here on, and its file is there before the store has a run. ConfigError
+        when another process works on it, TrackingError when the store is away.
+        """
+        cls.hold = Hold.take(folder)
+        if cls.hold is None:
+            raise ConfigError(f"The sweep in {folder} is being worked on by another process: wait for it, or end it.")
+        if earlier is not None:
+            file = replace(file, sweep_id=earlier.sweep_id, parent=earlier.parent)
+        file.write(folder)
+        if cls.sink is None:
+            return None
+        token = (earlier.parent or earlier.sweep_id) if earlier else None
+        try:
+            options = {**file.options, "sweep_id": file.sweep_id}
+            parent = str(cls.sink.open(f"{folder.parent.name} {folder.name}", options, token))
+        except AsrScalingError:
+            if earlier is None:
+                (folder / SWEEP_FILE).unlink(missing_ok=True)  # nothing to go on with
+            raise
+        replace(file, parent=parent).write(folder)
+        with suppress(TrackingError):  # the next sweep tries again
+            end_stale(_SWEEPS, cls.sink, file.tracking)
+        return parent
 
     @classmethod
     def certify(cls, folder: Path) -> dict[str, Any]:
@@ -40,7 +74,7 @@ class State:
 
         found = certificate.obtain(cls.display.say)
         write_atomic(folder / certificate.FILE, certificate.to_bytes(found))
-        cls.files, cls.remarks = (folder / certificate.FILE,), certificate.remarks(found)
+        cls.remarks = certificate.remarks(found)
         return certificate.summary(found)
 
     @classmethod
@@ -60,16 +94,22 @@ class State:
             merge_rounds(folder, sink, parent)
             title = f"of {display.total // cls.rounds.count} points in {cls.rounds.count} rounds"
         records = readable_records(folder)
-        tracked = all(c.kind != "NotTracked" for record in records for c in record.cautions)
+        tracked = not any(map(untracked, records))
         cls.failed = cls.failed or not tracked or any(map(_failed, records))
         hints = [f"Records: {folder}", *cls._reported(folder)]
         if sink is not None and parent is not None:
+            ended(folder, status, closed=False)
             try:
-                sink.close(parent, status, cls.files)
+                sink.close(parent, status, closing_files(folder, parent))
+                ended(folder, status, closed=True)
                 hints.append(sink.hint)
             except AsrScalingError as error:
-                cls.failed = True
+                tracked, cls.failed = False, True
                 hints.append(str(error))
+            if not tracked:
+                hints.append(f"What MLflow lacks is brought to it by  python -m asr_scaling.sync {folder}")
+        if cls.hold is not None:
+            cls.hold.release()
         display.results(records, f"{len(records)} {title}", hints, cls.remarks)
 
     @classmethod
@@ -89,8 +129,16 @@ class State:
         except Exception as error:  # whatever a report trips over, the records are there
             cls.failed = True
             return [f"The report failed ({type(error).__name__}: {error}): python -m asr_scaling.report {folder}"]
-        cls.files = (*cls.files, page.parent)
         return [first_words(made), f"Report: {page}"]
+
+
+def closing_files(folder: Path, parent: str) -> list[Path]:
+    """Files and folders of a sweep that are stored with its run, ``parent``, when it ends."""
+    from asr_scaling.selftest import certificate
+
+    points = write_points(folder, parent)
+    found = (folder / certificate.FILE, folder / "report")
+    return [path for path in found if path.exists()] + ([points] if points else [])
 
 
 def measured_before(folder: Path, identity: str) -> RunRecord | None:

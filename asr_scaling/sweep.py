@@ -109,10 +109,8 @@ class SweepCallback(Callback):
             points = labels(jobs or [])
             earlier = _earlier(config, folder, points, single=jobs is None)
             State.sink = build(plain["tracking"]) if plain.get("tracking") else None
-            if State.sink is not None:
-                token = earlier.parent if earlier else None
-                self.parent = State.sink.open(f"{folder.parent.name} {folder.name}", plain, token)
-            SweepFile(State.command, points, self.parent, plain.get("tracking")).write(folder)
+            file = SweepFile(State.command, points, tracking=plain.get("tracking"), options=plain)
+            self.parent = State.begin(folder, file, earlier)
         except AsrScalingError as error:
             _stop(str(error))
         except Exception as error:  # anything else would only be a warning, and the sweep would go on

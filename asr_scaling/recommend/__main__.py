@@ -45,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             batch=options.batch,
         )
         uri = options.tracking_uri or STORE
-        points = [to_point(record, again) for source in options.sources for record, again in records_of(source, uri)]
+        points = [
+            to_point(record, again)
+            for source in options.sources
+            for record, again in records_of(source, uri, light=True)
+        ]
         found = answer(points, budget)
         sys.stdout.write("\n".join(_lines(found)) + "\n")
         winner = found.found.winner

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from asr_scaling.errors import ConfigError
@@ -15,15 +14,17 @@ MLFLOW = "mlflow:"
 """Begins a source that is in MLflow."""
 
 
-def records_of(source: str, uri: str = STORE) -> Iterator[tuple[RunRecord, Again]]:
+def records_of(source: str, uri: str = STORE, light: bool = False) -> Iterator[tuple[RunRecord, Again]]:
     """The records of ``source``, in their order and one at a time, each with what reads it again.
+
+    ``light``: without raw samples and texts where it is less work to have them so.
 
     A source is the folder of a sweep or a point, a record file or a file of one record a line (both may be gzipped),
     or ``mlflow:`` with the id of a run or the name of an experiment, in the store ``uri``. ConfigError, DataError or
     TrackingError when it can't be read or holds no record.
     """
     if source.startswith(MLFLOW):
-        return _stored(source, uri)
+        return _stored(source, uri, light)
     path = Path(source)
     if not path.exists() and "/" not in source:
         raise ConfigError(
@@ -33,12 +34,12 @@ def records_of(source: str, uri: str = STORE) -> Iterator[tuple[RunRecord, Again
     return each_record(path)
 
 
-def _stored(source: str, uri: str) -> Iterator[tuple[RunRecord, Again]]:
+def _stored(source: str, uri: str, light: bool) -> Iterator[tuple[RunRecord, Again]]:
     from asr_scaling.tracking.mlflow import Mlflow
 
-    store = Mlflow(uri)
-    runs = store.runs(source.removeprefix(MLFLOW))
-    if not runs:
+    none = True
+    for found in Mlflow(uri).records(source.removeprefix(MLFLOW), light):
+        none = False
+        yield found
+    if none:
         raise ConfigError(f"{source} has no record: name an experiment, or the run of a point or of a sweep.")
-    for run_id in runs:
-        yield store.record(run_id), partial(store.record, run_id)

@@ -1,10 +1,12 @@
-"""``sweep.json``: what the folder of a sweep knows of it, so that it can be found, gone on with and reported."""
+"""``sweep.json``: what the folder of a sweep knows of it, so that it can be found, resumed, stored and reported."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import platform
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from asr_scaling.cache import write_atomic
 from asr_scaling.errors import DataError
 
 SWEEP_FILE = "sweep.json"
+RUNNING = "RUNNING"
+_MLFLOW = "asr_scaling.tracking.mlflow.Mlflow"
+_CLOSED = '\n "closed": true'
 _NOT_PART = ("sweep.resume=", "hydra.sweep.dir=", "-m", "--multirun")
 """Arguments that say how to run a command, not what it measures."""
 
@@ -20,13 +25,31 @@ _NOT_PART = ("sweep.resume=", "hydra.sweep.dir=", "-m", "--multirun")
 class SweepFile:
     """``command``: the arguments, sorted. ``points``: what tells each from the others, in the order they are measured.
 
-    ``parent``: the sink's token. ``tracking``: the sink's options.
+    ``parent``: the sink's token. ``tracking``: the sink's options. ``sweep_id``: what it is known by in every store.
+    ``options``: of the sweep, as the sink has them. ``host``: where the client runs. ``status``: how the client ended,
+    "RUNNING" until it did. ``closed``: whether the store knows that.
     """
 
     command: tuple[str, ...]
     points: tuple[str, ...] = ()
     parent: str | None = None
     tracking: Mapping[str, Any] | None = None
+    sweep_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    host: str = field(default_factory=platform.node)
+    status: str = RUNNING
+    closed: bool = False
+
+    @property
+    def store(self) -> dict[str, Any] | None:
+        """Options of the store in MLflow that the sweep is tracked in, None when it is tracked elsewhere or nowhere."""
+        found = self.tracking or {}
+        return {k: v for k, v in found.items() if k != "_target_"} if found.get("_target_") == _MLFLOW else None
+
+    @property
+    def here(self) -> bool:
+        """Whether its client ran on this machine."""
+        return self.host == platform.node()
 
     def write(self, folder: Path) -> None:
         """Into ``folder``, whole or not at all."""
@@ -40,9 +63,34 @@ class SweepFile:
             return None
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(tuple(data["command"]), tuple(data.get("points", ())), data["parent"], data["tracking"])
+            own = {each.name: data[each.name] for each in fields(cls) if each.name in data}
+            lists = {name: tuple(data.get(name, ())) for name in ("command", "points")}
+            return cls(**{**own, **lists, "parent": data["parent"], "tracking": data["tracking"]})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
+
+
+def ended(folder: Path, status: str, closed: bool) -> None:
+    """Write into the sweep's file how it ended, and whether the store knows; not into one that is gone or damaged."""
+    try:
+        file = SweepFile.read(folder)
+    except DataError:
+        return
+    if file is not None:
+        replace(file, status=status, closed=closed).write(folder)
+
+
+def not_closed(root: Path) -> Iterator[tuple[Path, SweepFile]]:
+    """The sweeps in <root>/<day>/<time> whose end the store may not know. Thousands that it does know cost little."""
+    for path in root.glob(f"*/*/{SWEEP_FILE}"):
+        try:
+            if _CLOSED in path.read_text(encoding="utf-8"):
+                continue
+            file = SweepFile.read(path.parent)
+        except (OSError, ValueError, DataError):
+            continue
+        if file is not None:
+            yield path.parent, file
 
 
 def command(arguments: Sequence[str]) -> tuple[str, ...]:

@@ -16,4 +16,4 @@ def points(sources: Sequence[str], uri: str = STORE) -> list[Point]:
     ``uri``: MLflow's store. Points of several sweeps may be together. ConfigError, DataError or TrackingError when a
     source can't be read or holds no record.
     """
-    return named(to_point(record, again) for source in sources for record, again in records_of(source, uri))
+    return named(to_point(record, again) for source in sources for record, again in records_of(source, uri, light=True))

@@ -9,7 +9,6 @@ from typing import Any
 from asr_scaling.records.sources import MLFLOW
 from asr_scaling.records.sweep_file import SWEEP_FILE, SweepFile
 
-_SINK = "asr_scaling.tracking.mlflow.Mlflow"
 _NOT = "not logged to MLflow: "
 
 
@@ -26,10 +25,9 @@ def log(folder: Path, sources: Sequence[str], uri: str | None) -> str:
     file = SweepFile.read(Path(source)) if Path(source).is_dir() else None
     if file is None:
         return f"{_NOT}{source} has no {SWEEP_FILE} that names its run."
-    if file.parent is None or file.tracking is None or file.tracking.get("_target_") != _SINK:
+    if file.parent is None or file.store is None:
         return f"{_NOT}the sweep was not tracked there."
-    options = {key: value for key, value in file.tracking.items() if key in ("uri", "experiment", "artifacts")}
-    return _log(folder, file.parent, {**options, **({"uri": uri} if uri else {})})
+    return _log(folder, file.parent, {**file.store, **({"uri": uri} if uri else {})})
 
 
 def _log(folder: Path, run: str, options: Mapping[str, Any]) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from asr_scaling.record import RunRecord
 
 LONGEST_TAG = 5000
 """Characters of a tag or a parameter; what is longer is cut."""
+LONE = "asr_scaling.alone"
+"""Tag of a point that is in no sweep."""
 
 
 def common_tags(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -44,9 +47,13 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
     }
     if record.reason:
         found["asr_scaling.reason"] = record.reason
-    if parent:
-        found["mlflow.parentRunId"] = parent
+    found |= {"mlflow.parentRunId": parent} if parent else {LONE: "true"}
     return {key: value[:LONGEST_TAG] for key, value in found.items() if value}
+
+
+def place(record: RunRecord, folder: Path) -> str:
+    """What tells a point, or a round of it, from the others of its sweep."""
+    return folder.name if record.round is None else f"{folder.name}, round {record.round}"
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,31 +1,38 @@
-"""MLflow: a parent run per sweep, a child per point. The only place that imports mlflow."""
+"""MLflow: a parent run per sweep, a child per point. It and the modules beside it alone import mlflow."""
 
 from __future__ import annotations
 
-import logging
-import os
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from http.client import HTTPException
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from asr_scaling.environment import environment
-from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
-from asr_scaling.record import RECORD_FILE, RunRecord
-from asr_scaling.tracking import STORE
+from asr_scaling.errors import TrackingError
+from asr_scaling.record import RunRecord
+from asr_scaling.tracked import POINTS_FILE, read_points, remember, remembered
+from asr_scaling.tracking import STORE, _mlflow_read, _mlflow_run, _server
+from asr_scaling.tracking._mlflow_client import client, errors, search
 from asr_scaling.tracking._sqlite import database, make_whole
-from asr_scaling.tracking._tags import common_tags, params, tags, without_password
+from asr_scaling.tracking._tags import common_tags
 
-_TIMEOUT_S = 5
-_STATUS = {"ok": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "out_of_memory": "FAILED"}
-_PLACE = "asr_scaling.place"
-_MOST_PARAMS = 100
-"""MLflow's limit for one batch."""
+_SWEEP = "asr_scaling.sweep"
+"""Tag of a sweep's run: what the sweep is known by, whichever store it is in."""
+_experiments: dict[tuple[str, str], str] = {}
+"""Store and name of an experiment → its id."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a store has of a sweep. ``points``: whether they are all in one file beside its run, for reports."""
+
+    parent: str
+    status: str
+    points: bool
+    runs: tuple[_mlflow_read.Child, ...]
 
 
 @dataclass(frozen=True)
@@ -36,215 +43,178 @@ class Mlflow:
     experiment: str = "asr_scaling"
     artifacts: str = "mlartifacts"
 
+    def __post_init__(self) -> None:
+        _server.refuse_secrets(self.uri)
+
     def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
         """Check that the store answers (at most 15 s), create it when it is new, begin the parent run or go on with it.
 
-        An ``earlier`` parent that the store no longer has is begun anew.
+        An ``earlier`` parent that the store no longer has is begun anew. ``sweep_id`` in ``config`` is what a parent is
+        found by whose run has another id, because the sweep came from another store.
         """
-        if self.uri.startswith(("http://", "https://")):
-            self._check_server()
         file = database(self.uri)
-        with self._errors():
+        with errors(self.uri, self.experiment), _server.patience(self.uri, begin=True):
             if file and not file.exists():
-                make_whole(file, lambda uri: Mlflow(uri)._client().search_experiments(max_results=1))
-            client, experiment = self._client(), self._experiment_id(self._client())
-            if earlier and _has(client, experiment, earlier):
-                client.update_run(earlier, status="RUNNING")
-                return earlier
-            own = {**common_tags(environment()), "asr_scaling.kind": "sweep"}
-            run = client.create_run(experiment, run_name=name, tags=own)
-            client.log_dict(run.info.run_id, dict(config), "config.json")
+                make_whole(file, lambda uri: client(uri).search_experiments(max_results=1))
+            store, experiment = client(self.uri), self._experiment_id(create=True)
+            sweep_id = str(config.get("sweep_id") or "")
+            if earlier and (found := _parent(store, experiment, earlier, sweep_id)):
+                store.update_run(found.info.run_id, status="RUNNING")
+                if _mlflow_read.HAS_POINTS in found.data.tags:
+                    store.delete_tag(found.info.run_id, _mlflow_read.HAS_POINTS)
+                return str(found.info.run_id)
+            own = {**common_tags(environment()), "asr_scaling.kind": "sweep"} | ({_SWEEP: sweep_id} if sweep_id else {})
+            run = store.create_run(experiment, run_name=name, tags=own)
+            store.log_dict(run.info.run_id, dict(config), "config.json")
             return str(run.info.run_id)
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
         """One child run: params, metrics (m, and m.low and m.high of its interval), tags, dataset, artifacts, trace.
 
-        What a sweep that was cut left of the point is deleted, unless it is this very record, stored whole.
+        What a sweep that was cut left of the point is deleted, unless it is this very record, stored whole. The run's
+        id stays in the folder, and a record that is stored by it costs no request.
         """
-        with self._errors():
-            client = self._client()
-            experiment = self._experiment_id(client)
-            if parent and _stored(client, experiment, record, folder, parent):
-                return
-            name = record.name if record.round is None else f"{record.name} · round {record.round}"
-            start = round(record.started_at * 1000)
-            own = {**tags(record, parent), _PLACE: _place(record, folder)}
-            run = client.create_run(experiment, start, own, name)
-            self._fill(client, run.info.run_id, experiment, record, folder)
-            client.set_terminated(run.info.run_id, _STATUS[record.status], round(record.ended_at * 1000))
+        if remembered(folder, record, parent):
+            return
+        with self._store() as (store, experiment):
+            run = _mlflow_run.stored(store, experiment, record, folder, parent) if parent else None
+            run = run or _mlflow_run.store(store, experiment, record, folder, parent)
+        remember(folder, record, parent, run)
 
     def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
         """End the parent run; the files, and folders under their names, become its artifacts."""
-        with self._errors():
-            client = self._client()
+        with self._store() as (store, _):
             for path in files:
                 if path.is_dir():
-                    client.log_artifacts(parent, str(path), path.name)
+                    store.log_artifacts(parent, str(path), path.name)
                 else:
-                    client.log_artifact(parent, str(path))
-            client.set_terminated(parent, status)
+                    store.log_artifact(parent, str(path))
+            if any(path.name == POINTS_FILE for path in files):
+                store.set_tag(parent, _mlflow_read.HAS_POINTS, "true")
+            store.set_terminated(parent, status)
 
-    def runs(self, name: str) -> list[str]:
-        """The runs of points, in the order they began: that of a point itself, or those below the run of a sweep, or
-        those of all sweeps of an experiment of that name. TrackingError."""
+    def stored(self, earlier: str, sweep_id: str) -> Stored | None:
+        """What the store has of a sweep, None when it doesn't know it or isn't there yet. TrackingError."""
+        file = database(self.uri)
+        if file and not file.exists():
+            return None
+        with self._store(create=False) as (store, experiment):
+            parent = _parent(store, experiment, earlier, sweep_id) if experiment else None
+            if parent is None:
+                return None
+            own = str(parent.info.run_id)
+            runs = tuple(_mlflow_read.child(run) for run in _mlflow_read.children(store, experiment, own))
+            return Stored(own, str(parent.info.status), _mlflow_read.HAS_POINTS in parent.data.tags, runs)
+
+    def end(self, earlier: str, sweep_id: str, status: str) -> None:
+        """End what a sweep left running whose client is gone: its run, and those of points it cut. TrackingError.
+
+        A store that doesn't know the sweep is content.
+        """
+        with self._store(create=False) as (store, experiment):
+            parent = _parent(store, experiment, earlier, sweep_id) if experiment else None
+            if parent is None:
+                return
+            running = " and attributes.status = 'RUNNING'"
+            for run in list(_mlflow_read.children(store, experiment, str(parent.info.run_id), running)):
+                _mlflow_run.end_cut(store, str(run.info.run_id))
+            if parent.info.status == "RUNNING":
+                store.set_terminated(parent.info.run_id, status)
+
+    def records(self, name: str, light: bool = False) -> Iterator[tuple[RunRecord, Callable[[], RunRecord]]]:
+        """The records of an experiment, a sweep's run or a point's, each with what fetches it again. TrackingError.
+
+        ``light``: without raw samples where the store has them so, which is one file for a sweep, not one a point.
+        """
         self._check_store()
-        with self._errors():
-            client = self._client()
-            found = client.get_experiment_by_name(name)
-            experiment, where = (found.experiment_id, "") if found else (client.get_run(name).info.experiment_id, name)
-            points = "tags.asr_scaling.kind = 'point'"
-            below = f"{points} and tags.mlflow.parentRunId = '{where}'" if where else points
-            runs = client.search_runs([experiment], below, max_results=50_000, order_by=["start_time ASC"])
-            ids = [run_id for run_id in (where, *(run.info.run_id for run in runs)) if run_id]
-            return [run_id for run_id in ids if any(f.path == RECORD_FILE for f in client.list_artifacts(run_id))]
+        with errors(self.uri, self.experiment):
+            store = client(self.uri)
+            experiment, found = _mlflow_read.sources(store, name)
+            for run in found:
+                yield from self._below(store, experiment, run, light)
 
     def record(self, run_id: str) -> RunRecord:
-        """The record of one of ``runs``. TrackingError, or DataError when it can't be read."""
-        with self._errors(), TemporaryDirectory() as scratch:
-            return RunRecord.read(Path(self._client().download_artifacts(run_id, RECORD_FILE, scratch)))
+        """The record of a point's run. TrackingError, or DataError when it can't be read."""
+        with errors(self.uri, self.experiment):
+            return _mlflow_read.record_of(client(self.uri), run_id)
 
     def log_report(self, folder: Path, run_id: str) -> bool:
         """A report's files become artifacts of the run, below "report". False for the name of an experiment: it has
         none. TrackingError."""
         self._check_store()
-        with self._errors():
-            client = self._client()
-            if client.get_experiment_by_name(run_id) is not None:
+        with errors(self.uri, self.experiment):
+            store = client(self.uri)
+            if store.get_experiment_by_name(run_id) is not None:
                 return False
-            client.log_artifacts(run_id, str(folder), "report")
+            store.log_artifacts(run_id, str(folder), "report")
             return True
 
     @property
     def hint(self) -> str:
         """How to look at the results."""
-        if self.uri.startswith("http"):
+        if _server.served(self.uri):
             return f"Compare in MLflow: {self.uri} (experiment {self.experiment})"
         return f"Compare in MLflow: make ui, or  mlflow ui --backend-store-uri {self.uri}"
 
-    def _fill(self, client: Any, run_id: str, experiment: str, record: RunRecord, folder: Path) -> None:
-        from mlflow.entities import Dataset as MlflowDataset
-        from mlflow.entities import DatasetInput, InputTag, Metric, Param
+    def _below(self, store: Any, experiment: str, run: Any, light: bool) -> Iterator[tuple[RunRecord, Any]]:
+        own, tags = str(run.info.run_id), run.data.tags
+        if tags.get("asr_scaling.kind") != "sweep":
+            if _mlflow_read.has_record(store, own):
+                yield self.record(own), partial(self.record, own)
+            return
+        if light and _mlflow_read.HAS_POINTS in tags:
+            gone = _mlflow_read.deleted_of(store, experiment, own)
+            with TemporaryDirectory() as scratch:
+                file = Path(store.download_artifacts(own, POINTS_FILE, scratch))
+                for point, record in read_points(file):
+                    if point not in gone:
+                        yield record, partial(self.record, point)
+            return
+        points = _mlflow_read.points_of(store, experiment, own)
+        for point, record in _mlflow_read.in_order(self.record, points):
+            yield record, partial(self.record, point)
 
-        now = round(record.ended_at * 1000)
-        options = [Param(key, value) for key, value in params(record.config).items()]
-        ends = {f"{key}.{end}": value for key, i in record.intervals.items() for end, value in asdict(i).items()}
-        metrics = [Metric(name, value, now, 0) for name, value in (record.values | ends).items()]
-        client.log_batch(run_id, metrics=metrics, params=options[:_MOST_PARAMS])
-        for start in range(_MOST_PARAMS, len(options), _MOST_PARAMS):
-            client.log_batch(run_id, params=options[start : start + _MOST_PARAMS])
-        info = record.dataset
-        if info:
-            dataset = MlflowDataset(
-                name=info["name"],
-                digest=info["digest"][:36],
-                source_type="asr_scaling",
-                source=str(info["source"]),
-                profile=f'{{"utterances": {info["utterances"]}, "audio_s": {info["audio_s"]:.3f}}}',
-            )
-            client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")])])
-        if record.transcripts:
-            columns = dict.fromkeys(key for row in record.transcripts for key in row)
-            table = {key: [row.get(key) for row in record.transcripts] for key in columns}
-            client.log_table(run_id, table, "hypotheses.json")
-        for name in (RECORD_FILE, *record.artifacts):
-            if (folder / name).exists():
-                client.log_artifact(run_id, str(folder / name))
-        _log_stages(experiment, run_id, record)
+    @contextmanager
+    def _store(self, create: bool = True) -> Iterator[tuple[Any, str]]:
+        """The client and the id of the experiment, for what is written; "" where there is none and none is created."""
+        with errors(self.uri, self.experiment), _server.patience(self.uri):
+            yield client(self.uri), self._experiment_id(create)
 
-    def _client(self) -> Any:
-        """A client for the store; quiet, without telemetry, and soon tired of a server that does not answer."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    def _experiment_id(self, create: bool) -> str:
+        key = (self.uri, self.experiment)
+        if key not in _experiments:
+            store = client(self.uri)
+            found = store.get_experiment_by_name(self.experiment)
+            if found is None and not create:
+                return ""
+            _experiments[key] = str(found.experiment_id) if found else self._new_experiment(store)
+        return _experiments[key]
+
+    def _new_experiment(self, store: Any) -> str:
+        local = not _server.served(self.uri)
+        location = (Path(self.artifacts).resolve() / self.experiment).as_uri() if local else None
         try:
-            import mlflow
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("mlflow") from error
-        for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):  # importing mlflow sets their levels
-            logging.getLogger(noisy).setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(self.uri)
-        return mlflow.MlflowClient(self.uri)
-
-    def _experiment_id(self, client: Any) -> str:
-        found = client.get_experiment_by_name(self.experiment)
-        if found is not None:
+            return str(store.create_experiment(self.experiment, artifact_location=location))
+        except Exception:  # another sweep may have been quicker
+            found = store.get_experiment_by_name(self.experiment)
+            if found is None:
+                raise
             return str(found.experiment_id)
-        served = self.uri.startswith("http")
-        location = None if served else (Path(self.artifacts).resolve() / self.experiment).as_uri()
-        return str(client.create_experiment(self.experiment, artifact_location=location))
 
     def _check_store(self) -> None:
         """That there is one: asking would create a database."""
-        if self.uri.startswith(("http://", "https://")):
-            self._check_server()
+        if _server.served(self.uri):
+            _server.check(self.uri)
         file = database(self.uri)
         if file and not file.exists():
             raise TrackingError(f"There is no MLflow database '{file}': name the store that has the run.")
 
-    def _check_server(self) -> None:
-        mend = f"start it, or set tracking.uri (now {without_password(self.uri)}), or use tracking=jsonl"
-        try:
-            health = without_password(self.uri).rstrip("/") + "/health"
-            with urllib.request.urlopen(health, timeout=_TIMEOUT_S):
-                return
-        except urllib.error.HTTPError as error:
-            if error.code not in (401, 403):
-                raise TrackingError(f"The tracking server answers with error {error.code}: {mend}.") from error
-        except (OSError, ValueError, HTTPException) as error:
-            raise TrackingError(f"The tracking server does not answer: {mend}.") from error
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Whatever the store throws becomes one sentence."""
-        try:
-            yield
-        except AsrScalingError:
-            raise
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise TrackingError(f"MLflow at {without_password(self.uri)} can't be used: {reason}") from error
-
-
-def _has(client: Any, experiment: str, run_id: str) -> bool:
-    return bool(client.search_runs([experiment], f"attributes.run_id = '{run_id}'", max_results=1))
-
-
-def _stored(client: Any, experiment: str, record: RunRecord, folder: Path, parent: str) -> bool:
-    """Whether the store has ``record``; anything else it has of the point is deleted."""
-    own = f"tags.mlflow.parentRunId = '{parent}' and tags.{_PLACE} = '{_place(record, folder)}'"
-    times, there = (round(record.started_at * 1000), round(record.ended_at * 1000)), False
-    for run in client.search_runs([experiment], own):
-        if (run.info.start_time, run.info.end_time) == times:
-            there = True
-        else:
-            client.delete_run(run.info.run_id)
-    return there
-
-
-def _place(record: RunRecord, folder: Path) -> str:
-    return folder.name if record.round is None else f"{folder.name}, round {record.round}"
-
-
-def _log_stages(experiment: str, run_id: str, record: RunRecord) -> None:
-    """The median call as a trace, one span a stage, written afterwards so that it costs the call nothing."""
-    import mlflow
-
-    if not record.samples:
-        return
-    sample = sorted(record.samples, key=lambda s: s.total_s)[len(record.samples) // 2]
-    start = round(sample.started_at * 1e9)
-    root = mlflow.start_span_no_context(
-        name=f"transcribe {record.name}",
-        inputs={"utterances": list(sample.utterances), "audio_s": sample.audio_s},
-        metadata={"mlflow.sourceRun": run_id},
-        experiment_id=experiment,
-        start_time_ns=start,
-    )
-    clock = start
-    for name, seconds in sample.stages.items():
-        span = mlflow.start_span_no_context(name=name, parent_span=root, start_time_ns=clock)
-        clock += round(seconds * 1e9)
-        span.end(end_time_ns=clock)
-    root.end(end_time_ns=start + round(sample.total_s * 1e9))
+def _parent(store: Any, experiment: str, earlier: str, sweep_id: str) -> Any:
+    """The run of a sweep, by its id or by what the sweep is known by; None when the store has neither."""
+    wanted = [f"attributes.run_id = '{earlier}'"] if earlier.isalnum() else []
+    wanted += [f"tags.{_SWEEP} = '{sweep_id}'"] if sweep_id else []
+    for each in wanted:
+        for run in search(store, experiment, each):
+            return run
+    return None

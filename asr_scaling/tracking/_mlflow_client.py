@@ -1,0 +1,79 @@
+"""MLflow's client as every part of the sink uses it, and what it throws as one sentence."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
+from asr_scaling.tracking._tags import without_password
+
+PAGE = 1000
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+def client(uri: str) -> Any:
+    """A client for the store; quiet, without telemetry, and soon tired of a server that does not answer."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        import mlflow
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("mlflow") from error
+    for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):  # importing mlflow sets their levels
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(uri)
+    return mlflow.MlflowClient(uri)
+
+
+@contextmanager
+def errors(uri: str, experiment: str = "") -> Iterator[None]:
+    """Whatever the store throws becomes one sentence."""
+    try:
+        yield
+    except AsrScalingError:
+        raise
+    except Exception as error:
+        raise TrackingError(_sentence(error, uri, experiment)) from error
+
+
+def search(client: Any, experiment: str, wanted: str, **options: Any) -> Iterator[Any]:
+    """All runs of an experiment that a filter lets through, page by page."""
+    token = None
+    while True:
+        page = client.search_runs([experiment], wanted, max_results=PAGE, page_token=token, **options)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _sentence(error: Exception, uri: str, experiment: str) -> str:
+    where = without_password(uri)
+    code, text = getattr(error, "error_code", ""), str(error).strip()
+    status = getattr(getattr(error, "response", None), "status_code", None)  # of an artifact's request
+    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
+    if code == "UNAUTHENTICATED" or status == 401:
+        refused = f"does not accept user '{user}' with the password given" if user else "asks for a user and a password"
+        return f"The tracking server at {where} {refused}: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+    if "Invalid Host header" in text:
+        host = urlsplit(uri).netloc
+        return f"The tracking server does not serve the name {host}: start it with  --allowed-hosts {host}."
+    if code == "PERMISSION_DENIED" or status == 403:
+        return (
+            f"The tracking server at {where} does not let user '{user}' do this: have an administrator give it EDIT on "
+            f"the experiment '{experiment}', or set tracking.experiment."
+        )
+    reason = (text or type(error).__name__).splitlines()[0]
+    return f"MLflow at {where} can't be used: {reason}"

@@ -1,0 +1,119 @@
+"""A record as a run of MLflow: params, metrics, tags, dataset, artifacts and a trace."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.tracked import times
+from asr_scaling.tracking._mlflow_client import search
+from asr_scaling.tracking._mlflow_trace import log_stages
+from asr_scaling.tracking._tags import params, place, tags
+
+PLACE = "asr_scaling.place"
+_STATUS = {"ok": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "out_of_memory": "FAILED"}
+_MOST_PARAMS = 100
+"""MLflow's limit for one batch."""
+_TABLE = "hypotheses.json"
+_CUT = "cut"
+"""Kind of a run that was cut and may not be deleted."""
+
+
+def store(client: Any, experiment: str, record: RunRecord, folder: Path, parent: str | None) -> str:
+    """The run of ``record``, whole when this returns; its end is set last of all."""
+    name = record.name if record.round is None else f"{record.name} · round {record.round}"
+    start, end = times(record)
+    own = {**tags(record, parent), PLACE: place(record, folder)}
+    if record.transcripts:
+        own["mlflow.loggedArtifacts"] = json.dumps([{"path": _TABLE, "type": "table"}])
+    run = client.create_run(experiment, start, own, name).info
+    run_id = str(run.run_id)
+    _fill(client, run_id, record)
+    _files(client, str(run.artifact_uri), record, folder)
+    log_stages(client.tracking_uri, experiment, run_id, record)
+    client.set_terminated(run_id, _STATUS[record.status], end)
+    return run_id
+
+
+def stored(client: Any, experiment: str, record: RunRecord, folder: Path, parent: str) -> str | None:
+    """The run that has ``record`` whole, None when none has; anything else the store has of the point is deleted."""
+    own = f"tags.mlflow.parentRunId = '{parent}' and tags.{PLACE} = '{place(record, folder)}'"
+    found = None
+    for run in search(client, experiment, f"{own} and tags.asr_scaling.kind != '{_CUT}'"):
+        if found is None and (run.info.start_time, run.info.end_time) == times(record):
+            found = str(run.info.run_id)
+        else:
+            _discard(client, str(run.info.run_id))
+    return found
+
+
+def end_cut(client: Any, run_id: str) -> None:
+    """A run that nobody writes any more is no point of the sweep, and not running."""
+    client.set_tag(run_id, "asr_scaling.kind", _CUT)
+    client.set_terminated(run_id, "KILLED")
+
+
+def _discard(client: Any, run_id: str) -> None:
+    """Who may write but not delete takes the run out of the sweep's points."""
+    try:
+        client.delete_run(run_id)
+    except Exception as error:
+        if getattr(error, "error_code", "") != "PERMISSION_DENIED":
+            raise
+        end_cut(client, run_id)
+
+
+def _fill(client: Any, run_id: str, record: RunRecord) -> None:
+    from mlflow.entities import Dataset as MlflowDataset
+    from mlflow.entities import DatasetInput, InputTag, Metric, Param
+
+    now = times(record)[1]
+    options = [Param(key, value) for key, value in params(record.config).items()]
+    ends = {f"{key}.{end}": value for key, i in record.intervals.items() for end, value in asdict(i).items()}
+    metrics = [Metric(name, value, now, 0) for name, value in (record.values | ends).items()]
+    client.log_batch(run_id, metrics=metrics, params=options[:_MOST_PARAMS])
+    for start in range(_MOST_PARAMS, len(options), _MOST_PARAMS):
+        client.log_batch(run_id, params=options[start : start + _MOST_PARAMS])
+    info = record.dataset
+    if info:
+        dataset = MlflowDataset(
+            name=info["name"],
+            digest=info["digest"][:36],
+            source_type="asr_scaling",
+            source=str(info["source"]),
+            profile=f'{{"utterances": {info["utterances"]}, "audio_s": {info["audio_s"]:.3f}}}',
+        )
+        _log_dataset(client, run_id, DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")]))
+
+
+def _files(client: Any, address: str, record: RunRecord, folder: Path) -> None:
+    """Artifacts, to the address that the new run has: the client's own calls would ask for it again."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    store: Any = get_artifact_repository(address, tracking_uri=client.tracking_uri)
+    if record.transcripts:
+        columns = list(dict.fromkeys(key for row in record.transcripts for key in row))
+        rows = [[row.get(key) for key in columns] for row in record.transcripts]
+        with TemporaryDirectory() as scratch:
+            table = Path(scratch) / _TABLE
+            table.write_text(json.dumps({"columns": columns, "data": rows}, ensure_ascii=False), encoding="utf-8")
+            store.log_artifact(str(table))
+    for name in (RECORD_FILE, *record.artifacts):
+        if (folder / name).exists():
+            store.log_artifact(str(folder / name))
+
+
+def _log_dataset(client: Any, run_id: str, dataset: Any) -> None:
+    """Of two writers that are the first to name a dataset, the server refuses one; by then it knows the dataset."""
+    for left in (2, 1, 0):
+        try:
+            client.log_inputs(run_id, [dataset])
+        except Exception as error:
+            if not left or "unique" not in str(error).lower():
+                raise
+        else:
+            return

@@ -1,0 +1,199 @@
+"""Sweeps against MLflow with PostgreSQL and a login: what a server, or a client, that dies leaves is made whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from team_server import TeamServer, postgresql
+
+from asr_scaling import sync
+from asr_scaling.errors import TrackingError
+from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.records.sources import records_of
+from asr_scaling.records.sweep_file import SweepFile
+from asr_scaling.tracking.mlflow import Mlflow
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # MLflow's own
+    pytest.mark.skipif(not postgresql(), reason="PostgreSQL is not installed: apt-get install postgresql"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the server's script is tested on Linux"),
+]
+QUICK = (
+    "engine=fake",
+    "profiler=[latency,quality]",
+    "pipeline.utterances=4",
+    "pipeline.precision=null",
+    "pipeline.min_iterations=3",
+    "pipeline.warmup_seconds=0",
+    "sweep.selftest=false",
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[TeamServer]:
+    pytest.importorskip("psycopg", reason="asr-scaling[server] is not installed")
+    pytest.importorskip("flask_wtf", reason="asr-scaling[server] is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="asr_scaling-server-"))
+    folder.chmod(0o755)  # where the tests run as root the database runs as postgres
+    found = TeamServer(folder / "kept")
+    found.start()
+    yield found
+    if found.running:
+        found.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: TeamServer) -> Iterator[Path]:
+    """An empty folder, and a user of the server in it who is soon tired of waiting."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    monkeypatch.chdir(tmp_path)
+    own = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "300"}
+    for name, value in (server.login | own).items():
+        monkeypatch.setenv(name, value)
+    yield tmp_path
+    mlflow.set_tracking_uri(before)
+
+
+def sweep(server: TeamServer, experiment: str, *arguments: str) -> subprocess.Popen[str]:
+    store = (f"tracking.uri={server.uri}", f"tracking.experiment={experiment}")
+    return subprocess.Popen(
+        [sys.executable, "-m", "asr_scaling", "-m", *QUICK, *store, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def records(folder: Path) -> list[RunRecord]:
+    return [RunRecord.read(path) for path in sorted(folder.rglob(RECORD_FILE))]
+
+
+def wait_for_a_record(folder: Path, process: subprocess.Popen[str]) -> None:
+    while not list(folder.rglob("mlflow.json")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+
+
+def runs(server: TeamServer, experiment: str) -> tuple[list[Any], list[Any]]:
+    """Those of sweeps, and those of points."""
+    import mlflow
+
+    client = mlflow.MlflowClient(server.uri)
+    found = list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id]))
+    kind = "asr_scaling.kind"
+    return [run for run in found if run.data.tags[kind] == "sweep"], [r for r in found if r.data.tags[kind] != "sweep"]
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    """What the command says, a line each."""
+    status = sync.main(arguments)
+    out, error = capsys.readouterr()
+    assert (status, error) == (0, "")
+    return out.splitlines()
+
+
+def test_secrets_are_the_owners_alone(server: TeamServer) -> None:
+    for name in ("admin_password", "flask_secret_key", "database_password"):
+        path = server.folder / name
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert len(path.read_text().strip()) == 32
+        assert path.read_text().strip() not in server.said + server.log()
+    rules = (server.folder / "postgresql" / "pg_hba.conf").read_text().splitlines()
+    assert {rule.split()[-1] for rule in rules if rule and not rule.startswith("#")} == {"scram-sha-256"}
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [("wrong", "does not accept user 'admin' with the password given"), (None, "asks for a user and a password")],
+)
+def test_who_may_not_in_is_told_at_the_start(
+    server: TeamServer, here: Path, monkeypatch: pytest.MonkeyPatch, password: str | None, said: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password or "")
+    if password is None:
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "")
+    with pytest.raises(TrackingError, match=said) as caught:
+        Mlflow(server.uri).open("sweep", {})
+    assert server.password not in str(caught.value)
+    assert not list(here.iterdir())
+
+
+def test_a_name_that_the_server_does_not_serve(server: TeamServer, here: Path) -> None:
+    with pytest.raises(TrackingError, match=rf"start it with  --allowed-hosts 127\.1:{server.port}"):
+        Mlflow(f"http://127.1:{server.port}").open("sweep", {})
+
+
+def test_a_server_that_dies_costs_no_measurement(
+    server: TeamServer, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = sweep(server, "dying", "batch=1,2,4,8", "engine.fixed_s=0.3")
+    wait_for_a_record(here, process)
+    assert server.stop() == 0
+    said, _ = process.communicate(timeout=120)
+    (folder,) = {path.parent for path in here.rglob("sweep.json")}
+    assert process.returncode == 1
+    assert f"python -m asr_scaling.sync {folder.relative_to(here)}" in " ".join(said.split())
+    assert [record.status for record in records(here)] == ["ok"] * 4
+    lost = sum(any(c.kind == "NotTracked" for c in record.cautions) for record in records(here))
+    assert 1 <= lost <= 3
+
+    assert sync.main([]) == 1
+    assert "The tracking server does not answer" in capsys.readouterr().err
+    server.start()
+    assert f"{lost} of 4 records missing" in told(capsys, "--dry-run")[0]
+    assert f"{lost} of 4 records brought" in told(capsys)[0]
+    parents, points = runs(server, "dying")
+    assert [run.info.status for run in parents + points] == ["FINISHED"] * 5
+    assert Counter(run.data.tags["batch"] for run in points) == Counter("1248")
+    assert {run.data.tags["mlflow.parentRunId"] for run in points} == {parents[0].info.run_id}
+    assert not any(c.kind == "NotTracked" for record in records(here) for c in record.cautions)
+    assert not any("NotTracked" in run.data.tags.get("cautions", "") for run in points)
+    stored = [again() for _, again in records_of(f"mlflow:{parents[0].info.run_id}", server.uri, light=True)]
+    assert sorted(r.started_at for r in stored) == sorted(r.started_at for r in records(here))
+    assert sorted(map(str, (r.to_json() for r in stored))) == sorted(map(str, (r.to_json() for r in records(here))))
+
+    assert told(capsys) == [
+        f"{folder.relative_to(here)}: all 4 records were there",
+        "1 sweeps: 4 records were there, 0 brought.",
+    ]
+    again = runs(server, "dying")
+    assert [[r.info.run_id for r in each] for each in again] == [[r.info.run_id for r in e] for e in (parents, points)]
+    assert server.password not in "".join(p.read_text(errors="replace") for p in here.rglob("*.json"))
+
+
+def test_a_client_that_is_killed_leaves_nothing_running(
+    server: TeamServer, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = sweep(server, "killed", "batch=1,2,4,8", "engine.fixed_s=0.3")
+    wait_for_a_record(here, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (parent,), _ = runs(server, "killed")
+    assert parent.info.status == "RUNNING"
+    following = sweep(server, "killed", "batch=1")
+    said, _ = following.communicate(timeout=120)
+    assert following.returncode == 0, said
+    parents, points = runs(server, "killed")
+    assert {run.info.run_id: run.info.status for run in parents}[parent.info.run_id] == "KILLED"
+    assert "RUNNING" not in {run.info.status for run in parents + points}
+    folder = next(p.parent for p in here.rglob("sweep.json") if SweepFile.read(p.parent).parent == parent.info.run_id)
+    on_disk = len(records(folder))
+    told(capsys, str(folder))
+    below = [r for r in runs(server, "killed")[1] if r.data.tags["mlflow.parentRunId"] == parent.info.run_id]
+    assert sum(run.data.tags["asr_scaling.kind"] == "point" for run in below) == on_disk
