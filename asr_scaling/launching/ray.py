@@ -37,6 +37,7 @@ class Ray:
     def run(self, works: Sequence[Work]) -> Iterator[tuple[Work, str | None]]:
         """Through an actor that outlives this process, so that points go on without it and a later client waits on."""
         ray = _imported()
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here reports to nobody
         ray.init(address=self.address, namespace=_SPACE, include_dashboard=False, log_to_driver=False)
         left = {str(work.folder): work for work in works}
         try:

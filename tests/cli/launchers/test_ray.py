@@ -73,3 +73,76 @@ def test_six_points_are_those_of_one_machine(
     assert done.returncode == 0, done.stderr
     assert identities(tmp_path) == on_one_machine
     assert {record.environment["scheduler"]["name"] for record in records(tmp_path)} == {"ray"}
+
+
+@pytest.mark.slow
+def test_a_killed_task_loses_no_other_and_alone_is_run_again(cluster: RayCluster, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "fault").write_text("kill")
+    sweep = (*TWO, cluster.option, "engine.fault=fault")
+    done = cli(*sweep)
+    assert done.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
+    assert "Ray ended the point with" in reasons(tmp_path)[0]
+    before = starts(tmp_path)
+    again = cli(*sweep, RESUME)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("was measured before") == 1
+    assert before.items() < starts(tmp_path).items()
+
+
+@pytest.mark.slow
+def test_a_lost_node_loses_the_point_that_it_measured(
+    cluster: RayCluster, tmp_path: Path, command_env: dict[str, str]
+) -> None:
+    process = started(tmp_path, command_env, *TWO, cluster.option, "engine.fixed_s=1")
+    until(lambda: measuring(tmp_path))
+    cluster.tell("-")
+    cluster.tell("+")
+    process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
+
+
+def measuring(folder: Path) -> bool:
+    """Whether a point has begun: Hydra has written down its options."""
+    return any(folder.rglob(".hydra/config.yaml"))
+
+
+@pytest.mark.slow
+def test_tasks_go_on_without_their_client_and_the_next_one_waits_for_them(
+    cluster: RayCluster, cli: Cli, tmp_path: Path, command_env: dict[str, str]
+) -> None:
+    sweep = (*TWO, cluster.option, "engine.fixed_s=0.5")
+    process = started(tmp_path, command_env, *sweep)
+    until(lambda: measuring(tmp_path))
+    kill_client(process)
+    until(lambda: len(starts(tmp_path)) == 2)
+    before = starts(tmp_path)
+    done = cli(*sweep, RESUME)
+    assert done.returncode == 0, done.stderr
+    assert starts(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_a_cluster_of_its_own_ends_with_the_sweep(cli: Cli, tmp_path: Path) -> None:
+    before = set(psutil.pids())
+    done = cli(*TWO, "hydra.launcher.address=local")
+    assert done.returncode == 0, done.stderr
+    assert [record.status for record in records(tmp_path)] == ["ok", "ok"]
+    until(lambda: not raylets(set(psutil.pids()) - before))
+
+
+def raylets(pids: set[int]) -> list[int]:
+    found = []
+    for pid in pids:
+        try:
+            found += [pid] if "raylet" in psutil.Process(pid).name() else []
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def test_more_than_any_node_has_is_refused(cluster: RayCluster, cli: Cli, tmp_path: Path) -> None:
+    done = cli(*TWO, cluster.option, "hydra.launcher.num_cpus=64")
+    assert done.returncode == 1
+    assert "error: No node of the Ray cluster has what a point asks for (64 CPUs" in done.stderr
