@@ -149,7 +149,13 @@ def work(config: DictConfig, measure: Callable[[], None]) -> launching.Work:
     sweep = Path(config.hydra.sweep.dir)
     where = sweep / str(config.hydra.sweep.subdir)
     return launching.Work(
-        _name(config, config.hydra), where, sweep, options(config), measure, bool(config.sweep.get("resume")), Path.cwd()
+        _name(config, config.hydra),
+        where,
+        sweep,
+        options(config),
+        measure,
+        bool(config.sweep.get("resume")),
+        Path.cwd(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,7 +49,7 @@ class Work:
 class Cluster(Protocol):
     """Something that runs points."""
 
-    def run(self, works: Sequence[Work]) -> Iterator[tuple[Work, str | None]]:
+    def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
         """Carry out every one of ``works``; each, as it ends, with what the scheduler says where it did not end well.
 
         Closing the iterator before its end cancels what has not ended. ConfigError, MissingExtraError.
@@ -59,7 +59,9 @@ class Cluster(Protocol):
 
 def kind(launcher: Mapping[str, Any]) -> str:
     """Name of a launcher by Hydra's options of it: "basic", "slurm", "ray", "joblib", else that of its class."""
-    return str(launcher.get("cluster") or str(launcher.get("_target_", "")).rpartition(".")[2].removesuffix("Launcher").lower())
+    return str(
+        launcher.get("cluster") or str(launcher.get("_target_", "")).rpartition(".")[2].removesuffix("Launcher").lower()
+    )
 
 
 def elsewhere(launcher: Mapping[str, Any]) -> bool:

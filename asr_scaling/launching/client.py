@@ -38,7 +38,7 @@ class _Seen:
 
 
 def launch(name: str, options: Mapping[str, Any], works: Sequence[Work]) -> None:
-    """Have the cluster of that ``name`` measure ``works``. When this returns each has a record, on disk and in the sink.
+    """Have the cluster of that ``name`` measure ``works``: when this returns each has a record, in the sink too.
 
     ConfigError, MissingExtraError before anything is launched; after KeyboardInterrupt too each has a record.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ class Joblib:
         if not isinstance(self.n_jobs, int) or self.n_jobs < 1:
             raise ConfigError(f"hydra.launcher.n_jobs must be 1 or more; got {self.n_jobs}.")
 
-    def run(self, works: Sequence[Work]) -> Iterator[tuple[Work, str | None]]:
+    def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
         """In order; a worker measures one point after the other, and is replaced when it died."""
         waiting, free = deque(works), [_Worker() for _ in range(min(self.n_jobs, len(works)))]
         busy: dict[Future[str | None], tuple[Work, _Worker]] = {}

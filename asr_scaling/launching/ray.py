@@ -6,7 +6,7 @@ import hashlib
 import os
 import pickle
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,19 @@ _GRACE_S = 15.0
 """For points that were cancelled to record that."""
 _ALONE_S = 300.0
 """How long the keeper of a sweep stays when all points have ended and no client asks."""
-_OURS = ("ASR_SCALING_", "HF_", "TRANSFORMERS_", "MLFLOW_", "OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH")
+_OURS = (
+    "ASR_SCALING_",
+    "HF_",
+    "TRANSFORMERS_",
+    "MLFLOW_",
+    "OMP_",
+    "MKL_",
+    "KMP_",
+    "GOMP_",
+    "MALLOC_",
+    "TORCH",
+    "PYTORCH",
+)
 """Variables that a point must see as the client does. Ray hands on none, and sets OMP_NUM_THREADS."""
 
 
@@ -34,7 +46,7 @@ class Ray:
     num_cpus: float | None = None
     num_gpus: float = 0
 
-    def run(self, works: Sequence[Work]) -> Iterator[tuple[Work, str | None]]:
+    def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
         """Through an actor that outlives this process, so that points go on without it and a later client waits on."""
         ray = _imported()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here reports to nobody

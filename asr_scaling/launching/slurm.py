@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Slurm:
         if not self.exclusive and self.cpus_per_task is None:
             raise ConfigError("hydra.launcher.exclusive=false shares nodes: set hydra.launcher.cpus_per_task too.")
 
-    def run(self, works: Sequence[Work]) -> Iterator[tuple[Work, str | None]]:
+    def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
         """Submit what is not queued or running already, since the client of this sweep was killed; wait for all."""
         folder = works[0].sweep / _FOLDER
         executor = self._executor(folder)
@@ -86,11 +86,15 @@ class Slurm:
         except ImportError:
             raise MissingExtraError("submitit", "slurm") from None
         if shutil.which("sbatch") is None:
-            raise ConfigError("hydra/launcher=slurm needs sbatch: start the sweep where Slurm's commands are, or on a "
-                              "machine of your own with hydra/launcher=joblib.")
+            raise ConfigError(
+                "hydra/launcher=slurm needs sbatch: start the sweep where Slurm's commands are, or on a "
+                "machine of your own with hydra/launcher=joblib."
+            )
         if subprocess.run(["sacct", "-n", "-X", "-j", "1"], capture_output=True, check=False).returncode:
-            raise ConfigError("hydra/launcher=slurm needs Slurm's accounting (sacct), or killed jobs are never told from "
-                              "running ones: have AccountingStorageType=accounting_storage/slurmdbd set up.")
+            raise ConfigError(
+                "hydra/launcher=slurm needs Slurm's accounting (sacct), or killed jobs are never told from "
+                "running ones: have AccountingStorageType=accounting_storage/slurmdbd set up."
+            )
         executor = submitit.SlurmExecutor(folder=folder / "%j", max_num_timeout=0)
         given = {
             "partition": self.partition,

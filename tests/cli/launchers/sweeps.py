@@ -60,4 +60,9 @@ def until(true: Callable[[], object], seconds: float = 120.0) -> None:
 def kill_client(process: subprocess.Popen[str]) -> None:
     """Only the process that launched, as when a laptop goes away."""
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate(timeout=60)  # ends when the last process that it started has
+
+
+def measuring(folder: Path) -> bool:
+    """Whether a point has begun: Hydra has written down its options."""
+    return any(folder.rglob(".hydra/config.yaml"))

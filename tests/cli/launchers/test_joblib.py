@@ -81,7 +81,9 @@ def test_a_client_that_dies_loses_nothing_that_was_measured(
 
 @pytest.mark.parametrize("option", ["hydra.launcher.n_jobs=2", "hydra/launcher=slurm"])
 def test_rounds_need_one_point_after_the_other(cli: Cli, tmp_path: Path, option: str) -> None:
-    done = cli(*THREE[:-1], JOBLIB if "n_jobs" in option else option, *[option][: "n_jobs" in option], "sweep.interleave=true")
+    done = cli(
+        *THREE[:-1], JOBLIB if "n_jobs" in option else option, *[option][: "n_jobs" in option], "sweep.interleave=true"
+    )
     assert done.returncode == 1
     assert "error: sweep.interleave=true compares points measured one after the other" in done.stderr
     assert not records(tmp_path)

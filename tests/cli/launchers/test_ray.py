@@ -6,12 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from command import QUICK, Cli, records
-from sweeps import RESUME, SIX, identities, kill_client, reasons, started, starts, until
+from sweeps import RESUME, SIX, identities, kill_client, measuring, reasons, started, starts, until
 
 pytest.importorskip("ray", reason="needs the extra ray")
 RAY = "hydra/launcher=ray"
@@ -46,7 +45,7 @@ class RayCluster:
         return self._process.stdout.readline().strip()
 
     def tell(self, word: str) -> None:
-        """"+": one node more; "-": one is killed."""
+        """ "+": one node more; "-": one is killed."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
@@ -101,11 +100,6 @@ def test_a_lost_node_loses_the_point_that_it_measured(
     process.communicate(timeout=120)
     assert process.returncode == 1
     assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
-
-
-def measuring(folder: Path) -> bool:
-    """Whether a point has begun: Hydra has written down its options."""
-    return any(folder.rglob(".hydra/config.yaml"))
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command import QUICK, Cli, records
-from sweeps import RESUME, SIX, identities, kill_client, reasons, started, starts, until
+from sweeps import RESUME, SIX, identities, kill_client, measuring, reasons, started, starts, until
 
 pytest.importorskip("submitit", reason="needs the extra slurm")
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.poll_s=1")
@@ -68,15 +68,11 @@ def test_a_killed_job_loses_no_other_and_alone_is_run_again(slurm: dict[str, str
 
 
 @pytest.mark.slow
-def test_a_lost_node_loses_the_point_that_it_measured(
-    slurm: dict[str, str], tmp_path: Path
-) -> None:
-    process = started(tmp_path, slurm, *TWO, "engine.fixed_s=1")
-    until(lambda: running(slurm))
+def test_a_lost_node_loses_the_point_that_it_measured(slurm: dict[str, str], tmp_path: Path) -> None:
+    process = started(tmp_path, slurm, *TWO, "engine.fixed_s=2")
+    until(lambda: measuring(tmp_path))
     node = ask(slurm, "sinfo", "-h", "-o", "%n")
-    ask(slurm, "scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-    until(lambda: not running(slurm))
-    ask(slurm, "scontrol", "update", f"nodename={node}", "state=resume")
+    ask(slurm, "scontrol", "update", f"nodename={node}", "state=down", "reason=test")  # it comes back by itself
     process.communicate(timeout=120)
     assert process.returncode == 1
     assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
@@ -100,8 +96,15 @@ def test_jobs_go_on_without_their_client_and_the_next_one_waits_for_them(
 
 @pytest.mark.slow
 def test_a_point_at_its_time_limit_records_that(slurm: dict[str, str], tmp_path: Path, cli: Cli) -> None:
-    done = cli(*TWO[:-3], "engine.fixed_s=0.01", "batch=1", "pipeline.min_iterations=100000", *SLURM,
-               "hydra.launcher.minutes=1", **slurm)
+    done = cli(
+        *TWO[:-3],
+        "engine.fixed_s=0.01",
+        "batch=1",
+        "pipeline.min_iterations=100000", "pipeline.max_seconds=300",
+        *SLURM,
+        "hydra.launcher.minutes=1",
+        **slurm,
+    )
     assert done.returncode == 1
     (record,) = records(tmp_path)
     assert record.status == "interrupted"
@@ -116,7 +119,7 @@ def test_ctrl_c_cancels_the_jobs_and_marks_them(slurm: dict[str, str], tmp_path:
     assert process.returncode == 130
     assert ask(slurm, "squeue", "-h") == ""
     assert [record.status for record in records(tmp_path)] == ["interrupted", "interrupted"]
-    assert "2 of 2 points" in out
+    assert out.count("cancelled by the user before it ended") >= 1
 
 
 def test_without_slurm_it_says_so(cli: Cli, tmp_path: Path) -> None:
