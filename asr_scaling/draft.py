@@ -87,3 +87,9 @@ def unbuilt(
     """The record of a point that could not even be built."""
     now = time.time()
     return RunRecord(name, "failed", config, certified(certificate), reason, started_at=now, ended_at=now)
+
+
+def lost(name: str, reason: str, config: Mapping[str, Any], host_known: bool) -> RunRecord:
+    """The record of a point that could not write its own. ``host_known``: it was this machine that measured it."""
+    now, environment = time.time(), certified(None) if host_known else {}
+    return RunRecord(name, "interrupted", config, environment, reason, started_at=now, ended_at=now)

@@ -16,6 +16,20 @@ import psutil
 
 _PACKAGES = ("asr-scaling", "torch", "transformers", "datasets", "jiwer", "codecarbon", "mlflow", "thop", "numpy")
 
+_SCHEDULERS = {  # inner ones first: Ray may run within a Slurm job
+    "ray": {"job": "RAY_JOB_ID", "node": "RAY_NODE_ID"},
+    "slurm": {
+        "job": "SLURM_JOB_ID",
+        "array": "SLURM_ARRAY_JOB_ID",
+        "index": "SLURM_ARRAY_TASK_ID",
+        "node": "SLURMD_NODENAME",
+        "partition": "SLURM_JOB_PARTITION",
+    },
+    "pbs": {"job": "PBS_JOBID", "node": "PBS_NODENUM", "queue": "PBS_QUEUE"},
+    "lsf": {"job": "LSB_JOBID", "queue": "LSB_QUEUE"},
+}
+"""Fact of a job → the variable that has it."""
+
 
 @functools.cache
 def environment() -> dict[str, Any]:
@@ -39,9 +53,25 @@ def allowed_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
+def scheduler() -> dict[str, str] | None:
+    """Name of the scheduler that started this process, its job and node; None where none did.
+
+    From the variables that schedulers set; no others are read, so none that may hold a secret.
+    """
+    for name, facts in _SCHEDULERS.items():
+        found = {fact: value for fact, variable in facts.items() if (value := os.environ.get(variable))}
+        if "job" in found:
+            index = found.pop("index", None)
+            found["job"] = f"{found.pop('array', found['job'])}_{index}" if index else found["job"]
+            return {"name": name, **found}
+    return None
+
+
 def certified(certificate: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The environment with what the self-test said of it, where one was run."""
-    return environment() | ({} if certificate is None else {"certificate": dict(certificate)})
+    """The environment with the scheduler's job, where there is one, and what the self-test said, where it was run."""
+    asked = scheduler()
+    found = environment() | ({} if asked is None else {"scheduler": asked})
+    return found | ({} if certificate is None else {"certificate": dict(certificate)})
 
 
 def _cpu_model() -> str:

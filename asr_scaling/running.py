@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import fcntl
+import json
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +24,10 @@ from asr_scaling.rounds import Rounds, merge_rounds
 from asr_scaling.tracked import untracked, write_points
 
 _SWEEPS = Path("multirun")
-_ENDED = ("ok", "out_of_memory")
+ENDED = ("ok", "out_of_memory")
 """What a point that is measured again would come to again."""
+_NODE = "certificate-"
+"""Begins the name of the certificate of a machine that isn't the one the sweep was started on."""
 
 
 class State:
@@ -78,6 +86,17 @@ class State:
         return certificate.summary(found)
 
     @classmethod
+    def certify_node(cls, folder: Path) -> dict[str, Any]:
+        """The same in a process that measures elsewhere: of its own machine, one process of which tests at a time."""
+        from asr_scaling.cache import write_atomic
+        from asr_scaling.selftest import certificate
+
+        with one_at_a_time("selftest"):
+            found = certificate.obtain(lambda line: None)
+        write_atomic(folder / f"{_NODE}{socket.gethostname()}.json", certificate.to_bytes(found))
+        return certificate.summary(found)
+
+    @classmethod
     def finish(cls, status: str) -> None:
         """Show the table, write the report, end the parent run. Nothing happens the second time."""
         display, folder, sink, parent = cls.display, cls.folder, cls.sink, cls.parent
@@ -89,6 +108,7 @@ class State:
         from asr_scaling.records.read import readable_records
 
         display.close()
+        cls._nodes(folder)
         title = f"of {display.total} points"
         if cls.rounds is not None:
             merge_rounds(folder, sink, parent)
@@ -111,6 +131,15 @@ class State:
         if cls.hold is not None:
             cls.hold.release()
         display.results(records, f"{len(records)} {title}", hints, cls.remarks)
+
+    @classmethod
+    def _nodes(cls, folder: Path) -> None:
+        """Take in the certificates that nodes left in ``folder``."""
+        from asr_scaling.selftest import certificate
+
+        for path in sorted(folder.glob(f"{_NODE}*.json")):
+            host, found = path.stem.removeprefix(_NODE), json.loads(path.read_bytes())
+            cls.remarks = (*cls.remarks, *(f"{host}: {remark}" for remark in certificate.remarks(found)))
 
     @classmethod
     def _reported(cls, folder: Path) -> list[str]:
@@ -137,8 +166,29 @@ def closing_files(folder: Path, parent: str) -> list[Path]:
     from asr_scaling.selftest import certificate
 
     points = write_points(folder, parent)
-    found = (folder / certificate.FILE, folder / "report")
+    found = (folder / certificate.FILE, *sorted(folder.glob(f"{_NODE}*.json")), folder / "report")
     return [path for path in found if path.exists()] + ([points] if points else [])
+
+
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Wait until no other process of this user on this machine does ``what``."""
+    path = Path(tempfile.gettempdir()) / f"asr_scaling-{os.getuid()}-{what}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def goes_on(display: Any) -> bool:
+    """After Ctrl-C: whether the sweep goes on. A second one within two seconds ends it, and so does the last point."""
+    if display.points_left <= 1:
+        return False
+    display.say("Interrupted this point; the sweep goes on. Press Ctrl-C again within 2 s to end it.")
+    try:
+        time.sleep(2)
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def measured_before(folder: Path, identity: str) -> RunRecord | None:
@@ -150,7 +200,7 @@ def measured_before(folder: Path, identity: str) -> RunRecord | None:
         record = RunRecord.read(path)
     except AsrScalingError:
         return None  # damaged: measure it again
-    if record.identity != identity or record.status not in _ENDED:
+    if record.identity != identity or record.status not in ENDED:
         return None
     return replace(record, cautions=tuple(c for c in record.cautions if c.kind != "NotTracked"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,14 @@ from hydra.types import TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from asr_scaling import launching
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.identity import identity
 from asr_scaling.keeping import Shelf
 from asr_scaling.plan import labels, neighbours
 from asr_scaling.records.sweep_file import SweepFile
 from asr_scaling.rounds import Rounds, measurements, weights
-from asr_scaling.running import State, measured_before
+from asr_scaling.running import State, goes_on, measured_before
 
 _PARTS = ("model", "engine", "optimisation", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
 
@@ -67,11 +68,13 @@ class SweepCallback(Callback):
     """Opens the tracking store before the first point and closes it after the last. Also of a sweep of one.
 
     ``parent`` and ``certificate``, what the self-test said, travel with this object to the processes of any launcher.
+    ``elsewhere``: points are measured on other machines than this, each of which needs a certificate of its own.
     """
 
     def __init__(self) -> None:
         self.parent: str | None = None
         self.certificate: dict[str, Any] | None = None
+        self.elsewhere = False
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Before anything is measured: a store that does not answer ends the sweep here."""
@@ -84,6 +87,8 @@ class SweepCallback(Callback):
     def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
         """In the process that measures."""
         State.parent, State.certificate = self.parent, self.certificate
+        if self.elsewhere and config.sweep.get("selftest"):
+            State.certificate = State.certify_node(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Every point has ended."""
@@ -120,7 +125,8 @@ class SweepCallback(Callback):
         State.display = Display(weights(jobs or [[]], rounds))
         if config.sweep.get("resume") and earlier is None:
             State.display.say("There is no earlier sweep of this command line to go on with: it begins anew.")
-        if plain["sweep"].get("selftest"):
+        self.elsewhere = jobs is not None and launching.elsewhere(config.hydra.launcher)
+        if plain["sweep"].get("selftest") and not self.elsewhere:
             self.certificate = State.certify(folder)
 
 
@@ -131,7 +137,24 @@ def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds |
         raise ConfigError("sweep.interleave=true shuffles the points of a sweep: add -m, as in  -m batch=1,8.")
     if rounds and not str(config.hydra.sweeper._target_).endswith(".RoundsSweeper"):
         raise ConfigError("sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: leave yours out.")
+    searched = str(config.hydra.sweeper._target_).endswith(".OptimiserSweeper")
+    launching.check(config.hydra.launcher, "sweep.interleave=true" if rounds else "The optimiser" if searched else None)
     return rounds
+
+
+def work(config: DictConfig, measure: Callable[[], None]) -> launching.Work:
+    """A point for a launcher; ``config``: all its options, Hydra's too. ``measure`` calls ``point`` with them."""
+    sweep = Path(config.hydra.sweep.dir)
+    where = sweep / str(config.hydra.sweep.subdir)
+    return launching.Work(
+        _name(config, config.hydra),
+        where,
+        sweep,
+        options(config),
+        measure,
+        bool(config.sweep.get("resume")),
+        Path.cwd(),
+    )
 
 
 def point(config: DictConfig) -> None:
@@ -152,7 +175,8 @@ def point(config: DictConfig) -> None:
         found = job.composed().device.setup()
         job = replace(job, profiler=measurements(job.profiler, number), identity=identity(plain, found))
     except AsrScalingError as error:
-        record = keep(unbuilt(name, str(error), plain, State.certificate), folder, State.sink, State.parent)
+        sink = State.sink or (build(plain["tracking"]) if plain.get("tracking") else None)
+        record = keep(unbuilt(name, str(error), plain, State.certificate), folder, sink, State.parent)
     else:
         before = measured_before(folder, job.identity) if config.sweep.get("resume") else None
         if before is not None:
@@ -164,22 +188,10 @@ def point(config: DictConfig) -> None:
             record = run(job, display or NullProgress(), State.parent, _shelf(plain))
         except (KeyboardInterrupt, PointInterruptedError) as error:
             record = RunRecord.read(folder / RECORD_FILE)
-            if display is None or isinstance(error, PointInterruptedError) or not _goes_on(display):
+            if display is None or isinstance(error, PointInterruptedError) or not goes_on(display):
                 raise KeyboardInterrupt from None
     if display is not None:
         display.end(record)
-
-
-def _goes_on(display: Any) -> bool:
-    """After Ctrl-C: whether the sweep goes on. A second one within two seconds ends it, and so does the last point."""
-    if display.points_left <= 1:
-        return False
-    display.say("Interrupted this point; the sweep goes on. Press Ctrl-C again within 2 s to end it.")
-    try:
-        time.sleep(2)
-    except KeyboardInterrupt:
-        return False
-    return True
 
 
 def _name(config: DictConfig, hydra: Any) -> str:

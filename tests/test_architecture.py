@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("display", "recommend", "selftest", "rounds"),
     ("running",),
-    ("sync",),
+    ("launching", "sync"),
     ("sweep",),
     ("optimising",),
     ("cli", "transcriber"),
@@ -164,11 +164,13 @@ class TestEveryFile:
 def test_hydras_plugin_is_thin_and_costs_other_programs_nothing():
     """Every Hydra program imports whatever lies in this namespace; a package there would hide other plugins."""
     plugins = list((PACKAGE.parent / "hydra_plugins").glob("*.py"))
-    assert {plugin.name for plugin in plugins} == {"asr_scaling_sweeper.py", "asr_scaling_optimiser.py"}
+    assert {plugin.name for plugin in plugins} == {
+        "asr_scaling_sweeper.py", "asr_scaling_optimiser.py", "asr_scaling_launchers.py"
+    }  # fmt: skip
     for plugin in plugins:
-        assert len(plugin.read_text(encoding="utf-8").splitlines()) <= 40
+        assert len(plugin.read_text(encoding="utf-8").splitlines()) <= 60
         assert {found.module.split(".")[0] for found in imports(plugin) if found.top} <= {
-            "__future__", "collections", "hydra", "omegaconf", "pathlib", "typing"
+            "__future__", "collections", "functools", "hydra", "omegaconf", "pathlib", "typing"
         }  # fmt: skip
 
 

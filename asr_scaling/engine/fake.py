@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,8 +23,9 @@ class Fake:
     """A call takes ``fixed_s + per_audio_s × padded audio seconds``: a quarter of it features, half encoder, and the
     rest over ``steps`` decoding steps. ``jitter``: every call's time is multiplied by a lognormal factor of median 1
     and this sigma. ``word_errors``: the probability that a word comes out wrong, the same words at every call.
-    ``max_batch``: a larger batch runs out of memory. ``fail_on``: model name that can't be loaded. ``sleep`` is the
-    clock's to replace in tests.
+    ``max_batch``: a larger batch runs out of memory. ``fail_on``: model name that can't be loaded. ``fault``: a
+    file that says what befalls the process that finds it, in the middle of a call: kill (SIGKILL), exit or raise; it
+    takes the file away, so that this happens once. ``sleep`` is the clock's to replace in tests.
     """
 
     fixed_s: float = 0.002
@@ -31,6 +36,7 @@ class Fake:
     seed: int = 42
     max_batch: int | None = None
     fail_on: str | None = None
+    fault: str | None = None
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
@@ -75,6 +81,8 @@ class FakeSystem:
         engine.sleep(total / 4)
         probe.stage("encoder")
         engine.sleep(total / 2)
+        if engine.fault is not None:
+            _befall(Path(engine.fault))
         probe.stage("decoder")
         for _ in range(engine.steps):
             engine.sleep(total / 4 / engine.steps)
@@ -96,3 +104,16 @@ class FakeSystem:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def _befall(fault: Path) -> None:
+    try:
+        said = fault.read_text(encoding="utf-8").strip()
+        fault.unlink()
+    except FileNotFoundError:
+        return  # another process found it, or none was meant to
+    if said == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if said == "exit":
+        sys.exit(f"engine=fake found {fault.name}")
+    raise RuntimeError(f"engine=fake found {fault.name}")

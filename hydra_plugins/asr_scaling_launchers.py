@@ -1,0 +1,49 @@
+"""Hydra's launchers of this project: points measured in other processes, maybe on other machines (launching/)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+
+def measure(context: HydraContext, task: TaskFunction, config: DictConfig, singletons: Any) -> None:
+    """One point, in a process that knows nothing yet; raises what it raised."""
+    setup_globals()
+    Singleton.set_state(singletons)
+    done = run_job(task, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
+    _ = done.return_value
+
+
+class SweepLauncher(Launcher):
+    """Launches every point, waits for all, and sees to it that each leaves a record. ``cluster``: who runs them."""
+
+    def __init__(self, cluster: str, **options: Any) -> None:
+        self.cluster, self.options = cluster, options
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """What every launch needs."""
+        self.context, self.task, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """The points of ``job_overrides``; how each ended is in its record, so none raises here."""
+        from asr_scaling.launching.client import launch
+        from asr_scaling.sweep import work
+
+        setup_globals()
+        state, works = Singleton.get_state(), []
+        for number, overrides in enumerate(job_overrides, initial_job_idx):
+            config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+            with open_dict(config):
+                config.hydra.job.num, config.hydra.job.id = number, f"{config.hydra.job.name}_{number}"
+                config.hydra.sweep.dir = str(Path(config.hydra.sweep.dir).absolute())
+            works.append(work(config, partial(measure, self.context, self.task, config, state)))
+        launch(self.cluster, self.options, works)
+        return [JobReturn(overrides=list(each), status=JobStatus.COMPLETED) for each in job_overrides]

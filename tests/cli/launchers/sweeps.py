@@ -1,0 +1,68 @@
+"""What the tests of launchers share: sweeps of the fake engine, and what they leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from command import QUICK, records
+
+from asr_scaling.record import RECORD_FILE, RunRecord
+
+SIX = ("-m", *QUICK, "model=whisper_tiny_en,wav2vec2", "batch=1,8,16")
+RESUME = "sweep.resume=true"
+
+
+def identities(folder: Path) -> dict[tuple[str, int], tuple[str, str]]:
+    """Model and batch → how the point ended, and the hash of all that shapes it."""
+    found = records(folder)
+    return {(r.config["model"]["name"], r.config["batch"]["size"]): (r.status, r.identity) for r in found}
+
+
+def starts(folder: Path) -> dict[str, float]:
+    """Folder of each point that is ok → when it began."""
+    found = {path.parent.name: RunRecord.read(path) for path in folder.rglob(RECORD_FILE)}
+    return {name: record.started_at for name, record in found.items() if record.status == "ok"}
+
+
+def reasons(folder: Path) -> list[str]:
+    """Why points were lost."""
+    return [str(record.reason) for record in records(folder) if record.status == "interrupted"]
+
+
+def started(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    """A sweep in the background, in a group of its own, that hears Ctrl-C."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "asr_scaling", *arguments],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no threads here)
+    )
+
+
+def until(true: Callable[[], object], seconds: float = 120.0) -> None:
+    """Wait for it."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.2)
+
+
+def kill_client(process: subprocess.Popen[str]) -> None:
+    """Only the process that launched, as when a laptop goes away."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)  # ends when the last process that it started has
+
+
+def measuring(folder: Path) -> bool:
+    """Whether a point has begun: Hydra has written down its options."""
+    return any(folder.rglob(".hydra/config.yaml"))

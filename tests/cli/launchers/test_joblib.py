@@ -1,0 +1,95 @@
+"""hydra/launcher=joblib: points in worker processes, of which any may die."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from command import QUICK, Cli, records
+from sweeps import RESUME, SIX, identities, kill_client, reasons, started, starts, until
+
+JOBLIB = "hydra/launcher=joblib"
+THREE = ("-m", *QUICK, "batch=1,2,4", JOBLIB)
+pytest.importorskip("joblib", reason="needs the extra joblib")
+
+
+def test_six_points_are_those_of_one_machine(cli: Cli, tmp_path: Path, on_one_machine: object) -> None:
+    done = cli(*SIX, JOBLIB)
+    assert done.returncode == 0, done.stderr
+    assert identities(tmp_path) == on_one_machine
+    assert "6 of 6 points" in done.stdout
+    assert "[6/6] wav2vec2 fake cpu b16 done" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("kill", "its worker process died"), ("exit", "ended its process with SystemExit")]
+)
+def test_a_point_that_ends_its_process_loses_no_other(cli: Cli, tmp_path: Path, fault: str, said: str) -> None:
+    (tmp_path / "fault").write_text(fault)
+    done = cli(*THREE, "engine.fault=fault")
+    assert done.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok", "ok"]
+    assert said in reasons(tmp_path)[0]
+    assert "3 of 3 points" in done.stdout
+    before = starts(tmp_path)
+    again = cli(*THREE, "engine.fault=fault", RESUME)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("was measured before") == 2
+    assert before.items() < starts(tmp_path).items()
+
+
+def test_a_point_that_raises_records_it(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "fault").write_text("raise")
+    assert cli(*THREE, "engine.fault=fault").returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["failed", "ok", "ok"]
+
+
+def test_points_that_can_not_be_built_reach_the_store(cli: Cli, tmp_path: Path) -> None:
+    done = cli(*THREE, "batch=0,1")
+    assert done.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["failed", "ok"]
+    assert len((tmp_path / "records.jsonl").read_text().splitlines()) == 2
+
+
+def test_ctrl_c_marks_what_it_cancels(tmp_path: Path, command_env: dict[str, str]) -> None:
+    sweep = (*THREE, "engine.fixed_s=0.5")
+    process = started(tmp_path, command_env, *sweep)
+    until(lambda: starts(tmp_path))
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    found = [record.status for record in records(tmp_path)]
+    assert found[0] == "ok"
+    assert found[2] == "interrupted"
+    assert "3 of 3 points" in out
+
+
+def test_a_client_that_dies_loses_nothing_that_was_measured(
+    cli: Cli, tmp_path: Path, command_env: dict[str, str]
+) -> None:
+    sweep = (*THREE, "engine.fixed_s=0.3")
+    process = started(tmp_path, command_env, *sweep)
+    until(lambda: starts(tmp_path))
+    kill_client(process)
+    before = starts(tmp_path)
+    done = cli(*sweep, RESUME)
+    assert done.returncode == 0, done.stderr
+    assert before.items() <= starts(tmp_path).items()
+    assert len(starts(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("option", ["hydra.launcher.n_jobs=2", "hydra/launcher=slurm"])
+def test_rounds_need_one_point_after_the_other(cli: Cli, tmp_path: Path, option: str) -> None:
+    done = cli(
+        *THREE[:-1], JOBLIB if "n_jobs" in option else option, *[option][: "n_jobs" in option], "sweep.interleave=true"
+    )
+    assert done.returncode == 1
+    assert "error: sweep.interleave=true compares points measured one after the other" in done.stderr
+    assert not records(tmp_path)
+
+
+def test_rounds_in_a_worker(cli: Cli, tmp_path: Path) -> None:
+    done = cli("-m", *QUICK, "batch=1,2", JOBLIB, "sweep.interleave=true", "sweep.rounds=2")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 points in 2 rounds" in done.stdout

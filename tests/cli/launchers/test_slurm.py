@@ -1,0 +1,130 @@
+"""hydra/launcher=slurm on a Slurm of this machine: every way of losing a job, and none of losing a point."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from command import QUICK, Cli, records
+from sweeps import RESUME, SIX, identities, kill_client, measuring, reasons, started, starts, until
+
+pytest.importorskip("submitit", reason="needs the extra slurm")
+SLURM = ("hydra/launcher=slurm", "hydra.launcher.poll_s=1")
+TWO = ("-m", *QUICK, "batch=1,2", *SLURM)
+
+
+def ask(slurm: dict[str, str], *command: str) -> str:
+    return subprocess.run(command, env=slurm, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def running(slurm: dict[str, str]) -> str:
+    """The job that runs now."""
+    return ask(slurm, "squeue", "-h", "-t", "R", "-o", "%A")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
+def test_six_points_are_those_of_one_machine_below_one_parent(
+    slurm: dict[str, str], cli: Cli, tmp_path: Path, on_one_machine: object, mlflow_options: tuple[str, ...]
+) -> None:
+    done = cli("-m", *mlflow_options, *SIX[-2:], *SLURM, "tracking.experiment=slurm", **slurm)
+    assert done.returncode == 0, done.stderr
+    assert identities(tmp_path) == on_one_machine
+    jobs = [record.environment["scheduler"] for record in records(tmp_path)]
+    assert {job["name"] for job in jobs} == {"slurm"}
+    assert len({job["job"] for job in jobs}) == 6
+    one_parent(mlflow_options, "slurm", ["FINISHED"] * 6)
+
+
+def one_parent(options: tuple[str, ...], experiment: str, ended: list[str]) -> None:
+    import mlflow
+
+    (uri,) = (option.partition("=")[2] for option in options if option.startswith("tracking.uri="))
+    client = mlflow.MlflowClient(uri)
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    (parent,) = (run for run in runs if run.data.tags["asr_scaling.kind"] == "sweep")
+    points = [run for run in runs if run.data.tags["asr_scaling.kind"] == "point"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in points} == {parent.info.run_id}
+    assert sorted(run.info.status for run in points) == sorted(ended)
+    assert parent.info.status == "FINISHED"
+
+
+@pytest.mark.slow
+def test_a_killed_job_loses_no_other_and_alone_is_run_again(slurm: dict[str, str], cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "fault").write_text("kill")
+    done = cli(*TWO, "engine.fault=fault", **slurm)
+    assert done.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
+    assert "Slurm job" in reasons(tmp_path)[0]
+    assert "ended FAILED" in reasons(tmp_path)[0]
+    before = starts(tmp_path)
+    again = cli(*TWO, "engine.fault=fault", RESUME, **slurm)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("was measured before") == 1
+    assert before.items() < starts(tmp_path).items()
+
+
+@pytest.mark.slow
+def test_a_lost_node_loses_the_point_that_it_measured(slurm: dict[str, str], tmp_path: Path) -> None:
+    process = started(tmp_path, slurm, *TWO, "engine.fixed_s=2")
+    until(lambda: measuring(tmp_path))
+    node = ask(slurm, "sinfo", "-h", "-o", "%n")
+    ask(slurm, "scontrol", "update", f"nodename={node}", "state=down", "reason=test")  # it comes back by itself
+    process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
+    assert "ended NODE_FAIL" in reasons(tmp_path)[0]
+
+
+@pytest.mark.slow
+def test_jobs_go_on_without_their_client_and_the_next_one_waits_for_them(
+    slurm: dict[str, str], cli: Cli, tmp_path: Path
+) -> None:
+    sweep = (*TWO, "engine.fixed_s=0.5")
+    process = started(tmp_path, slurm, *sweep)
+    until(lambda: running(slurm))
+    kill_client(process)
+    (file,) = tmp_path.rglob("jobs.json")
+    submitted = set(json.loads(file.read_bytes()).values())
+    done = cli(*sweep, RESUME, **slurm)
+    assert done.returncode == 0, done.stderr
+    assert {record.environment["scheduler"]["job"] for record in records(tmp_path)} == submitted
+
+
+@pytest.mark.slow
+def test_a_point_at_its_time_limit_records_that(slurm: dict[str, str], tmp_path: Path, cli: Cli) -> None:
+    done = cli(
+        *TWO[:-3],
+        "engine.fixed_s=0.01",
+        "batch=1",
+        "pipeline.min_iterations=100000",
+        "pipeline.max_seconds=300",
+        *SLURM,
+        "hydra.launcher.minutes=1",
+        **slurm,
+    )
+    assert done.returncode == 1
+    (record,) = records(tmp_path)
+    assert record.status == "interrupted"
+
+
+@pytest.mark.slow
+def test_ctrl_c_cancels_the_jobs_and_marks_them(slurm: dict[str, str], tmp_path: Path) -> None:
+    process = started(tmp_path, slurm, *TWO, "engine.fixed_s=1")
+    until(lambda: running(slurm))
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert ask(slurm, "squeue", "-h") == ""
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "interrupted"]
+    assert out.count("cancelled by the user before it ended") >= 1
+
+
+def test_without_slurm_it_says_so(cli: Cli, tmp_path: Path) -> None:
+    done = cli(*TWO, PATH="/nowhere")
+    assert done.returncode == 1
+    assert "error: hydra/launcher=slurm needs sbatch" in done.stderr
+    assert not records(tmp_path)
