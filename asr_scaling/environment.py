@@ -40,8 +40,11 @@ def allowed_cores() -> list[int]:
 
 
 def certified(certificate: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The environment with what the self-test said of it, where one was run."""
-    return environment() | ({} if certificate is None else {"certificate": dict(certificate)})
+    """The environment with what the self-test said of it; without where it ran on another host, as on a client."""
+    facts = environment()
+    if certificate is None or certificate.get("host", facts["host"]) != facts["host"]:
+        return dict(facts)
+    return facts | {"certificate": dict(certificate)}
 
 
 def _cpu_model() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from asr_scaling.kinds import gpu_name, machine_kind
 from asr_scaling.record import RunRecord
 
 LONGEST_TAG = 5000
@@ -32,6 +33,8 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
         "engine": record.engine,
         "optimisation": " + ".join(record.optimisations),
         "device": record.device,
+        "machine": machine_kind(record.environment),
+        "gpu": gpu_name(record.environment) or "",
         "weights": str(facts.get("weights", "")),
         "weights.source": str(facts.get("weights_source", "")),
         "batch": "" if record.batch is None else str(record.batch),
