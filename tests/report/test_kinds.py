@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from reading import column, figures, row, tables, words
-from rich.console import Console
 from studies import BASE, GPU_TINY, MACHINE, TINY, Law, record, study
 
 from asr_scaling.environment import certified, environment
@@ -139,7 +138,7 @@ class TestTwoKinds:
 
     def test_no_winner_is_compared_with_another_kind(self) -> None:
         fast, slow = points(record(TINY, 5.0, 1), *on([record(slower(TINY), 5.0, 1)], **BIG))
-        assert "differ in machine (memory 16 GiB and 256 GiB" in str(duel(fast, slow).found)
+        assert "differ in machine (memory 256 GiB and 16 GiB" in str(duel(fast, slow).found)
         (throughput,) = (each for each in recommend([fast, slow], Budgets()) if each.scenario == "Throughput")
         assert throughput.winner is fast
         assert throughput.verdict.endswith("not compared")
@@ -168,7 +167,7 @@ class TestTwoKinds:
         (section,) = gains_section.sections(both)
         assert f"{TINY.model} on {self.SMALL}** gained" in words(section)
         assert f"{TINY.model} on {self.BIG}** gained" in words(section)
-        titles = [axes.get_title() for axes in figures(section)["gains"].drawing.axes]
+        titles = [axes.get_title(loc="left") for axes in figures(section)["gains"].drawing.axes]
         assert len(set(titles)) == 2
 
     def test_the_terminals_table_names_machines_and_hosts(self) -> None:
@@ -182,10 +181,8 @@ class TestTwoKinds:
     @staticmethod
     def _printed(records: Sequence[RunRecord]) -> tuple[bool, bool]:
         _, table = points_table(records)
-        with (console := Console(width=400)).capture() as printed:
-            console.print(table)
-        text = printed.get().split("\n")[0]
-        return "machine" in text, "host" in text
+        headings = {column.header for column in table.columns}
+        return "machine" in headings, "host" in headings
 
 
 class TestOneKind:
