@@ -1,21 +1,29 @@
-"""Where converted weights and fragments are kept between runs, and how a file appears there whole or not at all."""
+"""Where converted weights and fragments are kept between runs, and how a file appears there whole or not at all.
+
+Processes and machines may share the folder: what is needed of its file system is that a rename within it is atomic.
+"""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from errno import EEXIST, ENOTEMPTY
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import platformdirs
 
 MANIFEST = "asr_scaling.json"
 """File of a sealed folder that says what is in it."""
+WAIT_S = 3600.0
+"""Longest time, in seconds, that a process waits for another one to make what both need."""
+_Found = TypeVar("_Found")
 
 
 def cache_dir(kind: str) -> Path:
@@ -39,11 +47,58 @@ def new_folder(target: Path) -> Iterator[Path]:
         scratch.chmod(0o755)
         try:
             scratch.rename(target)
-        except OSError:
-            if not target.exists():
+        except OSError as error:  # a network disk may have its own, late, answer to whether the target exists
+            if error.errno not in (EEXIST, ENOTEMPTY) and not target.exists():
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def made_once(target: Path, read: Callable[[], _Found | None], make: Callable[[Path], object]) -> _Found | None:
+    """What ``read`` finds at ``target``; where it finds nothing whole, ``make`` fills an empty folder that becomes it.
+
+    One process makes it, the others wait and read. One that is killed halfway leaves nothing that anybody reads. None
+    where even what was just made can't be read.
+    """
+    if (found := read()) is not None:
+        return found
+    with alone(target.parent.name, target.name):
+        if (found := read()) is not None:  # made while this process waited
+            return found
+        with new_folder(target) as scratch:
+            make(scratch)
+            if read() is None:
+                put_aside(target)
+    return read()
+
+
+@contextmanager
+def alone(kind: str, name: str) -> Iterator[None]:
+    """Only one process at a time, of all machines that share the cache, is in this block for an entry of the cache.
+
+    The kernel frees the lock of a process that dies, and the next to hold it removes what that one left half made.
+    After ``WAIT_S``, and where the disk is read-only or knows no locks, nobody waits any longer: then several may make
+    the same, and ``new_folder`` has the first to end win.
+    """
+    from filelock import FileLock
+
+    with ExitStack() as stack:
+        with suppress(OSError):
+            path = cache_dir("locks") / f"{kind}-{name}.lock"
+            stack.enter_context(FileLock(path, timeout=WAIT_S, mode=0o666))
+            for half in cache_dir(kind).glob(f".{glob.escape(name)}-*"):
+                shutil.rmtree(half, ignore_errors=True)
+        yield
+
+
+def put_aside(target: Path) -> None:
+    """Move a damaged entry away in one step, so that nobody sees part of it, then delete it."""
+    if not target.exists():
+        return
+    scratch = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
+    with suppress(OSError):
+        target.rename(scratch / "entry")
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def seal(folder: Path, about: Mapping[str, Any]) -> None:

@@ -86,6 +86,29 @@ def busy_machine(share: float) -> Caution:
     )
 
 
+def shared_node(others: int, same_gpu: int = 0, other_gpus: int = 0) -> Caution:
+    """Other processes measured on this machine meanwhile; of them ``same_gpu`` on this very GPU and ``other_gpus`` on
+    another, both 0 for a point on a CPU."""
+    who = "Another process" if others == 1 else f"{others} other processes"
+    seen = f"{who} measured on this node at the same time"
+    if other_gpus == others:
+        where = "on another GPU" if others == 1 else "each on another GPU"
+        return Caution(
+            "SharedNode",
+            f"{seen}, {where}: processor, memory and bus were shared.",
+            "What the GPU computes holds; for features, text, launches and the host's energy give every job cores of "
+            "its own, or run one job per node.",
+        )
+    where = f", {same_gpu} of them on the same GPU" if same_gpu else ""
+    if others == same_gpu == 1:
+        where = ", on the same GPU"
+    return Caution(
+        "SharedNode",
+        f"{seen}{where}.",
+        "Run one job at a time per node, and per GPU; latency, throughput and energy are off by an unknown amount.",
+    )
+
+
 def frequency_changed(low_hz: float, high_hz: float) -> Caution:
     """The processor's clock moved."""
     return Caution(
@@ -137,6 +160,15 @@ def rounds_missing(done: int, rounds: int) -> Caution:
         "RoundsMissing",
         f"Only {done} of {rounds} rounds of this point were measured.",
         "Let the sweep run to its end: fewer rounds even out less of the machine's drift.",
+    )
+
+
+def rounds_elsewhere(rounds: int, kinds: str) -> Caution:
+    """Rounds of a point ran on another kind of machine than the others; ``kinds``: which."""
+    return Caution(
+        "RoundsElsewhere",
+        f"{rounds} of this point's rounds ran on another kind of machine ({kinds}) and are left out.",
+        "Have the launcher choose nodes of one kind (a partition, a constraint): rounds of two kinds can't be merged.",
     )
 
 

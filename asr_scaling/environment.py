@@ -68,10 +68,15 @@ def scheduler() -> dict[str, str] | None:
 
 
 def certified(certificate: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The environment with the scheduler's job, where there is one, and what the self-test said, where it was run."""
+    """The environment with the scheduler's job, where there is one, and what the self-test said of this very machine.
+
+    A certificate of another host, as of a sweep's client, is left out.
+    """
     asked = scheduler()
-    found = environment() | ({} if asked is None else {"scheduler": asked})
-    return found | ({} if certificate is None else {"certificate": dict(certificate)})
+    facts = environment() | ({} if asked is None else {"scheduler": asked})
+    if certificate is None or certificate.get("host", facts["host"]) != facts["host"]:
+        return facts
+    return facts | {"certificate": dict(certificate)}
 
 
 def _cpu_model() -> str:

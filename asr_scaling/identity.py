@@ -18,8 +18,10 @@ _SHAPING = ("model", "engine", "optimisation", "device", "dataset", "batch", "pr
 _WORDS_ONLY = ("licence", "published")
 """Keys of a model that only people read."""
 _VARIABLES = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH", "ATEN_", "CUDA_", "NVIDIA_", "LD_PRELOAD")
+_GIVEN = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+"""Which GPU a scheduler gave a job: the next one of its kind is as good."""
 _MACHINE = ("cpu", "cpu_cores", "python", "versions")
-_UNSHAPING = ("uuid", "index", "heap_kept_before")
+_UNSHAPING = ("uuid", "index", "nvml_index", "visible", "heap_kept_before")
 """Facts of a device that differ between devices of one kind, or that earlier points of the process left."""
 _BEFORE = (
     "__init__",
@@ -29,12 +31,13 @@ _BEFORE = (
     "identity",
     "launching",
     "plan",
+    "prepare",
     "rounds",
     "running",
     "selftest",
     "sweep",
 )
-_AFTER = ("compare", "display", "fits", "paired", "recommend", "records", "report", "transcriber")
+_AFTER = ("compare", "display", "fits", "kinds", "paired", "recommend", "records", "report", "transcriber")
 _STORING = ("sync", "tracked", "tracking")
 _SEARCHING = ("optimiser", "optimising")
 NOT_MEASURING = frozenset((*_BEFORE, *_AFTER, *_STORING, *_SEARCHING))
@@ -58,7 +61,7 @@ def identity(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
         "machine": {key: machine[key] for key in _MACHINE},
         "memory_gib": round(machine["memory_bytes"] / 2**30),  # the last bytes differ from one start to the next
         "weights": {name: _version(name) for carrier in CARRIERS.values() for name in carrier.packages},
-        "variables": {key: value for key, value in sorted(os.environ.items()) if key.startswith(_VARIABLES)},
+        "variables": {key: os.environ[key] for key in sorted(os.environ.keys() - _GIVEN) if key.startswith(_VARIABLES)},
         "code": _code(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

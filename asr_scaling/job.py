@@ -19,6 +19,7 @@ from asr_scaling.errors import AsrScalingError, DataError, OutOfMemoryError, Poi
 from asr_scaling.interrupt import terminated_is_interrupted
 from asr_scaling.keeping import Loaded, Shelf
 from asr_scaling.model.spec import ModelSpec
+from asr_scaling.neighbours import Neighbours
 from asr_scaling.pipeline import Pipeline, Session, measure
 from asr_scaling.ports import (
     Batching,
@@ -125,17 +126,19 @@ def _measure(job: Job, draft: Draft, folder: Path, progress: Progress, shelf: Sh
     job = job.composed()
     job.engine.check(job.model)
     draft.environment["device"] = dict(job.device.setup())
-    draft.lap("device")
-    progress.stage("dataset")
-    workload = job.dataset.load(job.pipeline.utterances)
-    draft.dataset = asdict(workload.info)
-    draft.lap("dataset")
-    if isinstance(job.engine, Bounded):
-        longest_s = max((utterance.duration_s for utterance in workload.utterances), default=0.0)
-        job.engine.check_length(job.model, longest_s)
     with ExitStack() as stack:
+        neighbours = Neighbours(draft.environment["device"].get("uuid"))
+        stack.callback(_leave, neighbours, draft)
+        draft.lap("device")
+        progress.stage("dataset")
+        workload = job.dataset.load(job.pipeline.utterances)
+        draft.dataset = asdict(workload.info)
+        draft.lap("dataset")
+        if isinstance(job.engine, Bounded):
+            longest_s = max((utterance.duration_s for utterance in workload.utterances), default=0.0)
+            job.engine.check_length(job.model, longest_s)
         progress.stage("idle")
-        watches = _watches(job, stack)
+        watches = {**_watches(job, stack), "neighbours": neighbours}
         loaded = stack.enter_context(_loaded(job, draft, progress, shelf))
         system, idle = loaded.system, loaded.idle_rss_bytes
         draft.system = _system(job, system)
@@ -153,6 +156,11 @@ def _measure(job: Job, draft: Draft, folder: Path, progress: Progress, shelf: Sh
             progress.say(f"{job.model.name}: {found.message}")
         measure(session, job.pipeline, job.profiler, draft.collect)
         draft.system |= _system(job, system)  # what grew with the calls: compile time
+
+
+def _leave(neighbours: Neighbours, draft: Draft) -> None:
+    neighbours.close()
+    draft.cautions += neighbours.cautions
 
 
 def _watches(job: Job, stack: ExitStack) -> dict[str, Watch]:

@@ -15,6 +15,7 @@ from typing import Any
 from asr_scaling.conf import conf_dir
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, MissingExtraError
 from asr_scaling.job import Job
+from asr_scaling.kinds import unlike
 from asr_scaling.optimiser.candidates import Entry, Trial
 from asr_scaling.optimiser.options import Options
 from asr_scaling.optimiser.outcome import Journal, Kind, Outcome
@@ -28,6 +29,7 @@ _NOT_TRIED = ("fake",)
 """Engines that measure nothing real; one that is named is tried all the same."""
 _SEARCHED = "[latency,memory,quality]"
 """Profilers while searching; the final has those of the command line."""
+_ELSEWHERE = "It ran on another kind of machine than the first point ({}): have the launcher choose nodes of one kind."
 _ORDER = {"alone": 0, "together": 1, "final": 2}
 
 
@@ -97,6 +99,7 @@ class SweepBench:
     _since: float = field(default_factory=time.monotonic)
     _checked: dict[Entry, tuple[Kind, str] | None] = field(default_factory=dict)
     _count: int = 0
+    _first: RunRecord | None = None
 
     def refusal(self, entry: Entry) -> tuple[Kind, str] | None:
         """By building the point, composing its optimisations and asking its engine; nothing is loaded."""
@@ -140,7 +143,9 @@ class SweepBench:
         self._since, self.spent_s = now, self.spent_s + took
         self.journal.seconds[place] = took
         self.journal.write(self.folder)
-        return record
+        self._first = self._first or record
+        what = unlike(self._first.environment, record.environment)
+        return replace(record, status="failed", reason=_ELSEWHERE.format(what)) if what else record
 
     def _record(self, place: str) -> RunRecord | None:
         path = self.folder / place / RECORD_FILE

@@ -160,7 +160,7 @@ class RunRecord:
         """As torch calls it; by the options where a point failed before its system was there."""
         asked = self.config.get("device", {})
         name = _module(asked)
-        return str(self.system.get("device") or (f"cuda:{asked.get('index', 0)}" if name == "cuda" else name))
+        return str(self.system.get("device") or (f"cuda:{asked.get('index') or 0}" if name == "cuda" else name))
 
     @property
     def length_s(self) -> float | None:

@@ -28,6 +28,7 @@ from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedErr
 from asr_scaling.identity import identity
 from asr_scaling.keeping import Shelf
 from asr_scaling.plan import labels, neighbours
+from asr_scaling.prepare import prepare
 from asr_scaling.records.sweep_file import SweepFile
 from asr_scaling.rounds import Rounds, measurements, weights
 from asr_scaling.running import State, goes_on, measured_before
@@ -128,6 +129,9 @@ class SweepCallback(Callback):
         self.elsewhere = jobs is not None and launching.elsewhere(config.hydra.launcher)
         if plain["sweep"].get("selftest") and not self.elsewhere:
             self.certificate = State.certify(folder)
+        if jobs and not str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
+            loader = GlobalHydra.instance().config_loader()
+            prepare(jobs, lambda point: options(loader.load_sweep_config(config, [*point])), build, State.display.say)
 
 
 def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds | None:

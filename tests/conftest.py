@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import hypothesis  # noqa: F401 (first of all: imported at the end of a run, its hook in trio would warn)
@@ -9,6 +10,7 @@ import pytest
 from fakes import FakeClock
 
 from asr_scaling import pipeline
+from asr_scaling.neighbours import FOLDER_VARIABLE
 from asr_scaling.noise import Counters, MachineWatch
 from asr_scaling.profiler import energy
 
@@ -16,6 +18,14 @@ from asr_scaling.profiler import energy
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests first, so that no worker is left alone with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests that run at the same time in other processes are not this test's neighbours."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("node")))
+        yield
 
 
 @pytest.fixture

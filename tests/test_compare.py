@@ -318,9 +318,10 @@ def on(**environment: Any) -> dict[str, Any]:
 
 REFUSED = {
     "name": ("host", {}, on(host="box")),
-    "CPU": ("host", {}, on(cpu="Xeon")),
-    "cores": ("host", {}, on(cpu_cores=4)),
-    "GPU": ("host", on(device=GPU), on(device={**GPU, "gpu": "A100"})),
+    "CPU": ("machine", {}, on(cpu="Xeon")),
+    "cores": ("machine", {}, on(cpu_cores=4)),
+    "memory": ("machine", on(memory_bytes=16e9), on(memory_bytes=64e9)),
+    "GPU": ("machine", on(device=GPU), on(device={**GPU, "gpu": "A100"})),
     "GPU id": ("host", on(device=GPU), on(device={**GPU, "uuid": "GPU-2"})),
     "dataset": ("dataset", {}, {"dataset": {"name": "librispeech", "digest": "d" * 40}}),
     "digest": ("dataset", {}, {"dataset": {"name": "demo", "digest": "e" * 40}}),
@@ -334,7 +335,7 @@ class TestRefusals:
     def test_what_differs_is_not_compared_unless_told_and_then_said(self, name: str):
         kind, ours, theirs = REFUSED[name]
         a, b = point(rounds(1, EIGHT), **ours), point(rounds(1, EIGHT), **theirs)
-        others = {"host", "dataset", "normaliser", "scope"} - {kind}
+        others = {"host", "machine", "dataset", "normaliser", "scope"} - {kind}
         with pytest.raises(ConfigError, match=rf"differ in {kind} .*--allow {kind}\.$"):
             compare(a, b, allow=others)
         assert compare(a, b, allow=[kind]).notes[0].startswith(f"The {kind} differs: ")

@@ -133,9 +133,15 @@ class TestCuda:
             Cuda().setup()
 
     def test_no_such_gpu(self, gpu: FakeCuda):
-        with pytest.raises(DeviceError, match=r"device\.index=2 but this machine has 2"):
+        with pytest.raises(DeviceError, match=r"device\.index=2 but this process sees 2"):
             Cuda(index=2).setup()
         assert gpu.log == []
+
+    def test_without_an_index_it_is_the_first_that_is_visible(self, gpu: FakeCuda):
+        found = Cuda().setup()
+        assert gpu.log == [("set_device", 0)]
+        assert (found["gpu"], found["index"], found["visible"]) == ("GPU 0", 0, 2)
+        assert Cuda().torch_name == "cuda:0"
 
     def test_index(self):
         with pytest.raises(ConfigError, match=r"device\.index"):

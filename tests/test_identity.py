@@ -37,6 +37,17 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize("name", ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"])
+def test_which_gpu_of_its_kind_a_scheduler_gave_does_not_count(name: str, monkeypatch: pytest.MonkeyPatch):
+    found = set()
+    for given, number in (("0", 0), ("3", 3)):
+        monkeypatch.setenv(name, given)
+        found.add(identity(OPTIONS, {**DEVICE, "uuid": given, "nvml_index": number}))
+    monkeypatch.setenv("CUDA_LAUNCH_BLOCKING", "1")
+    assert len(found) == 1
+    assert identity(OPTIONS, DEVICE) not in found
+
+
 def test_it_is_the_same_at_every_call_and_in_any_order_of_options():
     assert identity(OPTIONS, DEVICE) == identity(dict(reversed(OPTIONS.items())), DEVICE)
 

@@ -24,8 +24,8 @@ PARTS = ("model", "engine", "optimisation", "device", "batch")
 
 def here(found: RunRecord, **environ: Any) -> RunRecord:
     """As if measured on this machine."""
-    own = {**found.environment, "cpu": environment()["cpu"], "cpu_cores": environment()["cpu_cores"]}
-    return replace(found, environment={**own, **environ})
+    own = {key: environment()[key] for key in ("cpu", "cpu_cores", "memory_bytes")}
+    return replace(found, environment={**found.environment, **own, **environ})
 
 
 def stored(folder: Path, *records: RunRecord) -> Path:
@@ -120,7 +120,7 @@ class TestWhatIsLeftOut:
         said = recommend(stored(Path("mixed"), slow, record(TINY, 15.0, 1), cores, gpu), "--max-wer", 8)
         assert said.status == 0
         assert "RTFx 6.12" in said.out
-        assert "Chosen among 1 configurations; left out: 1 of another machine (Test CPU, 2 cores)" in said.out
+        assert "Chosen among 1 configurations; left out: 1 of another machine (Test CPU, 2 cores, 16 GiB)" in said.out
         assert "1 of another machine (Test GPU)" in said.out
 
     def test_failures_other_speech_other_lengths_and_repetitions(self, recommend: Any) -> None:

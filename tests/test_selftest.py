@@ -406,7 +406,7 @@ class TestCertificate:
         found, _ = self.obtained(make)
         assert found["status"] == "fail"
         assert found["reason"].startswith(reason)
-        assert summary(found).keys() == {"status", "at"}
+        assert summary(found).keys() == {"status", "at", "host"}
         assert remarks(found)[0].startswith(f"The self-test could not be run ({reason}")
         assert fresh() is None
 
@@ -418,7 +418,8 @@ class TestCertificate:
 
     def test_what_records_and_notes_say(self) -> None:
         found = certificate([PASS, WARN, FAIL, SKIP], 12.0)
-        assert summary(found) == {"status": "fail", "at": found["at"], "noise_floor": 0.02}
+        brief = {"status": "fail", "at": found["at"], "host": environment()["host"], "noise_floor": 0.02}
+        assert summary(found) == brief
         (line,) = remarks(found)
         assert "four failed (wrong); two warns ([not] quite). Advice, and a new one:" in line
         assert remarks(certificate([PASS, SKIP], 1.0)) == []

@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from asr_scaling.errors import ConfigError
+from asr_scaling.kinds import gpu_name, memory_class
 from asr_scaling.record import RunRecord
 
-KINDS = ("host", "dataset", "normaliser", "scope")
-_OPTIONAL = ("GPU", "GPU id", "WER's")
+KINDS = ("host", "machine", "dataset", "normaliser", "scope")
+"""What may differ. "host": its name and which of its GPUs, as nodes of one kind do; "machine": the kind."""
+_OPTIONAL = ("GPU", "GPU id", "memory", "WER's")
 _LONGEST = 40
 
 
@@ -54,12 +56,12 @@ def _facts(record: RunRecord) -> dict[str, dict[str, Any]]:
     machine = record.environment
     device = machine.get("device", {})
     return {
-        "host": {
-            "name": machine.get("host"),
+        "host": {"name": machine.get("host"), "GPU id": device.get("uuid")},
+        "machine": {
             "CPU": machine.get("cpu"),
             "cores": machine.get("cpu_cores"),
-            "GPU": device.get("gpu"),
-            "GPU id": device.get("uuid"),
+            "memory": memory_class(machine) or None,
+            "GPU": gpu_name(machine),
         },
         "dataset": {"name": record.dataset.get("name"), "digest": str(record.dataset.get("digest"))[:16]},
         "normaliser": {"WER's": record.tags.get("quality/normaliser")},

@@ -6,15 +6,13 @@ import contextlib
 import hashlib
 import io
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from asr_scaling.cache import cache_dir, new_folder
+from asr_scaling.cache import cache_dir, new_folder, put_aside
 from asr_scaling.errors import DataError
 from asr_scaling.workload import SAMPLE_RATE_HZ, Utterance
 
@@ -57,7 +55,7 @@ def write(name: str, utterances: Sequence[Utterance], facts: Mapping[str, Any]) 
         target = cache_dir("fragments") / name
         if read(name) is not None:  # another process was faster
             return
-        _put_aside(target)
+        put_aside(target)
         with new_folder(target) as folder:
             items = [_write_one(folder, f"{i:05d}.npy", utterance) for i, utterance in enumerate(utterances)]
             body = {"fragments": items, "facts": dict(facts)}
@@ -78,16 +76,6 @@ def _write_one(folder: Path, file: str, utterance: Utterance) -> dict[str, Any]:
         "speaker": utterance.speaker,
         "parts": list(utterance.parts),
     }
-
-
-def _put_aside(target: Path) -> None:
-    """Move a damaged folder away in one step, then delete it."""
-    if not target.exists():
-        return
-    scratch = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
-    with contextlib.suppress(OSError):
-        target.rename(scratch / "entry")
-    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _canonical(value: Any) -> bytes:

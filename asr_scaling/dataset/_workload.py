@@ -6,11 +6,12 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.cache import file_sha256
+from asr_scaling.cache import alone, file_sha256
 from asr_scaling.dataset import _store
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.dataset._manifest import Entry
@@ -108,18 +109,25 @@ def joined(
     identity: Mapping[str, Any],
     available: int | None = None,
 ) -> Workload:
-    """Fragments of ``stream``, from the cache when ``identity`` (what the stream is made of) was seen before."""
+    """Fragments of ``stream``, from the cache when ``identity`` (what the stream is made of) was seen before.
+
+    Of processes that want the same at once one makes them, the others wait and read.
+    """
     start_ns = time.perf_counter_ns()
     key = _store.key({"source": identity, "name": origin.name, "shape": asdict(shape), "limit": limit})
-    if (stored := _store.read(key)) is not None:
-        utterances, facts = stored
-        made = _Made(utterances, **facts, decode_s=_since(start_ns), cached=True)
-        return _workload(made, origin, shape)
-    left_out = Counter[str]()
-    utterances, silence_s = fragments(stream(left_out), shape, origin.name, limit, left_out)
-    facts = {"left_out": dict(left_out), "available": available, "silence_s": silence_s}
-    decode_s = _since(start_ns)
-    _store.write(key, utterances, facts)
+    with ExitStack() as stack:
+        if (stored := _store.read(key)) is None:
+            stack.enter_context(alone("fragments", key))
+            stored = _store.read(key)
+        if stored is not None:
+            utterances, facts = stored
+            made = _Made(utterances, **facts, decode_s=_since(start_ns), cached=True)
+            return _workload(made, origin, shape)
+        left_out = Counter[str]()
+        utterances, silence_s = fragments(stream(left_out), shape, origin.name, limit, left_out)
+        facts = {"left_out": dict(left_out), "available": available, "silence_s": silence_s}
+        decode_s = _since(start_ns)
+        _store.write(key, utterances, facts)
     return _workload(_Made(utterances, **facts, decode_s=decode_s), origin, shape)
 
 

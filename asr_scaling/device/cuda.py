@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.errors import ConfigError, DeviceError
+from asr_scaling.nvml import physical_index
 
 
 @dataclass(frozen=True)
@@ -32,41 +33,56 @@ class CudaMemory:
 
 @dataclass(frozen=True)
 class Cuda:
-    """``index``: which GPU. ``tf32``: TF32 Tensor Cores for float32 matrix products and convolutions."""
+    """``index``: which of the GPUs that this process sees; null for the first.
 
-    index: int = 0
+    A scheduler that gives a job a GPU hides the others (CUDA_VISIBLE_DEVICES) and CUDA counts what is left from 0, so
+    null is the one that was given. Where several are visible the first is used all the same: nothing says which of
+    them another task of the job takes. ``tf32``: TF32 Tensor Cores for float32 matrix products and convolutions.
+    """
+
+    index: int | None = None
     tf32: bool = False
     kind: str = field(default="cuda", init=False)
 
     def __post_init__(self) -> None:
-        if self.index < 0:
-            raise ConfigError(f"device.index must be 0 or more; got {self.index}.")
+        if self.number < 0:
+            raise ConfigError(f"device.index must be 0 or more, or null; got {self.index}.")
+
+    @property
+    def number(self) -> int:
+        """The index as CUDA counts in this process."""
+        return self.index or 0
 
     @property
     def torch_name(self) -> str:
         """What torch.device() takes."""
-        return f"cuda:{self.index}"
+        return f"cuda:{self.number}"
 
     @property
     def memory(self) -> CudaMemory:
         """The GPU's memory."""
-        return CudaMemory(self.index)
+        return CudaMemory(self.number)
 
     def setup(self) -> Mapping[str, Any]:
-        """Select the GPU and set TF32; says which GPU, by UUID, and which driver runtime."""
+        """Select the GPU and set TF32; says which GPU, by UUID and by the driver's number, and which runtime."""
         import torch
 
         if not torch.cuda.is_available():
             raise DeviceError("device=cuda needs an NVIDIA GPU and a CUDA build of torch; use device=cpu here.")
-        if self.index >= torch.cuda.device_count():
-            raise DeviceError(f"device.index={self.index} but this machine has {torch.cuda.device_count()} GPU(s).")
-        torch.cuda.set_device(self.index)
+        if self.number >= (visible := torch.cuda.device_count()):
+            raise DeviceError(
+                f"device.index={self.number} but this process sees {visible} GPU(s), counted from 0 whatever their "
+                "number on the machine: leave device.index out for the first."
+            )
+        torch.cuda.set_device(self.number)
         torch.backends.cuda.matmul.allow_tf32 = self.tf32
         torch.backends.cudnn.allow_tf32 = self.tf32
-        properties = torch.cuda.get_device_properties(self.index)
+        properties = torch.cuda.get_device_properties(self.number)
         return {
             "kind": "cuda",
-            "index": self.index,
+            "index": self.number,
+            "nvml_index": physical_index(self.torch_name),
+            "visible": visible,
             "gpu": properties.name,
             "uuid": str(getattr(properties, "uuid", "unknown")),
             "memory_bytes": properties.total_memory,
@@ -80,7 +96,7 @@ class Cuda:
         import torch
 
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(self.index))
+        event.record(torch.cuda.current_stream(self.number))
         return event
 
     def seconds(self, marks: Sequence[Any]) -> list[float]:

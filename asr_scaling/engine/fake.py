@@ -39,6 +39,11 @@ class Fake:
     fault: str | None = None
     sleep: Callable[[float], None] = time.sleep
 
+    @property
+    def reads_weights(self) -> bool:
+        """Nothing has to be fetched for it before a sweep."""
+        return False
+
     def __post_init__(self) -> None:
         if self.fixed_s < 0 or self.per_audio_s < 0 or self.steps < 1:
             raise ConfigError("engine.fixed_s and engine.per_audio_s must not be negative, engine.steps at least 1.")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from asr_scaling.cache import cache_dir, new_folder, seal, sealed
+from asr_scaling.cache import cache_dir, made_once, seal, sealed
 from asr_scaling.errors import AsrScalingError, EngineError
 from asr_scaling.model import build
 from asr_scaling.model.spec import ModelSpec
@@ -46,22 +45,22 @@ def converted(
     told.append(seed if weights.folder is None else _files(weights.folder))
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     folder = cache_dir("converted") / f"{spec.name}-{kind}-{digest[:16]}"
-    manifest = sealed(folder)
-    if manifest is None:
-        shutil.rmtree(folder, ignore_errors=True)
-        try:
-            with TemporaryDirectory(dir=folder.parent, prefix=f".{spec.name}-") as scratch, new_folder(folder) as new:
-                source = weights.folder or Path(scratch)
-                if weights.folder is None and random_files:
-                    _write_random(spec, seed, source)
-                facts = make(source, new)
-                seal(new, {"kind": kind, "source": weights.source, **facts})
-        except AsrScalingError:
-            raise
-        except Exception as error:  # a converter is a library of its own, with errors of its own
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise EngineError(f"The weights of '{spec.name}' can't be converted for {kind} ({reason}).") from error
-        manifest = sealed(folder)
+
+    def fill(new: Path) -> None:
+        with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+            source = weights.folder or Path(scratch)
+            if weights.folder is None and random_files:
+                _write_random(spec, seed, source)
+            facts = make(source, new)
+            seal(new, {"kind": kind, "source": weights.source, **facts})
+
+    try:
+        manifest = made_once(folder, lambda: sealed(folder), fill)
+    except AsrScalingError:
+        raise
+    except Exception as error:  # a converter is a library of its own, with errors of its own
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EngineError(f"The weights of '{spec.name}' can't be converted for {kind} ({reason}).") from error
     if manifest is None:
         raise EngineError(f"The converted weights in {folder} can't be read: set ASR_SCALING_CACHE to another folder.")
     return Converted(folder, weights, {k: v for k, v in manifest.items() if k not in ("files", "kind", "source")})

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.cache import cache_dir, new_folder, seal, sealed
+from asr_scaling.cache import cache_dir, made_once, seal, sealed
 from asr_scaling.errors import WeightsError
 from asr_scaling.model.build import configuration, plain
 from asr_scaling.model.ctranslate2 import Array, read_variables, whisper_arrays
@@ -89,11 +88,7 @@ def package_weights(hub_id: str, spec: ModelSpec) -> tuple[Path, str] | None:
         return None
     try:
         folder = cache_dir("weights") / _key(carried.source, spec)
-        if sealed(folder, _WEIGHTS) is None:
-            with new_folder(folder) as scratch:
-                _convert(carried, spec, scratch)
-                if sealed(folder, _WEIGHTS) is None:  # looked at again: another process may have mended it meanwhile
-                    shutil.rmtree(folder, ignore_errors=True)
+        made_once(folder, lambda: sealed(folder, _WEIGHTS), lambda scratch: _convert(carried, spec, scratch))
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
             f"The weights of '{hub_id}' in {carried.source} can't be converted ({type(error).__name__}: {error}); "

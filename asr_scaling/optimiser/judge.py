@@ -68,11 +68,13 @@ class Gain:
 
 
 def gain(a: RunRecord, b: RunRecord) -> Gain:
-    """B against A, both "ok": paired by speech where both timed the same, else from their RTFx alone."""
+    """B against A, both "ok" and of one kind of machine, if of two hosts: paired by speech where both timed the same,
+    else from their RTFx alone.
+    """
     floor = _floor(a, b)
     words = sum(int(row.get("words", 0)) for row in b.transcripts)
     try:
-        found = compare(a, b)
+        found = compare(a, b, allow=("host",))
     except ConfigError:
         return Gain(b.values[RTFX] / a.values[RTFX], None, floor, words=words)
     speed, wer = found.row(RTFX), found.row(WER)

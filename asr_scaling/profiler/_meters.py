@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from asr_scaling.errors import DeviceError
+from asr_scaling.nvml import handle, nvml
 from asr_scaling.ports import Device
 from asr_scaling.profiler._codecarbon import Codecarbon
-from asr_scaling.profiler._nvml import handle, nvml
 
 POWERCAP = Path("/sys/class/powercap")
 _SAME_COUNTER_J = 1.0

@@ -17,8 +17,8 @@ from asr_scaling.caution import Caution, throttled
 from asr_scaling.environment import allowed_cores
 from asr_scaling.errors import DeviceError
 from asr_scaling.noise import busy_and_all, frequency_hz
+from asr_scaling.nvml import handle, nvml
 from asr_scaling.ports import Device
-from asr_scaling.profiler._nvml import handle, nvml
 from asr_scaling.record import Findings, Metric
 
 _CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from asr_scaling.environment import environment
 from asr_scaling.errors import AsrScalingError
+from asr_scaling.kinds import machine_kind
 from asr_scaling.report.answer import rules
 from asr_scaling.report.answer.rules import Rule
 from asr_scaling.report.answer.scenarios import Recommendation, choose
@@ -119,10 +120,10 @@ def _kept(points: Sequence[Point], left_out: Counter[str], why_not: Callable[[Po
 
 
 def _elsewhere(point: Point) -> str:
-    """Which other machine a point was measured on; empty for this one: its processor, its cores and one of its GPUs."""
+    """Which other kind of machine a point was measured on; empty for this one's, with one of its GPUs."""
     own, other = environment(), point.environment
-    if any(own[key] != other.get(key) for key in ("cpu", "cpu_cores")):
-        return f"of another machine ({other.get('cpu', 'unknown CPU')}, {other.get('cpu_cores', '?')} cores)"
+    if machine_kind(own) != machine_kind(other):
+        return f"of another machine ({machine_kind(other)})"
     if not point.device.startswith("cuda"):
         return ""
     gpu = (other.get("device") or {}).get("gpu")
@@ -143,7 +144,7 @@ def _gpus() -> tuple[str, ...]:
 
 
 def _this_machine() -> str:
-    return f"{environment()['cpu']}, {environment()['cpu_cores']} cores"
+    return machine_kind(environment())
 
 
 def _usual_dataset(points: Sequence[Point]) -> str | None:

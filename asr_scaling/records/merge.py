@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asr_scaling.caution import rounds_missing
+from asr_scaling.caution import rounds_elsewhere, rounds_missing
+from asr_scaling.kinds import unlike
 from asr_scaling.noise import by_input
 from asr_scaling.profiler.latency import NO_STEPS, summarise
 from asr_scaling.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
@@ -63,25 +64,32 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     Samples and repeats follow one another in the order they were taken; latency, stages, throughput and the noise
     floor are computed anew from all samples, figures with repeats are the mean of all of these. Any other figure is the
     mean over the rounds that have it, with Student's interval over them, or the one figure of the only round that has
-    it. A round that failed makes the point failed; what the others measured stays.
+    it. A round that failed makes the point failed; what the others measured stays. Rounds of another kind of machine
+    than that of the fullest round are left out, with a caution.
     """
-    ordered = sorted(rounds, key=lambda record: (record.round or 0, record.started_at))
+    every = sorted(rounds, key=lambda record: (record.round or 0, record.started_at))
+    fullest = max(every, key=_full)
+    ordered = [record for record in every if not unlike(fullest.environment, record.environment)]
     first = ordered[0]
     samples = tuple(sorted((s for record in ordered for s in record.samples), key=lambda s: s.started_at))
     repeats = _repeats(ordered)
     metrics, unavailable = _figures(ordered, samples, repeats)
-    bad = next((record for record in ordered if record.status != "ok"), None)
+    bad = next((record for record in every if record.status != "ok"), None)
     cautions = dict.fromkeys(caution for record in ordered for caution in record.cautions)
     asked = int(first.config.get("sweep", {}).get("rounds", len(ordered)))
+    if len(ordered) < len(every):
+        stranger = next(record for record in every if record not in ordered)
+        what = unlike(fullest.environment, stranger.environment)
+        cautions[rounds_elsewhere(len(every) - len(ordered), what)] = None
     if len(ordered) < asked:
         cautions[rounds_missing(len(ordered), asked)] = None
     return replace(
-        max(ordered, key=lambda record: (bool(record.transcripts), bool(record.system))),
+        fullest,
         name=first.name,
         status=bad.status if bad else "ok",
         reason=f"round {bad.round}: {bad.reason}" if bad else None,
         config=_without_round(first.config),
-        environment=first.environment,
+        environment={**fullest.environment, **_hosts(ordered)},
         samples=samples,
         metrics=metrics,
         unavailable=unavailable,
@@ -93,6 +101,17 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
         started_at=min(record.started_at for record in ordered),
         ended_at=max(record.ended_at for record in ordered),
     )
+
+
+def _full(record: RunRecord) -> tuple[bool, bool]:
+    """How much besides times it has: only the first round takes every measurement."""
+    return bool(record.transcripts), bool(record.system)
+
+
+def _hosts(rounds: Sequence[RunRecord]) -> dict[str, str]:
+    """All hosts of one kind that took part, as one name; nothing where there is one."""
+    names = dict.fromkeys(str(record.environment["host"]) for record in rounds if record.environment.get("host"))
+    return {"host": " + ".join(names)} if len(names) > 1 else {}
 
 
 def _figures(

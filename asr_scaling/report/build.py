@@ -14,8 +14,8 @@ from asr_scaling.report import pareto
 from asr_scaling.report.answer import section as answer
 from asr_scaling.report.answer.scenarios import Budgets
 from asr_scaling.report.bottlenecks import section as bottlenecks
-from asr_scaling.report.caveats import synthetic
-from asr_scaling.report.cells import batch_cell, figure, length_cell, memory_metric, wer, words
+from asr_scaling.report.caveats import several_hosts, several_kinds, synthetic
+from asr_scaling.report.cells import batch_cell, figure, length_cell, memory_metric, missing, wer, words
 from asr_scaling.report.document import Bullets, Cell, Column, Document, Figure, Row, Section, Table, Text
 from asr_scaling.report.gains import section as gains
 from asr_scaling.report.method import section as method
@@ -86,13 +86,15 @@ def document(points: Sequence[Point], budgets: Budgets, optimised: Outcome | Non
 
 def all_points(points: Sequence[Point]) -> Section:
     """A row a point."""
-    columns = (Column("System", numeric=False), Column("Device", numeric=False), *(column for column, _ in _COLUMNS))
-    rows = tuple(Row((*_who(point), *(show(point) for _, show in _COLUMNS)), point.keys) for point in points)
+    hosts = ((Column("Host", numeric=False), _host),) if len({point.host for point in points}) > 1 else ()
+    shown = (*hosts, *_COLUMNS)
+    columns = (Column("System", numeric=False), Column("Device", numeric=False), *(column for column, _ in shown))
+    rows = tuple(Row((*_who(point), *(show(point) for _, show in shown)), point.keys) for point in points)
     notes = ["±: the larger half of the 95 % interval; –: not available, with the reason."]
     random = dict.fromkeys(point.system for point in points if point.random)
     if random:
         notes.append(f"Random weights, whose speed holds and whose texts mean nothing: {', '.join(random)}.")
-    notes += synthetic(points)
+    notes += [*several_kinds(points), *several_hosts(points), *synthetic(points)]
     notes.append("metrics.csv has every metric of every point, with the ends of its interval.")
     table = Table(ALL_POINTS, "Every measured point", columns, rows, tuple(notes))
     return Section("points", "All points", (table,))
@@ -143,6 +145,10 @@ def _title(points: Sequence[Point]) -> tuple[str, str]:
 
 def _few(names: Sequence[str]) -> str:
     return " and ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} others"
+
+
+def _host(point: Point) -> Cell:
+    return words(point.host, point.machine) if point.host else missing("not recorded")
 
 
 def _who(point: Point) -> tuple[Cell, Cell]:

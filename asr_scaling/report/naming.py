@@ -17,7 +17,8 @@ _Member = tuple[str, str]
 
 def named(points: Iterable[Point]) -> list[Point]:
     """The points, systems of one model told apart by what differs between them (engine, dataset, options other than
-    most points have, random weights), devices of one name by hardware and host. Facts that many share are held once.
+    most points have, random weights), devices of one name by hardware, kind of machine and host.
+    Facts that many share are held once.
     """
     found, shared = _located(list(points)), dict[str, Mapping[str, Any]]()
     usual = _Usual.of(found)
@@ -89,27 +90,60 @@ def _group(option: str) -> str:
 
 
 def _located(points: Sequence[Point]) -> list[Point]:
-    """The points, their devices named so that each is of one hardware and host.
+    """The points, their devices named so that each is of one hardware and one kind of machine.
 
-    A GPU that wasn't known when a point failed is the one that other points of its device and host ran on.
+    Hosts of one kind that shared a sweep between them are one device; where some point was measured on two of them
+    they are what is compared, and told apart. A GPU that wasn't known when a point failed is the one that other points
+    of its device and host ran on.
     """
     known = {(p.device, p.host): p.hardware for p in points if p.hardware != UNKNOWN_GPU}
     lost = (known.get((p.device, p.host), UNKNOWN_GPU) if p.hardware == UNKNOWN_GPU else p.hardware for p in points)
     found = [replace(point, hardware=hardware) for point, hardware in zip(points, lost, strict=True)]
-    names = _places(dict.fromkeys((p.device, p.hardware, p.host) for p in found))
-    return [replace(p, device=names[p.device, p.hardware, p.host]) for p in found]
+    shared = _shared(found)
+    places = [_Place(p.device, p.hardware, p.machine, None if _kind(p) in shared else p.host) for p in found]
+    names = _names(dict.fromkeys(places))
+    return [replace(point, device=names[place]) for point, place in zip(found, places, strict=True)]
 
 
-def _places(found: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
-    """Device, hardware and host → the device's name in the report: "cpu (AMD EPYC, 2 cores)" where several hardwares
-    share it, with the host behind where several hosts have that hardware.
+@dataclass(frozen=True)
+class _Place:
+    """Where points may stand for one another. ``host``: None where several hosts of a kind do."""
+
+    device: str
+    hardware: str
+    machine: str
+    host: str | None
+
+
+def _kind(point: Point) -> tuple[str, str, str]:
+    return point.device, point.hardware, point.machine
+
+
+def _shared(points: Sequence[Point]) -> set[tuple[str, str, str]]:
+    """The kinds of which no two hosts measured the same: each host has a part of the points."""
+    hosts: dict[tuple[object, ...], set[str]] = {}
+    for point in points:
+        options = tuple(sorted(point.options.items()))
+        what = (point.model, point.weights, point.engine, point.optimisations, options, point.dataset)
+        hosts.setdefault((_kind(point), *what, point.length_s, point.batch), set()).add(point.host)
+    compared = {key[0] for key, names in hosts.items() if len(names) > 1}
+    return {_kind(point) for point in points} - compared
+
+
+def _names(found: Iterable[_Place]) -> dict[_Place, str]:
+    """Place → the device's name in the report: "cpu (AMD EPYC, 2 cores)" where several hardwares share it, with the
+    machine behind where that hardware is in several kinds of machine, and the host where a kind has several.
     """
-    places, names = list(found), dict[tuple[str, str, str], str]()
-    for device, hardware, host in places:
-        alike = [other for other in places if other[0] == device]
-        twins = sum(other[1] == hardware for other in alike)
-        more = hardware if twins == 1 else f"{hardware}, {host or 'unknown host'}"
-        names[device, hardware, host] = device if len(alike) == 1 else f"{device} ({more})"
+    places, names = list(found), dict[_Place, str]()
+    for place in places:
+        alike = [other for other in places if other.device == place.device]
+        twins = [other for other in alike if other.hardware == place.hardware]
+        more = [place.hardware]
+        if len({other.machine for other in twins}) > 1:
+            more.append(place.machine.removeprefix(f"{place.hardware}, "))
+        if sum(other.machine == place.machine for other in twins) > 1:
+            more.append(place.host or "unknown host")
+        names[place] = place.device if len(alike) == 1 else f"{place.device} ({', '.join(more)})"
     return names
 
 

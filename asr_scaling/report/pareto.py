@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from asr_scaling.compare.verdict import ENERGY, LATENCY, RTFX, WER
-from asr_scaling.report.caveats import different_speech, partly, synthetic
+from asr_scaling.report.caveats import different_speech, partly, several_hosts, synthetic
 from asr_scaling.report.cells import at_length, batch_cell, figure, latency, latency_metric, percent, plain, wer, words
 from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
 from asr_scaling.report.output.drawing import INK, Sketch, Style
@@ -199,7 +199,7 @@ def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
     if others:
         said.append(f"Other lengths ({', '.join(others)}) are not shown.")
     scored = [point for point in here if point.wer_known]
-    said += [*synthetic(scored), *different_speech(scored), *partly(scored)]
+    said += [*synthetic(scored), *different_speech(scored), *partly(scored), *several_hosts(scored)]
     if any(point.estimated for point in scored):
         said.append("Joules are **estimated**, not measured.")
     return said

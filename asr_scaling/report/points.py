@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.caution import Caution
+from asr_scaling.kinds import gpu_name, machine_kind
 from asr_scaling.record import RunRecord, Status
 from asr_scaling.stats import Interval
 
@@ -24,9 +25,10 @@ class Point:
     """One point of a sweep. Times in seconds, sizes in bytes, rates as shares.
 
     ``system``: model, and whatever of dataset, engine and other options tells it from others of the same model in this
-    report; ``device``: as torch calls it, with hardware and host where the report has several of that name. Both are
-    what tables and figures call them, and together they say what a figure is of. ``options``: those of the engine by
-    their names, those of device, dataset and model as "device.threads". ``hardware``: name of the CPU or GPU that
+    report; ``device``: as torch calls it, with hardware and host where the report has several of that name that must
+    be told apart (naming.py): all points of one are of one kind of machine. Both are what tables and figures call
+    them, and together they say what a figure is of. ``options``: those of the engine by their names, those of device,
+    dataset and model as "device.threads". ``hardware``: name of the CPU or GPU that
     computed. ``length_s``: the dataset's length, None for natural utterances. ``batch``: 0 where a point failed before
     it was known. ``audio_s``: mean seconds of audio of an utterance in a timed call. ``slowest_s``: longest timed call.
     ``load``: the whole record again, with its samples. DataError when it is gone.
@@ -67,6 +69,11 @@ class Point:
     curve: tuple[Mapping[str, Any], ...] = ()
     started_at: float = 0.0
     ended_at: float = 0.0
+
+    @property
+    def machine(self) -> str:
+        """The kind of machine: processor, cores and memory."""
+        return machine_kind(self.environment)
 
     @property
     def ok(self) -> bool:
@@ -190,7 +197,7 @@ def _options(config: Mapping[str, Any]) -> dict[str, str]:
 
 def _hardware(machine: Mapping[str, Any], device: str) -> str:
     if device.startswith("cuda"):
-        return str((machine.get("device") or {}).get("gpu") or UNKNOWN_GPU)
+        return gpu_name(machine) or UNKNOWN_GPU
     return f"{machine.get('cpu', 'unknown CPU')}, {machine.get('cpu_cores', '?')} cores"
 
 

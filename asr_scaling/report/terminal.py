@@ -8,10 +8,23 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from asr_scaling.kinds import gpu_name, machine_kind, unlike
 from asr_scaling.record import RunRecord
 
 _MISSING = "–"
-_WORDY = ("model", "engine", "optimisation", "weights", "device", "length", "dataset", "energy", "status")
+_WORDY = (
+    "model",
+    "engine",
+    "optimisation",
+    "weights",
+    "device",
+    "machine",
+    "host",
+    "length",
+    "dataset",
+    "energy",
+    "status",
+)
 FOOTNOTE = "±: the larger half of the 95 % interval; –: not available, the record says why."
 _WORDS = {"weights": "weights", "batch": "per batch", "length": "length"}
 """What the title says behind a value that is the same in every row."""
@@ -23,7 +36,8 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
 
     ``FOOTNOTE`` says how to read the cells.
     """
-    rows = [_identity(record) for record in records]
+    places = _located(records)
+    rows = [_identity(record) | place for record, place in zip(records, places, strict=True)]
     varying = [key for key in rows[0] if key == "model" or len({row[key] for row in rows}) > 1]
     fixed = [f"{rows[0][key]} {_WORDS.get(key, '')}".strip() for key in rows[0] if key not in varying]
     synthetic = any(record.dataset.get("synthetic") for record in records)
@@ -110,6 +124,16 @@ def _identity(record: RunRecord) -> dict[str, str]:
         "length": "natural" if length is None else f"{length:g} s",
         "dataset": str(record.dataset.get("name", _MISSING)),
     }
+
+
+def _located(records: Sequence[RunRecord]) -> list[dict[str, str]]:
+    """What tells each record's machine from those of others: kind and host, each where there are several."""
+    facts = [record.environment for record in records]
+    kinds = [" with ".join(filter(None, (gpu_name(each), machine_kind(each)))) for each in facts]
+    hosts = [str(each.get("host", _MISSING)) for each in facts]
+    several = any(unlike(facts[0], each) for each in facts)
+    found = [{"machine": kind} if several else {} for kind in kinds]
+    return [each | ({"host": host} if len(set(hosts)) > 1 else {}) for each, host in zip(found, hosts, strict=True)]
 
 
 def _status(record: RunRecord) -> str:

@@ -83,8 +83,8 @@ def _made(make: Callable[[Path], str]) -> Certificate | str:
 
 
 def summary(found: Certificate) -> dict[str, Any]:
-    """What every record says of it: status, time, and the noise floor where one was measured."""
-    brief = {"status": found["status"], "at": found["at"]}
+    """What every record of its machine says of it: status, time, host, and the noise floor where one was measured."""
+    brief = {"status": found["status"], "at": found["at"], "host": found["of"]["host"]}
     floors = [values["noise_floor"] for check in found["checks"] if "noise_floor" in (values := check["values"])]
     return brief | ({"noise_floor": floors[0]} if floors else {})
 

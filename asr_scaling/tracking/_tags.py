@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.kinds import gpu_name, machine_kind
 from asr_scaling.record import RunRecord
 
 LONGEST_TAG = 5000
@@ -35,6 +36,8 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
         "engine": record.engine,
         "optimisation": " + ".join(record.optimisations),
         "device": record.device,
+        "machine": machine_kind(record.environment),
+        "gpu": gpu_name(record.environment) or "",
         "weights": str(facts.get("weights", "")),
         "weights.source": str(facts.get("weights_source", "")),
         "batch": "" if record.batch is None else str(record.batch),

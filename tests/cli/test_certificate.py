@@ -26,7 +26,7 @@ def test_a_kept_certificate_is_stored_with_the_sweep(cli: Cli, tmp_path: Path) -
     (found,) = certificates(tmp_path / "multirun")
     kept = [json.loads(path.read_bytes()) for path in (tmp_path / "cache" / "selftest").iterdir()]
     assert [found] == kept
-    said = {"status": "pass", "at": found["at"], "noise_floor": 0.01}
+    said = {"status": "pass", "at": found["at"], "host": found["of"]["host"], "noise_floor": 0.01}
     assert [record.environment["certificate"] for record in records(tmp_path / "multirun")] == [said, said]
 
 

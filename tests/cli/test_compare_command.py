@@ -193,7 +193,7 @@ def test_what_differs_is_refused_and_said_when_allowed(compare: Compare, measure
     ("arguments", "said"),
     [
         (("fast",), "the following arguments are required: B"),
-        (("fast", "slow", "--allow", "hosts"), "--allow hosts is not known: choose of host, dataset"),
+        (("fast", "slow", "--allow", "hosts"), "--allow hosts is not known: choose of host, machine, dataset"),
         (("fast", "nowhere"), "There is no file or folder 'nowhere' here"),
         (("fast", "./nowhere"), "nowhere can't be read"),
         (("fast", "cache"), "cache holds no record.json"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from asr_scaling.errors import ConfigError
+from asr_scaling.kinds import unlike
 from asr_scaling.report.answer import rules
 from asr_scaling.report.answer.evidence import evidence, judged, nobody, provisional
 from asr_scaling.report.answer.reproduce import command
@@ -129,7 +130,8 @@ def _pick(rule: Rule, ranked: Sequence[Point]) -> tuple[Point, Point | None]:
     winner = tied[0]
     rivals = [point for point in (best, *tied, *ranked) if point is not winner]
     others = [point for point in rivals if not _same(point, winner)]
-    return winner, next(iter(others or rivals), None)
+    comparable = [point for point in others if not unlike(winner.environment, point.environment)]
+    return winner, next(iter(comparable or others or rivals), None)
 
 
 def _same(a: Point, b: Point) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from asr_scaling.compare.verdict import ENERGY, RTFX
 from asr_scaling.report.answer.scenarios import Budgets, Recommendation, recommend
 from asr_scaling.report.answer.versus import label
 from asr_scaling.report.bottlenecks.advice import advice
-from asr_scaling.report.caveats import partly, synthetic
+from asr_scaling.report.caveats import kinds_of, partly, several_hosts, several_kinds, synthetic
 from asr_scaling.report.cells import (
     MINUTE_S,
     batch_cell,
@@ -34,11 +35,17 @@ _J_PER_WH = 3600.0
 
 def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
     """Summary, recommendations with their evidence, and the price of a minute of audio."""
+    unpriced = budgets.price_per_hour is not None and len(kinds_of(points)) > 1
+    budgets = replace(budgets, price_per_hour=None) if unpriced else budgets
     found = recommend(points, budgets)
     length_s = reference_length(points) if budgets.length_s is None else budgets.length_s
     blocks: list[Block] = [Text(_summary(found, points, budgets)), _scenarios(found, speech(length_s))]
     for each in found:
         blocks += _reasons(each)
+    if said := [*several_kinds(points), *several_hosts(points)]:
+        blocks.insert(1, Text(" ".join(said)))
+    if unpriced:
+        blocks.append(Text("One price an hour can't be that of several kinds of machine, so no price is shown."))
     costs = _costs(_best_batches(at(points, length_s)), budgets, speech(length_s))
     return Section("answer", "Answer", (*blocks, costs) if costs.rows else tuple(blocks))
 

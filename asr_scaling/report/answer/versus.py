@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asr_scaling.compare.verdict import (
     CANT_TELL,
@@ -58,11 +58,19 @@ def label(point: Point) -> str:
 
 
 def duel(winner: Point, rival: Point) -> Duel:
-    """``winner`` against ``rival``, paired by speech, "faster" being said of the winner. Loads both records whole."""
+    """``winner`` against ``rival``, paired by speech, "faster" being said of the winner. Loads both records whole.
+
+    Two hosts of one kind are compared, and said to be two; machines of two kinds are not.
+    """
     try:
-        return Duel(winner, rival, compare(rival.load(), winner.load(), also=(DEVICE_MEMORY,)))
+        found = compare(rival.load(), winner.load(), allow=("host",), also=(DEVICE_MEMORY,))
     except AsrScalingError as error:
         return Duel(winner, rival, str(error))
+    if winner.host != rival.host:
+        hosts = f"on two hosts of one kind, {winner.host} and {rival.host}"
+        rows = (replace(row, qualifier="; ".join(filter(None, (row.qualifier, hosts)))) for row in found.rows)
+        found = replace(found, rows=tuple(rows))
+    return Duel(winner, rival, found)
 
 
 def differs(row: Row) -> bool:

@@ -22,24 +22,26 @@ _BAR_IN, _FRAME_IN = 0.26, 1.1
 
 
 def drawn(found: Sequence[Gain]) -> Figure | None:
-    """A bar for each system's gain in RTFx with its interval, best first, a panel for each model and batch."""
-    panels: dict[tuple[str, str, int], list[Gain]] = {}
+    """A bar for each system's gain in RTFx with its interval, best first, a panel for each model, device and batch."""
+    panels: dict[tuple[str, str, str, int], list[Gain]] = {}
     for gain in found:
         if factor(gain.found.row(RTFX)) is not None:
-            key = (gain.point.model, gain.point.length, gain.point.batch)
+            key = (gain.point.model, gain.point.device, gain.point.length, gain.point.batch)
             panels.setdefault(key, []).append(gain)
     largest = sorted(panels, key=lambda key: -len(panels[key]))[:_MOST_PANELS]
     if not largest:
         return None
     bars = {key: sorted(panels[key], key=_speed, reverse=True)[:_MOST_BARS] for key in sorted(largest)}
     heights = tuple(_BAR_IN * (len(each) + 0.5) for each in bars.values())
+    several = len({device for _, device, _, _ in panels}) > 1
     sketch = Sketch("gains", rows=len(bars), height=sum(_FRAME_IN + each for each in heights), shares=heights)
-    for axes, ((model, length, batch), those) in zip(sketch.axes, bars.items(), strict=True):
+    for axes, ((model, device, length, batch), those) in zip(sketch.axes, bars.items(), strict=True):
         _panel(sketch, axes, those)
-        sketch.titles(axes, "RTFx, × the plain system's", "", f"{model}, {length}, batch {batch}")
+        where = f"{model} on {device}" if several else model
+        sketch.titles(axes, "RTFx, × the plain system's", "", f"{where}, {length}, batch {batch}")
     return sketch.figure(
         "What engines and optimisations bring in RTFx, with 95 % intervals; the line is the plain system.",
-        "Bars of gains in RTFx by engine and optimisation, a panel for each model and batch.",
+        "Bars of gains in RTFx by engine and optimisation, a panel for each model, device and batch.",
     )
 
 

@@ -49,14 +49,14 @@ def is_plain(point: Point) -> bool:
 
 def _key(point: Point) -> tuple[object, ...]:
     speech = (point.dataset, point.length_s, point.batch)
-    return (point.model, point.weights, point.device, point.hardware, point.host, *speech)
+    return (point.model, point.weights, point.device, point.hardware, point.machine, *speech)
 
 
 def gains(points: Sequence[Point]) -> list[Gain]:
     """Every point of an engine other than transformers, or with optimisations, against the plain one beside it.
 
-    Plain is the point of the same model, weights, device, speech, length and batch with neither; of several the one
-    measured nearest in time, for machines drift. Loads both records.
+    Plain is the point of the same model, weights, device, kind of machine, speech, length and batch with neither; of
+    several one of the same host, and the one measured nearest in time, for machines drift. Loads both records.
     """
     plain: dict[tuple[object, ...], list[Point]] = {}
     for point in points:
@@ -66,7 +66,8 @@ def gains(points: Sequence[Point]) -> list[Gain]:
     for point in points:
         rivals = plain.get(_key(point), []) if point.ok and not is_plain(point) else []
         if rivals:
-            base = min(rivals, key=lambda rival: abs(rival.started_at - point.started_at))
+            found_at = (point.host, point.started_at)
+            base = min(rivals, key=lambda p: (p.host != found_at[0], abs(p.started_at - found_at[1])))
             found.append(Gain(point, base, duel(point, base)))
     return found
 
@@ -82,7 +83,7 @@ def ratio(row: Change) -> Cell:
     if value is None:
         return missing(row.reason or "not measured in both")
     interval = Interval(1 + row.interval.low, 1 + row.interval.high) if row.interval else None
-    return number(value, interval, note=row.verdict)
+    return number(value, interval, note=", ".join(filter(None, (row.verdict, row.qualifier))))
 
 
 def times(row: Change) -> str:

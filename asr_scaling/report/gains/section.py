@@ -43,11 +43,13 @@ def _section(found: Sequence[Gain], points: Sequence[Point]) -> Section:
 
 
 def _best(found: Iterable[Gain]) -> str:
-    """The largest gain of each model whose WER is not worse, in one paragraph."""
-    said, models = [], dict[str, list[Gain]]()
+    """The largest gain of each model on each device whose WER is not worse, in one paragraph."""
+    said, groups = [], dict[tuple[str, str], list[Gain]]()
     for gain in found:
-        models.setdefault(gain.point.model, []).append(gain)
-    for model, those in models.items():
+        groups.setdefault((gain.point.model, gain.point.device), []).append(gain)
+    several = len({device for _, device in groups}) > 1
+    for (name, device), those in groups.items():
+        model = f"{name} on {device}" if several else name
         good = [gain for gain in those if factor(gain.found.row(RTFX)) is not None and not _worse(gain)]
         best = max(good, key=lambda gain: factor(gain.found.row(RTFX)) or 0.0, default=None)
         if best is None:

@@ -10,14 +10,13 @@ from asr_scaling.report.document import Cell, Column, Row, Table
 from asr_scaling.report.points import Point
 
 _SAID = {"pass": "passed", "warn": "passed with warnings", "fail": "failed"}
-_KEY = ("host", "cpu", "cpu_cores", "memory_bytes")
 
 
 def machines(points: Iterable[Point]) -> dict[str, list[Point]]:
     """Name of a machine → its points. Machines of one host name are told apart by number."""
-    groups: dict[tuple[str, ...], list[Point]] = {}
+    groups: dict[tuple[str, str], list[Point]] = {}
     for point in points:
-        groups.setdefault(tuple(str(point.environment.get(key, "")) for key in _KEY), []).append(point)
+        groups.setdefault((str(point.environment.get("host", "")), point.machine), []).append(point)
     found: dict[str, list[Point]] = {}
     for key, group in groups.items():
         host = key[0] or "unknown host"
@@ -85,6 +84,8 @@ def _facts_of(machine: Mapping[str, Any]) -> dict[str, str]:
         "memory": _size(machine.get("memory_bytes")),
         "threads": device.get("threads"),
         "GPU": device.get("gpu"),
+        "GPU UUID": device.get("uuid"),
+        "GPU number": device.get("nvml_index"),
         "GPU memory": _size(device.get("memory_bytes")),
         "CUDA": device.get("cuda"),
         "TF32": device.get("tf32"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from asr_scaling.kinds import unlike
 from asr_scaling.optimiser.outcome import Answer, Journal, Left, Outcome, Tried
 from asr_scaling.optimiser.pareto import front
 from asr_scaling.report.answer.reproduce import command
@@ -108,9 +109,14 @@ def _figures(point: Point) -> list[Cell]:
 
 
 def _pareto(points: Sequence[Point]) -> list[Block]:
-    """Of the final where there was one, else of the search: their figures rest on the same speech."""
+    """Of the final where there was one, else of the search: their figures rest on the same speech, and on one kind of
+    machine, that of the first point.
+    """
     final = [point for point in points if point.ok and stage_of(point) == "final"]
     searched = [point for point in points if point.ok and stage_of(point) in ("alone", "together")]
+    final, searched = (
+        [point for point in those if not unlike(those[0].environment, point.environment)] for those in (final, searched)
+    )
     tables = [_front(mine, name) for mine, name in ((final, "final"), (searched, "search")) if mine]
     return [table for table in tables if table is not None]
 

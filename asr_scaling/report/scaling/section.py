@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.report.caveats import different_speech, partly
+from asr_scaling.report.caveats import different_speech, partly, several_hosts, several_kinds
 from asr_scaling.report.document import Block, Section, Text
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.points import Point
@@ -20,7 +20,8 @@ def section(points: Sequence[Point], style: Style) -> Section:
     """
     if not any(point.ok for point in points):
         return Section("scaling", "How cost grows", (Text("No point was measured to its end: nothing scales yet."),))
-    length_s, said = reference_length(points), [*different_speech(points), *partly(points)]
+    length_s = reference_length(points)
+    said = [*different_speech(points), *partly(points), *several_kinds(points), *several_hosts(points)]
     blocks: list[Block] = [
         *([Text(" ".join(said))] if said else []),
         *_length_blocks(points, style),

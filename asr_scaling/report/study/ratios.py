@@ -52,18 +52,19 @@ def _pairs(found: Iterable[Lane]) -> Iterator[tuple[Lane, Lane]]:
     known = list(found)
     for slow in known:
         for fast in known:
-            alike = (slow.system, slow.any.host) == (fast.system, fast.any.host)
-            if alike and kind(slow.device) == "cpu" and kind(fast.device) == "gpu":
+            if slow.system == fast.system and kind(slow.device) == "cpu" and kind(fast.device) == "gpu":
                 yield slow, fast
 
 
 def _alike(slow: Lane, fast: Lane) -> list[tuple[Point, Point]]:
-    """Of every length that both measured, batch 1 and the largest common batch."""
+    """Of every length that both measured on one host, batch 1 and the largest common batch."""
     found = []
     for length in lengths(slow.finished):
         common = sorted(set(slow.batches(length)) & set(fast.batches(length)))
         for batch in dict.fromkeys([*common[:1], *common[-1:]]):
-            found.append((slow.cells[length, batch], fast.cells[length, batch]))
+            before, after = slow.cells[length, batch], fast.cells[length, batch]
+            if (before.host, before.machine) == (after.host, after.machine):
+                found.append((before, after))
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from asr_scaling.compare.verdict import ENERGY, RTFX
+from asr_scaling.report.caveats import kinds_of
 from asr_scaling.report.cells import memory_metric, missing, plain, size, speech, wer, why_missing
 from asr_scaling.report.document import Cell, Column, Row, Table
 from asr_scaling.report.points import Point, length_name
@@ -16,9 +17,9 @@ _MOST = 5
 _SLACK = 1e-9
 """So that exactly a factor of two, with its rounding error, costs a star."""
 _RULE = (
-    "Five stars for the best of this table; one fewer for every full factor of two behind it, down to one (16 times or "
-    "more). Speed: highest RTFx of any batch. Energy: fewest joules per second of audio of any batch. Memory: least "
-    "peak of any batch, of the accelerator's memory where there is one."
+    "Five stars for the best of this table on its kind of machine; one fewer for every full factor of two behind it, "
+    "down to one (16 times or more). Speed: highest RTFx of any batch. Energy: fewest joules per second of audio of "
+    "any batch. Memory: least peak of any batch, of the accelerator's memory where there is one."
 )
 
 
@@ -58,13 +59,15 @@ def count(behind: float) -> int:
 def stars(found: Sequence[Lane], length_s: Length) -> Table:
     """A row for every system and device that measured ``length_s`` to the end."""
     rated = [(lane, there) for lane in found if (there := [p for p in lane.finished if p.length_s == length_s])]
-    heads = [min((scale.cost(scale.best(there)) for _, there in rated), default=math.inf) for scale in _SCALES]
+    kinds = kinds_of(point for _, there in rated for point in there).values()
+    heads = {id(p): [min(map(scale.cost, those)) for scale in _SCALES] for those in kinds for p in those}
     rows = []
     for lane, there in rated:
+        best = heads[id(there[0])]
         scored = next((point for point in there if point.wer_known), there[0])
         cells = (
             *who(lane),
-            *(_stars(scale, scale.best(there), head) for scale, head in zip(_SCALES, heads, strict=True)),
+            *(_stars(scale, scale.best(there), head) for scale, head in zip(_SCALES, best, strict=True)),
             wer(scored),
         )
         rows.append(Row(cells, {**lane.keys, "length": length_name(length_s)}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from asr_scaling.errors import DeviceError
@@ -41,6 +42,22 @@ def handle(torch_name: str) -> Any:
     except found.NVMLError as error:
         found.nvmlShutdown()
         raise DeviceError(_SILENT.format(torch_name, error)) from error
+
+
+def physical_index(torch_name: str) -> int | None:
+    """The driver's own number of the GPU that torch calls ``torch_name``, or that it is a slice of; None if untold."""
+    try:
+        found, gpu = nvml(), handle(torch_name)
+    except DeviceError:
+        return None
+    try:
+        with suppress(found.NVMLError, AttributeError):  # not a slice
+            gpu = found.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(gpu)
+        return int(found.nvmlDeviceGetIndex(gpu))
+    except (found.NVMLError, AttributeError):
+        return None
+    finally:
+        found.nvmlShutdown()
 
 
 _SILENT = "the driver's counters (NVML) don't answer for {}: {}"
