@@ -21,8 +21,9 @@ GROUPS = ("engine", "optimisation", "device", "dataset", "batch", "profiler", "t
 LISTS = {("profiler", "default"), ("profiler", "all")}
 """YAMLs that only list others."""
 LAYERS: tuple[tuple[str, ...], ...] = (
+    ("redact",),
     ("errors",),
-    ("arguments", "cache", "conf", "metrics", "caution", "workload", "stats"),
+    ("arguments", "cache", "checksum", "conf", "metrics", "caution", "workload", "stats"),
     ("record",),
     ("model",),
     ("ports",),
@@ -39,17 +40,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("compare",),
     ("optimiser",),
     ("report",),
-    ("display", "recommend", "selftest", "rounds"),
+    ("allowed", "display", "recommend", "selftest", "rounds"),
     ("running",),
     ("sweep",),
-    ("optimising",),
+    ("compositions", "optimising"),
     ("cli", "transcriber"),
     ("__init__", "__main__"),
 )
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {
-    "hydra": {"cli.py", "sweep.py", "transcriber.py"},
-    "omegaconf": {"cli.py", "sweep.py", "model/spec.py"},
+    "hydra": {"cli.py", "compositions.py", "sweep.py", "transcriber.py"},
+    "omegaconf": {"cli.py", "compositions.py", "sweep.py", "model/spec.py"},
     "mlflow": {"tracking/mlflow.py"},
     "codecarbon": {"profiler/_codecarbon.py"},
     "pynvml": {"profiler/_nvml.py"},

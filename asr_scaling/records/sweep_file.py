@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.cache import write_atomic
+from asr_scaling.checksum import signed, verified
 from asr_scaling.errors import DataError
+from asr_scaling.redact import redact
 
 SWEEP_FILE = "sweep.json"
 _NOT_PART = ("sweep.resume=", "hydra.sweep.dir=", "-m", "--multirun")
@@ -30,7 +32,7 @@ class SweepFile:
 
     def write(self, folder: Path) -> None:
         """Into ``folder``, whole or not at all."""
-        write_atomic(folder / SWEEP_FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False, default=str).encode())
+        write_atomic(folder / SWEEP_FILE, json.dumps(signed(asdict(self)), indent=1, default=str).encode())
 
     @classmethod
     def read(cls, folder: Path) -> SweepFile | None:
@@ -39,15 +41,15 @@ class SweepFile:
         if not path.exists():
             return None
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = verified(json.loads(path.read_text(encoding="utf-8")))
             return cls(tuple(data["command"]), tuple(data.get("points", ())), data["parent"], data["tracking"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
 
 
 def command(arguments: Sequence[str]) -> tuple[str, ...]:
-    """What makes two command lines the same sweep."""
-    return tuple(sorted(argument for argument in arguments if not argument.startswith(_NOT_PART)))
+    """What makes two command lines the same sweep; written down, so without secrets."""
+    return tuple(sorted(redact(argument) for argument in arguments if not argument.startswith(_NOT_PART)))
 
 
 def latest(root: Path, arguments: Sequence[str]) -> Path | None:
