@@ -103,7 +103,7 @@ def _entries(node: Any, where: str) -> Iterator[tuple[str, str, Any]]:
 
 
 def _check_target(target: Any, where: str) -> None:
-    if target not in _exported() and not _trusted(target):
+    if not (isinstance(target, str) and target in _exported()) and not _trusted(target):
         raise ConfigError(_refusal(where, target))
 
 
@@ -130,7 +130,7 @@ def _trusted(target: Any) -> bool:
 
 def _refusal(where: str, target: Any) -> str:
     return (
-        f"{where or 'The configuration'} names '{target}', which configurations may not call: choose one of this "
+        f"{where or 'The configuration'} names {target!r}, which configurations may not call: choose one of this "
         f"package's, or, where it is a class of a package that you trust, set {TRUSTED}=<name of that package>."
     )
 

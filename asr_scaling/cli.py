@@ -93,7 +93,7 @@ def _sentence(error: BaseException) -> str:
         return f"There is no {group or 'config'} '{choice}'{near}; choose {known}."
     if match := re.match(r"Could not override '([^']+)'", str(error)):
         return f"There is no option '{match[1]}'; list the options with  python -m asr_scaling --cfg job."
-    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line.strip() for line in (str(error) or str(error.__cause__)).splitlines()]
     kept = [
         line
         for line in lines

@@ -22,6 +22,8 @@ from asr_scaling.redact import redact, redacted, secret_option
 
 _MOVED = ("tracking.uri",)
 """Options whose credentials are taken out of them (tracking/)."""
+_GIVEN = ("hydra.overrides.", "hydra.job.override_dirname")
+"""The command line once more, which ``check_arguments`` has looked at."""
 _LATE = ("hydra.job_logging", "hydra.hydra_logging")
 """Read again when a point begins."""
 _PURE = re.compile(r"\$\{.*\}$", re.DOTALL)
@@ -50,7 +52,7 @@ def check(config: DictConfig) -> None:
     raw = OmegaConf.to_container(config, resolve=False)
     for (place, text), (_, hidden) in zip(_texts(raw, ""), _texts(redacted(raw), ""), strict=True):
         named = secret_option(place) and text and "${" not in text
-        if place not in _MOVED and (named or hidden != text):
+        if place not in _MOVED and not place.startswith(_GIVEN) and (named or hidden != text):
             raise ConfigError(_secret(place))
 
 
@@ -60,8 +62,9 @@ def check_arguments(arguments: Sequence[str]) -> None:
         key, equals, value = argument.partition("=")
         if argument.startswith(_PICKLE):
             raise ConfigError(f"{_PICKLE} reads a pickle, which may run any code: give the command line again instead.")
-        if key not in _MOVED and (redact(argument) != argument or (equals and value and secret_option(key))):
-            raise ConfigError(_secret(key if equals else redact(argument)))
+        named = equals and value and secret_option(key)
+        if key not in _MOVED and (named or redact(argument) != argument):
+            raise ConfigError(_secret(redact(key)))
 
 
 def _secret(place: str) -> str:
@@ -76,13 +79,13 @@ def _plain(config: DictConfig | ListConfig, key: Any, where: str) -> Any:
     if OmegaConf.is_missing(config, key):
         return None
     if OmegaConf.is_interpolation(config, key):
-        raw = OmegaConf.to_container(config, resolve=False)[key]  # type: ignore[index, call-overload]
+        raw = str(OmegaConf.to_container(config, resolve=False)[key])  # type: ignore[index]
         if _stands_for_a_node(config, key) or (where.startswith(_LATE) and _unknown(config, key) and _PURE.match(raw)):
             raise ConfigError(f"{where} stands for another part of the configuration: write it out there.")
         return raw
     node = config[key]
     if isinstance(node, DictConfig):
-        return {name: _plain(node, name, f"{where}.{name}") for name in node}
+        return {str(name): _plain(node, name, f"{where}.{name!s}") for name in node}
     if isinstance(node, ListConfig):
         return [_plain(node, number, f"{where}.{number}") for number in range(len(node))]
     return node

@@ -21,11 +21,11 @@ _VARIABLES = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH", "A
 _MACHINE = ("cpu", "cpu_cores", "python", "versions")
 _UNSHAPING = ("uuid", "index", "heap_kept_before")
 """Facts of a device that differ between devices of one kind, or that earlier points of the process left."""
-_BEFORE = ("__init__", "__main__", "allowed", "arguments", "cli", "compositions", "identity", "plan", "rounds", "running")
-_BEFORE += ("selftest", "sweep")
+_BEFORE = ("__init__", "__main__", "arguments", "cli", "identity", "plan", "rounds", "running", "selftest", "sweep")
+_CHECKING = ("allowed", "compositions")
 _AFTER = ("compare", "display", "fits", "paired", "recommend", "records", "report", "tracking", "transcriber")
 _SEARCHING = ("optimiser", "optimising")
-NOT_MEASURING = frozenset((*_BEFORE, *_AFTER, *_SEARCHING))
+NOT_MEASURING = frozenset((*_BEFORE, *_CHECKING, *_AFTER, *_SEARCHING))
 """Parts of this package that run before or after a measurement; no part that measures imports them."""
 
 

@@ -34,7 +34,7 @@ _OPTION = re.compile(
 _WORD = r"[\w-]*(?:token|secret|password|passwd|signature|credential|api_?key|access_?key)"
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\w[\w+.-]*://)[^\s/?#'\"<>]+@"), rf"\1{HIDDEN}@"),
-    (re.compile(r"(\w[\w+.-]*://)[^\s/@:'\"<>]+:[^\s@'\"<>]+@"), rf"\1{HIDDEN}@"),  # an unquoted / or ? in a password
+    (re.compile(r"(\w[\w+.-]*://)[^\s/@:'\"<>]+:(?!\d+[/?#])[^\s@'\"<>]+@"), rf"\1{HIDDEN}@"),  # unquoted / or ?
     (
         re.compile(r"((?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?)(?:(?:basic|bearer|token) +)?[^\s'\",;]+", re.I),
         rf"\1{HIDDEN}",

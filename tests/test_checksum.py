@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ from asr_scaling.selftest.certificate import FILE, certificate, to_bytes
 from asr_scaling.selftest.certificate import _read as read_certificate
 from asr_scaling.tracking.jsonl import Jsonl
 
-RECORD, OTHER, THIRD, *_ = study((TINY, BASE), (5.0, 30.0), (1, 4))
+RECORD, OTHER, THIRD = (
+    replace(each, started_at=1.5 + i) for i, each in enumerate(study((TINY, BASE), (5.0, 30.0), (1, 4))[:3])
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -43,7 +46,7 @@ def test_what_was_signed_is_verified_after_a_file(data: dict[str, Any]) -> None:
 
 def one_digit_more(text: bytes) -> bytes:
     """The same JSON but for one figure."""
-    at = next(i for i in range(len(text) // 2, len(text)) if text[i : i + 1] in b"12345678" and text[i - 1 : i] == b".")
+    at = next(i for i in range(1, len(text)) if text[i : i + 1] in b"12345678" and text[i - 1 : i] == b".")
     return text[:at] + bytes([text[at] + 1]) + text[at + 1 :]
 
 

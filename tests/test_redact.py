@@ -84,12 +84,16 @@ def test_values_of_every_depth() -> None:
     assert redacted(given_) == {"***": ["***", ("***", 1)], "c": Caution("Kind", "***", "advice"), "n": None}
 
 
-@pytest.mark.parametrize("key", ["token", "--token", "hub.token", "+engine.api_key", "tracking.password", "db_password"])
+@pytest.mark.parametrize(
+    "key", ["token", "--token", "hub.token", "+engine.api_key", "tracking.password", "db_password"]
+)
 def test_options_that_would_hold_a_secret(key: str) -> None:
     assert secret_option(key)
 
 
-@pytest.mark.parametrize("key", ["model.architecture.pad_token_id", "pad_token", "tokens", "engine.key", "tracking.uri"])
+@pytest.mark.parametrize(
+    "key", ["model.architecture.pad_token_id", "pad_token", "tokens", "engine.key", "tracking.uri"]
+)
 def test_options_that_hold_none(key: str) -> None:
     assert not secret_option(key)
 
@@ -104,7 +108,7 @@ def test_every_error_of_this_package_is_fit_to_be_seen() -> None:
 
 def test_logs_and_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
     try:
-        raise ValueError(SECRET)
+        int(SECRET)
     except ValueError:
         kind, error, trace = sys.exc_info()
         assert kind is not None
@@ -115,7 +119,7 @@ def test_logs_and_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
         traceback_hook(kind, error, trace)
     shown = capsys.readouterr().err
     for text in (line, shown):
-        assert "ValueError: ***" in text
+        assert "ValueError: invalid literal for int() with base 10: '***'" in text
         assert SECRET not in text
 
 
@@ -143,4 +147,4 @@ def test_a_record_and_its_sink_never_see_one(tmp_path: Path) -> None:
     assert SECRET.encode() not in written
     assert b"user:pass" not in written
     assert SECRET not in repr(sink.records)
-    assert record.tags == {"energy/method": "***"}
+    assert record.tags["energy/method"] == "***"

@@ -60,13 +60,15 @@ def feature_extractor(spec: ModelSpec) -> Any:
     options = plain(spec.features)
     kind = getattr(transformers, str(options.pop("feature_extractor_type", "")), None)
     if not isinstance(kind, type) or not issubclass(kind, transformers.FeatureExtractionMixin):
-        raise ConfigError(f"model.features.feature_extractor_type of '{spec.name}' is not a feature extractor of transformers.")
+        raise ConfigError(
+            f"model.features.feature_extractor_type of '{spec.name}' is not a feature extractor of transformers."
+        )
     return kind(**options)
 
 
 def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any) -> Any:
-    """What ``loader``, a class of transformers, loads from ``folder``. Weights in a pickle are read as tensors alone, and
-    code that comes with them runs only where ``spec.trust_remote_code`` says so.
+    """What ``loader``, a class of transformers, loads from ``folder``; code that comes with the weights runs only where
+    ``spec.trust_remote_code`` says so. Pickles are read as tensors alone where ``options`` has ``weights_only``.
 
     WeightsError where the folder needs more than that, or can't be read.
     """

@@ -15,9 +15,7 @@ MLFLOW = "mlflow:"
 """Begins a source that is in MLflow."""
 
 
-def records_of(
-    source: str, uri: str = STORE, damaged: Damaged | None = None
-) -> Iterator[tuple[RunRecord, Again]]:
+def records_of(source: str, uri: str = STORE, damaged: Damaged | None = None) -> Iterator[tuple[RunRecord, Again]]:
     """The records of ``source``, in their order and one at a time, each with what reads it again.
 
     A source is the folder of a sweep or a point, a record file or a file of one record a line (both may be gzipped),

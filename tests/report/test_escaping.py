@@ -26,7 +26,7 @@ from asr_scaling.report.output.markdown import markdown
 from asr_scaling.report.terminal import points_table
 
 EVIL = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\"'`$a$b$ [red]x[/] \x1b[31m\n# h | =1+1"
-FORMULA = "=HYPERLINK(\"http://evil\")"
+FORMULA = '=HYPERLINK("http://evil")'
 
 
 def hostile(record: RunRecord, text: str) -> RunRecord:
