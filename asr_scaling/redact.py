@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import TracebackType
 from typing import Any, TypeVar
@@ -45,8 +45,9 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bhf_[A-Za-z0-9]{16,}"), HIDDEN),
     (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{16,}"), HIDDEN),
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What moves a terminal's cursor, colours it or turns the direction of writing, but for tabs and line ends."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+"""What moves a terminal's cursor, colours it or turns the direction of writing, but for tabs and line ends; and what no
+text in UTF-8 or XML may hold."""
 
 
 def redact(text: str) -> str:
@@ -59,7 +60,14 @@ def redacted(value: T, but: str = "") -> T:
 
     ``but``: a field of ``value`` that stays as it is.
     """
-    found: T = _deep(value, secrets(), but)
+    known = secrets()
+    found: T = _deep(value, lambda text: _hidden(text, known), but)
+    return found
+
+
+def shown(value: T, but: str = "") -> T:
+    """``value`` with every text in it ``printable``, as ``redacted`` goes through it."""
+    found: T = _deep(value, printable, but)
     return found
 
 
@@ -78,7 +86,9 @@ def secret_option(key: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters as \\x1b: a file's name can't repaint the terminal."""
+    """``text`` with control characters as \\x1b: a file's name can't repaint the terminal, nor break a drawing."""
+    if text.isprintable():
+        return text
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
@@ -107,16 +117,16 @@ def _hidden(text: str, known: tuple[str, ...]) -> str:
     return text
 
 
-def _deep(value: Any, known: tuple[str, ...], but: str = "") -> Any:
+def _deep(value: Any, change: Callable[[str], str], but: str = "") -> Any:
     if isinstance(value, str):
-        return _hidden(value, known)
+        return change(value)
     if isinstance(value, Mapping):
-        return {_deep(key, known): _deep(entry, known) for key, entry in value.items()}
+        return {_deep(key, change): _deep(entry, change) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_deep(entry, known) for entry in value]
+        return [_deep(entry, change) for entry in value]
     if isinstance(value, tuple):
-        return tuple(_deep(entry, known) for entry in value)
+        return tuple(_deep(entry, change) for entry in value)
     if is_dataclass(value) and not isinstance(value, type):
         names = [each.name for each in fields(value) if each.name != but]
-        return replace(value, **{name: _deep(getattr(value, name), known) for name in names})
+        return replace(value, **{name: _deep(getattr(value, name), change) for name in names})
     return value

@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from asr_scaling import load_system
-from asr_scaling.allowed import TRUSTED, check_hydra
+from asr_scaling.allowed import TRUSTED, check_hydra, check_parts
 from asr_scaling.conf import conf_dir
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import ConfigError
@@ -52,10 +52,9 @@ def test_every_yaml_of_this_package_may_be_built() -> None:
         if path.parent.name in ("experiment", "model") or not isinstance(node, dict) or "defaults" in node:
             continue
         node = {key: value for key, value in node.items() if not str(value).startswith("${")}
-        try:
+        if "dataset" not in path.parts:  # some want a path
             build(node)
-        except ConfigError as error:
-            assert "may not call" not in str(error)
+        check_parts(node)
         found += 1
     assert found > 50
 

@@ -45,7 +45,7 @@ def test_an_experiment_from_elsewhere_that_has_hydra_call_something(
 ) -> None:
     ran = tmp_path / "ran"
     write(tmp_path, "experiment", text.replace("RAN", str(ran)))
-    done = cli("--config-dir", "theirs", *QUICK, *arguments)
+    done = cli("--config-dir", "theirs", *arguments, *QUICK)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert re.match(r"error: hydra\.(callbacks|job_logging\.handlers)\.evil names 'subprocess.Popen', which", last)
@@ -84,14 +84,14 @@ def test_a_secret_in_an_exception_and_in_an_option_is_written_nowhere(cli: Cli, 
     path = str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", "")
     env = {"HF_TOKEN": SECRET, "ASR_SCALING_PARTS": "their_parts", "PYTHONPATH": path}
     tracked = [each for each in QUICK[1:] if not each.startswith("tracking")]
-    done = cli("--config-dir", "theirs", "-m", *tracked, "engine=evil", "batch=1,2", "sweep.report=true", **env)
+    done = cli("--config-dir", "theirs", "-m", *tracked, "engine=evil", "batch=1,2", **env)
     assert done.returncode == 1
     (first, second) = records(tmp_path / "multirun")
     assert first.status == second.status == "failed"
     assert "RuntimeError: 401 for http://***@hub/x, Authorization: ***, ***" in str(first.reason)
     written = files(tmp_path)
     names = {path.name for path in written}
-    assert {"traceback.txt", "asr_scaling.log", "mlflow.db", "report.html", "sweep.json", "hydra.yaml"} <= names
+    assert {"traceback.txt", "asr_scaling.log", "mlflow.db", "sweep.json", "hydra.yaml"} <= names
     for place, content in written.items():
         assert SECRET.encode() not in content, place
         assert b"hunter2@" not in content or place.suffix in (".py", ".pyc"), place

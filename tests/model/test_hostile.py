@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ RAN: list[str] = []
 CODE = """
 from pathlib import Path
 Path({ran!r}).touch()
-from transformers import WhisperForConditionalGeneration as Evil, WhisperFeatureExtractor as Extractor
+from transformers import WhisperForConditionalGeneration, WhisperFeatureExtractor
+class Evil(WhisperForConditionalGeneration): pass
+class Extractor(WhisperFeatureExtractor): pass
 """
 
 
@@ -55,8 +58,6 @@ def folder(spec: ModelSpec, tmp_path: Path) -> Path:
 
 
 def load(spec: ModelSpec, folder: Path, **options: Any) -> Any:
-    from dataclasses import replace
-
     return Transformers().load(replace(spec, path=str(folder), weights="pretrained", **options), FakeDevice())
 
 
@@ -84,8 +85,6 @@ def test_a_pickle_of_tensors_is_read(spec: ModelSpec, folder: Path) -> None:
 def test_converters_do_not_run_it_either(
     what: str, spec: ModelSpec, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     from asr_scaling.engine._onnx_files import exported
     from asr_scaling.engine.whisper_cpp._library import ggml_files
 
@@ -128,8 +127,6 @@ def test_code_beside_the_weights_runs_only_when_it_is_asked_for(spec: ModelSpec,
         build.pretrained(transformers.AutoFeatureExtractor, folder, spec)
     assert "model.trust_remote_code=true" in str(caught.value)
     assert not ran.exists()
-    from dataclasses import replace
-
     build.pretrained(transformers.AutoFeatureExtractor, folder, replace(spec, trust_remote_code=True))
     assert ran.exists()
 
@@ -148,8 +145,6 @@ def test_a_class_that_transformers_has_is_loaded_without_the_code_beside_it(
 
 @pytest.mark.parametrize("kind", ["pipeline", "AutoModel", "Trainer", "", "utils"])
 def test_a_feature_extractor_is_one(spec: ModelSpec, kind: str) -> None:
-    from dataclasses import replace
-
     evil = replace(spec, features={"feature_extractor_type": kind, "task": "automatic-speech-recognition"})
     with pytest.raises(ConfigError, match="is not a feature extractor of transformers"):
         build.feature_extractor(evil)
@@ -190,7 +185,5 @@ def test_parts_of_weights_lie_beside_their_index(spec: ModelSpec, folder: Path, 
     network(spec).save_pretrained(tmp_path / "elsewhere")
     index = {"weight_map": {"proj_out.weight": "../elsewhere/model.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    from dataclasses import replace
-
     with pytest.raises(WeightsError, match="cut off or lacks a part"):
         resolve(replace(spec, path=str(folder)))

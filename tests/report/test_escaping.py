@@ -15,31 +15,39 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 from chromium import chromium, needs_chromium
+from markdown_it import MarkdownIt
 from rich.console import Console
 from studies import BASE, TINY, study
 
 from asr_scaling.display import Display
+from asr_scaling.environment import environment
 from asr_scaling.record import RunRecord
 from asr_scaling.report.__main__ import main
+from asr_scaling.report.build import all_points
 from asr_scaling.report.document import Command, Document, Section
+from asr_scaling.report.naming import named
+from asr_scaling.report.output.html import MOST_ROWS, page
 from asr_scaling.report.output.markdown import markdown
+from asr_scaling.report.points import to_point
 from asr_scaling.report.terminal import points_table
 
 EVIL = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\"'`$a$b$ [red]x[/] \x1b[31m\n# h | =1+1"
+NAME = "<img src=x onerror=window.ran=1>$_{$[/]\x1b[31m"
 FORMULA = '=HYPERLINK("http://evil")'
+pytestmark = pytest.mark.filterwarnings("ignore:constrained_layout")  # names are long
 
 
-def hostile(record: RunRecord, text: str) -> RunRecord:
-    """``text`` wherever a record has words."""
-    config = {**record.config, "model": {**record.config["model"], "name": text}}
+def hostile(record: RunRecord, text: str, name: str = NAME) -> RunRecord:
+    """``text`` wherever a record has words, ``name`` for what figures name."""
+    config = {**record.config, "model": {**record.config["model"], "name": name}}
     transcripts = tuple({**row, "id": text, "hypothesis": text, "reference": text} for row in record.transcripts)
     return replace(
         record,
         name=text,
         config=config,
         environment={**record.environment, "host": text, "cpu": text},
-        system={**record.system, "model": {**record.system.get("model", {}), "name": text}, "device": "cpu"},
-        dataset={**record.dataset, "name": text, "source": text},
+        system={**record.system, "model": {**record.system.get("model", {}), "name": name}},
+        dataset={**record.dataset, "name": name, "source": text},
         cautions=tuple(replace(c, message=text, advice=text) for c in record.cautions),
         tags={**record.tags, "energy/method": text},
         transcripts=transcripts or ({"id": text, "hypothesis": text, "reference": text},),
@@ -53,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     records = study((TINY, BASE), (5.0, 30.0), (1, 4))
     for i, record in enumerate(records):
-        found = record if i == 0 else hostile(record, FORMULA if i == 1 else EVIL)
+        found = record if i == 0 else hostile(record, FORMULA if i == 1 else EVIL, FORMULA if i == 1 else NAME)
         if i == len(records) - 1:
             found = replace(found, status="failed", reason=EVIL, metrics=())
         found.write(folder / f"{i}_point")
@@ -79,9 +87,10 @@ def test_drawings_are_xml_without_scripts(folder: Path) -> None:
 
 def test_markdown_keeps_its_lines(folder: Path) -> None:
     text = (folder / "report.md").read_text(encoding="utf-8")
-    plain = re.sub(r"`[^`\n]*`", "", text)  # code is shown as it is
-    assert not re.search(r"(?<!\\)<(script|img)", re.sub(r"(?s)^```.*?^```", "", plain, flags=re.MULTILINE))
-    assert "\n# h" not in text
+    kinds = [token for block in MarkdownIt().enable("table").parse(text) for token in (block, *(block.children or ()))]
+    raw = [token.content for token in kinds if token.type.startswith("html")]
+    assert [content for content in raw if not re.fullmatch(r"<a id=\"\w+\">|</a>", content.strip())] == []
+    assert not [token for token in kinds if token.type == "image" and "figures/" not in str(token.attrs["src"])]
 
 
 def test_a_command_can_not_leave_its_fence() -> None:
@@ -132,8 +141,9 @@ def test_a_recommendation_has_no_line_that_a_record_wrote(tmp_path: Path) -> Non
         engine = {**record.config["engine"], **evil}
         config = {**record.config, "engine": engine, "seed": "1'\nhydra: {job: 3}"}
         model = {**config["model"], "path": "a\nhydra: {job: 4}"}
-        replace(record, config={**config, "model": model}).write(tmp_path / f"{i}_point")
-    assert recommend([str(tmp_path), "-o", str(tmp_path / "out.yaml")]) == 0
+        here = {**record.environment, **environment()}
+        replace(record, config={**config, "model": model}, environment=here).write(tmp_path / f"{i}_point")
+    assert recommend([str(tmp_path), "--length", "5", "-o", str(tmp_path / "out.yaml")]) == 0
     text = (tmp_path / "out.yaml").read_text()
     assert "hydra" not in yaml.safe_load(text)
     assert not re.search(r"^hydra:", text, re.MULTILINE)
@@ -160,19 +170,15 @@ def test_nothing_runs_in_a_browser(driver: Any, folder: Path) -> None:
 @needs_chromium
 def test_nothing_runs_in_a_long_table(driver: Any, tmp_path: Path) -> None:
     """Its rows are JSON in a script element, which the page turns into cells."""
-    from asr_scaling.report import build
-    from asr_scaling.report.answer.scenarios import Budgets
-    from asr_scaling.report.naming import named
-    from asr_scaling.report.points import to_point
-
     (record,) = study((TINY,), (5.0,), (1,))
-    rows = [replace(hostile(record, EVIL), started_at=float(i)) for i in range(520)]
-    found = named(to_point(each, lambda each=each: each) for each in rows)
-    page, *_ = build.write(build.document(found, Budgets()), found, tmp_path)
-    data = re.search(r'<script type="application/json">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+    rows = [replace(hostile(record, EVIL), started_at=float(i)) for i in range(MOST_ROWS + 1)]
+    found = named(to_point(each) for each in rows)
+    path = tmp_path / "report.html"
+    path.write_text(page(Document(EVIL, EVIL, (all_points(found, [EVIL]),)), {}), encoding="utf-8")
+    data = re.search(r'<script type="application/json">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)
     assert data is not None
-    assert json.loads(data[1])["rows"]
-    driver.get(page.as_uri())
+    assert len(json.loads(data[1])["rows"]) == len(rows)
+    driver.get(path.as_uri())
     assert driver.execute_script("return window.ran") is None
     shown = driver.execute_script("return document.querySelector('table[data-points] tbody').textContent")
     assert "<img src=x onerror=window.ran=1>" in shown
