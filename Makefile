@@ -1,8 +1,8 @@
-# make demo · test · lint · ui · server
+# make demo · test · lint · ui · server · audit
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint ui server clean
+.PHONY: demo test lint ui server audit clean
 
 demo: .venv/demo.stamp ## six points side by side, in about five minutes
 	$(BIN)/python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16
@@ -20,6 +20,11 @@ ui: .venv/demo.stamp ## the results in MLflow, on http://127.0.0.1:5000
 
 server: .venv/server.stamp ## MLflow with PostgreSQL and a login, for a team; docs/server.md
 	BIN=$(BIN) scripts/server.sh
+
+audit: .venv/dev.stamp ## known vulnerabilities of what is installed, asked of OSV
+	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/pip install --quiet pip-audit; }
+	$(BIN)/python -m pip freeze --exclude-editable > .venv-audit/installed.txt
+	.venv-audit/bin/pip-audit --vulnerability-service osv --no-deps --disable-pip -r .venv-audit/installed.txt
 
 .venv/demo.stamp: pyproject.toml constraints.txt
 	$(call install,offline$(comma)engines)
@@ -40,4 +45,4 @@ $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.
 endef
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-audit build dist

@@ -14,12 +14,14 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from asr_scaling import sweep
+from asr_scaling import compositions, sweep
 from asr_scaling.conf import conf_dir
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.records.sweep_file import command, latest
+from asr_scaling.redact import printable, redact, traceback_hook
 from asr_scaling.running import State
 
+compositions.guard()  # on import, so that it holds in the processes of every launcher: they import the function below
 _SWEEPS = Path("multirun")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float", "start", "stop", "step"}
@@ -56,9 +58,11 @@ def main() -> None:
     """Run, and leave with 0 when every point is ok, 1 when one failed, 130 after Ctrl-C."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
-    arguments = [batch_shorthand(argument) for argument in sys.argv[1:]]
-    State.command, sys.argv[1:] = command(arguments), resumed(arguments)
+    sys.excepthook = traceback_hook
     try:
+        compositions.check_arguments(sys.argv[1:])
+        arguments = [batch_shorthand(argument) for argument in sys.argv[1:]]
+        State.command, sys.argv[1:] = command(arguments), resumed(arguments)
         _app()
     except KeyboardInterrupt:
         State.finish("KILLED")
@@ -67,12 +71,13 @@ def main() -> None:
         if wants_traceback:
             raise
         State.finish("FAILED")
-        sys.stderr.write(f"error: {_sentence(error)}\n")
+        sys.stderr.write(f"error: {printable(redact(_sentence(error)))}\n")
         sys.exit(1)
     except ValueError as error:  # Hydra's own for  tracking=null
         if wants_traceback or not str(error).startswith("Config group override"):
             raise
-        sys.stderr.write(f"error: {error}: leave a group out with ~, as in  ~tracking, or name one of its choices.\n")
+        said = printable(redact(str(error)))
+        sys.stderr.write(f"error: {said}: leave a group out with ~, as in  ~tracking, or name one of its choices.\n")
         sys.exit(1)
     sys.exit(1 if State.failed else 0)
 
@@ -88,7 +93,7 @@ def _sentence(error: BaseException) -> str:
         return f"There is no {group or 'config'} '{choice}'{near}; choose {known}."
     if match := re.match(r"Could not override '([^']+)'", str(error)):
         return f"There is no option '{match[1]}'; list the options with  python -m asr_scaling --cfg job."
-    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line.strip() for line in (str(error) or str(error.__cause__)).splitlines()]
     kept = [
         line
         for line in lines

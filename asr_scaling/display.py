@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from asr_scaling.plan import seconds_left
 from asr_scaling.record import RunRecord
+from asr_scaling.redact import printable, redact
 from asr_scaling.report.terminal import FOOTNOTE, notes, points_table
 
 _WIDE = 132
@@ -33,7 +34,7 @@ class Display:
         self._said: set[str] = set()
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -49,7 +50,7 @@ class Display:
 
     def begin(self, name: str) -> None:
         """A point begins."""
-        self._point, self._began = name, time.monotonic()
+        self._point, self._began = printable(name), time.monotonic()
 
     def stage(self, name: str) -> None:
         """A stage of the point begins."""
@@ -71,7 +72,7 @@ class Display:
         """A line above the live ones; what was said before is not repeated."""
         if line not in self._said:
             self._said.add(line)
-            self.console.print(line, markup=False)
+            self.console.print(printable(redact(line)), markup=False)
 
     def end(self, record: RunRecord) -> None:
         """A point ended; the time left is learnt from the finished ones."""
@@ -82,14 +83,14 @@ class Display:
         self._progress.update(self._sweep, completed=self._done, left=left)
         took = record.ended_at - record.started_at
         outcome = "" if record.status == "ok" else f": {record.outcome}"
-        line = f"[{self._done}/{self.total}] {record.name} done in {took:.1f} s{outcome}"
+        line = printable(f"[{self._done}/{self.total}] {record.name} done in {took:.1f} s{outcome}")
         self.console.print(f"{line}, {left}" if ahead else line, markup=False)
 
     def reused(self, record: RunRecord) -> None:
         """A point was measured before the sweep was cut."""
         self._done += 1
         self._progress.update(self._sweep, completed=self._done)
-        self.console.print(f"[{self._done}/{self.total}] {record.name} was measured before", markup=False)
+        self.console.print(f"[{self._done}/{self.total}] {printable(record.name)} was measured before", markup=False)
 
     def close(self) -> None:
         """Take the live lines away."""
@@ -101,13 +102,13 @@ class Display:
         out = out if out.is_terminal else Console(width=_WIDE)
         if any(record.metrics for record in records):
             common, table = points_table(records)
-            out.print(f"{title} · {common}", markup=False, highlight=False)
+            out.print(printable(f"{title} · {common}"), markup=False, highlight=False)
             out.print(table)
             out.print(f"\n{FOOTNOTE}", markup=False, highlight=False)
         for line in (*notes(records), *remarks):
-            out.print(f"• {line}", markup=False, highlight=False)
+            out.print(printable(f"• {line}"), markup=False, highlight=False)
         for hint in hints:
-            out.print(hint, markup=False, highlight=False, soft_wrap=True)
+            out.print(printable(hint), markup=False, highlight=False, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

@@ -15,9 +15,14 @@ PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt 
 
 from __future__ import annotations
 
+from asr_scaling.redact import printable, redact
+
 
 class AsrScalingError(Exception):
-    """Anything this package raises on purpose; ``str()`` of it is fit for a user."""
+    """Anything this package raises on purpose; ``str()`` of it is fit for a user: no secrets, no control characters."""
+
+    def __str__(self) -> str:
+        return printable(redact(super().__str__()))
 
 
 class ConfigError(AsrScalingError):

@@ -37,10 +37,11 @@ _BEFORE = (
     "selftest",
     "sweep",
 )
+_CHECKING = ("allowed", "compositions")
 _AFTER = ("compare", "display", "fits", "kinds", "paired", "recommend", "records", "report", "transcriber")
 _STORING = ("sync", "tracked", "tracking")
 _SEARCHING = ("optimiser", "optimising")
-NOT_MEASURING = frozenset((*_BEFORE, *_AFTER, *_STORING, *_SEARCHING))
+NOT_MEASURING = frozenset((*_BEFORE, *_CHECKING, *_AFTER, *_STORING, *_SEARCHING))
 """Parts of this package that run before or after a measurement; no part that measures imports them."""
 
 

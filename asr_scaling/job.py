@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol, runtime_checkable
 
 from asr_scaling import caution
+from asr_scaling.cache import write_atomic
 from asr_scaling.caution import Caution
 from asr_scaling.composition import Composition, Optimisation, compose
 from asr_scaling.draft import Draft
@@ -35,6 +36,7 @@ from asr_scaling.ports import (
     Watcher,
 )
 from asr_scaling.record import RunRecord, Status
+from asr_scaling.redact import redact, redacted
 from asr_scaling.resident import release_memory, resident_bytes
 from asr_scaling.timing import NullProgress
 from asr_scaling.workload import Workload
@@ -116,7 +118,7 @@ def _attempt(
     except AsrScalingError as error:
         return "failed", str(error), None
     except Exception as error:
-        (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        write_atomic(folder / "traceback.txt", redact(traceback.format_exc()).encode("utf-8", "backslashreplace"))
         draft.artifacts.append("traceback.txt")
         return "failed", f"{type(error).__name__}: {error} (details in traceback.txt)", None
     return "ok", None, None
@@ -237,7 +239,11 @@ def _system_cautions(system: System) -> list[Caution]:
 
 
 def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None) -> RunRecord:
-    """Write ``record.json`` and store the record in ``sink``; one that the sink refuses says so, on disk too."""
+    """Write ``record.json`` and store the record in ``sink``; one that the sink refuses says so, on disk too.
+
+    What is kept, and returned, is without secrets.
+    """
+    record = redacted(record, but="samples")  # these are numbers
     record.write(folder)
     if sink is None:
         return record

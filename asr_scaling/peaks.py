@@ -13,6 +13,7 @@ from typing import Any
 
 from asr_scaling.cache import cache_dir, write_atomic
 from asr_scaling.caution import Caution, peaks_changed, peaks_disturbed
+from asr_scaling.checksum import signed, verified
 from asr_scaling.environment import allowed_cores, environment
 from asr_scaling.noise import OTHERS_LIMIT, STEAL_LIMIT, MachineWatch
 from asr_scaling.ports import Device
@@ -175,12 +176,12 @@ def _key(device: Device, dtype: str) -> dict[str, Any]:
 def _read(path: Path, key: dict[str, Any]) -> Peaks | None:
     """Peaks kept for ``key``; None when there are none or the file is damaged."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = verified(json.loads(path.read_text(encoding="utf-8")))
         return Peaks(**data["peaks"]) if data["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def _keep(path: Path, key: dict[str, Any], found: Peaks) -> Peaks:
-    write_atomic(path, json.dumps({"key": key, "peaks": asdict(found)}, indent=1).encode())
+    write_atomic(path, json.dumps(signed({"key": key, "peaks": asdict(found)}), indent=1).encode())
     return found

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from asr_scaling.cache import write_atomic
 from asr_scaling.caution import Caution
+from asr_scaling.checksum import signed, verified
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.metrics import metric_spec
 from asr_scaling.stats import Interval
@@ -45,8 +46,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number with its unit and direction, both from the one table in metrics.py.
-
+    """A number with its unit and direction, from the one table in metrics.py.
     ``n``: values behind it. ``interval``: where the truth lies with 95 %, None for a count or a single reading.
     """
 
@@ -189,14 +189,14 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
-        """A record from ``to_json``'s values; DataError for another schema or a damaged record."""
+        """A record from ``to_json``'s values, signed or not; DataError for another schema or a damaged record."""
         if data.get("schema") != SCHEMA_VERSION:
             raise DataError(
                 f"This record has schema {data.get('schema')}, and this version reads schema {SCHEMA_VERSION}: "
                 "measure the point again."
             )
-        plain = dict(data)
         try:
+            plain = verified(data)
             plain["samples"] = tuple(_sample(sample) for sample in data["samples"])
             plain["metrics"] = tuple(_metric(name, row) for name, row in data["metrics"].items())
             plain["cautions"] = tuple(Caution(**caution) for caution in data["cautions"])
@@ -204,13 +204,14 @@ class RunRecord:
             plain["artifacts"] = tuple(data["artifacts"])
             plain["repeats"] = {name: tuple(values) for name, values in data.get("repeats", {}).items()}
             return cls(**plain)
-        except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, ConfigError) as error:
             raise DataError(f"This record is damaged ({error}): measure the point again.") from error
 
     def write(self, folder: Path) -> Path:
-        """Write ``record.json`` into ``folder``, whole or not at all; returns its path."""
+        """Write ``record.json`` into ``folder``, whole or not at all and with a checksum; returns its path."""
         path = folder / RECORD_FILE
-        write_atomic(path, json.dumps(self.to_json(), indent=1, allow_nan=False, ensure_ascii=False).encode())
+        text = json.dumps(signed(self.to_json()), indent=1, allow_nan=False, ensure_ascii=False)
+        write_atomic(path, text.encode(errors="backslashreplace"))  # half surrogates, of file names
         return path
 
     @classmethod
@@ -218,7 +219,7 @@ class RunRecord:
         """The record in ``path``; DataError when it can't be read."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"{path} can't be read as a record ({error}): measure the point again.") from error
         if not isinstance(data, dict):
             raise DataError(f"{path} is not a record: measure the point again.")

@@ -146,14 +146,16 @@ class State:
         """Write the report of the sweep; where to find it, or how to have it."""
         if not cls.report:
             return [f"Report: python -m asr_scaling.report {folder}"]
+        from asr_scaling.records.read import Damaged
         from asr_scaling.report.answer.scenarios import Budgets
         from asr_scaling.report.build import document, first_words, write
         from asr_scaling.report.load import points
         from asr_scaling.report.optimise.section import outcome_of
 
         try:
-            found = points([str(folder)])
-            made = document(found, Budgets(), outcome_of([str(folder)]))
+            damaged: Damaged = []
+            found = points([str(folder)], damaged=damaged)
+            made = document(found, Budgets(), outcome_of([str(folder)]), damaged)
             page, *_ = write(made, found, folder / "report")
         except Exception as error:  # whatever a report trips over, the records are there
             cls.failed = True

@@ -24,12 +24,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from asr_scaling import launching
+from asr_scaling.allowed import check_parts
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.identity import identity
 from asr_scaling.keeping import Shelf
 from asr_scaling.plan import labels, neighbours
 from asr_scaling.prepare import prepare
 from asr_scaling.records.sweep_file import SweepFile
+from asr_scaling.redact import printable, redact, redacted
 from asr_scaling.rounds import Rounds, measurements, weights
 from asr_scaling.running import State, goes_on, measured_before
 
@@ -37,7 +39,9 @@ _PARTS = ("model", "engine", "optimisation", "device", "dataset", "batch", "prof
 
 
 def build(node: dict[str, Any]) -> Any:
-    """What a config node describes: the one place where YAML becomes objects. AsrScalingError as the part raised it."""
+    """What a config node describes: the one place where YAML becomes objects. AsrScalingError as the part raised it, or
+    where it names what is not allowed."""
+    check_parts(node)
     try:
         return instantiate(node, _convert_="all")
     except InstantiationException as error:
@@ -115,7 +119,7 @@ class SweepCallback(Callback):
             points = labels(jobs or [])
             earlier = _earlier(config, folder, points, single=jobs is None)
             State.sink = build(plain["tracking"]) if plain.get("tracking") else None
-            file = SweepFile(State.command, points, tracking=plain.get("tracking"), options=plain)
+            file = SweepFile(State.command, points, tracking=plain.get("tracking"), options=redacted(plain))
             self.parent = State.begin(folder, file, earlier)
         except AsrScalingError as error:
             _stop(str(error))
@@ -238,5 +242,5 @@ def _shelf(plain: dict[str, Any]) -> Shelf | None:
 
 def _stop(message: str) -> None:
     """End the program: Hydra turns any other exception of a callback into a warning."""
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {printable(redact(message))}\n")
     raise SystemExit(1)

@@ -21,8 +21,9 @@ GROUPS = ("engine", "optimisation", "device", "dataset", "batch", "profiler", "t
 LISTS = {("profiler", "default"), ("profiler", "all")}
 """YAMLs that only list others."""
 LAYERS: tuple[tuple[str, ...], ...] = (
+    ("redact",),
     ("errors",),
-    ("arguments", "cache", "conf", "metrics", "caution", "workload", "stats", "kinds"),
+    ("arguments", "cache", "checksum", "conf", "metrics", "caution", "workload", "stats", "kinds"),
     ("record",),
     ("model", "tracked"),
     ("ports",),
@@ -39,18 +40,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("compare",),
     ("optimiser",),
     ("report",),
-    ("display", "prepare", "recommend", "selftest", "rounds"),
+    ("allowed", "display", "prepare", "recommend", "selftest", "rounds"),
     ("running",),
     ("launching", "sync"),
     ("sweep",),
-    ("optimising",),
+    ("compositions", "optimising"),
     ("cli", "transcriber"),
     ("__init__", "__main__"),
 )
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {
-    "hydra": {"cli.py", "sweep.py", "transcriber.py"},
-    "omegaconf": {"cli.py", "sweep.py", "model/spec.py"},
+    "hydra": {"cli.py", "compositions.py", "sweep.py", "transcriber.py"},
+    "omegaconf": {"cli.py", "compositions.py", "sweep.py", "model/spec.py"},
     "mlflow": {f"tracking/{path.name}" for path in (PACKAGE / "tracking").glob("*mlflow*.py")},
     "codecarbon": {"profiler/_codecarbon.py"},
     "pynvml": {"nvml.py"},

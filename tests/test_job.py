@@ -26,6 +26,7 @@ from fakes import (
     make_spec,
 )
 
+from asr_scaling.checksum import verified
 from asr_scaling.draft import unbuilt
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import (
@@ -94,7 +95,7 @@ class TestOk:
 
     def test_the_record_on_disk_is_the_one_returned(self, tmp_path: Path):
         record = run(make_job(folder=tmp_path))
-        assert json.loads((tmp_path / "record.json").read_text()) == json.loads(json.dumps(record.to_json()))
+        assert verified(json.loads((tmp_path / "record.json").read_text())) == json.loads(json.dumps(record.to_json()))
         assert RunRecord.read(tmp_path / "record.json").samples == record.samples
         assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 

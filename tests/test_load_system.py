@@ -18,6 +18,7 @@ from fakes import ScriptedSystem, transcription
 from hydra.core.global_hydra import GlobalHydra
 
 from asr_scaling import load_system
+from asr_scaling.allowed import TRUSTED
 from asr_scaling.batch.bucketed import Bucketed
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.composition import Composition
@@ -80,7 +81,8 @@ LOADED: list[ScriptedSystem] = []
 
 
 @pytest.fixture(autouse=True)
-def _afresh() -> None:
+def _afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TRUSTED, __name__)
     for log in (CHECKED, CALLS, LOADED):
         log.clear()
 

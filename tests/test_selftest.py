@@ -19,6 +19,7 @@ import psutil
 import pytest
 from fakes import FakeClock, FakeDevice, Recorder, ScriptedEngine, ScriptedSystem, transcription
 
+from asr_scaling.checksum import signed, verified
 from asr_scaling.environment import environment
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.record import Findings, Metric
@@ -316,7 +317,7 @@ def test_table_exit_code_and_json(
     written = json.loads(path.read_bytes())
     assert written["status"] == status == overall(checks)
     assert [Check(**row) for row in written["checks"]] == list(checks)
-    assert fresh() == written
+    assert fresh() == verified(written)
 
 
 def test_a_certificate_that_can_not_be_written_is_one_sentence(
@@ -352,7 +353,7 @@ class TestCertificate:
     def age(self, cache: Path, seconds: float) -> None:
         (path,) = cache.iterdir()
         at = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
-        path.write_text(json.dumps(json.loads(path.read_bytes()) | {"at": at}))
+        path.write_text(json.dumps(signed(verified(json.loads(path.read_bytes())) | {"at": at})))
 
     def test_a_fresh_one_is_used_in_silence(self, cache: Path) -> None:
         kept = certificate([PASS, WARN], 12.0)

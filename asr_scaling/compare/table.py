@@ -12,6 +12,7 @@ from rich.table import Table
 
 from asr_scaling.compare.verdict import ENERGY, WER, Comparison, Row
 from asr_scaling.metrics import metric_spec
+from asr_scaling.redact import printable
 
 _WIDE = 120
 _UNITS = {"s": ("ms", 1e3), "B": ("MB", 1e-6), "FLOP": ("GFLOP", 1e-9)}
@@ -26,15 +27,15 @@ def show(found: Sequence[Comparison], lines: Sequence[str]) -> None:
     out = Console()
     out = out if out.is_terminal else Console(width=_WIDE)
     for comparison in found:
-        out.print(_title(comparison), markup=False, highlight=False)
+        out.print(printable(_title(comparison)), markup=False, highlight=False)
         out.print(_table(comparison))
         for note in comparison.notes:
-            out.print(f"• {note}", markup=False, highlight=False)
+            out.print(printable(f"• {note}"), markup=False, highlight=False)
         out.print()
     if found:
         out.print(_FOOTNOTE, markup=False, highlight=False)
     for line in lines:
-        out.print(line, markup=False, highlight=False)
+        out.print(printable(line), markup=False, highlight=False)
 
 
 def _title(found: Comparison) -> str:
@@ -49,7 +50,7 @@ def _table(found: Comparison) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     for row in found.rows:
-        table.add_row(*(escape(cell) for cell in _cells(row)))
+        table.add_row(*(escape(printable(cell)) for cell in _cells(row)))
     return table
 
 

@@ -108,7 +108,7 @@ def for_engine(
         if fill is not None:
             fill(origin.folder, new)
         folder = new if fill is not None else origin.folder
-        with np.load(origin.folder / CHECK) as arrays:
+        with np.load(origin.folder / CHECK, allow_pickle=False) as arrays:
             found = check(folder, dict(arrays))
         if not found <= tolerance:
             raise EngineError(
@@ -129,7 +129,8 @@ def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
     from asr_scaling.model import build
 
     with _quiet(), torch.no_grad():
-        network = build.auto_class(spec).from_pretrained(str(folder), dtype=torch.float32, attn_implementation="eager")
+        options = {"dtype": torch.float32, "attn_implementation": "eager", "weights_only": True}
+        network = build.pretrained(build.auto_class(spec), folder, spec, **options)
         network.eval()
         check = _whisper_check(spec, network) if spec.family == "whisper" else _ctc_check(spec, folder, network)
         parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -182,8 +183,10 @@ def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
     """Samples of bursts of noise, one row shorter than the other, and the logits ``[batch, frames, vocabulary]``."""
     import transformers
 
+    from asr_scaling.model import build
+
     rows = [_bursts(seconds) for seconds in _SECONDS]
-    extract = transformers.AutoFeatureExtractor.from_pretrained(str(folder))
+    extract = build.pretrained(transformers.AutoFeatureExtractor, folder, spec)
     found = extract(rows, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="pt")
     mask = {"mask": found["attention_mask"].long().numpy()} if "attention_mask" in found else {}
     return {"samples": found["input_values"].numpy(), "logits": network(**found).logits.numpy(), **mask}

@@ -57,10 +57,10 @@ def load_policy(spec: ModelSpec, folder: Path | None) -> Policy:
 
 def model_config(spec: ModelSpec, folder: Path | None) -> Any:
     """The transformers configuration of the weights in ``folder``, of ``spec`` where they are random."""
-    if folder is None:
-        from asr_scaling.model import build
+    from asr_scaling.model import build
 
+    if folder is None:
         return build.configuration(spec)
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(str(folder))
+    return build.pretrained(AutoConfig, folder, spec)

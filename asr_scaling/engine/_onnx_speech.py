@@ -69,15 +69,14 @@ class Texts:
 
 def load_texts(spec: ModelSpec, weights: Weights) -> Texts:
     """Feature extractor and tokenizer that come with ``weights``; random ones have no tokenizer."""
-    if weights.folder is None:
-        from asr_scaling.model import build
+    from asr_scaling.model import build
 
+    if weights.folder is None:
         return Texts(spec, build.feature_extractor(spec), None)
     import transformers
 
-    folder = str(weights.folder)
-    features = transformers.AutoFeatureExtractor.from_pretrained(folder)
-    return Texts(spec, features, transformers.AutoTokenizer.from_pretrained(folder))
+    features = build.pretrained(transformers.AutoFeatureExtractor, weights.folder, spec)
+    return Texts(spec, features, build.pretrained(transformers.AutoTokenizer, weights.folder, spec))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.errors import ConfigError
+from asr_scaling.errors import ConfigError, WeightsError
 from asr_scaling.model.spec import ModelSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 AUTO_CLASSES = {
@@ -51,15 +53,45 @@ def configuration(spec: ModelSpec) -> Any:
 def feature_extractor(spec: ModelSpec) -> Any:
     """The transformers feature extractor of ``spec.features`` (samples at its ``sampling_rate`` in Hz → tensors).
 
-    ConfigError where ``feature_extractor_type`` is missing or not a class of transformers.
+    ConfigError where ``feature_extractor_type`` is missing or anything else of transformers, some of which loads code.
     """
     import transformers
 
     options = plain(spec.features)
     kind = getattr(transformers, str(options.pop("feature_extractor_type", "")), None)
-    if kind is None:
-        raise ConfigError(f"model.features.feature_extractor_type of '{spec.name}' is not a transformers class.")
+    if not isinstance(kind, type) or not issubclass(kind, transformers.FeatureExtractionMixin):
+        raise ConfigError(
+            f"model.features.feature_extractor_type of '{spec.name}' is not a feature extractor of transformers."
+        )
     return kind(**options)
+
+
+def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any) -> Any:
+    """What ``loader``, a class of transformers, loads from ``folder``; code that comes with the weights runs only where
+    ``spec.trust_remote_code`` says so. Pickles are read as tensors alone where ``options`` has ``weights_only``.
+
+    WeightsError where the folder needs more than that, or can't be read.
+    """
+    import pickle  # its error, nothing more
+
+    from safetensors import SafetensorError
+
+    try:
+        return loader.from_pretrained(str(folder), trust_remote_code=spec.trust_remote_code, **options)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"The weights in {folder} are a pickle that holds more than tensors, and its code is not run: use "
+            "model.safetensors, or weights from someone you trust."
+        ) from error
+    except SafetensorError as error:
+        raise WeightsError(f"The weights in {folder} are damaged ({error}): copy or download them again.") from error
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise WeightsError(
+            f"'{spec.name}' brings code of its own, which is not run unasked: read the code in {folder}, then set "
+            "model.trust_remote_code=true, or choose another model."
+        ) from error
 
 
 def network_class(spec: ModelSpec) -> Any:

@@ -100,6 +100,8 @@ class _Reader:
         dtype = np.dtype(_TYPES[kind])
         if math.prod(shape) * dtype.itemsize != size:
             raise _foreign(f"{size} bytes can't be an array of shape {list(shape)}")
+        if not size:
+            raise _foreign(f"an array of shape {list(shape)} is empty")
         values: Array = np.frombuffer(self.take(size), dtype).reshape(shape)
         return (values.astype("<u4") << 16).view("<f4") if kind == _BFLOAT16 else values
 

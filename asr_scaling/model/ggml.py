@@ -67,7 +67,7 @@ def write_ggml(folder: Path, target: Path, dtype: str) -> int:
     with target.open("wb") as file:
         file.write(struct.pack("<12i", MAGIC, *_sizes(config), _FILE_TYPES[dtype]))
         _write_mels(file, int(config["num_mel_bins"]), int(features.get("n_fft", 400)))
-        tokens = _tokens(folder, int(config["decoder_start_token_id"]) - 1)
+        tokens = _tokens(folder, min(int(config["decoder_start_token_id"]) - 1, int(config["vocab_size"])))
         file.write(struct.pack("<i", len(tokens)))
         for token in tokens:
             file.write(struct.pack("<i", len(token)) + token)
@@ -143,7 +143,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Names in the file and float32 arrays, the tied output left out."""
     from transformers import WhisperForConditionalGeneration
 
-    network = WhisperForConditionalGeneration.from_pretrained(str(folder), dtype="float32")
+    network = WhisperForConditionalGeneration.from_pretrained(str(folder), dtype="float32", weights_only=True)
     for name, value in network.state_dict().items():
         if name != "proj_out.weight":
             yield ggml_name(name), value.numpy()

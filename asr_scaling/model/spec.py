@@ -11,6 +11,9 @@ from asr_scaling.conf import conf_dir
 from asr_scaling.errors import ConfigError
 
 WEIGHTS = ("auto", "pretrained", "random")
+_NO_SIZES = {"auto_map", "trust_remote_code", "attn_implementation", "_attn_implementation", "_name_or_path"}
+_NO_SIZES |= {"quantization_config", "use_kernels"}
+"""Keys of a transformers configuration by which it loads code, or anything else, from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class ModelSpec:
     ``window_s``: seconds of audio the encoder always sees (Whisper: 30), None where it sees what is there.
     ``tokens_per_s``: decoded tokens per second of English speech, which fixes the decoding length of random
     weights; None where decoding length does not depend on the text (CTC).
-    ``path``: folder with weights in the hub's layout; it wins over every other place.
+    ``path``: folder with weights in the hub's layout; it wins over every other place. ``trust_remote_code``: let
+    transformers run code that comes with the weights; nothing else of this package does.
     """
 
     name: str
@@ -44,12 +48,17 @@ class ModelSpec:
     published: str = ""
     weights: str = "auto"
     path: str | None = None
+    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         if self.weights not in WEIGHTS:
             raise ConfigError(f"model.weights must be one of {', '.join(WEIGHTS)}; got '{self.weights}'.")
         if self.parameters <= 0:
             raise ConfigError(f"model.parameters of '{self.name}' must be a positive number.")
+        if not isinstance(self.trust_remote_code, bool):
+            raise ConfigError(f"model.trust_remote_code must be true or false; got '{self.trust_remote_code}'.")
+        if meant := sorted(_NO_SIZES & set(self.architecture)):
+            raise ConfigError(f"model.architecture is for sizes: leave out {', '.join(meant)}.")
 
 
 def load_spec(model: str | Path, **options: Any) -> ModelSpec:

@@ -162,7 +162,8 @@ def _from_hub(spec: ModelSpec) -> Weights | str:
 
     fault = ""
     try:
-        for patterns in (_SMALL + _SAFETENSORS, _SMALL + _BIN):
+        small = _SMALL + (["*.py"] if spec.trust_remote_code else [])
+        for patterns in (small + _SAFETENSORS, small + _BIN):
             folder = Path(
                 snapshot_download(spec.hub_id, revision=spec.revision, allow_patterns=patterns, ignore_patterns=["*/*"])
             )
@@ -242,7 +243,7 @@ def _whole(path: Path) -> bool:
             return size >= 8
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length)) if length < size else {}
+            header = json.loads(file.read(length)) if length < min(size, 100_000_000) else {}  # as safetensors has it
         ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
         return bool(size == 8 + length + max(ends, default=-1))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):

@@ -69,7 +69,9 @@ def transformers_logits(
     import torch
     from transformers import WhisperForConditionalGeneration
 
-    network = WhisperForConditionalGeneration.from_pretrained(str(folder), dtype=torch.float32).eval()
+    network = WhisperForConditionalGeneration.from_pretrained(
+        str(folder), dtype=torch.float32, weights_only=True
+    ).eval()
     with torch.no_grad():
         ids = torch.tensor([list(tokens)])
         logits = network(input_features=torch.from_numpy(features), decoder_input_ids=ids).logits[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asr_scaling.cache import write_atomic
+from asr_scaling.checksum import signed, verified
 from asr_scaling.errors import DataError
 from asr_scaling.optimiser.candidates import Candidate, Entry, Stage
 from asr_scaling.optimiser.judge import Gain
@@ -87,7 +88,7 @@ class Journal:
     def write(self, folder: Path) -> None:
         """Into ``folder``, whole or not at all."""
         found = {"seconds": self.seconds, "outcome": asdict(self.outcome) if self.outcome else None}
-        write_atomic(folder / OUTCOME_FILE, json.dumps(found, indent=1, ensure_ascii=False).encode())
+        write_atomic(folder / OUTCOME_FILE, json.dumps(signed(found), indent=1, ensure_ascii=False).encode())
 
     @classmethod
     def read(cls, folder: Path) -> Journal | None:
@@ -96,10 +97,10 @@ class Journal:
         if not path.exists():
             return None
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = verified(json.loads(path.read_text(encoding="utf-8")))
             outcome = data["outcome"] and _outcome(data["outcome"])
             return cls({str(key): float(value) for key, value in data["seconds"].items()}, outcome)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the search anew, without sweep.resume.") from error
 
 

@@ -12,6 +12,7 @@ from asr_scaling.errors import AsrScalingError
 from asr_scaling.recommend.choice import Answer, Budget, answer
 from asr_scaling.recommend.recipe import check_name, run_command, write
 from asr_scaling.records.sources import records_of
+from asr_scaling.redact import printable
 from asr_scaling.report.answer.versus import label
 from asr_scaling.report.points import to_point
 from asr_scaling.tracking import STORE
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for record, again in records_of(source, uri, light=True)
         ]
         found = answer(points, budget)
-        sys.stdout.write("\n".join(_lines(found)) + "\n")
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(found)))
         winner = found.found.winner
         if winner is None:
             return 1

@@ -77,13 +77,13 @@ def _defaults(groups: list[Choice], winner: Point) -> Iterator[str]:
 def _options(groups: list[Choice], winner: Point) -> Iterator[str]:
     """Options that differ from those of the YAMLs chosen. JSON's values are YAML's too."""
     for seed in reproduce.own_seed(winner):
-        yield f"seed: {seed}"
+        yield f"seed: {seed if seed.isdecimal() else json.dumps(seed)}"
     optimised = {each.name: each.options for each in groups if each.group == "optimisation" and each.options}
     bodies: list[tuple[str, Any]] = [(each.group, each.options) for each in groups if each.group != "optimisation"]
     for group, options in [*bodies, ("optimisation", optimised)]:
         if options:
             yield f"{group}:"
-            yield from (f"  {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in options.items())
+            yield from (f"  {_key(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in options.items())
 
 
 def _comment(path: Path, answer: Answer, winner: Point) -> Iterator[str]:
@@ -102,11 +102,16 @@ def _comment(path: Path, answer: Answer, winner: Point) -> Iterator[str]:
         *answer.caveats,
         f"Measured again by:  {found.command}" if found.command else "",
     ]
-    for line in filter(None, said):
+    for line in (" ".join(each.split("\n")) for each in said if each):
         wrapped = (
             [line] if ":  " in line else textwrap.wrap(line, _WIDTH, subsequent_indent="  ")
         )  # commands stay whole
         yield from (f"# {each}" for each in wrapped)
+
+
+def _key(key: str) -> str:
+    """A record's own word for an option: it can't begin a line of its own."""
+    return key if key.isidentifier() else json.dumps(key)
 
 
 def _date(seconds: float) -> str:

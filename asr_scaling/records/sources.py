@@ -7,38 +7,41 @@ from pathlib import Path
 
 from asr_scaling.errors import ConfigError
 from asr_scaling.record import RunRecord
-from asr_scaling.records.read import Again, each_record
+from asr_scaling.records.read import Again, Damaged, each_record
 from asr_scaling.tracking import STORE
 
 MLFLOW = "mlflow:"
 """Begins a source that is in MLflow."""
 
 
-def records_of(source: str, uri: str = STORE, light: bool = False) -> Iterator[tuple[RunRecord, Again]]:
+def records_of(
+    source: str, uri: str = STORE, light: bool = False, damaged: Damaged | None = None
+) -> Iterator[tuple[RunRecord, Again]]:
     """The records of ``source``, in their order and one at a time, each with what reads it again.
 
     ``light``: without raw samples and texts where it is less work to have them so.
 
     A source is the folder of a sweep or a point, a record file or a file of one record a line (both may be gzipped),
     or ``mlflow:`` with the id of a run or the name of an experiment, in the store ``uri``. ConfigError, DataError or
-    TrackingError when it can't be read or holds no record.
+    TrackingError when it can't be read or holds no record. ``damaged``: where a record that can't be read is put down
+    instead, the others being read (records/read.py).
     """
     if source.startswith(MLFLOW):
-        return _stored(source, uri, light)
+        return _stored(source, uri, light, damaged)
     path = Path(source)
     if not path.exists() and "/" not in source:
         raise ConfigError(
             f"There is no file or folder '{source}' here: name the folder of a sweep, a record file, or "
             f"{MLFLOW}{source} for a run or an experiment in MLflow."
         )
-    return each_record(path)
+    return each_record(path, damaged)
 
 
-def _stored(source: str, uri: str, light: bool) -> Iterator[tuple[RunRecord, Again]]:
+def _stored(source: str, uri: str, light: bool, damaged: Damaged | None) -> Iterator[tuple[RunRecord, Again]]:
     from asr_scaling.tracking.mlflow import Mlflow
 
     none = True
-    for found in Mlflow(uri).records(source.removeprefix(MLFLOW), light):
+    for found in Mlflow(uri).records(source.removeprefix(MLFLOW), light, damaged):
         none = False
         yield found
     if none:

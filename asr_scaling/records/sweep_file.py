@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.cache import write_atomic
+from asr_scaling.checksum import signed, verified
 from asr_scaling.errors import DataError
+from asr_scaling.redact import redact
 
 SWEEP_FILE = "sweep.json"
 RUNNING = "RUNNING"
@@ -53,7 +55,7 @@ class SweepFile:
 
     def write(self, folder: Path) -> None:
         """Into ``folder``, whole or not at all."""
-        write_atomic(folder / SWEEP_FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False, default=str).encode())
+        write_atomic(folder / SWEEP_FILE, json.dumps(signed(asdict(self)), indent=1, default=str).encode())
 
     @classmethod
     def read(cls, folder: Path) -> SweepFile | None:
@@ -62,11 +64,11 @@ class SweepFile:
         if not path.exists():
             return None
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = verified(json.loads(path.read_text(encoding="utf-8")))
             own = {each.name: data[each.name] for each in fields(cls) if each.name in data}
             lists = {name: tuple(data.get(name, ())) for name in ("command", "points")}
             return cls(**{**own, **lists, "parent": data["parent"], "tracking": data["tracking"]})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
 
 
@@ -94,8 +96,8 @@ def not_closed(root: Path) -> Iterator[tuple[Path, SweepFile]]:
 
 
 def command(arguments: Sequence[str]) -> tuple[str, ...]:
-    """What makes two command lines the same sweep."""
-    return tuple(sorted(argument for argument in arguments if not argument.startswith(_NOT_PART)))
+    """What makes two command lines the same sweep; written down, so without secrets."""
+    return tuple(sorted(redact(argument) for argument in arguments if not argument.startswith(_NOT_PART)))
 
 
 def latest(root: Path, arguments: Sequence[str]) -> Path | None:

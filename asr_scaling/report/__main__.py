@@ -9,7 +9,9 @@ from pathlib import Path
 
 from asr_scaling.arguments import Parser, positive, size
 from asr_scaling.errors import AsrScalingError
+from asr_scaling.records.read import Damaged
 from asr_scaling.records.sources import MLFLOW
+from asr_scaling.redact import printable
 from asr_scaling.report.load import points
 from asr_scaling.tracking import STORE
 
@@ -49,11 +51,13 @@ def _report(options: argparse.Namespace) -> None:
         "price_per_hour": options.price_per_hour,
     }
     budgets = Budgets(**{name: value for name, value in given.items() if value is not None})
-    found = points(options.sources, options.tracking_uri or STORE)
-    made, folder = document(found, budgets, outcome_of(options.sources)), _folder(options)
+    damaged: Damaged = []
+    found = points(options.sources, options.tracking_uri or STORE, damaged)
+    sys.stderr.writelines(f"left out: {each}\n" for each in damaged)
+    made, folder = document(found, budgets, outcome_of(options.sources), damaged), _folder(options)
     files = write(made, found, folder)
     figures = len(files) - 3
-    sys.stdout.write(f"{first_words(made)}\n\n")
+    sys.stdout.write(f"{printable(first_words(made))}\n\n")
     sys.stdout.writelines(f"{file}\n" for file in files[:3])
     if figures:
         sys.stdout.write(f"{folder / 'figures'} ({figures} files)\n")

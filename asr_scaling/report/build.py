@@ -31,6 +31,8 @@ from asr_scaling.report.scaling import section as scaling
 from asr_scaling.report.study import section as study
 
 _DPI = 150
+_MOST_DAMAGED = 20
+"""Of files that are named."""
 _COLUMNS: tuple[tuple[Column, Callable[[Point], Cell]], ...] = (
     (Column("Length", "s"), length_cell),
     (Column("Batch"), batch_cell),
@@ -65,27 +67,32 @@ _COLUMNS: tuple[tuple[Column, Callable[[Point], Cell]], ...] = (
 """Of the table of all points, behind system and device."""
 
 
-def document(points: Sequence[Point], budgets: Budgets, optimised: Outcome | None = None) -> Document:
+def document(
+    points: Sequence[Point], budgets: Budgets, optimised: Outcome | None = None, damaged: Sequence[object] = ()
+) -> Document:
     """The report on ``points``: answers first, then what they rest on, then every point. ``optimised``: what the search
-    found that measured them.
+    found that measured them. ``damaged``: what was left out because it can't be read, a sentence each.
     """
+    from matplotlib import rc_context
+
     style = Style.of(points)
-    sections = (
-        *optimise.sections(points, optimised),
-        answer.section(points, budgets, style),
-        study.section(points, style),
-        scaling.section(points, style),
-        bottlenecks.section(points, style),
-        *gains.sections(points),
-        pareto.section(points, style),
-        method.section(points),
-        all_points(points),
-    )
+    with rc_context({"text.parse_math": False}):  # a dollar sign in a name is no formula
+        sections = (
+            *optimise.sections(points, optimised),
+            answer.section(points, budgets, style),
+            study.section(points, style),
+            scaling.section(points, style),
+            bottlenecks.section(points, style),
+            *gains.sections(points),
+            pareto.section(points, style),
+            method.section(points),
+            all_points(points, damaged),
+        )
     return Document(*_title(points), sections)
 
 
-def all_points(points: Sequence[Point]) -> Section:
-    """A row a point."""
+def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Section:
+    """A row a point, and what is none because it can't be read."""
     hosts = ((Column("Host", numeric=False), _host),) if len({point.host for point in points}) > 1 else ()
     shown = (*hosts, *_COLUMNS)
     columns = (Column("System", numeric=False), Column("Device", numeric=False), *(column for column, _ in shown))
@@ -95,6 +102,9 @@ def all_points(points: Sequence[Point]) -> Section:
     if random:
         notes.append(f"Random weights, whose speed holds and whose texts mean nothing: {', '.join(random)}.")
     notes += [*several_kinds(points), *several_hosts(points), *synthetic(points)]
+    notes += [f"Left out, since it can't be read: {each}" for each in damaged[:_MOST_DAMAGED]]
+    if (more := len(damaged) - _MOST_DAMAGED) > 0:
+        notes.append(f"Left out, since they can't be read: {more} more.")
     notes.append("metrics.csv has every metric of every point, with the ends of its interval.")
     table = Table(ALL_POINTS, "Every measured point", columns, rows, tuple(notes))
     return Section("points", "All points", (table,))

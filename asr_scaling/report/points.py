@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asr_scaling.caution import Caution
 from asr_scaling.kinds import gpu_name, machine_kind
 from asr_scaling.record import RunRecord, Status
+from asr_scaling.redact import shown
 from asr_scaling.stats import Interval
 
 NATURAL = "natural"
@@ -137,7 +138,8 @@ def windows(audio_s: float, window_s: float | None) -> int:
 
 
 def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> Point:
-    """``record`` without samples; ``load`` gives it back whole."""
+    """``record`` without samples, its texts fit to be shown; ``load`` gives it back whole."""
+    whole, record = record, shown(replace(record, transcripts=()), but="samples")
     config = record.config
     model = record.system.get("model") or config.get("model", {})
     facts = record.system.get("facts", {})
@@ -167,7 +169,7 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         utterances=int(record.dataset.get("utterances") or 0),
         calls=len(samples),
         slowest_s=max((s.total_s for s in samples), default=None),
-        load=load or (lambda: record),
+        load=load or (lambda: whole),
         values=record.values,
         intervals=record.intervals,
         unavailable=record.unavailable,

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from asr_scaling.kinds import gpu_name, machine_kind, unlike
 from asr_scaling.record import RunRecord
+from asr_scaling.redact import printable
 
 _MISSING = "–"
 _WORDY = (
@@ -55,7 +56,7 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
         words = heading in _WORDY  # where the terminal is narrow, words are folded and figures stay whole
         table.add_column(heading, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for record, row in zip(records, rows, strict=True):
-        table.add_row(*(escape(row[key]) for key in varying), *(show(record) for _, show in columns))
+        table.add_row(*(escape(printable(row[key])) for key in varying), *(show(record) for _, show in columns))
     return " · ".join(fixed), table
 
 
@@ -85,7 +86,7 @@ def _columns(wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:
         ("RSS\nMB", _number("memory/peak_rss_bytes", 1e-6, 0)),
         ("weights\nMB", _number("memory/weights_bytes", 1e-6, 0)),
         ("J/utt.", _number("energy/per_sample_j", 1, 1)),
-        ("energy", lambda record: escape(record.tags.get("energy/method", _MISSING))),
+        ("energy", lambda record: escape(printable(record.tags.get("energy/method", _MISSING)))),
         ("GFLOP\n/utt.", _number("flops/utterance", 1e-9, 1)),
     ]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.cache import cache_dir, write_atomic
+from asr_scaling.checksum import signed, verified
 from asr_scaling.environment import environment
 from asr_scaling.selftest import Check, overall
 
@@ -41,8 +42,8 @@ def keep(found: Certificate) -> None:
 
 
 def to_bytes(found: Certificate) -> bytes:
-    """``found`` as a JSON file."""
-    return json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False).encode()
+    """``found`` as a JSON file, with a checksum."""
+    return json.dumps(signed(found), indent=1, allow_nan=False, ensure_ascii=False).encode()
 
 
 def fresh() -> Certificate | None:
@@ -116,6 +117,9 @@ def _make(path: Path) -> str:
 def _read(path: Path) -> Certificate:
     """A whole certificate; OSError, ValueError, KeyError or TypeError for anything else."""
     found = json.loads(path.read_bytes())
+    if not isinstance(found, dict):
+        raise ValueError("not a certificate")  # noqa: TRY004 (as JSON's own errors)
+    found = verified(found)
     if found["schema"] != SCHEMA:
         raise ValueError(f"certificate schema {found['schema']}")
     checks = [Check(**{key: check[key] for key in _CHECK}) for check in found["checks"]]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.cache import write_atomic
+from asr_scaling.checksum import signed
 from asr_scaling.errors import TrackingError
 from asr_scaling.record import RunRecord
 
@@ -40,9 +41,10 @@ class Jsonl:
         try:
             if self._has(record):
                 return
-            line = json.dumps({"sweep": parent, **record.to_json()}, allow_nan=False, ensure_ascii=False)
+            row = {"sweep": parent, **signed(record.to_json())}
+            line = json.dumps(row, allow_nan=False, ensure_ascii=False)
             with Path(self.path).open("ab", buffering=0) as file:
-                file.write((line + "\n").encode())
+                file.write((line + "\n").encode(errors="backslashreplace"))
         except OSError as error:
             raise TrackingError(f"{self.path} can't be written ({error.strerror}).") from error
 

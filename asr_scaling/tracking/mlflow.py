@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from asr_scaling.environment import environment
-from asr_scaling.errors import TrackingError
+from asr_scaling.errors import DataError, TrackingError
 from asr_scaling.record import RunRecord
 from asr_scaling.tracked import POINTS_FILE, read_points, remember, remembered
 from asr_scaling.tracking import STORE, _mlflow_read, _mlflow_run, _server
@@ -121,17 +121,20 @@ class Mlflow:
             if parent.info.status == "RUNNING":
                 store.set_terminated(parent.info.run_id, status)
 
-    def records(self, name: str, light: bool = False) -> Iterator[tuple[RunRecord, Callable[[], RunRecord]]]:
+    def records(
+        self, name: str, light: bool = False, damaged: list[DataError] | None = None
+    ) -> Iterator[tuple[RunRecord, Callable[[], RunRecord]]]:
         """The records of an experiment, a sweep's run or a point's, each with what fetches it again. TrackingError.
 
         ``light``: without raw samples where the store has them so, which is one file for a sweep, not one a point.
+        ``damaged``: takes what can't be read, which is a DataError otherwise.
         """
         self._check_store()
         with errors(self.uri, self.experiment):
             store = client(self.uri)
             experiment, found = _mlflow_read.sources(store, name)
             for run in found:
-                yield from self._below(store, experiment, run, light)
+                yield from self._below(store, experiment, run, light, damaged)
 
     def record(self, run_id: str) -> RunRecord:
         """The record of a point's run. TrackingError, or DataError when it can't be read."""
@@ -156,12 +159,10 @@ class Mlflow:
             return f"Compare in MLflow: {self.uri} (experiment {self.experiment})"
         return f"Compare in MLflow: make ui, or  mlflow ui --backend-store-uri {self.uri}"
 
-    def _below(self, store: Any, experiment: str, run: Any, light: bool) -> Iterator[tuple[RunRecord, Any]]:
+    def _below(
+        self, store: Any, experiment: str, run: Any, light: bool, damaged: list[DataError] | None
+    ) -> Iterator[tuple[RunRecord, Any]]:
         own, tags = str(run.info.run_id), run.data.tags
-        if tags.get("asr_scaling.kind") != "sweep":
-            if _mlflow_read.has_record(store, own):
-                yield self.record(own), partial(self.record, own)
-            return
         if light and _mlflow_read.HAS_POINTS in tags:
             gone = _mlflow_read.deleted_of(store, experiment, own)
             with TemporaryDirectory() as scratch:
@@ -170,9 +171,22 @@ class Mlflow:
                     if point not in gone:
                         yield record, partial(self.record, point)
             return
-        points = _mlflow_read.points_of(store, experiment, own)
-        for point, record in _mlflow_read.in_order(self.record, points):
-            yield record, partial(self.record, point)
+        if tags.get("asr_scaling.kind") == "sweep":
+            points = _mlflow_read.points_of(store, experiment, own)
+        else:
+            points = [own] if _mlflow_read.has_record(store, own) else []
+        for point, record in _mlflow_read.in_order(partial(self._readable, damaged), points):
+            if record is not None:
+                yield record, partial(self.record, point)
+
+    def _readable(self, damaged: list[DataError] | None, run_id: str) -> RunRecord | None:
+        try:
+            return self.record(run_id)
+        except DataError as error:
+            if damaged is None:
+                raise
+            damaged.append(DataError(f"Run {run_id}: {error}"))
+            return None
 
     @contextmanager
     def _store(self, create: bool = True) -> Iterator[tuple[Any, str]]:

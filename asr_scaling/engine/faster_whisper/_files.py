@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.errors import EngineError
+from asr_scaling.model.build import pretrained
 from asr_scaling.model.convert import Converted, converted
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.whisper import (
@@ -47,7 +48,7 @@ def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str,
     if not any(origin.glob("*token*")):  # random weights
         _write_placeholder(model, origin)
     TransformersConverter(str(origin)).convert(str(new), quantization=dtype, force=True)
-    AutoTokenizer.from_pretrained(str(origin)).backend_tokenizer.save(str(new / "tokenizer.json"))
+    pretrained(AutoTokenizer, origin, model).backend_tokenizer.save(str(new / "tokenizer.json"))
     shutil.copyfile(origin / _FEATURES, new / _FEATURES)
     return _checked(model, dtype, origin, new)
 

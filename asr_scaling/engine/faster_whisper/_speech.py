@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from asr_scaling.engine._log_mel import place_of
 from asr_scaling.engine._whisper import durations, first_windows, longest_s, window_of
 from asr_scaling.engine._windows import Windows
+from asr_scaling.model.build import pretrained
 from asr_scaling.model.convert import Converted
 from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.whisper import end_of_text, prompt_ids
@@ -45,7 +46,7 @@ class Speech:
 
         self._model, self._library, self._network = model, library, library.model
         self._options, self._random = options, files.weights.kind == "random"
-        extractor = AutoFeatureExtractor.from_pretrained(str(files.folder))
+        extractor = pretrained(AutoFeatureExtractor, files.folder, model)
         place = place_of(options.features, device)
         self._windows = Windows(model, extractor, self._random, options.window_margin_s, place)
         self._tokenizer = library.hf_tokenizer

@@ -143,10 +143,12 @@ class Transformers:
             return network, build.feature_extractor(model), None
         import transformers
 
-        folder = str(weights.folder)
-        network = build.auto_class(model).from_pretrained(folder, dtype=dtype, attn_implementation=self.attention)
-        features = transformers.AutoFeatureExtractor.from_pretrained(folder)
-        return network, features, transformers.AutoTokenizer.from_pretrained(folder)
+        def read(loader: Any, **options: Any) -> Any:
+            return build.pretrained(loader, folder, model, **options)
+
+        folder = weights.folder
+        network = read(build.auto_class(model), dtype=dtype, attn_implementation=self.attention, weights_only=True)
+        return network, read(transformers.AutoFeatureExtractor), read(transformers.AutoTokenizer)
 
     def _generate_options(self, model: ModelSpec) -> dict[str, Any]:
         options: dict[str, Any] = {"num_beams": self.beam} if self.beam > 1 else {}

@@ -39,5 +39,6 @@ def load_draft(spec: ModelSpec, dtype: Any, attention: str, device: str) -> Any:
     weights = resolve(spec)
     if weights.folder is None:
         raise EngineError(f"No pretrained weights of the draft '{spec.name}' were found: leave out engine.draft.")
-    network = build.auto_class(spec).from_pretrained(str(weights.folder), dtype=dtype, attn_implementation=attention)
+    options = {"dtype": dtype, "attn_implementation": attention, "weights_only": True}
+    network = build.pretrained(build.auto_class(spec), weights.folder, spec, **options)
     return network.eval().to(device)

@@ -15,6 +15,8 @@ from asr_scaling.report.points import Point
 
 _LINE = re.compile(r"^ *(\w+):\s*([^#]*?)\s*(?:#.*)?$")
 _PLAIN = re.compile(r"[\w./:+-]*")
+_USUAL = {"weights": "auto", "path": None, "revision": "main", "trust_remote_code": False}
+"""Options of a model that are not of the model itself."""
 _OWN = ("_target_", "name", "licence")
 """Options that follow from others or change no figure."""
 
@@ -55,10 +57,9 @@ def command(point: Point, **pipeline: Any) -> str:
 
 def model(point: Point) -> Choice:
     """The model, and where its weights came from if not from the usual places."""
-    chosen, usual = point.config.get("model", {}), {"weights": "auto", "path": None, "revision": "main"}
-    return Choice(
-        "model", point.model, {key: chosen[key] for key in usual if chosen.get(key) not in (None, usual[key])}
-    )
+    chosen = point.config.get("model", {})
+    differing = {key: chosen[key] for key, usual in _USUAL.items() if chosen.get(key) not in (None, usual)}
+    return Choice("model", point.model, differing)
 
 
 def choice(point: Point, group: str) -> Choice:

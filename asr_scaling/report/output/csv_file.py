@@ -9,6 +9,7 @@ from pathlib import Path
 
 from asr_scaling.report.points import Point
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _IDENTITY: dict[str, Callable[[Point], object]] = {
     "name": lambda point: point.name,
     "system": lambda point: point.system,
@@ -47,7 +48,7 @@ def write_csv(points: Sequence[Point], path: Path) -> None:
         out = csv.writer(file)
         out.writerow([*_IDENTITY, *ends])
         for point in points:
-            identity = [show(point) for show in _IDENTITY.values()]
+            identity = [_words(show(point)) for show in _IDENTITY.values()]
             out.writerow([*identity, *_figures(point, metrics, known)])
 
 
@@ -57,6 +58,11 @@ def _figures(point: Point, metrics: Sequence[str], known: set[str]) -> Iterator[
         if name in known:
             interval = point.intervals.get(name)
             yield from (None, None) if interval is None else (interval.low, interval.high)
+
+
+def _words(value: object) -> object:
+    """A spreadsheet calculates what begins like a formula: an apostrophe before it makes it a text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _moment(seconds: float) -> str:

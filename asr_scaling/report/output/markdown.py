@@ -14,6 +14,7 @@ MOST_ROWS = 500
 """Longer tables are cut, which is said: no viewer of Markdown shows them whole."""
 _SPECIAL = re.compile(r"[\\`*\[\]<&~$]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would act on; an underscore within a word is none."""
+_TICKS = re.compile(r"`+")
 _OPENING = re.compile(r"^(\d*)([#>+=.)-])")
 """What would make a line a heading, a quotation or an item."""
 
@@ -39,7 +40,8 @@ def _block(block: Block) -> Iterator[str]:
         case Bullets(items):
             yield "\n".join(f"- {_line(item)}" for item in items)
         case Command(line):
-            yield f"```sh\n{line}\n```"
+            fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(line)), default=0))
+            yield f"{fence}sh\n{line}\n{fence}"
         case Table():
             yield from _table(block)
         case Figure():

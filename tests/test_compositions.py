@@ -1,0 +1,105 @@
+"""What Hydra composes is looked at before anything of it is called or written."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from asr_scaling.compositions import check, check_arguments
+from asr_scaling.conf import conf_dir
+from asr_scaling.errors import ConfigError
+
+SECRET = "s3cr3t-of-the-environment"
+POPEN = "_target_: subprocess.Popen, args: [touch, x]"
+ELSEWHERE = f"hidden: {{evil: {{{POPEN}}}}}\nlate: {{0: {{evil: {{(): subprocess.Popen, args: [touch, x]}}}}}}\n"
+HYDRA = {
+    "callback": f"callbacks:\n  evil: {{{POPEN}}}",
+    "callback elsewhere": "callbacks: ${hidden}",
+    "callback in pieces": "callbacks:\n  evil: ${hidden.evil}",
+    "callback by a word": "callbacks:\n  evil: {_target_: '${word}'}",
+    "sweeper": f"sweeper: {{{POPEN}}}",
+    "logging": "job_logging:\n  handlers: {evil: {(): subprocess.Popen, args: [touch, x]}}",
+    "logging that is known late": "job_logging:\n  filters: '${late.${hydra.job.num}}'",
+    "hydra's logging": "hydra_logging:\n  filters: {evil: {(): builtins.eval}}",
+    "variables": "job:\n  env_set: {PATH: /tmp}",
+}
+
+
+def composed(tmp_path: Path, text: str, *overrides: str) -> Any:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "evil.yaml").write_text(f"# @package _global_\n{text}", encoding="utf-8")
+    path = f"hydra.searchpath=['file://{tmp_path}']"
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        return compose("config", [path, "experiment=evil", *overrides], return_hydra_config=True)
+
+
+@pytest.mark.parametrize("kind", HYDRA)
+def test_hydra_may_not_call_what_an_experiment_from_elsewhere_names(tmp_path: Path, kind: str) -> None:
+    node = textwrap.indent(HYDRA[kind], "  ")
+    config = composed(tmp_path, f"word: subprocess.Popen\n{ELSEWHERE}hydra:\n{node}\n")
+    with pytest.raises(ConfigError, match=r"^hydra\.[\w.]+ (names|stands for|may not set)"):
+        check(config)
+
+
+@pytest.mark.parametrize("engine", ["fake", "transformers"])
+@pytest.mark.parametrize("tracking", ["mlflow", "jsonl"])
+def test_an_ordinary_experiment_is_fine(tmp_path: Path, engine: str, tracking: str) -> None:
+    text = "seed: 7\nhydra:\n  job:\n    env_set: {OMP_NUM_THREADS: 2}\n  sweep: {dir: 'out/${seed}'}\n"
+    check(composed(tmp_path, text, f"engine={engine}", f"tracking={tracking}", "hydra/job_logging=default"))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("engine: {fail_on: 'postgresql://me:hunter2@host/db'}\n", "engine.fail_on"),
+        (f"model: {{path: 'a/{SECRET}'}}\n", "model.path"),
+        ("hub: {token: hunter2}\n", "hub.token"),
+        (f"hydra: {{run: {{dir: 'out/{SECRET}'}}}}\n", "hydra.run.dir"),
+    ],
+)
+def test_a_secret_in_a_yaml_is_refused_and_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, place: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    with pytest.raises(ConfigError) as caught:
+        check(composed(tmp_path, text))
+    assert str(caught.value).startswith(f"{place} holds a password or a token")
+    assert "hunter2" not in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_secret_that_stays_in_the_environment_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    check(composed(tmp_path, "hub: {token: '${oc.env:HF_TOKEN}'}\n"))
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--token=hunter2hunter2",
+        f"engine.fail_on={SECRET}",
+        f"{SECRET}",
+        "model.path=https://me:hunter2@host/x",
+        "+hub.token=hunter2",
+        "++hub.db_password=hunter2",
+    ],
+)
+def test_a_secret_on_the_command_line(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    with pytest.raises(ConfigError, match="holds a password or a token") as caught:
+        check_arguments(["-m", "batch=1,2", argument])
+    assert "hunter2" not in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_command_line_without_one() -> None:
+    check_arguments(["-m", "model.architecture.pad_token_id=3", "dataset.path=/a@b", "tracking.uri=http://h:5000"])
+
+
+def test_a_pickle_is_not_run_again() -> None:
+    with pytest.raises(ConfigError, match="reads a pickle"):
+        check_arguments(["--experimental-rerun", "config.pickle"])
