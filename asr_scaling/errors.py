@@ -15,9 +15,24 @@ PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt 
 
 from __future__ import annotations
 
+_LONGEST = 2000
+
 
 class AsrScalingError(Exception):
-    """Anything this package raises on purpose; ``str()`` of it is fit for a user."""
+    """Anything this package raises on purpose; ``str()`` of it is one line fit for a terminal.
+
+    Names and texts of others are quoted in it: line ends and control characters in them, and lengths beyond reading,
+    are taken out here.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(message: str) -> str:
+    """``message`` without line ends, control characters and lengths beyond reading."""
+    line = "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in message)
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
 
 
 class ConfigError(AsrScalingError):

@@ -72,8 +72,8 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     metrics, unavailable = _figures(ordered, samples, repeats)
     bad = next((record for record in ordered if record.status != "ok"), None)
     cautions = dict.fromkeys(caution for record in ordered for caution in record.cautions)
-    asked = int(first.config.get("sweep", {}).get("rounds", len(ordered)))
-    if len(ordered) < asked:
+    asked = (first.config.get("sweep") or {}).get("rounds")
+    if isinstance(asked, int) and len(ordered) < asked:
         cautions[rounds_missing(len(ordered), asked)] = None
     return replace(
         max(ordered, key=lambda record: (bool(record.transcripts), bool(record.system))),

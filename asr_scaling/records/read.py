@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from asr_scaling.errors import DataError
-from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.files import open_file
+from asr_scaling.plain import parse
+from asr_scaling.record import MAX_BYTES, RECORD_FILE, RunRecord
 from asr_scaling.records.merge import Found, round_place, whole_points
 
 _NAMES = (RECORD_FILE, f"{RECORD_FILE}.gz")
@@ -104,24 +105,39 @@ def _in_file(path: Path, start: int = 0) -> Iterator[tuple[int, RunRecord]]:
 def _rows(file: IO[bytes], start: int) -> Iterator[tuple[int, Any]]:
     """One value a line where the first line at ``start`` is one, else the whole file as one value."""
     file.seek(start)
-    first = file.readline()
+    first = _line(file)
     if not first:
         return
     try:
-        row = json.loads(first)
+        row = parse(first)
     except ValueError:
-        yield start, json.loads(first + file.read())
+        yield start, parse(_within(first + file.read(MAX_BYTES)))
         return
     yield start, row
     place = start + len(first)
-    for line in file:
+    while line := _line(file):
         if line.strip():
-            yield place, json.loads(line)
+            yield place, parse(line)
         place += len(line)
 
 
+def _line(file: IO[bytes]) -> bytes:
+    return _within(file.readline(MAX_BYTES))
+
+
+def _within(data: bytes) -> bytes:
+    """ValueError for more than a record has: a small gzipped file can hold more than the memory."""
+    if len(data) >= MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES >> 20} MiB in one record")
+    return data
+
+
 def _open(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    file = open_file(path)
+    if path.suffix != ".gz":
+        return file
+    file.close()
+    return cast("IO[bytes]", gzip.open(path))
 
 
 def _below(folder: Path) -> list[Path]:

@@ -10,8 +10,12 @@ from typing import Any
 
 from asr_scaling.cache import write_atomic
 from asr_scaling.errors import DataError
+from asr_scaling.files import read_file
+from asr_scaling.plain import build, finite, parse
 
 SWEEP_FILE = "sweep.json"
+MAX_BYTES = 64 << 20
+"""A file of that name with more is another program's."""
 _NOT_PART = ("sweep.resume=", "hydra.sweep.dir=", "-m", "--multirun")
 """Arguments that say how to run a command, not what it measures."""
 
@@ -30,7 +34,8 @@ class SweepFile:
 
     def write(self, folder: Path) -> None:
         """Into ``folder``, whole or not at all."""
-        write_atomic(folder / SWEEP_FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False, default=str).encode())
+        text = json.dumps(finite(asdict(self)), indent=1, allow_nan=False, ensure_ascii=False, default=str)
+        write_atomic(folder / SWEEP_FILE, text.encode(errors="backslashreplace"))
 
     @classmethod
     def read(cls, folder: Path) -> SweepFile | None:
@@ -39,9 +44,8 @@ class SweepFile:
         if not path.exists():
             return None
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(tuple(data["command"]), tuple(data.get("points", ())), data["parent"], data["tracking"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return build(cls, parse(read_file(path, MAX_BYTES)))
+        except (OSError, ValueError, TypeError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
 
 

@@ -42,7 +42,7 @@ class Jsonl:
                 return
             line = json.dumps({"sweep": parent, **record.to_json()}, allow_nan=False, ensure_ascii=False)
             with Path(self.path).open("ab", buffering=0) as file:
-                file.write((line + "\n").encode())
+                file.write((line + "\n").encode(errors="backslashreplace"))
         except OSError as error:
             raise TrackingError(f"{self.path} can't be written ({error.strerror}).") from error
 
@@ -68,6 +68,6 @@ def _stays(line: bytes, sweep: str) -> bool:
     """Whole lines of other sweeps; not a line that was cut."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return not isinstance(row, dict) or row.get("sweep") != sweep
