@@ -57,6 +57,21 @@ def load_audio(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> N
     return samples
 
 
+class _Source:
+    """A file as libsndfile reads it. Damaged ones ask for places before its beginning, which it answers by not moving:
+    an error raised here would end on the terminal. It has no name, so that contents decide what it is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read, self.tell = file.read, file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return self._file.tell()
+
+
 def _refuse(name: str, wrong: str, remedy: str) -> NoReturn:
     raise DataError(f"'{name}' {wrong}; {remedy}.")
 
@@ -70,11 +85,11 @@ def _decode(file: BinaryIO, name: str, max_s: float) -> NDArray[np.float32]:
         _unreadable(name, "unknown format")
     file.seek(0)
     try:
-        with sf.SoundFile(file) as sound:
+        with sf.SoundFile(_Source(file)) as sound:
             _check_header(sound, name, max_s)
             blocks = list(_at_16_khz(_mono(sound, name, max_s), int(sound.samplerate)))
             cut, container = _is_cut(sound), str(sound.format)
-    except (sf.SoundFileError, ValueError, TypeError) as error:  # TypeError: a file called *.raw
+    except (sf.SoundFileError, ValueError) as error:
         # libsndfile numbers its errors: https://libsndfile.github.io/libsndfile/api.html
         _unreadable(name, str(error).rpartition(": ")[2].strip().rstrip(".") or "unknown format", error)
     if cut or (container == "OGG" and not _ogg_ends(file)):

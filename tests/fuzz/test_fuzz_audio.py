@@ -20,23 +20,25 @@ CORPUS = Path(__file__).parent / "corpus" / "audio"
 MAX_S = 20.0
 KINDS = [
     ("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "DOUBLE"), ("WAV", "PCM_24"), ("WAV", "PCM_U8"), ("WAV", "IMA_ADPCM"),
-    ("WAV", "MS_ADPCM"), ("WAV", "ULAW"), ("WAV", "GSM610"), ("WAV", "G721_32"), ("WAV", "NMS_ADPCM_16"),
-    ("WAV", "MPEG_LAYER_III"), ("WAVEX", "PCM_16"), ("RF64", "PCM_16"), ("W64", "PCM_16"), ("FLAC", "PCM_16"),
+    ("WAV", "MS_ADPCM"), ("WAV", "ULAW"),
+    ("WAVEX", "PCM_16"), ("RF64", "PCM_16"), ("W64", "PCM_16"), ("FLAC", "PCM_16"),
     ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_16"),
-    ("AIFF", "FLOAT"), ("CAF", "PCM_16"), ("CAF", "ALAC_16"), ("AU", "PCM_16"), ("AU", "G723_24"),
+    ("AIFF", "FLOAT"), ("CAF", "PCM_16"), ("CAF", "ALAC_16"), ("AU", "PCM_16"),
 ]  # fmt: skip
+TELEPHONE = [("WAV", "GSM610"), ("WAV", "G721_32"), ("WAV", "NMS_ADPCM_16"), ("AU", "G723_24")]
+"""Opened and, as libsndfile can't go to a place in them, refused."""
 
 
 def encoded(container: str, subtype: str) -> bytes:
     samples = 0.3 * np.sin(np.arange(1600) / 5) * np.hanning(1600)
     buffer = io.BytesIO()
-    channels = 1 if subtype in {"GSM610", "G721_32", "G723_24", "NMS_ADPCM_16"} else 2
+    channels = 1 if (container, subtype) in TELEPHONE else 2
     rate_hz = 8000 if channels == 1 else 16_000
     sf.write(buffer, np.stack([samples] * channels, axis=1), rate_hz, format=container, subtype=subtype)
     return buffer.getvalue()
 
 
-SEEDS = [encoded(*kind) for kind in KINDS] + [DEMO.read_bytes()[:6000]]
+SEEDS = [encoded(*kind) for kind in KINDS + TELEPHONE] + [DEMO.read_bytes()[:6000]]
 
 
 def decoded(data: bytes) -> None:
@@ -52,9 +54,9 @@ def decoded(data: bytes) -> None:
     assert np.isfinite(audio).all()
 
 
-@pytest.mark.parametrize("data", SEEDS[:-1], ids=map(" ".join, KINDS))
-def test_what_is_damaged_below_is_whole_here(data: bytes):
-    assert load_audio(data, "seed").size == pytest.approx(1600 if b"\x40\x1f\0\0" not in data[:60] else 3200, abs=1600)
+@pytest.mark.parametrize("kind", KINDS, ids=" ".join)
+def test_what_is_damaged_below_is_whole_here(kind: tuple[str, str]):
+    assert 1600 <= load_audio(encoded(*kind), "seed").size < 2048
 
 
 @cases("audio", data=damaged(SEEDS))
