@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.identity import identity
 from asr_scaling.keeping import Shelf
+from asr_scaling.plain import shown
 from asr_scaling.plan import labels, neighbours
 from asr_scaling.records.sweep_file import SweepFile
 from asr_scaling.rounds import Rounds, measurements, weights
@@ -51,8 +52,20 @@ def build(node: dict[str, Any]) -> Any:
 
 
 def build_job(plain: dict[str, Any]) -> Any:
-    """The job that a point's options describe."""
+    """The job that a point's options describe. AsrScalingError."""
+    for where, node in _nodes(plain).items():
+        if not isinstance(node, dict) or "_target_" not in node:
+            raise ConfigError(f"{where}={shown(node)} can't work: name one of its choices, or leave it out with ~{where}.")
     return build({"_target_": "asr_scaling.job.Job", **{key: plain[key] for key in _PARTS if key in plain}})
+
+
+def _nodes(plain: dict[str, Any]) -> dict[str, Any]:
+    """"engine", "optimisation.int8" … → the options of each part of a point that is there."""
+    found = {key: plain[key] for key in _PARTS if plain.get(key) is not None}
+    for group in ("optimisation", "profiler"):
+        if isinstance(found.get(group), dict):
+            found |= {f"{group}.{name}": node for name, node in found.pop(group).items()}
+    return found
 
 
 def options(config: DictConfig) -> dict[str, Any]:

@@ -31,7 +31,7 @@ CASES = {
     "sweep file": 700,
     "arguments": 1200,
     "command lines": 600,
-    "overrides": 120,
+    "overrides": 300,
     "options": 500,
     "parquet": 40,
 }
