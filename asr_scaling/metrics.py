@@ -172,7 +172,11 @@ def metric_spec(name: str) -> MetricSpec:
 def metric_row(name: str, row: Any) -> MetricRow:
     """The JSON ``row`` of the metric ``name``. ConfigError for a name that the table doesn't have, TypeError for a row
     that is damaged or means something else than the table."""
-    spec, found = metric_spec(name), build(MetricRow, row)
+    spec = metric_spec(name)
+    try:
+        found = build(MetricRow, row)
+    except TypeError as error:
+        raise TypeError(f"metric '{name}': {error}") from error
     for what, there, here in (("unit", found.unit, spec.unit), ("direction", found.better, spec.better)):
         if there != here:
             raise TypeError(f"the {what} of '{name}' is {shown(there)}, and here it is '{here}'")

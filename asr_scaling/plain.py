@@ -8,7 +8,7 @@ import math
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 _Kind = TypeVar("_Kind")
 _Test = Callable[[Any], bool]
@@ -31,7 +31,7 @@ def build(kind: type[_Kind], row: Any, **made: Any) -> _Kind:
     """
     if not isinstance(row, Mapping):
         raise TypeError(f"{shown(row)} where a {kind.__name__.lower()} should be")
-    known, values = _fields(kind), dict(row)
+    known, values = _fields(cast(Any, kind)), dict(row)
     for name, value in row.items():
         if name not in known:
             raise TypeError(f"{shown(name)} is unknown")
@@ -76,7 +76,7 @@ def shown(value: Any) -> str:
 
 
 @functools.cache
-def _fields(kind: type) -> dict[str, tuple[_Test, Callable[[Any], Any] | None]]:
+def _fields(kind: Any) -> dict[str, tuple[_Test, Callable[[Any], Any] | None]]:
     """Field → whether a value is of its type, and what makes tuples of its lists."""
     return {name: (_test(hint), _freezer(hint)) for name, hint in get_type_hints(kind).items()}
 
@@ -126,7 +126,7 @@ def _is_tree(value: Any, depth: int = 0) -> bool:
     if kind in _SIMPLE:
         return True
     if kind in _NUMBERS:
-        return -sys.float_info.max <= value <= sys.float_info.max
+        return _is_number(value)
     if not isinstance(value, dict | list | tuple | Mapping) or depth >= DEEPEST:
         return False
     if isinstance(value, Mapping):

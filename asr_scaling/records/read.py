@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -47,7 +48,7 @@ def each_record(path: Path) -> Iterator[tuple[RunRecord, Again]]:
     DataError when there is none, or when one can't be read, which ``readable_records`` leaves out.
     """
     none = True
-    for record, again in _each_point(path) if path.is_dir() else _each_row(path):
+    for record, again in _each_point(path) if os.path.isdir(path) else _each_row(path):
         none = False
         yield record, again
     if none:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -24,13 +25,12 @@ def records_of(source: str, uri: str = STORE) -> Iterator[tuple[RunRecord, Again
     """
     if source.startswith(MLFLOW):
         return _stored(source, uri)
-    path = Path(source)
-    if not path.exists() and "/" not in source:
+    if not os.path.exists(source) and "/" not in source:
         raise ConfigError(
             f"There is no file or folder '{source}' here: name the folder of a sweep, a record file, or "
             f"{MLFLOW}{source} for a run or an experiment in MLflow."
         )
-    return each_record(path)
+    return each_record(Path(source))
 
 
 def _stored(source: str, uri: str) -> Iterator[tuple[RunRecord, Again]]:

@@ -164,7 +164,7 @@ def _changed(value: Any, changes: list[tuple[str, list[int], Any]]) -> Any:
 
 
 def _change(root: Any, what: str, steps: list[int], junk: Any) -> Any:
-    parent, key, here = None, None, root
+    junk, parent, key, here = copy.deepcopy(junk), None, None, root
     for step in steps:
         keys = list(here) if isinstance(here, dict) else list(range(len(here))) if isinstance(here, list) else []
         if not keys:
