@@ -32,7 +32,7 @@ CASES = {
     "arguments": 1200,
     "command lines": 600,
     "overrides": 300,
-    "options": 500,
+    "options": 200,
     "parquet": 40,
 }
 """Cases drawn in CI, by test."""
