@@ -1,8 +1,8 @@
-# make demo · test · lint · ui · server · audit
+# make demo · test · lint · fuzz · ui · server · audit
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint ui server audit clean
+.PHONY: demo test lint fuzz ui server audit clean
 
 demo: .venv/demo.stamp ## six points side by side, in about five minutes
 	$(BIN)/python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16
@@ -14,6 +14,9 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: .venv/dev.stamp ## ten times as many hostile files, records and command lines as the tests draw, and at random
+	ASR_SCALING_FUZZ=10 $(BIN)/python -m pytest tests/fuzz -n 2 --dist worksteal
 
 ui: .venv/demo.stamp ## the results in MLflow, on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db

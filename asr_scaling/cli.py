@@ -16,9 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from asr_scaling import compositions, sweep
 from asr_scaling.conf import conf_dir
-from asr_scaling.errors import AsrScalingError
+from asr_scaling.errors import AsrScalingError, one_line
 from asr_scaling.records.sweep_file import command, latest
-from asr_scaling.redact import printable, redact, traceback_hook
+from asr_scaling.redact import redact, traceback_hook
 from asr_scaling.running import State
 
 compositions.guard()  # on import, so that it holds in the processes of every launcher: they import the function below
@@ -67,19 +67,27 @@ def main() -> None:
     except KeyboardInterrupt:
         State.finish("KILLED")
         sys.exit(130)
-    except (AsrScalingError, HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
+    except Exception as error:
+        told = None if wants_traceback else explained(error)
+        if told is None:
             raise
         State.finish("FAILED")
-        sys.stderr.write(f"error: {printable(redact(_sentence(error)))}\n")
-        sys.exit(1)
-    except ValueError as error:  # Hydra's own for  tracking=null
-        if wants_traceback or not str(error).startswith("Config group override"):
-            raise
-        said = printable(redact(str(error)))
-        sys.stderr.write(f"error: {said}: leave a group out with ~, as in  ~tracking, or name one of its choices.\n")
+        sys.stderr.write(f"error: {told}\n")
         sys.exit(1)
     sys.exit(1 if State.failed else 0)
+
+
+def explained(error: Exception) -> str | None:
+    """What is wrong with the arguments and how to mend it, in one sentence; None where ``error`` is of another kind."""
+    if isinstance(error, AsrScalingError | HydraException | OmegaConfBaseException):
+        return one_line(redact(_sentence(error)))
+    if isinstance(error, ValueError) and str(error).startswith(
+        "Config group override"
+    ):  # Hydra's own for tracking=null
+        return (
+            f"{one_line(redact(str(error)))}: leave a group out with ~, as in  ~tracking, or name one of its choices."
+        )
+    return None
 
 
 def _sentence(error: BaseException) -> str:

@@ -17,12 +17,24 @@ from __future__ import annotations
 
 from asr_scaling.redact import printable, redact
 
+_LONGEST = 2000
+
 
 class AsrScalingError(Exception):
-    """Anything this package raises on purpose; ``str()`` of it is fit for a user: no secrets, no control characters."""
+    """Anything this package raises on purpose; ``str()`` of it is one line fit for a terminal, without secrets.
+
+    Names and texts of others are quoted in it: line ends and control characters in them, and lengths beyond reading,
+    are taken out here.
+    """
 
     def __str__(self) -> str:
-        return printable(redact(super().__str__()))
+        return one_line(redact(super().__str__()))
+
+
+def one_line(message: str) -> str:
+    """``message`` without line ends, control characters and lengths beyond reading."""
+    line = printable("".join(" " if c.isspace() else c for c in message))
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
 
 
 class ConfigError(AsrScalingError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 from asr_scaling.errors import ConfigError
+from asr_scaling.plain import build, shown
 
 Better = Literal["lower", "higher", "neither"]
 
@@ -18,6 +20,18 @@ class MetricSpec:
     unit: str
     better: Better
     meaning: str
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A metric as a record's JSON has it; ``low`` and ``high`` are the ends of its interval."""
+
+    value: float
+    unit: str
+    better: str
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 METRICS: dict[str, MetricSpec] = {
@@ -145,6 +159,7 @@ METRICS: dict[str, MetricSpec] = {
 }
 
 
+@functools.lru_cache(4096)
 def metric_spec(name: str) -> MetricSpec:
     """The table's row for ``name``; ConfigError for a name the table doesn't have."""
     if name in METRICS:
@@ -153,3 +168,19 @@ def metric_spec(name: str) -> MetricSpec:
         if "*" in pattern and fnmatchcase(name, pattern):
             return spec
     raise ConfigError(f"'{name}' is not in the table of metrics; add it to asr_scaling/metrics.py.")
+
+
+def metric_row(name: str, row: Any) -> MetricRow:
+    """The JSON ``row`` of the metric ``name``. ConfigError for a name that the table doesn't have, TypeError for a row
+    that is damaged or means something else than the table."""
+    spec = metric_spec(name)
+    try:
+        found = build(MetricRow, row)
+    except TypeError as error:
+        raise TypeError(f"metric '{name}': {error}") from error
+    for what, there, here in (("unit", found.unit, spec.unit), ("direction", found.better, spec.better)):
+        if there != here:
+            raise TypeError(f"the {what} of '{name}' is {shown(there)}, and here it is '{here}'")
+    if (found.low is None) != (found.high is None):
+        raise TypeError(f"the interval of '{name}' has one end")
+    return found

@@ -13,11 +13,20 @@ from asr_scaling.cache import write_atomic
 from asr_scaling.caution import Caution
 from asr_scaling.checksum import signed, verified
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.metrics import metric_spec
+from asr_scaling.files import read_file
+from asr_scaling.metrics import metric_row, metric_spec
+from asr_scaling.plain import build, check_tables, finite, number, parse, shown
 from asr_scaling.stats import Interval
 
 SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
+MAX_BYTES = 64 << 20
+"""A record with more is none."""
+_TABLES = {
+    "config": ("batch", "dataset", "device", "engine", "model", "optimiser", "sweep"),
+    "environment": ("device",),
+    "system": ("facts", "model"),
+}
 ROUNDS_FOLDER = "rounds"
 """Folder of a sweep that holds the rounds of its points, where it is interleaved: rounds/<k>/<point>."""
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
@@ -142,13 +151,13 @@ class RunRecord:
     @property
     def round(self) -> int | None:
         """Which round of an interleaved sweep this is, from 0; None for a whole point."""
-        number = self.config.get("sweep", {}).get("round")
-        return None if number is None else int(number)
+        found = (self.config.get("sweep") or {}).get("round")
+        return found if isinstance(found, int) else None
 
     @property
     def engine(self) -> str:
         """Its name; by the options where a point failed before its system was there."""
-        return str(self.system.get("engine") or _module(self.config.get("engine", {})))
+        return str(self.system.get("engine") or _module(self.config.get("engine") or {}))
 
     @property
     def optimisations(self) -> tuple[str, ...]:
@@ -158,20 +167,19 @@ class RunRecord:
     @property
     def device(self) -> str:
         """As torch calls it; by the options where a point failed before its system was there."""
-        asked = self.config.get("device", {})
+        asked = self.config.get("device") or {}
         name = _module(asked)
         return str(self.system.get("device") or (f"cuda:{asked.get('index') or 0}" if name == "cuda" else name))
 
     @property
     def length_s(self) -> float | None:
         """Seconds of every utterance, as asked for; None for natural ones."""
-        length: float | None = self.config.get("dataset", {}).get("length_s")
-        return length
+        return number((self.config.get("dataset") or {}).get("length_s"))
 
     @property
     def batch(self) -> Any:
         """Utterances in a call: as timed, else as asked for, else None."""
-        return len(self.samples[0].utterances) if self.samples else self.config.get("batch", {}).get("size")
+        return len(self.samples[0].utterances) if self.samples else (self.config.get("batch") or {}).get("size")
 
     @property
     def outcome(self) -> str:
@@ -184,26 +192,27 @@ class RunRecord:
         plain["samples"] = [asdict(sample) for sample in self.samples]
         plain["metrics"] = {metric.name: metric.to_json() for metric in self.metrics}
         plain["cautions"] = [asdict(caution) for caution in self.cautions]
-        plain["config"] = _finite(self.config)
-        return plain
+        return plain | {name: finite(plain[name]) for name in ("config", "environment", "system", "dataset")}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
         """A record from ``to_json``'s values, signed or not; DataError for another schema or a damaged record."""
-        if data.get("schema") != SCHEMA_VERSION:
+        schema = data.get("schema")
+        if schema != SCHEMA_VERSION or not isinstance(schema, int) or isinstance(schema, bool):
             raise DataError(
-                f"This record has schema {data.get('schema')}, and this version reads schema {SCHEMA_VERSION}: "
+                f"This record has schema {shown(schema)}, and this version reads schema {SCHEMA_VERSION}: "
                 "measure the point again."
             )
         try:
             plain = verified(data)
-            plain["samples"] = tuple(_sample(sample) for sample in data["samples"])
-            plain["metrics"] = tuple(_metric(name, row) for name, row in data["metrics"].items())
-            plain["cautions"] = tuple(Caution(**caution) for caution in data["cautions"])
-            plain["transcripts"] = tuple(data["transcripts"])
-            plain["artifacts"] = tuple(data["artifacts"])
-            plain["repeats"] = {name: tuple(values) for name, values in data.get("repeats", {}).items()}
-            return cls(**plain)
+            check_tables(plain, _TABLES)
+            return build(
+                cls,
+                plain,
+                samples=tuple(build(Sample, sample) for sample in plain["samples"]),
+                metrics=tuple(_metric(name, row) for name, row in plain["metrics"].items()),
+                cautions=tuple(build(Caution, caution) for caution in plain["cautions"]),
+            )
         except (KeyError, TypeError, AttributeError, ValueError, ConfigError) as error:
             raise DataError(f"This record is damaged ({error}): measure the point again.") from error
 
@@ -218,8 +227,8 @@ class RunRecord:
     def read(cls, path: Path) -> RunRecord:
         """The record in ``path``; DataError when it can't be read."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            data = parse(read_file(path, MAX_BYTES))
+        except (OSError, ValueError) as error:
             raise DataError(f"{path} can't be read as a record ({error}): measure the point again.") from error
         if not isinstance(data, dict):
             raise DataError(f"{path} is not a record: measure the point again.")
@@ -231,20 +240,7 @@ def _module(options: Mapping[str, Any]) -> str:
     return str(options.get("_target_", "")).rpartition(".")[0].rpartition(".")[2]
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: an option that is infinite is stored as its name."""
-    if isinstance(value, Mapping):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(entry) for entry in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _metric(name: str, row: Mapping[str, Any]) -> Metric:
-    interval = Interval(row["low"], row["high"]) if "low" in row else None
-    return Metric(name, row["value"], row.get("n"), interval)
-
-
-def _sample(data: Mapping[str, Any]) -> Sample:
-    lists = {key: tuple(data[key]) for key in ("utterances", "step_s", "tokens")}
-    return Sample(**{**data, **lists})
+    known = metric_row(name, row)
+    interval = None if known.low is None or known.high is None else Interval(known.low, known.high)
+    return Metric(name, known.value, known.n, interval)

@@ -28,6 +28,7 @@ from asr_scaling.allowed import check_parts
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.identity import identity
 from asr_scaling.keeping import Shelf
+from asr_scaling.plain import shown
 from asr_scaling.plan import labels, neighbours
 from asr_scaling.prepare import prepare
 from asr_scaling.records.sweep_file import SweepFile
@@ -44,6 +45,8 @@ def build(node: dict[str, Any]) -> Any:
     check_parts(node)
     try:
         return instantiate(node, _convert_="all")
+    except RecursionError:
+        raise ConfigError("The options are nested too deeply to be used; see  --cfg job  for them.") from None
     except InstantiationException as error:
         cause: BaseException | None = error
         while cause is not None:
@@ -57,16 +60,34 @@ def build(node: dict[str, Any]) -> Any:
 
 
 def build_job(plain: dict[str, Any]) -> Any:
-    """The job that a point's options describe."""
+    """The job that a point's options describe. AsrScalingError."""
+    for where, node in _nodes(plain).items():
+        if not isinstance(node, dict) or "_target_" not in node:
+            raise ConfigError(f"{where}={shown(node)} can't work: name a choice, or leave it out with ~{where}.")
     return build({"_target_": "asr_scaling.job.Job", **{key: plain[key] for key in _PARTS if key in plain}})
 
 
+def _nodes(plain: dict[str, Any]) -> dict[str, Any]:
+    """ "engine", "optimisation.int8" … → the options of each part of a point that is there."""
+    found = {key: plain[key] for key in _PARTS if plain.get(key) is not None}
+    for group in ("optimisation", "profiler"):
+        if isinstance(found.get(group), dict):
+            found |= {f"{group}.{name}": node for name, node in found.pop(group).items()}
+    return found
+
+
 def options(config: DictConfig) -> dict[str, Any]:
-    """A point's options as plain values, Hydra's own left out, as is whether the sweep goes on with an earlier one."""
+    """A point's options as plain values, Hydra's own left out, as is whether the sweep goes on with an earlier one.
+
+    ConfigError.
+    """
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain = OmegaConf.to_container(own, resolve=True)
     found = {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
-    return {**found, "sweep": {k: v for k, v in (found.get("sweep") or {}).items() if k != "resume"}}
+    sweep = found.get("sweep") or {}
+    if not isinstance(sweep, dict):
+        raise ConfigError(f"sweep={shown(sweep)} can't work: set one of its options, as in sweep.resume=true.")
+    return {**found, "sweep": {key: value for key, value in sweep.items() if key != "resume"}}
 
 
 class SweepCallback(Callback):

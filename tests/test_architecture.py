@@ -23,6 +23,7 @@ LISTS = {("profiler", "default"), ("profiler", "all")}
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("redact",),
     ("errors",),
+    ("files", "plain"),
     ("arguments", "cache", "checksum", "conf", "metrics", "caution", "workload", "stats", "kinds"),
     ("record",),
     ("model", "tracked"),

@@ -150,7 +150,17 @@ class TestUnreadable:
             {"samples": ["text"]},
             {"metrics": []},
             {"metrics": {"latency/mean_s": {"unit": "s"}}},
-            {"metrics": {"latency/mean_s": {"value": "fast"}}},
+            {"metrics": {"latency/mean_s": {"value": "fast", "unit": "s", "better": "lower"}}},
+            {"metrics": {"latency/mean_s": {"value": 500.0, "unit": "ms", "better": "lower"}}},
+            {"metrics": {"latency/mean_s": {"value": 0.5, "unit": "s", "better": "lower", "low": 0.4}}},
+            {"metrics": {"latency/mean_s": {"value": 10**400, "unit": "s", "better": "lower"}}},
+            {"status": "fine"},
+            {"name": None},
+            {"config": []},
+            {"config": {"device": 5}},
+            {"samples": [{**RECORD.to_json()["samples"][0], "total_s": "0.5"}]},
+            {"job_s": {"load": True}},
+            {"tags": {"deep": [[]]}},
             {"metrics": {"latency/mean_s": 0.5}},
             {"cautions": [{"kind": "Kind"}]},
             {"cautions": None},
@@ -162,9 +172,10 @@ class TestUnreadable:
         self.refused(written(tmp_path, **damage), "damaged")
 
     def test_a_metric_that_is_no_number(self, tmp_path: Path):
-        metrics = {"latency/mean_s": {"value": float("nan")}}
-        with pytest.raises(DataError, match="latency/mean_s"):
-            RunRecord.read(written(tmp_path, metrics=metrics))
+        metrics = {"latency/mean_s": {"value": float("nan"), "unit": "s", "better": "lower"}}
+        self.refused(written(tmp_path, metrics=metrics), "NaN is not JSON")
+        with pytest.raises(DataError, match="metric 'latency/mean_s': 'value' is nan"):
+            RunRecord.from_json(RECORD.to_json() | {"metrics": metrics})
 
     def test_a_metric_of_a_later_version(self, tmp_path: Path):
         self.refused(written(tmp_path, metrics={"latency/later_s": {"value": 1.0}}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -14,101 +15,143 @@ import soxr
 from numpy.typing import NDArray
 
 from asr_scaling.errors import DataError
+from asr_scaling.files import open_file
 from asr_scaling.workload import SAMPLE_RATE_HZ
 
-MAX_HOURS = 4
+MAX_S = 4 * 3600
+"""Longest utterance that any option allows, seconds."""
 MAX_CHANNELS = 8
 RATES_HZ = (4_000, 384_000)
 MAX_PEAK = 10.0
 """Full scale is 1; beyond this the samples are integers that were stored as floats without being scaled."""
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
+_UNKNOWN = (1 << 63) - 1
+"""Frames of a stream whose header can't tell, as libsndfile has it."""
 _STREAMED_BYTES = 0x7FFF_0000
 """Programs that write WAV to a pipe announce about 2 or 4 GiB because they can't know better."""
+_CONTAINERS = re.compile(
+    rb"RIFF....WAVE|RIFX....WAVE|RF64....WAVE|riff\x2e\x91\xcf\x11|FORM....AIF[FC]|fLaC|OggS|ID3|\xff[\xe0-\xff]|caff|\.snd",
+    re.DOTALL,
+)
+"""How the files begin that people keep speech in; libsndfile's parsers of two dozen others see nothing from outside."""
 
 
-def load_audio(source: str | Path | bytes, name: str) -> NDArray[np.float32]:
+def load_audio(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> NDArray[np.float32]:
     """Decode WAV, FLAC, MP3, OGG … to shape ``[samples]``, float32, mono, 16 kHz.
 
     Channels are averaged; other rates go through soxr at its high quality. ``name`` is how errors call the file.
-    Raises DataError for what can't be read, is cut off, empty, not finite, far above full scale, longer than
-    ``MAX_HOURS``, of more than ``MAX_CHANNELS`` or of a rate outside ``RATES_HZ``.
+    Memory is bounded by ``max_s`` seconds at 16 kHz, whatever the file claims or unpacks to. Raises DataError for what
+    can't be read, is no regular file, cut off, empty, not finite, far above full scale, longer than ``max_s``, of more
+    than ``MAX_CHANNELS`` or of a rate outside ``RATES_HZ``.
     """
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-            if not file.seek(0, os.SEEK_END):
-                _refuse(name, "is empty (0 bytes)", "copy or download it again")
-            file.seek(0)
-            samples, rate_hz = _decode(file, name)
+        with io.BytesIO(source) if isinstance(source, bytes) else open_file(Path(source)) as file:
+            samples = _decode(file, name, max_s)
     except OSError as error:
         raise DataError(
             f"'{name}' can't be opened ({error.strerror or error}); check that the file exists and may be read."
         ) from error
-    if not np.isfinite(samples).all():
-        _refuse(name, "holds NaN or infinite samples", "export it again")
-    if samples.size and (peak := float(np.abs(samples).max())) > MAX_PEAK:
-        _refuse(name, f"has samples up to {peak:.3g}", "scale it so that full scale is 1.0")
-    if rate_hz != SAMPLE_RATE_HZ:
-        samples = np.ascontiguousarray(soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
     if not samples.size:
         _refuse(name, "holds no audio", "remove it from the dataset or export it again")
     return samples
+
+
+class _Source:
+    """A file as libsndfile reads it. Damaged ones ask for places before its beginning, which it answers by not moving:
+    an error raised here would end on the terminal. It has no name, so that contents decide what it is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read, self.tell = file.read, file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return self._file.tell()
 
 
 def _refuse(name: str, wrong: str, remedy: str) -> NoReturn:
     raise DataError(f"'{name}' {wrong}; {remedy}.")
 
 
-def _decode(file: BinaryIO, name: str) -> tuple[NDArray[np.float32], int]:
-    """Mono samples at the file's own rate, and that rate."""
+def _decode(file: BinaryIO, name: str, max_s: float) -> NDArray[np.float32]:
+    """Mono samples at 16 kHz."""
+    begin = file.read(12)
+    if not begin:
+        _refuse(name, "is empty (0 bytes)", "copy or download it again")
+    if not _CONTAINERS.match(begin):
+        _unreadable(name, "unknown format")
+    file.seek(0)
     try:
-        with sf.SoundFile(file) as sound:
-            _check_header(sound, name)
-            samples = _read_mono(sound, name)
-            cut = _is_cut(sound, samples.size)
-            rate_hz, container = int(sound.samplerate), str(sound.format)
-    except (sf.SoundFileError, ValueError, TypeError) as error:  # TypeError: a file called *.raw
+        with sf.SoundFile(_Source(file)) as sound:
+            _check_header(sound, name, max_s)
+            blocks = list(_at_16_khz(_mono(sound, name, max_s), int(sound.samplerate)))
+            cut, container = _is_cut(sound), str(sound.format)
+    except (sf.SoundFileError, ValueError) as error:
         # libsndfile numbers its errors: https://libsndfile.github.io/libsndfile/api.html
-        reason = str(error).rpartition(": ")[2].strip().rstrip(".") or "unknown format"
-        raise DataError(
-            f"'{name}' can't be read as audio ({reason}); save it again as WAV, FLAC, MP3 or OGG."
-        ) from error
+        _unreadable(name, str(error).rpartition(": ")[2].strip().rstrip(".") or "unknown format", error)
     if cut or (container == "OGG" and not _ogg_ends(file)):
         _refuse(name, "is cut off: it ends before the length that it announces", "copy or download it again")
-    return samples, rate_hz
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
-def _check_header(sound: Any, name: str) -> None:
+def _unreadable(name: str, why: str, error: Exception | None = None) -> NoReturn:
+    raise DataError(f"'{name}' can't be read as audio ({why}); save it again as WAV, FLAC, MP3 or OGG.") from error
+
+
+def _check_header(sound: Any, name: str, max_s: float) -> None:
     """What must be refused before memory is spent on it."""
     if sound.channels > MAX_CHANNELS:
         _refuse(name, f"has {sound.channels} channels, more than {MAX_CHANNELS}", "mix it down to mono")
     low, high = RATES_HZ
     if not low <= sound.samplerate <= high:
         _refuse(name, f"has a rate of {sound.samplerate} Hz, outside {low}–{high} Hz", "export it again at 16 kHz")
-    if sound.frames > MAX_HOURS * 3600 * sound.samplerate:
-        _too_long(name)
+    if sound.frames == _UNKNOWN:
+        _refuse(name, "does not say how long it is, as streams do", "save it again as a file")
+    if sound.frames > max_s * sound.samplerate:
+        _too_long(name, max_s)
 
 
-def _too_long(name: str) -> NoReturn:
-    _refuse(name, f"is longer than {MAX_HOURS} hours", "split it into utterances")
+def _too_long(name: str, max_s: float) -> NoReturn:
+    more = ", or raise dataset.max_utterance_s" if max_s < MAX_S else ""
+    _refuse(name, f"is longer than {max_s:g} s", f"split it into utterances{more}")
 
 
-def _read_mono(sound: Any, name: str) -> NDArray[np.float32]:
+def _mono(sound: Any, name: str, max_s: float) -> Iterator[NDArray[np.float32]]:
     """Blocks until the end, so that a header that lies about the length can't fill the memory."""
-    blocks, frames = [], 0
-    with np.errstate(over="ignore", invalid="ignore"):  # overflow becomes inf, which the caller refuses
-        while (block := sound.read(_BLOCK, dtype="float32", always_2d=True)).shape[0]:
+    frames = 0
+    while True:
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow becomes inf, which is refused
+            block = sound.read(_BLOCK, dtype="float32", always_2d=True)
             frames += block.shape[0]
-            if frames > MAX_HOURS * 3600 * sound.samplerate:
-                _too_long(name)
-            blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32))
-    return np.ascontiguousarray(np.concatenate(blocks)) if blocks else np.zeros(0, np.float32)
+            mono = block[:, 0].copy() if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+        if not mono.size:
+            break
+        if frames > max_s * sound.samplerate:
+            _too_long(name, max_s)
+        if not np.isfinite(mono).all():
+            _refuse(name, "holds NaN or infinite samples", "export it again")
+        if (peak := float(np.abs(mono).max())) > MAX_PEAK:
+            _refuse(name, f"has samples up to {peak:.3g}", "scale it so that full scale is 1.0")
+        yield mono
 
 
-def _is_cut(sound: Any, frames: int) -> bool:
-    """Fewer frames than announced; MP3 headers may only estimate, so 2 % is let pass there."""
+def _at_16_khz(blocks: Iterator[NDArray[np.float32]], rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    """As one call for all of them would resample, bit by bit, but without all of them in memory."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+    yield from (stream.resample_chunk(block) for block in blocks)
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _is_cut(sound: Any) -> bool:
+    """Fewer frames read than announced; MP3 headers may only estimate, so 2 % is let pass there."""
     slack = max(4608, sound.frames // 50) if sound.format in {"MP3", "MPEG"} else 0
-    if frames + slack < sound.frames:
+    if sound.tell() + slack < sound.frames:
         return True
     for announced, real in re.findall(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", sound.extra_info):
         if int(real) < int(announced) < _STREAMED_BYTES:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import glob
 import inspect
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.errors import DataError
+from asr_scaling.files import open_file, user_path
 
 MAX_FILES_SPLIT = 64
 """Up to so many Parquet files are shuffled by row group (often 100 rows), which reads every footer; more, by file."""
+MAX_ROW_GROUP_BYTES = 4 << 30
+_MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Rows:
         from datasets import load_dataset
 
         if self.files is not None:
+            for file in self.files:
+                _check_row_groups(file)
             names = [glob.escape(str(path)) for path in self.files]
             return load_dataset("parquet", data_files={"train": names}, split="train", streaming=True)
         return load_dataset(self.repository, self.config, split=self.split, revision=self.revision, streaming=True)
@@ -119,12 +125,50 @@ def parquet_files(path: str | Sequence[str]) -> list[Path]:
     """The files that ``path`` means: a file, several, or every ``*.parquet`` below a folder. DataError."""
     files: list[Path] = []
     for one in [path] if isinstance(path, str) else path:
-        place = Path(str(one)).expanduser()
-        found = sorted(place.rglob("*.parquet")) if place.is_dir() else [place] if place.is_file() else []
+        place = user_path(str(one))
+        try:
+            below = place.rglob("*.parquet") if place.is_dir() else [place] if place.exists() else []
+            found = sorted(file.absolute() for file in below if not file.is_dir())  # Spark calls folders so
+        except OSError as error:
+            raise DataError(f"'{one}' can't be read ({error.strerror or error}); check dataset.path.") from error
         if not found:
             raise DataError(f"There is no Parquet file at '{one}'; set dataset.path to a file or a folder of them.")
-        files += [file.absolute() for file in found]
+        for file in found:
+            _check_parquet(file)
+        files += found
     return files
+
+
+def _check_parquet(path: Path) -> None:
+    """Its first and last bytes, since what looks like an archive would be unpacked. DataError."""
+    try:
+        with open_file(path) as file:
+            whole = file.read(4) == _MAGIC and file.seek(-4, os.SEEK_END) and file.read() == _MAGIC
+    except OSError as error:
+        raise DataError(
+            f"'{path}' can't be read as Parquet ({error.strerror or error}); set dataset.path to a Parquet file."
+        ) from error
+    if not whole:
+        raise DataError(
+            f"'{path}' can't be read as Parquet (it does not begin and end as such a file does, and archives are not "
+            "unpacked); download or write it again."
+        )
+    if "::" in str(path):
+        raise DataError(f"'{path}' has a double colon in its path, which means a chain of addresses; rename it.")
+
+
+def _check_row_groups(path: Path) -> None:
+    """A row group is read whole: one that unpacks to more than the memory is refused. DataError."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        metadata = file.metadata
+        largest = max((metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)), default=0)
+    if largest > MAX_ROW_GROUP_BYTES:
+        raise DataError(
+            f"'{path}' has a row group of {largest / 1e9:.3g} GB, more than {MAX_ROW_GROUP_BYTES / 1e9:.3g} GB; write "
+            "it again with fewer rows in a group."
+        )
 
 
 def _check_hub(repository: str) -> None:

@@ -5,14 +5,34 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asr_scaling.errors import DataError
+from asr_scaling.files import read_file
 
 _KEYS = ("audio", "text", "id", "speaker")
+_ARCHIVES = (
+    ".zip",
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+    ".tar.bz2",
+    ".tar.xz",
+    ".tar.zst",
+    ".7z",
+    ".rar",
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".zst",
+)
+_MAX_BYTES = 1 << 30
+_Row = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -26,17 +46,17 @@ class Entry:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_manifest(root: Path) -> list[Entry]:
+def read_manifest(root: Path, audio_root: Path | None = None) -> list[Entry]:
     """The entries of ``root``, in their own order, every audio file present.
 
     Looks for ``manifest.jsonl``, then ``manifest.csv`` or ``.tsv``, then the only ``*.csv`` or ``*.tsv``, then
-    ``*/*/*.trans.txt`` (LibriSpeech). Lines need ``audio`` (a path inside ``root``) and ``text``; ``id`` (the path
-    without its suffix) and ``speaker`` are optional. Raises DataError, with the line, for anything else.
+    ``*/*/*.trans.txt`` (LibriSpeech). Lines need ``audio`` (a path inside ``audio_root``, ``root`` if that is None, and
+    once links are followed still inside it) and ``text``; ``id`` (the path without its suffix) and ``speaker`` are
+    optional. Raises DataError, with the line, for anything else.
     """
-    if not root.is_dir():
-        raise DataError(f"'{root}' is not a folder; set dataset.path to the folder that holds the manifest.")
     try:
-        entries = list(_entries(root))
+        _check_folders(root, audio_root)
+        entries = [_entry(audio_root or root, where, row) for where, row in _rows(root)]
     except UnicodeDecodeError as error:
         raise DataError(f"The manifest in '{root}' is not UTF-8 ({error.reason}); save it as UTF-8.") from error
     except OSError as error:
@@ -51,27 +71,41 @@ def read_manifest(root: Path) -> list[Entry]:
     return entries
 
 
-def _entries(root: Path) -> Iterator[Entry]:
+def _check_folders(root: Path, audio_root: Path | None) -> None:
+    if root.name.endswith(_ARCHIVES) and root.is_file():
+        raise DataError(
+            f"'{root}' is an archive; unpack it and set dataset.path to the folder that holds the manifest."
+        )
+    if not root.is_dir():
+        raise DataError(f"'{root}' is not a folder; set dataset.path to the folder that holds the manifest.")
+    if audio_root is not None and not audio_root.is_dir():
+        raise DataError(f"'{audio_root}' is not a folder; set dataset.audio_root to the folder that holds the audio.")
+
+
+def _rows(root: Path) -> Iterator[_Row]:
+    """(where, row) for every line of the manifest that ``root`` has."""
     tables = sorted(p for p in root.iterdir() if p.suffix in {".csv", ".tsv"} and p.is_file())
     named = [p for p in tables if p.stem == "manifest"]
     if (manifest := root / "manifest.jsonl").is_file():
-        return _checked(root, _json_rows(manifest))
+        return _json_rows(manifest)
     if len(tables := named or tables) > 1:
         names = ", ".join(p.name for p in tables)
         raise DataError(f"'{root}' has several tables ({names}); rename the one to use manifest.csv and move the rest.")
     if tables:
-        return _checked(root, _table_rows(tables[0]))
+        return _table_rows(tables[0])
     if transcripts := sorted(root.glob("*/*/*.trans.txt")):
-        return _checked(root, _librispeech_rows(root, transcripts))
+        return _librispeech_rows(root, transcripts)
+    packed = ", ".join(sorted(p.name for p in root.iterdir() if p.name.endswith(_ARCHIVES))[:3])
+    hint = f" (archives are not unpacked: {packed})" if packed else ""
     raise DataError(
-        f"'{root}' has no manifest; write manifest.jsonl with one line per utterance such as "
+        f"'{root}' has no manifest{hint}; write manifest.jsonl with one line per utterance such as "
         '{"audio": "a.wav", "text": "what is said"}.'
     )
 
 
-def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(where, row) for every line that is not blank; only line feeds end a line, as JSON strings may hold others."""
-    for number, line in enumerate(path.read_text("utf-8-sig").split("\n"), start=1):
+def _json_rows(path: Path) -> Iterator[_Row]:
+    """Every line that is not blank; only line feeds end a line, as JSON strings may hold others."""
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path.name}, line {number}"
@@ -85,8 +119,8 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield where, row
 
 
-def _table_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    text = io.StringIO(path.read_text("utf-8-sig"), newline="")
+def _table_rows(path: Path) -> Iterator[_Row]:
+    text = io.StringIO(_text(path), newline="")
     reader = csv.DictReader(text, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
     try:
         missing = [k for k in ("audio", "text") if k not in (reader.fieldnames or ())]
@@ -101,19 +135,19 @@ def _table_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise DataError(f"{path.name}, line {reader.line_num}: not valid CSV ({error}); quote its text.") from error
 
 
-def _librispeech_rows(root: Path, transcripts: Iterable[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _librispeech_rows(root: Path, transcripts: Iterable[Path]) -> Iterator[_Row]:
     """``speaker/chapter/speaker-chapter.trans.txt`` holds ``id TEXT`` for each ``id.flac`` beside it."""
     for path in transcripts:
         folder = path.parent.relative_to(root).as_posix()
-        for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
+        for number, line in enumerate(_text(path).split("\n"), start=1):
             if line.strip():
                 name, _, text = line.strip().partition(" ")
                 row = {"audio": f"{folder}/{name}.flac", "text": text, "id": name, "speaker": name.partition("-")[0]}
                 yield f"{path.name}, line {number}", row
 
 
-def _checked(root: Path, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Entry]:
-    return (_entry(root, where, row) for where, row in rows)
+def _text(path: Path) -> str:
+    return read_file(path, _MAX_BYTES).decode("utf-8-sig")
 
 
 def _entry(root: Path, where: str, row: Mapping[str, Any]) -> Entry:
@@ -124,13 +158,35 @@ def _entry(root: Path, where: str, row: Mapping[str, Any]) -> Entry:
     if not text:
         raise DataError(f"{where}: no 'text'; write what is said in '{audio}' or remove the line.")
     relative = PurePosixPath(audio.replace("\\", "/"))
-    if relative.is_absolute() or ".." in relative.parts or (relative.parts[:1] and relative.parts[0].endswith(":")):
-        raise DataError(f"{where}: '{audio}' leaves the folder; put the audio inside it and give a relative path.")
-    if not (path := root / relative).is_file():
-        raise DataError(f"{where}: there is no '{audio}' in '{root}'; add the file or remove the line.")
+    path = _inside(root, relative, f"{where}: '{audio}'")
     name = _string(row, "id", where) or relative.with_suffix("").as_posix()
     extra = {key: value for key, value in row.items() if key not in _KEYS}
     return Entry(name, path, text, _string(row, "speaker", where), extra)
+
+
+def _inside(root: Path, relative: PurePosixPath, what: str) -> Path:
+    """The file at ``relative``, which must be inside ``root``, where its links lead included. DataError."""
+    drive = relative.parts[:1] and relative.parts[0].endswith(":")
+    path = root / relative
+    if relative.is_absolute() or ".." in relative.parts or drive:
+        raise DataError(
+            f"{what} leaves the folder; give a path inside '{root}', or set dataset.audio_root to the audio's folder."
+        )
+    try:
+        mode = path.stat().st_mode
+        real = Path(os.path.realpath(path))
+    except FileNotFoundError:
+        raise DataError(f"{what}: there is no such file in '{root}'; add the file or remove the line.") from None
+    except OSError as error:
+        raise DataError(f"{what} can't be opened ({error.strerror}); rename it or check its permissions.") from error
+    if not stat.S_ISREG(mode):
+        raise DataError(f"{what} is a folder, a pipe or a device; name an audio file or remove the line.")
+    if not real.is_relative_to(os.path.realpath(root)):
+        raise DataError(
+            f"{what} is a link that leaves the folder; copy the file into '{root}', or set dataset.audio_root to the "
+            "audio's folder."
+        )
+    return path
 
 
 def _string(row: Mapping[str, Any], key: str, where: str) -> str | None:
@@ -142,6 +198,6 @@ def _string(row: Mapping[str, Any], key: str, where: str) -> str | None:
     if not (number or isinstance(value, str)):
         raise DataError(f"{where}: '{key}' is not text; put it in quotes.")
     text = str(value).strip()
-    if any("\ud800" <= c <= "\udfff" or c == "\0" for c in text):
+    if any("\ud800" <= c <= "\udfff" or c == "\0" or (key != "text" and c < " ") for c in text):
         raise DataError(f"{where}: '{key}' holds a broken character; save the manifest again as UTF-8.")
     return text or None

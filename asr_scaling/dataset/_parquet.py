@@ -99,7 +99,7 @@ class ParquetDataset(Shaped):
     def _utterances(self, rows: Rows, left_out: Counter[str]) -> Iterator[Utterance]:
         seen: set[str] = set()
         for row in rows:
-            reference, reason = self.words(str(row[self.text_column] or ""))
+            reference, reason = self.words(self._text(row))
             if reason is None and (name := self._id(row)) in seen:
                 if self.id_column is not None:
                     raise DataError(
@@ -112,8 +112,17 @@ class ParquetDataset(Shaped):
                 continue
             seen.add(name)
             speaker = None if self.speaker_column is None else row[self.speaker_column]
-            audio = load_audio(_bytes(row[self.audio_column], name), name)
+            audio = load_audio(_bytes(row[self.audio_column], name), name, self.max_utterance_s)
             yield Utterance(name, audio, reference, None if speaker is None else str(speaker))
+
+    def _text(self, row: dict[str, Any]) -> str:
+        text = row[self.text_column]
+        if not isinstance(text, str | None):
+            raise DataError(
+                f"Column '{self.text_column}' of '{self.name}' holds {type(text).__name__} and no text; set "
+                "dataset.text_column to another."
+            )
+        return text or ""
 
     def _id(self, row: dict[str, Any]) -> str:
         if self.id_column is None:

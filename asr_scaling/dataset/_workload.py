@@ -13,9 +13,9 @@ from typing import Any
 
 from asr_scaling.cache import alone, file_sha256
 from asr_scaling.dataset import _store
-from asr_scaling.dataset._audio import load_audio
+from asr_scaling.dataset._audio import MAX_S, load_audio
 from asr_scaling.dataset._manifest import Entry
-from asr_scaling.dataset.fragments import Shape, fragments
+from asr_scaling.dataset.fragments import Shape, fragments, is_number
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
 
@@ -40,14 +40,20 @@ class Shaped:
     """The options that every dataset has. ``length_s``: seconds of every fragment, None for utterances as they are.
 
     ``silence_s``: shortest silence between two utterances of a fragment. ``seed``: of what is taken and joined.
+    ``max_utterance_s``: a longer file is refused, before it fills the memory.
     """
 
     length_s: float | None = None
     seed: int = 42
     silence_s: float = 0.2
+    max_utterance_s: float = 3600
 
     def __post_init__(self) -> None:
         _ = self.shape
+        if not (is_number(self.max_utterance_s) and 0 < self.max_utterance_s <= MAX_S):
+            raise ConfigError(
+                f"dataset.max_utterance_s={self.max_utterance_s} can't work; give seconds above 0 and up to {MAX_S}."
+            )
 
     @property
     def shape(self) -> Shape:
@@ -73,17 +79,17 @@ def check_limit(limit: int | None) -> None:
         raise ConfigError(f"A limit of {limit} utterances can't work; give a whole number from 1 upwards, or null.")
 
 
-def from_entries(entries: Sequence[Entry], origin: Origin, shape: Shape, limit: int | None) -> Workload:
-    """Utterances of files on disk: a seeded sample of ``limit`` in the manifest's order, or fragments."""
+def from_entries(entries: Sequence[Entry], origin: Origin, shape: Shape, limit: int | None, max_s: float) -> Workload:
+    """Utterances of files on disk, none longer than ``max_s``: a seeded sample of ``limit`` in the manifest's order, or
+    fragments."""
     check_limit(limit)
     order = sorted(range(len(entries)), key=lambda i: _rank(shape.seed, entries[i].id))
     if shape.length_s is None:
         chosen = sorted(order[:limit])
-        return natural(lambda _: (_decoded(entries[i]) for i in chosen), origin, shape, None, len(entries))
+        return natural(lambda _: (_decoded(entries[i], max_s) for i in chosen), origin, shape, None, len(entries))
     identity = {"kind": "files", "entries": [_identity(entry) for entry in entries]}
-    return joined(
-        lambda _: (_decoded(entries[i]) for i in order), origin, shape, limit, identity=identity, available=len(entries)
-    )
+    stream: Stream = lambda _: (_decoded(entries[i], max_s) for i in order)  # noqa: E731
+    return joined(stream, origin, shape, limit, identity=identity, available=len(entries))
 
 
 def natural(stream: Stream, origin: Origin, shape: Shape, limit: int | None, available: int | None) -> Workload:
@@ -171,8 +177,8 @@ def _workload(made: _Made, origin: Origin, shape: Shape) -> Workload:
     return Workload(utterances, info)
 
 
-def _decoded(entry: Entry) -> Utterance:
-    return Utterance(entry.id, load_audio(entry.audio, str(entry.audio)), entry.text, entry.speaker)
+def _decoded(entry: Entry, max_s: float) -> Utterance:
+    return Utterance(entry.id, load_audio(entry.audio, str(entry.audio), max_s), entry.text, entry.speaker)
 
 
 def _identity(entry: Entry) -> tuple[str, str, str | None, str]:

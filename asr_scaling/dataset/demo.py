@@ -42,4 +42,4 @@ class Demo(Shaped):
         if not entries:
             raise DataError(f"The demo speech has nothing for condition={self.condition}; use dataset.condition=all.")
         origin = Origin(self.name, "package:asr_scaling/dataset/demo_data", LICENCE, True, self.condition)
-        return from_entries(entries, origin, self.shape, limit)
+        return from_entries(entries, origin, self.shape, limit, self.max_utterance_s)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from asr_scaling.dataset._manifest import read_manifest
 from asr_scaling.dataset._workload import Origin, Shaped, check_limit, from_entries
 from asr_scaling.errors import ConfigError
+from asr_scaling.files import user_path
 from asr_scaling.workload import Workload
 
 
@@ -17,10 +17,12 @@ class Folder(Shaped):
 
     ``length_s``: seconds of every fragment, None for the utterances as they are. ``silence_s``: shortest silence
     between two utterances of a fragment. With a limit, a sample that ``seed`` and the ids decide, in the manifest's
-    order. Raises ConfigError at once for options that can't work; ``load`` raises DataError.
+    order. ``audio_root``: folder that the manifest's paths begin at and can't leave, None for the manifest's own.
+    Raises ConfigError at once for options that can't work; ``load`` raises DataError.
     """
 
     path: str | None = None
+    audio_root: str | None = None
     name: str = "folder"
     licence: str = "unknown"
 
@@ -32,6 +34,7 @@ class Folder(Shaped):
     def load(self, limit: int | None) -> Workload:
         """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""
         check_limit(limit)
-        root = Path(str(self.path)).expanduser()
+        root = user_path(str(self.path))
         origin = Origin(self.name, str(self.path), self.licence)
-        return from_entries(read_manifest(root), origin, self.shape, limit)
+        audio_root = None if self.audio_root is None else user_path(str(self.audio_root))
+        return from_entries(read_manifest(root, audio_root), origin, self.shape, limit, self.max_utterance_s)

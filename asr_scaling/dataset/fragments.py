@@ -35,14 +35,14 @@ class Shape:
     silence_s: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.length_s is not None and not (_is_number(self.length_s) and 0 < self.length_s <= 4 * 3600):
+        if self.length_s is not None and not (is_number(self.length_s) and 0 < self.length_s <= 4 * 3600):
             raise ConfigError(
                 f"dataset.length_s={self.length_s} can't work; give seconds above 0 and up to 14400, or null for "
                 "natural lengths."
             )
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise ConfigError(f"dataset.seed={self.seed} can't work; give a whole number from 0 upwards.")
-        if not (_is_number(self.silence_s) and 0 <= self.silence_s <= 60):
+        if not (is_number(self.silence_s) and 0 <= self.silence_s <= 60):
             raise ConfigError(f"dataset.silence_s={self.silence_s} can't work; give seconds from 0 to 60.")
 
     @property
@@ -56,7 +56,8 @@ class Shape:
         return round(self.silence_s * SAMPLE_RATE_HZ)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether ``value`` is a finite number, which True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -76,12 +76,12 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     metrics, unavailable = _figures(ordered, samples, repeats)
     bad = next((record for record in every if record.status != "ok"), None)
     cautions = dict.fromkeys(caution for record in ordered for caution in record.cautions)
-    asked = int(first.config.get("sweep", {}).get("rounds", len(ordered)))
     if len(ordered) < len(every):
         stranger = next(record for record in every if record not in ordered)
         what = unlike(fullest.environment, stranger.environment)
         cautions[rounds_elsewhere(len(every) - len(ordered), what)] = None
-    if len(ordered) < asked:
+    asked = (first.config.get("sweep") or {}).get("rounds")
+    if isinstance(asked, int) and len(ordered) < asked:
         cautions[rounds_missing(len(ordered), asked)] = None
     return replace(
         fullest,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import IO, cast
 
 from asr_scaling.errors import DataError
-from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.files import open_file
+from asr_scaling.plain import parse
+from asr_scaling.record import MAX_BYTES, RECORD_FILE, RunRecord
 from asr_scaling.records.merge import Found, round_place, whole_points
 
 _NAMES = (RECORD_FILE, f"{RECORD_FILE}.gz")
@@ -47,7 +49,7 @@ def each_record(path: Path, damaged: Damaged | None = None) -> Iterator[tuple[Ru
     of which nothing can be read.
     """
     none, before = True, len(damaged or ())
-    for record, again in _each_point(path, damaged) if path.is_dir() else _each_row(path, damaged):
+    for record, again in _each_point(path, damaged) if os.path.isdir(path) else _each_row(path, damaged):
         none = False
         yield record, again
     if none and damaged is not None and len(damaged) > before:
@@ -95,17 +97,17 @@ def _in_file(path: Path, start: int = 0, damaged: Damaged | None = None) -> Iter
             for place, text in _rows(file, start):
                 try:
                     record = _record(text)
-                except (DataError, ValueError, RecursionError) as error:
+                except (DataError, ValueError) as error:
                     _note(error, f"{path}, at byte {place}" if place else str(path), damaged)
                 else:
                     yield place, record
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         _note(error, str(path), damaged)
 
 
 def _record(text: bytes) -> RunRecord:
     """``sweep`` is what tracking=jsonl adds to a record."""
-    row = json.loads(text)
+    row = parse(text)
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 (as JSON's own errors)
     return RunRecord.from_json({key: row[key] for key in row if key != "sweep"})
@@ -126,18 +128,18 @@ def _rows(file: IO[bytes], start: int) -> Iterator[tuple[int, bytes]]:
     """One value a line where the first line at ``start`` is one, else the whole file as one value. A file is one of
     lines too where its first line is damaged and the whole is no value, unless it opens as a record of many lines."""
     file.seek(start)
-    first = file.readline()
+    first = _line(file)
     if not first:
         return
     if not _is_json(first):
-        rest = file.read()
+        rest = _within(file.read(MAX_BYTES))
         if first.strip() == b"{" or _is_json(first + rest):
             yield start, first + rest
             return
         file = io.BytesIO(rest)
     yield start, first
     place = start + len(first)
-    for line in file:
+    while line := _line(file):
         if line.strip():
             yield place, line
         place += len(line)
@@ -145,14 +147,29 @@ def _rows(file: IO[bytes], start: int) -> Iterator[tuple[int, bytes]]:
 
 def _is_json(text: bytes) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parse(text)
+    except ValueError:
         return False
     return True
 
 
+def _line(file: IO[bytes]) -> bytes:
+    return _within(file.readline(MAX_BYTES))
+
+
+def _within(data: bytes) -> bytes:
+    """ValueError for more than a record has: a small gzipped file can hold more than the memory."""
+    if len(data) >= MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES >> 20} MiB in one record")
+    return data
+
+
 def _open(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    file = open_file(path)
+    if path.suffix != ".gz":
+        return file
+    file.close()
+    return cast("IO[bytes]", gzip.open(path))
 
 
 def _below(folder: Path) -> list[Path]:

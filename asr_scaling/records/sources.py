@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,13 +29,12 @@ def records_of(
     """
     if source.startswith(MLFLOW):
         return _stored(source, uri, light, damaged)
-    path = Path(source)
-    if not path.exists() and "/" not in source:
+    if not os.path.exists(source) and "/" not in source:
         raise ConfigError(
             f"There is no file or folder '{source}' here: name the folder of a sweep, a record file, or "
             f"{MLFLOW}{source} for a run or an experiment in MLflow."
         )
-    return each_record(path, damaged)
+    return each_record(Path(source), damaged)
 
 
 def _stored(source: str, uri: str, light: bool, damaged: Damaged | None) -> Iterator[tuple[RunRecord, Again]]:

@@ -6,16 +6,20 @@ import json
 import platform
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.cache import write_atomic
 from asr_scaling.checksum import signed, verified
 from asr_scaling.errors import DataError
+from asr_scaling.files import read_file
+from asr_scaling.plain import build, finite, parse
 from asr_scaling.redact import redact
 
 SWEEP_FILE = "sweep.json"
+MAX_BYTES = 64 << 20
+"""A file of that name with more is another program's."""
 RUNNING = "RUNNING"
 _MLFLOW = "asr_scaling.tracking.mlflow.Mlflow"
 _CLOSED = '\n "closed": true'
@@ -55,7 +59,9 @@ class SweepFile:
 
     def write(self, folder: Path) -> None:
         """Into ``folder``, whole or not at all."""
-        write_atomic(folder / SWEEP_FILE, json.dumps(signed(asdict(self)), indent=1, default=str).encode())
+        values = signed(finite(asdict(self)))
+        text = json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False, default=str)
+        write_atomic(folder / SWEEP_FILE, text.encode(errors="backslashreplace"))
 
     @classmethod
     def read(cls, folder: Path) -> SweepFile | None:
@@ -64,11 +70,8 @@ class SweepFile:
         if not path.exists():
             return None
         try:
-            data = verified(json.loads(path.read_text(encoding="utf-8")))
-            own = {each.name: data[each.name] for each in fields(cls) if each.name in data}
-            lists = {name: tuple(data.get(name, ())) for name in ("command", "points")}
-            return cls(**{**own, **lists, "parent": data["parent"], "tracking": data["tracking"]})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return build(cls, verified(parse(read_file(path, MAX_BYTES))))
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
 
 

@@ -15,7 +15,7 @@ from asr_scaling.stats import Interval
 
 NATURAL = "natural"
 UNKNOWN_GPU = "unknown GPU"
-_OWN = ("_target_", "name", "seed", "licence", "length_s", "index")
+_OWN = ("_target_", "name", "seed", "licence", "length_s", "max_utterance_s", "index")
 """Options that a point has a field for, or that change no figure."""
 _OF_A_MODEL = ("path", "revision")
 _BARELY = 1e-6

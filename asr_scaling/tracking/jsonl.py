@@ -70,6 +70,6 @@ def _stays(line: bytes, sweep: str) -> bool:
     """Whole lines of other sweeps; not a line that was cut."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return not isinstance(row, dict) or row.get("sweep") != sweep

@@ -117,6 +117,21 @@ def test_integers_stored_as_floats(tone, encoded):
     refused(encoded(tone(0.1) * 32768, container="WAV", subtype="FLOAT"), "full scale")
 
 
-def test_too_long_is_refused_before_it_is_read(encoded):
-    data = encoded(np.zeros(4 * 3600 * 4000 + 1, np.int16), 4000, "FLAC")
-    assert "4 hours" in refused(data, "split")
+def test_too_long_is_refused_before_it_is_read(tone, encoded):
+    data = bytearray(encoded(tone(1.0), container="FLAC"))
+    data[21:26] = bytes([data[21] | 0x0F, 255, 255, 255, 255])  # 2^36 - 1 samples, RFC 9639 section 8.2
+    assert "split it into utterances." in refused(bytes(data), "longer than 14400 s")
+    with pytest.raises(DataError, match=r"longer than 0.9 s; split it .*, or raise dataset.max_utterance_s\."):
+        load_audio(encoded(tone(1.0)), "x", 0.9)
+    assert load_audio(encoded(tone(1.0)), "x", 1.0).size == 16_000
+
+
+def test_a_stream_of_unknown_length(tone, encoded):
+    data = bytearray(encoded(tone(1.0), container="FLAC"))
+    data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])
+    refused(bytes(data), "does not say how long it is")
+
+
+@pytest.mark.parametrize("container", ["SVX", "VOC", "IRCAM", "NIST", "PAF", "MAT4", "HTK"])
+def test_formats_that_nobody_keeps_speech_in(tone, encoded, container):
+    refused(encoded(tone(0.1), container=container, subtype="PCM_16"), "unknown format", "WAV, FLAC")

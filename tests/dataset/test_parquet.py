@@ -9,27 +9,6 @@ from asr_scaling.dataset.librispeech import LibriSpeech
 from asr_scaling.errors import ConfigError
 
 
-@pytest.fixture
-def librispeech(tmp_path, write_parquet, tone, encoded):
-    """40 rows in two files, longest first, as LibriSpeech's mirrors store them."""
-
-    def row(i):
-        audio = {"bytes": encoded(tone(1.2 - i / 50, hz=200 + 10 * i)), "path": f"61-1-{i:04d}.flac"}
-        return {
-            "file": f"/x/61-1-{i:04d}.flac",
-            "audio": audio,
-            "text": f"HE SAID {i}",
-            "speaker_id": 61 + i % 3,
-            "chapter_id": 1,
-            "id": f"61-1-{i:04d}",
-        }
-
-    folder = tmp_path / "libri [speech]" / "clean"
-    write_parquet(folder / "test-0000-of-0002.parquet", [row(i) for i in range(25)])
-    write_parquet(folder / "test-0001-of-0002.parquet", [row(i) for i in range(25, 40)])
-    return folder
-
-
 def test_librispeech_whole(librispeech):
     workload = LibriSpeech(path=str(librispeech)).load(None)
     assert [u.id for u in workload.utterances] == [f"61-1-{i:04d}" for i in range(40)]

@@ -1,0 +1,143 @@
+"""From plain JSON values, which anybody may have written, to dataclasses whose fields are what their types say."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+_Kind = TypeVar("_Kind")
+_Test = Callable[[Any], bool]
+DEEPEST = 50
+"""Values nested deeper than this are an attack or an accident, and end Python's stack sooner or later."""
+
+
+def parse(text: bytes) -> Any:
+    """The JSON value in ``text``. ValueError for anything else, NaN, infinities and endless nesting included."""
+    try:
+        return json.loads(text.decode("utf-8"), parse_constant=_not_json)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def build(kind: type[_Kind], row: Any, **made: Any) -> _Kind:
+    """The ``kind`` whose fields are ``row``'s values, lists made tuples, and those in ``made`` as they are.
+
+    TypeError that names the first value that is not of its field's type, a field that is unknown or one that is needed.
+    """
+    if not isinstance(row, Mapping):
+        raise TypeError(f"{shown(row)} where a {kind.__name__.lower()} should be")
+    known, values = _fields(cast(Any, kind)), dict(row)
+    for name, value in row.items():
+        if name not in known:
+            raise TypeError(f"{shown(name)} is unknown")
+        if name in made:
+            continue
+        fits, freeze = known[name]
+        if not fits(value):
+            raise TypeError(f"'{name}' is {shown(value)}")
+        if freeze is not None:
+            values[name] = freeze(value)
+    return kind(**{**values, **made})
+
+
+def check_tables(data: Mapping[str, Any], tables: Mapping[str, Sequence[str]]) -> None:
+    """TypeError where ``data[part][name]`` is something else than options or None, for each name of each part."""
+    for part, names in tables.items():
+        for name in names:
+            found = data[part].get(name)
+            if not isinstance(found, Mapping | None):
+                raise TypeError(f"'{part}.{name}' is {shown(found)}")
+
+
+def number(value: Any) -> float | None:
+    """``value`` where it is a finite number, None where it is anything else, such as what a user gave for one."""
+    return value if _is_number(value) else None
+
+
+def finite(value: Any) -> Any:
+    """JSON has no infinity: an option that is infinite is stored as its name."""
+    if isinstance(value, Mapping):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def shown(value: Any) -> str:
+    """``value`` for a sentence, cut where it is long."""
+    plain = isinstance(value, str | float | bool | None) or (isinstance(value, int) and _is_number(value))
+    text = repr(value) if plain else f"a {type(value).__name__} that can't be it"
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+@functools.cache
+def _fields(kind: Any) -> dict[str, tuple[_Test, Callable[[Any], Any] | None]]:
+    """Field → whether a value is of its type, and what makes tuples of its lists."""
+    return {name: (_test(hint), _freezer(hint)) for name, hint in get_type_hints(kind).items()}
+
+
+def _freezer(hint: Any) -> Callable[[Any], Any] | None:
+    if get_origin(hint) is tuple:
+        return tuple
+    if get_origin(hint) is Mapping and get_origin(get_args(hint)[1]) is tuple:
+        return lambda value: {key: tuple(each) for key, each in value.items()}
+    return None
+
+
+def _test(hint: Any) -> _Test:
+    """Whether a JSON value is of the type ``hint``: numbers finite, lists for tuples, and nowhere nested too deeply."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is Any or hint is float:
+        return _is_tree if hint is Any else _is_number
+    if origin in (Union, types.UnionType):
+        tests = [_test(each) for each in inner]
+        return lambda value: any(fits(value) for fits in tests)
+    if origin is Literal:
+        return lambda value: isinstance(value, str) and value in inner
+    if origin is tuple:
+        fits = _test(inner[0])
+        return lambda value: isinstance(value, list | tuple) and all(map(fits, value))
+    if origin is Mapping:
+        fits = _test(inner[1])
+        return lambda value: _is_table(value) and all(map(fits, value.values()))
+    return lambda value: type(value) is hint and (hint is not int or _is_number(value))
+
+
+def _is_number(value: Any) -> bool:
+    """A number that a float can hold."""
+    return type(value) in (float, int) and -sys.float_info.max <= value <= sys.float_info.max
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict | Mapping) and all(isinstance(key, str) for key in value)
+
+
+_SIMPLE = frozenset({str, bool, type(None)})
+_NUMBERS = frozenset({float, int})
+
+
+def _is_tree(value: Any, depth: int = 0) -> bool:
+    kind = type(value)
+    if kind in _SIMPLE:
+        return True
+    if kind in _NUMBERS:
+        return _is_number(value)
+    if not isinstance(value, dict | list | tuple | Mapping) or depth >= DEEPEST:
+        return False
+    if isinstance(value, Mapping):
+        if not _is_table(value):
+            return False
+        value = value.values()
+    for each in value:  # noqa: SIM110 (a generator costs half as much again, in ten thousand records)
+        if type(each) not in _SIMPLE and not _is_tree(each, depth + 1):
+            return False
+    return True
+
+
+def _not_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,232 @@
+"""Whatever is typed behind a command: what it means, or one sentence; never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import io
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fuzzing import JUNK, cases, sentence
+from hydra import compose, initialize_config_dir
+from hypothesis import strategies as st
+
+from asr_scaling.arguments import positive, size
+from asr_scaling.cli import batch_shorthand, explained, resumed
+from asr_scaling.compare.__main__ import main as compare_main
+from asr_scaling.conf import conf_dir
+from asr_scaling.errors import AsrScalingError
+from asr_scaling.plan import labels, neighbours, weight
+from asr_scaling.recommend.__main__ import main as recommend_main
+from asr_scaling.report.__main__ import main as report_main
+from asr_scaling.sweep import build_job, options
+
+CORPUS = Path(__file__).parent / "corpus" / "command"
+KEYS = [
+    "batch",
+    "batch.size",
+    "model",
+    "engine",
+    "engine.dtype",
+    "dataset",
+    "dataset.length_s",
+    "dataset.path",
+    "device",
+]
+KEYS += ["optimisation", "profiler", "pipeline", "pipeline.utterances", "pipeline.precision", "pipeline.max_seconds"]
+KEYS += ["sweep", "sweep.resume", "sweep.rounds", "sweep.interleave", "tracking", "tracking.uri", "seed", "experiment"]
+KEYS += [
+    "device.heap",
+    "model.parameters",
+    "model.weights",
+    "hydra.sweep.dir",
+    "hydra/launcher",
+    "nope",
+    "",
+    "+a.b",
+    "~tracking",
+]
+WORDS = [
+    "1",
+    "8",
+    "0",
+    "-1",
+    "1.5",
+    "1e400",
+    "nan",
+    "inf",
+    "null",
+    "true",
+    "max",
+    "fixed",
+    "1,8,16",
+    "range(1,4)",
+    "[]",
+    "{}",
+]
+WORDS += [
+    "'1'",
+    '"',
+    "'",
+    "[int8]",
+    "[int8,",
+    "{a:1}",
+    "${batch.size}",
+    "${nope}",
+    "${oc.env:HOME}",
+    "???",
+    "a b",
+    "a=b",
+    "\n",
+]
+WORDS += [
+    "../x",
+    "/etc/passwd",
+    "x" * 300,
+    "é",
+    "\0",
+    "choice(1,2)",
+    "glob(*)",
+    "whisper_tiny",
+    "int8",
+    "demo",
+    "cuda",
+    "\\",
+    "1" * 5000,
+]
+KEY = st.sampled_from(KEYS) | st.builds(str.__add__, st.sampled_from(["+", "++", "~", "-"]), st.sampled_from(KEYS))
+VALUE = st.sampled_from(WORDS) | st.text(max_size=6) | st.lists(st.sampled_from(WORDS), max_size=3).map(",".join)
+ARGUMENT = st.builds("{}={}".format, KEY, VALUE) | st.text(max_size=10) | KEY
+
+
+@functools.cache
+def empty() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="fuzz-")
+
+
+@cases("arguments", found=st.lists(ARGUMENT, max_size=5), jobs=st.lists(st.lists(ARGUMENT, max_size=4), max_size=5))
+def test_what_is_made_of_arguments(found: list[str], jobs: list[list[str]]):
+    short = list(map(batch_shorthand, found))
+    assert list(map(batch_shorthand, short)) == short
+    assert all(a == b or a.startswith("batch=") for a, b in zip(found, short, strict=True))
+    with contextlib.chdir(empty().name):
+        assert resumed(found) == found
+    ordered = neighbours(jobs)
+    assert Counter(map(tuple, ordered)) == Counter(map(tuple, jobs))
+    told = labels(jobs)
+    assert len(told) == len(jobs)
+    assert all(0 < weight(job) < math.inf for job in jobs)
+    for text in found:
+        for kind in (positive, size):
+            with contextlib.suppress(Exception):
+                assert 0 < kind(text) < math.inf
+
+
+FLAGS = [
+    "--latency-p95",
+    "--min-rtfx",
+    "--max-wer",
+    "--memory",
+    "--max-joules",
+    "--length",
+    "--price-per-hour",
+    "--dataset",
+]
+FLAGS += [
+    "--batch",
+    "-o",
+    "--allow",
+    "--fail-if",
+    "--json",
+    "--no-mlflow",
+    "--nope",
+    "-x",
+    "--",
+    "--help",
+    "--memory=",
+    "-h",
+]
+NUMBER = st.sampled_from(
+    ["2GB", "2 GB", "1e305GB", "0", "-1", "nan", "inf", "GB", "１GB", "1_0", "500MB", "2GiB", "", " ", "9" * 400]
+)
+GATE = st.builds(
+    "{}{}{}".format, st.sampled_from(["latency/p50_s", "x", "", "throughput/*"]), st.sampled_from("<>=!"), NUMBER
+)
+TYPED = st.lists(st.sampled_from(FLAGS) | NUMBER | GATE | st.text(max_size=6) | VALUE, max_size=5)
+
+
+@cases("command lines", command=st.sampled_from([compare_main, recommend_main, report_main]), typed=TYPED)
+def test_commands(command: Any, typed: list[str]):
+    said, wrong = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(wrong), contextlib.chdir(empty().name):
+        try:
+            status = command(typed)
+        except SystemExit as end:
+            status = end.code
+    if status == 0:  # --help
+        return
+    assert status in (1, 2)
+    assert wrong.getvalue().startswith("error: ")
+    assert wrong.getvalue().count("\n") == 1
+
+
+def built(plain: dict[str, Any]) -> None:
+    """The job of these options, or a reason why there is none."""
+    try:
+        build_job(plain).composed()
+    except AsrScalingError as error:
+        sentence(error)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hydra() -> Iterator[None]:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        yield
+
+
+def composed(overrides: list[str]) -> None:
+    """The job that Hydra makes of them, or one sentence as the command line says it."""
+    try:
+        built(options(compose("config", list(map(batch_shorthand, overrides)))))
+    except Exception as error:
+        told = explained(error)
+        if told is None:
+            raise
+        assert told.isprintable()
+        assert told
+
+
+@cases("overrides", overrides=st.lists(ARGUMENT, min_size=1, max_size=3))
+def test_overrides(overrides: list[str]):
+    composed(overrides)
+
+
+@functools.cache
+def plain() -> dict[str, Any]:
+    chosen = ["tracking=jsonl", "optimisation=[int8,keep_heap]"]
+    return options(compose("config", chosen))
+
+
+@cases("options", step=st.tuples(st.integers(0, 20), st.integers(0, 30)), value=JUNK)
+def test_options_of_any_value(step: tuple[int, int], value: Any):
+    found = copy.deepcopy(plain())
+    groups = [key for key, group in found.items() if isinstance(group, dict) and group]
+    group = found[groups[step[0] % len(groups)]]
+    key = list(group)[step[1] % len(group)]
+    if key == "_target_":
+        return
+    group[key] = value
+    built(found)
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*")), ids=lambda path: path.name)
+def test_what_was_found_before(path: Path):
+    """One argument a line."""
+    composed(path.read_text(encoding="utf-8").splitlines())
