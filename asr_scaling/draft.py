@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from asr_scaling import caution
 from asr_scaling.caution import Caution
 from asr_scaling.environment import certified
 from asr_scaling.pipeline import SCOPE, Session
+from asr_scaling.ports import System
 from asr_scaling.record import Findings, Metric, RunRecord, Status
+from asr_scaling.workload import Workload
 
 
 @dataclass
@@ -93,3 +96,22 @@ def lost(name: str, reason: str, config: Mapping[str, Any], host_known: bool) ->
     """The record of a point that could not write its own. ``host_known``: it was this machine that measured it."""
     now, environment = time.time(), certified(None) if host_known else {}
     return RunRecord(name, "interrupted", config, environment, reason, started_at=now, ended_at=now)
+
+
+def dataset_cautions(size: int, workload: Workload) -> list[Caution]:
+    """What a reader must know of the speech, in batches of ``size``."""
+    info, found = workload.info, []
+    if info.synthetic:
+        found.append(caution.synthetic_speech(info.name))
+    if info.left_out:
+        found.append(caution.left_out(", ".join(f"{n} {why}" for why, n in info.left_out.items())))
+    if len(workload.utterances) % size:
+        found.append(caution.partial_batch(size, len(workload.utterances)))
+    return found
+
+
+def system_cautions(system: System) -> list[Caution]:
+    """What a reader must know of the loaded system."""
+    facts = system.facts
+    found = [caution.note(text) for text in facts.notes]
+    return [caution.random_weights(facts.weights_source), *found] if facts.random else found

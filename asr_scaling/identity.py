@@ -37,7 +37,7 @@ _BEFORE = (
     "selftest",
     "sweep",
 )
-_CHECKING = ("allowed", "compositions")
+_CHECKING = ("allowed", "building", "compositions")
 _AFTER = ("compare", "display", "fits", "kinds", "paired", "recommend", "records", "report", "transcriber")
 _STORING = ("sync", "tracked", "tracking")
 _SEARCHING = ("optimiser", "optimising")

@@ -12,9 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from asr_scaling import caution
 from asr_scaling.cache import write_atomic
-from asr_scaling.caution import Caution
 from asr_scaling.composition import Composition, Optimisation, compose
-from asr_scaling.draft import Draft
+from asr_scaling.draft import Draft, dataset_cautions, system_cautions
 from asr_scaling.environment import certified
 from asr_scaling.errors import AsrScalingError, DataError, OutOfMemoryError, PointInterruptedError, TrackingError
 from asr_scaling.interrupt import terminated_is_interrupted
@@ -145,14 +144,14 @@ def _measure(job: Job, draft: Draft, folder: Path, progress: Progress, shelf: Sh
         system, idle = loaded.system, loaded.idle_rss_bytes
         draft.system = _system(job, system)
         batching = _batching(job, draft, loaded, workload, progress)
-        draft.cautions += _dataset_cautions(batching.size, workload)
+        draft.cautions += dataset_cautions(batching.size, workload)
         batches = tuple(batching.batches(workload.utterances))
         if not batches:
             raise DataError("The dataset gave no batch; check dataset and batch options.")
         given = (job.model, system, job.device, workload, batches, folder, progress, idle, watches)
         session = Session(*given, kept=loaded.kept, engine=job.engine)
         draft.session = session
-        cautions = _system_cautions(system)
+        cautions = system_cautions(system)
         draft.cautions += cautions
         for found in cautions:
             progress.say(f"{job.model.name}: {found.message}")
@@ -219,23 +218,6 @@ def _system(job: Job, system: System) -> dict[str, Any]:
         "optimisations": list(job.optimised),
         "facts": {**asdict(system.facts), "notes": list(system.facts.notes)},
     }
-
-
-def _dataset_cautions(size: int, workload: Workload) -> list[Caution]:
-    info, found = workload.info, []
-    if info.synthetic:
-        found.append(caution.synthetic_speech(info.name))
-    if info.left_out:
-        found.append(caution.left_out(", ".join(f"{n} {why}" for why, n in info.left_out.items())))
-    if len(workload.utterances) % size:
-        found.append(caution.partial_batch(size, len(workload.utterances)))
-    return found
-
-
-def _system_cautions(system: System) -> list[Caution]:
-    facts = system.facts
-    found = [caution.note(text) for text in facts.notes]
-    return [caution.random_weights(facts.weights_source), *found] if facts.random else found
 
 
 def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None) -> RunRecord:

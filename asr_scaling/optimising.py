@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.building import build, build_job, options
 from asr_scaling.conf import conf_dir
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, MissingExtraError
 from asr_scaling.job import Job
@@ -23,7 +24,6 @@ from asr_scaling.optimiser.search import optimise
 from asr_scaling.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
 from asr_scaling.rounds import merge_rounds
 from asr_scaling.running import State
-from asr_scaling.sweep import build, build_job, options
 
 _NOT_TRIED = ("fake",)
 """Engines that measure nothing real; one that is named is tried all the same."""

@@ -36,7 +36,7 @@ def load_system(config: str | Path) -> Transcriber:
     Any configuration will do that ``python -m asr_scaling --config-name`` runs. ConfigError where it is none,
     WeightsError where there are only random weights, and whatever its engine and device raise.
     """
-    from asr_scaling.sweep import build, options
+    from asr_scaling.building import build, options
 
     path = Path(config)
     if path.suffix != ".yaml" or not path.is_file():

@@ -102,9 +102,9 @@ def job(options: str, model: str) -> Job:
     """The job that a command line of ``options`` describes."""
     from hydra import compose, initialize_config_dir
 
+    from asr_scaling.building import build_job
+    from asr_scaling.building import options as plain
     from asr_scaling.conf import conf_dir
-    from asr_scaling.sweep import build_job
-    from asr_scaling.sweep import options as plain
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         found: Job = build_job(plain(compose("config", [f"model={model}", "~tracking", *options.split()])))

@@ -11,10 +11,10 @@ from omegaconf import OmegaConf
 
 from asr_scaling import load_system
 from asr_scaling.allowed import TRUSTED, check_hydra, check_parts
+from asr_scaling.building import build, build_job
 from asr_scaling.conf import conf_dir
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import ConfigError
-from asr_scaling.sweep import build, build_job
 
 EVIL = (
     "os.system",

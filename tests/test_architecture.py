@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("files", "plain"),
     ("arguments", "cache", "checksum", "conf", "metrics", "caution", "workload", "stats", "kinds"),
-    ("record",),
+    ("allowed", "record"),
     ("model", "tracked"),
     ("ports",),
     ("environment", "resident", "interrupt", "neighbours", "nvml"),
@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("compare",),
     ("optimiser",),
     ("report",),
-    ("allowed", "display", "prepare", "recommend", "selftest", "rounds"),
+    ("building", "display", "prepare", "recommend", "selftest", "rounds"),
     ("running",),
     ("launching", "sync"),
     ("sweep",),
@@ -51,8 +51,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {
-    "hydra": {"cli.py", "compositions.py", "sweep.py", "transcriber.py"},
-    "omegaconf": {"cli.py", "compositions.py", "sweep.py", "model/spec.py"},
+    "hydra": {"building.py", "cli.py", "compositions.py", "sweep.py", "transcriber.py"},
+    "omegaconf": {"building.py", "cli.py", "compositions.py", "sweep.py", "model/spec.py"},
     "mlflow": {f"tracking/{path.name}" for path in (PACKAGE / "tracking").glob("*mlflow*.py")},
     "codecarbon": {"profiler/_codecarbon.py"},
     "pynvml": {"nvml.py"},

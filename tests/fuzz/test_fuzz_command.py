@@ -19,6 +19,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import strategies as st
 
 from asr_scaling.arguments import positive, size
+from asr_scaling.building import build_job, options
 from asr_scaling.cli import batch_shorthand, explained, resumed
 from asr_scaling.compare.__main__ import main as compare_main
 from asr_scaling.conf import conf_dir
@@ -26,7 +27,6 @@ from asr_scaling.errors import AsrScalingError
 from asr_scaling.plan import labels, neighbours, weight
 from asr_scaling.recommend.__main__ import main as recommend_main
 from asr_scaling.report.__main__ import main as report_main
-from asr_scaling.sweep import build_job, options
 
 CORPUS = Path(__file__).parent / "corpus" / "command"
 KEYS = [
