@@ -125,7 +125,7 @@ class SweepBench:
             wanted["pipeline.utterances"] = str(self.options.final.utterances)
         if trial.round is not None:
             wanted |= {"+sweep.round": str(trial.round), "sweep.rounds": str(self.options.rounds)}
-        before = self._record(place)
+        before = self._before(place)
         self._count += 1
         if State.display is not None:
             State.display.total = self._count  # how many there will be is not known
@@ -141,6 +141,13 @@ class SweepBench:
         self.journal.seconds[place] = took
         self.journal.write(self.folder)
         return record
+
+    def _before(self, place: str) -> RunRecord | None:
+        """What an earlier run of the search left; a damaged record is measured again."""
+        try:
+            return self._record(place)
+        except DataError:
+            return None
 
     def _record(self, place: str) -> RunRecord | None:
         path = self.folder / place / RECORD_FILE
