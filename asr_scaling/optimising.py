@@ -128,7 +128,7 @@ class SweepBench:
             wanted["pipeline.utterances"] = str(self.options.final.utterances)
         if trial.round is not None:
             wanted |= {"+sweep.round": str(trial.round), "sweep.rounds": str(self.options.rounds)}
-        before = self._record(place)
+        before = self._before(place)
         self._count += 1
         if State.display is not None:
             State.display.total = self._count  # how many there will be is not known
@@ -146,6 +146,13 @@ class SweepBench:
         self._first = self._first or record
         what = unlike(self._first.environment, record.environment)
         return replace(record, status="failed", reason=_ELSEWHERE.format(what)) if what else record
+
+    def _before(self, place: str) -> RunRecord | None:
+        """What an earlier run of the search left; a damaged record is measured again."""
+        try:
+            return self._record(place)
+        except DataError:
+            return None
 
     def _record(self, place: str) -> RunRecord | None:
         path = self.folder / place / RECORD_FILE

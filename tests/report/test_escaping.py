@@ -118,7 +118,6 @@ def test_the_terminal_is_not_painted(folder: Path, capsys: pytest.CaptureFixture
         display.end(record)
     display.close()
     display.results(records, "8 of 8 points", [EVIL])
-    assert main([str(folder.parent), "--no-mlflow"]) == 0
     said = capsys.readouterr()
     assert "\x1b" not in said.out + said.err
     assert "[red]x[/]" in said.err
