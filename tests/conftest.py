@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import warnings
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import hypothesis  # noqa: F401 (first of all: imported at the end of a run, its hook in trio would warn)
 import pytest
@@ -13,6 +17,7 @@ from asr_scaling import pipeline
 from asr_scaling.neighbours import FOLDER_VARIABLE
 from asr_scaling.noise import Counters, MachineWatch
 from asr_scaling.profiler import energy
+from asr_scaling.tracking._sqlite import make_whole
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,3 +51,28 @@ def budget_clock(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock
     for module in (pipeline, energy):
         monkeypatch.setattr(module, "time", clock.as_time())
     return clock
+
+
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without a run, made once for all workers: MLflow takes seconds for its tables."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+
+    def fill(uri: str) -> None:
+        import mlflow
+
+        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+    file = shared / "mlflow.db"
+    if not file.exists():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's own
+            make_whole(file, fill)
+    return file
+
+
+@pytest.fixture
+def mlflow_database(fresh_database: Path, tmp_path: Path) -> Path:
+    """``mlflow.db`` in the test's folder, as the first sweep leaves it, for tests of what is stored in one."""
+    return Path(shutil.copy(fresh_database, tmp_path / "mlflow.db"))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def run_python(folder: Path, arguments: Sequence[str], timeout_s: float = 900) -> subprocess.CompletedProcess[str]:
+def run_python(
+    folder: Path, arguments: Sequence[str], timeout_s: float = 900, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """``python`` with ``arguments`` in ``folder``; what it printed and its exit status."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        env={**(env or os.environ), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         timeout=timeout_s,

@@ -1,14 +1,15 @@
-"""The command line in a process of its own, in an empty folder, as a user runs it."""
+"""The command line in a process of its own, in an empty folder, as a user runs it, without its imports."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from command import Cli
+from offline import run_python
+from warm import run_warm
 
 from asr_scaling.selftest import Check
 from asr_scaling.selftest.certificate import certificate, keep
@@ -26,14 +27,8 @@ def command_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 @pytest.fixture
 def cli(tmp_path: Path, command_env: dict[str, str]) -> Cli:
     def call(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "asr_scaling", *arguments],
-            cwd=tmp_path,
-            env={**command_env, **env},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+        if any(name.startswith("PYTHON") for name in env):  # what only a new interpreter reads
+            return run_python(tmp_path, ["-m", "asr_scaling", *arguments], env={**command_env, **env})
+        return run_warm(tmp_path, "asr_scaling", arguments, {**command_env, **env})
 
     return call

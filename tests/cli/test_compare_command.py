@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from warm import run_warm
 
 import asr_scaling.compare.__main__ as command
 from asr_scaling.record import RunRecord
@@ -31,15 +32,8 @@ NAME = "whisper_tiny_en fake cpu"
 
 
 def run(folder: Path, *arguments: str, module: str = "asr_scaling") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=folder,
-        env={**os.environ, "ASR_SCALING_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    own = {"ASR_SCALING_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
+    return run_warm(folder, module, arguments, {**os.environ, **own})
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +214,7 @@ def test_there_is_a_console_script() -> None:
     assert getattr(importlib.import_module(module), name) is command.main
 
 
+@pytest.mark.usefixtures("mlflow_database")
 @pytest.mark.filterwarnings("ignore")  # MLflow's own use of SQLAlchemy and pandas
 def test_runs_in_mlflow(measured: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     import mlflow

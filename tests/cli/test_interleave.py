@@ -129,6 +129,7 @@ def test_a_sweep_cut_short_has_the_rounds_it_got(
     assert (sweep / f"{size(first) - 1}_whisper_tiny_en_cpu_b{size(first)}").is_dir() == (number == signal.SIGTERM)
 
 
+@pytest.mark.usefixtures("mlflow_database")
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # mlflow's, with the newest sqlalchemy
 def test_mlflow_has_points_and_their_rounds(cli: Cli, tmp_path: Path) -> None:
     import mlflow

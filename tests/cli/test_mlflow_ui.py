@@ -31,7 +31,7 @@ def ui_arguments() -> list[str]:
 
 
 @pytest.fixture
-def address(cli: Cli, command_env: dict[str, str], tmp_path: Path) -> Iterator[str]:
+def address(cli: Cli, command_env: dict[str, str], tmp_path: Path, mlflow_database: Path) -> Iterator[str]:
     """A server on the store of a sweep of four points."""
     quick = [argument for argument in QUICK if argument != "tracking=jsonl"]
     done = cli("-m", *quick, "model=whisper_tiny_en,wav2vec2", "batch=1,4", "sweep.report=true")

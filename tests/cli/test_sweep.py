@@ -144,6 +144,7 @@ def test_a_killed_sweep_leaves_finished_points_whole(
     assert lines[0]["metrics"] == first.to_json()["metrics"]
 
 
+@pytest.mark.usefixtures("mlflow_database")
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # mlflow's, with the newest sqlalchemy
 def test_mlflow_keeps_what_a_killed_sweep_measured(tmp_path: Path, command_env: dict[str, str]) -> None:
     import mlflow

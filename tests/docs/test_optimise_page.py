@@ -16,6 +16,7 @@ COMMANDS = [line.split("   #")[0].strip() for line in re.findall(r"```bash\n(.*?
 SHORTER = (
     "model=whisper_tiny_en", "batch.size=1", "tracking=jsonl", "sweep.selftest=false",
     "pipeline.utterances=2", "pipeline.warmup=0", "pipeline.min_iterations=3", "pipeline.precision=null",
+    "profiler.energy.windows=1", "profiler.energy.min_seconds=0.5", "profiler.energy.idle_seconds=0",
 )  # fmt: skip
 FEW = {
     "experiment=engines": ("engine=transformers", "optimisation=[],[dynamic_window]"),

@@ -168,6 +168,7 @@ def test_what_is_no_source(
         points([source or str(tmp_path)], f"sqlite:///{tmp_path}/none.db")
 
 
+@pytest.mark.usefixtures("mlflow_database")
 @pytest.mark.filterwarnings("ignore")  # MLflow's own use of SQLAlchemy and pandas
 def test_runs_and_experiments_in_mlflow(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     import mlflow

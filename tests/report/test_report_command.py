@@ -229,6 +229,7 @@ class TestStoring:
         )
         return str(folder)
 
+    @pytest.mark.usefixtures("mlflow_database")
     def test_the_run_that_the_sweep_or_the_user_names(
         self, tmp_path: Path, report: Path, request: pytest.FixtureRequest
     ) -> None:
