@@ -41,7 +41,7 @@ def drawn(found: Sequence[Gain]) -> Figure | None:
         sketch.titles(axes, "RTFx, × the plain system's", "", f"{where}, {length}, batch {batch}")
     return sketch.figure(
         "What engines and optimisations bring in RTFx, with 95 % intervals; the line is the plain system.",
-        "Bars of gains in RTFx by engine and optimisation, a panel for each model, device and batch.",
+        "Bars of gains in RTFx by engine and optimisation, a panel for each model and batch.",
     )
 
 

@@ -17,10 +17,11 @@ _MOST = 5
 _SLACK = 1e-9
 """So that exactly a factor of two, with its rounding error, costs a star."""
 _RULE = (
-    "Five stars for the best of this table on its kind of machine; one fewer for every full factor of two behind it, "
-    "down to one (16 times or more). Speed: highest RTFx of any batch. Energy: fewest joules per second of audio of "
-    "any batch. Memory: least peak of any batch, of the accelerator's memory where there is one."
+    "Five stars for the best of this table; one fewer for every full factor of two behind it, down to one (16 times or "
+    "more). Speed: highest RTFx of any batch. Energy: fewest joules per second of audio of any batch. Memory: least "
+    "peak of any batch, of the accelerator's memory where there is one."
 )
+_OF_A_KIND = "The best is that of the same kind of machine."
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def stars(found: Sequence[Lane], length_s: Length) -> Table:
         rows.append(Row(cells, {**lane.keys, "length": length_name(length_s)}))
     columns = (*WHO, *(Column(scale.heading) for scale in _SCALES), Column("WER", "%"))
     caption = f"Speed, energy and memory in stars, for {speech(length_s)}"
-    return Table("stars", caption, columns, tuple(rows), (_RULE,))
+    return Table("stars", caption, columns, tuple(rows), (_RULE, *([_OF_A_KIND] if len(kinds) > 1 else [])))
 
 
 def _stars(scale: _Scale, point: Point, head: float) -> Cell:
