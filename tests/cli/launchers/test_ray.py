@@ -16,11 +16,11 @@ pytest.importorskip("ray", reason="needs the extra ray")
 RAY = "hydra/launcher=ray"
 TWO = ("-m", *QUICK, "batch=1,2", RAY)
 CLUSTER = """
-import sys
+import itertools, sys
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000})
 nodes = []
-for line in [*"+", *sys.stdin]:
+for line in itertools.chain("+", sys.stdin):
     if line.startswith("+"):
         nodes.append(cluster.add_node(num_cpus=2, object_store_memory=80_000_000))
     else:
@@ -53,8 +53,7 @@ class RayCluster:
 
     def end(self) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
+        self._process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +67,7 @@ def cluster() -> Iterator[RayCluster]:
 def test_six_points_are_those_of_one_machine(
     cluster: RayCluster, cli: Cli, tmp_path: Path, on_one_machine: object
 ) -> None:
-    done = cli(*SIX, RAY, cluster.option, OMP_NUM_THREADS="")
+    done = cli(*SIX, RAY, cluster.option)
     assert done.returncode == 0, done.stderr
     assert identities(tmp_path) == on_one_machine
     assert {record.environment["scheduler"]["name"] for record in records(tmp_path)} == {"ray"}

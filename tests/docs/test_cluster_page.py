@@ -1,0 +1,50 @@
+"""docs/cluster.md: its commands compose, the one that any machine can run is run; tests/cli/launchers runs the rest."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from offline import run_python
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+COMMANDS = [
+    shlex.split(line.split("   #")[0])
+    for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    for line in block.splitlines()
+]
+SWEEPS = [command for command in COMMANDS if command[:3] == ["python", "-m", "asr_scaling"]]
+QUICK = (
+    "engine=fake", "tracking=jsonl", "profiler=[latency]", "pipeline.utterances=2", "pipeline.precision=null",
+    "pipeline.warmup_seconds=0", "sweep.selftest=false",
+)  # fmt: skip
+
+
+def launcher(command: list[str]) -> str:
+    return next((option.partition("=")[2] for option in command if option.startswith("hydra/launcher=")), "basic")
+
+
+def test_every_launcher_has_its_command() -> None:
+    shipped = {path.stem for path in (ROOT / "conf" / "hydra" / "launcher").glob("*.yaml")}
+    assert shipped - {"slurm_gpu", "ray_gpu"} == {launcher(command) for command in SWEEPS} - {"basic"}
+    assert {name for name in shipped if f"`{name}`" in PAGE or f"launcher={name}" in PAGE} == shipped
+
+
+@pytest.mark.parametrize("command", SWEEPS, ids=" ".join)
+def test_command_composes(command: list[str], tmp_path: Path) -> None:
+    asked = [argument for argument in command[1:] if argument not in ("-m", "sweep.resume=true") and "," not in argument]
+    options = [argument for argument in asked if argument.startswith(("hydra", "+hydra"))]
+    done = run_python(tmp_path, ["-m", "asr_scaling", *options, "--cfg", "hydra", "--package", "hydra.launcher"])
+    assert done.returncode == 0, done.stderr
+    assert launcher(command) in done.stdout.lower()
+
+
+def test_the_command_for_one_machine_runs(tmp_path: Path) -> None:
+    pytest.importorskip("joblib", reason="needs the extra joblib")
+    (command,) = (command for command in SWEEPS if launcher(command) == "joblib")
+    done = run_python(tmp_path, [*command[1:], *QUICK])
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 points" in done.stdout
