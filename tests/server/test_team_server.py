@@ -127,7 +127,7 @@ def test_what_the_page_says_is_run(server: TeamServer, here: Path) -> None:
     own = {".server": str(server.folder), "5000": str(server.port), "15432": str(server.database_port)}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for block in blocks:
-        command = re.sub(r"\.server\b|\b(?:15432|5000)\b", lambda match: own[match[0]], block)
+        command = re.sub(r"(?<!\w)\.server\b|\b(?:15432|5000)\b", lambda match: own[match[0]], block)
         done = subprocess.run(
             ["bash", "-euc", command], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
         )
