@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
 from asr_scaling.tracking._tags import without_password
 
-PAGE = 1000
+PAGE = 200
+"""Runs that are asked for at once: with all their params and metrics a busy server needs seconds for them."""
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",

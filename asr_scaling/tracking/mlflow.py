@@ -98,7 +98,10 @@ class Mlflow:
         file = database(self.uri)
         if file and not file.exists():
             return None
-        with self._store(create=False) as (store, experiment):
+        if _server.served(self.uri):
+            _server.check(self.uri)
+        with errors(self.uri, self.experiment):
+            store, experiment = client(self.uri), self._experiment_id(create=False)
             parent = _parent(store, experiment, earlier, sweep_id) if experiment else None
             if parent is None:
                 return None

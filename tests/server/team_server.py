@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -23,6 +24,14 @@ def free_port() -> int:
 def postgresql() -> bool:
     """Whether PostgreSQL's programs are installed."""
     return bool(shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb")))
+
+
+def close_sessions() -> None:
+    """MLflow's connections, which it keeps for ever, are closed here and not when the tests end, as a warning."""
+    from mlflow.utils import request_utils
+
+    request_utils._cached_get_request_session.cache_clear()
+    gc.collect()
 
 
 class TeamServer:

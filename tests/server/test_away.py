@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from team_server import close_sessions
 
 from asr_scaling.errors import ConfigError, TrackingError
 from asr_scaling.record import RunRecord
@@ -65,6 +66,7 @@ def own_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     yield
     mlflow.set_tracking_uri(before)
+    close_sessions()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from team_server import TeamServer, postgresql
+from team_server import SCRIPT, TeamServer, close_sessions, postgresql
 
 from asr_scaling import sync
 from asr_scaling.errors import TrackingError
@@ -67,6 +68,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: TeamServer) ->
         monkeypatch.setenv(name, value)
     yield tmp_path
     mlflow.set_tracking_uri(before)
+    close_sessions()
 
 
 def sweep(server: TeamServer, experiment: str, *arguments: str) -> subprocess.Popen[str]:
@@ -116,6 +118,27 @@ def test_secrets_are_the_owners_alone(server: TeamServer) -> None:
         assert path.read_text().strip() not in server.said + server.log()
     rules = (server.folder / "postgresql" / "pg_hba.conf").read_text().splitlines()
     assert {rule.split()[-1] for rule in rules if rule and not rule.startswith("#")} == {"scram-sha-256"}
+
+
+def test_what_the_page_says_is_run(server: TeamServer, here: Path) -> None:
+    """Users, backup, restore and upgrade, as docs/server.md prints them."""
+    blocks = re.findall(r"```bash\n(.*?)```", (SCRIPT.parents[1] / "docs" / "server.md").read_text(), re.DOTALL)
+    assert len(blocks) == 4
+    own = {".server": str(server.folder), "5000": str(server.port), "15432": str(server.database_port)}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for block in blocks:
+        command = re.sub(r"(?<!\w)\.server\b|\b(?:15432|5000)\b", lambda match: own[match[0]], block)
+        done = subprocess.run(
+            ["bash", "-euc", command], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert (here / "mlflow.dump").stat().st_size > 10_000
+    assert (here / "artifacts.tar.gz").exists()
+    ann = {"MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": "another long password"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ann.items():
+            patch.setenv(name, value)
+        assert Mlflow(server.uri, "anns").open("sweep", {})  # the restored database knows her
 
 
 @pytest.mark.parametrize(
