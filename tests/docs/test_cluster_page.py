@@ -35,7 +35,9 @@ def test_every_launcher_has_its_command() -> None:
 
 @pytest.mark.parametrize("command", SWEEPS, ids=" ".join)
 def test_command_composes(command: list[str], tmp_path: Path) -> None:
-    asked = [argument for argument in command[1:] if argument not in ("-m", "sweep.resume=true") and "," not in argument]
+    asked = [
+        argument for argument in command[1:] if argument not in ("-m", "sweep.resume=true") and "," not in argument
+    ]
     options = [argument for argument in asked if argument.startswith(("hydra", "+hydra"))]
     done = run_python(tmp_path, ["-m", "asr_scaling", *options, "--cfg", "hydra", "--package", "hydra.launcher"])
     assert done.returncode == 0, done.stderr

@@ -95,20 +95,16 @@ def test_jobs_go_on_without_their_client_and_the_next_one_waits_for_them(
 
 
 @pytest.mark.slow
-def test_a_point_at_its_time_limit_records_that(slurm: dict[str, str], tmp_path: Path, cli: Cli) -> None:
-    done = cli(
-        *TWO[:-3],
-        "engine.fixed_s=0.01",
-        "batch=1",
-        "pipeline.min_iterations=100000",
-        "pipeline.max_seconds=300",
-        *SLURM,
-        "hydra.launcher.minutes=1",
-        **slurm,
-    )
-    assert done.returncode == 1
-    (record,) = records(tmp_path)
-    assert record.status == "interrupted"
+def test_a_point_at_its_time_limit_records_that(slurm: dict[str, str], tmp_path: Path) -> None:
+    endless = ("pipeline.min_iterations=100000", "pipeline.max_seconds=600", "hydra.launcher.minutes=5")
+    process = started(tmp_path, slurm, "-m", *QUICK, "batch=1", *SLURM, *endless)
+    until(lambda: measuring(tmp_path))
+    job = running(slurm)
+    ask(slurm, "scontrol", "update", f"jobid={job}", "EndTime=now+1seconds")  # minutes are Slurm's shortest limit
+    process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["interrupted"]
+    assert ask(slurm, "sacct", "-nX", "-j", job, "-o", "State") == "TIMEOUT"
 
 
 @pytest.mark.slow
