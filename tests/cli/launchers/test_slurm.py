@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -30,12 +31,15 @@ def running(slurm: dict[str, str]) -> str:
 def test_six_points_are_those_of_one_machine_below_one_parent(
     slurm: dict[str, str], cli: Cli, tmp_path: Path, on_one_machine: object, mlflow_options: tuple[str, ...]
 ) -> None:
-    done = cli("-m", *mlflow_options, *SIX[-2:], *SLURM, "tracking.experiment=slurm", **slurm)
+    options = [option for option in mlflow_options if option != "sweep.selftest=false"]
+    done = cli("-m", *options, *SIX[-2:], *SLURM, "tracking.experiment=slurm", **slurm)
     assert done.returncode == 0, done.stderr
     assert identities(tmp_path) == on_one_machine
     jobs = [record.environment["scheduler"] for record in records(tmp_path)]
     assert {job["name"] for job in jobs} == {"slurm"}
     assert len({job["job"] for job in jobs}) == 6
+    assert {record.environment["certificate"]["noise_floor"] for record in records(tmp_path)} == {0.01}
+    assert [path.name for path in tmp_path.rglob("certificate*.json")] == [f"certificate-{socket.gethostname()}.json"]
     one_parent(mlflow_options, "slurm", ["FINISHED"] * 6)
 
 
