@@ -60,8 +60,10 @@ def launch(name: str, options: Mapping[str, Any], works: Sequence[Work]) -> None
 def _ended(work: Work, reason: str | None, before: _Seen, here: bool) -> None:
     """See to the record of a point whose process has ended; ``before``: what was there before it was launched."""
     now, display = _Seen.of(work), State.display
-    record = now.record
-    if record is None or now.file == before.file:
+    record, old = now.record, now.file == before.file
+    if old and work.resumed and not reason and record is not None:
+        old = False  # a job of an earlier client, which was waited for, had just written it
+    if record is None or old:
         reason = reason or _SILENT
         if work.resumed and record is not None and record.status in ENDED:
             State.failed = True  # what was measured stays, and a sweep that goes on once more looks at it again

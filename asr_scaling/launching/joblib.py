@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -15,6 +17,8 @@ from asr_scaling.launching import Work
 
 _GRACE_S = 10.0
 """For a point to record that it was interrupted."""
+_MEASURING = threading.Lock()
+"""Held in a worker while it measures."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,33 @@ class _Worker:
             from joblib.externals.loky import ProcessPoolExecutor
         except ImportError:
             raise MissingExtraError("joblib", "joblib") from None
-        self.executor: Any = ProcessPoolExecutor(max_workers=1)
+        self.executor: Any = ProcessPoolExecutor(max_workers=1, initializer=_end_with, initargs=(os.getpid(),))
         self._pid = self.executor.submit(os.getpid)
 
     def carry_out(self, work: Work) -> Future[str | None]:
-        done: Future[str | None] = self.executor.submit(work.carry_out)
+        done: Future[str | None] = self.executor.submit(_measure, work)
         return done
 
     def terminate(self) -> None:
         """Ask it to end its point; the point records that."""
         os.kill(self._pid.result(), signal.SIGTERM)
+
+
+def _measure(work: Work) -> str | None:
+    with _MEASURING:
+        return work.carry_out()
+
+
+def _end_with(client: int) -> None:
+    """In the worker: end once the client is gone, which loky's workers never notice, and the point has ended."""
+
+    def watch() -> None:
+        while os.getppid() == client:
+            time.sleep(2)
+        with _MEASURING:
+            os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _first(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ class Keeper:
     def __init__(self) -> None:
         self._tasks: dict[str, Any] = {}
         self._asked = time.monotonic()
+        threading.Thread(target=self._stay, daemon=True).start()
 
     def start(self, tasks: Mapping[str, bytes], variables: Mapping[str, str], resources: Mapping[str, float]) -> None:
         """Run those of ``tasks``, by their folder, that an earlier client of this sweep has not left running."""
@@ -128,8 +130,8 @@ class Keeper:
             if self._tasks:
                 ray.wait(list(self._tasks.values()), num_returns=len(self._tasks), timeout=_GRACE_S)
 
-    def stay(self) -> None:
-        """Until nothing is left to do and nobody asks."""
+    def _stay(self) -> None:
+        """Until nothing is left to do and nobody asks: the client that would end this actor may be gone."""
         ray = _imported()
         while time.monotonic() - self._asked < _ALONE_S:
             time.sleep(5)
@@ -152,10 +154,8 @@ def _carry_out(payload: bytes, variables: Mapping[str, str]) -> str | None:
 def _keeper(ray: Any, sweep: Path) -> Any:
     """The actor of this sweep: the one that a client which was killed left, or a new one."""
     name = hashlib.sha256(str(sweep).encode()).hexdigest()[:16]
-    options = {"num_cpus": 0, "lifetime": "detached", "get_if_exists": True, "max_concurrency": 2}
-    keeper = ray.remote(Keeper).options(name=name, **options).remote()
-    keeper.stay.remote()
-    return keeper
+    options = {"num_cpus": 0, "lifetime": "detached", "get_if_exists": True}
+    return ray.remote(Keeper).options(name=name, **options).remote()
 
 
 def _imported() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -30,12 +31,15 @@ def running(slurm: dict[str, str]) -> str:
 def test_six_points_are_those_of_one_machine_below_one_parent(
     slurm: dict[str, str], cli: Cli, tmp_path: Path, on_one_machine: object, mlflow_options: tuple[str, ...]
 ) -> None:
-    done = cli("-m", *mlflow_options, *SIX[-2:], *SLURM, "tracking.experiment=slurm", **slurm)
+    options = [option for option in mlflow_options if option != "sweep.selftest=false"]
+    done = cli("-m", *options, *SIX[-2:], *SLURM, "tracking.experiment=slurm", **slurm)
     assert done.returncode == 0, done.stderr
     assert identities(tmp_path) == on_one_machine
     jobs = [record.environment["scheduler"] for record in records(tmp_path)]
     assert {job["name"] for job in jobs} == {"slurm"}
     assert len({job["job"] for job in jobs}) == 6
+    assert {record.environment["certificate"]["noise_floor"] for record in records(tmp_path)} == {0.01}
+    assert [path.name for path in tmp_path.rglob("certificate*.json")] == [f"certificate-{socket.gethostname()}.json"]
     one_parent(mlflow_options, "slurm", ["FINISHED"] * 6)
 
 
@@ -95,20 +99,16 @@ def test_jobs_go_on_without_their_client_and_the_next_one_waits_for_them(
 
 
 @pytest.mark.slow
-def test_a_point_at_its_time_limit_records_that(slurm: dict[str, str], tmp_path: Path, cli: Cli) -> None:
-    done = cli(
-        *TWO[:-3],
-        "engine.fixed_s=0.01",
-        "batch=1",
-        "pipeline.min_iterations=100000",
-        "pipeline.max_seconds=300",
-        *SLURM,
-        "hydra.launcher.minutes=1",
-        **slurm,
-    )
-    assert done.returncode == 1
-    (record,) = records(tmp_path)
-    assert record.status == "interrupted"
+def test_a_point_at_its_time_limit_records_that(slurm: dict[str, str], tmp_path: Path) -> None:
+    endless = ("pipeline.min_iterations=100000", "pipeline.max_seconds=600", "hydra.launcher.minutes=5")
+    process = started(tmp_path, slurm, "-m", *QUICK, "batch=1", *SLURM, *endless)
+    until(lambda: measuring(tmp_path))
+    job = running(slurm)
+    ask(slurm, "scontrol", "update", f"jobid={job}", "EndTime=now+1seconds")  # minutes are Slurm's shortest limit
+    process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["interrupted"]
+    assert ask(slurm, "sacct", "-nX", "-j", job, "-o", "State") == "TIMEOUT"
 
 
 @pytest.mark.slow
