@@ -20,10 +20,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # as asr_scaling does before it imports mlflow
 _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload([
     "asr_scaling.cli", "asr_scaling.job", "asr_scaling.report.build", "jiwer", "matplotlib.backends.backend_agg",
-    "matplotlib.figure", "rich.progress", "scipy.stats", "torch",
+    "matplotlib.figure", "mlflow", "pandas", "rich.progress", "scipy.stats", "sqlalchemy.orm", "torch",
 ])  # fmt: skip
 
 
