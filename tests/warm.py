@@ -8,50 +8,93 @@ from __future__ import annotations
 import atexit
 import os
 import runpy
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+import weakref
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # as asr_scaling does before it imports mlflow
 _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload([
     "asr_scaling.cli", "asr_scaling.job", "asr_scaling.report.build", "jiwer", "matplotlib.backends.backend_agg",
-    "matplotlib.figure", "rich.progress", "scipy.stats", "torch",
+    "matplotlib.figure", "mlflow", "pandas", "rich.progress", "scipy.stats", "sqlalchemy.orm", "torch",
 ])  # fmt: skip
 
 
-def started(
-    folder: Path, module: str, arguments: Sequence[str], env: Mapping[str, str], streams: tuple[str, str] | None = None
-) -> Any:
-    """The process, a group of its own, as ``multiprocessing`` has them; what it prints goes to two files or nowhere."""
-    work = (str(folder), [module, *arguments], {**env}, streams or (os.devnull, os.devnull))
-    process = _FORKS.Process(target=_work, args=work)
-    process.start()
-    return process
+class Started:
+    """A process, in a group of its own, whose output goes to two files."""
+
+    def __init__(self, folder: Path, module: str, arguments: Sequence[str], env: Mapping[str, str]) -> None:
+        scratch = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
+        self._streams = [Path(scratch, name) for name in ("out", "err")]
+        self.command = [module, *arguments]
+        work = (str(folder), self.command, {**env}, [str(path) for path in self._streams])
+        self._process: Any = _FORKS.Process(target=_work, args=work)
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, the negative signal where one ended it, None while it runs."""
+        return self._process.exitcode  # type: ignore[no-any-return]
+
+    def said(self, *words: str) -> None:
+        """Wait for a line on its standard error that has all of ``words``."""
+        while not any(all(word in line for word in words) for line in self._text(1).splitlines()):
+            assert self.returncode is None, f"it ended early with {self.returncode}"
+            time.sleep(0.01)
+
+    def send_signal(self, number: int) -> None:
+        """To the process alone."""
+        os.kill(self._process.pid, number)
+
+    def kill_all(self) -> bool:
+        """SIGKILL to it and all it started; False when it is so young that it has no group yet."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        self._process.join()
+        return True
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Its exit status, None when it still runs then."""
+        self._process.join(timeout_s)
+        return self.returncode
+
+    def communicate(self, timeout: float = 600) -> tuple[str, str]:
+        """Wait for its end; what it printed on standard output and standard error."""
+        if self.wait(timeout) is None:
+            self._process.kill()
+            self._process.join()
+            raise subprocess.TimeoutExpired(self.command, timeout)
+        return self._text(0), self._text(1)
+
+    def _text(self, stream: int) -> str:
+        path = self._streams[stream]
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def run_warm(
-    folder: Path, module: str, arguments: Sequence[str], env: Mapping[str, str], timeout_s: float = 600
+    folder: Path, module: str, arguments: Sequence[str], env: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """``python -m module`` with ``arguments`` in ``folder``; what it printed and its exit status."""
-    with tempfile.TemporaryDirectory() as scratch:
-        streams = f"{scratch}/out", f"{scratch}/err"
-        process = started(folder, module, arguments, env, streams)
-        process.join(timeout_s)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            raise subprocess.TimeoutExpired([module, *arguments], timeout_s)
-        said = (Path(path).read_text(encoding="utf-8") for path in streams)
-        return subprocess.CompletedProcess([module, *arguments], process.exitcode, *said)
+    process = Started(folder, module, arguments, env)
+    out, err = process.communicate()
+    return subprocess.CompletedProcess(process.command, process.returncode or 0, out, err)
 
 
-def _work(folder: str, command: list[str], env: dict[str, str], streams: tuple[str, str]) -> None:
+def _work(folder: str, command: list[str], env: dict[str, str], streams: Sequence[str]) -> None:
     """In the child: become that process."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is deaf to it
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

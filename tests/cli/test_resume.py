@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from command import QUICK, Cli, records
-from warm import started
+from warm import Started
 
 from asr_scaling.record import RECORD_FILE, RunRecord
 
@@ -122,14 +119,10 @@ def killed(tmp_path: Path, env: dict[str, str], when: Callable[[float], bool], *
     """Run the command and kill -9 it and all it started, ``when`` says so of its age in seconds; False when it had
     ended by itself.
     """
-    process, start = started(tmp_path, "asr_scaling", arguments, env), time.monotonic()
-    while process.exitcode is None:
-        if when(time.monotonic() - start):
-            with suppress(ProcessLookupError):  # so young that it has no group yet
-                os.killpg(process.pid, signal.SIGKILL)
-                process.join()
-                return True
-        process.join(0.02)
+    process, start = Started(tmp_path, "asr_scaling", arguments, env), time.monotonic()
+    while process.wait(0.02) is None:
+        if when(time.monotonic() - start) and process.kill_all():
+            return True
     return False
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from command import QUICK, Cli, records
+from warm import Started
 
 SLOW_POINTS = (*QUICK, "engine.fixed_s=0.2", "batch=1,2,3,4")
 
@@ -83,27 +82,11 @@ def test_an_experiments_axis_can_be_replaced(cli: Cli, tmp_path: Path) -> None:
     assert "1 of 1 points" in done.stdout
 
 
-def hear_ctrl_c() -> None:
-    """Shells start what runs in the background deaf to SIGINT, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def start(tmp_path: Path, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+def start(tmp_path: Path, env: dict[str, str], *arguments: str) -> Started:
     """A sweep in the middle of its second point."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "asr_scaling", "-m", *arguments],
-        cwd=tmp_path,
-        env=env,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (no threads here)
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("[2/4]") and "timed pass" in line:
-            return process
-    raise AssertionError(f"the sweep ended early with {process.wait()}")
+    process = Started(tmp_path, "asr_scaling", ["-m", *arguments], env)
+    process.said("[2/4]", "timed pass")
+    return process
 
 
 def test_ctrl_c_once_interrupts_a_point_and_the_sweep_goes_on(tmp_path: Path, command_env: dict[str, str]) -> None:
@@ -119,8 +102,7 @@ def test_ctrl_c_once_interrupts_a_point_and_the_sweep_goes_on(tmp_path: Path, co
 def test_ctrl_c_twice_ends_the_sweep(tmp_path: Path, command_env: dict[str, str]) -> None:
     process = start(tmp_path, command_env, *SLOW_POINTS)
     process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    assert any("Press Ctrl-C again" in line for line in process.stderr)
+    process.said("Press Ctrl-C again")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 130
@@ -151,7 +133,7 @@ def test_mlflow_keeps_what_a_killed_sweep_measured(tmp_path: Path, command_env: 
 
     arguments = [argument for argument in SLOW_POINTS if argument != "tracking=jsonl"]
     process = start(tmp_path, command_env, *arguments)
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     process.communicate(timeout=120)
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("asr_scaling")
