@@ -22,7 +22,8 @@ LISTS = {("profiler", "default"), ("profiler", "all")}
 """YAMLs that only list others."""
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("files", "plain"),
+    ("files",),
+    ("plain",),
     ("arguments", "cache", "conf", "metrics", "caution", "workload", "stats"),
     ("record",),
     ("model",),

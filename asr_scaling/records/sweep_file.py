@@ -10,12 +10,9 @@ from typing import Any
 
 from asr_scaling.cache import write_atomic
 from asr_scaling.errors import DataError
-from asr_scaling.files import read_file
-from asr_scaling.plain import build, finite, parse
+from asr_scaling.plain import build, finite, read
 
 SWEEP_FILE = "sweep.json"
-MAX_BYTES = 64 << 20
-"""A file of that name with more is another program's."""
 _NOT_PART = ("sweep.resume=", "hydra.sweep.dir=", "-m", "--multirun")
 """Arguments that say how to run a command, not what it measures."""
 
@@ -44,7 +41,7 @@ class SweepFile:
         if not path.exists():
             return None
         try:
-            return build(cls, parse(read_file(path, MAX_BYTES)))
+            return build(cls, read(path))
         except (OSError, ValueError, TypeError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
 
