@@ -17,6 +17,8 @@ _Kind = TypeVar("_Kind")
 _Test = Callable[[Any], bool]
 MAX_BYTES = 64 << 20
 """A file of one value with more is none of this package's."""
+LARGEST = 1e100
+"""No time, size or count comes near; sums and squares of what is below hold in a float."""
 DEEPEST = 50
 """Values nested deeper than this are an attack or an accident, and end Python's stack sooner or later."""
 
@@ -71,7 +73,7 @@ def check_parts(data: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]])
 
 
 def number(value: Any) -> float | None:
-    """``value`` where it is a finite number, None where it is anything else, such as what a user gave for one."""
+    """``value`` where it is a number of a sensible size, None where it is anything else, such as what a user gave for one."""
     return value if _is_number(value) else None
 
 
@@ -126,8 +128,8 @@ def _test(hint: Any) -> _Test:
 
 
 def _is_number(value: Any) -> bool:
-    """A number that a float can hold."""
-    return type(value) in (float, int) and -sys.float_info.max <= value <= sys.float_info.max
+    """A number of a size that can be added up and squared."""
+    return type(value) in (float, int) and -LARGEST <= value <= LARGEST
 
 
 def _is_table(value: Any) -> bool:
@@ -143,7 +145,7 @@ def _is_tree(value: Any, depth: int = 0) -> bool:
     if kind in _SIMPLE:
         return True
     if kind in _NUMBERS:
-        return _is_number(value)
+        return abs(value) <= sys.float_info.max  # an option may be anything a float can hold
     if not isinstance(value, dict | list | tuple | Mapping) or depth >= DEEPEST:
         return False
     if isinstance(value, Mapping):
