@@ -84,9 +84,10 @@ def explained(error: Exception) -> str | None:
     if isinstance(error, ValueError) and str(error).startswith(
         "Config group override"
     ):  # Hydra's own for tracking=null
-        return (
-            f"{one_line(redact(str(error)))}: leave a group out with ~, as in  ~tracking, or name one of its choices."
-        )
+        said = one_line(redact(str(error)))
+        return f"{said}: leave a group out with ~, as in  ~tracking, or name one of its choices."
+    if isinstance(error, ValueError) and str(error).startswith("Exceeds the limit"):  # Python's own for an integer
+        return "A number in the arguments has thousands of digits: give one that fits."
     return None
 
 

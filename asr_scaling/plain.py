@@ -7,11 +7,18 @@ import json
 import math
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from asr_scaling.files import read_file
 
 _Kind = TypeVar("_Kind")
 _Test = Callable[[Any], bool]
+MAX_BYTES = 64 << 20
+"""A file of one value with more is none of this package's."""
+LARGEST = 1e100
+"""No time, size or count comes near; sums and squares of what is below hold in a float."""
 DEEPEST = 50
 """Values nested deeper than this are an attack or an accident, and end Python's stack sooner or later."""
 
@@ -22,6 +29,11 @@ def parse(text: bytes) -> Any:
         return json.loads(text.decode("utf-8"), parse_constant=_not_json)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def read(path: Path) -> Any:
+    """The JSON value in the file ``path``. OSError, ValueError as ``parse``'s."""
+    return parse(read_file(path, MAX_BYTES))
 
 
 def build(kind: type[_Kind], row: Any, **made: Any) -> _Kind:
@@ -45,17 +57,23 @@ def build(kind: type[_Kind], row: Any, **made: Any) -> _Kind:
     return kind(**{**values, **made})
 
 
-def check_tables(data: Mapping[str, Any], tables: Mapping[str, Sequence[str]]) -> None:
-    """TypeError where ``data[part][name]`` is something else than options or None, for each name of each part."""
-    for part, names in tables.items():
-        for name in names:
-            found = data[part].get(name)
-            if not isinstance(found, Mapping | None):
-                raise TypeError(f"'{part}.{name}' is {shown(found)}")
+def build_all(kind: type[_Kind], rows: Any) -> tuple[_Kind, ...]:
+    """A ``kind`` of each of ``rows``. TypeError."""
+    if not isinstance(rows, list | tuple):
+        raise TypeError(f"{shown(rows)} where a list should be")
+    return tuple(build(kind, row) for row in rows)
+
+
+def check_parts(data: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """TypeError where ``data[part][name]`` is there and not of the type that ``parts[part][name]`` says."""
+    for part, hints in parts.items():
+        for name, hint in hints.items():
+            if name in data[part] and not _test(hint)(data[part][name]):
+                raise TypeError(f"'{part}.{name}' is {shown(data[part][name])}")
 
 
 def number(value: Any) -> float | None:
-    """``value`` where it is a finite number, None where it is anything else, such as what a user gave for one."""
+    """``value`` where it is a number of a sensible size, None where it is anything else, such as what a user gave for one."""
     return value if _is_number(value) else None
 
 
@@ -89,6 +107,7 @@ def _freezer(hint: Any) -> Callable[[Any], Any] | None:
     return None
 
 
+@functools.cache
 def _test(hint: Any) -> _Test:
     """Whether a JSON value is of the type ``hint``: numbers finite, lists for tuples, and nowhere nested too deeply."""
     origin, inner = get_origin(hint), get_args(hint)
@@ -109,8 +128,8 @@ def _test(hint: Any) -> _Test:
 
 
 def _is_number(value: Any) -> bool:
-    """A number that a float can hold."""
-    return type(value) in (float, int) and -sys.float_info.max <= value <= sys.float_info.max
+    """A number of a size that can be added up and squared."""
+    return type(value) in (float, int) and -LARGEST <= value <= LARGEST
 
 
 def _is_table(value: Any) -> bool:
@@ -126,7 +145,7 @@ def _is_tree(value: Any, depth: int = 0) -> bool:
     if kind in _SIMPLE:
         return True
     if kind in _NUMBERS:
-        return _is_number(value)
+        return abs(value) <= sys.float_info.max  # an option may be anything a float can hold
     if not isinstance(value, dict | list | tuple | Mapping) or depth >= DEEPEST:
         return False
     if isinstance(value, Mapping):

@@ -13,23 +13,26 @@ from asr_scaling.cache import write_atomic
 from asr_scaling.caution import Caution
 from asr_scaling.checksum import signed, verified
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.files import read_file
 from asr_scaling.metrics import metric_row, metric_spec
-from asr_scaling.plain import build, check_tables, finite, number, parse, shown
+from asr_scaling.plain import build, build_all, check_parts, finite, number, read, shown
 from asr_scaling.stats import Interval
 
 SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
-MAX_BYTES = 64 << 20
-"""A record with more is none."""
-_TABLES = {
-    "config": ("batch", "dataset", "device", "engine", "model", "optimiser", "sweep"),
-    "environment": ("device",),
-    "system": ("facts", "model"),
-}
 ROUNDS_FOLDER = "rounds"
 """Folder of a sweep that holds the rounds of its points, where it is interleaved: rounds/<k>/<point>."""
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
+
+
+_Table = Mapping[str, Any]
+_LOOKED_UP: Mapping[str, Mapping[str, Any]] = {
+    "config": dict.fromkeys(("batch", "dataset", "device", "engine", "model", "sweep"), _Table)
+    | {"optimisation": _Table | tuple[str, ...] | None, "optimiser": _Table | None},
+    "environment": {"device": _Table | None},
+    "system": dict.fromkeys(("facts", "model"), _Table)
+    | {"optimisations": tuple[str, ...], "memory_by_batch": tuple[_Table, ...]},
+}
+"""What is looked up in the parts of a record that have no fields of their own."""
 
 
 @dataclass(frozen=True)
@@ -198,20 +201,20 @@ class RunRecord:
     def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
         """A record from ``to_json``'s values, signed or not; DataError for another schema or a damaged record."""
         schema = data.get("schema")
-        if schema != SCHEMA_VERSION or not isinstance(schema, int) or isinstance(schema, bool):
+        if type(schema) is not int or schema != SCHEMA_VERSION:
             raise DataError(
                 f"This record has schema {shown(schema)}, and this version reads schema {SCHEMA_VERSION}: "
                 "measure the point again."
             )
         try:
             plain = verified(data)
-            check_tables(plain, _TABLES)
+            check_parts(plain, _LOOKED_UP)
             return build(
                 cls,
                 plain,
-                samples=tuple(build(Sample, sample) for sample in plain["samples"]),
+                samples=build_all(Sample, plain["samples"]),
                 metrics=tuple(_metric(name, row) for name, row in plain["metrics"].items()),
-                cautions=tuple(build(Caution, caution) for caution in plain["cautions"]),
+                cautions=build_all(Caution, plain["cautions"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError, ConfigError) as error:
             raise DataError(f"This record is damaged ({error}): measure the point again.") from error
@@ -227,7 +230,7 @@ class RunRecord:
     def read(cls, path: Path) -> RunRecord:
         """The record in ``path``; DataError when it can't be read."""
         try:
-            data = parse(read_file(path, MAX_BYTES))
+            data = read(path)
         except (OSError, ValueError) as error:
             raise DataError(f"{path} can't be read as a record ({error}): measure the point again.") from error
         if not isinstance(data, dict):

@@ -23,7 +23,8 @@ LISTS = {("profiler", "default"), ("profiler", "all")}
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("redact",),
     ("errors",),
-    ("files", "plain"),
+    ("files",),
+    ("plain",),
     ("arguments", "cache", "checksum", "conf", "metrics", "caution", "workload", "stats", "kinds"),
     ("allowed", "record"),
     ("model", "tracked"),

@@ -17,7 +17,7 @@ from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.metrics import METRICS
 from asr_scaling.record import SCHEMA_VERSION, Metric, RunRecord, Sample
 
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.floats(-1e100, 1e100)
 TEXT = st.text(max_size=12)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | NUMBERS | TEXT,

@@ -73,7 +73,9 @@ def test_a_run_is_remembered_for_the_very_record(tmp_path: Path) -> None:
     assert remembered(tmp_path, ONE, "p") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b"[" * 99, mtime=0)[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"", b"no gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b"[" * 99, mtime=0)[:-9]]
+)
 def test_a_damaged_file_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "points.jsonl.gz"
     path.write_bytes(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def load_spec(model: str | Path, **options: Any) -> ModelSpec:
     from omegaconf import OmegaConf
 
     path = conf_dir() / "model" / f"{model}.yaml" if not str(model).endswith(".yaml") else Path(model)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigError(f"There is no model '{model}'; choose a YAML of {path.parent} or give a path to one.")
     data = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     try:

@@ -13,8 +13,8 @@ from typing import IO, cast
 
 from asr_scaling.errors import DataError
 from asr_scaling.files import open_file
-from asr_scaling.plain import parse
-from asr_scaling.record import MAX_BYTES, RECORD_FILE, RunRecord
+from asr_scaling.plain import MAX_BYTES, parse
+from asr_scaling.record import RECORD_FILE, RunRecord
 from asr_scaling.records.merge import Found, round_place, whole_points
 
 _NAMES = (RECORD_FILE, f"{RECORD_FILE}.gz")

@@ -13,13 +13,10 @@ from typing import Any
 from asr_scaling.cache import write_atomic
 from asr_scaling.checksum import signed, verified
 from asr_scaling.errors import DataError
-from asr_scaling.files import read_file
-from asr_scaling.plain import build, finite, parse
+from asr_scaling.plain import build, finite, read
 from asr_scaling.redact import redact
 
 SWEEP_FILE = "sweep.json"
-MAX_BYTES = 64 << 20
-"""A file of that name with more is another program's."""
 RUNNING = "RUNNING"
 _MLFLOW = "asr_scaling.tracking.mlflow.Mlflow"
 _CLOSED = '\n "closed": true'
@@ -70,7 +67,7 @@ class SweepFile:
         if not path.exists():
             return None
         try:
-            return build(cls, verified(parse(read_file(path, MAX_BYTES))))
+            return build(cls, verified(read(path)))
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
 

@@ -229,4 +229,6 @@ def test_options_of_any_value(step: tuple[int, int], value: Any):
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*")), ids=lambda path: path.name)
 def test_what_was_found_before(path: Path):
     """One argument a line."""
-    composed(path.read_text(encoding="utf-8").splitlines())
+    arguments = path.read_text(encoding="utf-8").splitlines()
+    assert weight(arguments) > 0
+    composed(arguments)
