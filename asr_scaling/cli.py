@@ -81,12 +81,10 @@ def explained(error: Exception) -> str | None:
     """What is wrong with the arguments and how to mend it, in one sentence; None where ``error`` is of another kind."""
     if isinstance(error, AsrScalingError | HydraException | OmegaConfBaseException):
         return one_line(redact(_sentence(error)))
-    if isinstance(error, ValueError) and str(error).startswith(
-        "Config group override"
-    ):  # Hydra's own for tracking=null
-        said = one_line(redact(str(error)))
+    said = one_line(redact(str(error)))
+    if isinstance(error, ValueError) and said.startswith("Config group override"):  # Hydra's own for tracking=null
         return f"{said}: leave a group out with ~, as in  ~tracking, or name one of its choices."
-    if isinstance(error, ValueError) and str(error).startswith("Exceeds the limit"):  # Python's own for an integer
+    if isinstance(error, ValueError) and said.startswith("Exceeds the limit"):  # Python's own for an integer
         return "A number in the arguments has thousands of digits: give one that fits."
     return None
 

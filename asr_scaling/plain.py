@@ -73,7 +73,7 @@ def check_parts(data: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]])
 
 
 def number(value: Any) -> float | None:
-    """``value`` where it is a number of a sensible size, None where it is anything else, such as what a user gave for one."""
+    """``value`` where it is a number of a sensible size, None where it is anything else that a user may have given."""
     return value if _is_number(value) else None
 
 
@@ -145,7 +145,7 @@ def _is_tree(value: Any, depth: int = 0) -> bool:
     if kind in _SIMPLE:
         return True
     if kind in _NUMBERS:
-        return abs(value) <= sys.float_info.max  # an option may be anything a float can hold
+        return bool(abs(value) <= sys.float_info.max)  # an option may be anything a float can hold
     if not isinstance(value, dict | list | tuple | Mapping) or depth >= DEEPEST:
         return False
     if isinstance(value, Mapping):
