@@ -51,7 +51,13 @@ class Ray:
         """Through an actor that outlives this process, so that points go on without it and a later client waits on."""
         ray = _imported()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here reports to nobody
-        ray.init(address=self.address, namespace=_SPACE, include_dashboard=False, log_to_driver=False)
+        try:
+            ray.init(address=self.address, namespace=_SPACE, include_dashboard=False, log_to_driver=False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"The Ray cluster can't be reached ({_first(error)}): see hydra.launcher.address and $RAY_ADDRESS; one "
+                "that asks for a token needs RAY_AUTH_MODE=token here too."
+            ) from error
         left = {str(work.folder): work for work in works}
         try:
             keeper = _keeper(ray, works[0].sweep)

@@ -61,7 +61,11 @@ class Slurm:
         jobs = _earlier(folder, works)
         new = [work for work in works if work.folder not in jobs]
         if new:
-            found = executor.map_array(_carry_out, new)
+            try:
+                found = executor.map_array(_carry_out, new)
+            except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+                said = " ".join(str(error).split())
+                raise ConfigError(f"Slurm refused the jobs ({said}): see hydra.launcher's options.") from error
             jobs |= {work.folder: job for work, job in zip(new, found, strict=True)}
         ids = {str(place): job.job_id for place, job in jobs.items()}
         write_atomic(folder / _JOBS, json.dumps(ids, indent=1).encode())
