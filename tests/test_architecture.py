@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("files",),
     ("plain",),
+    ("damage",),
     ("arguments", "cache", "conf", "metrics", "caution", "workload", "stats"),
     ("record",),
     ("model",),
