@@ -49,8 +49,8 @@ def build(kind: type[_Kind], row: Any, **made: Any) -> _Kind:
             raise TypeError(f"{shown(name)} is unknown")
         if name in made:
             continue
-        fits, freeze = known[name]
-        if not fits(value):
+        test, freeze = known[name]
+        if not test(value):
             raise TypeError(f"'{name}' is {shown(value)}")
         if freeze is not None:
             values[name] = freeze(value)
@@ -64,16 +64,13 @@ def build_all(kind: type[_Kind], rows: Any) -> tuple[_Kind, ...]:
     return tuple(build(kind, row) for row in rows)
 
 
-def check_parts(data: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> None:
-    """TypeError where ``data[part][name]`` is there and not of the type that ``parts[part][name]`` says."""
-    for part, hints in parts.items():
-        for name, hint in hints.items():
-            if name in data[part] and not _test(hint)(data[part][name]):
-                raise TypeError(f"'{part}.{name}' is {shown(data[part][name])}")
+def fits(value: Any, hint: Any) -> bool:
+    """Whether ``value`` is of the type ``hint``: numbers of a sensible size, and nowhere nested too deeply."""
+    return _test(hint)(value)
 
 
 def number(value: Any) -> float | None:
-    """``value`` where it is a number of a sensible size, None where it is anything else that a user may have given."""
+    """``value`` where it is a number of a sensible size, None where it is anything else."""
     return value if _is_number(value) else None
 
 
@@ -109,21 +106,20 @@ def _freezer(hint: Any) -> Callable[[Any], Any] | None:
 
 @functools.cache
 def _test(hint: Any) -> _Test:
-    """Whether a JSON value is of the type ``hint``: numbers finite, lists for tuples, and nowhere nested too deeply."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any or hint is float:
         return _is_tree if hint is Any else _is_number
     if origin in (Union, types.UnionType):
         tests = [_test(each) for each in inner]
-        return lambda value: any(fits(value) for fits in tests)
+        return lambda value: any(test(value) for test in tests)
     if origin is Literal:
         return lambda value: isinstance(value, str) and value in inner
     if origin is tuple:
-        fits = _test(inner[0])
-        return lambda value: isinstance(value, list | tuple) and all(map(fits, value))
+        each = _test(inner[0])
+        return lambda value: isinstance(value, list | tuple) and all(map(each, value))
     if origin is Mapping:
-        fits = _test(inner[1])
-        return lambda value: _is_table(value) and all(map(fits, value.values()))
+        each = _test(inner[1])
+        return lambda value: _is_table(value) and all(map(each, value.values()))
     return lambda value: type(value) is hint and (hint is not int or _is_number(value))
 
 

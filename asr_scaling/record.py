@@ -12,9 +12,10 @@ from typing import Any, Literal
 from asr_scaling.cache import write_atomic
 from asr_scaling.caution import Caution
 from asr_scaling.checksum import signed, verified
+from asr_scaling.damage import check_calls, check_parts
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.metrics import metric_row, metric_spec
-from asr_scaling.plain import build, build_all, check_parts, finite, number, read, shown
+from asr_scaling.plain import build, build_all, finite, number, read, shown
 from asr_scaling.stats import Interval
 
 SCHEMA_VERSION = 1
@@ -22,17 +23,6 @@ RECORD_FILE = "record.json"
 ROUNDS_FOLDER = "rounds"
 """Folder of a sweep that holds the rounds of its points, where it is interleaved: rounds/<k>/<point>."""
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
-
-
-_Table = Mapping[str, Any]
-_LOOKED_UP: Mapping[str, Mapping[str, Any]] = {
-    "config": dict.fromkeys(("batch", "dataset", "device", "engine", "model", "sweep"), _Table)
-    | {"optimisation": _Table | tuple[str, ...] | None, "optimiser": _Table | None},
-    "environment": {"device": _Table | None},
-    "system": dict.fromkeys(("facts", "model"), _Table)
-    | {"optimisations": tuple[str, ...], "memory_by_batch": tuple[_Table, ...]},
-}
-"""What is looked up in the parts of a record that have no fields of their own."""
 
 
 @dataclass(frozen=True)
@@ -208,11 +198,12 @@ class RunRecord:
             )
         try:
             plain = verified(data)
-            check_parts(plain, _LOOKED_UP)
+            check_parts(plain)
+            check_calls(samples := build_all(Sample, plain["samples"]))
             return build(
                 cls,
                 plain,
-                samples=build_all(Sample, plain["samples"]),
+                samples=samples,
                 metrics=tuple(_metric(name, row) for name, row in plain["metrics"].items()),
                 cautions=build_all(Caution, plain["cautions"]),
             )

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("files",),
     ("plain",),
+    ("damage",),
     ("arguments", "cache", "checksum", "conf", "metrics", "caution", "workload", "stats", "kinds"),
     ("allowed", "record"),
     ("model", "tracked"),

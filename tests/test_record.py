@@ -18,6 +18,7 @@ from asr_scaling.metrics import METRICS
 from asr_scaling.record import SCHEMA_VERSION, Metric, RunRecord, Sample
 
 NUMBERS = st.floats(-1e100, 1e100)
+TIMES = st.floats(1e-100, 1e100)
 TEXT = st.text(max_size=12)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | NUMBERS | TEXT,
@@ -29,10 +30,10 @@ STRINGS = st.dictionaries(TEXT, TEXT, max_size=3)
 NAMES = st.sampled_from([name.replace("*", "some") for name in METRICS])
 SAMPLES = st.builds(
     Sample,
-    utterances=st.lists(TEXT, max_size=3).map(tuple),
-    audio_s=NUMBERS,
+    utterances=st.lists(TEXT, min_size=1, max_size=3).map(tuple),
+    audio_s=TIMES,
     processed_s=NUMBERS,
-    total_s=NUMBERS,
+    total_s=TIMES,
     stages=st.dictionaries(TEXT, NUMBERS, max_size=3),
     first_token_s=st.none() | NUMBERS,
     step_s=st.lists(NUMBERS, max_size=3).map(tuple),
@@ -146,6 +147,8 @@ class TestUnreadable:
             {"metrics": ...},
             {"name": ...},
             {"samples": 5},
+            {"samples": [{**RECORD.to_json()["samples"][0], "utterances": []}]},
+            {"samples": [{**RECORD.to_json()["samples"][0], "total_s": 0}]},
             {"samples": [{"audio_s": 1.0}]},
             {"samples": ["text"]},
             {"metrics": []},

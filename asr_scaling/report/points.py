@@ -9,6 +9,7 @@ from typing import Any
 
 from asr_scaling.caution import Caution
 from asr_scaling.kinds import gpu_name, machine_kind
+from asr_scaling.plain import number
 from asr_scaling.record import RunRecord, Status
 from asr_scaling.redact import shown
 from asr_scaling.stats import Interval
@@ -153,7 +154,7 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         system=str(model.get("name", record.name)),
         family=str(model.get("family", "")),
         parameters=facts.get("parameters") or model.get("parameters"),
-        window_s=model.get("window_s"),
+        window_s=number(model.get("window_s")),
         weights=str(facts.get("weights", "unknown")),
         engine=record.engine,
         options=_options(config),
