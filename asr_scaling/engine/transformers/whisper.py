@@ -97,18 +97,26 @@ class Adapter(Family):
 
 
 def _complete_generation_config(loaded: Loaded) -> None:
-    """Give random weights the special token ids of Whisper's vocabulary (openai/whisper, tokenizer.py).
-
-    Timestamps follow the token of "no timestamps", which is the last one here: chance may decode any token, and the
-    library would seek to a timestamp and decode the rest of the window once more.
-    """
+    """Give random weights the special token ids of Whisper's vocabulary (openai/whisper, tokenizer.py)."""
     config, spec = loaded.model.generation_config, loaded.spec
     start = loaded.model.config.decoder_start_token_id
     languages = loaded.model.config.vocab_size - 51_766 if spec.multilingual else 99
     config.is_multilingual = spec.multilingual
-    config.no_timestamps_token_id = loaded.model.config.vocab_size - 1
+    config.no_timestamps_token_id = start + languages + 6
+    _never_seek(loaded.model)
     config.suppress_tokens = config.begin_suppress_tokens = None
     config.eos_token_id = start - 1
     if spec.multilingual:
         config.lang_to_id = {"<|en|>": start + 1}
         config.task_to_id = {"translate": start + languages + 1, "transcribe": start + languages + 2}
+
+
+def _never_seek(model: Any) -> None:
+    """Chance may decode a timestamp, and the library would seek to it and decode the rest of the window once more."""
+    prepare = model._set_return_timestamps
+
+    def beyond(*given: Any, **named: Any) -> int:
+        prepare(*given, **named)
+        return int(model.config.vocab_size) + 1
+
+    model._set_return_timestamps = beyond  # gives the id of the first timestamp
