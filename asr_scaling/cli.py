@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from asr_scaling.running import State
 
 _SWEEPS = Path("multirun")
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_COMPOSERS = ("hydra", "omegaconf", "antlr4")
+"""Packages that stumble, with errors of any kind, over arguments that nobody foresaw."""
 _SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float", "start", "stop", "step"}
 
 
@@ -81,8 +84,9 @@ def explained(error: Exception) -> str | None:
         "Config group override"
     ):  # Hydra's own for tracking=null
         return f"{error}: leave a group out with ~, as in  ~tracking, or name one of its choices."
-    if isinstance(error, ValueError) and str(error).startswith("Exceeds the limit"):  # Python's own for an integer
-        return "A number in the arguments has thousands of digits: give one that fits."
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    if last.f_globals.get("__name__", "").partition(".")[0] in _COMPOSERS:
+        return one_line(f"Hydra can't use these arguments ({type(error).__name__}: {error}): check their spelling.")
     return None
 
 
