@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from asr_scaling.running import State
 compositions.guard()  # on import, so that it holds in the processes of every launcher: they import the function below
 _SWEEPS = Path("multirun")
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_COMPOSERS = ("hydra", "omegaconf", "antlr4")
+"""Packages that stumble, with errors of any kind, over arguments that nobody foresaw."""
 _SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float", "start", "stop", "step"}
 
 
@@ -84,8 +87,9 @@ def explained(error: Exception) -> str | None:
     said = one_line(redact(str(error)))
     if isinstance(error, ValueError) and said.startswith("Config group override"):  # Hydra's own for tracking=null
         return f"{said}: leave a group out with ~, as in  ~tracking, or name one of its choices."
-    if isinstance(error, ValueError) and said.startswith("Exceeds the limit"):  # Python's own for an integer
-        return "A number in the arguments has thousands of digits: give one that fits."
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    if last.f_globals.get("__name__", "").partition(".")[0] in _COMPOSERS:
+        return f"Hydra can't use these arguments ({type(error).__name__}: {said}): check their spelling."
     return None
 
 
