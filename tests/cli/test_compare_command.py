@@ -19,6 +19,7 @@ import pytest
 from warm import run_warm
 
 import asr_scaling.compare.__main__ as command
+from asr_scaling.checksum import signed, verified
 from asr_scaling.record import RunRecord
 from asr_scaling.tracking.mlflow import Mlflow
 
@@ -168,9 +169,9 @@ def test_points_without_partner_are_listed(compare: Compare, measured: Path) -> 
 def test_what_differs_is_refused_and_said_when_allowed(compare: Compare, measured: Path) -> None:
     folder = measured / "elsewhere"
     shutil.copytree(point(str(measured / "fast"), 0), folder, dirs_exist_ok=True)
-    plain = json.loads((folder / "record.json").read_text())
+    plain = verified(json.loads((folder / "record.json").read_text()))
     plain["environment"]["host"], plain["scope"] = "elsewhere", "from a file"
-    (folder / "record.json").write_text(json.dumps(plain))
+    (folder / "record.json").write_text(json.dumps(signed(plain)))
     here = point(str(measured / "fast"), 0)
     refused = compare(here, "elsewhere", "--allow", "host")
     assert refused.returncode == 2

@@ -83,9 +83,16 @@ def test_no_gpu(cli: Cli) -> None:
 
 
 def test_tracking_server_that_does_not_answer_ends_the_sweep_before_it_begins(cli: Cli) -> None:
-    done = cli("-m", "engine=fake", "batch=1,2", "tracking.uri=http://user:secret@127.0.0.1:9")
+    done = cli("-m", "engine=fake", "batch=1,2", "tracking.uri=http://127.0.0.1:9")
     assert done.returncode == 1
     assert done.stderr.startswith("error: The tracking server does not answer: start it, or set tracking.uri")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_address_with_a_password_is_refused(cli: Cli) -> None:
+    done = cli("-m", "engine=fake", "batch=1,2", "tracking.uri=http://user:secret@127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: tracking.uri names a user or a password, which would be written into records")
     assert "secret" not in done.stderr + done.stdout
     assert len(done.stderr.splitlines()) == 1
 

@@ -80,7 +80,7 @@ def test_a_conversion_that_computes_something_else_is_refused_and_not_kept(
     monkeypatch.setattr(_onnx_networks, "_attend", lambda q, k, v, mask=None: (q @ k).softmax(-1) @ v)  # sees ahead
     with pytest.raises(EngineError, match="differ from transformers'"):
         OnnxRuntime().load(whisper(), FakeDevice())
-    assert not list(tmp_path.rglob("*-onnxruntime-*"))
+    assert not [path for path in tmp_path.rglob("*-onnxruntime-*") if path.is_dir()]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
