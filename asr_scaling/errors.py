@@ -15,7 +15,7 @@ PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt 
 
 from __future__ import annotations
 
-from asr_scaling.redact import printable, redact
+from asr_scaling.redact import redact
 
 _LONGEST = 2000
 
@@ -33,8 +33,14 @@ class AsrScalingError(Exception):
 
 def one_line(message: str) -> str:
     """``message`` without line ends, control characters and lengths beyond reading."""
-    line = printable("".join(" " if c.isspace() else c for c in message))
+    line = message if message.isprintable() else "".join(map(_plain, message))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
+
+
+def _plain(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else character.encode("unicode_escape").decode("ascii")
 
 
 class ConfigError(AsrScalingError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,17 @@ from asr_scaling.tracking._sqlite import make_whole
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests first, so that no worker is left alone with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure whose text no UTF-8 can hold (a fuzzer's) would end the run of all tests."""
+    report = yield
+    try:
+        str(report.longrepr).encode()
+    except UnicodeEncodeError:
+        report.longrepr = str(report.longrepr).encode(errors="backslashreplace").decode()
+    return report
 
 
 @pytest.fixture(autouse=True, scope="session")

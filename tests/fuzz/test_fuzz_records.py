@@ -20,6 +20,7 @@ from asr_scaling.record import RECORD_FILE, Metric, RunRecord, Sample
 from asr_scaling.records.merge import merge
 from asr_scaling.records.read import each_record, readable_records
 from asr_scaling.records.sweep_file import SWEEP_FILE, SweepFile
+from asr_scaling.redact import printable
 from asr_scaling.report.points import to_point
 from asr_scaling.stats import Interval
 
@@ -84,7 +85,7 @@ def used(record: RunRecord) -> None:
     """What reports and sweeps ask of a record."""
     _ = record.round, record.engine, record.optimisations, record.device, record.length_s, record.batch
     assert record.outcome
-    assert to_point(record).name == record.name
+    assert to_point(record).name == printable(record.name)
     assert merge([record, record]).name == record.name
 
 
