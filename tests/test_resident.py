@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,20 @@ class TestKernel:
         with pytest.raises(ValueError, match="x"), peak_resident() as peak:
             block()
         assert peak.bytes - before == pytest.approx(BIG, rel=0.1)
+
+
+def test_what_was_frozen_and_is_garbage_is_collected() -> None:
+    class Circle:
+        def __init__(self) -> None:
+            self.itself = self
+
+    circle = Circle()
+    seen = weakref.ref(circle)
+    release_memory(freeze=True)
+    del circle
+    release_memory(freeze=True)
+    gc.unfreeze()
+    assert seen() is None
 
 
 class TestSampled:
