@@ -9,7 +9,7 @@ from command import QUICK, Cli, records
 
 
 def test_the_first_job_finds_its_fragments_made(cli: Cli, tmp_path: Path) -> None:
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
+    pytest.importorskip("joblib", reason="needs the extra joblib")
     joblib = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1", "hydra.sweep.dir=out")
     done = cli("-m", "batch=1,2", "dataset.length_s=5", *joblib, *QUICK)
     assert done.returncode == 0, done.stderr

@@ -152,7 +152,7 @@ def test_kill_minus_nine_ten_times_over(cli: Cli, command_env: dict[str, str], t
     assert all(record.status == "ok" for record in found)
     lines = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
     assert sorted((line["started_at"], line["ended_at"]) for line in lines) == sorted(after.values())
-    assert len(list((tmp_path / "multirun").glob("*/*"))) == 1  # one folder, whoever went on
+    assert len(list((tmp_path / "multirun").glob("*/*/sweep.json"))) == 1  # one sweep, whoever went on
 
 
 @pytest.mark.slow

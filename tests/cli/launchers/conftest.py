@@ -14,20 +14,21 @@ from typing import Any
 import pytest
 from command import QUICK
 from sweeps import SIX, identities
+from warm import run_warm
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT.parent / "shared" / "scripts" / "slurm_setup.sh"
 SLURM = Path("/tmp/slurm-test")
 NEEDED = ("sbatch", "sacct", "slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
 
+Identities = dict[tuple[str, int], tuple[str, str]]
 
-@pytest.fixture(scope="session")
-def on_one_machine(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], tuple[str, str]]:
-    """The six points as Hydra's own launcher measures them."""
-    import sys
 
+@pytest.fixture
+def on_one_machine(tmp_path_factory: pytest.TempPathFactory, command_env: dict[str, str]) -> Identities:
+    """The six points as Hydra's own launcher measures them, in the environment of this very test."""
     folder = tmp_path_factory.mktemp("basic")
-    done = subprocess.run([sys.executable, "-m", "asr_scaling", *SIX], cwd=folder, capture_output=True, check=False)
+    done = run_warm(folder, "asr_scaling", SIX, command_env)
     assert done.returncode == 0, done.stderr
     return identities(folder)
 
