@@ -20,9 +20,14 @@ from asr_scaling.profiler import energy
 from asr_scaling.tracking._sqlite import make_whole
 
 
+_WAITING = {"launchers", "server"}
+"""Folders of tests."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Tests that wait for schedulers and servers first, beside which others compute; then slow ones, so that no worker
+    is left alone with one at the end."""
+    items.sort(key=lambda item: (_WAITING.isdisjoint(item.path.parts), item.get_closest_marker("slow") is None))
 
 
 @pytest.hookimpl(wrapper=True)
