@@ -19,7 +19,6 @@ from asr_scaling.noise import Counters, MachineWatch
 from asr_scaling.profiler import energy
 from asr_scaling.tracking._sqlite import make_whole
 
-
 _WAITING = {"launchers", "server"}
 """Folders of tests."""
 
