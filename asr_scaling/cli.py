@@ -8,7 +8,6 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 import hydra
 from hydra.errors import HydraException, MissingConfigException
@@ -20,10 +19,9 @@ from asr_scaling.conf import conf_dir
 from asr_scaling.errors import AsrScalingError, one_line
 from asr_scaling.records.sweep_file import command, latest
 from asr_scaling.redact import redact, traceback_hook
-from asr_scaling.running import State
+from asr_scaling.running import SWEEPS, State
 
 compositions.guard()  # on import, so that it holds in the processes of every launcher: they import the function below
-_SWEEPS = Path("multirun")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _COMPOSERS = ("hydra", "omegaconf", "antlr4")
 """Packages that stumble, with errors of any kind, over arguments that nobody foresaw."""
@@ -47,7 +45,7 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     """With ``sweep.resume=true`` and no folder named: the folder of the newest sweep of this command line is."""
     found = list(arguments)
     if any(each.lower() == "sweep.resume=true" for each in found):
-        folder = None if any(each.startswith("hydra.sweep.dir=") for each in found) else latest(_SWEEPS, found)
+        folder = None if any(each.startswith("hydra.sweep.dir=") for each in found) else latest(SWEEPS, found)
         found += [f"hydra.sweep.dir='{folder}'"] if folder else []
     return found
 

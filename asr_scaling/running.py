@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import socket
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,8 @@ from asr_scaling.records.sweep_file import SWEEP_FILE, SweepFile, ended
 from asr_scaling.rounds import Rounds, merge_rounds
 from asr_scaling.tracked import untracked, write_points
 
-_SWEEPS = Path("multirun")
+SWEEPS = Path("multirun")
+"""Where sweeps are, unless the options say otherwise."""
 ENDED = ("ok", "out_of_memory")
 """What a point that is measured again would come to again."""
 _NODE = "certificate-"
@@ -71,7 +69,7 @@ class State:
             raise
         replace(file, parent=parent).write(folder)
         with suppress(TrackingError):  # the next sweep tries again
-            end_stale(_SWEEPS, cls.sink, file.tracking)
+            end_stale(SWEEPS, cls.sink, file.tracking)
         return parent
 
     @classmethod
@@ -88,10 +86,10 @@ class State:
     @classmethod
     def certify_node(cls, folder: Path) -> dict[str, Any]:
         """The same in a process that measures elsewhere: of its own machine, one process of which tests at a time."""
-        from asr_scaling.cache import write_atomic
+        from asr_scaling.cache import alone, write_atomic
         from asr_scaling.selftest import certificate
 
-        with one_at_a_time("selftest"):
+        with alone("selftest", socket.gethostname()):
             found = certificate.obtain(lambda line: None)
         write_atomic(folder / f"{_NODE}{socket.gethostname()}.json", certificate.to_bytes(found))
         return certificate.summary(found)
@@ -170,15 +168,6 @@ def closing_files(folder: Path, parent: str) -> list[Path]:
     points = write_points(folder, parent)
     found = (folder / certificate.FILE, *sorted(folder.glob(f"{_NODE}*.json")), folder / "report")
     return [path for path in found if path.exists()] + ([points] if points else [])
-
-
-@contextmanager
-def one_at_a_time(what: str) -> Iterator[None]:
-    """Wait until no other process of this user on this machine does ``what``."""
-    path = Path(tempfile.gettempdir()) / f"asr_scaling-{os.getuid()}-{what}.lock"
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def goes_on(display: Any) -> bool:

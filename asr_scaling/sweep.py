@@ -102,7 +102,7 @@ class SweepCallback(Callback):
         self.elsewhere = jobs is not None and launching.elsewhere(config.hydra.launcher)
         if plain["sweep"].get("selftest") and not self.elsewhere:
             self.certificate = State.certify(folder)
-        if jobs and not str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
+        if jobs and launching.kind(config.hydra.launcher) != "basic":
             loader = GlobalHydra.instance().config_loader()
             prepare(jobs, lambda point: options(loader.load_sweep_config(config, [*point])), build, State.display.say)
 

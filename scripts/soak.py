@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ import psutil
 
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.tracking._mlflow_client import search
 
 POINTS = 8
 SWEEP = (
@@ -198,7 +199,7 @@ class Soak:
 
         client = MlflowClient(f"http://127.0.0.1:{self.port}")
         experiment = client.get_experiment_by_name("asr_scaling")
-        runs = list(_all_runs(client, experiment.experiment_id))
+        runs = list(search(client, experiment.experiment_id, ""))
         running = [run.info.run_name for run in runs if run.info.status == "RUNNING"]
         if running:
             self.wrong.append(f"{len(running)} runs are still RUNNING on the server: {running[:3]}")
@@ -249,16 +250,6 @@ def disk_mb(folder: Path) -> float:
         with contextlib.suppress(OSError):
             total += path.lstat().st_size
     return total / 1e6
-
-
-def _all_runs(client: Any, experiment: str) -> Iterator[Any]:
-    token = None
-    while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -6,20 +6,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from offline import FAST
+
 from asr_scaling.record import RECORD_FILE, RunRecord
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-QUICK = (
-    "engine=fake",
-    "tracking=jsonl",
-    "profiler=[latency,quality]",
-    "pipeline.utterances=4",
-    "pipeline.precision=null",
-    "pipeline.min_iterations=3",
-    "pipeline.warmup_seconds=0",
-    "sweep.selftest=false",
-)
-"""A point that takes milliseconds."""
+QUICK = (*FAST, "tracking=jsonl")
 
 
 def records(folder: Path) -> list[RunRecord]:

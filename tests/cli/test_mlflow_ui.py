@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from chromium import chromium, needs_chromium
-from command import QUICK, Cli
+from command import Cli
+from offline import FAST
 
 pytestmark = [pytest.mark.slow, needs_chromium, pytest.mark.filterwarnings("ignore")]  # MLflow's own warnings
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
@@ -33,8 +34,7 @@ def ui_arguments() -> list[str]:
 @pytest.fixture
 def address(cli: Cli, command_env: dict[str, str], tmp_path: Path, mlflow_database: Path) -> Iterator[str]:
     """A server on the store of a sweep of four points."""
-    quick = [argument for argument in QUICK if argument != "tracking=jsonl"]
-    done = cli("-m", *quick, "model=whisper_tiny_en,wav2vec2", "batch=1,4", "sweep.report=true")
+    done = cli("-m", *FAST, "model=whisper_tiny_en,wav2vec2", "batch=1,4", "sweep.report=true")
     assert done.returncode == 0, done.stderr
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

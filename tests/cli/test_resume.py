@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command import QUICK, Cli, records
+from offline import FAST
 from warm import Started
 
 from asr_scaling.record import RECORD_FILE, RunRecord
@@ -161,8 +162,7 @@ def test_kill_minus_nine_and_mlflow(cli: Cli, command_env: dict[str, str], tmp_p
     """One parent run, and every point once below it, whenever the process was killed: while MLflow made its tables,
     and while one and two points later another was measured.
     """
-    quick = [argument for argument in QUICK if argument != "tracking=jsonl"]
-    sweep = ("-m", *quick, "batch=1,2,4,8", "engine.fixed_s=0.1", RESUME)
+    sweep = ("-m", *FAST, "batch=1,2,4,8", "engine.fixed_s=0.1", RESUME)
     assert killed(tmp_path, command_env, lambda _: any(tmp_path.glob(".mlflow.db-*")), *sweep)
     assert not (tmp_path / "mlflow.db").exists()
     for count in (1, 3):

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from offline import run_python
+from offline import FAST, run_python
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
@@ -17,10 +17,6 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 SWEEPS = [command for command in COMMANDS if command[:3] == ["python", "-m", "asr_scaling"]]
-QUICK = (
-    "engine=fake", "tracking=jsonl", "profiler=[latency]", "pipeline.utterances=2", "pipeline.precision=null",
-    "pipeline.warmup_seconds=0", "sweep.selftest=false",
-)  # fmt: skip
 
 
 def launcher(command: list[str]) -> str:
@@ -44,6 +40,6 @@ def test_command_composes(command: list[str], tmp_path: Path) -> None:
 def test_the_command_for_one_machine_runs(tmp_path: Path) -> None:
     pytest.importorskip("joblib", reason="needs the extra joblib")
     (command,) = (command for command in SWEEPS if launcher(command) == "joblib")
-    done = run_python(tmp_path, [*command[1:], *QUICK])
+    done = run_python(tmp_path, [*command[1:], *FAST, "tracking=jsonl"])
     assert done.returncode == 0, done.stderr
     assert "6 of 6 points" in done.stdout

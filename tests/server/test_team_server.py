@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from offline import FAST
 from team_server import SCRIPT, TeamServer, close_sessions, postgresql
 
 from asr_scaling import sync
@@ -31,15 +32,6 @@ pytestmark = [
     pytest.mark.skipif(not postgresql(), reason="PostgreSQL is not installed: apt-get install postgresql"),
     pytest.mark.skipif(sys.platform != "linux", reason="the server's script is tested on Linux"),
 ]
-QUICK = (
-    "engine=fake",
-    "profiler=[latency,quality]",
-    "pipeline.utterances=4",
-    "pipeline.precision=null",
-    "pipeline.min_iterations=3",
-    "pipeline.warmup_seconds=0",
-    "sweep.selftest=false",
-)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +66,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: TeamServer) ->
 def sweep(server: TeamServer, experiment: str, *arguments: str) -> subprocess.Popen[str]:
     store = (f"tracking.uri={server.uri}", f"tracking.experiment={experiment}")
     return subprocess.Popen(
-        [sys.executable, "-m", "asr_scaling", "-m", *QUICK, *store, *arguments],
+        [sys.executable, "-m", "asr_scaling", "-m", *FAST, *store, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import QUICK
+from offline import FAST
 from sweeps import SIX, identities
 from warm import run_warm
 
@@ -74,5 +74,4 @@ def slurm(slurm_runs: None, command_env: dict[str, str]) -> Iterator[dict[str, s
 def mlflow_options(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """Options of a quick sweep that is stored in a database which all tests of this process share."""
     folder = tmp_path_factory.getbasetemp() / "mlflow"
-    quick = [option for option in QUICK if option != "tracking=jsonl"]
-    return (*quick, f"tracking.uri=sqlite:///{folder}/mlflow.db", f"tracking.artifacts={folder}/artifacts")
+    return (*FAST, f"tracking.uri=sqlite:///{folder}/mlflow.db", f"tracking.artifacts={folder}/artifacts")
