@@ -116,7 +116,7 @@ def _attempt(
         return "interrupted", "interrupted by the user or the scheduler", error
     except AsrScalingError as error:
         return "failed", str(error), None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         write_atomic(folder / "traceback.txt", redact(traceback.format_exc()).encode("utf-8", "backslashreplace"))
         draft.artifacts.append("traceback.txt")
         return "failed", f"{type(error).__name__}: {error} (details in traceback.txt)", None

@@ -229,6 +229,11 @@ class TestFailed:
         assert record.artifacts == ("traceback.txt",)
         assert "in fail" in (tmp_path / "traceback.txt").read_text()
 
+    def test_by_a_component_that_would_end_the_process(self, tmp_path: Path):
+        record = run(make_job(folder=tmp_path, profiler={"failing": raising(SystemExit, "enough")}))
+        assert record.status == "failed"
+        assert record.reason == "SystemExit: enough (details in traceback.txt)"
+
     def test_by_surprise_in_a_folder_that_is_not_there_yet(self, tmp_path: Path):
         folder = tmp_path / "new"
         record = run(make_job(folder=folder, profiler={"failing": raising(ZeroDivisionError, "by zero")}))

@@ -22,23 +22,28 @@ def test_six_points_are_those_of_one_machine(cli: Cli, tmp_path: Path, on_one_ma
     assert "[6/6] wav2vec2 fake cpu b16 done" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"), [("kill", "its worker process died"), ("exit", "ended its process with SystemExit")]
-)
-def test_a_point_that_ends_its_process_loses_no_other(cli: Cli, tmp_path: Path, fault: str, said: str) -> None:
-    (tmp_path / "fault").write_text(fault)
+def test_a_killed_worker_loses_no_other_point_and_that_one_alone_is_run_again(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "fault").write_text("kill")
     done = cli(*THREE, "engine.fault=fault")
     assert done.returncode == 1
     assert [record.status for record in records(tmp_path)] == ["interrupted", "ok", "ok"]
-    assert said in reasons(tmp_path)[0]
+    assert "its worker process died" in reasons(tmp_path)[0]
     assert "3 of 3 points" in done.stdout
-    if fault != "kill":
-        return
     before = starts(tmp_path)
     again = cli(*THREE, "engine.fault=fault", RESUME)
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("was measured before") == 2
     assert before.items() < starts(tmp_path).items()
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_a_point_that_exits_fails_alone(cli: Cli, tmp_path: Path, launcher: str) -> None:
+    (tmp_path / "fault").write_text("exit")
+    done = cli("-m", *QUICK, "batch=1,2", f"hydra/launcher={launcher}", "engine.fault=fault")
+    assert done.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["failed", "ok"]
+    assert "SystemExit" in str(records(tmp_path)[0].reason)
+    assert "2 of 2 points" in done.stdout
 
 
 def test_points_that_raise_or_can_not_be_built_reach_the_store(cli: Cli, tmp_path: Path) -> None:
