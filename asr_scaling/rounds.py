@@ -63,7 +63,7 @@ def measurements(profiler: Mapping[str, Measurement], number: int | None) -> dic
 
 def merge_rounds(folder: Path, sink: Sink | None, parent: str | None) -> None:
     """Write and store the record of every point whose rounds lie below ``folder``; unreadable rounds are left out."""
-    for place, rounds in rounds_by_place(readable_files(folder / ROUNDS_FOLDER)).items():
+    for place, rounds in rounds_by_place(readable_files(folder / ROUNDS_FOLDER, [])).items():
         record = merge([each for _, each in rounds])
         place.mkdir(parents=True, exist_ok=True)
         for name in record.artifacts:

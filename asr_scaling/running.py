@@ -103,7 +103,7 @@ class State:
             cls.shelf.clear()
         if display is None or folder is None:
             return
-        from asr_scaling.records.read import readable_records
+        from asr_scaling.records.read import Damaged, readable_records
 
         display.close()
         cls._nodes(folder)
@@ -111,10 +111,11 @@ class State:
         if cls.rounds is not None:
             merge_rounds(folder, sink, parent)
             title = f"of {display.total // cls.rounds.count} points in {cls.rounds.count} rounds"
-        records = readable_records(folder)
+        damaged: Damaged = []
+        records = readable_records(folder, damaged)
         tracked = not any(map(untracked, records))
-        cls.failed = cls.failed or not tracked or any(map(_failed, records))
-        hints = [f"Records: {folder}", *cls._reported(folder)]
+        cls.failed = cls.failed or bool(damaged) or not tracked or any(map(_failed, records))
+        hints = [f"Records: {folder}", *(f"Left out: {error}" for error in damaged), *cls._reported(folder)]
         if sink is not None and parent is not None:
             ended(folder, status, closed=False)
             try:
@@ -189,8 +190,10 @@ def measured_before(folder: Path, identity: str) -> RunRecord | None:
         return None
     try:
         record = RunRecord.read(path)
-    except AsrScalingError:
-        return None  # damaged: measure it again
+    except AsrScalingError as error:
+        if State.display is not None:
+            State.display.say(f"{path.parent.name} is measured again: {error}")
+        return None
     if record.identity != identity or record.status not in ENDED:
         return None
     return replace(record, cautions=tuple(c for c in record.cautions if c.kind != "NotTracked"))

@@ -167,7 +167,7 @@ def test_readers_see_points_and_never_rounds_beside_them(tmp_path: Path) -> None
     other = replace(part(0), name="plain", config={"batch": {"size": 1}})
     (cut / "1_plain").mkdir()
     other.write(cut / "1_plain")
-    for found in (readable_records(tmp_path), [record for record, _ in each_record(tmp_path)]):
+    for found in (readable_records(tmp_path, []), [record for record, _ in each_record(tmp_path)]):
         assert [(record.name, record.round, len(record.samples)) for record in found] == [
             ("point", None, 6), ("point", None, 4), ("plain", None, 2)
         ]  # fmt: skip

@@ -24,8 +24,8 @@ class Fake:
     rest over ``steps`` decoding steps. ``jitter``: every call's time is multiplied by a lognormal factor of median 1
     and this sigma. ``word_errors``: the probability that a word comes out wrong, the same words at every call.
     ``max_batch``: a larger batch runs out of memory. ``fail_on``: model name that can't be loaded. ``fault``: a
-    file that says what befalls the process that finds it, in the middle of a call: kill (SIGKILL), exit or raise; it
-    takes the file away, so that this happens once. ``sleep`` is the clock's to replace in tests.
+    file of words; each befalls the process that finds it first, in the middle of a call: kill (SIGKILL), exit or raise.
+    That process takes its word away, so that this happens once. ``sleep`` is the clock's to replace in tests.
     """
 
     fixed_s: float = 0.002
@@ -113,10 +113,10 @@ class FakeSystem:
 
 def _befall(fault: Path) -> None:
     try:
-        said = fault.read_text(encoding="utf-8").strip()
-        fault.unlink()
-    except FileNotFoundError:
-        return  # another process found it, or none was meant to
+        said, *others = fault.read_text(encoding="utf-8").split()
+        fault.write_text(" ".join(others), encoding="utf-8")
+    except (FileNotFoundError, ValueError):
+        return  # nothing is left
     if said == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if said == "exit":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import socket
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -18,6 +19,8 @@ from asr_scaling.launching import Work
 _SPACE = "asr_scaling"
 _GRACE_S = 15.0
 """For points that were cancelled to record that."""
+_KNOCK_S = 10.0
+"""For a cluster to take a connection."""
 _ALONE_S = 300.0
 """How long the keeper of a sweep stays when all points have ended and no client asks."""
 _OURS = (
@@ -52,8 +55,9 @@ class Ray:
         ray = _imported()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here reports to nobody
         try:
+            _knock(self.address or os.environ.get("RAY_ADDRESS", ""))
             ray.init(address=self.address, namespace=_SPACE, include_dashboard=False, log_to_driver=False)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"The Ray cluster can't be reached ({_first(error)}): see hydra.launcher.address and $RAY_ADDRESS; one "
                 "that asks for a token needs RAY_AUTH_MODE=token here too."
@@ -155,6 +159,13 @@ def _carry_out(payload: bytes, variables: Mapping[str, str]) -> str | None:
     os.environ.update(variables, RAY_JOB_ID=context.get_job_id(), RAY_NODE_ID=context.get_node_id())
     work: Work = pickle.loads(payload)
     return work.carry_out()
+
+
+def _knock(address: str) -> None:
+    """OSError, ValueError where nobody listens at ``address``, "host:port": Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_S).close()
 
 
 def _keeper(ray: Any, sweep: Path) -> Any:

@@ -26,19 +26,17 @@ Damaged = list[DataError]
 """What could not be read, a sentence each that names the file."""
 
 
-def readable_records(folder: Path) -> list[RunRecord]:
-    """Every point below ``folder``, in their order, its rounds as one.
+def readable_records(folder: Path, damaged: Damaged) -> list[RunRecord]:
+    """Every point below ``folder``, in their order, its rounds as one; none at all is no error.
 
-    A record that can't be read is left out, and none at all is no error: a sweep that ends shows what there is. Where a
-    missing point would go unnoticed, ``each_record`` is the one to read with.
+    A record that can't be read is left out and put down in ``damaged``: a sweep that ends shows what there is.
     """
-    return whole_points(readable_files(folder))
+    return whole_points(readable_files(folder, damaged))
 
 
-def readable_files(folder: Path) -> list[Found]:
+def readable_files(folder: Path, damaged: Damaged) -> list[Found]:
     """The records of ``readable_records`` as they are on disk: a point's own and each of its rounds."""
-    lost: Damaged = []
-    return [(path, record) for path in _below(folder) for _, record in _in_file(path, damaged=lost)]
+    return [(path, record) for path in _below(folder) for _, record in _in_file(path, damaged=damaged)]
 
 
 def each_record(path: Path, damaged: Damaged | None = None) -> Iterator[tuple[RunRecord, Again]]:

@@ -51,7 +51,7 @@ def test_rounds_become_one_record_a_point(cli: Cli, tmp_path: Path) -> None:
     names = ["0_whisper_tiny_en_cpu_b1", "1_whisper_tiny_en_cpu_b4"]
     assert sorted(path.name for path in sweep.iterdir() if path.is_dir()) == [*names, "rounds"]
     assert {path.parent.name for path in (sweep / "rounds").rglob("record.json")} == set(names)
-    points, parts = readable_records(sweep), rounds(sweep)
+    points, parts = readable_records(sweep, []), rounds(sweep)
     assert [size(point) for point in points] == [1, 4]
     for point in points:
         own = [part for part in parts if size(part) == size(point)]
@@ -71,7 +71,7 @@ def test_rounds_become_one_record_a_point(cli: Cli, tmp_path: Path) -> None:
 def test_a_point_that_fails_in_its_rounds_is_a_failed_point(cli: Cli, tmp_path: Path) -> None:
     done = cli("-m", *INTERLEAVED, "batch=1,4", "engine.max_batch=2", "sweep.rounds=2", "profiler=[latency]")
     assert done.returncode == 1
-    points = readable_records(tmp_path / "multirun")
+    points = readable_records(tmp_path / "multirun", [])
     assert [point.status for point in points] == ["ok", "out_of_memory"]
     assert points[1].outcome.startswith("out of memory: round 0: A batch of 4 does not fit")
     assert "2 of 2 points in 2 rounds" in done.stdout
@@ -102,7 +102,7 @@ def test_hydras_own_ways_to_sweep_still_work(cli: Cli, tmp_path: Path) -> None:
     quick = ("pipeline.utterances=1", "pipeline.min_iterations=1", "sweep.rounds=2")
     done = cli("experiment=smoke", *INTERLEAVED, *quick, "hydra.sweeper.max_batch_size=3")
     assert done.returncode == 0, done.stderr
-    assert [size(point) for point in readable_records(tmp_path / "multirun")] == [1, 4]
+    assert [size(point) for point in readable_records(tmp_path / "multirun", [])] == [1, 4]
     globbed = cli("-m", *INTERLEAVED, *quick, "model=glob(wav2vec2*)", f"hydra.sweep.dir={tmp_path / 'glob'}")
     assert globbed.returncode == 0, globbed.stderr
     assert "3 of 3 points in 2 rounds" in globbed.stdout
@@ -121,7 +121,7 @@ def test_a_sweep_cut_short_has_the_rounds_it_got(
     process.communicate(timeout=120)
     (sweep,) = {path.parent for path in (tmp_path / "multirun").rglob("rounds")}
     first = rounds(sweep)[0]
-    point = next(point for point in readable_records(sweep) if size(point) == size(first))
+    point = next(point for point in readable_records(sweep, []) if size(point) == size(first))
     assert (point.status, point.samples) == ("ok", first.samples)
     assert [c.message for c in point.cautions if c.kind == "RoundsMissing"] == [
         "Only 1 of 2 rounds of this point were measured."

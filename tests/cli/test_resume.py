@@ -62,8 +62,20 @@ def test_a_damaged_record_is_measured_again(cli: Cli, tmp_path: Path) -> None:
     kept = whole.read_bytes()
     done = cli("-m", *QUICK, "batch=1,2", RESUME)
     assert done.returncode == 0, done.stderr
+    assert f"{damaged.parent.name} is measured again: " in done.stderr
     assert sizes(tmp_path) == [1, 2]
     assert whole.read_bytes() == kept
+
+
+def test_a_damaged_record_is_named_when_a_sweep_ends(cli: Cli, tmp_path: Path) -> None:
+    folder = "hydra.sweep.dir=sweep"
+    cli("-m", *QUICK, "batch=1", folder)
+    (damaged,) = (tmp_path / "sweep").rglob(RECORD_FILE)
+    damaged.write_text(damaged.read_text()[:100])
+    done = cli("-m", *QUICK, "batch=2", folder)
+    assert done.returncode == 1
+    assert "1 of 1 points" in done.stdout
+    assert f"Left out: {damaged.relative_to(tmp_path)}" in done.stdout
 
 
 def test_without_an_earlier_sweep_of_the_command_it_begins_anew_and_says_so(cli: Cli, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_damaged_files_of_records(data: bytes, zipped: bool):
                     assert again() == record
             except DataError as error:
                 sentence(error)
-        readable_records(Path(folder))
+        readable_records(Path(folder), [])
 
 
 @cases("sweep file", data=changed([SWEEP]).map(to_bytes) | damaged([to_bytes(SWEEP)]))

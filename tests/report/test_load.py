@@ -86,7 +86,7 @@ def test_the_file_or_folder_of_one_point(name: str, tmp_path: Path) -> None:
 def test_a_record_beside_its_gzipped_copy_is_one_point(tmp_path: Path) -> None:
     path = RECORDS[0].write(tmp_path)
     (tmp_path / "record.json.gz").write_bytes(gzip.compress(path.read_bytes()))
-    assert len(points([str(tmp_path)])) == len(readable_records(tmp_path)) == 1
+    assert len(points([str(tmp_path)])) == len(readable_records(tmp_path, [])) == 1
 
 
 def test_points_of_several_sweeps_are_told_apart_by_what_differs(tmp_path: Path) -> None:

@@ -66,3 +66,17 @@ def kill_client(process: subprocess.Popen[str]) -> None:
 def measuring(folder: Path) -> bool:
     """Whether a point has begun: Hydra has written down its options."""
     return any(folder.rglob(".hydra/config.yaml"))
+
+
+def one_parent(options: tuple[str, ...], experiment: str, ended: list[str]) -> None:
+    """What MLflow has of the experiment: one sweep, and below it points that ended in these ways."""
+    import mlflow
+
+    (uri,) = (option.partition("=")[2] for option in options if option.startswith("tracking.uri="))
+    client = mlflow.MlflowClient(uri)
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    (parent,) = (run for run in runs if run.data.tags["asr_scaling.kind"] == "sweep")
+    points = [run for run in runs if run.data.tags["asr_scaling.kind"] == "point"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in points} == {parent.info.run_id}
+    assert sorted(run.info.status for run in points) == sorted(ended)
+    assert parent.info.status == "FINISHED"

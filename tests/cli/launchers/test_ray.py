@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from command import QUICK, Cli, records
-from sweeps import RESUME, SIX, identities, kill_client, measuring, reasons, started, starts, until
+from sweeps import RESUME, SIX, identities, kill_client, measuring, one_parent, reasons, started, starts, until
 
 pytest.importorskip("ray", reason="needs the extra ray")
 RAY = "hydra/launcher=ray"
@@ -74,18 +75,37 @@ def test_six_points_are_those_of_one_machine(
 
 
 @pytest.mark.slow
-def test_a_killed_task_loses_no_other_and_alone_is_run_again(cluster: RayCluster, cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "fault").write_text("kill")
-    sweep = (*TWO, cluster.option, "engine.fault=fault")
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
+def test_tasks_that_are_killed_or_raise_lose_no_other_and_alone_are_run_again(
+    cluster: RayCluster, cli: Cli, tmp_path: Path, mlflow_options: tuple[str, ...]
+) -> None:
+    (tmp_path / "fault").write_text("kill raise")
+    options = (cluster.option, "engine.fault=fault", "tracking.experiment=ray_faults")
+    sweep = ("-m", *mlflow_options, "batch=1,2,4", RAY, *options)
     done = cli(*sweep)
     assert done.returncode == 1
-    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "failed", "ok"]
     assert "Ray ended the point with" in reasons(tmp_path)[0]
+    one_parent(mlflow_options, "ray_faults", ["KILLED", "FAILED", "FINISHED"])
     before = starts(tmp_path)
     again = cli(*sweep, RESUME)
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("was measured before") == 1
     assert before.items() < starts(tmp_path).items()
+    one_parent(mlflow_options, "ray_faults", ["FINISHED"] * 3)
+
+
+@pytest.mark.slow
+def test_ctrl_c_cancels_the_tasks_and_marks_them(
+    cluster: RayCluster, tmp_path: Path, command_env: dict[str, str]
+) -> None:
+    process = started(tmp_path, command_env, *TWO, cluster.option, "engine.fixed_s=1")
+    until(lambda: measuring(tmp_path))
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "interrupted"]
+    assert out.count("cancelled by the user before it ended") >= 1
 
 
 @pytest.mark.slow
@@ -139,3 +159,11 @@ def test_more_than_any_node_has_is_refused(cluster: RayCluster, cli: Cli, tmp_pa
     done = cli(*TWO, cluster.option, "hydra.launcher.num_cpus=64")
     assert done.returncode == 1
     assert "error: No node of the Ray cluster has what a point asks for (64 CPUs" in done.stderr
+
+
+def test_a_cluster_that_is_not_there_is_one_sentence(cli: Cli, tmp_path: Path) -> None:
+    done = cli(*TWO, "hydra.launcher.address=127.0.0.1:9")
+    assert done.returncode == 1
+    assert "error: The Ray cluster can't be reached (" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not records(tmp_path)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from command import QUICK, Cli, records
-from sweeps import RESUME, SIX, identities, kill_client, measuring, reasons, started, starts, until
+from sweeps import RESUME, SIX, identities, kill_client, measuring, one_parent, reasons, started, starts, until
 
 pytest.importorskip("submitit", reason="needs the extra slurm")
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.poll_s=1")
@@ -43,32 +43,25 @@ def test_six_points_are_those_of_one_machine_below_one_parent(
     one_parent(mlflow_options, "slurm", ["FINISHED"] * 6)
 
 
-def one_parent(options: tuple[str, ...], experiment: str, ended: list[str]) -> None:
-    import mlflow
-
-    (uri,) = (option.partition("=")[2] for option in options if option.startswith("tracking.uri="))
-    client = mlflow.MlflowClient(uri)
-    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
-    (parent,) = (run for run in runs if run.data.tags["asr_scaling.kind"] == "sweep")
-    points = [run for run in runs if run.data.tags["asr_scaling.kind"] == "point"]
-    assert {run.data.tags["mlflow.parentRunId"] for run in points} == {parent.info.run_id}
-    assert sorted(run.info.status for run in points) == sorted(ended)
-    assert parent.info.status == "FINISHED"
-
-
 @pytest.mark.slow
-def test_a_killed_job_loses_no_other_and_alone_is_run_again(slurm: dict[str, str], cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "fault").write_text("kill")
-    done = cli(*TWO, "engine.fault=fault", **slurm)
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
+def test_jobs_that_are_killed_or_raise_lose_no_other_and_alone_are_run_again(
+    slurm: dict[str, str], cli: Cli, tmp_path: Path, mlflow_options: tuple[str, ...]
+) -> None:
+    (tmp_path / "fault").write_text("kill raise")
+    sweep = ("-m", *mlflow_options, "batch=1,2,4", *SLURM, "engine.fault=fault", "tracking.experiment=slurm_faults")
+    done = cli(*sweep, **slurm)
     assert done.returncode == 1
-    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "failed", "ok"]
     assert "Slurm job" in reasons(tmp_path)[0]
     assert "ended FAILED" in reasons(tmp_path)[0]
+    one_parent(mlflow_options, "slurm_faults", ["KILLED", "FAILED", "FINISHED"])
     before = starts(tmp_path)
-    again = cli(*TWO, "engine.fault=fault", RESUME, **slurm)
+    again = cli(*sweep, RESUME, **slurm)
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("was measured before") == 1
     assert before.items() < starts(tmp_path).items()
+    one_parent(mlflow_options, "slurm_faults", ["FINISHED"] * 3)
 
 
 @pytest.mark.slow
