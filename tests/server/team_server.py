@@ -35,9 +35,12 @@ def close_sessions() -> None:
 
 
 class TeamServer:
-    """``folder``: what the server keeps. It can be ended and started again, as a machine that is rebooted."""
+    """``folder``: what the server keeps. It can be ended and started again, as a machine that is rebooted. ``options``:
+    variables for its script.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: str) -> None:
+        self.options = options
         self.folder, self.port, self.database_port = folder, free_port(), free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.said = ""
@@ -49,7 +52,7 @@ class TeamServer:
         own = {"FOLDER": str(self.folder), "BIN": str(Path(sys.executable).parent)}
         self._process = subprocess.Popen(
             [str(SCRIPT)],
-            env={**os.environ, **own, **ports},
+            env={**os.environ, **own, **ports, **self.options},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

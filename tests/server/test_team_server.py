@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from offline import FAST
-from team_server import SCRIPT, TeamServer, close_sessions, postgresql
+from team_server import SCRIPT, TeamServer, close_sessions, free_port, postgresql
 
 from asr_scaling import sync
 from asr_scaling.errors import TrackingError
@@ -32,6 +32,8 @@ pytestmark = [
     pytest.mark.skipif(not postgresql(), reason="PostgreSQL is not installed: apt-get install postgresql"),
     pytest.mark.skipif(sys.platform != "linux", reason="the server's script is tested on Linux"),
 ]
+
+PAGE = SCRIPT.parents[1] / "docs" / "server.md"
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +116,7 @@ def test_secrets_are_the_owners_alone(server: TeamServer) -> None:
 
 def test_what_the_page_says_is_run(server: TeamServer, here: Path) -> None:
     """Users, backup, restore and upgrade, as docs/server.md prints them."""
-    blocks = re.findall(r"```bash\n(.*?)```", (SCRIPT.parents[1] / "docs" / "server.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 4
     own = {".server": str(server.folder), "5000": str(server.port), "15432": str(server.database_port)}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -152,6 +154,62 @@ def test_who_may_not_in_is_told_at_the_start(
 def test_a_name_that_the_server_does_not_serve(server: TeamServer, here: Path) -> None:
     with pytest.raises(TrackingError, match=rf"start it with  --allowed-hosts 127\.1:{server.port}"):
         Mlflow(f"http://127.1:{server.port}").open("sweep", {})
+
+
+def test_with_a_database_of_its_own_behind_nginx(
+    server: TeamServer, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if nginx is None or shutil.which("openssl") is None:
+        pytest.skip("needs nginx and openssl: apt-get install nginx openssl")
+    secret = (server.folder / "database_password").read_text().strip()
+    database = {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(server.database_port), "PGPASSWORD": secret}
+    behind = TeamServer(here / "server", ALLOWED_HOSTS="localhost", **database)
+    behind.start()
+    assert not (behind.folder / "postgresql").exists()
+    behind.uri, configuration = proxied(here, behind.port)
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, str(here / "mlflow.pem"))
+    command = [nginx, "-p", str(here), "-e", str(here / "nginx.log"), "-c", str(configuration)]
+    with subprocess.Popen(command) as proxy:
+        try:
+            process = sweep(behind, "proxy", "batch=1,2")
+            said = process.communicate(timeout=120)[0]
+            assert process.returncode == 0, said
+            (parent,), points = runs(behind, "proxy")
+            assert [run.info.status for run in (parent, *points)] == ["FINISHED"] * 3
+            assert (
+                sorted(path.name for path in (behind.folder / "artifacts").rglob("record.json")) == ["record.json"] * 2
+            )
+        finally:
+            proxy.terminate()
+    close_sessions()
+    assert behind.stop() == 0
+
+
+def proxied(folder: Path, port: int) -> tuple[str, Path]:
+    """Where the nginx of docs/server.md serves the server at ``port``, and its configuration below ``folder``."""
+    made = ("-keyout", folder / "mlflow.key", "-out", folder / "mlflow.pem", "-addext", "subjectAltName=DNS:localhost")
+    request = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost")
+    subprocess.run([*request, *made], check=True, capture_output=True)
+    (block,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    listen = free_port()
+    for old, new in {
+        "listen 443": f"listen 127.0.0.1:{listen}",
+        "mlflow.example.org": "localhost",
+        "/etc/ssl/mlflow.pem": f"{folder}/mlflow.pem",
+        "/etc/ssl/private/mlflow.key": f"{folder}/mlflow.key",
+        "127.0.0.1:5000": f"127.0.0.1:{port}",
+    }.items():
+        assert old in block
+        block = block.replace(old, new)
+    user = "user root;" if os.geteuid() == 0 else ""
+    places = " ".join(f"{name}_temp_path {folder};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    path = folder / "nginx.conf"
+    path.write_text(
+        f"daemon off; pid {folder}/nginx.pid; {user} events {{}} http {{ access_log off; {places} {block} }}"
+    )
+    return f"https://localhost:{listen}", path
 
 
 def test_a_server_that_dies_costs_no_measurement(
