@@ -16,7 +16,7 @@ from asr_scaling.caution import Caution
 from asr_scaling.display import Display
 from asr_scaling.errors import DataError
 from asr_scaling.record import Metric, RunRecord
-from asr_scaling.records.read import each_record, readable_records
+from asr_scaling.records.read import Damaged, each_record, readable_records
 from asr_scaling.report.terminal import notes, points_table
 from asr_scaling.stats import Interval
 
@@ -261,16 +261,18 @@ class TestReadableRecords:
     def test_in_the_order_of_the_points(self, tmp_path: Path):
         for name in ("10_c", "2_b", "0_a"):
             record(name).write(tmp_path / name)
-        assert [found.config["model"]["name"] for found in readable_records(tmp_path)] == ["0_a", "2_b", "10_c"]
+        assert [found.config["model"]["name"] for found in readable_records(tmp_path, [])] == ["0_a", "2_b", "10_c"]
 
     def test_what_cannot_be_read_is_left_out(self, tmp_path: Path):
         record().write(tmp_path / "0_a")
         (tmp_path / "1_b").mkdir()
         (tmp_path / "1_b" / "record.json").write_text("{")
-        assert len(readable_records(tmp_path)) == 1
+        damaged: Damaged = []
+        assert len(readable_records(tmp_path, damaged)) == 1
+        assert "1_b" in str(*damaged)
 
     def test_an_empty_folder(self, tmp_path: Path):
-        assert readable_records(tmp_path) == []
+        assert readable_records(tmp_path, []) == []
 
 
 class TestEachRecord:

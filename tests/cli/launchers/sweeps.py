@@ -49,7 +49,7 @@ def started(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.Po
     )
 
 
-def until(true: Callable[[], object], seconds: float = 120.0) -> None:
+def until(true: Callable[[], object], seconds: float = 300.0) -> None:
     """Wait for it."""
     end = time.monotonic() + seconds
     while not true():

@@ -99,7 +99,7 @@ def test_tasks_that_are_killed_or_raise_lose_no_other_and_alone_are_run_again(
 def test_ctrl_c_cancels_the_tasks_and_marks_them(
     cluster: RayCluster, tmp_path: Path, command_env: dict[str, str]
 ) -> None:
-    process = started(tmp_path, command_env, *TWO, cluster.option, "engine.fixed_s=1")
+    process = started(tmp_path, command_env, *TWO, cluster.option, "engine.fixed_s=8")
     until(lambda: measuring(tmp_path))
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=120)
@@ -118,7 +118,7 @@ def test_a_lost_node_loses_the_point_that_it_measured(
     cluster.tell("+")
     process.communicate(timeout=120)
     assert process.returncode == 1
-    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"], reasons(tmp_path)
 
 
 @pytest.mark.slow
