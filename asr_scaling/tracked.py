@@ -38,6 +38,14 @@ def remembered(folder: Path, record: RunRecord, parent: str | None) -> str | Non
         return None
 
 
+def begin(folder: Path) -> bool:
+    """Note that the point is about to be stored; whether somebody did that before, so that the store may have it."""
+    path = folder / _RUN_FILE
+    before = path.exists()
+    path.touch()
+    return before
+
+
 def forget(folder: Path) -> None:
     """The store has to be asked again."""
     (folder / _RUN_FILE).unlink(missing_ok=True)

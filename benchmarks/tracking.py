@@ -4,8 +4,9 @@
     python benchmarks/tracking.py http://127.0.0.1:5000
     python benchmarks/tracking.py http://127.0.0.1:5000 --writers 4 --runs 250 --many 10000
 
-First ``--writers`` processes store ``--runs`` points each, as a sweep does: params, metrics, tags, dataset, hypotheses,
-record, operators, a Chrome trace and a trace of stages. Every run is then read back: none may be lost or there twice.
+First ``--writers`` processes store ``--runs`` points each, as sweeps beside each other do: params, metrics, tags,
+dataset, hypotheses, record, operators, a Chrome trace and a trace of stages. Every run is then read back: none may be
+lost or there twice.
 Then ``--many`` points of one sweep, whose runs have their record as only artifact; timed are a sweep that goes on and
 finds them all measured, the report from the store, and the command that asks the store for what it lacks.
 The records are those of docs/results, one after the other, with other times. Seconds are wall time.
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from asr_scaling.records.sweep_file import SweepFile
 from asr_scaling.running import closing_files, measured_before
 from asr_scaling.tracked import remember
 from asr_scaling.tracking import _mlflow_run
+from asr_scaling.tracking._mlflow_client import search
 from asr_scaling.tracking._tags import params
 from asr_scaling.tracking.mlflow import Mlflow
 
@@ -63,16 +65,18 @@ def write_point(folder: Path, record: RunRecord) -> RunRecord:
     return record
 
 
-def logged(task: tuple[Mlflow, str, Path, list[tuple[str, RunRecord]]]) -> list[float]:
-    """Seconds of logging of each point: one writer."""
-    sink, parent, folder, points = task
-    seconds = []
+def logged(task: tuple[Mlflow, Path, int, int]) -> tuple[str, list[float]]:
+    """One writer: a sweep of its own. The sweep's run, and the seconds of logging of each point."""
+    sink, folder, first, runs = task
+    parent, seconds = sink.open(folder.name, {}), []
+    points = [(f"{first + i}_point", record) for i, record in enumerate(records(runs))]
     for name, record in points:
         whole = write_point(folder / name, record)
         start = time.perf_counter()
         sink.write(whole, folder / name, parent)
         seconds.append(time.perf_counter() - start)
-    return seconds
+    sink.close(parent, "FINISHED")
+    return parent, seconds
 
 
 def filled(task: tuple[Mlflow, str, Path, list[tuple[str, RunRecord]]]) -> None:
@@ -96,37 +100,35 @@ def shares(sink: Mlflow, parent: str, folder: Path, count: int, writers: int) ->
 
 def load(uri: str, writers: int, runs: int, root: Path) -> None:
     sink, count = Mlflow(uri, f"load {time.time():.0f}"), writers * runs
-    parent = sink.open("load", {})
-    tasks = shares(sink, parent, root / "load", count, writers)
+    tasks = [(sink, root / f"writer {i}", i * runs, runs) for i in range(writers)]
     start = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(writers) as pool:
-        seconds = sorted(each for one in pool.map(logged, tasks, chunksize=1) for each in one)
+        done = pool.map(logged, tasks, chunksize=1)
+    seconds = sorted(each for _, one in done for each in one)
     wall = time.perf_counter() - start
     median, p95 = statistics.median(seconds), seconds[int(0.95 * len(seconds))]
-    print(f"{writers} writers x {runs} runs: {wall:.0f} s in all, {count / wall:.1f} runs/s")
+    print(f"{writers} writers x {runs} runs: {wall:.0f} s in all, {count / wall:.1f} runs/s", flush=True)
     print(f"logging a run: median {median:.3f} s, 95 % within {p95:.3f} s, slowest {seconds[-1]:.3f} s")
-    verify(sink, parent, count)
-    sink.close(parent, "FINISHED")
+    verify(sink, [parent for parent, _ in done], runs)
 
 
-def verify(sink: Mlflow, parent: str, count: int) -> None:
+def verify(sink: Mlflow, parents: Sequence[str], runs: int) -> None:
     """SystemExit unless every point is there once and whole."""
     import mlflow
 
     client = mlflow.MlflowClient(sink.uri)
-    expected = {f"{i}_point": record for i, record in enumerate(records(count))}
+    known, count = list(records(runs)), runs * len(parents)
+    expected = {f"{i}_point": known[i % runs] for i in range(count)}
     experiment = client.get_experiment_by_name(sink.experiment).experiment_id
-    found, token = [], None
-    while token is not None or not found:
-        page = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'", page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            break
+    found = list(search(client, experiment, "tags.asr_scaling.kind = 'point'"))
+    writers = {parent: i for i, parent in enumerate(parents)}
     places = Counter(run.data.tags["asr_scaling.place"] for run in found)
     faults = [name for name in expected if places[name] != 1]
     for run in found:
-        record = expected[run.data.tags["asr_scaling.place"]]
+        place = run.data.tags["asr_scaling.place"]
+        if writers[run.data.tags["mlflow.parentRunId"]] != int(place.partition("_")[0]) // runs:
+            faults.append(run.info.run_id)
+        record = expected[place]
         values = record.values | {f"{k}.{end}": v for k, i in record.intervals.items() for end, v in asdict(i).items()}
         whole = run.data.metrics == values and run.data.params.keys() == params(record.config).keys()
         files = {file.path for file in client.list_artifacts(run.info.run_id)}

@@ -73,7 +73,7 @@ hosts=${ALLOWED_HOSTS:-localhost:$PORT,127.0.0.1:$PORT,$HOST:$PORT}
 set -m # a group of its own, so that Ctrl-C reaches it once, through stop
 "$python" -m mlflow server --app-name basic-auth --backend-store-uri "$address" --serve-artifacts \
   --artifacts-destination "$FOLDER/artifacts" --host "$HOST" --port "$PORT" --workers "${WORKERS:-2}" \
-  --allowed-hosts "$hosts" > "$FOLDER/server.log" 2>&1 &
+  --allowed-hosts "$hosts" --uvicorn-opts "--no-access-log" > "$FOLDER/server.log" 2>&1 &
 server=$!
 set +m
 for _ in $(seq 120); do

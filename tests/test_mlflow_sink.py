@@ -368,6 +368,26 @@ class TestGoingOn:
         assert second.info.run_id != first.info.run_id
         assert second.info.status == "FINISHED"
 
+    def test_a_sweep_that_is_new_asks_for_no_point(self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        parent = store.sink.open("sweep 7", {})
+        monkeypatch.setattr("asr_scaling.tracking._mlflow_run.search", None)
+        run(make_job(FakeClock(), name="new", folder=tmp_path, tracking=store.sink), parent=parent)
+        assert len(self.below(store, parent)) == 1
+
+    def test_an_attempt_that_failed_halfway_leaves_nothing(
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        parent = store.sink.open("sweep 8", {})
+        with monkeypatch.context() as patch:
+            patch.setattr("asr_scaling.tracking._mlflow_run.log_stages", None)
+            record = run(make_job(FakeClock(), name="half", folder=tmp_path, tracking=store.sink), parent=parent)
+        (half,) = self.below(store, parent)
+        assert half.info.status == "RUNNING"
+        store.sink.write(record, tmp_path, parent)
+        (whole,) = self.below(store, parent)
+        assert whole.info.run_id != half.info.run_id
+        assert whole.info.status == "FINISHED"
+
 
 def test_hint(store: Store):
     assert store.sink.uri in store.sink.hint

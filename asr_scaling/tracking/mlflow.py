@@ -13,7 +13,7 @@ from typing import Any
 from asr_scaling.environment import environment
 from asr_scaling.errors import DataError, TrackingError
 from asr_scaling.record import RunRecord
-from asr_scaling.tracked import POINTS_FILE, read_points, remember, remembered
+from asr_scaling.tracked import POINTS_FILE, begin, read_points, remember, remembered
 from asr_scaling.tracking import STORE, _mlflow_read, _mlflow_run, _server
 from asr_scaling.tracking._mlflow_client import client, errors, search
 from asr_scaling.tracking._sqlite import database, make_whole
@@ -23,6 +23,8 @@ _SWEEP = "asr_scaling.sweep"
 """Tag of a sweep's run: what the sweep is known by, whichever store it is in."""
 _experiments: dict[tuple[str, str], str] = {}
 """Store and name of an experiment → its id."""
+_own: set[str] = set()
+"""Sweeps' runs that this process created: of a point that nobody began to store below them there is nothing yet."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Mlflow:
             own = {**common_tags(environment()), "asr_scaling.kind": "sweep"} | ({_SWEEP: sweep_id} if sweep_id else {})
             run = store.create_run(experiment, run_name=name, tags=own)
             store.log_dict(run.info.run_id, dict(config), "config.json")
+            _own.add(str(run.info.run_id))
             return str(run.info.run_id)
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
@@ -77,7 +80,9 @@ class Mlflow:
         if remembered(folder, record, parent):
             return
         with self._store() as (store, experiment):
-            run = _mlflow_run.stored(store, experiment, record, folder, parent) if parent else None
+            begun = begin(folder)
+            asked = parent if begun or parent not in _own else None
+            run = _mlflow_run.stored(store, experiment, record, folder, asked) if asked else None
             run = run or _mlflow_run.store(store, experiment, record, folder, parent)
         remember(folder, record, parent, run)
 
