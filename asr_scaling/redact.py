@@ -118,8 +118,8 @@ def _hidden(text: str, known: tuple[str, ...]) -> str:
 
 
 def _deep(value: Any, change: Callable[[str], str], but: str = "") -> Any:
-    if isinstance(value, str):
-        return change(value)
+    if value is None or isinstance(value, str | float | int):  # most of ten thousand records
+        return change(value) if isinstance(value, str) else value
     if isinstance(value, Mapping):
         return {_deep(key, change): _deep(entry, change) for key, entry in value.items()}
     if isinstance(value, list):
@@ -127,6 +127,7 @@ def _deep(value: Any, change: Callable[[str], str], but: str = "") -> Any:
     if isinstance(value, tuple):
         return tuple(_deep(entry, change) for entry in value)
     if is_dataclass(value) and not isinstance(value, type):
-        names = [each.name for each in fields(value) if each.name != but]
-        return replace(value, **{name: _deep(getattr(value, name), change) for name in names})
+        parts = {each.name: getattr(value, each.name) for each in fields(value) if each.name != but}
+        changed = {name: _deep(part, change) for name, part in parts.items()}
+        return replace(value, **changed) if any(changed[name] is not part for name, part in parts.items()) else value
     return value

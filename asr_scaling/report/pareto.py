@@ -121,9 +121,11 @@ def _draw(pen: Pen, axis: _Axis, drawn: Sequence[Point]) -> None:
     pen.scale("x", [_x(axis, point) for point in drawn])
     top = 1.15 * max(interval.high if interval else value for value, interval in map(_wer, drawn)) or 1.0
     pen.axes.set_ylim(0, top)
+    marked = set()
     for point in drawn:
-        on = id(point) in inside
-        if on or len(drawn) <= CROWDED:
+        on, place = id(point) in inside, (_x(axis, point), _wer(point))
+        if len(drawn) <= CROWDED or (on and place not in marked):
+            marked.add(place)
             title = f"{point.name}: WER {percent(point.values[WER])}, {axis.noun} {plain(_x(axis, point)[0])}"
             pen.point(point, _x(axis, point), _wer(point), title, pale=not on)
     edge, device = pen.axes.get_xlim()[0 if axis.higher else 1], drawn[0].device

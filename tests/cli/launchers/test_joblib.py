@@ -7,17 +7,21 @@ from pathlib import Path
 
 import pytest
 from command import QUICK, Cli, records
-from sweeps import RESUME, SIX, identities, kill_client, reasons, started, starts, until
+from sweeps import RESUME, SIX, identities, kill_client, one_parent, reasons, started, starts, until
 
 JOBLIB = "hydra/launcher=joblib"
 THREE = ("-m", *QUICK, "batch=1,2,4", JOBLIB)
 pytest.importorskip("joblib", reason="needs the extra joblib")
 
 
-def test_six_points_are_those_of_one_machine(cli: Cli, tmp_path: Path, on_one_machine: object) -> None:
-    done = cli(*SIX, JOBLIB)
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
+def test_six_points_are_those_of_one_machine_below_one_parent(
+    cli: Cli, tmp_path: Path, on_one_machine: object, mlflow_options: tuple[str, ...]
+) -> None:
+    done = cli("-m", *mlflow_options, *SIX[-2:], JOBLIB, "tracking.experiment=joblib")
     assert done.returncode == 0, done.stderr
     assert identities(tmp_path) == on_one_machine
+    one_parent(mlflow_options, "joblib", ["FINISHED"] * 6)
     assert "6 of 6 points" in done.stdout
     assert "[6/6] wav2vec2 fake cpu b16 done" in done.stderr
 
