@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,8 +22,6 @@ _SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-_ASKED_FOR = ("dbruntime", "IPython", "pyspark")
-"""Modules that MLflow tries to import at every request; marked as absent where they are, they are not searched for."""
 
 
 def client(uri: str) -> Any:
@@ -38,9 +34,6 @@ def client(uri: str) -> Any:
         raise MissingExtraError("mlflow") from error
     for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):  # importing mlflow sets their levels
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    for absent in _ASKED_FOR:
-        if absent not in sys.modules and find_spec(absent) is None:
-            sys.modules[absent] = None  # type: ignore[assignment]  # as the import system documents it
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(uri)
 

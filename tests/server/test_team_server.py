@@ -81,7 +81,7 @@ def records(folder: Path) -> list[RunRecord]:
 
 
 def wait_for_a_record(folder: Path, process: subprocess.Popen[str]) -> None:
-    while not list(folder.rglob("mlflow.json")):
+    while not any(path.stat().st_size for path in folder.rglob("mlflow.json")):  # empty until the point is stored
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
 

@@ -84,7 +84,7 @@ def test_tasks_that_are_killed_or_raise_lose_no_other_and_alone_are_run_again(
     sweep = ("-m", *mlflow_options, "batch=1,2,4", RAY, *options)
     done = cli(*sweep)
     assert done.returncode == 1
-    assert [record.status for record in records(tmp_path)] == ["interrupted", "failed", "ok"]
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "failed", "ok"], done.stderr
     assert "Ray ended the point with" in reasons(tmp_path)[0]
     one_parent(mlflow_options, "ray_faults", ["KILLED", "FAILED", "FINISHED"])
     before = starts(tmp_path)

@@ -52,7 +52,7 @@ def test_jobs_that_are_killed_or_raise_lose_no_other_and_alone_are_run_again(
     sweep = ("-m", *mlflow_options, "batch=1,2,4", *SLURM, "engine.fault=fault", "tracking.experiment=slurm_faults")
     done = cli(*sweep, **slurm)
     assert done.returncode == 1
-    assert [record.status for record in records(tmp_path)] == ["interrupted", "failed", "ok"]
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "failed", "ok"], done.stderr
     assert "Slurm job" in reasons(tmp_path)[0]
     assert "ended FAILED" in reasons(tmp_path)[0]
     one_parent(mlflow_options, "slurm_faults", ["KILLED", "FAILED", "FINISHED"])
