@@ -16,7 +16,7 @@ from asr_scaling.record import RECORD_FILE, RunRecord
 from asr_scaling.records.hold import Hold
 from asr_scaling.records.stale import last_status
 from asr_scaling.records.sweep_file import RUNNING, SWEEP_FILE, SweepFile, ended
-from asr_scaling.running import closing_files
+from asr_scaling.running import SWEEPS, closing_files
 from asr_scaling.tracked import forget, remember, times, untracked
 from asr_scaling.tracking._tags import place
 from asr_scaling.tracking.mlflow import Mlflow, Stored
@@ -163,7 +163,7 @@ def _records(folder: Path) -> tuple[list[tuple[Path, RunRecord]], int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("asr_scaling.sync", _ABOUT, _EXITS)
-    parser.add_argument("folders", metavar="FOLDER", nargs="*", default=["multirun"], help="default: multirun")
+    parser.add_argument("folders", metavar="FOLDER", nargs="*", default=[str(SWEEPS)], help=f"default: {SWEEPS}")
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's store, if not the sweep's own")
     parser.add_argument("--gone", metavar="HOST", help="sweeps that this machine left unended don't run any more")
     parser.add_argument("--dry-run", action="store_true", help="say what is missing and change nothing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -13,13 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.cache import write_atomic
 from asr_scaling.errors import ConfigError, MissingExtraError
 from asr_scaling.launching import Work
 
 _FOLDER = ".slurm"
 """Folder of a sweep for scripts, logs and pickles of its jobs."""
-_JOBS = "jobs.json"
 _GRACE_S = 30.0
 """For points that were cancelled to record that."""
 
@@ -67,8 +64,6 @@ class Slurm:
                 said = " ".join(str(error).split())
                 raise ConfigError(f"Slurm refused the jobs ({said}): see hydra.launcher's options.") from error
             jobs |= {work.folder: job for work, job in zip(new, found, strict=True)}
-        ids = {str(place): job.job_id for place, job in jobs.items()}
-        write_atomic(folder / _JOBS, json.dumps(ids, indent=1).encode())
         left, asked = [(work, jobs[work.folder]) for work in works], time.monotonic()
         try:
             while left:
@@ -127,16 +122,22 @@ def _carry_out(work: Work) -> str | None:
 
 
 def _earlier(folder: Path, works: Sequence[Work]) -> dict[Path, Any]:
-    """Jobs of ``works`` that an earlier client of this sweep submitted and that have not ended."""
+    """Jobs of ``works`` that an earlier client of this sweep submitted and that have not ended.
+
+    What it left in ``folder`` says which: a job whose file is missing there, since the client was killed between
+    sbatch and that file, ends without measuring anything.
+    """
     from submitit import SlurmJob
 
-    if not (folder / _JOBS).exists():
-        return {}
-    ids, places = json.loads((folder / _JOBS).read_bytes()), {work.folder for work in works}
-    found = {Path(place): SlurmJob(folder=folder / "%j", job_id=each) for place, each in ids.items()}
-    for job in list(found.values())[:1]:
-        _ask(job)
-    return {place: job for place, job in found.items() if place in places and not _done(job) and job.state != "UNKNOWN"}
+    places, found = {work.folder for work in works}, []
+    for path in folder.glob("*/*_submitted.pkl"):
+        job: Any = SlurmJob(folder=folder / "%j", job_id=path.parent.name)
+        place = job.submission().args[0].folder
+        if place in places and not _done(job):
+            found.append((place, job))
+    if found:
+        _ask(found[0][1])
+    return {place: job for place, job in found if not _done(job) and job.state != "UNKNOWN"}
 
 
 def _done(job: Any) -> bool:

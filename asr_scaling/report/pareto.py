@@ -106,12 +106,12 @@ def _figure(axis: _Axis, here: Sequence[Point], style: Style) -> Figure:
         sketch.titles(axes, axis.label, "WER (%)", device if len(devices) > 1 else "")
         _draw(Pen(sketch, axes, style), axis, drawn)
     said = f"WER against {axis.noun}, {at_length(here[0].length_s)}"
-    caption = (
+    read = (
         f"{said}: towards the lower {'right' if axis.higher else 'left'} is better. The step line joins the front of a "
         "device; what is dominated is pale. Bars are intervals of 95 %."
     )
-    caption = " ".join(filter(None, (caption, _centre(axis, _on(axis, here)), _left_out(axis, here))))
-    return sketch.figure(caption, f"{said}: a point for each system and batch, the front as a step line.")
+    caption = filter(None, (read, _centre(axis, _on(axis, here)), _left_out(axis, here)))
+    return sketch.figure(" ".join(caption), f"{said}: a point for each system and batch, the front as a step line.")
 
 
 def _draw(pen: Pen, axis: _Axis, drawn: Sequence[Point]) -> None:
@@ -123,11 +123,11 @@ def _draw(pen: Pen, axis: _Axis, drawn: Sequence[Point]) -> None:
     pen.axes.set_ylim(0, top)
     marked = set()
     for point in drawn:
-        on, place = id(point) in inside, (_x(axis, point), _wer(point))
-        if len(drawn) <= CROWDED or (on and place not in marked):
-            marked.add(place)
-            title = f"{point.name}: WER {percent(point.values[WER])}, {axis.noun} {plain(_x(axis, point)[0])}"
-            pen.point(point, _x(axis, point), _wer(point), title, pale=not on)
+        on, x, y = id(point) in inside, _x(axis, point), _wer(point)
+        if len(drawn) <= CROWDED or (on and (point.system, point.batch, x, y) not in marked):
+            marked.add((point.system, point.batch, x, y))  # repeated points may tie: one marker shows them
+            title = f"{point.name}: WER {percent(point.values[WER])}, {axis.noun} {plain(x[0])}"
+            pen.point(point, x, y, title, pale=not on)
     edge, device = pen.axes.get_xlim()[0 if axis.higher else 1], drawn[0].device
     keys = {"device": device, "length": drawn[0].length}
     pen.line(_steps(axis, members, edge, top), INK, device=device, keys=keys, title=f"front on {device}")

@@ -178,9 +178,7 @@ def test_with_a_database_of_its_own_behind_nginx(
             assert process.returncode == 0, said
             (parent,), points = runs(behind, "proxy")
             assert [run.info.status for run in (parent, *points)] == ["FINISHED"] * 3
-            assert (
-                sorted(path.name for path in (behind.folder / "artifacts").rglob("record.json")) == ["record.json"] * 2
-            )
+            assert len(list((behind.folder / "artifacts").rglob("record.json"))) == 2
         finally:
             proxy.terminate()
     close_sessions()

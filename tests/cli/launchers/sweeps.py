@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from command import QUICK, records
+from command import QUICK, Cli, records
 
 from asr_scaling.record import RECORD_FILE, RunRecord
 
@@ -63,9 +63,11 @@ def kill_client(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=60)  # ends when the last process that it started has
 
 
-def measuring(folder: Path) -> bool:
-    """Whether a point has begun: Hydra has written down its options."""
-    return any(folder.rglob(".hydra/config.yaml"))
+def underway(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    """The same once a point has begun: Hydra has written down its options."""
+    process = started(folder, env, *arguments)
+    until(lambda: any(folder.rglob(".hydra/config.yaml")))
+    return process
 
 
 def one_parent(options: tuple[str, ...], experiment: str, ended: list[str]) -> None:
@@ -80,3 +82,23 @@ def one_parent(options: tuple[str, ...], experiment: str, ended: list[str]) -> N
     assert {run.data.tags["mlflow.parentRunId"] for run in points} == {parent.info.run_id}
     assert sorted(run.info.status for run in points) == sorted(ended)
     assert parent.info.status == "FINISHED"
+
+
+def lose_two_and_go_on(cli: Cli, folder: Path, stored: tuple[str, ...], name: str, *launcher: str, **env: str) -> str:
+    """Of three points one is killed and one raises: the third is measured, and then those two alone are measured again,
+    below the same parent in experiment ``name`` of the store that the options ``stored`` name. Why the first was lost.
+    """
+    (folder / "fault").write_text("kill raise")
+    sweep = ("-m", *stored, "batch=1,2,4", *launcher, "engine.fault=fault", f"tracking.experiment={name}")
+    done = cli(*sweep, **env)
+    assert done.returncode == 1
+    assert [record.status for record in records(folder)] == ["interrupted", "failed", "ok"], done.stderr
+    (reason,) = reasons(folder)
+    one_parent(stored, name, ["KILLED", "FAILED", "FINISHED"])
+    before = starts(folder)
+    again = cli(*sweep, RESUME, **env)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("was measured before") == 1
+    assert before.items() < starts(folder).items()
+    one_parent(stored, name, ["FINISHED"] * 3)
+    return reason

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from command import QUICK, Cli, records
-from sweeps import RESUME, SIX, identities, kill_client, measuring, one_parent, reasons, started, starts, until
+from sweeps import RESUME, SIX, identities, kill_client, lose_two_and_go_on, reasons, starts, underway, until
 
 pytest.importorskip("ray", reason="needs the extra ray")
 RAY = "hydra/launcher=ray"
@@ -79,28 +79,15 @@ def test_six_points_are_those_of_one_machine(
 def test_tasks_that_are_killed_or_raise_lose_no_other_and_alone_are_run_again(
     cluster: RayCluster, cli: Cli, tmp_path: Path, mlflow_options: tuple[str, ...]
 ) -> None:
-    (tmp_path / "fault").write_text("kill raise")
-    options = (cluster.option, "engine.fault=fault", "tracking.experiment=ray_faults")
-    sweep = ("-m", *mlflow_options, "batch=1,2,4", RAY, *options)
-    done = cli(*sweep)
-    assert done.returncode == 1
-    assert [record.status for record in records(tmp_path)] == ["interrupted", "failed", "ok"], done.stderr
-    assert "Ray ended the point with" in reasons(tmp_path)[0]
-    one_parent(mlflow_options, "ray_faults", ["KILLED", "FAILED", "FINISHED"])
-    before = starts(tmp_path)
-    again = cli(*sweep, RESUME)
-    assert again.returncode == 0, again.stderr
-    assert again.stderr.count("was measured before") == 1
-    assert before.items() < starts(tmp_path).items()
-    one_parent(mlflow_options, "ray_faults", ["FINISHED"] * 3)
+    reason = lose_two_and_go_on(cli, tmp_path, mlflow_options, "ray_faults", RAY, cluster.option)
+    assert "Ray ended the point with" in reason
 
 
 @pytest.mark.slow
 def test_ctrl_c_cancels_the_tasks_and_marks_them(
     cluster: RayCluster, tmp_path: Path, command_env: dict[str, str]
 ) -> None:
-    process = started(tmp_path, command_env, *TWO, cluster.option, "engine.fixed_s=8")
-    until(lambda: measuring(tmp_path))
+    process = underway(tmp_path, command_env, *TWO, cluster.option, "engine.fixed_s=8")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 130
@@ -112,8 +99,7 @@ def test_ctrl_c_cancels_the_tasks_and_marks_them(
 def test_a_lost_node_loses_the_point_that_it_measured(
     cluster: RayCluster, tmp_path: Path, command_env: dict[str, str]
 ) -> None:
-    process = started(tmp_path, command_env, *TWO, cluster.option, "engine.fixed_s=1")
-    until(lambda: measuring(tmp_path))
+    process = underway(tmp_path, command_env, *TWO, cluster.option, "engine.fixed_s=1")
     cluster.tell("-")
     cluster.tell("+")
     process.communicate(timeout=120)
@@ -126,8 +112,7 @@ def test_tasks_go_on_without_their_client_and_the_next_one_waits_for_them(
     cluster: RayCluster, cli: Cli, tmp_path: Path, command_env: dict[str, str]
 ) -> None:
     sweep = (*TWO, cluster.option, "engine.fixed_s=0.5")
-    process = started(tmp_path, command_env, *sweep)
-    until(lambda: measuring(tmp_path))
+    process = underway(tmp_path, command_env, *sweep)
     kill_client(process)
     until(lambda: len(starts(tmp_path)) == 2)
     before = starts(tmp_path)
