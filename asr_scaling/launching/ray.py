@@ -19,6 +19,8 @@ from asr_scaling.launching import Work
 _SPACE = "asr_scaling"
 _GRACE_S = 15.0
 """For points that were cancelled to record that."""
+_HEAD = "node:__internal_head__"
+"""What Ray calls the resource that only a cluster's head has."""
 _KNOCK_S = 10.0
 """For a cluster to take a connection."""
 _ALONE_S = 300.0
@@ -169,9 +171,17 @@ def _knock(address: str) -> None:
 
 
 def _keeper(ray: Any, sweep: Path) -> Any:
-    """The actor of this sweep: the one that a client which was killed left, or a new one."""
+    """The actor of this sweep: the one that a client which was killed left, or a new one.
+
+    It is on the cluster's head: with any other node that is lost it would be lost, and all points that are queued.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     name = hashlib.sha256(str(sweep).encode()).hexdigest()[:16]
     options = {"num_cpus": 0, "lifetime": "detached", "get_if_exists": True}
+    for node in ray.nodes():
+        if node["Alive"] and _HEAD in node["Resources"]:
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
     return ray.remote(Keeper).options(name=name, **options).remote()
 
 
