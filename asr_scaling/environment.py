@@ -70,10 +70,11 @@ def scheduler() -> dict[str, str] | None:
 def certified(certificate: Mapping[str, Any] | None) -> dict[str, Any]:
     """The environment with the scheduler's job, where there is one, and what the self-test said of this very machine.
 
+    "niceness" is there where it is not 0, as in the workers of many a Ray: other processes of the machine go first.
     A certificate of another host, as of a sweep's client, is left out.
     """
-    asked = scheduler()
-    facts = environment() | ({} if asked is None else {"scheduler": asked})
+    asked, niceness = scheduler(), os.nice(0) if hasattr(os, "nice") else 0
+    facts = environment() | ({"scheduler": asked} if asked else {}) | ({"niceness": niceness} if niceness else {})
     if certificate is None or certificate.get("host", facts["host"]) != facts["host"]:
         return facts
     return facts | {"certificate": dict(certificate)}

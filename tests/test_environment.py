@@ -38,6 +38,12 @@ def test_the_schedulers_job(
     assert certified(None).get("scheduler") == facts
 
 
+@pytest.mark.parametrize(("niceness", "said"), [(0, None), (15, 15)])
+def test_who_goes_last_says_so(niceness: int, said: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.nice", lambda increment: niceness + increment)
+    assert certified(None).get("niceness") == said
+
+
 def test_no_secret_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_JWT", "hush")

@@ -55,7 +55,9 @@ class Ray:
     def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
         """Through an actor that outlives this process, so that points go on without it and a later client waits on."""
         ray = _imported()
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here reports to nobody
+        # A cluster that is started here reports to nobody, and its points go last for nobody: Ray would nice them.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")
         try:
             _knock(self.address or os.environ.get("RAY_ADDRESS", ""))
             ray.init(address=self.address, namespace=_SPACE, include_dashboard=False, log_to_driver=False)

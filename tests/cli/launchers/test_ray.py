@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -38,6 +39,7 @@ class RayCluster:
         self._process = subprocess.Popen(
             [sys.executable, "-c", CLUSTER],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, "RAY_worker_niceness": "0"},  # as docs/cluster.md starts one
         )  # fmt: skip
         self.option = f"hydra.launcher.address={self._answer()}"
 
@@ -129,6 +131,7 @@ def test_six_points_on_a_cluster_of_its_own_which_ends_with_the_sweep(
     done = cli(*SIX, RAY, "hydra.launcher.address=local")
     assert done.returncode == 0, done.stderr
     assert identities(tmp_path) == on_one_machine
+    assert not [record for record in records(tmp_path) if "niceness" in record.environment]
     until(lambda: not raylets(set(psutil.pids()) - before))
 
 
