@@ -19,11 +19,14 @@ from asr_scaling.noise import Counters, MachineWatch
 from asr_scaling.profiler import energy
 from asr_scaling.tracking._sqlite import make_whole
 
+_WAITING = {"launchers", "server"}
+"""Folders of tests."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, so that no worker is left alone with one at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Tests that wait for schedulers and servers first, beside which others compute; then slow ones, so that no worker
+    is left alone with one at the end."""
+    items.sort(key=lambda item: (_WAITING.isdisjoint(item.path.parts), item.get_closest_marker("slow") is None))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,8 +23,10 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # as asr_scaling does before it imports mlflow
 _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload([
-    "asr_scaling.cli", "asr_scaling.job", "asr_scaling.report.build", "jiwer", "matplotlib.backends.backend_agg",
-    "matplotlib.figure", "mlflow", "pandas", "rich.progress", "scipy.stats", "sqlalchemy.orm", "torch",
+    "asr_scaling.cli", "asr_scaling.job", "asr_scaling.report.build", "codecarbon", "jiwer",
+    "matplotlib.backends.backend_agg", "matplotlib.figure", "mlflow", "pandas", "rich.progress", "scipy.stats",
+    "sqlalchemy.orm", "thop", "torch", "torch.profiler", "transformers.models.wav2vec2.modeling_wav2vec2",
+    "transformers.models.whisper.modeling_whisper",
 ])  # fmt: skip
 
 
@@ -83,10 +85,10 @@ class Started:
 
 
 def run_warm(
-    folder: Path, module: str, arguments: Sequence[str], env: Mapping[str, str]
+    folder: Path, module: str, arguments: Sequence[str], env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """``python -m module`` with ``arguments`` in ``folder``; what it printed and its exit status."""
-    process = Started(folder, module, arguments, env)
+    """``python -m module`` with ``arguments`` in ``folder``, without a hub; what it printed and its exit status."""
+    process = Started(folder, module, arguments, {**(env or os.environ), "HF_HUB_OFFLINE": "1"})
     out, err = process.communicate()
     return subprocess.CompletedProcess(process.command, process.returncode or 0, out, err)
 

@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from offline import FAST, run_python
+from offline import FAST
+from warm import run_warm
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ def test_every_launcher_has_its_command() -> None:
 @pytest.mark.parametrize("command", SWEEPS, ids=" ".join)
 def test_command_composes(command: list[str], tmp_path: Path) -> None:
     options = [argument for argument in command if argument.startswith(("hydra", "+hydra")) and "," not in argument]
-    done = run_python(tmp_path, ["-m", "asr_scaling", *options, "--cfg", "hydra", "--package", "hydra.launcher"])
+    done = run_warm(tmp_path, "asr_scaling", [*options, "--cfg", "hydra", "--package", "hydra.launcher"])
     assert done.returncode == 0, done.stderr
     assert launcher(command) in done.stdout.lower()
 
@@ -40,6 +41,6 @@ def test_command_composes(command: list[str], tmp_path: Path) -> None:
 def test_the_command_for_one_machine_runs(tmp_path: Path) -> None:
     pytest.importorskip("joblib", reason="needs the extra joblib")
     (command,) = (command for command in SWEEPS if launcher(command) == "joblib")
-    done = run_python(tmp_path, [*command[1:], *FAST, "tracking=jsonl"])
+    done = run_warm(tmp_path, "asr_scaling", [*command[3:], *FAST, "tracking=jsonl"])
     assert done.returncode == 0, done.stderr
     assert "6 of 6 points" in done.stdout

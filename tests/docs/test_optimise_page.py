@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from offline import run_python
+from warm import run_warm
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "optimise.md").read_text(encoding="utf-8")
@@ -45,10 +45,10 @@ def test_every_engine_and_every_optimisation_is_explained() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "experiment=optimise " not in c and "recommend" not in c])
 def test_command_runs(command: str, tmp_path: Path) -> None:
-    program, *arguments = shlex.split(command)
-    assert program == "python"
+    program, flag, module, *arguments = shlex.split(command)
+    assert (program, flag) == ("python", "-m")
     arguments += [*SHORTER, *next(few for experiment, few in FEW.items() if experiment in arguments)]
-    done = run_python(tmp_path, arguments)
+    done = run_warm(tmp_path, module, arguments)
     assert done.returncode == 0, done.stderr[-2000:]
     (report,) = tmp_path.rglob("report.md")
     assert "## What engines and optimisations bring" in report.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from offline import run_python
+from warm import run_warm
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,35 +39,37 @@ FAKE = (
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_runs(command: str, tmp_path: Path, fresh_database: Path) -> None:
-    program, *arguments = shlex.split(command)
-    assert program == "python"
+    program, flag, module, *arguments = shlex.split(command)
+    assert (program, flag) == ("python", "-m")
+    measures = module == "asr_scaling" and "--help" not in arguments
     if "dataset=folder" in arguments:
         speech = tmp_path / "my" / "speech"
         shutil.copytree(ROOT / "asr_scaling" / "dataset" / "demo_data", speech)
-    if "asr_scaling.compare" in arguments:
+    if module == "asr_scaling.compare":
         for name in ("one", "other"):
-            assert run_python(tmp_path, ["-m", "asr_scaling", *FAKE, f"hydra.run.dir={name}"]).returncode == 0
-    elif "asr_scaling.recommend" in arguments:
+            assert run_warm(tmp_path, "asr_scaling", [*FAKE, f"hydra.run.dir={name}"]).returncode == 0
+    elif module == "asr_scaling.recommend":
         scored = ("profiler=[latency,memory,quality]", "tracking=jsonl", "sweep.selftest=false")
-        assert run_python(tmp_path, ["-m", "asr_scaling", *SHORTER[:-1], *scored]).returncode == 0
+        assert run_warm(tmp_path, "asr_scaling", [*SHORTER[:-1], *scored]).returncode == 0
     elif "experiment=optimise" in arguments:
         arguments = [*arguments[:-1], "model=whisper_tiny_en", *SMALL_SEARCH]
-    elif "asr_scaling" in arguments and "--help" not in arguments:
+    elif measures:
         arguments += SHORTER
     if any(argument.startswith("experiment=study") for argument in arguments):
         arguments += ["model=whisper_tiny_en", "dataset.length_s=5", "batch=1"]
-    if "asr_scaling.report" in arguments:
-        sweep = ["-m", "asr_scaling", "-m", *FAKE, "batch=1,2", "hydra.sweep.dir=my_sweep"]
-        assert run_python(tmp_path, sweep).returncode == 0
+    if module == "asr_scaling.report":
+        sweep = ["-m", *FAKE, "batch=1,2", "hydra.sweep.dir=my_sweep"]
+        assert run_warm(tmp_path, "asr_scaling", sweep).returncode == 0
     if "batch=max" in arguments:
         arguments.append("batch.resolution=0.5")
     if "model=whisper_tiny,wav2vec2" in arguments:
         arguments = [argument.replace("batch=1,8,16", "batch=1,2,4") for argument in arguments]
         arguments.append("dataset.length_s=3")
-    elif tuple(arguments[:2]) == ("-m", "asr_scaling") and "--help" not in arguments:
-        shutil.copy(fresh_database, tmp_path / "mlflow.db")  # the sweep above makes its own, and runs the self-test
+    elif measures:
+        shutil.copy(fresh_database, tmp_path / "mlflow.db")  # the sweep above makes its own
+    if measures:
         arguments.append("sweep.selftest=false")
-    done = run_python(tmp_path, arguments)
+    done = run_warm(tmp_path, module, arguments)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from offline import run_python
+from warm import run_warm
 
 from asr_scaling.conf import conf_dir
 from asr_scaling.model.spec import load_spec
@@ -46,7 +46,7 @@ QUALITY = {"quality/wer", "quality/cer", "quality/substitutions", "quality/delet
 
 def sweep(folder: Path, *arguments: str) -> list[RunRecord]:
     """Run the command line in ``folder``; the records in the order of the points."""
-    done = run_python(folder, ["-m", "asr_scaling", *arguments], timeout_s=1500)
+    done = run_warm(folder, "asr_scaling", arguments)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Traceback" not in done.stderr
     found = [RunRecord.read(path) for path in sorted((folder / "multirun").rglob(RECORD_FILE))]
