@@ -264,7 +264,7 @@ def main(arguments: Sequence[str]) -> int:
     soak = Soak(chosen.folder.resolve(), chosen.port, random.Random(chosen.seed))
     launchers, ends = chosen.launchers.split(","), time.monotonic() + 60 * chosen.minutes
     soak.start_server()
-    seeds = f"seed=range(0,{round(8 * chosen.minutes)})"
+    seeds = f"seed=range(0,{round(16 * chosen.minutes)})"
     long_folder = soak.folder / "multirun" / "soak" / "long"
     long = soak.client((*LONG, seeds), long_folder)
     folders = [long_folder]
