@@ -7,8 +7,8 @@ BIN := .venv/bin
 demo: .venv/demo.stamp ## six points side by side, in about five minutes
 	$(BIN)/python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16
 
-test: lint ## lint, types, tests: four at a time, since many wait; threads that wait give their core away
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 4 --dist worksteal --durations 25
+test: lint ## lint, types, tests: three at a time, since many wait; threads that wait give their core away
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 3 --dist worksteal --durations 25
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
