@@ -55,7 +55,7 @@ class Ray:
     def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
         """Through an actor that outlives this process, so that points go on without it and a later client waits on."""
         ray = _imported()
-        # A cluster that is started here reports to nobody, and its points go last for nobody: Ray would nice them.
+        # A cluster that is started here reports to nobody, and its points are not niced, which Ray does by 15.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_worker_niceness", "0")
         try:
@@ -177,13 +177,8 @@ def _keeper(ray: Any, sweep: Path) -> Any:
 
     It is on the cluster's head: with any other node that is lost it would be lost, and all points that are queued.
     """
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
     name = hashlib.sha256(str(sweep).encode()).hexdigest()[:16]
-    options = {"num_cpus": 0, "lifetime": "detached", "get_if_exists": True}
-    for node in ray.nodes():
-        if node["Alive"] and _HEAD in node["Resources"]:
-            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    options = {"num_cpus": 0, "resources": {_HEAD: 0.001}, "lifetime": "detached", "get_if_exists": True}
     return ray.remote(Keeper).options(name=name, **options).remote()
 
 

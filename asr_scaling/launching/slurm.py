@@ -132,8 +132,7 @@ def _earlier(folder: Path, works: Sequence[Work]) -> dict[Path, Any]:
     places, found = {work.folder for work in works}, []
     for path in folder.glob("*/*_submitted.pkl"):
         job: Any = SlurmJob(folder=folder / "%j", job_id=path.parent.name)
-        place = job.submission().args[0].folder
-        if place in places and not _done(job):
+        if not _done(job) and (place := job.submission().args[0].folder) in places:
             found.append((place, job))
     if found:
         _ask(found[0][1])
