@@ -11,7 +11,7 @@ from command import QUICK, Cli, records
 from asr_scaling.selftest import Check
 from asr_scaling.selftest.certificate import certificate, keep
 
-SWEEP = (*QUICK[:-1], "sweep.selftest=true", "batch=1,2")
+SWEEP = (*QUICK, "sweep.selftest=true", "batch=1,2")
 
 
 def certificates(folder: Path) -> list[dict[str, object]]:

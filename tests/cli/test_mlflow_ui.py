@@ -55,8 +55,8 @@ def address(cli: Cli, command_env: dict[str, str], tmp_path: Path, mlflow_databa
         server.wait(30)
 
 
-def wait_for(condition: Any) -> Any:
-    """What ``condition`` gives once it is true."""
+def wait_for(condition: Any, lacking: Any = lambda: "waited in vain") -> Any:
+    """What ``condition`` gives once it is true; ``lacking`` says what is not there if it never is."""
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -64,7 +64,7 @@ def wait_for(condition: Any) -> Any:
                 return found
         except (OSError, urllib.error.URLError):
             pass
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, lacking()
         time.sleep(0.3)
 
 
@@ -82,21 +82,14 @@ def test_the_compare_page_has_the_points_and_their_metrics(address: str, tmp_pat
     }  # fmt: skip
     which = urllib.parse.quote(json.dumps([run.info.run_id for run in runs]))
     page = f"{address}/#/compare-runs?runs={which}&experiments={urllib.parse.quote(json.dumps([experiment]))}"
+    expected = {"latency/mean_s", "latency/first_token_s", "quality/cer", "batch.size", "model.name"}  # more scroll in
+    expected |= {str(run.info.run_name) for run in runs}
+    expected |= {f"{run.data.metrics['latency/mean_s']:.3f}" for run in runs}
     with chromium() as driver:
         driver.get(page)
 
-        def text() -> str:
-            return str(driver.execute_script("return document.body.innerText"))
+        def missing() -> set[str]:
+            shown = str(driver.execute_script("return document.body.innerText"))
+            return {text for text in expected if text not in shown}
 
-        wait_for(lambda: "latency/mean_s" in text())
-        shown = text()
-    assert all(run.info.run_name in shown for run in runs)
-    names = (
-        "latency/mean_s",
-        "latency/first_token_s",
-        "quality/cer",
-        "batch.size",
-        "model.name",
-    )  # further rows scroll in
-    assert all(name in shown for name in names)
-    assert all(f"{run.data.metrics['latency/mean_s']:.3f}" in shown for run in runs)
+        wait_for(lambda: not missing(), missing)

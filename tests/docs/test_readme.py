@@ -28,6 +28,7 @@ SHORTER = (
 SMALL_SEARCH = (
     "optimiser.minutes=0.4", "optimiser.batches=[1]", "optimiser.engines=[transformers]",
     "optimiser.optimisations=[draft,one_thread]", "optimiser.utterances=2", "optimiser.max_seconds=1",
+    "optimiser.final_utterances=2", "optimiser.finalists=1", "optimiser.rounds=1",
     "pipeline.utterances=2", "pipeline.max_seconds=1", "sweep.selftest=false", "tracking=jsonl",
 )  # fmt: skip
 FAKE = (

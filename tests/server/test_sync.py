@@ -30,19 +30,6 @@ RECORDS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    import mlflow
-
-    before = mlflow.get_tracking_uri()
-    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    store = Mlflow(f"sqlite:///{file}")
-    mlflow.set_tracking_uri(store.uri)
-    mlflow.MlflowClient(store.uri).search_experiments(max_results=1)
-    yield file
-    mlflow.set_tracking_uri(before)
-
-
 class Swept:
     """A sweep on disk and in a store of its own."""
 
@@ -80,10 +67,13 @@ class Swept:
 
 
 @pytest.fixture
-def swept(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Swept:
-    shutil.copyfile(empty_database, tmp_path / "mlflow.db")
+def swept(tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Swept]:
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
     monkeypatch.chdir(tmp_path)
-    return Swept(tmp_path)
+    yield Swept(tmp_path)
+    mlflow.set_tracking_uri(before)
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
@@ -148,12 +138,12 @@ def test_a_run_that_was_cut_while_it_was_written_gives_way(swept: Swept, capsys:
 
 
 def test_a_store_that_lost_everything_and_another_store(
-    swept: Swept, empty_database: Path, capsys: pytest.CaptureFixture[str]
+    swept: Swept, fresh_database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parent = swept.write(stored=4)
     for run in (*swept.runs("point"), swept.client.get_run(parent)):
         swept.client.delete_run(run.info.run_id)
-    shutil.copyfile(empty_database, swept.root / "other.db")
+    shutil.copyfile(fresh_database, swept.root / "other.db")
     for uri in (swept.sink.uri, f"sqlite:///{swept.root}/other.db"):
         for said in ("4 of 4 records brought", "all 4 records were there"):
             assert said in told(capsys, "--tracking-uri", uri)

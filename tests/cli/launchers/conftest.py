@@ -71,7 +71,10 @@ def slurm(slurm_runs: None, command_env: dict[str, str]) -> Iterator[dict[str, s
 
 
 @pytest.fixture
-def mlflow_options(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+def mlflow_options(fresh_database: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """Options of a quick sweep that is stored in a database which all tests of this process share."""
     folder = tmp_path_factory.getbasetemp() / "mlflow"
+    if not folder.exists():
+        folder.mkdir()
+        shutil.copy(fresh_database, folder / "mlflow.db")
     return (*FAST, f"tracking.uri=sqlite:///{folder}/mlflow.db", f"tracking.artifacts={folder}/artifacts")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from command import QUICK, Cli, records
+from warm import Started
 
 from asr_scaling.record import RECORD_FILE, RunRecord
 
@@ -57,15 +57,15 @@ def until(true: Callable[[], object], seconds: float = 300.0) -> None:
         time.sleep(0.2)
 
 
-def kill_client(process: subprocess.Popen[str]) -> None:
+def kill_client(process: subprocess.Popen[str] | Started) -> None:
     """Only the process that launched, as when a laptop goes away."""
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)  # ends when the last process that it started has
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)  # a Popen's ends when the last process that it started has
 
 
-def underway(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    """The same once a point has begun: Hydra has written down its options."""
-    process = started(folder, env, *arguments)
+def underway(folder: Path, env: dict[str, str], *arguments: str) -> Started:
+    """Such a sweep, without the seconds of its imports, once a point has begun: Hydra has written down its options."""
+    process = Started(folder, "asr_scaling", arguments, env)
     until(lambda: any(folder.rglob(".hydra/config.yaml")))
     return process
 

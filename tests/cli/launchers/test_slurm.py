@@ -17,10 +17,10 @@ from sweeps import (
     lose_two_and_go_on,
     one_parent,
     reasons,
-    started,
     underway,
     until,
 )
+from warm import Started
 
 pytest.importorskip("submitit", reason="needs the extra slurm")
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.poll_s=1")
@@ -101,7 +101,7 @@ def test_a_point_at_its_time_limit_records_that(slurm: dict[str, str], tmp_path:
 
 @pytest.mark.slow
 def test_ctrl_c_cancels_the_jobs_and_marks_them(slurm: dict[str, str], tmp_path: Path) -> None:
-    process = started(tmp_path, slurm, *TWO, "engine.fixed_s=1")
+    process = Started(tmp_path, "asr_scaling", [*TWO, "engine.fixed_s=1"], slurm)
     until(lambda: running(slurm))
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
