@@ -6,6 +6,7 @@ import gc
 import os
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,18 +59,43 @@ class TestKernel:
         assert peak.bytes - before == pytest.approx(BIG, rel=0.1)
 
 
-def test_what_was_frozen_and_is_garbage_is_collected() -> None:
-    class Circle:
-        def __init__(self) -> None:
-            self.itself = self
+class Circle:
+    def __init__(self) -> None:
+        self.itself = self
 
-    circle = Circle()
-    seen = weakref.ref(circle)
-    release_memory(freeze=True)
-    del circle
-    release_memory(freeze=True)
+
+@pytest.fixture
+def much() -> Iterator[list[list[None]]]:
+    """All that is there counts as new, and is much, as at the first point of a process."""
     gc.unfreeze()
-    assert seen() is None
+    yield [[] for _ in range(100_000)]
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("much")
+class TestFreeze:
+    def test_later_collections_walk_through_nothing_that_was_there(self):
+        release_memory(freeze=True)
+        assert len(gc.get_objects()) < 1000
+
+    def test_what_a_point_leaves_is_not_kept(self):
+        release_memory(freeze=True)
+        circle = Circle()
+        seen = weakref.ref(circle)
+        release_memory(freeze=True)
+        del circle
+        release_memory()
+        assert seen() is None
+
+    def test_once_much_has_come_what_was_frozen_and_is_garbage_goes(self):
+        circle = Circle()
+        seen = weakref.ref(circle)
+        release_memory(freeze=True)
+        del circle
+        come = [[] for _ in range(100_000)]
+        release_memory(freeze=True)
+        assert seen() is None
+        assert len(gc.get_objects()) < len(come)
 
 
 class TestSampled:

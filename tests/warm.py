@@ -6,6 +6,7 @@ Everything else is a process's own: memory, folder, environment, arguments, sign
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import runpy
 import shutil
@@ -95,6 +96,7 @@ def run_warm(
 
 def _work(folder: str, command: list[str], env: dict[str, str], streams: Sequence[str]) -> None:
     """In the child: become that process."""
+    gc.freeze()  # a collection would walk through, and so copy, what was imported before
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is deaf to it
     os.chdir(folder)
