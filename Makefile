@@ -1,13 +1,16 @@
-# make demo · test · lint · fuzz · ui · server · audit
+# make demo · test · pytest · lint · fuzz · ui · server · audit
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint fuzz ui server audit clean
+.PHONY: demo test pytest lint fuzz ui server audit clean
 
 demo: .venv/demo.stamp ## six points side by side, in about five minutes
 	$(BIN)/python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16
 
-test: lint ## lint, types, tests: three at a time, since many wait; threads that wait give their core away
+test: .venv/dev.stamp ## lint and types beside all tests
+	$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: .venv/dev.stamp ## three at a time, since many wait; threads that wait give their core away
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 3 --dist worksteal --durations 25
 
 lint: .venv/dev.stamp
@@ -19,7 +22,7 @@ fuzz: .venv/dev.stamp ## ten times as many hostile files, records and command li
 	ASR_SCALING_FUZZ=10 $(BIN)/python -m pytest tests/fuzz -n 2 --dist worksteal
 
 ui: .venv/demo.stamp ## the results in MLflow, on http://127.0.0.1:5000
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --backend-store-uri sqlite:///mlflow.db
 
 server: .venv/server.stamp ## MLflow with PostgreSQL and a login, for a team; docs/server.md
 	BIN=$(BIN) scripts/server.sh
@@ -42,7 +45,7 @@ audit: .venv/dev.stamp ## known vulnerabilities of what is installed, asked of O
 	touch $@
 
 # uv where it is installed: it takes a third of pip's time
-PIP := $(if $(shell command -v uv),uv pip install --compile-bytecode --python $(BIN)/python,$(BIN)/python -m pip install)
+PIP := $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 comma := ,
 define install
 test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ import pytest
 import soundfile
 from fakes import ScriptedSystem, transcription
 from hydra.core.global_hydra import GlobalHydra
+from warm import run_warm
 
 from asr_scaling import load_system
 from asr_scaling.allowed import TRUSTED
@@ -251,11 +251,10 @@ class TestBadInput:
 def test_from_measurement_to_text(tmp_path: Path) -> None:
     """Measured, recommended, and used on the speech that comes with the package, with real weights."""
 
-    def run(*words: str) -> str:
-        env = {**os.environ, "HF_HUB_OFFLINE": "1"}
-        return subprocess.run(
-            [sys.executable, "-m", *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
-        ).stdout
+    def run(module: str, *words: str) -> str:
+        done = run_warm(tmp_path, module, words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     run(
         "asr_scaling", "optimisation=[one_thread]", "profiler=[latency,quality]", "tracking=jsonl", "pipeline.warmup=0",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
+from warm import run_warm
 
 from asr_scaling.building import build_job
 from asr_scaling.conf import conf_dir
@@ -245,10 +244,11 @@ def test_its_command_line_is_what_python_runs(tmp_path: Path, capsys: pytest.Cap
     """The options that Hydra's command line composes from the file are those of the point."""
     config = composed("engine.dtype=bfloat16", "optimisation=[one_thread]")
     stored(tmp_path / "multirun", here(replace(record(TINY, None, 1), config=config)))
-    module = [sys.executable, "-m", "asr_scaling"]
 
     def ran(*words: str) -> str:
-        return subprocess.run([*module, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        done = run_warm(tmp_path, "asr_scaling", words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     assert main([str(tmp_path / "multirun"), "--max-wer", "8", "--out", str(tmp_path / "best.yaml")]) == 0
     (line,) = (

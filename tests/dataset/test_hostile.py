@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from warm import run_warm
 
 from asr_scaling.dataset import _hub
 from asr_scaling.dataset._audio import load_audio
@@ -226,11 +227,7 @@ def test_points_of_other_data_go_on(make_folder, tmp_path: Path):
     (bad / "u1.wav").write_bytes(b"RIFF")
     options = ["engine=fake", "tracking=jsonl", "profiler=[latency]", "pipeline.utterances=2", "sweep.selftest=false"]
     options += ["pipeline.min_iterations=3", "pipeline.precision=null", "pipeline.warmup_seconds=0"]
-    done = subprocess.run(
-        [sys.executable, "-m", "asr_scaling", "-m", *options, "dataset=folder", f"dataset.path={bad},{good}"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
+    done = run_warm(tmp_path, "asr_scaling", ["-m", *options, "dataset=folder", f"dataset.path={bad},{good}"])
     assert done.returncode == 1
     lines = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
     found = {line["config"]["dataset"]["path"]: (line["status"], line["reason"]) for line in lines}

@@ -6,13 +6,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 import yaml
+from warm import run_warm
 
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.dataset.folder import Folder
@@ -150,20 +149,8 @@ def test_a_new_model_is_one_yaml(tmp_path: Path, speech: Path) -> None:
     (tmp_path / "mine" / "model" / "tiny_ctc.yaml").write_text(MODEL_YAML, encoding="utf-8")
     arguments = ["--config-dir", "mine", "model=tiny_ctc", "dataset=folder", f"dataset.path={speech}"]
     arguments += ["profiler=[latency,quality]", "tracking=jsonl", "hydra.run.dir=point", "sweep.selftest=false"]
-    done = subprocess.run(
-        [sys.executable, "-m", "asr_scaling", *arguments],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "ASR_SCALING_CACHE": str(tmp_path / "cache"),
-            "HF_HUB_OFFLINE": "1",
-            "PYTHONPATH": str(ROOT),
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    env = {**os.environ, "ASR_SCALING_CACHE": str(tmp_path / "cache")}
+    done = run_warm(tmp_path, "asr_scaling", arguments, env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert_exact(RunRecord.read(tmp_path / "point" / "record.json"))
     assert len((tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()) == 1

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from studies import BASE, TINY, study
+from warm import Started
 
 from asr_scaling import caution, sync
 from asr_scaling.record import RunRecord
@@ -153,8 +153,7 @@ def test_a_store_that_lost_everything_and_another_store(
 
 def test_two_at_once_bring_each_record_once(swept: Swept) -> None:
     swept.write(stored=0)
-    command = [sys.executable, "-W", "ignore", "-m", "asr_scaling.sync"]
-    pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=swept.root) for _ in range(2)]
+    pair = [Started(swept.root, "asr_scaling.sync", (), os.environ) for _ in range(2)]
     said = "".join(process.communicate(timeout=120)[0] for process in pair)
     assert [process.returncode for process in pair] == [0, 0]
     assert "4 of 4 records brought" in said

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from offline import FAST
 from team_server import SCRIPT, TeamServer, close_sessions, free_port, postgresql
+from warm import Started
 
 from asr_scaling import sync
 from asr_scaling.errors import TrackingError
@@ -65,24 +65,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: TeamServer) ->
     close_sessions()
 
 
-def sweep(server: TeamServer, experiment: str, *arguments: str) -> subprocess.Popen[str]:
+def sweep(server: TeamServer, experiment: str, *arguments: str) -> Started:
     store = (f"tracking.uri={server.uri}", f"tracking.experiment={experiment}")
-    return subprocess.Popen(
-        [sys.executable, "-m", "asr_scaling", "-m", *FAST, *store, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    return Started(Path.cwd(), "asr_scaling", ["-m", *FAST, *store, *arguments], os.environ)
 
 
 def records(folder: Path) -> list[RunRecord]:
     return [RunRecord.read(path) for path in sorted(folder.rglob(RECORD_FILE))]
 
 
-def wait_for_a_record(folder: Path, process: subprocess.Popen[str]) -> None:
+def wait_for_a_record(folder: Path, process: Started) -> None:
     while not any(path.stat().st_size for path in folder.rglob("mlflow.json")):  # empty until the point is stored
-        assert process.poll() is None, process.communicate()[0]
+        assert process.returncode is None, process.communicate()
         time.sleep(0.05)
 
 
@@ -174,7 +168,7 @@ def test_with_a_database_of_its_own_behind_nginx(
     with subprocess.Popen(command) as proxy:
         try:
             process = sweep(behind, "proxy", "batch=1,2")
-            said = process.communicate(timeout=120)[0]
+            said = "".join(process.communicate(timeout=120))
             assert process.returncode == 0, said
             (parent,), points = runs(behind, "proxy")
             assert [run.info.status for run in (parent, *points)] == ["FINISHED"] * 3
@@ -216,7 +210,7 @@ def test_a_server_that_dies_costs_no_measurement(
     process = sweep(server, "dying", "batch=1,2,4,8", "engine.fixed_s=0.3")
     wait_for_a_record(here, process)
     assert server.stop() == 0
-    said, _ = process.communicate(timeout=120)
+    said = "".join(process.communicate(timeout=120))
     (folder,) = {path.parent for path in here.rglob("sweep.json")}
     assert process.returncode == 1
     assert f"python -m asr_scaling.sync {folder.relative_to(here)}" in " ".join(said.split())
@@ -253,12 +247,11 @@ def test_a_client_that_is_killed_leaves_nothing_running(
 ) -> None:
     process = sweep(server, "killed", "batch=1,2,4,8", "engine.fixed_s=0.3")
     wait_for_a_record(here, process)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    assert process.kill_all()
     (parent,), _ = runs(server, "killed")
     assert parent.info.status == "RUNNING"
     following = sweep(server, "killed", "batch=1")
-    said, _ = following.communicate(timeout=120)
+    said = "".join(following.communicate(timeout=120))
     assert following.returncode == 0, said
     parents, points = runs(server, "killed")
     assert {run.info.run_id: run.info.status for run in parents}[parent.info.run_id] == "KILLED"
