@@ -18,7 +18,9 @@ def terminated_is_interrupted() -> Iterator[None]:
         return
 
     def terminate(signum: int, frame: object) -> None:
-        raise PointInterruptedError("SIGTERM arrived during this point; run it again.")
+        raise PointInterruptedError(
+            "SIGTERM ended this point (a scheduler's time limit, scancel, kill): run it again, or give it more time."
+        )
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:

@@ -113,7 +113,7 @@ def _attempt(
     except (OutOfMemoryError, MemoryError) as error:
         return "out_of_memory", str(error) or "out of memory", None
     except (KeyboardInterrupt, PointInterruptedError) as error:
-        return "interrupted", "interrupted by the user or the scheduler", error
+        return "interrupted", str(error) or "interrupted by the user or the scheduler", error
     except AsrScalingError as error:
         return "failed", str(error), None
     except (Exception, SystemExit) as error:
