@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: demo test pytest lint fuzz ui server audit clean
 
-demo: .venv/demo.stamp ## six points side by side, in about five minutes
+demo: .venv/demo.stamp ## six points side by side, in four to six minutes
 	$(BIN)/python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16
 
 test: .venv/dev.stamp ## lint and types beside all tests
