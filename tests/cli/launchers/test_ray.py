@@ -145,6 +145,7 @@ def raylets(pids: set[int]) -> list[int]:
     return found
 
 
+@pytest.mark.slow  # beside those that share its cluster
 def test_more_than_any_node_has_is_refused(cluster: RayCluster, cli: Cli, tmp_path: Path) -> None:
     done = cli(*TWO, cluster.option, "hydra.launcher.num_cpus=64")
     assert done.returncode == 1
