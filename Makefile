@@ -7,8 +7,7 @@ BIN := .venv/bin
 demo: .venv/demo.stamp ## six points side by side, in four to six minutes
 	$(BIN)/python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16
 
-test: .venv/dev.stamp ## lint and types beside all tests
-	$(MAKE) --no-print-directory --jobs 2 lint pytest
+test: lint pytest ## lint, types, tests; --jobs 2 has them side by side
 
 pytest: .venv/dev.stamp ## three at a time, since many wait; threads that wait give their core away
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 3 --dist worksteal --durations 25

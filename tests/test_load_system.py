@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from fakes import ScriptedSystem, transcription
 from hydra.core.global_hydra import GlobalHydra
-from warm import run_warm
+from warm import printed
 
 from asr_scaling import load_system
 from asr_scaling.allowed import TRUSTED
@@ -251,17 +251,12 @@ class TestBadInput:
 def test_from_measurement_to_text(tmp_path: Path) -> None:
     """Measured, recommended, and used on the speech that comes with the package, with real weights."""
 
-    def run(module: str, *words: str) -> str:
-        done = run_warm(tmp_path, module, words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    run(
-        "asr_scaling", "optimisation=[one_thread]", "profiler=[latency,quality]", "tracking=jsonl", "pipeline.warmup=0",
-        "pipeline.min_iterations=1", "pipeline.precision=null", "pipeline.max_seconds=1", "pipeline.utterances=2",
-        "dataset.condition=clean", "sweep.selftest=false",
+    printed(
+        tmp_path, "asr_scaling", "optimisation=[one_thread]", "profiler=[latency,quality]", "tracking=jsonl",
+        "pipeline.warmup=0", "pipeline.min_iterations=1", "pipeline.precision=null", "pipeline.max_seconds=1",
+        "pipeline.utterances=2", "dataset.condition=clean", "sweep.selftest=false",
     )  # fmt: skip
-    said = run("asr_scaling.recommend", "--max-wer", "50")
+    said = printed(tmp_path, "asr_scaling.recommend", "--max-wer", "50")
     assert "whisper_tiny_en · one_thread · cpu · batch 1" in said
     from asr_scaling.dataset.demo import Demo
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
-from warm import run_warm
+from warm import printed
 
 from asr_scaling.building import build_job
 from asr_scaling.conf import conf_dir
@@ -244,17 +244,12 @@ def test_its_command_line_is_what_python_runs(tmp_path: Path, capsys: pytest.Cap
     """The options that Hydra's command line composes from the file are those of the point."""
     config = composed("engine.dtype=bfloat16", "optimisation=[one_thread]")
     stored(tmp_path / "multirun", here(replace(record(TINY, None, 1), config=config)))
-
-    def ran(*words: str) -> str:
-        done = run_warm(tmp_path, "asr_scaling", words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     assert main([str(tmp_path / "multirun"), "--max-wer", "8", "--out", str(tmp_path / "best.yaml")]) == 0
     (line,) = (
         line for line in capsys.readouterr().out.splitlines() if line.startswith("Run it:  python -m asr_scaling ")
     )
-    shown = ran(*line.removeprefix("Run it:  python -m asr_scaling ").split(), "--cfg", "job")
+    options = line.removeprefix("Run it:  python -m asr_scaling ").split()
+    shown = printed(tmp_path, "asr_scaling", *options, "--cfg", "job")
     assert "dtype: bfloat16" in shown
     assert "one_thread:" in shown
     assert "asr_scaling.dataset.demo.Demo" in shown

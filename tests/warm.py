@@ -94,6 +94,13 @@ def run_warm(
     return subprocess.CompletedProcess(process.command, process.returncode or 0, out, err)
 
 
+def printed(folder: Path, module: str, *arguments: str) -> str:
+    """What ``run_warm`` printed on standard output; it must have ended well."""
+    done = run_warm(folder, module, arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def _work(folder: str, command: list[str], env: dict[str, str], streams: Sequence[str]) -> None:
     """In the child: become that process."""
     gc.freeze()  # a collection would walk through, and so copy, what was imported before

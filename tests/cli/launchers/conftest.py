@@ -1,4 +1,4 @@
-"""A Slurm, a Ray cluster, and one database of MLflow for all sweeps: each is started once."""
+"""A Slurm for all tests, and what sweeps on launchers are stored in and compared with."""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ def slurm(slurm_runs: None, command_env: dict[str, str]) -> Iterator[dict[str, s
 
 @pytest.fixture
 def mlflow_options(fresh_database: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """Options of a quick sweep that is stored in a database which all tests of this process share."""
-    folder = tmp_path_factory.getbasetemp() / "mlflow"
-    if not folder.exists():
-        folder.mkdir()
-        shutil.copy(fresh_database, folder / "mlflow.db")
+    """Options of a quick sweep that is stored outside the test's folder, where records are counted."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    shutil.copy(fresh_database, folder / "mlflow.db")
     return (*FAST, f"tracking.uri=sqlite:///{folder}/mlflow.db", f"tracking.artifacts={folder}/artifacts")

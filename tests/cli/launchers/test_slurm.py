@@ -96,6 +96,7 @@ def test_a_point_at_its_time_limit_records_that(slurm: dict[str, str], tmp_path:
     ask(slurm, "scontrol", "update", f"jobid={job}", "EndTime=now+1seconds")  # minutes are Slurm's shortest limit
     process.communicate(timeout=120)
     assert process.returncode == 1
+    assert [record.status for record in records(tmp_path)] == ["interrupted"]
     (reason,) = reasons(tmp_path)
     assert re.search("a scheduler's time limit|ended TIMEOUT", reason)  # the latter of one that had hardly begun
     assert ask(slurm, "sacct", "-nX", "-j", job, "-o", "State") == "TIMEOUT"
