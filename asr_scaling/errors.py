@@ -15,7 +15,7 @@ PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt 
 
 from __future__ import annotations
 
-from asr_scaling.redact import redact
+from asr_scaling.util.redact import redact
 
 _LONGEST = 2000
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from asr_scaling.compare import compare
-from asr_scaling.record import RunRecord
+from asr_scaling.analysis.comparison import compare
+from asr_scaling.core.record import RunRecord
 from asr_scaling.records.merge import merge
 from asr_scaling.records.read import readable_records
 

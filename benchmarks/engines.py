@@ -28,14 +28,12 @@ from rich.console import Console
 from rich.table import Table
 
 from asr_scaling.batch.bucketed import Bucketed
+from asr_scaling.core.ports import Device, NullProbe, NullProgress, Session, System
+from asr_scaling.core.statistics import percentile_interval, ratio_interval
+from asr_scaling.core.workload import AudioBatch, Workload
 from asr_scaling.errors import AsrScalingError
-from asr_scaling.job import Job
-from asr_scaling.pipeline import Session
-from asr_scaling.ports import Device, System
+from asr_scaling.measure.job import Job
 from asr_scaling.profiler.quality import normaliser, score
-from asr_scaling.stats import percentile_interval, ratio_interval
-from asr_scaling.timing import NullProbe, NullProgress
-from asr_scaling.workload import AudioBatch, Workload
 
 UTTERANCES, BATCHES = 16, (1, 16)
 OWN, OWN_BATCHED = "faster-whisper's own, int8", "faster-whisper's own batched, int8"
@@ -102,9 +100,9 @@ def job(options: str, model: str) -> Job:
     """The job that a command line of ``options`` describes."""
     from hydra import compose, initialize_config_dir
 
-    from asr_scaling.building import build_job
-    from asr_scaling.building import options as plain
-    from asr_scaling.conf import conf_dir
+    from asr_scaling.sweep.instantiate import build_job
+    from asr_scaling.sweep.instantiate import options as plain
+    from asr_scaling.util.config_dir import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         found: Job = build_job(plain(compose("config", [f"model={model}", "~tracking", *options.split()])))

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from studies import GPU_TINY, TINY, WAV2VEC2, Law, study
 
-from asr_scaling.record import RunRecord
+from asr_scaling.core.record import RunRecord
 
 MOST_S, MOST_BYTES = 60.0, 2e9
 LENGTHS, BATCHES = (5.0, 10.0, 15.0, 30.0, 60.0), (1, 2, 4, 8, 16)

@@ -30,13 +30,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.record import RunRecord
+from asr_scaling.core.record import RunRecord
+from asr_scaling.records.abandoned import end_stale
 from asr_scaling.records.read import each_record
-from asr_scaling.records.stale import end_stale
-from asr_scaling.records.sweep_file import SweepFile
-from asr_scaling.running import closing_files, measured_before
-from asr_scaling.tracked import remember
+from asr_scaling.records.sweep_manifest import SweepFile
+from asr_scaling.sweep.context import closing_files, measured_before
 from asr_scaling.tracking import _mlflow_run
+from asr_scaling.tracking._marker import remember
 from asr_scaling.tracking._mlflow_client import search
 from asr_scaling.tracking._tags import params
 from asr_scaling.tracking.mlflow import Mlflow

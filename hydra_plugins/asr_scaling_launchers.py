@@ -34,8 +34,8 @@ class SweepLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """The points of ``job_overrides``; how each ended is in its record, so none raises here."""
-        from asr_scaling.launching.client import launch
-        from asr_scaling.sweep import work
+        from asr_scaling.sweep.callback import work
+        from asr_scaling.sweep.launch import launch
 
         setup_globals()
         state, works = Singleton.get_state(), []

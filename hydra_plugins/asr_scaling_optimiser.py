@@ -17,7 +17,7 @@ class OptimiserSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Search; ``arguments``: the overrides of the command line, none of them a sweep."""
         from asr_scaling.errors import ConfigError
-        from asr_scaling.optimising import run
+        from asr_scaling.sweep.search_bench import run
 
         loader, number = self.hydra_context.config_loader, 0
         for override in OverridesParser.create(config_loader=loader).parse_overrides(arguments):

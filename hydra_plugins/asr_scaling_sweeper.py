@@ -13,9 +13,9 @@ class RoundsSweeper(BasicSweeper):
 
     def split_arguments(self, overrides: list, max_batch_size: int | None) -> list[list[Sequence[str]]]:
         """Batches of jobs. Hydra declares this static and calls it on the sweeper, whose options are needed here."""
-        from asr_scaling.building import options
-        from asr_scaling.plan import neighbours
-        from asr_scaling.rounds import Rounds
+        from asr_scaling.sweep.instantiate import options
+        from asr_scaling.sweep.interleave import Rounds
+        from asr_scaling.sweep.order import neighbours
 
         jobs = neighbours(BasicSweeper.split_arguments(overrides, None)[0])
         if rounds := Rounds.of(options(self.config)):

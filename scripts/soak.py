@@ -32,8 +32,8 @@ from typing import Any
 
 import psutil
 
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError
-from asr_scaling.record import RECORD_FILE, RunRecord
 from asr_scaling.tracking._mlflow_client import search
 
 POINTS = 8

@@ -13,9 +13,9 @@ import hypothesis  # noqa: F401 (first of all: imported at the end of a run, its
 import pytest
 from fakes import FakeClock
 
-from asr_scaling import pipeline
-from asr_scaling.neighbours import FOLDER_VARIABLE
-from asr_scaling.noise import Counters, MachineWatch
+from asr_scaling.machine.co_tenants import FOLDER_VARIABLE
+from asr_scaling.machine.interference import Counters, MachineWatch
+from asr_scaling.measure import pipeline
 from asr_scaling.profiler import energy
 from asr_scaling.tracking._sqlite import make_whole
 

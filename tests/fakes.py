@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import NullProgress, Phase, Probe, Session, SystemFacts, Transcription
+from asr_scaling.core.record import Findings, RunRecord
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, DatasetInfo, Utterance, Workload
 from asr_scaling.engine.fake import Fake
-from asr_scaling.job import Job
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.pipeline import Pipeline, Session
-from asr_scaling.ports import Phase, Probe, SystemFacts, Transcription
+from asr_scaling.measure.job import Job
+from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.profiler.latency import Latency
-from asr_scaling.record import Findings, RunRecord
-from asr_scaling.timing import NullProgress
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch, DatasetInfo, Utterance, Workload
 
 
 class FakeClock:

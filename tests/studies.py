@@ -7,11 +7,11 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.caution import Caution, random_weights
-from asr_scaling.pipeline import SCOPE
-from asr_scaling.profiler.latency import summarise
-from asr_scaling.record import Metric, RunRecord, Sample
-from asr_scaling.stats import Interval
+from asr_scaling.core.cautions import Caution, random_weights
+from asr_scaling.core.record import Metric, RunRecord, Sample
+from asr_scaling.core.statistics import Interval
+from asr_scaling.core.summary import summarise
+from asr_scaling.measure.pipeline import SCOPE
 
 MACHINE = {
     "host": "testbench",

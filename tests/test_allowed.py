@@ -10,11 +10,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from asr_scaling import load_system
-from asr_scaling.allowed import TRUSTED, check_hydra, check_parts
-from asr_scaling.building import build, build_job
-from asr_scaling.conf import conf_dir
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import ConfigError
+from asr_scaling.sweep.allowlist import TRUSTED, check_hydra, check_parts
+from asr_scaling.sweep.instantiate import build, build_job
+from asr_scaling.util.config_dir import conf_dir
 
 EVIL = (
     "os.system",
@@ -23,12 +23,12 @@ EVIL = (
     "subprocess.Popen",
     "pathlib.Path.touch",
     "torch.load",
-    "asr_scaling.cache.write_atomic",
-    "asr_scaling.cache.file_sha256",
+    "asr_scaling.util.cache.write_atomic",
+    "asr_scaling.util.cache.file_sha256",
     "asr_scaling.engine.fake.os.system",
     "asr_scaling.engine.transformers.importlib.import_module",
-    "asr_scaling.sweep.SweepCallback",
-    "asr_scaling.sweep.build",
+    "asr_scaling.sweep.callback.SweepCallback",
+    "asr_scaling.sweep.callback.build",
     "hydra.utils.instantiate",
     "asr_scaling.engine.fake.Fake.load",
     " asr_scaling.engine.fake.Fake",
@@ -104,7 +104,9 @@ def test_parts_of_a_package_that_the_user_names(monkeypatch: pytest.MonkeyPatch)
             build({"_target_": other})
 
 
-@pytest.mark.parametrize("target", ["os.system", "asr_scaling.cache.write_atomic", "asr_scaling.sweep.State"])
+@pytest.mark.parametrize(
+    "target", ["os.system", "asr_scaling.util.cache.write_atomic", "asr_scaling.sweep.callback.State"]
+)
 def test_a_recommendation_from_elsewhere(target: str, tmp_path: Path) -> None:
     path = tmp_path / "recommended.yaml"
     path.write_text(f"defaults: [config, override engine: fake, _self_]\nengine:\n  _target_: {target}\n")
@@ -112,10 +114,10 @@ def test_a_recommendation_from_elsewhere(target: str, tmp_path: Path) -> None:
         load_system(path)
 
 
-CALLBACK = {"asr_scaling": {"_target_": "asr_scaling.sweep.SweepCallback"}}
+CALLBACK = {"asr_scaling": {"_target_": "asr_scaling.sweep.callback.SweepCallback"}}
 LAUNCHER = {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}
 LOGGING = {
-    "formatters": {"simple": {"format": "%(message)s", "class": "asr_scaling.redact.Formatter"}},
+    "formatters": {"simple": {"format": "%(message)s", "class": "asr_scaling.util.redact.Formatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}},
 }
 

@@ -13,55 +13,25 @@ from pathlib import Path
 import pytest
 
 import asr_scaling
-from asr_scaling.identity import NOT_MEASURING
+from asr_scaling.util.layers import LAYERS, MEASURING
 
 PACKAGE = Path(asr_scaling.__file__).parent
 CONF = PACKAGE.parent / "conf"
 GROUPS = ("engine", "optimisation", "device", "dataset", "batch", "profiler", "tracking")
 LISTS = {("profiler", "default"), ("profiler", "all")}
 """YAMLs that only list others."""
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("redact",),
-    ("errors",),
-    ("files",),
-    ("plain",),
-    ("damage",),
-    ("arguments", "cache", "checksum", "conf", "metrics", "caution", "workload", "stats", "kinds"),
-    ("allowed", "record"),
-    ("model", "tracked"),
-    ("ports",),
-    ("environment", "resident", "interrupt", "neighbours", "nvml"),
-    ("paired", "noise", "fits", "identity", "plan"),
-    ("peaks",),
-    ("timing",),
-    ("pipeline",),
-    ("draft", "keeping", "composition"),
-    tuple(group for group in GROUPS if group != "optimisation"),
-    ("optimisation",),
-    ("job",),
-    ("records",),
-    ("compare",),
-    ("optimiser",),
-    ("report",),
-    ("building", "display", "prepare", "recommend", "selftest", "rounds"),
-    ("running",),
-    ("launching", "sync"),
-    ("sweep",),
-    ("compositions", "optimising"),
-    ("cli", "transcriber"),
-    ("__init__", "__main__"),
-)
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {
-    "hydra": {"building.py", "cli.py", "compositions.py", "sweep.py", "transcriber.py"},
-    "omegaconf": {"building.py", "cli.py", "compositions.py", "sweep.py", "model/spec.py"},
-    "mlflow": {f"tracking/{path.name}" for path in (PACKAGE / "tracking").glob("*mlflow*.py")},
-    "codecarbon": {"profiler/_codecarbon.py"},
-    "pynvml": {"nvml.py"},
-    "thop": {"profiler/flops.py"},
-    "jiwer": {"profiler/quality.py"},
-    "rich": {"display.py", "report/terminal.py", "compare/table.py", "selftest/table.py"},
+    "hydra": ("sweep/", "cli/"),
+    "omegaconf": ("sweep/", "cli/", "core/model_spec.py"),
+    "mlflow": ("tracking/mlflow", "tracking/_mlflow"),
+    "codecarbon": ("profiler/_codecarbon.py",),
+    "pynvml": ("machine/nvml.py",),
+    "thop": ("profiler/flops.py",),
+    "jiwer": ("profiler/quality.py",),
+    "rich": ("cli/", "sweep/progress.py", "report/terminal.py"),
 }
+"""Package → beginnings of the paths of the files that may import it."""
 HEAVY = {"torch", "scipy", "transformers", "datasets", "codecarbon", "mlflow", "thop", "jiwer", "pandas"}
 HEAVY |= {"pyarrow", "matplotlib", "jinja2"}
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -132,7 +102,7 @@ def test_the_reader_of_imports_sees_what_matters():
 @pytest.mark.parametrize("path", FILES, ids=relative)
 class TestEveryFile:
     def test_is_short(self, path: Path):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
     def test_heavy_packages_are_imported_where_they_are_used(self, path: Path):
         heavy = [i.module for i in imports(path) if i.top and i.module.split(".")[0] in HEAVY]
@@ -141,10 +111,12 @@ class TestEveryFile:
     def test_each_dependency_has_its_place(self, path: Path):
         for found in imports(path):
             places = ONLY_IN.get(found.module.split(".")[0])
-            assert places is None or relative(path) in places, found.module
+            assert places is None or relative(path).startswith(places), found.module
 
     def test_imports_only_from_lower_layers(self, path: Path):
         own = part(path)
+        if path.name == "__main__.py":
+            return  # another name of a command
         for found in imports(path):
             if not found.module.startswith("asr_scaling"):
                 continue
@@ -182,15 +154,15 @@ def test_every_layer_has_its_files():
     assert {part(path) for path in FILES} == set(LAYER)
 
 
-def test_what_a_points_identity_leaves_out_is_what_measures_nothing():
+def test_what_a_points_fingerprint_leaves_out_is_what_measures_nothing():
     """A change of any other part makes a sweep that goes on measure its points anew."""
-    found, left = set[str](), {"job", *GROUPS} - NOT_MEASURING
+    found, left = set[str](), {"measure", *GROUPS} - {"tracking"}
     while left:
         found |= left
         files = [path for path in FILES if part(path) in left]
         modules = {i.module for path in files for i in imports(path) if i.module.startswith("asr_scaling.")}
         left = {parts(module)[0] for module in modules} - found
-    assert set(LAYER) - found == NOT_MEASURING
+    assert found == MEASURING
 
 
 @pytest.mark.parametrize(("group", "name"), options())
@@ -224,7 +196,8 @@ def test_an_optimisation_is_a_yaml_whose_key_is_its_name():
 
 
 @pytest.mark.parametrize(
-    "module", ["asr_scaling", "asr_scaling.compare", "asr_scaling.profiler.energy", "asr_scaling.tracking.mlflow"]
+    "module",
+    ["asr_scaling", "asr_scaling.analysis.comparison", "asr_scaling.profiler.energy", "asr_scaling.tracking.mlflow"],
 )
 def test_the_core_needs_no_heavy_package(module: str):
     code = (

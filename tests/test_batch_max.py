@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr_scaling.batch.max import Max
+from asr_scaling.core.record import Findings
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError, OutOfMemoryError
-from asr_scaling.job import run
-from asr_scaling.record import Findings
-from asr_scaling.workload import AudioBatch
+from asr_scaling.measure.job import run
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from asr_scaling import cache
-from asr_scaling.cache import alone, cache_dir, made_once, new_folder
 from asr_scaling.dataset.demo import Demo
+from asr_scaling.util import cache
+from asr_scaling.util.cache import alone, cache_dir, made_once, new_folder
 
 MAKE = """
 import sys, time
 from pathlib import Path
-from asr_scaling.cache import cache_dir, made_once, seal, sealed
+from asr_scaling.util.cache import cache_dir, made_once, seal, sealed
 log, slow = Path(sys.argv[1]), sys.argv[2]
 target = cache_dir("things") / "entry"
 

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import BASE, TINY, study
 
-from asr_scaling import peaks
-from asr_scaling.checksum import signed, verified
+from asr_scaling.cli.report import main
+from asr_scaling.core.checksum import signed, verified
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import AsrScalingError, DataError
-from asr_scaling.optimiser.outcome import OUTCOME_FILE, Journal
-from asr_scaling.record import RunRecord
+from asr_scaling.machine import peaks
 from asr_scaling.records.read import Damaged, each_record, readable_records
-from asr_scaling.records.sweep_file import SWEEP_FILE, SweepFile
-from asr_scaling.report.__main__ import main
+from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepFile
+from asr_scaling.search.outcome import OUTCOME_FILE, Journal
 from asr_scaling.selftest import Check
 from asr_scaling.selftest.certificate import FILE, certificate, to_bytes
 from asr_scaling.selftest.certificate import _read as read_certificate

@@ -11,14 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.caution import busy_machine
-from asr_scaling.compare.blocks import paired_blocks
-from asr_scaling.compare.gate import Gate
-from asr_scaling.compare.verdict import ENERGY, LATENCY, MEMORY, NO_DIFFERENCE, RTFX, WER, Comparison, Row, compare
+from asr_scaling.analysis.comparison.blocks import paired_blocks
+from asr_scaling.analysis.comparison.gate import Gate
+from asr_scaling.analysis.comparison.verdict import (
+    ENERGY,
+    LATENCY,
+    MEMORY,
+    NO_DIFFERENCE,
+    RTFX,
+    WER,
+    Comparison,
+    Row,
+    compare,
+)
+from asr_scaling.core.cautions import busy_machine
+from asr_scaling.core.record import Metric, RunRecord, Sample
+from asr_scaling.core.statistics import Interval
+from asr_scaling.core.summary import summarise
 from asr_scaling.errors import ConfigError
-from asr_scaling.profiler.latency import summarise
-from asr_scaling.record import Metric, RunRecord, Sample
-from asr_scaling.stats import Interval
 
 HOST = {"host": "vm", "cpu": "EPYC", "cpu_cores": 2, "versions": {"torch": "2.13"}, "commit": "aaa"}
 CPU, GPU = {"kind": "cpu"}, {"kind": "cuda", "gpu": "H200", "uuid": "GPU-1"}

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from asr_scaling.compare.verdict import LATENCY, RTFX, compare
-from asr_scaling.record import Metric, RunRecord, Sample
-from asr_scaling.stats import noise_floor
+from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX, compare
+from asr_scaling.core.record import Metric, RunRecord, Sample
+from asr_scaling.core.statistics import noise_floor
 
 STUDIES, UTTERANCES, NOISE = 100, 16, 0.05
 Times = dict[tuple[str, ...], list[float]]

@@ -11,7 +11,7 @@ import pytest
 from fakes import FakeDevice, make_spec
 
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.composition import Changed, Composition, Turn, compose
+from asr_scaling.core.ports import Changed, Composition, Turn, compose
 from asr_scaling.errors import ConfigError
 
 Apply = Callable[[Composition], Composition]

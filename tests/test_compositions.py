@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from asr_scaling.compositions import check, check_arguments
-from asr_scaling.conf import conf_dir
 from asr_scaling.errors import ConfigError
+from asr_scaling.sweep.config_guard import check, check_arguments
+from asr_scaling.util.config_dir import conf_dir
 
 SECRET = "s3cr3t-of-the-environment"
 POPEN = "_target_: subprocess.Popen, args: [touch, x]"

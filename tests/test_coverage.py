@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from fakes import FakeClock, FakeDevice, brief, make_session, utterance
 
-from asr_scaling import pipeline as pipeline_module
-from asr_scaling.compare import compare
+from asr_scaling.analysis.comparison import compare
+from asr_scaling.core.ports import Measurement
+from asr_scaling.core.record import Findings, RunRecord
+from asr_scaling.core.workload import Utterance
 from asr_scaling.engine.fake import Fake
-from asr_scaling.pipeline import Pipeline, measure
-from asr_scaling.ports import Measurement
+from asr_scaling.measure import pipeline as pipeline_module
+from asr_scaling.measure.pipeline import Pipeline, measure
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
-from asr_scaling.record import Findings, RunRecord
-from asr_scaling.workload import Utterance
 
 pytestmark = pytest.mark.slow
 

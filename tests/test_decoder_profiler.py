@@ -12,16 +12,16 @@ import pytest
 from fakes import FakeClock, FakeDevice, ScriptedSystem, make_session, make_spec, noise, transcription, utterances
 from test_transformers_engine import moonshine, whisper
 
+from asr_scaling.core.metrics import METRICS
+from asr_scaling.core.ports import Session
+from asr_scaling.core.record import Findings
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, OutOfMemoryError
-from asr_scaling.metrics import METRICS
 from asr_scaling.model.build import random_model
 from asr_scaling.optimisation.prune import RemoveWeakest
-from asr_scaling.pipeline import Session
 from asr_scaling.profiler._kv_cache import kv_cache
 from asr_scaling.profiler.decoder import Decoder
-from asr_scaling.record import Findings
 
 BRIEF = Decoder(seconds=1e-9, traced_steps=4)
 """Three calls, and one without a cache."""

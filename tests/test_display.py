@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from asr_scaling.display import Display
-from asr_scaling.record import Metric, RunRecord
-from asr_scaling.rounds import Rounds, weights
+from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.sweep.interleave import Rounds, weights
+from asr_scaling.sweep.progress import Display
 
 
 def record(name: str, status: Any = "ok", **changes: Any) -> RunRecord:
@@ -39,7 +39,7 @@ def test_the_time_left_of_rounds_is_learnt_in_the_order_they_are_measured(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("asr_scaling.display.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("asr_scaling.sweep.progress.time", SimpleNamespace(monotonic=lambda: now))
     points, rounds = [[f"batch.size={size}"] for size in (1, 2, 4, 8)], Rounds(3, 42)
     sizes = [int(job[0].partition("=")[2]) for job in rounds.jobs(points, "")]
     assert sizes != 3 * [1, 2, 4, 8]

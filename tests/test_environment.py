@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from asr_scaling.environment import certified, scheduler
+from asr_scaling.machine.environment import certified, scheduler
 
 
 @pytest.fixture(autouse=True)

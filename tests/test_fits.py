@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.fits import Fit, HeldOut, NoFit, Power, linear_fit, power_fit, quotient_interval
-from asr_scaling.stats import Interval
+from asr_scaling.analysis.fits import Fit, HeldOut, NoFit, Power, linear_fit, power_fit, quotient_interval
+from asr_scaling.core.statistics import Interval
 
 LENGTHS = [5.0, 15.0, 30.0, 60.0]
 WINDOWS = [1.0, 1.0, 1.0, 2.0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from asr_scaling.identity import identity
+from asr_scaling.measure.fingerprint import identity
 
 OPTIONS: dict[str, Any] = {
     "seed": 42,
@@ -104,10 +104,10 @@ def test_variables_that_libraries_read_count(monkeypatch: pytest.MonkeyPatch, na
 def test_the_machine_counts_by_what_it_is_not_by_its_name(monkeypatch: pytest.MonkeyPatch):
     before = identity(OPTIONS, DEVICE)
     machine = {"cpu": "another", "cpu_cores": 2, "memory_bytes": 1, "python": "3", "versions": {}, "host": "a"}
-    monkeypatch.setattr("asr_scaling.identity.environment", lambda: machine)
+    monkeypatch.setattr("asr_scaling.measure.fingerprint.environment", lambda: machine)
     other = identity(OPTIONS, DEVICE)
     assert other != before
-    monkeypatch.setattr("asr_scaling.identity.environment", lambda: machine | {"host": "b", "os": "newer"})
+    monkeypatch.setattr("asr_scaling.measure.fingerprint.environment", lambda: machine | {"host": "b", "os": "newer"})
     assert identity(OPTIONS, DEVICE) == other
 
 

@@ -26,8 +26,9 @@ from fakes import (
     make_spec,
 )
 
-from asr_scaling.checksum import verified
-from asr_scaling.draft import unbuilt
+from asr_scaling.core.checksum import verified
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.record import Findings, Metric, RunRecord
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import (
     ConfigError,
@@ -38,10 +39,9 @@ from asr_scaling.errors import (
     PointInterruptedError,
     TrackingError,
 )
-from asr_scaling.job import keep, run
-from asr_scaling.model.spec import ModelSpec
+from asr_scaling.measure.job import keep, run
+from asr_scaling.measure.record_builder import unbuilt
 from asr_scaling.profiler.latency import Latency
-from asr_scaling.record import Findings, Metric, RunRecord
 
 
 def raising(kind: type[BaseException], *words: str) -> Any:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from fakes import make_job
 
-from asr_scaling.checksum import verified
+from asr_scaling.core.checksum import verified
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import TrackingError
-from asr_scaling.job import run
-from asr_scaling.record import RunRecord
+from asr_scaling.measure.job import run
 from asr_scaling.tracking.jsonl import Jsonl
 
 

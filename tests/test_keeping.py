@@ -6,13 +6,13 @@ from typing import Any
 
 from fakes import FakeClock, FakeDevice, ScriptedEngine, ScriptedSystem, make_job, make_spec
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import OutOfMemoryError
-from asr_scaling.job import run
-from asr_scaling.keeping import Shelf
-from asr_scaling.model.spec import ModelSpec
+from asr_scaling.measure.job import run
+from asr_scaling.measure.model_cache import Shelf
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.memory import Memory
-from asr_scaling.record import RunRecord
 
 
 class Loading(ScriptedEngine):

@@ -18,14 +18,13 @@ from hydra.core.global_hydra import GlobalHydra
 from warm import printed
 
 from asr_scaling import load_system
-from asr_scaling.allowed import TRUSTED
 from asr_scaling.batch.bucketed import Bucketed
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.composition import Composition
+from asr_scaling.core.ports import Batching, Composition, Transcription
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, EngineError, WeightsError
-from asr_scaling.ports import Batching, Transcription
-from asr_scaling.transcriber import Transcriber
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.sweep.allowlist import TRUSTED
+from asr_scaling.sweep.transcriber import Transcriber
 
 MINE = f"""
 defaults:

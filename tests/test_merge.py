@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from fakes import FakeClock, Recorder, make_job
 
-from asr_scaling.caution import Caution
-from asr_scaling.job import run
-from asr_scaling.pipeline import Pipeline
-from asr_scaling.profiler.latency import Latency, summarise
+from asr_scaling.core.cautions import Caution
+from asr_scaling.core.record import Findings, Metric, RunRecord, Sample
+from asr_scaling.core.statistics import mean_interval
+from asr_scaling.core.summary import summarise
+from asr_scaling.measure.job import run
+from asr_scaling.measure.pipeline import Pipeline
+from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
-from asr_scaling.record import Findings, Metric, RunRecord, Sample
 from asr_scaling.records.merge import merge, round_place, whole_points
 from asr_scaling.records.read import each_record, readable_records
-from asr_scaling.stats import mean_interval
 
 
 def sample(total_s: float, at: float, key: str = "u0") -> Sample:

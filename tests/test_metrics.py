@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr_scaling.core.metrics import METRICS, metric_spec
 from asr_scaling.errors import ConfigError
-from asr_scaling.metrics import METRICS, metric_spec
 
 ASKED = {
     **{f"latency/{name}_s": ("s", "lower") for name in ("mean", "p50", "p90", "p95", "p99")},

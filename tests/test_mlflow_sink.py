@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from fakes import FakeClock, FakeDataset, Recorder, brief, make_job
 
-from asr_scaling.environment import environment
+from asr_scaling.core.record import Findings, RunRecord
 from asr_scaling.errors import TrackingError
-from asr_scaling.job import run
+from asr_scaling.machine.environment import environment
+from asr_scaling.measure.job import run
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
-from asr_scaling.record import Findings, RunRecord
-from asr_scaling.tracked import write_points
+from asr_scaling.tracking._marker import write_points
 from asr_scaling.tracking._sqlite import make_whole
 from asr_scaling.tracking._tags import tags
 from asr_scaling.tracking.mlflow import Mlflow

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from fakes import FakeDevice, Recorder, make_job
 
-from asr_scaling import neighbours
-from asr_scaling.job import run
-from asr_scaling.neighbours import FOLDER_VARIABLE, Neighbours, meeting_place
-from asr_scaling.record import Findings
+from asr_scaling.core.record import Findings
+from asr_scaling.machine import co_tenants
+from asr_scaling.machine.co_tenants import FOLDER_VARIABLE, Neighbours, meeting_place
+from asr_scaling.measure.job import run
 
 HOLD = """
 import sys
-from asr_scaling.neighbours import Neighbours
+from asr_scaling.machine.co_tenants import Neighbours
 held = Neighbours()
 print("held", flush=True)
 sys.stdin.read()
@@ -74,7 +74,7 @@ def test_who_is_there_from_the_beginning(tmp_path: Path):
 
 def test_who_comes_and_goes_between_two_calls_and_who_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     now = 100.0
-    monkeypatch.setattr(neighbours.time, "monotonic", lambda: now)
+    monkeypatch.setattr(co_tenants.time, "monotonic", lambda: now)
     found = Neighbours(folder=tmp_path)
     with held(tmp_path, "1-a"):
         now += 0.4
@@ -162,7 +162,7 @@ def test_where_nothing_can_be_locked_nobody_is_seen(tmp_path: Path, monkeypatch:
     (tmp_path / "link").symlink_to(tmp_path)
     Neighbours(folder=tmp_path / "link")
     assert {path.name for path in tmp_path.iterdir()} == {"file", "link"}  # no file where somebody's link leads
-    monkeypatch.setattr(neighbours, "fcntl", None)
+    monkeypatch.setattr(co_tenants, "fcntl", None)
     with held(tmp_path):
         assert Neighbours(folder=tmp_path).cautions == ()
 
@@ -171,8 +171,8 @@ def test_one_folder_a_machine_whatever_tmpdir_a_job_has(tmp_path: Path, monkeypa
     monkeypatch.delenv(FOLDER_VARIABLE)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     assert meeting_place().parent == Path("/tmp")
-    monkeypatch.setattr(neighbours, "_BOOT", tmp_path / "none")
-    monkeypatch.setattr(neighbours.socket, "gethostname", lambda: "box")
+    monkeypatch.setattr(co_tenants, "_BOOT", tmp_path / "none")
+    monkeypatch.setattr(co_tenants.socket, "gethostname", lambda: "box")
     assert meeting_place() == Path("/tmp/asr_scaling-box")
 
 
@@ -189,7 +189,7 @@ def test_the_record_says_it_even_when_the_point_fails():
 
 
 def test_who_comes_during_the_timed_pass_is_in_the_record(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(neighbours, "_PERIOD_S", 0.0)
+    monkeypatch.setattr(co_tenants, "_PERIOD_S", 0.0)
     with held(meeting_place()) as path:
         os.rename(path, path.with_name("hidden"))
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from asr_scaling.noise import (
+from asr_scaling.core.record import Findings, Sample
+from asr_scaling.machine.interference import (
     FREQUENCY_LIMIT,
     OTHERS_LIMIT,
     STEAL_LIMIT,
@@ -19,7 +20,6 @@ from asr_scaling.noise import (
     drift,
     read_counters,
 )
-from asr_scaling.record import Findings, Sample
 
 START = Counters(wall_s=100.0, cores=2, busy_s=50.0, own_s=10.0, steal_s=1.0, throttled=4, frequency_hz=3e9)
 CALM = replace(START, wall_s=110.0, busy_s=70.0, own_s=30.0)

@@ -10,7 +10,7 @@ import pytest
 
 from asr_scaling.device.cuda import Cuda
 from asr_scaling.errors import DeviceError
-from asr_scaling.nvml import handle, physical_index
+from asr_scaling.machine.nvml import handle, physical_index
 
 GPUS = ("GPU-aaaa", "GPU-bbbb", "GPU-cccc")
 """Of the machine, as the driver numbers them."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.paired import mean_change, rate_change, time_changes
+from asr_scaling.analysis.paired_tests import mean_change, rate_change, time_changes
 
 TIMES = st.lists(st.lists(st.floats(0.01, 100), min_size=2, max_size=2), min_size=6, max_size=12)
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from fakes import FakeClock, FakeDevice
 
-from asr_scaling import peaks as module
-from asr_scaling.noise import Counters, MachineWatch
-from asr_scaling.peaks import Peaks, measure, peaks
+from asr_scaling.machine import peaks as module
+from asr_scaling.machine.interference import Counters, MachineWatch
+from asr_scaling.machine.peaks import Peaks, measure, peaks
 
 GEMM, COPY = 200e9, 40e9
 

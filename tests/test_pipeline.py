@@ -23,13 +23,13 @@ from fakes import (
     workload,
 )
 
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.record import Findings
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
-from asr_scaling.job import run
-from asr_scaling.pipeline import Pipeline
-from asr_scaling.record import Findings
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
+from asr_scaling.measure.job import run
+from asr_scaling.measure.pipeline import Pipeline
 
 pytestmark = pytest.mark.usefixtures("quiet")
 TWO_A_SECOND = {"fixed_s": 0.4, "per_audio_s": 0.1}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.plan import labels, neighbours, seconds_left, weight
+from asr_scaling.sweep.order import labels, neighbours, seconds_left, weight
 
 NAMES = st.sampled_from(["model=a", "model=b", "engine.dtype=x", "batch.size=1", "batch.size=2", "dataset.length_s=5"])
 

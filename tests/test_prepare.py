@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from asr_scaling import prepare as module
 from asr_scaling.errors import DataError
-from asr_scaling.prepare import prepare
+from asr_scaling.sweep import prefetch as module
+from asr_scaling.sweep.prefetch import prepare
 
 
 class Site:

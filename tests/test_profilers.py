@@ -24,14 +24,14 @@ from fakes import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr_scaling.core.record import Findings
 from asr_scaling.errors import ConfigError
-from asr_scaling.job import run
+from asr_scaling.measure.job import run
 from asr_scaling.profiler._operators import CLASSES, operator_class, shares
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.memory import Memory
 from asr_scaling.profiler.quality import Quality, score
 from asr_scaling.profiler.trace import Trace
-from asr_scaling.record import Findings
 
 
 def values(findings: Findings) -> dict[str, float]:
@@ -166,7 +166,7 @@ class TestMemory:
 
     def test_the_call_is_in_the_peak_and_the_idle_process_is_not(self):
         size = 200_000_000
-        from asr_scaling.resident import release_memory, resident_bytes
+        from asr_scaling.machine.memory import release_memory, resident_bytes
 
         release_memory()
         idle = resident_bytes()

@@ -11,12 +11,12 @@ from omegaconf import OmegaConf
 from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
 from warm import printed
 
-from asr_scaling.building import build_job
-from asr_scaling.conf import conf_dir
-from asr_scaling.environment import environment
-from asr_scaling.recommend.__main__ import main
-from asr_scaling.record import RunRecord
-from asr_scaling.transcriber import _composed
+from asr_scaling.cli.recommend import main
+from asr_scaling.core.record import RunRecord
+from asr_scaling.machine.environment import environment
+from asr_scaling.sweep.instantiate import build_job
+from asr_scaling.sweep.transcriber import _composed
+from asr_scaling.util.config_dir import conf_dir
 
 PARTS = ("model", "engine", "optimisation", "device", "batch")
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asr_scaling.caution import Caution
+from asr_scaling.core.cautions import Caution
+from asr_scaling.core.metrics import METRICS
+from asr_scaling.core.record import SCHEMA_VERSION, Metric, RunRecord, Sample
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.metrics import METRICS
-from asr_scaling.record import SCHEMA_VERSION, Metric, RunRecord, Sample
 
 NUMBERS = st.floats(-1e100, 1e100)
 TIMES = st.floats(1e-100, 1e100)

@@ -13,11 +13,11 @@ from fakes import FakeSink, Recorder, make_job
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asr_scaling.caution import Caution
+from asr_scaling.core.cautions import Caution
+from asr_scaling.core.record import Findings
 from asr_scaling.errors import TrackingError
-from asr_scaling.job import run
-from asr_scaling.record import Findings
-from asr_scaling.redact import Formatter, printable, redact, redacted, secret_option, traceback_hook
+from asr_scaling.measure.job import run
+from asr_scaling.util.redact import Formatter, printable, redact, redacted, secret_option, traceback_hook
 
 SECRET = "s3cr3t/+value=%"
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from asr_scaling.caution import Caution
-from asr_scaling.display import Display
+from asr_scaling.core.cautions import Caution
+from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import DataError
-from asr_scaling.record import Metric, RunRecord
 from asr_scaling.records.read import Damaged, each_record, readable_records
 from asr_scaling.report.terminal import notes, points_table
-from asr_scaling.stats import Interval
+from asr_scaling.sweep.progress import Display
 
 METRICS = {"throughput/rtfx": 12.34, "latency/p50_s": 0.5, "memory/weights_bytes": 151e6}
 

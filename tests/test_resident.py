@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr_scaling import resident
-from asr_scaling.resident import peak_resident, release_memory, resident_bytes
+from asr_scaling.machine import memory
+from asr_scaling.machine.memory import peak_resident, release_memory, resident_bytes
 
 BIG = 200_000_000
 
@@ -101,7 +101,7 @@ class TestFreeze:
 class TestSampled:
     @pytest.fixture(autouse=True)
     def no_mark(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-        monkeypatch.setattr(resident, "_CLEAR_REFS", tmp_path / "none" / "clear_refs")
+        monkeypatch.setattr(memory, "_CLEAR_REFS", tmp_path / "none" / "clear_refs")
 
     def test_sees_the_peak(self):
         release_memory()

@@ -10,9 +10,9 @@ from fakes import Recorder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
-from asr_scaling.record import RunRecord
-from asr_scaling.rounds import Rounds, measurements, merge_rounds
+from asr_scaling.sweep.interleave import Rounds, measurements, merge_rounds
 
 POINTS = [["model=a", "batch.size=1"], ["model=a", "batch.size=8"], ["model=b", "batch.size=1"], ["model=b"]]
 PATTERN = "${hydra.job.num}_${model.name}"

@@ -12,12 +12,12 @@ import pytest
 import torch
 from fakes import FakeDevice, ScriptedSystem, make_session, utterances
 
-from asr_scaling.environment import allowed_cores
+from asr_scaling.core.record import Findings
 from asr_scaling.errors import OutOfMemoryError
+from asr_scaling.machine.environment import allowed_cores
 from asr_scaling.profiler import _sampler
 from asr_scaling.profiler._sampler import GpuReading, Machine, Reading, Sampler, summarise
 from asr_scaling.profiler.utilisation import Utilisation
-from asr_scaling.record import Findings
 
 
 def values(findings: Findings) -> dict[str, float]:

@@ -19,12 +19,12 @@ import psutil
 import pytest
 from fakes import FakeClock, FakeDevice, Recorder, ScriptedEngine, ScriptedSystem, transcription
 
-from asr_scaling.checksum import signed, verified
-from asr_scaling.environment import environment
+from asr_scaling.cli.selftest import main
+from asr_scaling.core.checksum import signed, verified
+from asr_scaling.core.record import Findings, Metric
 from asr_scaling.errors import ConfigError, EngineError
-from asr_scaling.record import Findings, Metric
+from asr_scaling.machine.environment import environment
 from asr_scaling.selftest import Check, answers, clock, machine, overall, tried
-from asr_scaling.selftest.__main__ import main
 from asr_scaling.selftest.certificate import MAX_AGE_S, certificate, fresh, keep, obtain, remarks, summary
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.stats import (
+from asr_scaling.core.statistics import (
     PERCENTILES,
     Interval,
     Trend,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
 
-from asr_scaling.sweep import SweepCallback
+from asr_scaling.sweep.callback import SweepCallback
 
 
 def test_the_options_of_a_point_that_ended_are_let_go() -> None:

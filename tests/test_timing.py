@@ -7,9 +7,10 @@ from fakes import FakeClock, FakeDevice, transcription, utterance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.record import Sample
-from asr_scaling.timing import NullProbe, NullProgress, TimingProbe
-from asr_scaling.workload import AudioBatch
+from asr_scaling.core.ports import NullProbe, NullProgress
+from asr_scaling.core.probe import TimingProbe
+from asr_scaling.core.record import Sample
+from asr_scaling.core.workload import AudioBatch
 
 BATCH = AudioBatch((utterance(1.0, "a"), utterance(2.0, "b")))
 EVENTS = st.lists(st.tuples(st.sampled_from(["features", "encoder", "decoder", "token"]), st.integers(0, 10**9)))

@@ -13,16 +13,16 @@ import pytest
 import torch
 from fakes import FakeDevice, Listener, make_job, make_spec, noise
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.engine.transformers._loaded import Loaded
 from asr_scaling.engine.transformers.ctc import Adapter
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError, WeightsError
-from asr_scaling.job import run
-from asr_scaling.model.spec import ModelSpec
+from asr_scaling.measure.job import run
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.quality import Quality
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 WHISPER = {
     "d_model": 16,

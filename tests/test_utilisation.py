@@ -10,16 +10,16 @@ import pytest
 import torch
 from fakes import FakeClock, ScriptedSystem, make_session, make_spec, utterances
 
-from asr_scaling.caution import peaks_changed
-from asr_scaling.environment import allowed_cores
+from asr_scaling.core.cautions import peaks_changed
+from asr_scaling.core.ports import Session
+from asr_scaling.core.record import Findings, Sample
+from asr_scaling.core.statistics import Interval, ratio_interval
 from asr_scaling.errors import ConfigError
-from asr_scaling.peaks import Peaks
-from asr_scaling.pipeline import Session
+from asr_scaling.machine.environment import allowed_cores
+from asr_scaling.machine.peaks import Peaks
 from asr_scaling.profiler import utilisation as module
 from asr_scaling.profiler._sampler import Machine
 from asr_scaling.profiler.utilisation import Utilisation, utilisation
-from asr_scaling.record import Findings, Sample
-from asr_scaling.stats import Interval, ratio_interval
 
 
 def values(findings: Findings) -> dict[str, float]:

@@ -24,7 +24,7 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # as asr_scaling does before it imports mlflow
 _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload([
-    "asr_scaling.cli", "asr_scaling.job", "asr_scaling.report.build", "codecarbon", "jiwer",
+    "asr_scaling.cli.sweep", "asr_scaling.measure.job", "asr_scaling.report.build", "codecarbon", "jiwer",
     "matplotlib.backends.backend_agg", "matplotlib.figure", "mlflow", "pandas", "rich.progress", "scipy.stats",
     "sqlalchemy.orm", "thop", "torch", "torch.profiler", "transformers.models.wav2vec2.modeling_wav2vec2",
     "transformers.models.whisper.modeling_whisper",

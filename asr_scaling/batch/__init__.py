@@ -1,1 +1,4 @@
-"""How utterances become batches: one module a strategy."""
+"""How utterances become batches: one module a strategy.
+
+May import util, errors, core, machine, model.
+"""

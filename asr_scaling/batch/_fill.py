@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError
-from asr_scaling.workload import AudioBatch, Utterance
 
 
 def check_size(size: object) -> None:

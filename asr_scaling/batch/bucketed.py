@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_scaling.batch._fill import Full
-from asr_scaling.workload import AudioBatch, Utterance
+from asr_scaling.core.workload import AudioBatch, Utterance
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from typing import Literal
 import psutil
 
 from asr_scaling.batch._fill import Full
+from asr_scaling.core.ports import Batching, Device, NullProbe, System
+from asr_scaling.core.record import Findings, Metric, Trial
+from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError, OutOfMemoryError
-from asr_scaling.ports import Batching, Device, System
-from asr_scaling.record import Findings, Metric, Trial
-from asr_scaling.resident import peak_resident, release_memory, resident_bytes
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch, Utterance
+from asr_scaling.machine.memory import peak_resident, release_memory, resident_bytes
 
 _RESERVE = 0.1
 """Of the machine's memory, left to everything else."""

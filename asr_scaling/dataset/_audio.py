@@ -14,9 +14,9 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
+from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.errors import DataError
-from asr_scaling.files import open_file
-from asr_scaling.workload import SAMPLE_RATE_HZ
+from asr_scaling.util.files import open_file
 
 MAX_S = 4 * 3600
 """Longest utterance that any option allows, seconds."""

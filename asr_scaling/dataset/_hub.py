@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.errors import DataError
-from asr_scaling.files import open_file, user_path
+from asr_scaling.util.files import open_file, user_path
 
 MAX_FILES_SPLIT = 64
 """Up to so many Parquet files are shuffled by row group (often 100 rows), which reads every footer; more, by file."""

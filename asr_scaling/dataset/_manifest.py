@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asr_scaling.errors import DataError
-from asr_scaling.files import read_file
+from asr_scaling.util.files import read_file
 
 _KEYS = ("audio", "text", "id", "speaker")
 _ARCHIVES = (

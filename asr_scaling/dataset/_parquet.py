@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.workload import Utterance, Workload
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.dataset._hub import Rows, parquet_files
 from asr_scaling.dataset._workload import Origin, Shaped, check_limit, contents_sha256, joined, natural
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.workload import Utterance, Workload
 
 
 @dataclass(frozen=True, kw_only=True)

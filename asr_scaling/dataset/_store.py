@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from asr_scaling.cache import cache_dir, new_folder, put_aside
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
 from asr_scaling.errors import DataError
-from asr_scaling.workload import SAMPLE_RATE_HZ, Utterance
+from asr_scaling.util.cache import cache_dir, new_folder, put_aside
 
 VERSION = 1
 """Raise it whenever the same settings would give other fragments, or the files another layout."""

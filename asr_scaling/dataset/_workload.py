@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.cache import alone, file_sha256
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
 from asr_scaling.dataset import _store
 from asr_scaling.dataset._audio import MAX_S, load_audio
 from asr_scaling.dataset._manifest import Entry
 from asr_scaling.dataset.fragments import Shape, fragments, is_number
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
+from asr_scaling.util.cache import alone, file_sha256
 
 Stream = Callable[[Counter[str]], Iterator[Utterance]]
 """Opens the shuffled utterances; counts those it leaves out, by reason, in its argument."""

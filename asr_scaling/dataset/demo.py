@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from asr_scaling.core.workload import Workload
 from asr_scaling.dataset._manifest import read_manifest
 from asr_scaling.dataset._workload import Origin, Shaped, check_limit, from_entries
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.workload import Workload
 
 CONDITIONS = ("all", "clean", "noisy")
 LICENCE = "Apache-2.0; the synthesisers' notices are in demo_data/README.md"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asr_scaling.core.workload import Workload
 from asr_scaling.dataset._manifest import read_manifest
 from asr_scaling.dataset._workload import Origin, Shaped, check_limit, from_entries
 from asr_scaling.errors import ConfigError
-from asr_scaling.files import user_path
-from asr_scaling.workload import Workload
+from asr_scaling.util.files import user_path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.workload import SAMPLE_RATE_HZ, Utterance
 
 WAITING = 64
 """Utterances held back to choose from when a gap is to be filled: more make fuller fragments, and more reading."""

@@ -1,1 +1,4 @@
-"""Where systems run: one module a kind of device."""
+"""Where systems run: one module a kind of device.
+
+May import util, errors, core, machine, model.
+"""

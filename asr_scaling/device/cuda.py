@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.errors import ConfigError, DeviceError
-from asr_scaling.nvml import physical_index
+from asr_scaling.machine.nvml import physical_index
 
 
 @dataclass(frozen=True)

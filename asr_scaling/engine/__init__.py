@@ -1,1 +1,4 @@
-"""Software that runs models: one module an engine."""
+"""Software that runs models: one module an engine.
+
+May import util, errors, core, machine, model.
+"""

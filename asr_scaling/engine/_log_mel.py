@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.core.ports import Device, Probe
 from asr_scaling.errors import ConfigError
-from asr_scaling.ports import Device, Probe
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.cache import MANIFEST
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.engine import _onnx_networks as networks
 from asr_scaling.errors import EngineError, MissingExtraError
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.weights import resolve
-from asr_scaling.workload import SAMPLE_RATE_HZ
+from asr_scaling.util.cache import MANIFEST
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Probe, Transcription
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine import _ctc
 from asr_scaling.engine._onnx_files import PREFIX, check_length
 from asr_scaling.engine._onnx_policy import Policy
 from asr_scaling.engine._whisper import durations, longest_s
 from asr_scaling.engine._windows import Windows
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.whisper import difference
-from asr_scaling.ports import Probe, Transcription
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,21 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.engine._onnx_files import Fill, for_engine
 from asr_scaling.engine._onnx_policy import load_policy, model_config
-from asr_scaling.engine._onnx_speech import (
-    Ctc,
-    Frames,
-    Steps,
-    Whisper,
-    ctc_difference,
-    load_texts,
-    whisper_difference,
-)
+from asr_scaling.engine._onnx_speech import Ctc, Frames, Steps, Whisper, ctc_difference, load_texts, whisper_difference
 from asr_scaling.engine._system import Speech, SpeechSystem
 from asr_scaling.engine._whisper import facts_of, out_of_memory
 from asr_scaling.engine._windows import Windows
-from asr_scaling.model.spec import ModelSpec
 
 
 @dataclass(frozen=True)

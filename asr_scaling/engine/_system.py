@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Probe, SystemFacts, Transcription
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._whisper import out_of_memory
 from asr_scaling.errors import EngineError
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Probe, SystemFacts, Transcription
-from asr_scaling.workload import AudioBatch
 
 
 class Speech(Protocol):

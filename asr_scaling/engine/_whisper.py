@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import SystemFacts
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.errors import AsrScalingError, EngineError, MissingExtraError, OutOfMemoryError
 from asr_scaling.model.convert import Converted
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import SystemFacts
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 
 _SHORT_OF_MEMORY = ("bad_alloc", "failed to allocate", "can't allocate", "out of memory")
 """What libraries say when memory is short."""

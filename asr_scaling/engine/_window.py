@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
+from asr_scaling.core.ports import Transcription
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError
-from asr_scaling.ports import Transcription
-from asr_scaling.workload import AudioBatch
 
 STEP_S = 0.5
 """Windows are whole multiples of it, so that their shapes repeat."""

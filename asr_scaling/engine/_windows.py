@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Probe, Transcription
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._log_mel import LogMel
 from asr_scaling.engine._whisper import durations, planned_tokens, window_of
 from asr_scaling.engine._window import windowed
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Probe, Transcription
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,10 +12,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Device, Probe, SystemFacts, Transcription
+from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Device, Probe, SystemFacts, Transcription
-from asr_scaling.workload import AudioBatch, Utterance
 
 
 @dataclass(frozen=True)

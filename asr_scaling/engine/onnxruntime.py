@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Device
 from asr_scaling.engine._log_mel import check_features, place_of
 from asr_scaling.engine._onnx_files import check_exportable, check_length
 from asr_scaling.engine._onnx_networks import cross_names, self_names
@@ -14,8 +16,6 @@ from asr_scaling.engine._onnx_system import Recipe
 from asr_scaling.engine._system import SpeechSystem
 from asr_scaling.engine._window import check_margin
 from asr_scaling.errors import ConfigError, EngineError
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Device
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,1 +1,4 @@
-"""What a model is, and where its weights come from."""
+"""What a model is, and where its weights come from.
+
+May import util, errors, core, machine.
+"""

@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from asr_scaling.cache import cache_dir, made_once, seal, sealed
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import AsrScalingError, EngineError
 from asr_scaling.model import build
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.weights import Weights, resolve
+from asr_scaling.util.cache import cache_dir, made_once, seal, sealed
 
 Make = Callable[[Path, Path], Mapping[str, Any]]
 """``(folder in the hub's layout, empty folder to fill) → facts about the conversion``, its check against transformers

@@ -14,11 +14,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.cache import cache_dir, made_once, seal, sealed
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import WeightsError
 from asr_scaling.model.build import configuration, plain
 from asr_scaling.model.ctranslate2 import Array, read_variables, whisper_arrays
-from asr_scaling.model.spec import ModelSpec
+from asr_scaling.util.cache import cache_dir, made_once, seal, sealed
 
 CONVERSION = 1
 """Raise it when a converted folder changes, so that older ones in a cache are left alone."""

@@ -19,9 +19,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import WeightsError
 from asr_scaling.model import packages
-from asr_scaling.model.spec import ModelSpec
 
 HUB_VARIABLE = "ASR_SCALING_HUB"
 """Environment variable by which one process tells the others of a sweep that the hub is "up" or "down"."""

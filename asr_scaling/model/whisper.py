@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.workload import SAMPLE_RATE_HZ
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.workload import SAMPLE_RATE_HZ
 
 CHECKED = 8
 """Tokens whose logits are compared."""

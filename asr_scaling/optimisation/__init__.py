@@ -1,4 +1,4 @@
-"""Ways to run a model faster, smaller or with less energy, which compose: ``optimisation=[int8,dynamic_window]``.
+"""Ways to run a model faster, smaller or with less energy: one YAML a choice, one module a mechanism.
 
-One YAML a choice, one module a mechanism. What each brings and costs is for measurements to say.
+May import util, errors, core, machine, model, engine, device, dataset, batch, profiler, tracking.
 """

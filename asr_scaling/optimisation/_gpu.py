@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asr_scaling.composition import Composition
+from asr_scaling.core.ports import Composition
 
 
 def need_capability(composition: Composition, least: tuple[int, int], what: str) -> None:

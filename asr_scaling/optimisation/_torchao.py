@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.composition import Changed, Turn
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Changed, Device, Turn
 from asr_scaling.errors import EngineError, MissingExtraError
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Device
 
 
 def need_torchao() -> None:

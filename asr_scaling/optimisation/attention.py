@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
-from asr_scaling.composition import Composition
+from asr_scaling.core.ports import Composition
 from asr_scaling.errors import MissingExtraError
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from asr_scaling.batch.bucketed import Bucketed
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.composition import Composition
+from asr_scaling.core.ports import Composition
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.composition import Composition
+from asr_scaling.core.ports import Composition
 from asr_scaling.optimisation._gpu import need_capability
 from asr_scaling.optimisation._torchao import Torchao, need_torchao
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from asr_scaling.composition import Changed, Composition, Turn
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Changed, Composition, Device, Turn
 from asr_scaling.errors import EngineError
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Device
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj")
 CROSS = "encoder_attn"

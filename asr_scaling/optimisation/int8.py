@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.composition import Changed, Composition, Turn
-from asr_scaling.model.spec import ModelSpec
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Changed, Composition, Device, Turn
 from asr_scaling.optimisation._int8_linear import dynamic, replace_linears
 from asr_scaling.optimisation._torchao import Torchao, need_torchao
-from asr_scaling.ports import Device
 
 
 @dataclass(frozen=True)

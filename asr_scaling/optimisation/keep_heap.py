@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.composition import Composition
+from asr_scaling.core.ports import Composition
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.composition import Changed, Composition, Turn
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Device
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Changed, Composition, Device, Turn
 
 
 @dataclass(frozen=True)

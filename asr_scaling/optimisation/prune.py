@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.composition import Changed, Composition, Turn
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Changed, Composition, Device, Turn
 from asr_scaling.errors import ConfigError, EngineError
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Device
 
 KINDS = ("whisper", "wav2vec2", "hubert", "wav2vec2-conformer")
 """Values of ``model_type`` whose attention can do with fewer heads; others read their number from the configuration."""

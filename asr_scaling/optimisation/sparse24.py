@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.composition import Changed, Composition, Turn
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Changed, Composition, Device, Turn
 from asr_scaling.errors import EngineError
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.optimisation._gpu import need_capability
-from asr_scaling.ports import Device
 
 CAPABILITY = (8, 0)
 """Ampere (Mishra et al. 2021, arXiv 2104.08378)."""

@@ -1,1 +1,4 @@
-"""One module a measurement."""
+"""What is measured of a point: one module a measurement.
+
+May import util, errors, core, machine, model.
+"""

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.caution import estimated_energy
-from asr_scaling.record import Findings, Metric
-from asr_scaling.stats import mean_interval, ratio_interval
+from asr_scaling.core.cautions import estimated_energy
+from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.statistics import mean_interval, ratio_interval
 
 COMPONENTS = ("cpu", "memory", "gpu")
 _GROSS = ("energy/per_sample_j", "energy/per_audio_second_j")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asr_scaling.model.spec import ModelSpec
+from asr_scaling.core.model_spec import ModelSpec
 
 _WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 _NAMES = (

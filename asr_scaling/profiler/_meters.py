@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from asr_scaling.core.ports import Device
 from asr_scaling.errors import DeviceError
-from asr_scaling.nvml import handle, nvml
-from asr_scaling.ports import Device
+from asr_scaling.machine.nvml import handle, nvml
 from asr_scaling.profiler._codecarbon import Codecarbon
 
 POWERCAP = Path("/sys/class/powercap")

@@ -13,13 +13,13 @@ from typing import Any
 
 import psutil
 
-from asr_scaling.caution import Caution, throttled
-from asr_scaling.environment import allowed_cores
+from asr_scaling.core.cautions import Caution, throttled
+from asr_scaling.core.ports import Device
+from asr_scaling.core.record import Findings, Metric
 from asr_scaling.errors import DeviceError
-from asr_scaling.noise import busy_and_all, frequency_hz
-from asr_scaling.nvml import handle, nvml
-from asr_scaling.ports import Device
-from asr_scaling.record import Findings, Metric
+from asr_scaling.machine.environment import allowed_cores
+from asr_scaling.machine.interference import busy_and_all, frequency_hz
+from asr_scaling.machine.nvml import handle, nvml
 
 _CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal")
 """Linux's drivers of processors' own sensors; a disk's or a power supply's temperature is not meant."""

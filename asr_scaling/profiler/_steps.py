@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from asr_scaling.ports import Device, Probe, Transcription
+from asr_scaling.core.ports import Device, Probe, Transcription
+from asr_scaling.core.record import Metric
+from asr_scaling.core.statistics import ratio_interval
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.profiler._operators import quiet_stderr
-from asr_scaling.record import Metric
-from asr_scaling.stats import ratio_interval
-from asr_scaling.workload import AudioBatch
 
 
 class StepProbe:

@@ -9,16 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.ports import Engine, NullProbe, Phase, Session
+from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import AsrScalingError, ConfigError
-from asr_scaling.pipeline import Session
-from asr_scaling.ports import Engine, Phase
+from asr_scaling.machine.memory import release_memory
 from asr_scaling.profiler._kv_cache import kv_cache
 from asr_scaling.profiler._operators import CLASSES, operator_rows
 from asr_scaling.profiler._steps import Steps, TracingProbe, mean_step, slope, steps_of
-from asr_scaling.record import Findings, Metric
-from asr_scaling.resident import release_memory
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 _STEP, _SLOPE = "decoder/step_s", "decoder/step_slope_s"
 _OPS = (*(f"decoder/ops_{name}_s" for name in (*CLASSES, "other")), "decoder/ops_outside_s", "decoder/profiled_step_s")

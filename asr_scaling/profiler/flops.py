@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.pipeline import Session
-from asr_scaling.ports import Phase
+from asr_scaling.core.ports import Phase, Session
+from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.profiler._bytes import byte_counter
-from asr_scaling.record import Findings, Metric
-from asr_scaling.workload import AudioBatch
 
 _STEP = (
     *("flops/decoder_first", "flops/decoder_step", "bytes/decoder_first", "bytes/decoder_first_weights"),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from asr_scaling.pipeline import Session
-from asr_scaling.ports import Phase
-from asr_scaling.record import Findings, Metric
-from asr_scaling.resident import peak_resident, release_memory
+from asr_scaling.core.ports import Phase, Session
+from asr_scaling.core.record import Findings, Metric
+from asr_scaling.machine.memory import peak_resident, release_memory
 
 _NO_DEVICE = "a CPU has no memory of its own; read memory/peak_rss_bytes"
 

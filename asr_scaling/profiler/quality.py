@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+from asr_scaling.core.ports import Phase, Session
+from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.statistics import error_rate_interval
 from asr_scaling.errors import ConfigError
-from asr_scaling.pipeline import Session
-from asr_scaling.ports import Phase
-from asr_scaling.record import Findings, Metric
-from asr_scaling.stats import error_rate_interval
 
 _METRICS = ("quality/wer", "quality/cer")
 NORMALISERS = ("whisper_english", "none")

@@ -9,17 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.pipeline import Session
-from asr_scaling.ports import Phase
-from asr_scaling.profiler._operators import (
-    CLASSES,
-    encoder_rows,
-    marked_encoder,
-    operator_rows,
-    quiet_stderr,
-    shares,
-)
-from asr_scaling.record import Findings, Metric
+from asr_scaling.core.ports import Phase, Session
+from asr_scaling.core.probe import timed_call
+from asr_scaling.core.record import Findings, Metric
+from asr_scaling.profiler._operators import CLASSES, encoder_rows, marked_encoder, operator_rows, quiet_stderr, shares
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class Trace:
             profiler.start()
         try:
             with marked_encoder(session.system.modules.get("encoder")):
-                session.timed(session.batches[0])
+                timed_call(session, session.batches[0])
         finally:
             with quiet_stderr():
                 profiler.stop()

@@ -9,16 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from asr_scaling.caution import throttled
+from asr_scaling.core.cautions import throttled
+from asr_scaling.core.ports import Phase, Session
+from asr_scaling.core.record import Findings, Metric, Sample
+from asr_scaling.core.statistics import ratio_interval
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError
-from asr_scaling.noise import read_counters
-from asr_scaling.peaks import DTYPES, Peaks, peaks
-from asr_scaling.pipeline import Session
-from asr_scaling.ports import Phase
+from asr_scaling.machine.interference import read_counters
+from asr_scaling.machine.peaks import DTYPES, Peaks, peaks
 from asr_scaling.profiler._sampler import Machine, Sampler, sampled_metrics, summarise
-from asr_scaling.record import Findings, Metric, Sample
-from asr_scaling.stats import ratio_interval
-from asr_scaling.workload import AudioBatch
 
 MOST_HZ = 10
 _RATES = tuple(f"utilisation/{kind}{part}" for kind in ("mfu", "membw") for part in ("", "_encoder", "_decoder"))

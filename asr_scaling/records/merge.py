@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asr_scaling.caution import rounds_elsewhere, rounds_missing
-from asr_scaling.kinds import unlike
-from asr_scaling.noise import by_input
-from asr_scaling.profiler.latency import NO_STEPS, summarise
-from asr_scaling.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
-from asr_scaling.stats import mean_interval, noise_floor
+from asr_scaling.core.cautions import rounds_elsewhere, rounds_missing
+from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
+from asr_scaling.core.statistics import mean_interval, noise_floor
+from asr_scaling.core.summary import NO_STEPS, summarise
+from asr_scaling.machine.interference import by_input
+from asr_scaling.machine.kind import unlike
 
 _LATENCY, _FLOOR = "latency/mean_s", "noise/latency_floor"
 _COMBINED: Mapping[str, Callable[[list[float]], float]] = {

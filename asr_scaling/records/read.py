@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
+from asr_scaling.core.record import RECORD_FILE, RunRecord
+from asr_scaling.core.schema import MAX_BYTES, parse
 from asr_scaling.errors import DataError
-from asr_scaling.files import open_file
-from asr_scaling.plain import MAX_BYTES, parse
-from asr_scaling.record import RECORD_FILE, RunRecord
 from asr_scaling.records.merge import Found, round_place, whole_points
+from asr_scaling.util.files import open_file
 
 _NAMES = (RECORD_FILE, f"{RECORD_FILE}.gz")
 Again = Callable[[], RunRecord]

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
-from asr_scaling.record import RunRecord
 from asr_scaling.records.read import Again, Damaged, each_record
 from asr_scaling.tracking import STORE
 

@@ -1,1 +1,5 @@
-"""Records made readable: from records and statistics alone."""
+"""Presentation only: documents made from analysis, as HTML, Markdown, CSV and in the terminal.
+
+May import util, errors, core, machine, the groups, measure, records, analysis, search, selftest,
+launchers.
+"""

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from asr_scaling.cache import write_atomic
+from asr_scaling.analysis.caveats import several_hosts, several_kinds, synthetic
+from asr_scaling.analysis.format import memory_metric
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.errors import ConfigError
-from asr_scaling.optimiser.outcome import Outcome
 from asr_scaling.report import pareto
-from asr_scaling.report.answer import section as answer
-from asr_scaling.report.answer.scenarios import Budgets
+from asr_scaling.report import recommendations as answer
 from asr_scaling.report.bottlenecks import section as bottlenecks
-from asr_scaling.report.caveats import several_hosts, several_kinds, synthetic
-from asr_scaling.report.cells import batch_cell, figure, length_cell, memory_metric, missing, wer, words
+from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, wer, words
 from asr_scaling.report.document import Bullets, Cell, Column, Document, Figure, Row, Section, Table, Text
 from asr_scaling.report.gains import section as gains
 from asr_scaling.report.method import section as method
@@ -26,9 +26,10 @@ from asr_scaling.report.output.html import ALL_POINTS, page
 from asr_scaling.report.output.inline import unmarked
 from asr_scaling.report.output.markdown import markdown
 from asr_scaling.report.output.svg import drawn
-from asr_scaling.report.points import Point
 from asr_scaling.report.scaling import section as scaling
 from asr_scaling.report.study import section as study
+from asr_scaling.search.outcome import Outcome
+from asr_scaling.util.cache import write_atomic
 
 _DPI = 150
 _MOST_DAMAGED = 20

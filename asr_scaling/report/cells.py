@@ -1,57 +1,15 @@
-"""How figures are written: digits that the interval supports, a unit chosen by the caller, a dash with its reason."""
+"""Cells of tables: a figure with its interval in the note, or a dash with its reason."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
-from asr_scaling.compare.verdict import LATENCY, MEMORY, WER
-from asr_scaling.fits import quotient_interval
+from asr_scaling.analysis.comparison.verdict import LATENCY, WER
+from asr_scaling.analysis.fits import quotient_interval
+from asr_scaling.analysis.format import MISSING, PARTLY, latency_metric, plain, why_missing, why_no_wer, with_interval
+from asr_scaling.analysis.points import Point
+from asr_scaling.core.statistics import Interval
 from asr_scaling.report.document import Cell
-from asr_scaling.report.points import Point, length_name
-from asr_scaling.stats import Interval
-
-MISSING = "–"
-MINUTE_S = 60.0
-MEAN_LATENCY, DEVICE_MEMORY = "latency/mean_s", "memory/peak_device_bytes"
-PARTLY = "Part of the audio was not transcribed."
-_MOST = 5
-"""No figure is shown with more significant digits, however narrow its interval."""
-_SMALL = 1e-4
-_SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
-
-
-def plain(value: float, digits: int = 3) -> str:
-    """``value`` with ``digits`` significant digits, whole thousands in full: 0.0512, 5.01, 518, 16,232.
-
-    Below 0.0001 with an exponent; "–" for what is not finite.
-    """
-    if not math.isfinite(value):
-        return MISSING
-    if value and abs(value) < _SMALL:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:,.{_places(value, digits)}f}"
-
-
-def with_interval(value: float, interval: Interval | None, factor: float = 1.0, digits: int = 3) -> str:
-    """``value`` · ``factor`` ± the larger half of the interval, which has two significant digits: 518 ± 49.
-
-    Without an interval, or with one too narrow for five digits to show, ``plain``.
-    """
-    scaled = value * factor
-    half = 0.0 if interval is None else interval.half(value) * abs(factor)
-    if not math.isfinite(half) or not math.isfinite(scaled):
-        return plain(scaled, digits)
-    places = min(_places(half, 2), _places(scaled, _MOST) if scaled else _MOST) if half > 0 else 0
-    if not half or not round(half, places):
-        return plain(scaled, digits)
-    shown = f"{scaled:,.{places}f}"
-    return f"{shown.removeprefix('-') if not round(scaled, places) else shown} ± {half:,.{places}f}"
-
-
-def inverse(interval: Interval | None) -> Interval | None:
-    """The interval of 1 / value; None where it reaches 0."""
-    return Interval(1 / interval.high, 1 / interval.low) if interval and interval.low > 0 else None
 
 
 def _ends(interval: Interval, factor: float = 1.0) -> str:
@@ -75,13 +33,6 @@ def figure(point: Point, metric: str, factor: float = 1.0, digits: int = 3) -> C
     return number(value, point.intervals.get(metric), factor, digits)
 
 
-def why_missing(point: Point, metric: str) -> str:
-    """Why ``point`` has no such metric, in the record's words as far as it has any."""
-    if not point.ok:
-        return f"{point.status.replace('_', ' ')}: {point.reason}" if point.reason else point.status.replace("_", " ")
-    return point.unavailable.get(metric, "not measured in this sweep")
-
-
 def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:
     """``metric`` of one point over that of another, times ``factor``; "–" with the reason where one has none or 0.
 
@@ -93,17 +44,6 @@ def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:
     a, b = over.values[metric], under.values[metric]
     interval = quotient_interval(a, over.intervals.get(metric), b, under.intervals.get(metric))
     return number(a / b, None if over is under else interval, factor)
-
-
-def latency_metric(*points: Point) -> str:
-    """The median of a call's time; their mean where too few calls of one of ``points`` bound it."""
-    means = all(MEAN_LATENCY in point.values for point in points)
-    return MEAN_LATENCY if means and not all(LATENCY in point.values for point in points) else LATENCY
-
-
-def memory_metric(point: Point) -> str:
-    """The memory that limits a batch: the accelerator's own where there is one."""
-    return DEVICE_MEMORY if DEVICE_MEMORY in point.values else MEMORY
 
 
 def latency(point: Point, factor: float = 1e3, metric: str = "") -> Cell:
@@ -126,11 +66,6 @@ def wer(point: Point) -> Cell:
     return figure(point, WER, 100) if point.wer_known else missing(why_no_wer(point))
 
 
-def why_no_wer(point: Point) -> str:
-    """Why a point's WER is not known."""
-    return "random weights" if point.random else why_missing(point, WER)
-
-
 def count(whole: int, note: str = "") -> Cell:
     """A whole number."""
     return Cell(f"{whole:,}", whole, note)
@@ -146,16 +81,6 @@ def length_cell(point: Point) -> Cell:
     return Cell(point.length, None) if point.length_s is None else Cell(f"{point.length_s:g}", point.length_s)
 
 
-def at_length(length_s: float | None) -> str:
-    """ "at 15 s", or "at natural lengths"."""
-    return "at natural lengths" if length_s is None else f"at {length_name(length_s)}"
-
-
-def speech(length_s: float | None) -> str:
-    """ "fragments of 15 s", or "natural utterances"."""
-    return "natural utterances" if length_s is None else f"fragments of {length_name(length_s)}"
-
-
 def noted(cell: Cell, *notes: str) -> Cell:
     """``cell`` with more in its note."""
     return replace(cell, note=" ".join(filter(None, (cell.note, *notes))))
@@ -169,33 +94,3 @@ def missing(reason: str) -> Cell:
 def words(text: str, note: str = "") -> Cell:
     """A cell of text, sorted by it."""
     return Cell(text, text, note)
-
-
-def percent(share: float, digits: int = 3) -> str:
-    """ "4.93 %" for 0.0493."""
-    return f"{plain(100 * share, digits)} %"
-
-
-def size(count: float, digits: int = 3) -> str:
-    """Bytes with the largest decimal unit that leaves at least 1: "475 MB"."""
-    unit, each = next(((unit, each) for unit, each in _SIZES if abs(count) >= each), _SIZES[-1])
-    return f"{plain(count / each, digits)} {unit}"
-
-
-def duration(seconds: float, digits: int = 3) -> str:
-    """Milliseconds below one second, minutes from 120 s on: "518 ms", "1.23 s", "2.50 min"."""
-    if abs(seconds) < 1:
-        return f"{plain(seconds * 1e3, digits)} ms"
-    if abs(seconds) < 120:
-        return f"{plain(seconds, digits)} s"
-    return f"{plain(seconds / 60, digits)} min"
-
-
-def _places(value: float, digits: int) -> int:
-    """Decimals that show ``digits`` significant digits of ``value`` after it is rounded to them; 0 for whole ones."""
-    if not value:
-        return 0
-    magnitude = math.floor(math.log10(abs(value)))
-    if round(abs(value), digits - 1 - magnitude) >= 10.0 ** (magnitude + 1):
-        magnitude += 1
-    return max(0, digits - 1 - magnitude)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.fits import Fit, HeldOut, NoFit, Power
+from asr_scaling.analysis.fits import Fit, HeldOut, NoFit, Power
 from asr_scaling.report.cells import missing
 from asr_scaling.report.document import Cell
 

@@ -6,16 +6,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.compare.verdict import ENERGY, LATENCY, RTFX, WER
-from asr_scaling.report.caveats import different_speech, partly, several_hosts, synthetic
-from asr_scaling.report.cells import at_length, batch_cell, figure, latency, latency_metric, percent, plain, wer, words
+from asr_scaling.analysis.caveats import different_speech, partly, several_hosts, synthetic
+from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER
+from asr_scaling.analysis.format import at_length, latency_metric, percent, plain
+from asr_scaling.analysis.laws import grouped
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.reference_length import at, reference_length
+from asr_scaling.core.statistics import Interval
+from asr_scaling.report.cells import batch_cell, figure, latency, wer, words
 from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
 from asr_scaling.report.output.drawing import INK, Sketch, Style
 from asr_scaling.report.output.pen import CROWDED, Pen, Value
-from asr_scaling.report.points import Point
-from asr_scaling.report.reference_length import at, reference_length
-from asr_scaling.report.scaling.laws import grouped
-from asr_scaling.stats import Interval
 
 _TITLE = "Pareto fronts"
 _BELOW = 0.03

@@ -8,9 +8,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from asr_scaling.kinds import gpu_name, machine_kind, unlike
-from asr_scaling.record import RunRecord
-from asr_scaling.redact import printable
+from asr_scaling.core.record import RunRecord
+from asr_scaling.machine.kind import gpu_name, machine_kind, unlike
+from asr_scaling.util.redact import printable
 
 _MISSING = "–"
 _WORDY = (

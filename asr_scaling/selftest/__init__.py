@@ -1,4 +1,7 @@
-"""Does this machine measure right? Known inputs through the real pipeline: ``python -m asr_scaling.selftest``."""
+"""Is this machine fit to measure? Known inputs through the real pipeline: ``asr-scaling selftest``.
+
+May import util, errors, core, machine, the groups, measure, records, analysis.
+"""
 
 from __future__ import annotations
 

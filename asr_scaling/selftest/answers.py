@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.model_spec import ModelSpec, load_spec
+from asr_scaling.core.ports import Device, Engine, Measurement, Probe, SystemFacts, Transcription
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers
-from asr_scaling.job import Job
+from asr_scaling.measure.job import Job
+from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.model.packages import package_weights
-from asr_scaling.model.spec import ModelSpec, load_spec
-from asr_scaling.pipeline import Pipeline
-from asr_scaling.ports import Device, Engine, Measurement, Probe, SystemFacts, Transcription
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.quality import Quality, score
 from asr_scaling.selftest import Check
 from asr_scaling.selftest.clock import Silence, measured
-from asr_scaling.workload import AudioBatch
 
 FRAMES, INPUTS, WIDTH = 10, 64, 128
 LINEAR_FLOP = 2 * FRAMES * INPUTS * WIDTH

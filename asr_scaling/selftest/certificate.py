@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.cache import cache_dir, write_atomic
-from asr_scaling.checksum import signed, verified
-from asr_scaling.environment import environment
+from asr_scaling.core.checksum import signed, verified
+from asr_scaling.machine.environment import environment
 from asr_scaling.selftest import Check, overall
+from asr_scaling.util.cache import cache_dir, write_atomic
 
 Certificate = Mapping[str, Any]
 SCHEMA = 1

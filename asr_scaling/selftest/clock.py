@@ -12,18 +12,18 @@ from itertools import pairwise
 import numpy as np
 
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.model_spec import load_spec
+from asr_scaling.core.ports import Device
+from asr_scaling.core.record import RunRecord
+from asr_scaling.core.statistics import Interval, mean_interval, noise_floor
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import AsrScalingError, ConfigError
-from asr_scaling.job import Job, run
-from asr_scaling.model.spec import load_spec
-from asr_scaling.pipeline import Pipeline
-from asr_scaling.ports import Device
+from asr_scaling.measure.job import Job, run
+from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.profiler.latency import Latency
-from asr_scaling.record import RunRecord
 from asr_scaling.selftest import Check, graded, overall
-from asr_scaling.stats import Interval, mean_interval, noise_floor
-from asr_scaling.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
 
 CALLS_S = tuple(0.015 + 0.03 * (i * 29 % 48 / 47) ** 2 for i in range(48))
 """Lengths of the known calls: 15 to 45 ms, more short ones, so that mean, median and p90 differ; 44 bound a p90."""

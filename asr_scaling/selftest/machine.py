@@ -9,14 +9,14 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.model_spec import load_spec
+from asr_scaling.core.ports import Device
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.device.cuda import Cuda
 from asr_scaling.engine.fake import Fake
-from asr_scaling.environment import allowed_cores
-from asr_scaling.job import Job
-from asr_scaling.model.spec import load_spec
-from asr_scaling.pipeline import Pipeline
-from asr_scaling.ports import Device
+from asr_scaling.machine.environment import allowed_cores
+from asr_scaling.measure.job import Job
+from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.profiler.energy import Energy, tick_periods
 from asr_scaling.selftest import Check
 from asr_scaling.selftest.clock import Silence, measured

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.tracking._mlflow_client import search
 from asr_scaling.tracking._mlflow_run import PLACE
 from asr_scaling.tracking._tags import LONE

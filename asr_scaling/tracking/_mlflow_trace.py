@@ -10,7 +10,7 @@ import json
 import uuid
 from typing import Any
 
-from asr_scaling.record import RunRecord, Sample
+from asr_scaling.core.record import RunRecord, Sample
 
 
 def log_stages(uri: str, experiment: str, run_id: str, record: RunRecord) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.kinds import gpu_name, machine_kind
-from asr_scaling.record import RunRecord
+from asr_scaling.core.record import RunRecord
+from asr_scaling.machine.kind import gpu_name, machine_kind
 
 LONGEST_TAG = 5000
 """Characters of a tag or a parameter; what is longer is cut."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.cache import write_atomic
-from asr_scaling.checksum import signed
+from asr_scaling.core.checksum import signed
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import TrackingError
-from asr_scaling.record import RunRecord
+from asr_scaling.util.cache import write_atomic
 
 
 @dataclass(frozen=True)

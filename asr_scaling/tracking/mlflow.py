@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from asr_scaling.environment import environment
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError, TrackingError
-from asr_scaling.record import RunRecord
-from asr_scaling.tracked import POINTS_FILE, begin, read_points, remember, remembered
+from asr_scaling.machine.environment import environment
 from asr_scaling.tracking import STORE, _mlflow_read, _mlflow_run, _server
+from asr_scaling.tracking._marker import POINTS_FILE, begin, read_points, remember, remembered
 from asr_scaling.tracking._mlflow_client import client, errors, search
 from asr_scaling.tracking._sqlite import database, make_whole
 from asr_scaling.tracking._tags import common_tags

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from offline import FAST
 
-from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = (*FAST, "tracking=jsonl")

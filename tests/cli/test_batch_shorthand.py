@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.cli import batch_shorthand
+from asr_scaling.cli.sweep import batch_shorthand
 
 sizes = st.lists(st.integers(min_value=1, max_value=10**6), min_size=1, max_size=6)
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from warm import run_warm
 
-import asr_scaling.compare.__main__ as command
-from asr_scaling.checksum import signed, verified
-from asr_scaling.record import RunRecord
+from asr_scaling.cli import compare as command
+from asr_scaling.core.checksum import signed, verified
+from asr_scaling.core.record import RunRecord
 from asr_scaling.tracking.mlflow import Mlflow
 
 Compare = Callable[..., subprocess.CompletedProcess[str]]

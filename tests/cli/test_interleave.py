@@ -10,7 +10,7 @@ import pytest
 from command import QUICK, Cli, records
 from test_sweep import start
 
-from asr_scaling.record import RunRecord
+from asr_scaling.core.record import RunRecord
 from asr_scaling.records.read import readable_records
 
 INTERLEAVED = (*QUICK, "sweep.interleave=true")

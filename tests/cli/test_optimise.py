@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command import QUICK, Cli, records
 
-from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 
 SEARCH = (
     "experiment=optimise",

@@ -13,7 +13,7 @@ from command import QUICK, Cli, records
 from offline import FAST
 from warm import Started
 
-from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 
 POINTS = ("model=whisper_tiny_en,wav2vec2", "batch=1,2,4,8")
 RESUME = "sweep.resume=true"

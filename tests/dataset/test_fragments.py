@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr_scaling.core.workload import Utterance
 from asr_scaling.dataset.fragments import Shape, fragments
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.workload import Utterance
 
 RATE_HZ = 16_000
 

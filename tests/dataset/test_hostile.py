@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 from warm import run_warm
 
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.dataset import _hub
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.dataset._manifest import read_manifest
 from asr_scaling.dataset.folder import Folder
 from asr_scaling.dataset.librispeech import LibriSpeech
 from asr_scaling.errors import DataError
-from asr_scaling.record import RECORD_FILE, RunRecord
 from asr_scaling.records.read import each_record
-from asr_scaling.records.sweep_file import SWEEP_FILE, SweepFile
+from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepFile
 
 
 @pytest.fixture(autouse=True)

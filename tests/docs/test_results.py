@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from asr_scaling.record import RunRecord
+from asr_scaling.analysis.format import with_interval
+from asr_scaling.analysis.load import points
+from asr_scaling.analysis.recommendation.scenarios import Budgets
+from asr_scaling.core.record import RunRecord
 from asr_scaling.records.read import each_record
-from asr_scaling.report.answer.scenarios import Budgets
 from asr_scaling.report.build import document
-from asr_scaling.report.cells import with_interval
-from asr_scaling.report.load import points
 from asr_scaling.report.output.markdown import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -14,17 +14,17 @@ import yaml
 from warm import run_warm
 
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.record import RunRecord
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.dataset.folder import Folder
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers
-from asr_scaling.job import Job, run
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.pipeline import Pipeline
+from asr_scaling.measure.job import Job, run
+from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
-from asr_scaling.record import RunRecord
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "asr_scaling" / "dataset" / "demo_data"

@@ -10,9 +10,9 @@ import psutil
 import pytest
 from warm import run_warm
 
-from asr_scaling.conf import conf_dir
-from asr_scaling.model.spec import load_spec
-from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.core.model_spec import load_spec
+from asr_scaling.core.record import RECORD_FILE, RunRecord
+from asr_scaling.util.config_dir import conf_dir
 
 pytestmark = pytest.mark.slow
 LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"

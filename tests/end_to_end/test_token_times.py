@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.model_spec import load_spec
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.probe import TimingProbe
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers
-from asr_scaling.model.spec import load_spec
-from asr_scaling.timing import NullProbe, TimingProbe
 
 pytestmark = [
     pytest.mark.slow,

@@ -14,7 +14,7 @@ from metered import (
     hardware,
 )
 
-from asr_scaling import pipeline
+from asr_scaling.measure import pipeline
 from asr_scaling.profiler import energy as energy_module
 
 

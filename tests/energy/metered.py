@@ -9,8 +9,8 @@ from typing import Any
 
 from fakes import FakeClock, FakeDevice, ScriptedSystem, make_session, utterances
 
+from asr_scaling.core.record import Findings
 from asr_scaling.profiler.energy import Energy
-from asr_scaling.record import Findings
 
 NONE = {"cpu": "no counter", "memory": "no counter", "gpu": "not used by this device"}
 TOTALS = ("total_j", "power_w", "per_sample_j", "per_audio_second_j", "net_per_sample_j", "net_per_audio_second_j")

@@ -25,10 +25,10 @@ from metered import (
     work,
 )
 
-from asr_scaling.job import run
+from asr_scaling.core.record import Findings
+from asr_scaling.measure.job import run
 from asr_scaling.profiler._meters import find_counters
 from asr_scaling.profiler.energy import Energy
-from asr_scaling.record import Findings
 
 
 class PowerCap:

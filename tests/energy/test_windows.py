@@ -22,11 +22,12 @@ from metered import (
     work,
 )
 
+from asr_scaling.core.ports import Session
+from asr_scaling.core.statistics import ratio_interval
 from asr_scaling.errors import ConfigError
-from asr_scaling.job import run
-from asr_scaling.pipeline import Pipeline, Session
+from asr_scaling.measure.job import run
+from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.profiler.energy import Energy
-from asr_scaling.stats import ratio_interval
 
 
 def watched(machine: Machine, calls: int) -> tuple[Energy, Session]:

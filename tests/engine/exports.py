@@ -7,9 +7,9 @@ from typing import Any
 
 from fakes import FakeDevice, Listener, make_spec, noise
 
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Transcription
-from asr_scaling.workload import AudioBatch
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Transcription
+from asr_scaling.core.workload import AudioBatch
 
 WHISPER = {
     "vocab_size": 51_865,

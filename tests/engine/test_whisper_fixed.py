@@ -12,14 +12,14 @@ import torch
 from fakes import FakeDevice, Listener, noise
 from test_transformers_engine import ctc, transcribe, whisper
 
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._log_mel import LogMel
 from asr_scaling.engine.transformers import Transformers, _fixed, _loop
 from asr_scaling.engine.transformers._fixed import FixedGreedy
 from asr_scaling.engine.transformers._greedy import Greedy, Rules
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.build import feature_extractor, random_model
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 RULES = Rules(prompt=(50_257, 50_362), never=(7,), not_first=(9,), end=50_256)
 CPU = torch.device("cpu")

@@ -10,6 +10,8 @@ import torch
 from fakes import FakeDevice, Listener, make_session, noise
 from test_transformers_engine import ENCODER_DECODER, ctc, transcribe, whisper, whisper_multilingual
 
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.engine.transformers._greedy import Greedy, Rules
 from asr_scaling.errors import ConfigError, EngineError
@@ -17,8 +19,6 @@ from asr_scaling.model.build import random_model
 from asr_scaling.optimisation.fused import JoinProjections
 from asr_scaling.optimisation.int8 import Int8Dynamic
 from asr_scaling.profiler.flops import Flops
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 WHISPERS = [whisper, whisper_multilingual]
 

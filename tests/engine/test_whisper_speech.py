@@ -14,13 +14,12 @@ import torch
 from fakes import FakeDevice
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from asr_scaling.core.model_spec import load_spec
+from asr_scaling.core.ports import NullProbe, Transcription
+from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.dataset.folder import Folder
 from asr_scaling.engine.transformers import Transformers
-from asr_scaling.model.spec import load_spec
 from asr_scaling.optimisation.int8 import Int8Dynamic
-from asr_scaling.ports import Transcription
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch, Utterance
 
 LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"
 pytestmark = [

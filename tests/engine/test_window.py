@@ -7,10 +7,10 @@ from fakes import utterance, utterances
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr_scaling.core.ports import Transcription
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._window import STEP_S, check_margin, looped, most_tokens, window_s, windowed
 from asr_scaling.errors import ConfigError
-from asr_scaling.ports import Transcription
-from asr_scaling.workload import AudioBatch
 
 
 class Attempts:

@@ -18,15 +18,15 @@ from fuzzing import JUNK, cases, sentence
 from hydra import compose, initialize_config_dir
 from hypothesis import strategies as st
 
-from asr_scaling.arguments import positive, size
-from asr_scaling.building import build_job, options
-from asr_scaling.cli import batch_shorthand, explained, resumed
-from asr_scaling.compare.__main__ import main as compare_main
-from asr_scaling.conf import conf_dir
+from asr_scaling.cli.arguments import positive, size
+from asr_scaling.cli.compare import main as compare_main
+from asr_scaling.cli.recommend import main as recommend_main
+from asr_scaling.cli.report import main as report_main
+from asr_scaling.cli.sweep import batch_shorthand, explained, resumed
 from asr_scaling.errors import AsrScalingError
-from asr_scaling.plan import labels, neighbours, weight
-from asr_scaling.recommend.__main__ import main as recommend_main
-from asr_scaling.report.__main__ import main as report_main
+from asr_scaling.sweep.instantiate import build_job, options
+from asr_scaling.sweep.order import labels, neighbours, weight
+from asr_scaling.util.config_dir import conf_dir
 
 CORPUS = Path(__file__).parent / "corpus" / "command"
 KEYS = [

@@ -14,15 +14,15 @@ import pytest
 from fuzzing import cases, changed, damaged, sentence, to_bytes
 from hypothesis import strategies as st
 
-from asr_scaling.caution import Caution
+from asr_scaling.analysis.points import to_point
+from asr_scaling.core.cautions import Caution
+from asr_scaling.core.record import RECORD_FILE, Metric, RunRecord, Sample
+from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import DataError
-from asr_scaling.record import RECORD_FILE, Metric, RunRecord, Sample
 from asr_scaling.records.merge import merge
 from asr_scaling.records.read import each_record, readable_records
-from asr_scaling.records.sweep_file import SWEEP_FILE, SweepFile
-from asr_scaling.redact import printable
-from asr_scaling.report.points import to_point
-from asr_scaling.stats import Interval
+from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepFile
+from asr_scaling.util.redact import printable
 
 CORPUS = Path(__file__).parent / "corpus" / "record"
 RECORD = RunRecord(

@@ -12,8 +12,8 @@ import huggingface_hub.constants
 import numpy as np
 import pytest
 
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.model import packages, weights
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.weights import hub_reachable
 
 SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>", "<|transcribe|>"]

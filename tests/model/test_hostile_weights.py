@@ -12,10 +12,10 @@ import pytest
 import torch
 from fakes import FakeDevice, make_spec
 
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import AsrScalingError, ConfigError, WeightsError
 from asr_scaling.model import build
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.weights import resolve
 
 RAN: list[str] = []

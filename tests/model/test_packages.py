@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from asr_scaling.cache import sealed
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import WeightsError
 from asr_scaling.model import packages
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.weights import resolve
+from asr_scaling.util.cache import sealed
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 pytestmark = pytest.mark.usefixtures("nowhere")

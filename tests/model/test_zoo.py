@@ -10,9 +10,9 @@ import pytest
 import torch
 import yaml
 
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import ConfigError
 from asr_scaling.model.build import AUTO_CLASSES, auto_class, configuration, feature_extractor, random_model
-from asr_scaling.model.spec import ModelSpec
 
 ZOO = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
 KEYS = {

@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from test_transformers_engine import whisper
 
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.composition import Composition, compose
-from asr_scaling.conf import conf_dir
+from asr_scaling.core.ports import Composition, compose
 from asr_scaling.engine.transformers import Transformers
+from asr_scaling.util.config_dir import conf_dir
 
 
 class FakeGpu(FakeDevice):

@@ -13,11 +13,11 @@ from choices import FakeGpu, composed, loaded
 from fakes import make_spec, noise
 from test_transformers_engine import ctc, moonshine, whisper
 
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.fake import Fake
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, MissingExtraError
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fakes import FakeDevice, make_spec
 
 from asr_scaling.batch.bucketed import Bucketed
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.composition import Composition, compose
+from asr_scaling.core.ports import Composition, compose
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
 from asr_scaling.engine.faster_whisper import FasterWhisper

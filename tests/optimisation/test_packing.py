@@ -14,15 +14,15 @@ from fakes import FakeDevice, noise
 from test_transformers_engine import WHISPER, ctc, whisper
 from torch.utils.flop_counter import FlopCounterMode
 
+from asr_scaling.core.model_spec import load_spec
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.engine.transformers._facts import stored_bytes
 from asr_scaling.errors import ConfigError, EngineError, MissingExtraError
-from asr_scaling.model.spec import load_spec
 from asr_scaling.optimisation._int8_linear import dynamic, widening
 from asr_scaling.optimisation._torchao import Torchao
 from asr_scaling.optimisation.sparse24 import HalfTheWeights, two_of_four
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 LINEARS = 2 * (4 + 2) + 2 * (8 + 2) + 1
 """Of the small Whisper: two encoder layers, two decoder layers, the output projection."""

@@ -11,11 +11,11 @@ from choices import composed, loaded
 from fakes import FakeDevice, make_spec, noise
 from test_transformers_engine import WAV2VEC2, ctc, moonshine, whisper
 
+from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.optimisation.prune import Prune, RemoveWeakest
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import AudioBatch
 
 
 def conformer() -> Any:

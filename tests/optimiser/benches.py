@@ -10,12 +10,12 @@ from typing import Any
 
 from studies import TINY, record
 
-from asr_scaling.optimiser.candidates import Candidate, Entry, Trial
-from asr_scaling.optimiser.options import Options
-from asr_scaling.optimiser.outcome import Kind
-from asr_scaling.pipeline import Pipeline
-from asr_scaling.profiler.latency import summarise
-from asr_scaling.record import RunRecord
+from asr_scaling.core.record import RunRecord
+from asr_scaling.core.summary import summarise
+from asr_scaling.measure.pipeline import Pipeline
+from asr_scaling.search.candidates import Candidate, Entry, Trial
+from asr_scaling.search.options import Options
+from asr_scaling.search.outcome import Kind
 
 BASE = Candidate("transformers")
 SECONDS = 10.0

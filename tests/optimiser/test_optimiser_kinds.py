@@ -10,11 +10,11 @@ from pathlib import Path
 from benches import options
 from studies import TINY, record
 
-from asr_scaling.optimiser.candidates import Candidate, Entry, Trial
-from asr_scaling.optimiser.judge import gain
-from asr_scaling.optimiser.outcome import Journal
-from asr_scaling.optimising import SweepBench
-from asr_scaling.record import RunRecord
+from asr_scaling.core.record import RunRecord
+from asr_scaling.search.candidates import Candidate, Entry, Trial
+from asr_scaling.search.judge import gain
+from asr_scaling.search.outcome import Journal
+from asr_scaling.sweep.search_bench import SweepBench
 
 
 def test_a_point_of_another_kind_than_the_first_is_no_answer(tmp_path: Path):

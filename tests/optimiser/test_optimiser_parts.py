@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import TINY, record
 
+from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.optimiser.judge import Gain, gain
-from asr_scaling.optimiser.options import Options
-from asr_scaling.optimiser.outcome import OUTCOME_FILE, Journal
-from asr_scaling.optimiser.pareto import front
-from asr_scaling.optimiser.search import optimise
-from asr_scaling.pipeline import Pipeline
-from asr_scaling.stats import Interval
+from asr_scaling.measure.pipeline import Pipeline
+from asr_scaling.search.judge import Gain, gain
+from asr_scaling.search.options import Options
+from asr_scaling.search.outcome import OUTCOME_FILE, Journal
+from asr_scaling.search.pareto import front
+from asr_scaling.search.search import optimise
 
 SLOW = replace(TINY, call_s=0.0)
 FAST = replace(TINY, call_s=0.0, window_cost_s=TINY.window_cost_s / 2, per_s=TINY.per_s / 2)

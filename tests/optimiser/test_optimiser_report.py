@@ -10,19 +10,19 @@ import pytest
 from benches import Bench, options
 from report.reading import column, figures, row, tables, words
 
-from asr_scaling.optimiser.outcome import Answer, Outcome
-from asr_scaling.optimiser.search import optimise
-from asr_scaling.record import RunRecord
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.recommendation.scenarios import Budgets
+from asr_scaling.core.record import RunRecord
 from asr_scaling.records.merge import merge
-from asr_scaling.report.answer.scenarios import Budgets
 from asr_scaling.report.build import document
 from asr_scaling.report.document import Command, Section
-from asr_scaling.report.naming import named
 from asr_scaling.report.optimise.answers import summary, verdict, waterfall
 from asr_scaling.report.optimise.section import outcome_of, section, sections
 from asr_scaling.report.optimise.waterfall import bars
 from asr_scaling.report.output.svg import drawn
-from asr_scaling.report.points import Point, to_point
+from asr_scaling.search.outcome import Answer, Outcome
+from asr_scaling.search.search import optimise
 
 GAINS = {"a": 2.4, "b": 1.5}
 

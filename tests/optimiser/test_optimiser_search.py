@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr_scaling.errors import EngineError
-from asr_scaling.optimiser.candidates import Candidate, Entry
-from asr_scaling.optimiser.notebook import Notebook
-from asr_scaling.optimiser.outcome import Answer, Outcome
-from asr_scaling.optimiser.search import optimise
-from asr_scaling.optimiser.together import together
-from asr_scaling.pipeline import Pipeline
+from asr_scaling.measure.pipeline import Pipeline
+from asr_scaling.search.candidates import Candidate, Entry
+from asr_scaling.search.combination import together
+from asr_scaling.search.outcome import Answer, Outcome
+from asr_scaling.search.search import optimise
+from asr_scaling.search.search_log import Notebook
 
 GAINS = {"a": 2.4, "b": 1.5, "c": 1.2, "slow": 0.7}
 

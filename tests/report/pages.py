@@ -6,21 +6,10 @@ from collections.abc import Sequence
 
 from studies import BASE, TINY, study
 
-from asr_scaling.report.document import (
-    Bullets,
-    Cell,
-    Column,
-    Command,
-    Document,
-    Figure,
-    Row,
-    Section,
-    Table,
-    Text,
-)
-from asr_scaling.report.naming import named
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.report.document import Bullets, Cell, Column, Command, Document, Figure, Row, Section, Table, Text
 from asr_scaling.report.output.drawing import Sketch, Style
-from asr_scaling.report.points import Point, to_point
 
 EVIL = "</script><script>alert('x')</script> & <b>b</b> | [a](b) \"q\""
 

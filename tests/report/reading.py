@@ -8,9 +8,9 @@ from typing import Any
 
 from studies import BASE, TINY, WAV2VEC2, Law, study
 
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.report.document import Bullets, Cell, Figure, Section, Table, Text
-from asr_scaling.report.naming import named
-from asr_scaling.report.points import Point, to_point
 
 
 def points(*laws: Law, **options: Any) -> list[Point]:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import GPU_TINY, TINY, WAV2VEC2, record, study
 
-from asr_scaling.report.bottlenecks.advice import Advice, advice, advise
-from asr_scaling.report.bottlenecks.diagnosis import STAGES, amdahl, diagnose, gain, padding, regime
-from asr_scaling.report.naming import named
-from asr_scaling.report.points import Point, to_point
-from asr_scaling.stats import Interval
+from asr_scaling.analysis.bottlenecks.advice import Advice, advice, advise
+from asr_scaling.analysis.bottlenecks.diagnosis import STAGES, amdahl, diagnose, gain, padding, regime
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.core.statistics import Interval
 
 STAGED = {"features": 0.1, "encoder": 0.3, "decoder": 0.6}
 IDLE = {"utilisation/mfu_decoder": 0.02, "utilisation/membw_decoder": 0.15}

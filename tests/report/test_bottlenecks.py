@@ -10,13 +10,13 @@ import pytest
 from reading import figures, points, row, tables, words
 from studies import GPU_TINY, TINY, WAV2VEC2
 
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point
 from asr_scaling.report.bottlenecks.figures import MOST_BARS, pairs, shown
 from asr_scaling.report.bottlenecks.roofline import spots
 from asr_scaling.report.bottlenecks.section import section
 from asr_scaling.report.document import Bullets, Figure, Section, Table
-from asr_scaling.report.naming import named
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point
 
 LENGTHS, BATCHES = (5.0, 60.0), (1, 2, 16)
 

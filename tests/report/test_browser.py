@@ -10,8 +10,8 @@ import pytest
 from chromium import chromium, needs_chromium
 from pages import EVIL, document, points, table
 
+from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.report import build
-from asr_scaling.report.answer.scenarios import Budgets
 from asr_scaling.report.document import Cell, Document, Row, Section, Table
 
 WIDTHS = {"desktop": 1280, "phone": 390}

@@ -10,25 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import TINY, WAV2VEC2, record
 
-from asr_scaling.report.cells import (
-    at_length,
-    batch_cell,
-    count,
-    duration,
-    figure,
-    latency,
-    length_cell,
-    missing,
-    percent,
-    plain,
-    ratio,
-    size,
-    speech,
-    wer,
-    with_interval,
-)
-from asr_scaling.report.points import Point, to_point
-from asr_scaling.stats import Interval
+from asr_scaling.analysis.format import at_length, duration, percent, plain, size, speech, with_interval
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.core.statistics import Interval
+from asr_scaling.report.cells import batch_cell, count, figure, latency, length_cell, missing, ratio, wer
 
 values = st.floats(min_value=1e-4, max_value=1e8)
 POINT = to_point(record(TINY, 15.0, 4))

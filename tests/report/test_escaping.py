@@ -19,17 +19,17 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 from studies import BASE, TINY, study
 
-from asr_scaling.display import Display
-from asr_scaling.environment import environment
-from asr_scaling.record import RunRecord
-from asr_scaling.report.__main__ import main
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import to_point
+from asr_scaling.cli.report import main
+from asr_scaling.core.record import RunRecord
+from asr_scaling.machine.environment import environment
 from asr_scaling.report.build import all_points
 from asr_scaling.report.document import Command, Document, Section
-from asr_scaling.report.naming import named
 from asr_scaling.report.output.html import MOST_ROWS, page
 from asr_scaling.report.output.markdown import markdown
-from asr_scaling.report.points import to_point
 from asr_scaling.report.terminal import points_table
+from asr_scaling.sweep.progress import Display
 
 EVIL = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\"'`$a$b$ [red]x[/] \x1b[31m\n# h | =1+1"
 NAME = "<img src=x onerror=window.ran=1>$_{$[/]\x1b[31m"
@@ -133,7 +133,7 @@ def test_a_live_line_takes_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_recommendation_has_no_line_that_a_record_wrote(tmp_path: Path) -> None:
-    from asr_scaling.recommend.__main__ import main as recommend
+    from asr_scaling.cli.recommend import main as recommend
 
     evil: dict[str, Any] = {"x: 1\nhydra: {job: 1}": "y\nhydra: {job: 2}"}
     for i, record in enumerate(study((TINY, BASE), (5.0,), (1, 4))):

@@ -9,13 +9,13 @@ import pytest
 import reading
 from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, study
 
-from asr_scaling.caution import truncated_audio
-from asr_scaling.record import Metric, RunRecord
-from asr_scaling.report.answer import section as answer
-from asr_scaling.report.answer.scenarios import Budgets, Recommendation, recommend
-from asr_scaling.report.naming import named
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
+from asr_scaling.core.cautions import truncated_audio
+from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.report import recommendations as answer
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point, to_point
 
 AT_15 = Budgets(length_s=15)
 GPU_BASE = replace(BASE, device="cuda:0")

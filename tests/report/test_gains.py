@@ -9,12 +9,12 @@ import pytest
 from reading import figures, row, tables, words
 from studies import TINY, WAV2VEC2, Law, record
 
-from asr_scaling.record import Metric, RunRecord
-from asr_scaling.report.answer.scenarios import Budgets
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.recommendation.scenarios import Budgets
+from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.report.build import document
 from asr_scaling.report.gains.section import sections
-from asr_scaling.report.naming import named
-from asr_scaling.report.points import Point, to_point
 
 
 def optimised(law: Law, batch: int = 1, *names: str, engine: str = "transformers", **costs: float) -> RunRecord:

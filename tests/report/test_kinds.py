@@ -10,25 +10,25 @@ import pytest
 from reading import column, figures, row, tables, words
 from studies import BASE, GPU_TINY, MACHINE, TINY, Law, record, study
 
-from asr_scaling.environment import certified, environment
-from asr_scaling.fits import Fit
-from asr_scaling.kinds import gpu_name, machine_kind, memory_class, unlike
-from asr_scaling.record import RunRecord
+from asr_scaling.analysis.caveats import kinds_of
+from asr_scaling.analysis.fits import Fit
+from asr_scaling.analysis.laws import TIME, batch_laws, length_laws
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.recommendation.paired_comparison import duel
+from asr_scaling.analysis.recommendation.scenarios import Budgets, recommend
+from asr_scaling.core.record import RunRecord
+from asr_scaling.machine.environment import certified, environment
+from asr_scaling.machine.kind import gpu_name, machine_kind, memory_class, unlike
 from asr_scaling.records.merge import merge
-from asr_scaling.report.answer import section as answer
-from asr_scaling.report.answer.scenarios import Budgets, recommend
-from asr_scaling.report.answer.versus import duel
+from asr_scaling.report import recommendations as answer
 from asr_scaling.report.bottlenecks.figures import pairs
 from asr_scaling.report.build import all_points
-from asr_scaling.report.caveats import kinds_of
 from asr_scaling.report.gains import section as gains_section
 from asr_scaling.report.gains.pairs import gains
-from asr_scaling.report.naming import named
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.pareto import section as pareto
-from asr_scaling.report.points import Point, to_point
 from asr_scaling.report.scaling import section as scaling
-from asr_scaling.report.scaling.laws import TIME, batch_laws, length_laws
 from asr_scaling.report.scaling.memory import memory_laws
 from asr_scaling.report.scaling.size import size_laws
 from asr_scaling.report.study import section as study_tables

@@ -8,10 +8,10 @@ import pytest
 from reading import points, row, tables
 from studies import GPU_TINY, TINY
 
-from asr_scaling.fits import Fit
+from asr_scaling.analysis.fits import Fit
+from asr_scaling.analysis.points import Point
 from asr_scaling.report.document import Cell
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point
 from asr_scaling.report.scaling import section as scaling
 from asr_scaling.report.scaling.memory import memory_laws
 

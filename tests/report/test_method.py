@@ -9,11 +9,11 @@ import reading
 from reading import words
 from studies import BASE, GPU_TINY, MACHINE, TINY, WAV2VEC2
 
-from asr_scaling.caution import Caution, synthetic_speech, truncated_audio
+from asr_scaling.analysis.points import Point
+from asr_scaling.core.cautions import Caution, synthetic_speech, truncated_audio
 from asr_scaling.report.document import Section
 from asr_scaling.report.method.machines import machines
 from asr_scaling.report.method.section import section
-from asr_scaling.report.points import Point
 
 MISSING = "3 calls can't bound it, 44 can"
 

@@ -10,16 +10,16 @@ import pytest
 from reading import column, tables, words
 from studies import BASE, GPU_TINY, MACHINE, TINY, Law, record, study
 
-from asr_scaling.fits import Fit
-from asr_scaling.record import RunRecord
+from asr_scaling.analysis.fits import Fit
+from asr_scaling.analysis.laws import TIME, batch_laws, length_laws
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.recommendation.scenarios import Budgets
+from asr_scaling.core.record import RunRecord
 from asr_scaling.report import pareto
-from asr_scaling.report.answer import section as answer
-from asr_scaling.report.answer.scenarios import Budgets
-from asr_scaling.report.naming import named
+from asr_scaling.report import recommendations as answer
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point, to_point
 from asr_scaling.report.scaling import section as scaling
-from asr_scaling.report.scaling.laws import TIME, batch_laws, length_laws
 from asr_scaling.report.scaling.size import size_laws
 from asr_scaling.report.study import section as study_tables
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from reading import figures, points, tables, without, words
 from studies import BASE, GPU_TINY, TINY, WAV2VEC2
 
-from asr_scaling.caution import truncated_audio
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.reference_length import at, reference_length
+from asr_scaling.core.cautions import truncated_audio
 from asr_scaling.report import pareto
 from asr_scaling.report.document import Section
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.pareto import front
-from asr_scaling.report.points import Point
-from asr_scaling.report.reference_length import at, reference_length
 
 (ONE,) = points(TINY, lengths=(5.0,), batches=(1,))
 

@@ -16,16 +16,16 @@ from xml.etree import ElementTree as ET
 import pytest
 from studies import BASE, TINY, WAV2VEC2, record, study
 
-import asr_scaling.report.__main__ as command
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import to_point
+from asr_scaling.cli import report as command
+from asr_scaling.core.record import RunRecord
+from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
-from asr_scaling.record import RunRecord
+from asr_scaling.records.report_log import log
 from asr_scaling.report.build import all_points, first_words, write
 from asr_scaling.report.document import Bullets, Document, Section, Text
-from asr_scaling.report.naming import named
 from asr_scaling.report.output.csv_file import write_csv
-from asr_scaling.report.points import to_point
-from asr_scaling.report.store import log
-from asr_scaling.stats import Interval
 from asr_scaling.tracking.mlflow import Mlflow
 
 SINK = "asr_scaling.tracking.mlflow.Mlflow"
@@ -200,7 +200,7 @@ def test_hundreds_of_repeated_points_and_neither_torch_nor_hydra(tmp_path: Path)
             for one in study(batches=(1, 2, 4, 8, 16), calls=4, noise=0.05, seed=seed):
                 file.write(json.dumps(one.to_json()) + "\n")
     code = (
-        "import sys; from asr_scaling.report.__main__ import main; status = main(['records.jsonl']);"
+        "import sys; from asr_scaling.cli.report import main; status = main(['records.jsonl']);"
         "print([n for n in ('torch', 'transformers', 'hydra', 'omegaconf', 'mlflow') if n in sys.modules], status)"
     )
     done = subprocess.run(

@@ -9,13 +9,13 @@ import pytest
 from reading import figures, points, row, tables, without, words
 from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 
-from asr_scaling.caution import truncated_audio
-from asr_scaling.fits import Fit, NoFit, Power
+from asr_scaling.analysis.fits import Fit, NoFit, Power
+from asr_scaling.analysis.laws import JOULES, TIME, BatchLaw, LengthLaw, batch_laws, length_laws
+from asr_scaling.analysis.points import Point, windows
+from asr_scaling.core.cautions import truncated_audio
 from asr_scaling.report.document import Section
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point, windows
 from asr_scaling.report.scaling import section as scaling
-from asr_scaling.report.scaling.laws import JOULES, TIME, BatchLaw, LengthLaw, batch_laws, length_laws
 from asr_scaling.report.scaling.size import ALL, FLOPS, PARAMETERS, SECONDS, size_laws
 
 

@@ -12,17 +12,17 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
 
-from asr_scaling.cli import batch_shorthand
-from asr_scaling.conf import conf_dir
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.recommendation.reproduce import command
+from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
+from asr_scaling.cli.sweep import batch_shorthand
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError, DataError
-from asr_scaling.record import RunRecord
-from asr_scaling.report.answer import section as answer
-from asr_scaling.report.answer.reproduce import command
-from asr_scaling.report.answer.scenarios import Budgets, Recommendation, recommend
+from asr_scaling.report import recommendations as answer
 from asr_scaling.report.document import Bullets, Command, Table, Text
-from asr_scaling.report.naming import named
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point, to_point
+from asr_scaling.util.config_dir import conf_dir
 
 AS_GOOD = replace(BASE, wer=TINY.wer)
 FAST = replace(WAV2VEC2, per_s=0.001)

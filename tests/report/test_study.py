@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from reading import column, without, words
 from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 
-from asr_scaling.caution import truncated_audio
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point
+from asr_scaling.core.cautions import truncated_audio
 from asr_scaling.report.document import Row, Table
-from asr_scaling.report.naming import named
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point
 from asr_scaling.report.study import section as tables
 from asr_scaling.report.study.stars import count
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from team_server import close_sessions
 
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError, TrackingError
-from asr_scaling.record import RunRecord
 from asr_scaling.tracking import _server
 from asr_scaling.tracking.mlflow import Mlflow
 

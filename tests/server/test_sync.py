@@ -15,12 +15,13 @@ import pytest
 from studies import BASE, TINY, study
 from warm import Started
 
-from asr_scaling import caution, sync
-from asr_scaling.record import RunRecord
-from asr_scaling.records.hold import Hold
-from asr_scaling.records.stale import end_stale
-from asr_scaling.records.sweep_file import SweepFile
-from asr_scaling.tracked import write_points
+from asr_scaling.cli import sync
+from asr_scaling.core import cautions
+from asr_scaling.core.record import RunRecord
+from asr_scaling.records.abandoned import end_stale
+from asr_scaling.records.sweep_lock import Hold
+from asr_scaling.records.sweep_manifest import SweepFile
+from asr_scaling.tracking._marker import write_points
 from asr_scaling.tracking.mlflow import Mlflow
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -46,7 +47,7 @@ class Swept:
         replace(file, parent=parent, **changes).write(self.folder)
         for i, record in enumerate(RECORDS):
             place = self.folder / f"{i}_point"
-            lost = caution.not_tracked("The server is away.")
+            lost = cautions.not_tracked("The server is away.")
             (record if i < stored else replace(record, cautions=(*record.cautions, lost))).write(place)
             if i < stored:
                 self.sink.write(record, place, parent)

@@ -19,11 +19,11 @@ from offline import FAST
 from team_server import SCRIPT, TeamServer, close_sessions, free_port, postgresql
 from warm import Started
 
-from asr_scaling import sync
+from asr_scaling.cli import sync
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import TrackingError
-from asr_scaling.record import RECORD_FILE, RunRecord
 from asr_scaling.records.sources import records_of
-from asr_scaling.records.sweep_file import SweepFile
+from asr_scaling.records.sweep_manifest import SweepFile
 from asr_scaling.tracking.mlflow import Mlflow
 
 pytestmark = [

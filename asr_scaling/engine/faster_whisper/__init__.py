@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Device
 from asr_scaling.engine._log_mel import check_features
 from asr_scaling.engine._system import SpeechSystem
 from asr_scaling.engine._whisper import check_whisper, facts_of, out_of_memory
 from asr_scaling.engine._window import check_margin
 from asr_scaling.errors import ConfigError, EngineError
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Device
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 _WHOLE = "CTranslate2 decodes in one call and shows nothing of its steps"

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import EngineError
 from asr_scaling.model.build import pretrained
 from asr_scaling.model.convert import Converted, converted
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.whisper import (
     CHECKED,
     difference,

@@ -10,16 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.composition import Change
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Change, Device, Probe, SystemFacts, Transcription
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._log_mel import check_features
 from asr_scaling.engine._window import check_margin
 from asr_scaling.engine.transformers._compiled import compile_mode, compile_network, compile_seconds
 from asr_scaling.engine.transformers._draft import draft_spec, load_draft
 from asr_scaling.engine.transformers._options import check_device, check_model, check_options
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Device, Probe, SystemFacts, Transcription
-from asr_scaling.workload import AudioBatch
 
 if TYPE_CHECKING:
     from asr_scaling.engine.transformers._loaded import Family

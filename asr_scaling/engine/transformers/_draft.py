@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from asr_scaling.core.model_spec import ModelSpec, load_spec
 from asr_scaling.errors import EngineError
-from asr_scaling.model.spec import ModelSpec, load_spec
 
 
 def draft_spec(name: str, model: ModelSpec) -> ModelSpec:

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asr_scaling.composition import Change
-from asr_scaling.model.spec import ModelSpec
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Change, Device, SystemFacts
 from asr_scaling.model.weights import Weights
-from asr_scaling.ports import Device, SystemFacts
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import NullProbe, Probe, Transcription
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._whisper import planned_tokens
-from asr_scaling.model.spec import ModelSpec
-from asr_scaling.ports import Probe, Transcription
-from asr_scaling.timing import NullProbe
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 
 if TYPE_CHECKING:
     import torch

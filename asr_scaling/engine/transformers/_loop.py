@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.core.ports import Transcription
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._log_mel import LogMel
 from asr_scaling.engine._whisper import durations
 from asr_scaling.engine._window import most_tokens, windowed
 from asr_scaling.engine.transformers._fixed import FixedGreedy, cuda_graph
 from asr_scaling.engine.transformers._greedy import Greedy, Rules
 from asr_scaling.engine.transformers._loaded import Loaded, Steps
-from asr_scaling.ports import Transcription
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,9 @@ from asr_scaling.engine.transformers._draft import draft_spec
 from asr_scaling.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
+    from asr_scaling.core.model_spec import ModelSpec
+    from asr_scaling.core.ports import Device
     from asr_scaling.engine.transformers import Transformers
-    from asr_scaling.model.spec import ModelSpec
-    from asr_scaling.ports import Device
 
 
 def check_options(engine: Transformers) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from asr_scaling.core.ports import Probe, Transcription
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._ctc import collapsed
 from asr_scaling.engine._whisper import durations
 from asr_scaling.engine.transformers._loaded import Family
-from asr_scaling.ports import Probe, Transcription
-from asr_scaling.workload import AudioBatch
 
 
 class Adapter(Family):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from asr_scaling.core.ports import Probe, Transcription
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._whisper import durations
 from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps
-from asr_scaling.ports import Probe, Transcription
-from asr_scaling.workload import AudioBatch
 
 _MOST_TOKENS_PER_S = 6.5
 """The authors' bound against endless repetition (Moonshine model card: 6.5 tokens per second)."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from asr_scaling.core.ports import Probe, Transcription
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._whisper import durations
 from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps
-from asr_scaling.ports import Probe, Transcription
-from asr_scaling.workload import AudioBatch
 
 _LOW = -1e4
 

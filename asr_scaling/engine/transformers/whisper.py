@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from asr_scaling.core.ports import Probe, Transcription
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._whisper import durations
 from asr_scaling.engine.transformers._compiled import compile_forward
 from asr_scaling.engine.transformers._encoder import take_any_length
 from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps
 from asr_scaling.engine.transformers._loop import Loop
 from asr_scaling.errors import EngineError
-from asr_scaling.ports import Probe, Transcription
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 
 _FRAMES = 3000
 """Mel frames of a window: 30 s at 100 a second."""

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Device, Probe, SystemFacts, Transcription
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._whisper import (
     check_whisper,
     durations,
@@ -19,10 +22,7 @@ from asr_scaling.engine._whisper import (
 from asr_scaling.engine._window import check_margin, windowed
 from asr_scaling.engine.whisper_cpp._library import TOLERANCE, Steps, ggml_files, load_context, options, places
 from asr_scaling.errors import ConfigError, EngineError
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.whisper import end_of_text
-from asr_scaling.ports import Device, Probe, SystemFacts, Transcription
-from asr_scaling.workload import SAMPLE_RATE_HZ, AudioBatch
 
 _POSITIONS_PER_S = 50
 _ALONE = "whisper.cpp decodes no batches: the utterances of a batch were decoded one after the other."

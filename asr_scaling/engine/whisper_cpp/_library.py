@@ -7,13 +7,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import NullProbe, Probe
 from asr_scaling.errors import EngineError
 from asr_scaling.model.convert import Converted, converted
 from asr_scaling.model.ggml import write_ggml
-from asr_scaling.model.spec import ModelSpec
 from asr_scaling.model.whisper import CHECKED, check_log_probabilities, example_audio
-from asr_scaling.ports import Probe
-from asr_scaling.timing import NullProbe
 
 CONVERSION = 1
 """Raise it when the file changes, so that older ones in a cache are left alone."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asr_scaling.report.bottlenecks.diagnosis import CLASSES, STAGES, class_shares, stage_seconds
-from asr_scaling.report.cells import duration, percent, plain
+from asr_scaling.analysis.bottlenecks.diagnosis import CLASSES, STAGES, class_shares, stage_seconds
+from asr_scaling.analysis.format import duration, percent, plain
+from asr_scaling.analysis.points import Point, length_order
+from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.report.document import Figure
 from asr_scaling.report.output.drawing import INK, Sketch, Style
-from asr_scaling.report.points import Point, length_order
-from asr_scaling.report.reference_length import reference_length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

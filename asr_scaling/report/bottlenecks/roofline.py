@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asr_scaling.report.bottlenecks.diagnosis import ROOFED
+from asr_scaling.analysis.bottlenecks.diagnosis import ROOFED
+from asr_scaling.analysis.format import percent, plain
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.report.bottlenecks.figures import Pair
-from asr_scaling.report.cells import percent, plain
 from asr_scaling.report.document import Figure
 from asr_scaling.report.output.drawing import INK, PALE, Sketch, Style
-from asr_scaling.report.points import Point
-from asr_scaling.report.reference_length import reference_length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

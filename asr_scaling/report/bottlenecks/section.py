@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from asr_scaling.report.bottlenecks.advice import Advice, advise, nothing
-from asr_scaling.report.bottlenecks.diagnosis import (
+from asr_scaling.analysis.bottlenecks.advice import Advice, advise, nothing
+from asr_scaling.analysis.bottlenecks.diagnosis import (
     CLASSES,
     DERIVATIONS,
     ROOFED,
@@ -14,13 +14,13 @@ from asr_scaling.report.bottlenecks.diagnosis import (
     padding,
     stage_seconds,
 )
-from asr_scaling.report.bottlenecks.encoder import EncoderTime, encoder_time
+from asr_scaling.analysis.bottlenecks.encoder import EncoderTime, encoder_time
+from asr_scaling.analysis.points import Point
 from asr_scaling.report.bottlenecks.figures import Pair, operators_figure, pairs, stages_figure
 from asr_scaling.report.bottlenecks.roofline import roofline_figure
 from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, number, words
 from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Section, Table, Text
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point
 
 _POINT = (
     Column("system", numeric=False),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from asr_scaling.compare.verdict import RTFX
-from asr_scaling.report.cells import plain
+from asr_scaling.analysis.comparison.verdict import RTFX
+from asr_scaling.analysis.format import plain
 from asr_scaling.report.document import Figure
 from asr_scaling.report.gains.pairs import Gain, factor, times
 from asr_scaling.report.output.drawing import INK, PALETTE, Sketch

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asr_scaling.compare.verdict import Row as Change
-from asr_scaling.report.answer.versus import Duel, duel
-from asr_scaling.report.cells import missing, number, plain
+from asr_scaling.analysis.comparison.verdict import Row as Change
+from asr_scaling.analysis.format import plain
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.paired_comparison import Duel, duel
+from asr_scaling.core.statistics import Interval
+from asr_scaling.report.cells import missing, number
 from asr_scaling.report.document import Cell
-from asr_scaling.report.points import Point
-from asr_scaling.stats import Interval
 
 PLAIN_ENGINE = "transformers"
 

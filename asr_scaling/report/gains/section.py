@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from asr_scaling.compare.verdict import CANT_TELL, ENERGY, LATENCY, MEMORY, NO_DIFFERENCE, RTFX, WER
-from asr_scaling.report.cells import DEVICE_MEMORY, batch_cell, length_cell, memory_metric, missing, number, words
+from asr_scaling.analysis.comparison.verdict import CANT_TELL, ENERGY, LATENCY, MEMORY, NO_DIFFERENCE, RTFX, WER
+from asr_scaling.analysis.format import DEVICE_MEMORY, memory_metric
+from asr_scaling.analysis.points import Point
+from asr_scaling.report.cells import batch_cell, length_cell, missing, number, words
 from asr_scaling.report.document import Block, Cell, Column, Row, Section, Table, Text
 from asr_scaling.report.gains.figure import drawn
 from asr_scaling.report.gains.pairs import PLAIN_ENGINE, Gain, factor, gains, is_plain, points_of, ratio, times
-from asr_scaling.report.points import Point
 
 _COLUMNS = (
     Column("System", numeric=False),

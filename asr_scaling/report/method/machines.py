@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from asr_scaling.report.cells import MISSING, percent, size
+from asr_scaling.analysis.format import MISSING, percent, size
+from asr_scaling.analysis.points import Point
 from asr_scaling.report.document import Cell, Column, Row, Table
-from asr_scaling.report.points import Point
 
 _SAID = {"pass": "passed", "warn": "passed with warnings", "fail": "failed"}
 

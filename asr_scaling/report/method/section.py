@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from asr_scaling.report.caveats import SYNTHETIC
-from asr_scaling.report.cells import count, duration, percent, words
+from asr_scaling.analysis.caveats import SYNTHETIC
+from asr_scaling.analysis.format import duration, percent
+from asr_scaling.analysis.points import Point
+from asr_scaling.report.cells import count, words
 from asr_scaling.report.document import Block, Bullets, Column, Row, Section, Table, Text
 from asr_scaling.report.method.machines import machines_table, selftests
-from asr_scaling.report.points import Point
 
 _MOST_NAMED = 12
 """Systems or datasets that a sentence names."""

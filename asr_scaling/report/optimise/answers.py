@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.optimiser.candidates import Entry, Stage
-from asr_scaling.optimiser.judge import Gain
-from asr_scaling.optimiser.outcome import Answer, Outcome
-from asr_scaling.report.answer.reproduce import command
-from asr_scaling.report.cells import plain, with_interval
-from asr_scaling.report.points import Point
+from asr_scaling.analysis.format import plain, with_interval
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.reproduce import command
+from asr_scaling.search.candidates import Entry, Stage
+from asr_scaling.search.judge import Gain
+from asr_scaling.search.outcome import Answer, Outcome
 
 _FINAL = "from the final: whole budget, in turns with the baseline"
 _SEARCH = "from the search: few utterances, one after the other"

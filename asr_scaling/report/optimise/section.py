@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from asr_scaling.kinds import unlike
-from asr_scaling.optimiser.outcome import Answer, Journal, Left, Outcome, Tried
-from asr_scaling.optimiser.pareto import front
-from asr_scaling.report.answer.reproduce import command
-from asr_scaling.report.cells import count, figure, latency, memory_metric, missing, number, wer, words
+from asr_scaling.analysis.format import memory_metric
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.reproduce import command
+from asr_scaling.machine.kind import unlike
+from asr_scaling.report.cells import count, figure, latency, missing, number, wer, words
 from asr_scaling.report.document import Block, Cell, Column, Command, Row, Section, Table, Text
 from asr_scaling.report.optimise.answers import point_of, stage_of, verdict, wer_change
 from asr_scaling.report.optimise.waterfall import drawn
-from asr_scaling.report.points import Point
+from asr_scaling.search.outcome import Answer, Journal, Left, Outcome, Tried
+from asr_scaling.search.pareto import front
 
 _TITLE = "What to optimise"
 _AXIS_NAMES = {

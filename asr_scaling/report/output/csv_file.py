@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from asr_scaling.report.points import Point
+from asr_scaling.analysis.points import Point
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _IDENTITY: dict[str, Callable[[Point], object]] = {

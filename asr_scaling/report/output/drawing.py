@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.analysis.points import Point
 from asr_scaling.report.document import Figure, Keys, Mark
-from asr_scaling.report.points import Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.report.cells import MISSING
+from asr_scaling.analysis.format import MISSING
 from asr_scaling.report.document import FILTERS, Cell, Column, Document, Figure, Keys, Table, attributes
 from asr_scaling.report.output.inline import heading, pieces, unmarked
 from asr_scaling.report.output.svg import inlined

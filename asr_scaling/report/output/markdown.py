@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from asr_scaling.report.cells import MISSING
+from asr_scaling.analysis.format import MISSING
 from asr_scaling.report.document import Block, Bullets, Command, Document, Figure, Section, Table, Text
 from asr_scaling.report.output.inline import heading, pieces
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from asr_scaling.analysis.points import Point
+from asr_scaling.core.statistics import Interval
 from asr_scaling.report.document import Keys
 from asr_scaling.report.output.drawing import INK, PALE, Sketch, Style
-from asr_scaling.report.points import Point
-from asr_scaling.stats import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.fits import NoFit
-from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, number, percent, plain, ratio, words
+from asr_scaling.analysis.fits import NoFit
+from asr_scaling.analysis.format import percent, plain
+from asr_scaling.analysis.laws import JOULES, TIME, BatchLaw
+from asr_scaling.analysis.points import Point
+from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, number, ratio, words
 from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Table, Text
 from asr_scaling.report.held_out import BADLY, capped, held_out_cells, verdict
-from asr_scaling.report.points import Point
-from asr_scaling.report.scaling.laws import JOULES, TIME, BatchLaw
 
 _NO_SINGLE = "batch 1 was not measured: there is nothing to compare with"
 _INTRO = (

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.fits import NoFit, quotient_interval
-from asr_scaling.report.cells import at_length, plain
+from asr_scaling.analysis.fits import NoFit, quotient_interval
+from asr_scaling.analysis.format import at_length, plain
+from asr_scaling.analysis.laws import TIME, BatchLaw, LengthLaw
+from asr_scaling.analysis.points import Point
 from asr_scaling.report.document import Figure
 from asr_scaling.report.held_out import verdict
 from asr_scaling.report.output.drawing import PALE, Sketch, Style
 from asr_scaling.report.output.pen import CROWDED, Pen, Value, between
-from asr_scaling.report.points import Point
-from asr_scaling.report.scaling.laws import TIME, BatchLaw, LengthLaw
 from asr_scaling.report.scaling.memory import MemoryLaw, keys
 from asr_scaling.report.scaling.size import ALL, FLOPS, JOULES, PARAMETERS, SECONDS, Cost, Measure, SizeLaw
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.fits import NoFit
-from asr_scaling.report.cells import MINUTE_S, count, missing, number, percent, plain, words
+from asr_scaling.analysis.fits import NoFit
+from asr_scaling.analysis.format import MINUTE_S, percent, plain
+from asr_scaling.analysis.laws import JOULES, TIME, LengthLaw
+from asr_scaling.analysis.points import Point
+from asr_scaling.report.cells import count, missing, number, words
 from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Table, Text
 from asr_scaling.report.held_out import BADLY, capped, held_out_cells, verdict
-from asr_scaling.report.points import Point
-from asr_scaling.report.scaling.laws import JOULES, TIME, LengthLaw
 
 _INTRO = (
     "An utterance of d seconds costs `a` for every window that it begins and `b` for every second: "

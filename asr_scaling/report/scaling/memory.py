@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asr_scaling.fits import Fit, NoFit, linear_fit
-from asr_scaling.report.cells import count, length_cell, memory_metric, missing, number, words
+from asr_scaling.analysis.fits import Fit, NoFit, linear_fit
+from asr_scaling.analysis.format import memory_metric
+from asr_scaling.analysis.laws import ONE_BATCH, by_size, grouped
+from asr_scaling.analysis.points import Point
+from asr_scaling.report.cells import count, length_cell, missing, number, words
 from asr_scaling.report.document import Block, Cell, Column, Row, Table, Text
 from asr_scaling.report.held_out import held_out_cells, verdict
-from asr_scaling.report.points import Point
-from asr_scaling.report.scaling.laws import ONE_BATCH, by_size, grouped
 
 _SEARCH, _POINTS = "search for the largest batch", "measured points"
 _INTRO = (

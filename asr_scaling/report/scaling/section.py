@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.report.caveats import different_speech, partly, several_hosts, several_kinds
+from asr_scaling.analysis.caveats import different_speech, partly, several_hosts, several_kinds
+from asr_scaling.analysis.laws import JOULES, TIME, batch_laws, length_laws
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.report.document import Block, Section, Text
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point
-from asr_scaling.report.reference_length import reference_length
 from asr_scaling.report.scaling import batch, figures, length, memory, size
-from asr_scaling.report.scaling.laws import JOULES, TIME, batch_laws, length_laws
 
 
 def section(points: Sequence[Point], style: Style) -> Section:

@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.fits import NoFit, Power, power_fit
-from asr_scaling.report.cells import (
-    at_length,
-    count,
-    inverse,
-    length_cell,
-    missing,
-    number,
-    percent,
-    plain,
-    with_interval,
-    words,
-)
+from asr_scaling.analysis.fits import NoFit, Power, power_fit
+from asr_scaling.analysis.format import at_length, inverse, percent, plain, with_interval
+from asr_scaling.analysis.laws import by_size, grouped
+from asr_scaling.analysis.points import Point, length_order
+from asr_scaling.core.statistics import Interval
+from asr_scaling.report.cells import count, length_cell, missing, number, words
 from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Table, Text
 from asr_scaling.report.held_out import capped, held_out_cells, verdict
-from asr_scaling.report.points import Point, length_order
-from asr_scaling.report.scaling.laws import by_size, grouped
-from asr_scaling.stats import Interval
 
 _HALF = 0.5
 """A law of size whose worst held-out error exceeds this predicts badly: neighbouring sizes of a family differ two- to

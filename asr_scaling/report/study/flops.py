@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from asr_scaling.analysis.points import Point, length_order, windows
 from asr_scaling.report.cells import figure, missing, number, words
 from asr_scaling.report.document import Cell, Column, Row, Table
-from asr_scaling.report.points import Point, length_order, windows
 from asr_scaling.report.study import published
 from asr_scaling.report.study.lanes import Lane
 

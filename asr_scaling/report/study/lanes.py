@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from asr_scaling.analysis.points import Point, length_order
 from asr_scaling.report.cells import words
 from asr_scaling.report.document import Cell, Column
-from asr_scaling.report.points import Point, length_order
 
 Length = float | None
 """Seconds of a fragment; None for natural utterances."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from asr_scaling.analysis.points import Point
 from asr_scaling.report.cells import missing, number
 from asr_scaling.report.document import Cell, Column
-from asr_scaling.report.points import Point
 from asr_scaling.report.study.lanes import Lane, kind
 
 NOT_MEASURED = "not measured in this sweep"

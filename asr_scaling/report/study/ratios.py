@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from asr_scaling.compare.verdict import ENERGY, RTFX
-from asr_scaling.report.cells import (
-    batch_cell,
-    figure,
-    latency,
-    latency_metric,
-    length_cell,
-    missing,
-    number,
-    ratio,
-    words,
-)
+from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
+from asr_scaling.analysis.format import latency_metric
+from asr_scaling.analysis.points import Point
+from asr_scaling.report.cells import batch_cell, figure, latency, length_cell, missing, number, ratio, words
 from asr_scaling.report.document import Cell, Column, Row, Table
-from asr_scaling.report.points import Point
 from asr_scaling.report.study import published
 from asr_scaling.report.study.lanes import WHO, Lane, Length, kind, lengths, who
 

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from asr_scaling.compare.verdict import RTFX
-from asr_scaling.report.caveats import synthetic
-from asr_scaling.report.cells import (
-    PARTLY,
-    batch_cell,
-    figure,
-    latency,
-    latency_metric,
-    length_cell,
-    missing,
-    noted,
-    number,
-    plain,
-    wer,
-    words,
-)
+from asr_scaling.analysis.caveats import synthetic
+from asr_scaling.analysis.comparison.verdict import RTFX
+from asr_scaling.analysis.format import PARTLY, latency_metric, plain
+from asr_scaling.analysis.points import Point, length_name
+from asr_scaling.analysis.reference_length import reference_length
+from asr_scaling.report.cells import batch_cell, figure, latency, length_cell, missing, noted, number, wer, words
 from asr_scaling.report.document import Block, Cell, Column, Row, Section, Table, Text
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.points import Point, length_name
-from asr_scaling.report.reference_length import reference_length
 from asr_scaling.report.study import published
 from asr_scaling.report.study.flops import decoder_flops, encoder_flops
 from asr_scaling.report.study.lanes import WHO, Lane, Length, kind, lanes, lengths, who

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.compare.verdict import ENERGY, RTFX
-from asr_scaling.report.caveats import kinds_of
-from asr_scaling.report.cells import memory_metric, missing, plain, size, speech, wer, why_missing
+from asr_scaling.analysis.caveats import kinds_of
+from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
+from asr_scaling.analysis.format import memory_metric, plain, size, speech, why_missing
+from asr_scaling.analysis.points import Point, length_name
+from asr_scaling.report.cells import missing, wer
 from asr_scaling.report.document import Cell, Column, Row, Table
-from asr_scaling.report.points import Point, length_name
 from asr_scaling.report.study.lanes import WHO, Lane, Length, who
 
 _MOST = 5

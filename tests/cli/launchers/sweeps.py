@@ -12,7 +12,7 @@ from pathlib import Path
 from command import QUICK, Cli, records
 from warm import Started
 
-from asr_scaling.record import RECORD_FILE, RunRecord
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 
 SIX = ("-m", *QUICK, "model=whisper_tiny_en,wav2vec2", "batch=1,8,16")
 RESUME = "sweep.resume=true"

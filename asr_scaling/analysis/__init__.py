@@ -1,0 +1,4 @@
+"""Values from records, without presentation: laws, comparison, bottlenecks, recommendation.
+
+May import util, errors, core, machine, the groups, measure, records.
+"""

@@ -1,0 +1,1 @@
+"""What bounds a point, where its time goes, and what to optimise first."""

@@ -1,0 +1,216 @@
+"""Where the time of a point goes and what bounds it, and the rules that sentences about it are derived by.
+
+What a stage can save: Amdahl 1967. What bounds it: Williams, Waterman & Patterson 2009, Roofline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from asr_scaling.analysis.points import Point, windows
+
+Regime = Literal["compute", "memory", "overhead", "unknown"]
+Pace = Literal["faster", "slower", "alike"]
+STAGES = ("features", "transfer", "encoder", "decoder", "text")
+"""In call order; others follow, "other", which no stage claims, last."""
+ROOFED = ("encoder", "decoder")
+"""The stages whose operations and bytes are counted."""
+CLASSES = ("gemm", "attention", "convolution", "normalisation", "memory", "other")
+"""Of operators, as profiler/trace.py tells them apart."""
+NEAR_COMPUTE = 0.5
+"""Share of peak FLOP/s: good kernels on large matrices reach 0.5 to 0.8, so little is left to tune."""
+NEAR_MEMORY = 0.6
+"""Share of copy speed: a copy is the easiest access pattern, and others rarely come nearer."""
+PADDING = 0.1
+"""Share of a call spent on encoding silence; less is lost in noise."""
+COPIES = 0.2
+"""Share of operator time in copies and look-ups: a fifth, so at most 1.25 times as fast without them."""
+AT_PEAK = 0.8
+"""Share of peak FLOP/s from which on nobody asks where the rest of the encoder's time goes."""
+BATCHING = 1.1
+"""Ratio of RTFx below which a larger batch is not worth its latency."""
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """``name``: what it is about. ``says``: when it holds, with its threshold, and why."""
+
+    name: str
+    says: str
+
+
+DERIVATIONS = (
+    Derivation(
+        "Start with",
+        "the stage that takes most of a call, at the reference length and the smallest batch. Another takes as long "
+        "within noise when their intervals overlap.",
+    ),
+    Derivation(
+        "At most",
+        "a call gets 1 / (1 - share) times as fast if that part of it cost nothing (Amdahl 1967); real gains are less.",
+    ),
+    Derivation(
+        "Near peak FLOP/s",
+        f"the stage reaches {100 * NEAR_COMPUTE:g} % of it or more (MFU). Good kernels on large matrices reach 50 to "
+        "80 %, so tuning wins little: only fewer or cheaper operations do.",
+    ),
+    Derivation(
+        "Near copy speed",
+        f"the stage moves its bytes at {100 * NEAR_MEMORY:g} % of it or more. A copy is the easiest access pattern, so "
+        "only fewer bytes help. Near both, the larger share counts.",
+    ),
+    Derivation(
+        "Overhead",
+        "both shares are known and neither is near: the hardware waits for dispatch, launches or the host. The "
+        "decoder's shares are of its steps after the first.",
+    ),
+    Derivation(
+        "Silence",
+        f"encoding what follows the audio up to the window's end takes {100 * PADDING:g} % of a call or more. Its "
+        "share of the encoder's input is 1 - audio / whole windows.",
+    ),
+    Derivation("Copies", f"copies, look-ups and allocations take {100 * COPIES:g} % of operator time or more."),
+    Derivation(
+        "More is lost",
+        "another stage has more time beyond what its operations and bytes take at the peaks: seconds × (1 - the larger "
+        "of its two shares), and all its seconds where it is neither encoder nor decoder.",
+    ),
+    Derivation(
+        "Batching",
+        f"RTFx at the largest batch is {BATCHING:g} times that at the smallest or more, or the other way round, and "
+        "their intervals do not overlap. That it brings little is said where overhead or memory bounds the stage.",
+    ),
+    Derivation(
+        "Where the encoder's time goes",
+        f"said where it reaches less than {100 * AT_PEAK:g} % of peak FLOP/s. Matrix products, attention and "
+        "convolutions do the counted operations: their share of peak while they run is the encoder's over their share "
+        "of its time, all of them in one call under torch's profiler.",
+    ),
+    Derivation("Largest batch", "the stage that takes most, or what bounds it, is another than at the smallest batch."),
+)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Where the time of a point goes. ``stages``: mean seconds of a call, in call order. ``stage``: the longest."""
+
+    point: Point
+    stages: Mapping[str, float]
+    stage: str
+
+    @property
+    def call_s(self) -> float:
+        """Mean seconds of a call: the sum of its stages."""
+        return math.fsum(self.stages.values())
+
+    def share(self, stage: str | None = None) -> float:
+        """Of the call that a stage takes; of the longest when none is named."""
+        return self.stages.get(stage or self.stage, 0.0) / self.call_s
+
+    @property
+    def regime(self) -> Regime:
+        """What bounds the longest stage."""
+        return regime(self.point, self.stage)
+
+    @property
+    def silence(self) -> float:
+        """Share of the call spent on encoding silence behind the audio; 0 without a window."""
+        return self.share("encoder") * (padding(self.point) or 0.0)
+
+    def above_roof(self, stage: str) -> float | None:
+        """Seconds of a stage that neither its operations nor its bytes need at the machine's peaks.
+
+        All of them where the stage has no roof; None where its shares of the peaks are not known.
+        """
+        if stage not in ROOFED:
+            return self.stages[stage]
+        known = [share for share in used(self.point, stage) if share is not None]
+        return self.stages[stage] * (1 - min(1.0, max(known))) if known else None
+
+    @property
+    def tied(self) -> str | None:
+        """The second longest stage, where it takes as long within noise."""
+        rest = [stage for stage in self.stages if stage != self.stage]
+        second = max(rest, key=lambda stage: self.stages[stage], default=None)
+        first, other = (self.point.intervals.get(f"stage/{stage}_s") for stage in (self.stage, second))
+        return second if first is not None and other is not None and other.high >= first.low else None
+
+    @property
+    def farther(self) -> str | None:
+        """The stage with most time above its roof, where that is not the longest stage and both are known."""
+        above = {stage: seconds for stage in self.stages if (seconds := self.above_roof(stage)) is not None}
+        if self.stage not in above:
+            return None
+        farthest = max(above, key=lambda stage: above[stage])
+        return farthest if above[farthest] > above[self.stage] else None
+
+
+def stage_seconds(point: Point) -> dict[str, float]:
+    """Stage → mean seconds of a call, in call order; empty where no stage was timed."""
+    names = [name[len("stage/") : -len("_s")] for name in point.values if name.startswith("stage/")]
+    order = {**dict.fromkeys(STAGES), **dict.fromkeys(sorted(set(names) - {"other"})), "other": None}
+    return {name: point.values[f"stage/{name}_s"] for name in order if name in names}
+
+
+def class_shares(point: Point) -> dict[str, float]:
+    """Operator class → share of operator time; empty where no trace was taken."""
+    names = {name: f"ops/{name}_share" for name in CLASSES}
+    return {name: point.values[metric] for name, metric in names.items() if metric in point.values}
+
+
+def diagnose(point: Point) -> Diagnosis | None:
+    """Where its time goes; None where no stage was timed."""
+    stages = stage_seconds(point)
+    if not math.fsum(stages.values()) > 0:
+        return None
+    return Diagnosis(point, stages, max(stages, key=lambda name: stages[name]))
+
+
+def amdahl(share: float) -> float:
+    """Times as fast as a whole gets when a ``share`` of it costs nothing; infinite for 1."""
+    return 1 / (1 - share) if share < 1 else math.inf
+
+
+def used(point: Point, stage: str) -> tuple[float | None, float | None]:
+    """Shares of peak FLOP/s and of copy speed that a stage reaches, None where not known."""
+    return point.value(f"utilisation/mfu_{stage}"), point.value(f"utilisation/membw_{stage}")
+
+
+def regime(point: Point, stage: str) -> Regime:
+    """What bounds a stage: the peak it is near, overhead where it is near none, unknown where a share is."""
+    mfu, membw = used(point, stage)
+    compute, memory = mfu is not None and mfu >= NEAR_COMPUTE, membw is not None and membw >= NEAR_MEMORY
+    if compute and memory:
+        return "memory" if (membw or 0) > (mfu or 0) else "compute"
+    if compute or memory:
+        return "compute" if compute else "memory"
+    return "unknown" if mfu is None or membw is None else "overhead"
+
+
+def padding(point: Point) -> float | None:
+    """Share of the encoder's input that is silence behind the audio; None where there is no window of fixed length.
+
+    1 - audio / (whole windows that hold it), of an utterance of mean length.
+    """
+    shortened = "dynamic_window" in point.optimisations or point.options.get("window_margin_s", "null") != "null"
+    if not point.window_s or shortened or not point.audio_s > 0:
+        return None
+    return max(0.0, 1 - point.audio_s / (windows(point.audio_s, point.window_s) * point.window_s))
+
+
+def gain(small: Point, large: Point) -> tuple[float | None, Pace]:
+    """RTFx of the second over that of the first, and what it amounts to.
+
+    "faster" and "slower" need a change by ``BATCHING`` or more and, where both are known, intervals that don't overlap.
+    """
+    a, b = small.value("throughput/rtfx"), large.value("throughput/rtfx")
+    if not a or not b:
+        return None, "alike"
+    before, after = (point.intervals.get("throughput/rtfx") for point in (small, large))
+    overlap = before is not None and after is not None and after.low <= before.high and before.low <= after.high
+    if overlap or 1 / BATCHING < b / a < BATCHING:
+        return b / a, "alike"
+    return b / a, "faster" if b > a else "slower"

@@ -1,0 +1,95 @@
+"""Two systems' calls paired by speech: what both timed, cut into the smallest blocks that no call of either crosses.
+
+Batches differ between systems (batch=1 against batch=8), so a block is a set of utterances that calls of either system
+join, directly or through others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from asr_scaling.core.record import Sample
+
+_Input = tuple[str, ...]
+_Calls = Mapping[_Input, Sequence[Sample]]
+"""The timed calls on each input, in the order they were taken."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The same utterances, processed by both systems; each repeat is all calls of the block once.
+
+    ``wait_a``, ``wait_b``: mean time in seconds that an utterance waits for its text, which is the time of its whole
+    call. ``work_a``, ``work_b``: seconds of calls for the audio of the block; both systems' audio is counted alike,
+    however often a batch was filled up with it.
+    """
+
+    utterances: frozenset[str]
+    wait_a: tuple[float, ...]
+    wait_b: tuple[float, ...]
+    work_a: tuple[float, ...]
+    work_b: tuple[float, ...]
+
+
+def paired_blocks(a: Sequence[Sample], b: Sequence[Sample]) -> list[Block]:
+    """The blocks that both systems timed whole, in A's order; none when there is no such speech."""
+    calls_a, calls_b = _shared(_by_input(a), _by_input(b))
+    joined = _joined([*calls_a, *calls_b])
+    home = {key: i for i, ids in enumerate(joined) for key in ids}
+    sides: list[list[list[Sequence[Sample]]]] = []
+    for side in (calls_a, calls_b):
+        sides.append([[] for _ in joined])
+        for ids, calls in side.items():
+            sides[-1][home[ids[0]]].append(calls)
+    blocks = []
+    for ids, ours, theirs in zip(joined, *sides, strict=True):
+        audio_s = min(_audio_s(ours), _audio_s(theirs))  # the side that filled up less is nearer to the block's own
+        waits, works = zip(*(_repeats(side, audio_s) for side in (ours, theirs)), strict=True)
+        blocks.append(Block(frozenset(ids), *waits, *works))
+    return blocks
+
+
+def _by_input(samples: Sequence[Sample]) -> _Calls:
+    groups: dict[_Input, list[Sample]] = {}
+    for sample in samples:
+        if sample.total_s > 0:  # a clock too coarse for the call says nothing about it
+            groups.setdefault(sample.utterances, []).append(sample)
+    return groups
+
+
+def _shared(a: _Calls, b: _Calls) -> tuple[_Calls, _Calls]:
+    """Without calls on speech that the other system did not time; leaving one out can strand others."""
+    while True:
+        common = {key for ids in a for key in ids} & {key for ids in b for key in ids}
+        kept_a, kept_b = ({ids: calls for ids, calls in side.items() if common.issuperset(ids)} for side in (a, b))
+        if len(kept_a) == len(a) and len(kept_b) == len(b):
+            return kept_a, kept_b
+        a, b = kept_a, kept_b
+
+
+def _joined(inputs: Sequence[_Input]) -> list[set[str]]:
+    """The connected components of "some call has both"."""
+    block_of: dict[str, set[str]] = {}
+    for ids in inputs:
+        block = block_of.setdefault(ids[0], {ids[0]})
+        for key in ids:
+            other = block_of.get(key, {key})
+            if other is not block:
+                block |= other
+                block_of.update(dict.fromkeys(other, block))
+    return list({id(block): block for block in block_of.values()}.values())
+
+
+def _audio_s(inputs: Sequence[Sequence[Sample]]) -> float:
+    return math.fsum(calls[0].audio_s for calls in inputs)
+
+
+def _repeats(inputs: Sequence[Sequence[Sample]], audio_s: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Waits and works: the j-th repeat of a block is made of the j-th of each of its calls, as far as all have one."""
+    each, all_audio_s = sum(len(calls[0].utterances) for calls in inputs), _audio_s(inputs)
+    rounds = list(zip(*inputs))  # noqa: B905 (the last round may have been cut short)
+    waits = tuple(math.fsum(call.total_s * len(call.utterances) for call in calls) / each for calls in rounds)
+    works = tuple(math.fsum(call.total_s for call in calls) * audio_s / all_audio_s for calls in rounds)
+    return waits, works

@@ -1,0 +1,97 @@
+"""What two records must have in common before their figures may be compared, and what else sets them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from asr_scaling.core.record import RunRecord
+from asr_scaling.errors import ConfigError
+from asr_scaling.machine.kind import gpu_name, memory_class
+
+KINDS = ("host", "machine", "dataset", "normaliser", "scope")
+"""What may differ. "host": its name and which of its GPUs, as nodes of one kind do; "machine": the kind."""
+_OPTIONAL = ("GPU", "GPU id", "memory", "WER's")
+_LONGEST = 40
+
+
+def check_alike(a: RunRecord, b: RunRecord, allow: Collection[str] = ()) -> list[str]:
+    """What differs although it should not, a line each: only what ``allow`` names.
+
+    ConfigError when one of them failed, or when something else differs.
+    """
+    for side, record in (("A", a), ("B", b)):
+        if record.status != "ok":
+            raise ConfigError(f"{side}'s point '{record.name}' can't be compared ({record.outcome}): measure it again.")
+    differing = differences(a, b)
+    refused = [kind for kind in differing if kind not in allow]
+    if refused:
+        said = " and ".join(f"{kind} ({differing[kind]})" for kind in refused)
+        raise ConfigError(
+            f"'{a.name}' and '{b.name}' differ in {said}: measure both alike, or compare them all the same with "
+            f"--allow {','.join(refused)}."
+        )
+    return [f"The {kind} differs: {how}." for kind, how in differing.items()]
+
+
+def differences(a: RunRecord, b: RunRecord) -> dict[str, str]:
+    """Kind → what differs, of all that makes two records' figures incomparable.
+
+    A GPU or a normaliser that only one of them has is no difference: cpu and cuda of one host compare.
+    """
+    found = {}
+    ours, theirs = _facts(a), _facts(b)
+    for kind in KINDS:
+        told = [
+            f"{name} {_short(value)} and {_short(theirs[kind][name])}"
+            for name, value in ours[kind].items()
+            if value != theirs[kind][name] and not (name in _OPTIONAL and None in (value, theirs[kind][name]))
+        ]
+        if told:
+            found[kind] = "what a latency covers" if kind == "scope" else ", ".join(told)
+    return found
+
+
+def _facts(record: RunRecord) -> dict[str, dict[str, Any]]:
+    machine = record.environment
+    device = machine.get("device", {})
+    return {
+        "host": {"name": machine.get("host"), "GPU id": device.get("uuid")},
+        "machine": {
+            "CPU": machine.get("cpu"),
+            "cores": machine.get("cpu_cores"),
+            "memory": memory_class(machine) or None,
+            "GPU": gpu_name(machine),
+        },
+        "dataset": {"name": record.dataset.get("name"), "digest": str(record.dataset.get("digest"))[:16]},
+        "normaliser": {"WER's": record.tags.get("quality/normaliser")},
+        "scope": {"scope": record.scope},
+    }
+
+
+def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
+    """What may explain a change, or spoil it: versions that differ, and the cautions of both records."""
+    lines = []
+    ours, theirs = _versions(a), _versions(b)
+    moved = [
+        f"{name} {_short(ours.get(name))} → {_short(theirs.get(name))}"
+        for name in dict.fromkeys((*ours, *theirs))
+        if ours.get(name) != theirs.get(name)
+    ]
+    if moved:
+        lines.append(f"Versions differ: {', '.join(moved)}.")
+    for side, record in (("A", a), ("B", b)):
+        kinds = dict.fromkeys(found.kind for found in record.cautions)
+        if kinds:
+            lines.append(f"Cautions of {side}: {', '.join(kinds)}; its record explains them.")
+    return lines
+
+
+def _versions(record: RunRecord) -> Mapping[str, Any]:
+    machine = record.environment
+    return {"python": machine.get("python"), **machine.get("versions", {}), "commit": machine.get("commit")}
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

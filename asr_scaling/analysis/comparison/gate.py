@@ -1,0 +1,65 @@
+"""Regression gates: ``latency/p50_s>5%`` fails where a comparison shows that much more, and more than noise."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from asr_scaling.analysis.comparison.verdict import CANT_TELL, NO_DIFFERENCE, Comparison
+from asr_scaling.core.metrics import metric_spec
+from asr_scaling.errors import ConfigError
+
+_FORM = re.compile(r"([a-z][\w/]*)\s*([<>])\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(%?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``failed``: None when nothing could be judged. ``sentence``: for people."""
+
+    failed: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """``limit``: a share where ``relative``, else in the metric's unit. ``above``: fails above it, else below it."""
+
+    text: str
+    metric: str
+    above: bool
+    limit: float
+    relative: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Gate:
+        """``METRIC>NUMBER`` or ``METRIC<NUMBER``, with % for a relative change; ConfigError for anything else."""
+        match = _FORM.fullmatch(text.strip())
+        if match is None:
+            raise ConfigError(
+                f"--fail-if '{text}' can't be read: write METRIC>NUMBER or METRIC<NUMBER, with % for a relative "
+                "change, as in 'latency/p50_s>5%'."
+            )
+        metric, sign, number, percent = match.groups()
+        try:
+            metric_spec(metric)
+        except ConfigError:
+            raise ConfigError(
+                f"--fail-if '{text}' names no metric: take one of a record's, as in 'latency/p50_s>5%'."
+            ) from None
+        return cls(text, metric, sign == ">", float(number) / (100 if percent else 1), bool(percent))
+
+    def judge(self, found: Comparison) -> Outcome:
+        """Failed when the change is beyond the limit, unless it is noise. Whatever can't be judged has not passed."""
+        row = found.row(self.metric)
+        change = row.relative if self.relative else row.absolute
+        where = f"gate '{self.text}' on '{found.b.name}'"
+        if row.verdict.startswith(CANT_TELL) or change is None:
+            unsure = row.verdict if row.verdict.startswith(CANT_TELL) else f"A's value is {row.a}"
+            why = row.reason or unsure
+            return Outcome(None, f"{where} can't be judged ({why}): measure it longer, or leave the gate out.")
+        unit = metric_spec(self.metric).unit
+        said = f"{change:+.2%}" if self.relative else f"{change:+.4g} {unit if unit != '1' else ''}".strip()
+        beyond = change > self.limit if self.above else change < self.limit
+        if beyond and row.verdict == NO_DIFFERENCE:
+            return Outcome(False, f"{where} passed: {said} is {NO_DIFFERENCE}.")
+        return Outcome(beyond, f"{where} {'FAILED' if beyond else 'passed'}: {said}.")

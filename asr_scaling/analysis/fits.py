@@ -1,0 +1,199 @@
+"""Laws fitted to measurements, with intervals of 95 % on coefficients and errors on what was held out.
+
+Errors are taken as proportional to the value, as those of times and joules are: a fit minimises relative deviations.
+Intervals follow from the deviations of the values from the law, so they hold only where the law does; whether it does
+is what the errors on held-out groups say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_scaling.core.statistics import CONFIDENCE, Interval
+
+_ALIKE = 1e-9
+"""Columns of unit length whose smallest singular value is below this share of the largest count as dependent."""
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NoFit:
+    """``reason``: why the values determine no law, as the end of a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a law says of a group that it wasn't fitted to.
+
+    ``errors``: group → predicted over measured minus 1, of several values in a group the largest in magnitude; None
+    where the other groups don't determine the law.
+    """
+
+    errors: Mapping[Hashable, float | None]
+
+    @property
+    def worst(self) -> float | None:
+        """The largest magnitude; None when no group could be predicted."""
+        return max(self._sizes(), default=None)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean magnitude."""
+        sizes = self._sizes()
+        return sum(sizes) / len(sizes) if sizes else None
+
+    def _sizes(self) -> list[float]:
+        return [abs(error) for error in self.errors.values() if error is not None]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """y = Σ coefficient · column.
+
+    ``intervals``: of each coefficient, None when no degree of freedom is left (``freedom`` 0: the law goes through
+    every value). ``spread``: covariance of the coefficients times the square of Student's t, so that its diagonal holds
+    the squared half widths; empty likewise.
+    """
+
+    coefficients: tuple[float, ...]
+    intervals: tuple[Interval | None, ...]
+    freedom: int
+    spread: tuple[tuple[float, ...], ...]
+    held_out: HeldOut
+
+    def predict(self, row: Sequence[float]) -> float:
+        """What the law says at one value of each column, in y's unit."""
+        return math.fsum(c * x for c, x in zip(self.coefficients, row, strict=True))
+
+    def quotient(self, over: int, under: int) -> Interval | None:
+        """Interval of one coefficient over another; None without one, or where ``under`` may be 0 (Fieller 1954).
+
+        It holds every q that a t-test of ``over`` - q · ``under`` = 0 doesn't reject at 5 %.
+        """
+        if not self.spread:
+            return None
+        a, b = self.coefficients[over], self.coefficients[under]
+        of_a, of_both, of_b = self.spread[over][over], self.spread[over][under], self.spread[under][under]
+        lead, middle, rest = b * b - of_b, a * b - of_both, a * a - of_a
+        if lead <= 0:
+            return None
+        root = math.sqrt(max(0.0, middle * middle - lead * rest))
+        return Interval((middle - root) / lead, (middle + root) / lead)
+
+
+@dataclass(frozen=True)
+class Power:
+    """y = ``factor`` · x ^ ``exponent``; ``interval`` and ``freedom`` as in ``Fit``."""
+
+    factor: float
+    exponent: float
+    interval: Interval | None
+    freedom: int
+    held_out: HeldOut
+
+    def predict(self, x: float) -> float:
+        """What the law says at ``x`` > 0, in y's unit."""
+        return float(self.factor * x**self.exponent)
+
+
+def linear_fit(columns: Sequence[Sequence[float]], y: Sequence[float], groups: Sequence[Hashable]) -> Fit | NoFit:
+    """Coefficients of ``columns`` (each as long as ``y``) by least squares of the relative deviations, weights 1 / y².
+
+    Weighted least squares and Student's t on the coefficients: Draper & Smith, Applied Regression Analysis, 3rd ed.
+    1998, chapters 5 and 9. Groups held out in turn: Geisser 1975, The predictive sample reuse method, JASA 70. ``y`` in
+    any unit, above 0; ``groups``: what value belongs with what.
+    """
+    values = np.asarray(y, dtype=float)
+    if not len(values) or not np.all(np.isfinite(values)) or values.min() <= 0:
+        return NoFit("a law of relative deviations needs values above 0")
+    matrix = np.column_stack([np.asarray(column, dtype=float) for column in columns])
+    design, target = matrix / values[:, None], np.ones(len(values))
+    found = _least_squares(design, target)
+    if isinstance(found, NoFit):
+        return found
+    return replace(found, held_out=_held_out(design, target, groups, lambda off: off))
+
+
+def power_fit(x: Sequence[float], y: Sequence[float], groups: Sequence[Hashable]) -> Power | NoFit:
+    """Factor and exponent by least squares of log y on log x; ``x`` and ``y`` above 0, in any unit.
+
+    The allometric line of ordinary regression on logarithms (Draper & Smith 1998, chapter 13): the factor is that
+    of the geometric mean. Intervals and held-out groups as in ``linear_fit``.
+    """
+    if not len(x) or min(*x, *y) <= 0 or not all(map(math.isfinite, (*x, *y))):
+        return NoFit("a power law needs values above 0")
+    target = np.log(np.asarray(y, dtype=float))
+    design = np.column_stack([np.ones(len(x)), np.log(np.asarray(x, dtype=float))])
+    found = _least_squares(design, target)
+    if isinstance(found, NoFit):
+        return found
+    (constant, exponent), (_, interval) = found.coefficients, found.intervals
+    held = _held_out(design, target, groups, np.expm1)
+    return Power(math.exp(constant), exponent, interval, found.freedom, held)
+
+
+def quotient_interval(a: float, of_a: Interval | None, b: float, of_b: Interval | None) -> Interval | None:
+    """Interval of a / b from those of two independent values above 0; None where one is missing or reaches 0.
+
+    Limits recovered from those of both, on logarithms (Zou & Donner 2008, Statistics in Medicine 27).
+    """
+    if of_a is None or of_b is None or min(of_a.low, of_b.low) <= 0:
+        return None
+    down = math.hypot(math.log(a / of_a.low), math.log(of_b.high / b))
+    up = math.hypot(math.log(of_a.high / a), math.log(b / of_b.low))
+    return Interval(a / b * math.exp(-down), a / b * math.exp(up))
+
+
+def _least_squares(design: _Floats, target: _Floats) -> Fit | NoFit:
+    """The fit, nothing held out yet."""
+    from scipy.special import stdtrit
+
+    solved = _solve(design, target)
+    if solved is None:
+        return NoFit("the points don't tell its coefficients apart")
+    coefficients, inverse = solved
+    freedom = len(target) - design.shape[1]
+    best = tuple(map(float, coefficients))
+    if freedom < 1:
+        return Fit(best, (None,) * len(best), freedom, (), HeldOut({}))
+    off = target - design @ coefficients
+    residual = math.sqrt(float(off @ off) / freedom)
+    spread = inverse * (residual * float(stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2))) ** 2
+    halves = [math.sqrt(float(square)) for square in np.diag(spread)]
+    intervals = tuple(Interval(c - half, c + half) for c, half in zip(best, halves, strict=True))
+    return Fit(best, intervals, freedom, tuple(map(tuple, spread.tolist())), HeldOut({}))
+
+
+def _solve(design: _Floats, target: _Floats) -> tuple[_Floats, _Floats] | None:
+    """Coefficients and (XᵀX)⁻¹; None when the columns are dependent. Columns are scaled to unit length for that."""
+    sizes = np.sqrt((design**2).sum(axis=0))
+    if len(target) < design.shape[1] or not sizes.all():
+        return None
+    u, singular, rows = np.linalg.svd(design / sizes, full_matrices=False)
+    if singular[-1] < _ALIKE * singular[0]:
+        return None
+    back = rows.T / singular / sizes[:, None]
+    return back @ (u.T @ target), back @ back.T
+
+
+def _held_out(
+    design: _Floats, target: _Floats, groups: Sequence[Hashable], relative: Callable[[_Floats], _Floats]
+) -> HeldOut:
+    """``relative``: from a prediction minus its target to predicted over measured minus 1."""
+    errors: dict[Hashable, float | None] = {}
+    for group in dict.fromkeys(groups):
+        out = np.array([each == group for each in groups])
+        solved = _solve(design[~out], target[~out])
+        if solved is None:
+            errors[group] = None
+            continue
+        off = relative(design[out] @ solved[0] - target[out])
+        errors[group] = float(off[np.argmax(np.abs(off))])
+    return HeldOut(errors)

@@ -1,0 +1,135 @@
+"""Laws of cost over length and batch, fitted to the points of a report; no text and no drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from asr_scaling.analysis.fits import Fit, NoFit, linear_fit
+from asr_scaling.analysis.format import MEAN_LATENCY
+from asr_scaling.analysis.points import Point, length_order, windows
+from asr_scaling.core.statistics import Interval
+
+_K = TypeVar("_K")
+ONE_LENGTH = "one length was measured: a law needs two, a check of it three"
+ONE_BATCH = "one batch size was measured: a law needs two, a check of it three"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a law is about. ``metric``: per utterance, in ``unit``."""
+
+    name: str
+    noun: str
+    unit: str
+    metric: str
+
+
+TIME = Quantity("time", "time", "s", "latency_per_utterance/mean_s")
+JOULES = Quantity("energy", "energy", "J", "energy/per_sample_j")
+
+
+@dataclass(frozen=True)
+class LengthLaw:
+    """Cost of an utterance of d seconds: a · windows + b · d, or a + b · d where the model has no window.
+
+    ``points``: by length; each has the quantity. ``fit``: coefficients a, b.
+    """
+
+    quantity: Quantity
+    system: str
+    device: str
+    batch: int
+    window_s: float | None
+    points: tuple[Point, ...]
+    fit: Fit | NoFit
+
+    def row(self, audio_s: float) -> tuple[float, float]:
+        """What a and b are multiplied with."""
+        return float(windows(audio_s, self.window_s)), audio_s
+
+
+@dataclass(frozen=True)
+class BatchLaw:
+    """Time of a call on B utterances: c + m · B. ``points``: by batch; ``fit``: coefficients c, m in seconds."""
+
+    system: str
+    device: str
+    length: str
+    length_s: float | None
+    points: tuple[Point, ...]
+    fit: Fit | NoFit
+
+    @property
+    def single(self) -> Point | None:
+        """The point of batch 1."""
+        return next((point for point in self.points if point.batch == 1), None)
+
+    @property
+    def limit(self) -> tuple[float, Interval | None] | None:
+        """What an ever larger batch speeds up, (c + m) / m, with its interval; None without a law or where m is not
+        above 0. At least 1, which is where calls cost nothing.
+        """
+        if isinstance(self.fit, NoFit) or self.fit.coefficients[1] <= 0:
+            return None
+        c, m = self.fit.coefficients
+        between = self.fit.quotient(0, 1)
+        interval = Interval(1 + max(0.0, between.low), 1 + max(0.0, between.high)) if between else None
+        return 1 + max(0.0, c / m), interval
+
+
+def length_laws(points: Sequence[Point], quantity: Quantity) -> list[LengthLaw]:
+    """One for each system, device and batch, smallest model first; natural utterances, whose lengths vary,
+    points that left audio out and points without the quantity are left out.
+    """
+    whole = [p for p in points if p.ok and p.length_s is not None and p.audio_s > 0 and not p.truncated]
+    usable = [p for p in whole if p.value(quantity.metric)]
+    laws = []
+    for (system, device, batch), members in grouped(by_size(usable), lambda p: (p.system, p.device, p.batch)).items():
+        ordered = sorted(members, key=lambda p: p.audio_s)
+        window_s = ordered[0].window_s
+        fit = _length_fit(ordered, [p.values[quantity.metric] for p in ordered], window_s)
+        laws.append(LengthLaw(quantity, system, device, batch, window_s, tuple(ordered), fit))
+    return laws
+
+
+def _length_fit(points: Sequence[Point], costs: Sequence[float], window_s: float | None) -> Fit | NoFit:
+    lengths = [p.audio_s for p in points]
+    groups = [p.length for p in points]
+    if len(set(groups)) < 2:
+        return NoFit(ONE_LENGTH)
+    fit = linear_fit([[float(windows(d, window_s)) for d in lengths], lengths], costs, groups)
+    if isinstance(fit, NoFit) and window_s:
+        return NoFit(f"these lengths don't tell the cost of a window of {window_s:g} s from that of its seconds")
+    return fit
+
+
+def batch_laws(points: Sequence[Point]) -> list[BatchLaw]:
+    """One for each system, device and length, smallest model first."""
+    usable = [p for p in points if p.ok and p.batch > 0 and p.value(MEAN_LATENCY)]
+    laws = []
+    for (system, device, length_s), members in grouped(
+        by_size(usable), lambda p: (p.system, p.device, p.length_s)
+    ).items():
+        ordered = sorted(members, key=lambda p: p.batch)
+        sizes = [p.batch for p in ordered]
+        if len(set(sizes)) < 2:
+            fit: Fit | NoFit = NoFit(ONE_BATCH)
+        else:
+            fit = linear_fit([[1.0] * len(sizes), sizes], [p.values[MEAN_LATENCY] for p in ordered], sizes)
+        laws.append(BatchLaw(system, device, ordered[0].length, length_s, tuple(ordered), fit))
+    return laws
+
+
+def grouped(points: Iterable[Point], key: Callable[[Point], _K]) -> dict[_K, list[Point]]:
+    """Key → its points, both in the order they come."""
+    found: dict[_K, list[Point]] = {}
+    for point in points:
+        found.setdefault(key(point), []).append(point)
+    return found
+
+
+def by_size(points: Iterable[Point]) -> list[Point]:
+    """Smallest model first, then by name, device, length (natural last) and batch."""
+    return sorted(points, key=lambda p: (p.parameters or 0, p.system, p.device, length_order(p.length_s), p.batch))

@@ -1,0 +1,21 @@
+"""Sources of a report → its points: a record is in memory only while its point is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asr_scaling.analysis.naming import named
+from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.records.read import Damaged
+from asr_scaling.records.sources import records_of
+from asr_scaling.tracking import STORE
+
+
+def points(sources: Sequence[str], uri: str = STORE, damaged: Damaged | None = None) -> list[Point]:
+    """The points of all ``sources`` (records/sources.py), in their order, the systems told apart by name.
+
+    ``uri``: MLflow's store. Points of several sweeps may be together. ConfigError, DataError or TrackingError when a
+    source can't be read or holds no record. ``damaged``: takes what can't be read, and the rest is read.
+    """
+    found = (each for source in sources for each in records_of(source, uri, light=True, damaged=damaged))
+    return named(to_point(record, again) for record, again in found)

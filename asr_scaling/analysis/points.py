@@ -1,0 +1,212 @@
+"""Points as a report needs them: a record without its raw samples, so that ten thousand fit in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from asr_scaling.core.cautions import Caution
+from asr_scaling.core.record import RunRecord, Status
+from asr_scaling.core.schema import number
+from asr_scaling.core.statistics import Interval
+from asr_scaling.machine.kind import gpu_name, machine_kind
+from asr_scaling.util.redact import shown
+
+NATURAL = "natural"
+UNKNOWN_GPU = "unknown GPU"
+_OWN = ("_target_", "name", "seed", "licence", "length_s", "max_utterance_s", "index")
+"""Options that a point has a field for, or that change no figure."""
+_OF_A_MODEL = ("path", "revision")
+_BARELY = 1e-6
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a sweep. Times in seconds, sizes in bytes, rates as shares.
+
+    ``system``: model, and whatever of dataset, engine and other options tells it from others of the same model in this
+    report; ``device``: as torch calls it, with hardware and host where the report has several of that name that must
+    be told apart (naming.py): all points of one are of one kind of machine. Both are what tables and figures call
+    them, and together they say what a figure is of. ``options``: those of the engine by their names, those of device,
+    dataset and model as "device.threads". ``hardware``: name of the CPU or GPU that
+    computed. ``length_s``: the dataset's length, None for natural utterances. ``batch``: 0 where a point failed before
+    it was known. ``audio_s``: mean seconds of audio of an utterance in a timed call. ``slowest_s``: longest timed call.
+    ``load``: the whole record again, with its samples. DataError when it is gone.
+    """
+
+    name: str
+    status: Status
+    reason: str | None
+    model: str
+    system: str
+    family: str
+    parameters: int | None
+    window_s: float | None
+    weights: str
+    engine: str
+    options: Mapping[str, str]
+    optimisations: tuple[str, ...]
+    device: str
+    hardware: str
+    host: str
+    dataset: str
+    synthetic: bool
+    length_s: float | None
+    batch: int
+    audio_s: float
+    utterances: int
+    calls: int
+    slowest_s: float | None
+    load: Callable[[], RunRecord] = field(repr=False, compare=False)
+    values: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    cautions: tuple[Caution, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    curve: tuple[Mapping[str, Any], ...] = ()
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+    @property
+    def machine(self) -> str:
+        """The kind of machine: processor, cores and memory."""
+        return machine_kind(self.environment)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was measured to its end."""
+        return self.status == "ok"
+
+    @property
+    def random(self) -> bool:
+        """Whether its weights are random, so that speed holds and texts mean nothing."""
+        return self.weights == "random"
+
+    @property
+    def truncated(self) -> bool:
+        """Whether part of the audio was not processed, so that its speed is of less than it was given."""
+        return any(caution.kind == "TruncatedAudio" for caution in self.cautions)
+
+    @property
+    def wer_known(self) -> bool:
+        """Whether its record has a WER, which random weights have not; that of synthetic speech counts, labelled."""
+        return "quality/wer" in self.values
+
+    @property
+    def energy_method(self) -> str:
+        """How its joules were had: "measured" or "estimated"; "unknown" where that is not recorded."""
+        return self.tags.get("energy/method", "unknown")
+
+    @property
+    def estimated(self) -> bool:
+        """Whether its joules are estimated, not measured."""
+        return "estimated" in self.energy_method
+
+    @property
+    def length(self) -> str:
+        """ "15 s", or "natural"."""
+        return length_name(self.length_s)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """What the page's filter goes by."""
+        known = {"model": self.system, "device": self.device, "length": self.length}
+        return {**known, "batch": str(self.batch)} if self.batch else known
+
+    def value(self, name: str) -> float | None:
+        """A metric, None where it is not available."""
+        return self.values.get(name)
+
+
+def length_name(length_s: float | None) -> str:
+    """ "15 s", or "natural"."""
+    return NATURAL if length_s is None else f"{length_s:g} s"
+
+
+def length_order(length_s: float | None) -> float:
+    """What lengths are sorted by: natural ones last."""
+    return math.inf if length_s is None else length_s
+
+
+def windows(audio_s: float, window_s: float | None) -> int:
+    """Windows that ``audio_s`` seconds begin, 1 for a model without; a millionth of a window over begins none."""
+    return max(1, math.ceil(audio_s / window_s - _BARELY)) if window_s else 1
+
+
+def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> Point:
+    """``record`` without samples, its texts fit to be shown; ``load`` gives it back whole."""
+    whole, record = record, shown(replace(record, transcripts=()), but="samples")
+    config = record.config
+    model = record.system.get("model") or config.get("model", {})
+    facts = record.system.get("facts", {})
+    samples = record.samples
+    utterances = sum(len(sample.utterances) for sample in samples)
+    return Point(
+        name=record.name,
+        status=record.status,
+        reason=record.reason,
+        model=str(model.get("name", record.name)),
+        system=str(model.get("name", record.name)),
+        family=str(model.get("family", "")),
+        parameters=facts.get("parameters") or model.get("parameters"),
+        window_s=number(model.get("window_s")),
+        weights=str(facts.get("weights", "unknown")),
+        engine=record.engine,
+        options=_options(config),
+        optimisations=record.optimisations,
+        device=record.device,
+        hardware=_hardware(record.environment, record.device),
+        host=str(record.environment.get("host", "")),
+        dataset=str(record.dataset.get("name") or config.get("dataset", {}).get("name", "")),
+        synthetic=bool(record.dataset.get("synthetic")),
+        length_s=record.length_s,
+        batch=_batch(record),
+        audio_s=sum(s.audio_s for s in samples) / utterances if utterances else 0.0,
+        utterances=int(record.dataset.get("utterances") or 0),
+        calls=len(samples),
+        slowest_s=max((s.total_s for s in samples), default=None),
+        load=load or (lambda: whole),
+        values=record.values,
+        intervals=record.intervals,
+        unavailable=record.unavailable,
+        cautions=record.cautions,
+        tags=record.tags,
+        environment=record.environment,
+        config=config,
+        facts=facts,
+        curve=tuple(record.system.get("memory_by_batch", ())),
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+    )
+
+
+def _options(config: Mapping[str, Any]) -> dict[str, str]:
+    groups = [(f"{group}.", config.get(group, {})) for group in ("device", "dataset")]
+    model = config.get("model", {})
+    groups.append(("model.", {key: model[key] for key in _OF_A_MODEL if key in model}))
+    chosen = config.get("optimisation")
+    if isinstance(chosen, Mapping):  # a point that could not be built may hold what can't be applied
+        groups += [(f"optimisation.{name}.", of) for name, of in chosen.items() if isinstance(of, Mapping)]
+    return {
+        f"{prefix}{key}": "null" if value is None else str(value)
+        for prefix, options in [("", config.get("engine", {})), *groups]
+        for key, value in options.items()
+        if key not in _OWN
+    }
+
+
+def _hardware(machine: Mapping[str, Any], device: str) -> str:
+    if device.startswith("cuda"):
+        return gpu_name(machine) or UNKNOWN_GPU
+    return f"{machine.get('cpu', 'unknown CPU')}, {machine.get('cpu_cores', '?')} cores"
+
+
+def _batch(record: RunRecord) -> int:
+    """0 where a point failed before its batch was known."""
+    size = record.batch
+    return int(size) if isinstance(size, (int, float)) and math.isfinite(size) else 0

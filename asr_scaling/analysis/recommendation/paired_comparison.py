@@ -1,0 +1,124 @@
+"""One point against another in words: paired comparisons of their whole records, said as verdicts and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from asr_scaling.analysis.comparison.verdict import (
+    CANT_TELL,
+    ENERGY,
+    LATENCY,
+    MEMORY,
+    NO_DIFFERENCE,
+    RTFX,
+    WER,
+    Comparison,
+    Row,
+    compare,
+)
+from asr_scaling.analysis.format import DEVICE_MEMORY, plain
+from asr_scaling.analysis.points import Point
+from asr_scaling.errors import AsrScalingError
+
+_NOUNS = {
+    LATENCY: "latency",
+    RTFX: "RTFx",
+    ENERGY: "energy per second of audio",
+    WER: "WER",
+    MEMORY: "memory",
+    DEVICE_MEMORY: "memory",
+}
+"""What the metrics of a comparison are called in sentences."""
+
+
+@dataclass(frozen=True)
+class Duel:
+    """A winner against another point. ``found``: their comparison, or why there is none."""
+
+    winner: Point
+    rival: Point
+    found: Comparison | str
+
+    def row(self, metric: str) -> Row:
+        """The comparison's row; where there is no comparison, a row with the reason."""
+        return Row(metric, reason=self.found) if isinstance(self.found, str) else self.found.row(metric)
+
+    def ranked(self, metric: Callable[[Point], str]) -> Row:
+        """The row of what ranks the two, which must be the same ``metric`` of both."""
+        ours, theirs = metric(self.winner), metric(self.rival)
+        if ours != theirs:
+            return Row(ours, reason="one figure is of the accelerator's memory, the other of the process's")
+        return self.row(ours)
+
+
+def label(point: Point) -> str:
+    """System, device and batch: what a recommendation names."""
+    return f"{point.system} · {point.device} · batch {point.batch}"
+
+
+def duel(winner: Point, rival: Point) -> Duel:
+    """``winner`` against ``rival``, paired by speech, "faster" being said of the winner. Loads both records whole.
+
+    Two hosts of one kind are compared, and said to be two; machines of two kinds are not.
+    """
+    try:
+        found = compare(rival.load(), winner.load(), allow=("host",), also=(DEVICE_MEMORY,))
+    except AsrScalingError as error:
+        return Duel(winner, rival, str(error))
+    if winner.host != rival.host:
+        hosts = f"on two hosts of one kind, {winner.host} and {rival.host}"
+        rows = (replace(row, qualifier="; ".join(filter(None, (row.qualifier, hosts)))) for row in found.rows)
+        found = replace(found, rows=tuple(rows))
+    return Duel(winner, rival, found)
+
+
+def differs(row: Row) -> bool:
+    """Whether a difference was shown."""
+    return bool(row.verdict) and not tie(row) and not too_few(row)
+
+
+def tie(row: Row) -> bool:
+    """Whether there was enough to show a difference, and none was shown."""
+    return row.verdict == NO_DIFFERENCE
+
+
+def too_few(row: Row) -> bool:
+    """Whether there was too little to show any difference."""
+    return row.verdict.startswith(CANT_TELL)
+
+
+def verdict(row: Row) -> str:
+    """ "RTFx: faster", "WER: no significant difference", "WER: too few utterances to tell"."""
+    return f"{_NOUNS[row.metric]}: {_judged(row)}"
+
+
+def _judged(row: Row) -> str:
+    if row.reason:
+        return "not compared"
+    if too_few(row):
+        return f"{row.verdict.removeprefix(CANT_TELL).lstrip(': ')} to tell"
+    return "no significant difference" if tie(row) else row.verdict or "single readings, not judged"
+
+
+def sentence(row: Row) -> str:
+    """How much the winner leads, with the interval of the paired change: "RTFx +78.0 % (+75.1 to +81.0 %): faster"."""
+    noun = _NOUNS[row.metric]
+    if row.reason:
+        return f"{noun} can't be compared: {row.reason.rstrip('.')}."
+    value, unit = (row.absolute, "points") if row.metric == WER else (row.relative, "%")
+    if value is None:
+        return f"{noun} can't be compared: not measured in both."
+    ends = ""
+    if row.interval:
+        ends = f" (95 % interval {_signed(row.interval.low)} to {_signed(row.interval.high)} {unit})"
+    qualifier = f" [{row.qualifier}]" if row.qualifier else ""
+    within = ""
+    if tie(row) and row.interval and not row.interval.low <= 0 <= row.interval.high:
+        within = ", for it is within the noise floor"
+    return f"{noun} {_signed(value)} {unit}{ends}{qualifier}: {_judged(row)}{within}."
+
+
+def _signed(share: float) -> str:
+    text = plain(100 * share)
+    return f"+{text}" if share > 0 else text

@@ -1,0 +1,216 @@
+"""What a recommendation goes by: aims that rank points, limits that admit them, and figures of a point in words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER
+from asr_scaling.analysis.format import (
+    duration,
+    latency_metric,
+    memory_metric,
+    percent,
+    plain,
+    size,
+    why_no_wer,
+    with_interval,
+)
+from asr_scaling.analysis.points import Point
+from asr_scaling.core.statistics import samples_needed
+
+_TRAILING = re.compile(r"\.0+(?=\D|$)|(?<=\.\d)0+(?=\D|$)|(?<=\.\d\d)0+(?=\D|$)")
+"""Zeros that say nothing in a bound that someone chose."""
+P95, TAIL = "p95", "latency/p95_s"
+NEEDED = samples_needed(95)
+"""Fewest calls that bound the 95th percentile."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """``metric``: which one of a point it is about. ``cost``: lower is better, infinite where unknown. ``better``: what
+    a point of lower cost is said to be.
+    """
+
+    metric: Callable[[Point], str]
+    better: str
+    cost: Callable[[Point], float]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """``read`` must be at most ``bound`` (at least it, unless ``most``). ``show`` writes a bound, ``say`` a figure."""
+
+    name: str
+    read: Callable[[Point], float | None]
+    bound: float
+    show: Callable[[float], str]
+    say: Callable[[Point], str]
+    most: bool = True
+
+    @property
+    def asked(self) -> str:
+        """ "at most 1 s"."""
+        return f"at {'most' if self.most else 'least'} {_TRAILING.sub('', self.show(self.bound))}"
+
+    def shortfall(self, point: Point) -> float:
+        """By which factor (as a logarithm) ``point`` misses the bound: 0 where it is met, infinite where unknown."""
+        value = self.read(point)
+        if value is None or value < 0:
+            return math.inf
+        if value <= self.bound if self.most else value >= self.bound:
+            return 0.0
+        return abs(math.log(value / self.bound)) if value else math.inf
+
+    def miss(self, point: Point) -> str:
+        """ "p95 1.53 s where at most 1 s is asked for"."""
+        return f"{self.say(point)} where {self.asked} is asked for"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``first`` ranks the points; where it shows no difference and there is a ``second``, that one decides.
+
+    ``live``: one utterance a call only. ``shown``: the figures that matter here, names of ``SHOWN``.
+    """
+
+    scenario: str
+    wanted: str
+    first: Aim
+    second: Aim | None
+    limits: tuple[Limit, ...]
+    shown: tuple[str, ...]
+    live: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """The whole rule."""
+        asked = "".join(f"{limit.name} {limit.asked}, " for limit in self.limits)
+        batches = "batch 1 (a live request waits for nobody)" if self.live else "any batch"
+        said = f"{asked}{batches}: {self.wanted}."
+        return said[0].upper() + said[1:] if not self.live else said
+
+    @property
+    def tail(self) -> bool:
+        """Whether it bounds the 95th percentile, which takes many calls to know."""
+        return any(limit.name == P95 for limit in self.limits)
+
+    def order(self, point: Point) -> tuple[float, float]:
+        """What points are sorted by, best first."""
+        return self.first.cost(point), self.second.cost(point) if self.second else 0.0
+
+    def shortfall(self, point: Point) -> float:
+        """The worst of the limits."""
+        return max((limit.shortfall(point) for limit in self.limits), default=0.0)
+
+
+def _cost(metric: str, sign: float = 1.0) -> Callable[[Point], float]:
+    return lambda point: sign * point.values[metric] if metric in point.values else math.inf
+
+
+LOWEST_WER = Aim(lambda _: WER, "more accurate", _cost(WER))
+HIGHEST_RTFX = Aim(lambda _: RTFX, "faster", _cost(RTFX, -1.0))
+LOWEST_ENERGY = Aim(lambda _: ENERGY, "more frugal", _cost(ENERGY))
+LOWEST_LATENCY = Aim(lambda _: LATENCY, "faster", lambda point: point.values.get(latency_metric(point), math.inf))
+LEAST_MEMORY = Aim(memory_metric, "smaller", lambda point: point.values.get(memory_metric(point), math.inf))
+
+
+def barred(point: Point) -> str:
+    """Why a point is never recommended, as the end of a sentence; empty for one that may be."""
+    if point.truncated:
+        return "it transcribes only part of the audio"
+    return "" if point.wer_known else f"its WER is unknown: {why_no_wer(point).rstrip('.')}"
+
+
+def _tail_s(point: Point) -> float | None:
+    """The 95th percentile of a call's time; where too few calls bound it, the slowest of them."""
+    return point.values.get(TAIL, point.slowest_s)
+
+
+def _memory_bytes(point: Point) -> float | None:
+    """Peak memory, of the accelerator where there is one."""
+    return point.value(memory_metric(point))
+
+
+def _tail_words(point: Point) -> str:
+    """ "p95 518 ± 49 ms", or "slowest of 8 calls 560 ms"."""
+    value = _tail_s(point)
+    if value is None:
+        return "tail unknown"
+    if TAIL not in point.values:
+        return f"slowest of {point.calls} calls {duration(value)}"
+    factor, unit = (1e3, "ms") if value < 1 else (1.0, "s")
+    return f"p95 {with_interval(value, point.intervals.get(TAIL), factor)} {unit}"
+
+
+def _wer_words(point: Point) -> str:
+    """ "WER 4.9 ± 1.5 %", labelled where the speech is synthetic, or why it is unknown."""
+    if not point.wer_known:
+        return f"WER unknown ({why_no_wer(point)})"
+    label = " (synthetic speech)" if point.synthetic else ""
+    return f"WER {with_interval(point.values[WER], point.intervals.get(WER), 100)} %{label}"
+
+
+def _energy_words(point: Point) -> str:
+    """ "2.2 ± 0.1 J per second of audio, estimated"."""
+    value = point.value(ENERGY)
+    if value is None:
+        return "energy unknown"
+    return f"{with_interval(value, point.intervals.get(ENERGY))} J per second of audio, {point.energy_method}"
+
+
+def _memory_words(point: Point) -> str:
+    """ "475 MB peak memory"."""
+    value = _memory_bytes(point)
+    return "memory unknown" if value is None else f"{size(value)} peak memory"
+
+
+def _rtfx_words(point: Point) -> str:
+    """ "RTFx 40.1 ± 0.3"."""
+    value = point.value(RTFX)
+    return "RTFx unknown" if value is None else f"RTFx {with_interval(value, point.intervals.get(RTFX))}"
+
+
+SHOWN: dict[str, Callable[[Point], str]] = {
+    "tail": _tail_words,
+    "rtfx": _rtfx_words,
+    "wer": _wer_words,
+    "memory": _memory_words,
+    "energy": _energy_words,
+}
+
+
+def figures(point: Point, shown: tuple[str, ...]) -> str:
+    """The named figures of a point, in a line."""
+    return "; ".join(SHOWN[name](point) for name in shown)
+
+
+def tail_limit(bound: float) -> Limit:
+    """On the 95th percentile of a call."""
+    return Limit(P95, _tail_s, bound, duration, _tail_words)
+
+
+def rtfx_limit(bound: float) -> Limit:
+    """On seconds of audio per second."""
+    return Limit("RTFx", lambda point: point.value(RTFX), bound, plain, _rtfx_words, most=False)
+
+
+def memory_limit(bound: float) -> Limit:
+    """On peak memory."""
+    return Limit("peak memory", _memory_bytes, bound, size, _memory_words)
+
+
+def energy_limit(bound: float) -> Limit:
+    """On joules per second of audio."""
+    return Limit("energy", lambda point: point.value(ENERGY), bound, _joules, _energy_words)
+
+
+def wer_limit(bound: float) -> Limit:
+    """On WER; one that is unknown passes here, for such a point is never recommended and is spoken of apart."""
+    return Limit("WER", lambda point: point.values.get(WER, 0.0), bound, percent, _wer_words)
+
+
+def _joules(value: float) -> str:
+    return f"{plain(value)} J per second of audio"

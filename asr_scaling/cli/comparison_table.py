@@ -1,0 +1,87 @@
+"""Comparisons in the terminal: one table a pair of points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from asr_scaling.analysis.comparison.verdict import ENERGY, WER, Comparison, Row
+from asr_scaling.core.metrics import metric_spec
+from asr_scaling.util.redact import printable
+
+_WIDE = 120
+_UNITS = {"s": ("ms", 1e3), "B": ("MB", 1e-6), "FLOP": ("GFLOP", 1e-9)}
+_FOOTNOTE = (
+    "Changes of latency and RTFx are paired by utterance, so they need not equal the ratio of the two values. "
+    "A verdict needs an interval without 0 and, for time and energy, a change above the noise floor."
+)
+
+
+def show(found: Sequence[Comparison], lines: Sequence[str]) -> None:
+    """Every comparison with its notes, then ``lines``, on standard output."""
+    out = Console()
+    out = out if out.is_terminal else Console(width=_WIDE)
+    for comparison in found:
+        out.print(printable(_title(comparison)), markup=False, highlight=False)
+        out.print(_table(comparison))
+        for note in comparison.notes:
+            out.print(printable(f"• {note}"), markup=False, highlight=False)
+        out.print()
+    if found:
+        out.print(_FOOTNOTE, markup=False, highlight=False)
+    for line in lines:
+        out.print(printable(line), markup=False, highlight=False)
+
+
+def _title(found: Comparison) -> str:
+    names = found.a.name if found.a.name == found.b.name else f"A {found.a.name} · B {found.b.name}"
+    return f"{names} · noise floor {found.floor:.1%}"
+
+
+def _table(found: Comparison) -> Table:
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    table.add_column("metric")
+    for heading in ("A", "B", "change", "95 % interval"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for row in found.rows:
+        table.add_row(*(escape(printable(cell)) for cell in _cells(row)))
+    return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    spec = metric_spec(row.metric)
+    unit, factor = _UNITS.get(spec.unit, (spec.unit, 1.0))
+    if row.metric in (WER, "quality/cer"):
+        unit, factor = "%", 100.0
+    named = unit == "1" or row.metric == ENERGY  # its name says joules and seconds of audio
+    said = ", ".join(filter(None, ("" if named else unit, row.qualifier)))
+    name = f"{row.metric} ({said})" if said else row.metric
+    change, interval = _change(row)
+    verdict = f"not compared: {row.reason}" if row.reason else row.verdict or "not judged: single reading"
+    return name, _number(row.a, factor), _number(row.b, factor), change, interval, verdict
+
+
+def _number(value: float | None, factor: float) -> str:
+    """Three digits at least, so that a change of a percent is seen."""
+    if value is None:
+        return "–"
+    scaled = value * factor
+    return f"{scaled:.{max(0, 2 - math.floor(math.log10(abs(scaled))))}f}" if scaled else "0"
+
+
+def _change(row: Row) -> tuple[str, str]:
+    """The change and its interval in per cent, of an error rate in points."""
+    value, unit = (row.absolute, "points") if row.metric == WER else (row.relative, "%")
+    if value is None:
+        return "–", "–"
+    if row.interval is None:
+        return f"{100 * value:+.1f} {unit}", "–"
+    digits = 1 if row.interval.half(value) >= 0.01 else 2
+    ends = " … ".join(f"{100 * end:+.{digits}f}" for end in (row.interval.low, row.interval.high))
+    return f"{100 * value:+.{digits}f} {unit}", ends

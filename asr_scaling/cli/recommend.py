@@ -1,0 +1,111 @@
+"""The command ``python -m asr_scaling.recommend``: the best measured configuration of this machine under a budget."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from asr_scaling.analysis.points import to_point
+from asr_scaling.analysis.recommendation.choice import Answer, Budget, answer
+from asr_scaling.analysis.recommendation.paired_comparison import label
+from asr_scaling.cli.arguments import Parser, positive, size
+from asr_scaling.cli.recommended_yaml import check_name, run_command, write
+from asr_scaling.errors import AsrScalingError
+from asr_scaling.records.sources import records_of
+from asr_scaling.tracking import STORE
+from asr_scaling.util.redact import printable
+
+_ABOUT = """\
+The best configuration of this machine that meets every bound, of all that was measured here, with its evidence and its
+runner-up, written as a YAML that python -m asr_scaling runs and asr_scaling.load_system loads. With a bound on WER the
+fastest is the best; without one it is the most accurate, and the fastest where WERs don't differ. A configuration of
+unknown WER, or one that transcribes only part of the audio, is never recommended.
+A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may be gzipped), or
+mlflow:<run id or experiment name>."""
+_EXITS = """\
+Exit status: 0; 1 when nothing measured here meets the bounds: the nearest miss is named, and nothing is written; 2 when
+the question can't be answered."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Choose, print, write, and return the exit status."""
+    try:
+        options = _parser().parse_args(arguments)
+        path = Path(options.out)
+        check_name(path)
+        budget = Budget(
+            latency_p95_s=options.latency_p95,
+            min_rtfx=options.min_rtfx,
+            max_wer=None if options.max_wer is None else options.max_wer / 100,
+            memory_bytes=options.memory,
+            energy_j_per_audio_s=options.max_joules,
+            length_s=options.length,
+            dataset=options.dataset,
+            batch=options.batch,
+        )
+        uri = options.tracking_uri or STORE
+        points = [
+            to_point(record, again)
+            for source in options.sources
+            for record, again in records_of(source, uri, light=True)
+        ]
+        found = answer(points, budget)
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(found)))
+        winner = found.found.winner
+        if winner is None:
+            return 1
+        write(path, found, winner)
+    except AsrScalingError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(f"Written: {path}\n")
+    sys.stdout.write(f"Run it:  {run_command(path)}\n")
+    sys.stdout.write(
+        f"Use it:  from asr_scaling import load_system; load_system({str(path)!r}).transcribe('speech.wav')\n"
+    )
+    return 0
+
+
+def _lines(answer: Answer) -> list[str]:
+    """What is said, a line each."""
+    found = answer.found
+    if found.winner is None:
+        first = [f"Nothing measured meets this, for {answer.speech}: {found.verdict}", *found.evidence]
+    else:
+        first = [f"For {answer.speech}: {label(found.winner)}", f"Rule: {found.rule}"]
+        first += [found.provisional] if found.provisional else []
+        first += [f"Winner against runner-up: {found.verdict}.", *found.evidence]
+        first += [f"Confirm it:  {found.command}"] if found.provisional and found.command else []
+    left_out = [f"{count} {reason}" for reason, count in answer.left_out.items()]
+    counted = f"Chosen among {answer.measured} configurations"
+    return [*first, *answer.caveats, f"{counted}; left out: {'; '.join(left_out)}." if left_out else f"{counted}."]
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, got '{text}'")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser("asr_scaling.recommend", _ABOUT, _EXITS)
+    parser.add_argument("sources", metavar="SOURCE", nargs="*", default=["multirun"], help="default: multirun")
+    parser.add_argument("-o", "--out", metavar="FILE", default="recommended.yaml", help="default: recommended.yaml")
+    bounds = parser.add_argument_group("bounds")
+    bounds.add_argument(
+        "--latency-p95", metavar="S", type=positive, help="95 %% of calls within S seconds; batch 1 unless --batch"
+    )
+    bounds.add_argument("--min-rtfx", metavar="X", type=positive, help="at least X seconds of audio a second")
+    bounds.add_argument("--max-wer", metavar="PERCENT", type=positive, help="at most this WER")
+    bounds.add_argument("--memory", metavar="SIZE", type=size, help="peak memory, as 500MB, 2GB or 2GiB")
+    bounds.add_argument(
+        "--max-joules", "--energy", metavar="J/S", type=positive, help="joules per second of audio, at most"
+    )
+    meant = parser.add_argument_group("what it is for, if not what most systems were measured on")
+    meant.add_argument("--length", metavar="S", type=positive, help="fragments of S seconds")
+    meant.add_argument("--dataset", metavar="NAME", help="as records call it")
+    meant.add_argument("--batch", metavar="N", type=_count, help="utterances in a call")
+    parser.add_argument("--tracking-uri", metavar="URI", help=f"MLflow's store, if not {STORE}")
+    return parser

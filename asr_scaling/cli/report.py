@@ -1,0 +1,94 @@
+"""The command ``python -m asr_scaling.report SOURCE``: what was measured, as a page that answers which model to use."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from asr_scaling.analysis.load import points
+from asr_scaling.cli.arguments import Parser, positive, size
+from asr_scaling.errors import AsrScalingError
+from asr_scaling.records.read import Damaged
+from asr_scaling.records.sources import MLFLOW
+from asr_scaling.tracking import STORE
+from asr_scaling.util.redact import printable
+
+_ABOUT = """\
+A report on measured points: which model to use for what, what a minute of audio costs, how time and energy grow, and
+what to optimise first. Written as one HTML page that opens from disk, Markdown, a CSV of all metrics and figures (PNG,
+SVG), and stored with the sweep's run in MLflow.
+A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may be gzipped), or
+mlflow:<run id or experiment name>. Several sources make one report."""
+_EXITS = "Exit status: 0; 1 when the report can't be made, or was made and can't be stored in MLflow."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the report, say where it is and what it says first, and return the exit status."""
+    try:
+        options = _parser().parse_args(arguments)
+        _report(options)
+    except AsrScalingError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+def _report(options: argparse.Namespace) -> None:
+    from asr_scaling.analysis.recommendation.scenarios import Budgets
+    from asr_scaling.records.report_log import log
+    from asr_scaling.report.build import document, first_words, write
+    from asr_scaling.report.optimise.section import outcome_of
+
+    given = {
+        "latency_p95_s": options.latency_p95,
+        "min_rtfx": options.min_rtfx,
+        "max_wer": None if options.max_wer is None else options.max_wer / 100,
+        "memory_bytes": options.memory,
+        "energy_j_per_audio_s": options.max_joules,
+        "length_s": options.length,
+        "price_per_hour": options.price_per_hour,
+    }
+    budgets = Budgets(**{name: value for name, value in given.items() if value is not None})
+    damaged: Damaged = []
+    found = points(options.sources, options.tracking_uri or STORE, damaged)
+    sys.stderr.writelines(f"left out: {each}\n" for each in damaged)
+    made, folder = document(found, budgets, outcome_of(options.sources), damaged), _folder(options)
+    files = write(made, found, folder)
+    figures = len(files) - 3
+    sys.stdout.write(f"{printable(first_words(made))}\n\n")
+    sys.stdout.writelines(f"{file}\n" for file in files[:3])
+    if figures:
+        sys.stdout.write(f"{folder / 'figures'} ({figures} files)\n")
+    if not options.no_mlflow:
+        sys.stdout.write(log(folder, options.sources, options.tracking_uri) + "\n")
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    """Beside the sweep it is about, unless there are several or none."""
+    if options.output is not None:
+        return Path(options.output)
+    (source, *others) = options.sources
+    beside = not others and not source.startswith(MLFLOW) and Path(source).is_dir()
+    return Path(source) / "report" if beside else Path("report")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser("asr_scaling.report", _ABOUT, _EXITS)
+    parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what was measured")
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="default: report in the sweep's folder, else here")
+    budgets = parser.add_argument_group("budgets of the recommendations")
+    for flag, name, kind, about in (
+        ("--latency-p95", "S", positive, "real time: 95 %% of calls within S seconds"),
+        ("--min-rtfx", "X", positive, "real time: at least X seconds of audio a second"),
+        ("--max-wer", "PERCENT", positive, "everywhere: at most this WER"),
+        ("--memory", "SIZE", size, "edge: peak memory, as 500MB, 2GB or 2GiB"),
+        ("--max-joules", "J/S", positive, "edge: joules per second of audio"),
+        ("--length", "S", positive, "length of utterance that the recommendations are about"),
+        ("--price-per-hour", "P", positive, "of the machine, in any currency: prices are shown"),
+    ):
+        budgets.add_argument(flag, metavar=name, type=kind, help=about)
+    parser.add_argument("--tracking-uri", metavar="URI", help=f"MLflow's store, if not the sweep's own or {STORE}")
+    parser.add_argument("--no-mlflow", action="store_true", help="don't store the report in MLflow")
+    return parser

@@ -1,0 +1,121 @@
+"""The command line: ``python -m asr_scaling`` and the console script ``asr-scaling``."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+
+import hydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from asr_scaling.errors import AsrScalingError, one_line
+from asr_scaling.records.sweep_manifest import command, latest
+from asr_scaling.sweep import callback, config_guard
+from asr_scaling.sweep.context import SWEEPS, State
+from asr_scaling.util.config_dir import conf_dir
+from asr_scaling.util.redact import redact, traceback_hook
+
+config_guard.guard()  # on import, so that it holds in the processes of every launcher: they import the function below
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_COMPOSERS = ("hydra", "omegaconf", "antlr4")
+"""Packages that stumble, with errors of any kind, over arguments that nobody foresaw."""
+_SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float", "start", "stop", "step"}
+
+
+def batch_shorthand(argument: str) -> str:
+    """``batch=1,8,16`` as ``batch.size=1,8,16``; anything that names a batching strategy stays as it is.
+
+    Hydra takes ``batch`` for a config group, whose choices can't be integers.
+    """
+    key, equals, value = argument.partition("=")
+    if key != "batch" or not equals:
+        return argument
+    bare = re.sub(r"['\"]", "", value).strip()
+    words = set(_WORD.findall(bare)) - _SWEEP_FUNCTIONS
+    return f"batch.size={bare}" if bare and not words else argument
+
+
+def resumed(arguments: Sequence[str]) -> list[str]:
+    """With ``sweep.resume=true`` and no folder named: the folder of the newest sweep of this command line is."""
+    found = list(arguments)
+    if any(each.lower() == "sweep.resume=true" for each in found):
+        folder = None if any(each.startswith("hydra.sweep.dir=") for each in found) else latest(SWEEPS, found)
+        found += [f"hydra.sweep.dir='{folder}'"] if folder else []
+    return found
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
+def _app(config: DictConfig) -> None:
+    callback.point(config)
+
+
+def main() -> None:
+    """Run, and leave with 0 when every point is ok, 1 when one failed, 130 after Ctrl-C."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
+    sys.excepthook = traceback_hook
+    try:
+        config_guard.check_arguments(sys.argv[1:])
+        arguments = [batch_shorthand(argument) for argument in sys.argv[1:]]
+        State.command, sys.argv[1:] = command(arguments), resumed(arguments)
+        _app()
+    except KeyboardInterrupt:
+        State.finish("KILLED")
+        sys.exit(130)
+    except Exception as error:
+        told = None if wants_traceback else explained(error)
+        if told is None:
+            raise
+        State.finish("FAILED")
+        sys.stderr.write(f"error: {told}\n")
+        sys.exit(1)
+    sys.exit(1 if State.failed else 0)
+
+
+def explained(error: Exception) -> str | None:
+    """What is wrong with the arguments and how to mend it, in one sentence; None where ``error`` is of another kind."""
+    if isinstance(error, AsrScalingError | HydraException | OmegaConfBaseException):
+        return one_line(redact(_sentence(error)))
+    said = one_line(redact(str(error)))
+    if isinstance(error, ValueError) and said.startswith("Config group override"):  # Hydra's own for tracking=null
+        return f"{said}: leave a group out with ~, as in  ~tracking, or name one of its choices."
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    if last.f_globals.get("__name__", "").partition(".")[0] in _COMPOSERS:
+        return f"Hydra can't use these arguments ({type(error).__name__}: {said}): check their spelling."
+    return None
+
+
+def _sentence(error: BaseException) -> str:
+    """What Hydra objects to, in one sentence that says how to mend it."""
+    missing = error.missing_cfg_file if isinstance(error, MissingConfigException) else None
+    loaded = missing or (match[1] if (match := re.search(r"Could not load '([^']+)'", str(error))) else "")
+    group, _, choice = loaded.rpartition("/")
+    options = getattr(error, "options", None) or [path.stem for path in (conf_dir() / group).glob("*.yaml")]
+    if group and options:
+        near, known = _near(choice, options), _either(options)
+        return f"There is no {group or 'config'} '{choice}'{near}; choose {known}."
+    if match := re.match(r"Could not override '([^']+)'", str(error)):
+        return f"There is no option '{match[1]}'; list the options with  python -m asr_scaling --cfg job."
+    lines = [line.strip() for line in (str(error) or str(error.__cause__)).splitlines()]
+    kept = [
+        line
+        for line in lines
+        if line and not line.startswith(("full_key:", "object_type=", "See https", "Config search"))
+    ]
+    return " ".join(line for line in kept if not line.startswith("provider="))
+
+
+def _near(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f", did you mean '{close[0]}'" if close else ""
+
+
+def _either(names: Sequence[str]) -> str:
+    *most, last = sorted(names)
+    return f"{', '.join(most)} or {last}" if most else last

@@ -1,5 +1,0 @@
-"""How two measured points differ: paired on the same speech, with intervals and verdicts."""
-
-from asr_scaling.compare.verdict import Comparison, Row, compare
-
-__all__ = ["Comparison", "Row", "compare"]

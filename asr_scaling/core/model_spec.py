@@ -1,0 +1,79 @@
+"""ModelSpec: what the user wrote about a model in ``conf/model/<name>.yaml``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.errors import ConfigError
+from asr_scaling.util.config_dir import conf_dir
+
+WEIGHTS = ("auto", "pretrained", "random")
+_NO_SIZES = {"auto_map", "trust_remote_code", "attn_implementation", "_attn_implementation", "_name_or_path"}
+_NO_SIZES |= {"quantization_config", "use_kernels"}
+"""Keys of a transformers configuration by which it loads code, or anything else, from elsewhere."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model, as data.
+
+    ``family``: how it is decoded, and the name of the engine's adapter module (whisper, ctc, tdt, moonshine).
+    ``architecture``: keyword arguments of the transformers configuration of ``model_type``: exact sizes, so that
+    random weights have the exact shape of the published ones.
+    ``features``: ``feature_extractor_type`` (a transformers class) and its keyword arguments.
+    ``parameters``: published number of parameters (unique tensors, tied ones counted once).
+    ``published``: the count as its authors print it ("39 M"), empty where they print none.
+    ``window_s``: seconds of audio the encoder always sees (Whisper: 30), None where it sees what is there.
+    ``tokens_per_s``: decoded tokens per second of English speech, which fixes the decoding length of random
+    weights; None where decoding length does not depend on the text (CTC).
+    ``path``: folder with weights in the hub's layout; it wins over every other place. ``trust_remote_code``: let
+    transformers run code that comes with the weights; nothing else of this package does.
+    """
+
+    name: str
+    hub_id: str
+    revision: str
+    licence: str
+    family: str
+    model_type: str
+    parameters: int
+    architecture: Mapping[str, Any]
+    features: Mapping[str, Any]
+    window_s: float | None = None
+    tokens_per_s: float | None = None
+    multilingual: bool = False
+    published: str = ""
+    weights: str = "auto"
+    path: str | None = None
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        if self.weights not in WEIGHTS:
+            raise ConfigError(f"model.weights must be one of {', '.join(WEIGHTS)}; got '{self.weights}'.")
+        if self.parameters <= 0:
+            raise ConfigError(f"model.parameters of '{self.name}' must be a positive number.")
+        if not isinstance(self.trust_remote_code, bool):
+            raise ConfigError(f"model.trust_remote_code must be true or false; got '{self.trust_remote_code}'.")
+        if meant := sorted(_NO_SIZES & set(self.architecture)):
+            raise ConfigError(f"model.architecture is for sizes: leave out {', '.join(meant)}.")
+
+
+def load_spec(model: str | Path, **options: Any) -> ModelSpec:
+    """The spec in ``conf/model/<model>.yaml``, or in the YAML file at ``model``; ``options`` replace its keys.
+
+    ConfigError when there is no such file or it is not a model's.
+    """
+    from omegaconf import OmegaConf
+
+    path = conf_dir() / "model" / f"{model}.yaml" if not str(model).endswith(".yaml") else Path(model)
+    if not os.path.isfile(path):
+        raise ConfigError(f"There is no model '{model}'; choose a YAML of {path.parent} or give a path to one.")
+    data = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    try:
+        return ModelSpec(**{**data, **options})  # type: ignore[dict-item]
+    except TypeError as error:
+        raise ConfigError(f"{path} does not describe a model: {error}.") from error

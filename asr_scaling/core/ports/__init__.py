@@ -1,0 +1,54 @@
+"""Every seam of the framework: what can be replaced, and what each side may expect of the other.
+
+May import ``core`` and what is below it; nothing in this folder imports an implementation.
+"""
+
+from asr_scaling.core.ports.measurement import PHASES, Measurement, Peak, Phase, Session, Watch, Watcher
+from asr_scaling.core.ports.progress import NullProgress, Progress
+from asr_scaling.core.ports.speech import Batching, Dataset, Fitting
+from asr_scaling.core.ports.store import Ending, Sink
+from asr_scaling.core.ports.system import (
+    Bounded,
+    Device,
+    DeviceMemory,
+    Engine,
+    NullProbe,
+    Probe,
+    System,
+    SystemFacts,
+    Transcription,
+)
+from asr_scaling.core.ports.system_spec import Change, Changed, Composition, Demanding, Optimisation, Turn, compose
+
+__all__ = [
+    "PHASES",
+    "Batching",
+    "Bounded",
+    "Change",
+    "Changed",
+    "Composition",
+    "Dataset",
+    "Demanding",
+    "Device",
+    "DeviceMemory",
+    "Ending",
+    "Engine",
+    "Fitting",
+    "Measurement",
+    "NullProbe",
+    "NullProgress",
+    "Optimisation",
+    "Peak",
+    "Phase",
+    "Probe",
+    "Progress",
+    "Session",
+    "Sink",
+    "System",
+    "SystemFacts",
+    "Transcription",
+    "Turn",
+    "Watch",
+    "Watcher",
+    "compose",
+]

@@ -1,0 +1,118 @@
+"""What measures: a measurement, the session it is given, and a watch on the timed pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports.progress import Progress
+from asr_scaling.core.ports.system import Device, Engine, NullProbe, Probe, System, Transcription
+from asr_scaling.core.record import Findings, Sample
+from asr_scaling.core.workload import AudioBatch, Workload
+
+Phase = Literal["timed", "disturbing", "final"]
+PHASES: tuple[Phase, ...] = ("timed", "disturbing", "final")
+
+
+@dataclass
+class Peak:
+    """``bytes`` is set when the block ends; ``method`` says how it was found."""
+
+    bytes: int = 0
+    method: str = ""
+
+
+class Watch(Protocol):
+    """A measurement's eyes on the timed pass: reads counters that run anyway, between calls and never within one."""
+
+    def begin(self) -> None:
+        """The timed pass begins now."""
+        ...
+
+    def after(self, batch: AudioBatch) -> None:
+        """A timed call on ``batch`` has just ended."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """A measurement that also watches the idle machine and the timed pass."""
+
+    def watch(self, device: Device) -> Watch:
+        """Look at the idle machine, before anything is loaded; what this returns is in ``Session.watches``."""
+        ...
+
+
+@dataclass
+class Session:
+    """A loaded system with its workload: what measurements are given. ``hypotheses``: utterance id → text so far.
+
+    ``watches``: measurement → its eyes on the timed pass. ``peak``: memory over warm-up and timed pass.
+    ``values``: metric → value, of the measurements that are done. ``kept``: the system made calls before.
+    """
+
+    model: ModelSpec
+    system: System
+    device: Device
+    workload: Workload
+    batches: tuple[AudioBatch, ...]
+    folder: Path
+    progress: Progress
+    idle_rss_bytes: int
+    watches: Mapping[str, Watch] = field(default_factory=dict)
+    peak: Peak = field(default_factory=Peak)
+    warmup: list[Sample] = field(default_factory=list)
+    samples: tuple[Sample, ...] = ()
+    values: dict[str, float] = field(default_factory=dict)
+    hypotheses: dict[str, str] = field(default_factory=dict)
+    processed_s: dict[str, float] = field(default_factory=dict)
+    engine_s: float = 0.0
+    kept: bool = False
+    engine: Engine | None = None
+    texts: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    repeated: set[str] = field(default_factory=set)
+    differing: set[str] = field(default_factory=set)
+
+    def transcribe(self, batch: AudioBatch, probe: Probe | None = None) -> Transcription:
+        """One call; its texts are kept for the quality measurement and compared with those of the same input."""
+        start = time.perf_counter()
+        done = self.system.transcribe(batch, probe or NullProbe())
+        self.engine_s += time.perf_counter() - start
+        for utterance, text, seconds in zip(batch.utterances, done.texts, done.audio_s, strict=True):
+            self.hypotheses.setdefault(utterance.id, text)
+            self.processed_s.setdefault(utterance.id, seconds)
+        ids = tuple(u.id for u in batch.utterances)
+        if ids in self.texts:
+            self.repeated.update(ids)
+            self.differing.update(i for i, a, b in zip(ids, self.texts[ids], done.texts, strict=True) if a != b)
+        else:
+            self.texts[ids] = done.texts
+        return done
+
+    @property
+    def largest(self) -> AudioBatch:
+        """The batch with most audio once padded: the one that needs most memory."""
+        return max(self.batches, key=lambda batch: batch.padded_s)
+
+
+class Measurement(Protocol):
+    """One kind of figure. ``phase``: "timed" reads what the timed pass left, with at most a few calls more of the same
+    kind; "disturbing" runs passes of its own after that; "final" may transcribe whatever nobody transcribed yet.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def phase(self) -> Phase: ...  # noqa: D102
+
+    def measure(self, session: Session) -> Findings:
+        """Metrics, artifacts and warnings; what can't be measured here is returned as unavailable, with a reason."""
+        ...

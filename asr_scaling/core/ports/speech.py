@@ -1,0 +1,43 @@
+"""Where speech comes from and how utterances become batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from asr_scaling.core.ports.system import Device, System
+from asr_scaling.core.record import Findings
+from asr_scaling.core.workload import AudioBatch, Utterance, Workload
+
+
+class Dataset(Protocol):
+    """A source of speech with transcripts."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    def load(self, limit: int | None) -> Workload:
+        """At most ``limit`` utterances, the same ones at every call; DataError when there is none."""
+        ...
+
+
+class Batching(Protocol):
+    """How utterances become batches."""
+
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
+        """Batches of ``size``; every utterance is in at least one."""
+        ...
+
+
+@runtime_checkable
+class Fitting(Protocol):
+    """A batching whose size the loaded system decides."""
+
+    def fit(
+        self, system: System, device: Device, utterance: Utterance, idle_rss_bytes: int
+    ) -> tuple[Batching, Findings]:
+        """Try batches of ``utterance``; the batching of the size found. OutOfMemoryError when not even 1 fits."""
+        ...

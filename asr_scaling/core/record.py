@@ -1,0 +1,240 @@
+"""What is kept of a measured point: raw samples, metrics with units, typed cautions, and all that identifies it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from asr_scaling.core.cautions import Caution
+from asr_scaling.core.checksum import signed, verified
+from asr_scaling.core.damage import check_calls, check_parts
+from asr_scaling.core.metrics import metric_row, metric_spec
+from asr_scaling.core.schema import build, build_all, finite, number, read, shown
+from asr_scaling.core.statistics import Interval
+from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.util.cache import write_atomic
+
+SCHEMA_VERSION = 1
+RECORD_FILE = "record.json"
+ROUNDS_FOLDER = "rounds"
+"""Folder of a sweep that holds the rounds of its points, where it is interleaved: rounds/<k>/<point>."""
+Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One timed call. Times in seconds on the device's time line.
+
+    ``stages`` add up to ``total_s``; what no stage claims is in stage "other".
+    ``step_s``: the decoding steps after the first, of every window; empty for models without steps.
+    ``tokens``: decoded tokens per utterance. ``again``: utterances decoded a second time, the first being a loop.
+    """
+
+    utterances: tuple[str, ...]
+    audio_s: float
+    processed_s: float
+    total_s: float
+    stages: Mapping[str, float]
+    first_token_s: float | None = None
+    step_s: tuple[float, ...] = ()
+    tokens: tuple[int, ...] = ()
+    started_at: float = 0.0
+    again: int = 0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number with its unit and direction, from the one table in metrics.py.
+    ``n``: values behind it. ``interval``: where the truth lies with 95 %, None for a count or a single reading.
+    """
+
+    name: str
+    value: float
+    n: int | None = None
+    interval: Interval | None = None
+
+    def __post_init__(self) -> None:
+        metric_spec(self.name)
+        ends = () if self.interval is None else (self.interval.low, self.interval.high)
+        if not all(map(math.isfinite, (self.value, *ends))):
+            raise DataError(f"Metric '{self.name}' is {self.value}: report it as unavailable, with the reason.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Value, unit and direction; ``n`` and the ends of the interval where they are known."""
+        spec = metric_spec(self.name)
+        row: dict[str, Any] = {"value": self.value, "unit": spec.unit, "better": spec.better}
+        if self.n is not None:
+            row["n"] = self.n
+        return row if self.interval is None else row | asdict(self.interval)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A batch that was tried for size. ``peak_bytes``: above the idle process, or on the accelerator; None if unknown.
+
+    ``tried``: False where the peak is foretold from smaller batches and no call was made.
+    """
+
+    batch: int
+    fits: bool
+    peak_bytes: float | None = None
+    seconds: float | None = None
+    tried: bool = True
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one measurement returns.
+
+    ``unavailable``: metric name → one sentence why it has no value. ``artifacts``: files written into the folder of
+    the point. ``tags``: facts that qualify the figures, shown wherever they are (``energy/method``). ``repeats``:
+    metric name → the repeated values behind it, in the order they were taken, for metrics that no sample holds.
+    """
+
+    metrics: tuple[Metric, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    cautions: tuple[Caution, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transcripts: tuple[Mapping[str, Any], ...] = ()
+    artifacts: tuple[str, ...] = ()
+    repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One point of a sweep, measured or failed; everything a report needs and nothing that can't be JSON."""
+
+    name: str
+    status: Status
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    reason: str | None = None
+    system: Mapping[str, Any] = field(default_factory=dict)
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+    scope: str = ""
+    samples: tuple[Sample, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    cautions: tuple[Caution, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transcripts: tuple[Mapping[str, Any], ...] = ()
+    artifacts: tuple[str, ...] = ()
+    repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    job_s: Mapping[str, float] = field(default_factory=dict)
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    identity: str = ""
+    schema: int = SCHEMA_VERSION
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Metric name → value."""
+        return {metric.name: metric.value for metric in self.metrics}
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """Metric name → interval, of the metrics that have one."""
+        return {metric.name: metric.interval for metric in self.metrics if metric.interval is not None}
+
+    @property
+    def round(self) -> int | None:
+        """Which round of an interleaved sweep this is, from 0; None for a whole point."""
+        found = (self.config.get("sweep") or {}).get("round")
+        return found if isinstance(found, int) else None
+
+    @property
+    def engine(self) -> str:
+        """Its name; by the options where a point failed before its system was there."""
+        return str(self.system.get("engine") or _module(self.config.get("engine") or {}))
+
+    @property
+    def optimisations(self) -> tuple[str, ...]:
+        """Names of what was applied to the engine, the network, the device or the batches."""
+        return tuple(self.system.get("optimisations") or self.config.get("optimisation") or ())
+
+    @property
+    def device(self) -> str:
+        """As torch calls it; by the options where a point failed before its system was there."""
+        asked = self.config.get("device") or {}
+        name = _module(asked)
+        return str(self.system.get("device") or (f"cuda:{asked.get('index') or 0}" if name == "cuda" else name))
+
+    @property
+    def length_s(self) -> float | None:
+        """Seconds of every utterance, as asked for; None for natural ones."""
+        return number((self.config.get("dataset") or {}).get("length_s"))
+
+    @property
+    def batch(self) -> Any:
+        """Utterances in a call: as timed, else as asked for, else None."""
+        return len(self.samples[0].utterances) if self.samples else (self.config.get("batch") or {}).get("size")
+
+    @property
+    def outcome(self) -> str:
+        """ "ok", or how and why the point ended otherwise, for people."""
+        return "ok" if self.status == "ok" else f"{self.status.replace('_', ' ')}: {self.reason}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; ``from_json`` gives an equal record back."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain["samples"] = [asdict(sample) for sample in self.samples]
+        plain["metrics"] = {metric.name: metric.to_json() for metric in self.metrics}
+        plain["cautions"] = [asdict(caution) for caution in self.cautions]
+        return plain | {name: finite(plain[name]) for name in ("config", "environment", "system", "dataset")}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
+        """A record from ``to_json``'s values, signed or not; DataError for another schema or a damaged record."""
+        schema = data.get("schema")
+        if type(schema) is not int or schema != SCHEMA_VERSION:
+            raise DataError(
+                f"This record has schema {shown(schema)}, and this version reads schema {SCHEMA_VERSION}: "
+                "measure the point again."
+            )
+        try:
+            plain = verified(data)
+            check_parts(plain)
+            check_calls(samples := build_all(Sample, plain["samples"]))
+            return build(
+                cls,
+                plain,
+                samples=samples,
+                metrics=tuple(_metric(name, row) for name, row in plain["metrics"].items()),
+                cautions=build_all(Caution, plain["cautions"]),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError, ConfigError) as error:
+            raise DataError(f"This record is damaged ({error}): measure the point again.") from error
+
+    def write(self, folder: Path) -> Path:
+        """Write ``record.json`` into ``folder``, whole or not at all and with a checksum; returns its path."""
+        path = folder / RECORD_FILE
+        text = json.dumps(signed(self.to_json()), indent=1, allow_nan=False, ensure_ascii=False)
+        write_atomic(path, text.encode(errors="backslashreplace"))  # half surrogates, of file names
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> RunRecord:
+        """The record in ``path``; DataError when it can't be read."""
+        try:
+            data = read(path)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} can't be read as a record ({error}): measure the point again.") from error
+        if not isinstance(data, dict):
+            raise DataError(f"{path} is not a record: measure the point again.")
+        return cls.from_json(data)
+
+
+def _module(options: Mapping[str, Any]) -> str:
+    """The module whose class they are of: "transformers" for asr_scaling.engine.transformers.Transformers."""
+    return str(options.get("_target_", "")).rpartition(".")[0].rpartition(".")[2]
+
+
+def _metric(name: str, row: Mapping[str, Any]) -> Metric:
+    known = metric_row(name, row)
+    interval = None if known.low is None or known.high is None else Interval(known.low, known.high)
+    return Metric(name, known.value, known.n, interval)

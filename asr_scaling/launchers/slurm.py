@@ -1,0 +1,174 @@
+"""Points as the tasks of a Slurm job array, through submitit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.errors import ConfigError, MissingExtraError
+from asr_scaling.launchers import Work
+
+_FOLDER = ".slurm"
+"""Folder of a sweep for scripts, logs and pickles of its jobs."""
+_GRACE_S = 30.0
+"""For points that were cancelled to record that."""
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """``minutes``: limit of a point; one that reaches it has Slurm's KillWait (30 s by default) to record what it has.
+
+    ``exclusive``: a node to itself for every point, with all its cores; False where points share a node, each with
+    ``cpus_per_task`` cores and ``gpus_per_node`` GPUs. ``at_once``: points that may run at a time. ``options``: more
+    of sbatch's, as ``{nodelist: node7}``; ``setup``: lines of shell before Python starts. ``poll_s``: how often Slurm
+    is asked what became of the jobs.
+    """
+
+    minutes: int = 60
+    exclusive: bool = True
+    at_once: int = 256
+    partition: str | None = None
+    account: str | None = None
+    cpus_per_task: int | None = None
+    gpus_per_node: int | None = None
+    mem: str | None = None
+    poll_s: float = 10.0
+    setup: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.minutes < 1 or self.at_once < 1 or self.poll_s <= 0:
+            raise ConfigError(
+                "hydra.launcher.minutes and hydra.launcher.at_once must be at least 1, hydra.launcher.poll_s above 0."
+            )
+        if not self.exclusive and self.cpus_per_task is None:
+            raise ConfigError("hydra.launcher.exclusive=false shares nodes: set hydra.launcher.cpus_per_task too.")
+
+    def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
+        """Submit what is not queued or running already, since the client of this sweep was killed; wait for all."""
+        folder = works[0].sweep / _FOLDER
+        executor = self._executor(folder)
+        jobs = _earlier(folder, works)
+        new = [work for work in works if work.folder not in jobs]
+        if new:
+            try:
+                found = executor.map_array(_carry_out, new)
+            except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+                said = " ".join(str(error).split())
+                raise ConfigError(f"Slurm refused the jobs ({said}): see hydra.launcher's options.") from error
+            jobs |= {work.folder: job for work, job in zip(new, found, strict=True)}
+        left, asked = [(work, jobs[work.folder]) for work in works], time.monotonic()
+        try:
+            while left:
+                ended = [(work, job) for work, job in left if _done(job)]
+                for each in ended:
+                    left.remove(each)
+                    yield each[0], _reason(each[1])
+                if ended:
+                    continue
+                time.sleep(min(self.poll_s, 1.0))
+                if time.monotonic() - asked >= self.poll_s:
+                    asked = _ask(left[0][1])
+        finally:
+            _cancel([job for _, job in left])
+
+    def _executor(self, folder: Path) -> Any:
+        try:
+            import submitit
+        except ImportError:
+            raise MissingExtraError("submitit", "slurm") from None
+        if shutil.which("sbatch") is None:
+            raise ConfigError(
+                "hydra/launcher=slurm needs sbatch: start the sweep where Slurm's commands are, or on a "
+                "machine of your own with hydra/launcher=joblib."
+            )
+        if subprocess.run(["sacct", "-n", "-X", "-j", "1"], capture_output=True, check=False).returncode:
+            raise ConfigError(
+                "hydra/launcher=slurm needs Slurm's accounting (sacct), or killed jobs are never told from "
+                "running ones: have AccountingStorageType=accounting_storage/slurmdbd set up."
+            )
+        executor = submitit.SlurmExecutor(folder=folder / "%j", max_num_timeout=0)
+        given = {
+            "partition": self.partition,
+            "account": self.account,
+            "cpus_per_task": self.cpus_per_task,
+            "gpus_per_node": self.gpus_per_node,
+            "mem": self.mem or ("0" if self.exclusive else None),  # 0: all of a node's
+            "exclusive": self.exclusive or None,
+        }
+        executor.update_parameters(
+            job_name="asr_scaling",
+            time=self.minutes,
+            array_parallelism=self.at_once,
+            setup=["trap : TERM", *self.setup],  # else the shell ends first, and Slurm kills the point with it
+            use_srun=False,  # a step of srun's would be bound to the one core that one task asks for
+            additional_parameters={"no-requeue": True, **self.options},  # a requeued job would measure twice
+            **{key: value for key, value in given.items() if value is not None},
+        )
+        return executor
+
+
+def _carry_out(work: Work) -> str | None:
+    """In the job. A warning, which submitit would answer by requeueing, ends the point as SIGTERM does."""
+    signal.signal(signal.SIGUSR2, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    return work.carry_out()
+
+
+def _earlier(folder: Path, works: Sequence[Work]) -> dict[Path, Any]:
+    """Jobs of ``works`` that an earlier client of this sweep submitted and that have not ended.
+
+    What it left in ``folder`` says which: a job whose file is missing there, since the client was killed between
+    sbatch and that file, ends without measuring anything.
+    """
+    from submitit import SlurmJob
+
+    places, found = {work.folder for work in works}, []
+    for path in folder.glob("*/*_submitted.pkl"):
+        job: Any = SlurmJob(folder=folder / "%j", job_id=path.parent.name)
+        if not _done(job) and (place := job.submission().args[0].folder) in places:
+            found.append((place, job))
+    if found:
+        _ask(found[0][1])
+    return {place: job for place, job in found if not _done(job) and job.state != "UNKNOWN"}
+
+
+def _done(job: Any) -> bool:
+    return bool(job.paths.result_pickle.exists() or job.watcher.is_done(job.job_id, mode="cache"))
+
+
+def _ask(job: Any) -> float:
+    """Ask Slurm about all jobs at once, of which ``job`` is any; when that was."""
+    job.watcher.update_if_long_enough("force")
+    return time.monotonic()
+
+
+def _reason(job: Any) -> str | None:
+    """What went wrong with a job that has ended; None where its record says so."""
+    if job.paths.result_pickle.exists():
+        try:
+            reason: str | None = job.result()
+        except Exception as error:  # whatever submitit or the point made of it
+            return f"Slurm job {job.job_id}: {str(error).splitlines()[0]}"
+        return reason and f"Slurm job {job.job_id}: {reason}"
+    found = job.watcher.get_info(job.job_id, mode="cache")
+    node = found.get("NodeList") or "None assigned"
+    where = "" if node.startswith("None") else f" on {node}"
+    return f"Slurm job {job.job_id} ended {found.get('State', 'UNKNOWN')}{where}; its log is {job.paths.stderr}"
+
+
+def _cancel(jobs: Sequence[Any]) -> None:
+    """What is queued never runs; what runs is asked to end and has a while to record that."""
+    if not jobs:
+        return
+    subprocess.run(["scancel", *(job.job_id for job in jobs)], capture_output=True, check=False)
+    until = time.monotonic() + _GRACE_S
+    while time.monotonic() < until and not all(map(_done, jobs)):
+        time.sleep(1)
+        _ask(jobs[0])

@@ -1,0 +1,187 @@
+"""What this machine can do at most: FLOP/s of a matrix product and bytes per second of a copy, measured and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.core.cautions import Caution, peaks_changed, peaks_disturbed
+from asr_scaling.core.checksum import signed, verified
+from asr_scaling.core.ports import Device
+from asr_scaling.machine.environment import allowed_cores, environment
+from asr_scaling.machine.interference import OTHERS_LIMIT, STEAL_LIMIT, MachineWatch
+from asr_scaling.util.cache import cache_dir, write_atomic
+
+DTYPES = ("float32", "bfloat16", "float16")
+TOLERANCE = 0.15
+"""A kept peak stands while a quick measurement is within this share of it."""
+_SMALLEST, _LARGEST = 512, 16_384
+_LONG_ENOUGH_S = 0.01
+_GEMM_S, _CHECK_S, _COPY_S = 0.4, 0.25, 0.3
+_COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}
+_MOST_CALLS = 100
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """The most that was seen. ``n``: rows of the square matrices. ``measured_at``: seconds since 1970.
+
+    ``flop_per_s``: 2·n³ operations of one product over its time. ``byte_per_s``: bytes read plus bytes written by a
+    copy over its time, the convention of STREAM (McCalpin 1995), in which fetching the lines that are overwritten is
+    not counted.
+    """
+
+    dtype: str
+    flop_per_s: float
+    byte_per_s: float
+    n: int
+    measured_at: float
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(rate) and rate > 0 for rate in (self.flop_per_s, self.byte_per_s)):
+            raise ValueError(f"A peak must be a positive number: {self}.")
+
+    @property
+    def ridge(self) -> float:
+        """FLOP per byte at which both peaks are reached: Williams, Waterman & Patterson 2009, Roofline."""
+        return self.flop_per_s / self.byte_per_s
+
+
+def peaks(
+    device: Device, dtype: str, watch: Callable[[], MachineWatch] = MachineWatch
+) -> tuple[Peaks, tuple[Caution, ...]]:
+    """The peaks of ``device`` in ``dtype``: kept on this machine and checked, or measured (about two seconds).
+
+    The check is a quarter of a second of matrix products. When it beats or misses the kept peak by more than 15 %
+    everything is measured again. If that agrees with the kept peak after all, the larger counts, since a peak is a
+    maximum; so does a kept peak that a busy processor misses. Else the new one counts, and a caution says so. What
+    was measured on a busy processor is not kept, unless it is more than was. A damaged file is measured again.
+    RuntimeError when torch can't compute in ``dtype`` or memory is short, OSError when the result can't be kept.
+    """
+    key = _key(device, dtype)
+    path = cache_dir("peaks") / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.json"
+    kept, checked, machine = _read(path, key), 0.0, watch()
+    if kept is not None:
+        checked = _products(device, dtype, kept.n, _CHECK_S)[0]
+        if _agree(checked, kept.flop_per_s):
+            return kept, ()
+    fresh = measure(device, dtype)
+    fresh = replace(fresh, flop_per_s=max(fresh.flop_per_s, checked))
+    taken = _taken(machine) if device.kind == "cpu" else 0.0
+    if kept is None:
+        return (fresh, (peaks_disturbed(taken),)) if taken else (_keep(path, key, fresh), ())
+    if _agree(fresh.flop_per_s, kept.flop_per_s):
+        rates = {name: max(getattr(fresh, name), getattr(kept, name)) for name in ("flop_per_s", "byte_per_s")}
+        return _keep(path, key, replace(fresh, **rates)), ()
+    if taken and fresh.flop_per_s < kept.flop_per_s:
+        return kept, ()
+    return _keep(path, key, fresh), (peaks_changed(kept.flop_per_s, fresh.flop_per_s),)
+
+
+def _taken(machine: MachineWatch) -> float:
+    """Share of the cores' time that other processes and the hypervisor took since, 0 when it is within the limits."""
+    shares = {metric.name: metric.value for metric in machine.findings(()).metrics}
+    others, stolen = shares["noise/others_share"], shares.get("noise/steal_share", 0.0)
+    return others + stolen if others > OTHERS_LIMIT or stolen > STEAL_LIMIT else 0.0
+
+
+def measure(device: Device, dtype: str) -> Peaks:
+    """Measure both peaks on the device's own clock.
+
+    Matrix products of doubling size until one takes ten milliseconds; the best rate of all of them. Copies between
+    two buffers of 256 MiB on a CPU, 1 GiB on a GPU: far beyond any last-level cache.
+    """
+    best, n = 0.0, _SMALLEST
+    while True:
+        rate, seconds = _products(device, dtype, n, _GEMM_S / 10)
+        best = max(best, rate)
+        if seconds >= _LONG_ENOUGH_S or n >= _LARGEST:
+            break
+        n *= 2
+    best = max(best, _products(device, dtype, n, _GEMM_S)[0])
+    return Peaks(dtype, best, _copies(device), n, time.time())
+
+
+def _products(device: Device, dtype: str, n: int, budget_s: float) -> tuple[float, float]:
+    """FLOP/s and seconds of the fastest product of two n × n matrices.
+
+    Of normal random numbers: with constant ones a GPU draws less power and clocks higher than any model lets it.
+    """
+    import torch
+
+    generator = torch.Generator(device=device.torch_name).manual_seed(0)
+    a, b = (
+        torch.randn(n, n, device=device.torch_name, generator=generator).to(getattr(torch, dtype)) for _ in range(2)
+    )
+    product = torch.empty_like(a)
+    with torch.no_grad():
+        seconds = _fastest(device, lambda: torch.mm(a, b, out=product), budget_s)
+    return 2 * n**3 / seconds, seconds
+
+
+def _copies(device: Device) -> float:
+    """Bytes read plus bytes written per second of the fastest copy."""
+    import torch
+
+    size = _COPY_BYTES.get(device.kind, _COPY_BYTES["cpu"])
+    source = torch.ones(size // 4, dtype=torch.float32, device=device.torch_name)
+    target = torch.empty_like(source)
+    return 2 * size / _fastest(device, lambda: target.copy_(source), _COPY_S)
+
+
+def _fastest(device: Device, work: Callable[[], Any], budget_s: float) -> float:
+    """Seconds of the fastest call within ``budget_s``, two calls at least.
+
+    One more goes before and does not count: it chooses kernels and touches memory for the first time.
+    """
+    work()
+    times: list[float] = []
+    while len(times) < 2 or (sum(times) < budget_s and len(times) < _MOST_CALLS):
+        start = device.mark()
+        work()
+        times.append(device.seconds([start, device.mark()])[-1])
+    return min(times)
+
+
+def _agree(a: float, b: float) -> bool:
+    return abs(a / b - 1) <= TOLERANCE
+
+
+def _key(device: Device, dtype: str) -> dict[str, Any]:
+    """Everything a peak depends on; the same key, the same file."""
+    import torch
+
+    machine = environment()
+    key = {
+        "host": machine["host"],
+        "cpu": machine["cpu"],
+        "cores": allowed_cores(),
+        "threads": torch.get_num_threads(),
+        "dtype": dtype,
+        "torch": str(torch.__version__),
+    }
+    if device.kind == "cuda":
+        properties = torch.cuda.get_device_properties(device.torch_name)
+        key |= {"gpu": properties.name, "uuid": str(getattr(properties, "uuid", device.torch_name))}
+        key |= {"tf32": bool(torch.backends.cuda.matmul.allow_tf32)}
+    return key
+
+
+def _read(path: Path, key: dict[str, Any]) -> Peaks | None:
+    """Peaks kept for ``key``; None when there are none or the file is damaged."""
+    try:
+        data = verified(json.loads(path.read_text(encoding="utf-8")))
+        return Peaks(**data["peaks"]) if data["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _keep(path: Path, key: dict[str, Any], found: Peaks) -> Peaks:
+    write_atomic(path, json.dumps(signed({"key": key, "peaks": asdict(found)}), indent=1).encode())
+    return found

@@ -1,1 +1,0 @@
-"""What to use, what it costs, what to optimise first, and why."""

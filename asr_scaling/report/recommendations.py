@@ -1,0 +1,168 @@
+"""The first part of a report: what to use, what it costs, what to optimise; then why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from asr_scaling.analysis.bottlenecks.advice import advice
+from asr_scaling.analysis.caveats import kinds_of, partly, several_hosts, several_kinds, synthetic
+from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
+from asr_scaling.analysis.format import MINUTE_S, inverse, memory_metric, plain, speech, why_missing
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.paired_comparison import label
+from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
+from asr_scaling.analysis.reference_length import at, reference_length
+from asr_scaling.report.cells import batch_cell, figure, missing, number, wer, words
+from asr_scaling.report.document import Block, Bullets, Cell, Column, Command, Row, Section, Table, Text
+from asr_scaling.report.output.drawing import Style
+
+_HOUR_S = 3600.0
+_J_PER_WH = 3600.0
+
+
+def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
+    """Summary, recommendations with their evidence, and the price of a minute of audio."""
+    unpriced = budgets.price_per_hour is not None and len(kinds_of(points)) > 1
+    budgets = replace(budgets, price_per_hour=None) if unpriced else budgets
+    found = recommend(points, budgets)
+    length_s = reference_length(points) if budgets.length_s is None else budgets.length_s
+    blocks: list[Block] = [Text(_summary(found, points, budgets)), _scenarios(found, speech(length_s))]
+    for each in found:
+        blocks += _reasons(each)
+    if said := [*several_kinds(points), *several_hosts(points)]:
+        blocks.insert(1, Text(" ".join(said)))
+    if unpriced:
+        blocks.append(Text("One price an hour can't be that of several kinds of machine, so no price is shown."))
+    costs = _costs(_best_batches(at(points, length_s)), budgets, speech(length_s))
+    return Section("answer", "Answer", (*blocks, costs) if costs.rows else tuple(blocks))
+
+
+def _summary(found: Sequence[Recommendation], points: Sequence[Point], budgets: Budgets) -> str:
+    """Which model and batch, what a minute of audio costs, what to optimise first."""
+    live, most = (next(each for each in found if each.scenario == name) for name in ("Real time", "Throughput"))
+    whole = [point for point in points if point.ok and not point.truncated]
+    fastest = most.winner or max(whole, key=lambda point: point.values.get(RTFX, 0.0), default=None)
+    lines = (
+        [_live(live), _recordings(live, most)] if most.winner else [f"**Nothing can be recommended.** {most.verdict}"]
+    )
+    if fastest is None or not fastest.value(RTFX):
+        return lines[0]
+    if most.winner is None:
+        lines.append(f"Fastest without regard to that is {label(fastest)}.")
+    lines.append(_minute(fastest, budgets))
+    first = advice(points).get(fastest.system)
+    return " ".join([*lines, *([f"What to optimise first: {first}"] if first else [])])
+
+
+def _live(live: Recommendation) -> str:
+    if live.winner is None:
+        nearest = f" {live.evidence[0]}" if live.evidence else ""
+        return f"For live speech nothing can be recommended: {live.verdict[0].lower()}{live.verdict[1:]}{nearest}"
+    note = ", provisionally" if live.provisional else ""
+    return f"For live speech use **{label(live.winner)}**{note} ({live.figures})."
+
+
+def _recordings(live: Recommendation, most: Recommendation) -> str:
+    if most.winner is live.winner:
+        return "It is the fastest for recordings too."
+    return f"For recordings **{label(most.winner)}** is the fastest ({most.figures})." if most.winner else ""
+
+
+def _minute(point: Point, budgets: Budgets) -> str:
+    compute_s, joules = MINUTE_S / point.values[RTFX], point.value(ENERGY)
+    said = [f"{plain(compute_s)} s of compute"]
+    if budgets.price_per_hour:
+        said.append(f"a price of {plain(compute_s * budgets.price_per_hour / _HOUR_S)}")
+    energy = "an unknown energy" if joules is None else f"{plain(MINUTE_S * joules)} J ({point.energy_method})"
+    return f"A minute of audio then costs {', '.join(said)} and {energy}."
+
+
+def _scenarios(found: Iterable[Recommendation], where: str) -> Table:
+    headings = ("Scenario", "Recommended", "Key figures", "Runner-up", "Winner against runner-up")
+    rows = []
+    for each in found:
+        winner = label(each.winner) if each.winner else "nothing"
+        cells = (
+            words(each.scenario, each.rule),
+            words(f"{winner} (provisional)" if each.provisional else winner, each.provisional),
+            words(each.figures) if each.figures else missing(each.verdict),
+            words(label(each.runner_up)) if each.runner_up else missing("no other candidate"),
+            words(each.verdict),
+        )
+        rows.append(Row(cells, each.winner.keys if each.winner else {}))
+    return Table(
+        "recommendations",
+        f"Recommendations by scenario, for {where}",
+        tuple(Column(heading, numeric=False) for heading in headings),
+        tuple(rows),
+        tuple(f"{each.scenario}: {each.rule}" for each in found),
+    )
+
+
+def _reasons(each: Recommendation) -> list[Block]:
+    name = label(each.winner) if each.winner else each.verdict
+    blocks: list[Block] = [Text(f"**{each.scenario}: {name}**")]
+    items = (*((each.provisional,) if each.provisional else ()), *each.evidence)
+    if items:
+        blocks.append(Bullets(items))
+    return [*blocks, Command(each.command)] if each.command else blocks
+
+
+def _best_batches(points: Iterable[Point]) -> list[Point]:
+    """The point of highest RTFx of every system and device, in the order they were met."""
+    best: dict[tuple[str, str], Point] = {}
+    for point in points:
+        key = point.system, point.device
+        if key not in best or point.values.get(RTFX, 0.0) > best[key].values.get(RTFX, 0.0):
+            best[key] = point
+    return list(best.values())
+
+
+def _costs(points: Sequence[Point], budgets: Budgets, where: str) -> Table:
+    price = budgets.price_per_hour
+    columns = (
+        Column("System", numeric=False),
+        Column("Device", numeric=False),
+        Column("Batch", meaning="the measured one of highest RTFx"),
+        Column("Compute", "s per minute", meaning="seconds of compute for a minute of audio: 60 / RTFx"),
+        Column("Energy", "J per minute"),
+        Column("Energy", "mWh per minute"),
+        Column("Energy by", numeric=False),
+        Column("WER", "%"),
+        Column("Peak memory", "MB"),
+        *((Column("Price", "per minute", meaning=f"at {price:g} an hour of this machine"),) if price else ()),
+    )
+    notes = ["Compute and energy are of the timed calls only: loading the model and reading audio come on top."]
+    notes += [*synthetic(points), *partly(points)]
+    return Table(
+        "minute-of-audio",
+        f"What a minute of audio costs: each system at its fastest batch, {where}",
+        columns,
+        tuple(_cost_row(point, price) for point in points),
+        tuple(notes),
+    )
+
+
+def _cost_row(point: Point, price: float | None) -> Row:
+    cells: list[Cell] = [
+        words(point.system),
+        words(point.device, point.hardware),
+        batch_cell(point),
+        _inverse(point, MINUTE_S),
+        figure(point, ENERGY, MINUTE_S),
+        figure(point, ENERGY, MINUTE_S * 1e3 / _J_PER_WH),
+        words(point.energy_method),
+        wer(point),
+        figure(point, memory_metric(point), 1e-6),
+    ]
+    if price:
+        cells.append(_inverse(point, MINUTE_S * price / _HOUR_S))
+    return Row(tuple(cells), point.keys)
+
+
+def _inverse(point: Point, factor: float) -> Cell:
+    """``factor`` / RTFx, its interval turned round with it."""
+    if not point.value(RTFX):
+        return missing(why_missing(point, RTFX))
+    return number(1 / point.values[RTFX], inverse(point.intervals.get(RTFX)), factor)

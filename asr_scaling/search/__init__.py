@@ -1,0 +1,4 @@
+"""The search for the fastest way to run a model: what to measure next, and what the measurements prove.
+
+May import util, errors, core, machine, the groups, measure, records, analysis.
+"""

@@ -1,0 +1,163 @@
+"""The last rung: the best few and the baseline side by side, with the full budget, in rounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from asr_scaling.core.record import RunRecord
+from asr_scaling.measure.pipeline import Pipeline
+from asr_scaling.records.merge import merge
+from asr_scaling.search.candidates import Candidate, Entry, Stage, Trial
+from asr_scaling.search.judge import Gain, gain
+from asr_scaling.search.outcome import Answer, Step, Tried
+from asr_scaling.search.search_log import Notebook, too_wrong
+
+_OVERHEAD_S = 3.0
+"""Of a point, for what is not calls: loading, writing."""
+_LIKELY = 2.0
+"""What a finalist is taken to gain before it is known, when time is reserved for it."""
+
+
+def seconds(pipeline: Pipeline, call_s: float, batch: int, *, scored: bool = False) -> float:
+    """Roughly what a point takes whose calls take ``call_s``: warm-up, timed calls, then speech that is not scored yet.
+
+    After pipeline.Pipeline's rules; that precision may end the timed pass earlier is left out. ``scored``: all speech
+    is, in a round before.
+    """
+    calls = math.ceil((pipeline.utterances or 16) / batch)
+    affordable = call_s * pipeline.min_iterations <= 6 * pipeline.max_seconds
+    least = pipeline.min_iterations if affordable else min(3, pipeline.min_iterations)
+    timed = max(least * call_s, pipeline.max_seconds)
+    warm = max(pipeline.warmup * call_s, min(pipeline.warmup_seconds, 6 * call_s))
+    return _OVERHEAD_S + warm + timed + (0.0 if scored else max(0.0, calls * call_s - timed))
+
+
+def reserve(book: Notebook, batch: int, best: Entry | None = None) -> float:
+    """Seconds to keep for the final at ``batch``: the baseline and its finalists in all their rounds.
+
+    ``best``: what the search has found; with the baseline itself one round of two is kept, in case there is a better.
+    """
+    options, base = book.options, Entry(book.baseline, batch)
+    call_s = book.records[base].values["latency/mean_s"]
+    rounds, finalists = (1, 1) if best == base else (options.rounds, options.finalists)
+    rival_s = seconds(options.final, call_s / _LIKELY, batch)
+    again_s = sum(seconds(options.final, s, batch, scored=True) for s in (call_s, *finalists * [call_s / _LIKELY]))
+    return seconds(options.final, call_s, batch) + finalists * rival_s + (rounds - 1) * again_s
+
+
+def final(book: Notebook, best: Entry, batch: int, until_s: float) -> Answer:
+    """Measure the best, its rivals and as many of its steps as there is time for; name the winner."""
+    base = Entry(book.baseline, batch)
+    if best == base:
+        return _without_final(book, base, base)
+    rivals = _rivals(book, best, batch)[: book.options.finalists - 1]
+    entries = [base, best, *rivals]
+    steps = [each for each in _prefixes(best) if each not in entries and each in book.records]
+    rounds = _measure(book, entries, steps, until_s)
+    found = {entry: merge(records) for entry, records in rounds.items()}
+    if base not in found or len(found) < 2:
+        return _without_final(book, base, best)
+    gains = {entry: gain(found[base], record) for entry, record in found.items() if entry != base}
+    for entry, each in gains.items():
+        book.tried[entry, "final"] = Tried(entry, "final", each)
+    loss = book.options.max_wer_loss
+    for entry, each in gains.items():
+        if each.too_wrong(loss, final=True):
+            book.leave(entry, "WER", too_wrong(each, loss))
+    good = [entry for entry, each in gains.items() if not each.too_wrong(loss, final=True) and each.faster]
+    winner = max(good, key=lambda entry: gains[entry].factor, default=base)
+    others = sorted((e for e in gains if e != winner), key=lambda e: gains[e].factor, reverse=True)
+    total = gains.get(winner) or gain(found[base], found[base])
+    both = min(len(rounds[each]) for each in (base, winner))
+    other = next((book.tried[each, "final"] for each in others), None)
+    return Answer(batch, base, winner, total, "final", both, _steps(book, base, winner, found), other)
+
+
+def _rivals(book: Notebook, best: Entry, batch: int) -> list[Entry]:
+    """What is faster than the baseline: of other engines first, as their wrong words are others, then fastest first.
+
+    Not the best itself with something that did not help it.
+    """
+    mine = best.candidate
+    rivals = [
+        each
+        for each in book.ranked(each for each in book.records if each.batch == batch)
+        if (found := book.gain(each)) is not None
+        and found.promising
+        and not (each.candidate.engine == mine.engine and set(each.candidate.optimisations) >= set(mine.optimisations))
+    ]
+    return sorted(rivals, key=lambda each: each.candidate.engine == mine.engine)
+
+
+def _measure(
+    book: Notebook, entries: Sequence[Entry], steps: Sequence[Entry], until_s: float
+) -> dict[Entry, list[RunRecord]]:
+    """Rounds of all ``entries``, every second one backwards, and of the ``steps`` with the time that these leave.
+
+    The first round of the baseline and of the best is measured whatever the time: without it there is no answer.
+    """
+    found: dict[Entry, list[RunRecord]] = {}
+    took = {entry: _expected(book, entry) for entry in (*entries, *steps)}
+    for number in range(book.options.rounds):
+        ahead = book.options.rounds - 1 - number
+        for entry in (*entries[:: -1 if number % 2 else 1], *steps):
+            kept_s = ahead * sum(took[each] for each in entries) if entry in steps else 0.0
+            sure, before = number == 0 and entry in entries[:2], book.bench.spent_s
+            if not sure and before + took[entry] + kept_s > until_s:
+                continue  # the answer says how many rounds there were
+            record = book.bench.measure(Trial(entry, "final", number))
+            took[entry] = book.bench.spent_s - before - record.job_s.get("quality", 0.0)  # in the first round alone
+            if record.status == "ok":
+                found.setdefault(entry, []).append(record)
+            else:
+                book.leave(entry, "failed", record.outcome)
+    return found
+
+
+def _expected(book: Notebook, entry: Entry) -> float:
+    return seconds(book.options.final, book.records[entry].values["latency/mean_s"], entry.batch)
+
+
+def _without_final(book: Notebook, base: Entry, best: Entry) -> Answer:
+    """Nothing beat the baseline, or there was no final: what the search itself measured."""
+    total = _over(book, best, base)
+    others = [
+        each for each in book.ranked(e for e in book.records if e.batch == base.batch) if each not in (best, base)
+    ]
+    tried = next((t for each in others for (e, _), t in book.tried.items() if e == each), None)
+    stages: list[Stage] = [each.stage for each in book.tried.values() if each.entry == best]
+    stage = stages[0]
+    return Answer(base.batch, base, best, total, stage, 0, _steps(book, base, best, {}), tried)
+
+
+def _prefixes(best: Entry) -> list[Entry]:
+    """From the bare engine on, ``best`` itself left out."""
+    now = best.candidate
+    return [Entry(Candidate(now.engine, now.optimisations[:n]), best.batch) for n in range(len(now.optimisations))]
+
+
+def _steps(book: Notebook, base: Entry, winner: Entry, found: dict[Entry, RunRecord]) -> tuple[Step, ...]:
+    """The way from the baseline to the winner; each step from the final where both its ends were in it."""
+    steps, before = list[Step](), base
+    for entry in (*_prefixes(winner), winner):
+        if entry == before:
+            continue
+        names = entry.candidate.optimisations
+        added = [name for name in names if name not in before.candidate.optimisations]
+        name = " + ".join(added) if entry.candidate.engine == before.candidate.engine else entry.candidate.label
+        name = name if entry.batch == before.batch else f"{name} at batch {entry.batch}".strip()
+        if before in found and entry in found:
+            steps.append(Step(name, entry, "final", gain(found[before], found[entry])))
+        elif before in book.records and entry in book.records:
+            steps.append(Step(name, entry, "together", gain(book.records[before], book.records[entry])))
+        else:
+            continue  # this prefix was never measured: the next step takes it in
+        before = entry
+    return tuple(steps)
+
+
+def _over(book: Notebook, entry: Entry, base: Entry) -> Gain:
+    found = book.gain(entry, base)
+    assert found is not None, "both were measured by the search"
+    return found

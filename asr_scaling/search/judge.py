@@ -1,0 +1,91 @@
+"""How much faster one way of running a model is than another, on the same speech, and what it costs in WER."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asr_scaling.analysis.comparison.verdict import NOISE, RTFX, WER, compare
+from asr_scaling.core.record import RunRecord
+from asr_scaling.core.statistics import Interval
+from asr_scaling.errors import ConfigError
+
+UNKNOWN_FLOOR = 0.05
+"""Changes up to it are noise where neither the calls nor the machine's certificate tell what noise is here."""
+WITHOUT_INTERVAL = 3
+"""So many noise floors must be exceeded where too few calls give no interval (as in compare/verdict.py)."""
+SPARE_WORDS = 2
+"""More wrong words are a matter of chance in the little speech of a search; the final allows none."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """B against A. ``factor``: of speed, 2.0 is twice as fast, with its interval where calls were enough.
+
+    ``wer``: change as a share (0.01 is one point), None where a WER is not known. ``words``: that it rests on.
+    ``floor``: changes of speed up to this share are noise.
+    """
+
+    factor: float
+    interval: Interval | None
+    floor: float
+    wer: float | None = None
+    wer_interval: Interval | None = None
+    words: int = 0
+
+    @property
+    def faster(self) -> bool:
+        """Significantly: the interval excludes 1 and the factor exceeds the noise floor."""
+        if self.interval is None:
+            return self.factor > 1 + WITHOUT_INTERVAL * self.floor
+        return self.interval.low > 1 and self.factor > 1 + self.floor
+
+    @property
+    def promising(self) -> bool:
+        """Worth going on with in a search, whose few calls give wide intervals: faster by several noise floors.
+
+        A short window that one utterance in six needs twice would otherwise not be; the final judges by ``faster``.
+        """
+        return self.faster or self.factor > 1 + WITHOUT_INTERVAL * self.floor
+
+    @property
+    def slower(self) -> bool:
+        """Significantly."""
+        if self.interval is None:
+            return self.factor < 1 / (1 + WITHOUT_INTERVAL * self.floor)
+        return self.interval.high < 1 and self.factor < 1 / (1 + self.floor)
+
+    def too_wrong(self, max_loss: float, *, final: bool) -> bool:
+        """Whether WER rose by more than ``max_loss`` points: significantly, or by more than chance does in a search;
+        in the ``final`` by any more. An unknown WER is never too high.
+        """
+        if self.wer is None:
+            return False
+        loss = max_loss / 100
+        if self.wer_interval is not None and self.wer_interval.low > loss:
+            return True
+        spare = 0.0 if final or not self.words else SPARE_WORDS / self.words
+        return self.wer > max(loss, spare) + 1e-9
+
+
+def gain(a: RunRecord, b: RunRecord) -> Gain:
+    """B against A, both "ok" and of one kind of machine, if of two hosts: paired by speech where both timed the same,
+    else from their RTFx alone.
+    """
+    floor = _floor(a, b)
+    words = sum(int(row.get("words", 0)) for row in b.transcripts)
+    try:
+        found = compare(a, b, allow=("host",))
+    except ConfigError:
+        return Gain(b.values[RTFX] / a.values[RTFX], None, floor, words=words)
+    speed, wer = found.row(RTFX), found.row(WER)
+    relative = speed.relative if speed.relative is not None else b.values[RTFX] / a.values[RTFX] - 1
+    interval = speed.interval and Interval(1 + speed.interval.low, 1 + speed.interval.high)
+    return Gain(1 + relative, interval, floor, wer.absolute, wer.interval, words)
+
+
+def _floor(a: RunRecord, b: RunRecord) -> float:
+    """The largest that is known: of either's calls, or of the machine's certificate."""
+    known = [record.values[NOISE] for record in (a, b) if NOISE in record.values]
+    certificates = [record.environment.get("certificate") or {} for record in (a, b)]
+    known += [float(found["noise_floor"]) for found in certificates if found.get("noise_floor") is not None]
+    return max(known, default=UNKNOWN_FLOOR)

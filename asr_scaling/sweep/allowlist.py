@@ -1,0 +1,139 @@
+"""What a configuration may name: the classes of this package's own YAMLs, and those of packages that the user trusts.
+
+A YAML from elsewhere is data: nothing that it names is imported or called before it has been through here.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from asr_scaling.errors import ConfigError
+from asr_scaling.util.config_dir import conf_dir
+
+TRUSTED = "ASR_SCALING_PARTS"
+"""Environment variable with the names of other packages, separated by commas, whose classes configurations may name."""
+CALLBACK = "asr_scaling.sweep.callback.SweepCallback"
+_JOB = "asr_scaling.measure.job.Job"
+_TARGET, _CALL = "_target_", re.compile(r"_(args|partial|convert|recursive)_")
+_NAMED = re.compile(r"^\s*_target_:\s*(asr_scaling\.[\w.]+)", re.MULTILINE)
+_LAUNCHING = ("launcher", "sweeper")
+_PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
+"""Hydra takes launchers and sweepers from there and nowhere else, and only classes that are plugins."""
+_LOGGING = ("hydra_logging", "job_logging")
+_LOGS = (
+    "asr_scaling.util.redact.Formatter",
+    "colorlog.ColoredFormatter",
+    "logging.FileHandler",
+    "logging.Formatter",
+    "logging.NullHandler",
+    "logging.StreamHandler",
+    "logging.handlers.RotatingFileHandler",
+)
+_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+_VARIABLES = re.compile(r"(OMP|MKL|OPENBLAS|KMP|GOMP|NUMEXPR|MALLOC|RAYON|VECLIB)_\w+|CUDA_VISIBLE_DEVICES")
+"""What ``hydra.job.env_set`` may set: variables that say what runs (PATH, LD_PRELOAD …) are none of these."""
+
+
+def check_parts(node: Any, where: str = "") -> None:
+    """ConfigError unless every class that ``node`` names, at any depth, is exported or trusted; nothing is imported
+    but what is trusted."""
+    for place, key, value in _entries(node, where):
+        if key == _TARGET:
+            _check_target(value, place)
+        elif _CALL.fullmatch(key):
+            raise ConfigError(f"{_at(place, key)} is for calls that no configuration of this package makes: remove it.")
+        elif isinstance(value, str) and "${" in value:
+            raise ConfigError(f"{_at(place, key)} still refers to something ({value}): write what it stands for.")
+
+
+def check_hydra(hydra: Mapping[str, Any]) -> None:
+    """ConfigError where Hydra's own options, plain values, would call what is no plugin of Hydra's and not ours."""
+    for group, value in hydra.items():
+        place = f"hydra.{group}"
+        if group in _LOGGING:
+            _check_logging(value, place)
+        elif group == "callbacks":
+            _check_callbacks(value, place)
+        else:
+            _check_option(group, value, place)
+    for name in (hydra.get("job") or {}).get("env_set") or {}:
+        if not _VARIABLES.fullmatch(str(name)):
+            raise ConfigError(f"hydra.job.env_set may not set {name}: set it in the environment of the command.")
+
+
+def _check_option(group: str, value: Any, place: str) -> None:
+    for inside, key, entry in _entries(value, place):
+        plugin = group in _LAUNCHING and inside == place and str(entry).startswith(_PLUGINS)
+        if key == _TARGET and not plugin and not _trusted(entry):
+            raise ConfigError(_refusal(inside, entry))
+
+
+def _check_callbacks(callbacks: Any, place: str) -> None:
+    for inside, key, value in _entries(callbacks, place):
+        if (key == _TARGET and value != CALLBACK and not _trusted(value)) or _CALL.fullmatch(key):
+            raise ConfigError(_refusal(inside, value))
+
+
+def _check_logging(options: Any, place: str) -> None:
+    """Python's logging calls what "()" names and imports what "class" and "ext://" name."""
+    for inside, key, value in _entries(options, place):
+        named = key in ("()", "class", _TARGET)
+        if named and value not in _LOGS and not _trusted(value):
+            raise ConfigError(_refusal(inside, value))
+        if isinstance(value, str) and value.startswith("ext://") and value not in _STREAMS:
+            raise ConfigError(_refusal(inside, value))
+
+
+def _entries(node: Any, where: str) -> Iterator[tuple[str, str, Any]]:
+    """Every place, key and value below ``node``; of lists the number as the key."""
+    if isinstance(node, Mapping):
+        pairs = [(str(key), value) for key, value in node.items()]
+    elif isinstance(node, list | tuple):
+        pairs = [(str(number), value) for number, value in enumerate(node)]
+    else:
+        return
+    for key, value in pairs:
+        yield where, key, value
+        yield from _entries(value, _at(where, key))
+
+
+def _check_target(target: Any, where: str) -> None:
+    if not (isinstance(target, str) and target in _exported()) and not _trusted(target):
+        raise ConfigError(_refusal(where, target))
+
+
+@functools.cache
+def _exported() -> frozenset[str]:
+    """What the YAMLs of this package name: data tells the parts of a point from whatever else can be imported."""
+    texts = (path.read_text(encoding="utf-8") for path in conf_dir().rglob("*.yaml"))
+    return frozenset(name for text in texts for name in _NAMED.findall(text)) - {CALLBACK} | {_JOB}
+
+
+def _trusted(target: Any) -> bool:
+    """Whether ``target`` is a class that is defined in a package that the user named in the environment."""
+    names = [name.strip() for name in os.environ.get(TRUSTED, "").split(",")]
+    for name in filter(None, names):
+        if isinstance(target, str) and target.startswith(f"{name}."):
+            module, _, last = target.rpartition(".")
+            try:
+                found = getattr(importlib.import_module(module), last)
+            except (ImportError, AttributeError):
+                return False
+            return isinstance(found, type) and f"{found.__module__}.".startswith(f"{name}.")
+    return False
+
+
+def _refusal(where: str, target: Any) -> str:
+    return (
+        f"{where or 'The configuration'} names {target!r}, which configurations may not call: choose one of this "
+        f"package's, or, where it is a class of a package that you trust, set {TRUSTED}=<name of that package>."
+    )
+
+
+def _at(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key

@@ -1,0 +1,115 @@
+"""Every configuration that Hydra composes for this program, looked at before anything in it is called.
+
+Hydra calls what the nodes below ``hydra`` name (callbacks, launcher, sweeper, logging) before any function of this
+package runs, and writes the configuration into every point's folder. It has no hook for that, hence the one patch here,
+which is made by the command line and by no import of the library.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from asr_scaling.errors import ConfigError
+from asr_scaling.sweep.allowlist import check_hydra
+from asr_scaling.util.redact import redact, redacted, secret_option
+
+_MOVED = ("tracking.uri",)
+"""Options whose credentials are taken out of them (tracking/)."""
+_GIVEN = ("hydra.overrides.", "hydra.job.override_dirname")
+"""The command line once more, which ``check_arguments`` has looked at."""
+_LATE = ("hydra.job_logging", "hydra.hydra_logging")
+"""Read again when a point begins."""
+_PURE = re.compile(r"\$\{.*\}$", re.DOTALL)
+"""What may stand for anything; a text around it makes it a text."""
+_PICKLE = "--experimental-rerun"
+
+
+def guard() -> None:
+    """Have every composition of this process checked; once is enough."""
+    composed = ConfigLoaderImpl.load_configuration
+    if hasattr(composed, "__wrapped__"):
+        return
+
+    @functools.wraps(composed)
+    def checked(self: ConfigLoaderImpl, *given: Any, **named: Any) -> DictConfig:
+        config = composed(self, *given, **named)
+        check(config)
+        return config
+
+    ConfigLoaderImpl.load_configuration = checked  # type: ignore[method-assign]
+
+
+def check(config: DictConfig) -> None:
+    """ConfigError where ``config`` would have Hydra call what is not allowed, or holds a secret."""
+    check_hydra(_plain(config, "hydra", "hydra"))
+    raw = OmegaConf.to_container(config, resolve=False)
+    for (place, text), (_, hidden) in zip(_texts(raw, ""), _texts(redacted(raw), ""), strict=True):
+        named = secret_option(place) and text and "${" not in text
+        if place not in _MOVED and not place.startswith(_GIVEN) and (named or hidden != text):
+            raise ConfigError(_secret(place))
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """ConfigError where a command line holds a secret, which shells and Hydra would write down, or loads a pickle."""
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if argument.startswith(_PICKLE):
+            raise ConfigError(f"{_PICKLE} reads a pickle, which may run any code: give the command line again instead.")
+        named = equals and value and secret_option(key)
+        if key not in _MOVED and (named or redact(argument) != argument):
+            raise ConfigError(_secret(redact(key)))
+
+
+def _secret(place: str) -> str:
+    return (
+        f"{place} holds a password or a token, which would be written into every point's folder: leave it out and set "
+        "it in the environment, as HF_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+    )
+
+
+def _plain(config: DictConfig | ListConfig, key: Any, where: str) -> Any:
+    """The node as plain values. ConfigError for what stands for another node: it could be another one when called."""
+    if OmegaConf.is_missing(config, key):
+        return None
+    if OmegaConf.is_interpolation(config, key):
+        raw = str(OmegaConf.to_container(config, resolve=False)[key])  # type: ignore[index]
+        if _stands_for_a_node(config, key) or (where.startswith(_LATE) and _unknown(config, key) and _PURE.match(raw)):
+            raise ConfigError(f"{where} stands for another part of the configuration: write it out there.")
+        return raw
+    node = config[key]
+    if isinstance(node, DictConfig):
+        return {str(name): _plain(node, name, f"{where}.{name!s}") for name in node}
+    if isinstance(node, ListConfig):
+        return [_plain(node, number, f"{where}.{number}") for number in range(len(node))]
+    return node
+
+
+def _stands_for_a_node(config: DictConfig | ListConfig, key: Any) -> bool:
+    return not _unknown(config, key) and OmegaConf.is_config(config[key])
+
+
+def _unknown(config: DictConfig | ListConfig, key: Any) -> bool:
+    """Whether it is known only once a point runs, as its number."""
+    try:
+        _ = config[key]
+    except OmegaConfBaseException:
+        return True
+    return False
+
+
+def _texts(node: Any, where: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, str):
+        yield where, node
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from _texts(value, f"{where}.{key}" if where else str(key))
+    elif isinstance(node, list):
+        for value in node:
+            yield from _texts(value, where)

@@ -1,0 +1,67 @@
+"""YAML becomes objects here and nowhere else, once what it names is allowed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from asr_scaling.core.schema import shown
+from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.sweep.allowlist import check_parts
+
+_PARTS = ("model", "engine", "optimisation", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
+
+
+def build(node: dict[str, Any]) -> Any:
+    """What a config node describes: the one place where YAML becomes objects. AsrScalingError as the part raised it, or
+    where it names what is not allowed."""
+    check_parts(node)
+    try:
+        return instantiate(node, _convert_="all")
+    except RecursionError:
+        raise ConfigError("The options are nested too deeply to be used; see  --cfg job  for them.") from None
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, AsrScalingError):
+                raise cause from None
+            cause = cause.__cause__
+        key = re.search(r"full_key: (\S+)", str(error))
+        where = key[1] if key else "the configuration"
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ConfigError(f"The options of {where} can't be used ({reason}); see  --cfg job  for them.") from error
+
+
+def build_job(plain: dict[str, Any]) -> Any:
+    """The job that a point's options describe. AsrScalingError."""
+    for where, node in _nodes(plain).items():
+        if not isinstance(node, dict) or "_target_" not in node:
+            raise ConfigError(f"{where}={shown(node)} can't work: name a choice, or leave it out with ~{where}.")
+    return build({"_target_": "asr_scaling.measure.job.Job", **{key: plain[key] for key in _PARTS if key in plain}})
+
+
+def _nodes(plain: dict[str, Any]) -> dict[str, Any]:
+    """ "engine", "optimisation.int8" … → the options of each part of a point that is there."""
+    found = {key: plain[key] for key in _PARTS if plain.get(key) is not None}
+    for group in ("optimisation", "profiler"):
+        if isinstance(found.get(group), dict):
+            found |= {f"{group}.{name}": node for name, node in found.pop(group).items()}
+    return found
+
+
+def options(config: DictConfig) -> dict[str, Any]:
+    """A point's options as plain values, Hydra's own left out, as is whether the sweep goes on with an earlier one.
+
+    ConfigError.
+    """
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    plain = OmegaConf.to_container(own, resolve=True)
+    found = {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+    sweep = found.get("sweep") or {}
+    if not isinstance(sweep, dict):
+        raise ConfigError(f"sweep={shown(sweep)} can't work: set one of its options, as in sweep.resume=true.")
+    return {**found, "sweep": {key: value for key, value in sweep.items() if key != "resume"}}

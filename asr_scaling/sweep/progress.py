@@ -1,0 +1,116 @@
+"""What the terminal shows while a sweep runs: the sweep, the point, its stage, and the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from asr_scaling.core.record import RunRecord
+from asr_scaling.report.terminal import FOOTNOTE, notes, points_table
+from asr_scaling.sweep.order import seconds_left
+from asr_scaling.util.redact import printable, redact
+
+_WIDE = 132
+
+
+class Display:
+    """On a terminal two live lines; elsewhere (a log file, CI) one line a stage.
+
+    ``weights``: roughly what each point costs, in the order they are measured: only ratios matter.
+    """
+
+    def __init__(self, weights: Sequence[float]) -> None:
+        self.console = Console(file=sys.stderr)
+        if not self.console.is_terminal:
+            self.console = Console(file=sys.stderr, width=_WIDE)
+        self.total, self._done = len(weights), 0
+        self._weights, self._took = list(weights), list[tuple[float, float]]()
+        self._point, self._began, self._live = "", time.monotonic(), self.console.is_terminal
+        self._said: set[str] = set()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", style="bold", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self.console,
+            disable=not self._live,
+            transient=True,
+            refresh_per_second=1,  # drawing takes the interpreter from the engine: milliseconds a second, no more
+        )
+        self._sweep: Any = self._progress.add_task("sweep", total=self.total, left="")
+        self._stage: Any = self._progress.add_task("", total=100, left="")
+        self._progress.start()
+
+    def begin(self, name: str) -> None:
+        """A point begins."""
+        self._point, self._began = printable(name), time.monotonic()
+
+    def stage(self, name: str) -> None:
+        """A stage of the point begins."""
+        if self._live:
+            self._progress.reset(self._stage, description=f"{self._point} · {name}", total=100, left="")
+        else:
+            self.console.print(f"[{self._done + 1}/{self.total}] {self._point} · {name}", markup=False)
+
+    def advance(self, fraction: float) -> None:
+        """The stage is ``fraction`` done."""
+        self._progress.update(self._stage, completed=round(100 * min(1.0, fraction)))
+
+    @property
+    def points_left(self) -> int:
+        """Points that have not ended."""
+        return self.total - self._done
+
+    def say(self, line: str) -> None:
+        """A line above the live ones; what was said before is not repeated."""
+        if line not in self._said:
+            self._said.add(line)
+            self.console.print(printable(redact(line)), markup=False)
+
+    def end(self, record: RunRecord) -> None:
+        """A point ended; the time left is learnt from the finished ones."""
+        weight, *ahead = self._weights[self._done :] or [0.0]  # another sweeper may choose more points
+        self._took.append((weight, time.monotonic() - self._began))
+        self._done += 1
+        left = f"about {_duration(seconds_left(self._took, ahead))} left"
+        self._progress.update(self._sweep, completed=self._done, left=left)
+        took = record.ended_at - record.started_at
+        outcome = "" if record.status == "ok" else f": {record.outcome}"
+        line = printable(f"[{self._done}/{self.total}] {record.name} done in {took:.1f} s{outcome}")
+        self.console.print(f"{line}, {left}" if ahead else line, markup=False)
+
+    def reused(self, record: RunRecord) -> None:
+        """A point was measured before the sweep was cut."""
+        self._done += 1
+        self._progress.update(self._sweep, completed=self._done)
+        self.console.print(f"[{self._done}/{self.total}] {printable(record.name)} was measured before", markup=False)
+
+    def close(self) -> None:
+        """Take the live lines away."""
+        self._progress.stop()
+
+    def results(self, records: list[RunRecord], title: str, hints: Sequence[str], remarks: Sequence[str] = ()) -> None:
+        """The table of all points, what to know about it (``remarks`` last), and where to look next; on stdout."""
+        out = Console()
+        out = out if out.is_terminal else Console(width=_WIDE)
+        if any(record.metrics for record in records):
+            common, table = points_table(records)
+            out.print(printable(f"{title} · {common}"), markup=False, highlight=False)
+            out.print(table)
+            out.print(f"\n{FOOTNOTE}", markup=False, highlight=False)
+        for line in (*notes(records), *remarks):
+            out.print(printable(f"• {line}"), markup=False, highlight=False)
+        for hint in hints:
+            out.print(printable(hint), markup=False, highlight=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,205 @@
+"""The optimiser as a sweep: what the search asks for is launched as a point, its record is what the search reads.
+
+What was measured is in the folder of the sweep: ordinary points, the rounds of the final, and optimise.json.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
+from asr_scaling.errors import AsrScalingError, ConfigError, DataError, MissingExtraError
+from asr_scaling.machine.kind import unlike
+from asr_scaling.measure.job import Job
+from asr_scaling.search.candidates import Entry, Trial
+from asr_scaling.search.options import Options
+from asr_scaling.search.outcome import Journal, Kind, Outcome
+from asr_scaling.search.search import optimise
+from asr_scaling.sweep.context import State
+from asr_scaling.sweep.instantiate import build, build_job, options
+from asr_scaling.sweep.interleave import merge_rounds
+from asr_scaling.util.config_dir import conf_dir
+
+_NOT_TRIED = ("fake",)
+"""Engines that measure nothing real; one that is named is tried all the same."""
+_SEARCHED = "[latency,memory,quality]"
+"""Profilers while searching; the final has those of the command line."""
+_ELSEWHERE = "It ran on another kind of machine than the first point ({}): have the launcher choose nodes of one kind."
+_ORDER = {"alone": 0, "together": 1, "final": 2}
+
+
+def run(
+    folder: Path,
+    given: Sequence[str],
+    compose: Callable[[Sequence[str]], Any],
+    launch: Callable[[Sequence[str]], Any],
+) -> Outcome:
+    """Search, end the sweep and say what was found.
+
+    ``given``: the overrides of the command line. ``compose``: overrides → Hydra's config; ``launch``: runs a point.
+    ConfigError for a command line that leaves nothing to search; EngineError when the baseline can't be measured.
+    """
+    plain = options(compose(given))
+    chosen = _options(plain, given, str(compose(given).hydra.runtime.choices.engine))
+    journal = Journal.read(folder) if _flag(given, "sweep.resume") else None
+    bench = SweepBench(folder, given, chosen, compose, launch, journal or Journal())
+    found = optimise(chosen, bench)
+    bench.journal.outcome = found
+    bench.journal.write(folder)
+    merge_rounds(folder, State.sink, State.parent)
+    State.finish("FINISHED")
+    sys.stdout.writelines(f"{line}\n" for line in _summary(folder, found))
+    return found
+
+
+def _summary(folder: Path, found: Outcome) -> list[str]:
+    from asr_scaling.analysis.load import points
+    from asr_scaling.report.optimise.answers import summary
+
+    return summary(found, points([str(folder)]))
+
+
+def _options(plain: Mapping[str, Any], given: Sequence[str], engine: str) -> Options:
+    keys = {override.lstrip("+~").partition("=")[0] for override in given}
+    for key, instead in (("optimisation", "optimisations"), ("batch", "batches"), ("batch.size", "batches")):
+        if key in keys:
+            raise ConfigError(f"The optimiser chooses {key} itself: leave it out, or set optimiser.{instead}=[…].")
+    named = any(key == "engine" or key.startswith("engine.") for key in keys)
+    if named and "optimiser.engines" in keys:
+        raise ConfigError("engine names the one engine to optimise, optimiser.engines several: leave one of them out.")
+    others = [name for name in _names("engine") if name not in (engine, *_NOT_TRIED)]
+    engines = (engine,) if named else (engine, *others)
+    return Options.of(plain.get("optimiser") or {}, engines, _names("optimisation"), build(plain["pipeline"]))
+
+
+def _names(group: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")))
+
+
+def _flag(given: Sequence[str], key: str) -> bool:
+    return any(override.lstrip("+").lower() == f"{key}=true" for override in given)
+
+
+@dataclass
+class SweepBench:
+    """Measures for the search, one launched point at a time. ``journal``: seconds of points measured before."""
+
+    folder: Path
+    given: Sequence[str]
+    options: Options
+    compose: Callable[[Sequence[str]], Any]
+    launch: Callable[[Sequence[str]], Any]
+    journal: Journal
+    spent_s: float = 0.0
+    _since: float = field(default_factory=time.monotonic)
+    _checked: dict[Entry, tuple[Kind, str] | None] = field(default_factory=dict)
+    _count: int = 0
+    _first: RunRecord | None = None
+
+    def refusal(self, entry: Entry) -> tuple[Kind, str] | None:
+        """By building the point, composing its optimisations and asking its engine; nothing is loaded."""
+        if entry not in self._checked:
+            self._checked[entry] = self._refusal(entry)
+        return self._checked[entry]
+
+    def _refusal(self, entry: Entry) -> tuple[Kind, str] | None:
+        try:
+            job = build_job(options(self.compose(self._overrides(entry, {}))))
+            if idle := _idle(job):
+                return "refused", f"optimisation={idle} changes nothing here: it is what runs without it."
+            job.composed().engine.check(job.model)
+        except MissingExtraError as error:
+            return "not installed", str(error)
+        except AsrScalingError as error:
+            return "refused", str(error)
+        return None
+
+    def measure(self, trial: Trial) -> RunRecord:
+        """Launch the point and read its record; time that an earlier run of the search spent on it counts."""
+        place, wanted = self._place(trial), {"optimiser.stage": str(trial.stage)}
+        if trial.stage != "final":
+            wanted |= self._short(trial.entry.batch)
+        elif self.options.final.utterances is not None:
+            wanted["pipeline.utterances"] = str(self.options.final.utterances)
+        if trial.round is not None:
+            wanted |= {"+sweep.round": str(trial.round), "sweep.rounds": str(self.options.rounds)}
+        before = self._before(place)
+        self._count += 1
+        if State.display is not None:
+            State.display.total = self._count  # how many there will be is not known
+        self.launch(self._overrides(trial.entry, {**wanted, "hydra.sweep.subdir": f"'{place}'"}))
+        record = self._record(place)
+        if record is None:
+            raise DataError(f"The point in {self.folder / place} left no record: see its log, then resume the search.")
+        now = time.monotonic()
+        took = now - self._since
+        if before is not None and before.started_at == record.started_at:
+            took = self.journal.seconds.get(place, record.ended_at - record.started_at)
+        self._since, self.spent_s = now, self.spent_s + took
+        self.journal.seconds[place] = took
+        self.journal.write(self.folder)
+        self._first = self._first or record
+        what = unlike(self._first.environment, record.environment)
+        return replace(record, status="failed", reason=_ELSEWHERE.format(what)) if what else record
+
+    def _before(self, place: str) -> RunRecord | None:
+        """What an earlier run of the search left; a damaged record is measured again."""
+        try:
+            return self._record(place)
+        except DataError:
+            return None
+
+    def _record(self, place: str) -> RunRecord | None:
+        path = self.folder / place / RECORD_FILE
+        return RunRecord.read(path) if path.exists() else None
+
+    def _short(self, batch: int) -> dict[str, str]:
+        """Budgets while searching: enough calls at batch 1 for an interval; few of the long ones of larger batches."""
+        full, chosen = self.options.pipeline, self.options
+        utterances = chosen.utterances if full.utterances is None else min(chosen.utterances, full.utterances)
+        shorter = {
+            "utterances": utterances,
+            "max_seconds": min(chosen.max_seconds, full.max_seconds),
+            "warmup_seconds": min(1.0, full.warmup_seconds),
+            "min_iterations": min(6 if batch == 1 else 2, full.min_iterations),
+        }
+        return {f"pipeline.{key}": str(value) for key, value in shorter.items()} | {"profiler": _SEARCHED}
+
+    def _overrides(self, entry: Entry, more: Mapping[str, str]) -> list[str]:
+        """Those given and those of the point, which stand in for given ones of the same key."""
+        names = entry.candidate.optimisations
+        found = {key: value for key, _, value in (override.partition("=") for override in self.given)}
+        found = {key: value for key, value in found.items() if _concerns(key, names)}
+        found["engine"] = entry.candidate.engine
+        found["optimisation"] = f"[{','.join(names)}]"
+        found["batch.size"] = str(entry.batch)
+        found |= more
+        return [f"{key}={value}" if value or not key.startswith("~") else key for key, value in found.items()]
+
+    def _place(self, trial: Trial) -> str:
+        """The same at every run of the search, whatever else is measured."""
+        found, batch = trial.entry.candidate, trial.entry.batch
+        name = f"{_ORDER[trial.stage]}_{trial.stage}_b{batch}_{'_'.join((found.engine, *found.optimisations))}"
+        return name if trial.round is None else f"{ROUNDS_FOLDER}/{trial.round}/{name}"
+
+
+def _idle(job: Job) -> str | None:
+    """The last optimisation, where the point is the same without it. ConfigError where they do not compose."""
+    *others, last = job.optimisation or [""]
+    if not last:
+        return None
+    less = replace(job, optimisation={name: job.optimisation[name] for name in others}).composed()
+    with_it = job.composed()
+    same = all(getattr(less, part) == getattr(with_it, part) for part in ("model", "engine", "device", "batch"))
+    return last if same else None
+
+
+def _concerns(key: str, names: Sequence[str]) -> bool:
+    """Whether a given override makes sense for a point: options of an optimisation only where that is applied."""
+    parts = key.lstrip("+~").split(".")
+    return parts[0] != "optimisation" or (len(parts) > 1 and parts[1] in names)

@@ -1,0 +1,173 @@
+"""A recommendation in use: ``load_system("recommended.yaml").transcribe("speech.wav")``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_scaling.core.ports import Batching, Composition, Fitting, NullProbe, System, SystemFacts, compose
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
+from asr_scaling.errors import ConfigError, DataError, EngineError, WeightsError
+from asr_scaling.util.config_dir import conf_dir
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+Audio = NDArray[np.float32] | str | Path
+"""Mono float32 samples at 16 kHz, full scale 1, or the path of an audio file of any rate."""
+_PARTS = ("model", "engine", "optimisation", "device", "batch")
+_FULL_SCALE = 10.0
+"""Samples beyond it are integers that were never scaled (as dataset/_audio.py has it for files)."""
+_LOST_S = 0.05
+
+
+def load_system(config: str | Path) -> Transcriber:
+    """Load what a YAML of ``python -m asr_scaling.recommend`` describes, with its optimisations, ready to transcribe.
+
+    Any configuration will do that ``python -m asr_scaling --config-name`` runs. ConfigError where it is none,
+    WeightsError where there are only random weights, and whatever its engine and device raise.
+    """
+    from asr_scaling.sweep.instantiate import build, options
+
+    path = Path(config)
+    if path.suffix != ".yaml" or not path.is_file():
+        raise ConfigError(
+            f"There is no file '{path}' that ends with .yaml; python -m asr_scaling.recommend writes one."
+        )
+    plain = options(_composed(path))
+    built = build({key: plain[key] for key in _PARTS if key in plain})
+    optimisations = built.pop("optimisation", None) or {}
+    parts = compose(Composition(**built), optimisations)
+    if isinstance(parts.batch, Fitting):
+        raise ConfigError("batch=max finds its size by measuring: choose batch: fixed and set batch.size.")
+    parts.engine.check(parts.model)
+    parts.device.setup()
+    system = parts.engine.load(parts.model, parts.device)
+    if system.facts.random:
+        source = system.facts.weights_source
+        system.close()
+        raise WeightsError(f"The weights of '{parts.model.name}' would be random, and so would its texts: {source}.")
+    return Transcriber(system, parts.batch)
+
+
+def _composed(path: Path) -> DictConfig:
+    """``path`` composed as ``--config-dir`` and ``--config-name`` would; a Hydra program's own state stays as it is."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    around = GlobalHydra.instance()
+    held = around.hydra
+    around.clear()
+    places = [f"file://{folder}" for folder in (conf_dir().resolve(), path.parent.resolve())]
+    try:
+        with TemporaryDirectory() as alone:  # so that no other YAML beside it hides one of this package
+            shutil.copyfile(path, Path(alone, "recommended.yaml"))
+            with hydra.initialize_config_dir(alone, version_base="1.3"):
+                return hydra.compose("recommended", [f"hydra.searchpath={places!r}"])
+    except Exception as error:  # Hydra's, OmegaConf's and YAML's own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(
+            f"'{path}' can't be composed ({reason}): have asr_scaling.recommend write it again."
+        ) from error
+    finally:
+        GlobalHydra.set_instance(around)
+        around.hydra = held
+
+
+class Transcriber:
+    """A loaded system and the batches that it was recommended with. Use it in a ``with`` block, or ``close`` it."""
+
+    def __init__(self, system: System, batching: Batching) -> None:
+        self._system: System | None = system
+        self._facts, self._batching = system.facts, batching
+
+    @property
+    def facts(self) -> SystemFacts:
+        """What was loaded, and where its weights are from."""
+        return self._facts
+
+    @property
+    def batch_size(self) -> int:
+        """Utterances in a call, at most."""
+        return self._batching.size
+
+    @overload
+    def transcribe(self, audio: Audio, rate_hz: int = ...) -> str: ...  # type: ignore[overload-overlap]
+    @overload
+    def transcribe(self, audio: Sequence[Audio], rate_hz: int = ...) -> list[str]: ...
+
+    def transcribe(self, audio: Audio | Sequence[Audio], rate_hz: int = SAMPLE_RATE_HZ) -> str | list[str]:
+        """Text of ``audio``; of a list or tuple the texts in its order, transcribed in the recommended batches.
+
+        ``rate_hz``: of samples; files are resampled. DataError for audio that can't be transcribed whole, EngineError
+        once it is closed.
+        """
+        if self._system is None:
+            raise EngineError("This system is closed: load it again with load_system.")
+        if not isinstance(audio, (list, tuple)):
+            return self._texts([_utterance("the audio", audio, rate_hz)])[0]  # type: ignore[arg-type]
+        return self._texts([_utterance(f"audio {number}", each, rate_hz) for number, each in enumerate(audio)])
+
+    def _texts(self, utterances: Sequence[Utterance]) -> list[str]:
+        texts: dict[str, str] = {}
+        for full in self._batching.batches(utterances) if utterances else ():
+            new = {each.id: each for each in full.utterances if each.id not in texts}  # the last batch was filled up
+            texts |= self._call(AudioBatch(tuple(new.values())))
+        return [texts[utterance.id] for utterance in utterances]
+
+    def _call(self, batch: AudioBatch) -> Mapping[str, str]:
+        assert self._system is not None
+        done = self._system.transcribe(batch, NullProbe())
+        for utterance, seconds in zip(batch.utterances, done.audio_s, strict=True):
+            if seconds < utterance.duration_s - _LOST_S:
+                raise DataError(
+                    f"{utterance.id} lasts {utterance.duration_s:.1f} s and this system reads only {seconds:.1f} s of "
+                    "it: cut it, or load a configuration with engine.long_form=true."
+                )
+        return {utterance.id: text for utterance, text in zip(batch.utterances, done.texts, strict=True)}
+
+    def close(self) -> None:
+        """Give all memory back. May be called twice."""
+        system, self._system = self._system, None
+        if system is not None:
+            system.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _utterance(name: str, audio: Audio, rate_hz: int) -> Utterance:
+    """``audio`` as the engines take it. DataError in one sentence for what can't be used."""
+    if isinstance(audio, (str, Path)):
+        from asr_scaling.dataset._audio import load_audio
+
+        return Utterance(name, load_audio(audio, str(audio)), "")
+    if not isinstance(audio, np.ndarray):
+        raise DataError(f"{name} is a {type(audio).__name__}: give a numpy array of samples or the path of a file.")
+    if audio.ndim != 1:
+        raise DataError(f"{name} has the shape {list(audio.shape)}: give mono samples, as in audio.mean(axis=1).")
+    if audio.dtype != np.float32:
+        raise DataError(f"{name} is {audio.dtype}: give float32 samples with a full scale of 1.")
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise DataError(
+            f"{name} has {rate_hz} samples a second: resample it to {SAMPLE_RATE_HZ}, or give a file's path."
+        )
+    if not audio.size:
+        raise DataError(f"{name} is empty: give at least one sample.")
+    if not np.isfinite(audio).all():
+        raise DataError(f"{name} holds NaN or infinite samples: export it again.")
+    if (peak := float(np.abs(audio).max())) > _FULL_SCALE:
+        raise DataError(f"{name} has samples up to {peak:.3g}: scale it so that full scale is 1.")
+    return Utterance(name, audio.view(), "")
