@@ -1,4 +1,4 @@
-"""Fixtures for every test below this folder; the fakes themselves are in fakes.py."""
+"""Fixtures for every test below this folder; the fakes themselves are in support/fakes.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import hypothesis  # noqa: F401 (first of all: imported at the end of a run, its hook in trio would warn)
 import pytest
-from fakes import FakeClock
+from support.fakes import FakeClock
 
 from asr_scaling.machine.co_tenants import FOLDER_VARIABLE
 from asr_scaling.machine.interference import Counters, MachineWatch

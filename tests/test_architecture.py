@@ -207,3 +207,9 @@ def test_the_core_needs_no_heavy_package(module: str):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_test_module_imports_another():
+    """What tests share is in ``tests/support`` or a conftest."""
+    for path in (PACKAGE.parent / "tests").rglob("*.py"):
+        assert not [i.module for i in imports(path) if re.match(r"(tests\.)?(\w+\.)*(test_\w+|conftest)\.", i.module)]

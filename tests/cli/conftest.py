@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import Cli
-from offline import run_python
-from warm import run_warm
+from support.command import Cli
+from support.offline import run_python
+from support.warm import run_warm
 
 from asr_scaling.selftest import Check
 from asr_scaling.selftest.certificate import certificate, keep

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command import QUICK, Cli, records
+from support.command import QUICK, Cli, records
 
 from asr_scaling.selftest import Check
 from asr_scaling.selftest.certificate import certificate, keep

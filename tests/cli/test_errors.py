@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from command import Cli
 from numpy import zeros
+from support.command import Cli
 
 
 def test_options_that_do_not_exist(cli: Cli) -> None:

@@ -7,8 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from command import QUICK, Cli, records
-from test_sweep import start
+from support.command import QUICK, Cli, records, start
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.records.read import readable_records

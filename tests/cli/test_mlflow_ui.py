@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import chromium, needs_chromium
-from command import Cli
-from offline import FAST
+from support.chromium import chromium, needs_chromium
+from support.command import Cli
+from support.offline import FAST
 
 pytestmark = [pytest.mark.slow, needs_chromium, pytest.mark.filterwarnings("ignore")]  # MLflow's own warnings
 MAKEFILE = Path(__file__).parents[2] / "Makefile"

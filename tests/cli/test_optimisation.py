@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from command import QUICK, Cli, records
+from support.command import QUICK, Cli, records
 
 
 def test_what_is_applied_is_recorded_and_named(cli: Cli, tmp_path: Path) -> None:

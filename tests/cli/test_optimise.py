@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command import QUICK, Cli, records
+from support.command import QUICK, Cli, records
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command import QUICK, Cli, records
+from support.command import QUICK, Cli, records
 
 
 def test_the_first_job_finds_its_fragments_made(cli: Cli, tmp_path: Path) -> None:

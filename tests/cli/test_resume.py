@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import QUICK, Cli, records
-from offline import FAST
-from warm import Started
+from support.command import QUICK, Cli, records
+from support.offline import FAST
+from support.warm import Started
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from command import QUICK, Cli, records
+from support.command import QUICK, Cli, records
 
 SECRET = "s3cr3t-of-the-environment"
 HYDRA = "# @package _global_\nhydra:\n  callbacks:\n    evil: {_target_: subprocess.Popen, args: [touch, RAN]}\n"

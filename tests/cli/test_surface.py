@@ -8,7 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from command import QUICK, Cli, records
+from support.command import QUICK, Cli, records
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from command import QUICK, Cli, records
-from warm import Started
+from support.command import QUICK, Cli, records, start
 
 SLOW_POINTS = (*QUICK, "engine.fixed_s=0.2", "batch=1,2,3,4")
 
@@ -80,13 +79,6 @@ def test_an_experiments_axis_can_be_replaced(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert [r.config["batch"]["size"] for r in records(tmp_path)] == [3]
     assert "1 of 1 points" in done.stdout
-
-
-def start(tmp_path: Path, env: dict[str, str], *arguments: str) -> Started:
-    """A sweep in the middle of its second point."""
-    process = Started(tmp_path, "asr_scaling", ["-m", *arguments], env)
-    process.said("[2/4]", "timed pass")
-    return process
 
 
 def test_ctrl_c_once_interrupts_a_point_and_the_sweep_goes_on(tmp_path: Path, command_env: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from warm import run_warm
+from support.warm import run_warm
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.dataset import _hub

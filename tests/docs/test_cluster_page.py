@@ -7,8 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from offline import FAST
-from warm import run_warm
+from support.offline import FAST
+from support.warm import run_warm
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from warm import run_warm
+from support.warm import run_warm
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "optimise.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from warm import run_warm
+from support.warm import run_warm
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

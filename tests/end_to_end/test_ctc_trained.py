@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from warm import run_warm
+from support.warm import run_warm
 
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.model_spec import ModelSpec

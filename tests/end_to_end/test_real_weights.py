@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from warm import run_warm
+from support.warm import run_warm
 
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.record import RECORD_FILE, RunRecord

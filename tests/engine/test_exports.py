@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exports import ctc, transcribe, whisper
-from fakes import FakeDevice, Listener, make_job, noise
+from support.exports import ctc, transcribe, whisper
+from support.fakes import FakeDevice, Listener, make_job, noise
 
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch

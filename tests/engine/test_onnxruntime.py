@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from exports import whisper
-from fakes import FakeDevice, Listener
+from support.exports import whisper
+from support.fakes import FakeDevice, Listener
 
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import FakeDevice, Listener, make_job, noise
-from small_whisper import ctc, needs_speech, pretrained, reference, speech, transcribe, whisper
+from support.fakes import FakeDevice, Listener, make_job, noise
+from support.small_whisper import ctc, needs_speech, pretrained, reference, speech, transcribe, whisper
 
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeDevice, noise
-from test_transformers_engine import ctc, whisper
+from support.fakes import FakeDevice, noise
+from support.networks import ctc, whisper
 
 from asr_scaling.core.model_spec import ModelSpec, load_spec
 from asr_scaling.core.ports import NullProbe

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import FakeDevice, Listener, noise
-from test_transformers_engine import ctc, transcribe, whisper
+from support.fakes import FakeDevice, Listener, noise
+from support.networks import ctc, transcribe, whisper
 
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch

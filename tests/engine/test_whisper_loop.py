@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from fakes import FakeDevice, Listener, make_session, noise
-from test_transformers_engine import ENCODER_DECODER, ctc, transcribe, whisper, whisper_multilingual
+from support.fakes import FakeDevice, Listener, make_session, noise
+from support.networks import ENCODER_DECODER, ctc, transcribe, whisper, whisper_multilingual
 
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch

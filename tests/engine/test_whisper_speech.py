@@ -11,7 +11,7 @@ from typing import Any
 import jiwer
 import pytest
 import torch
-from fakes import FakeDevice
+from support.fakes import FakeDevice
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from asr_scaling.core.model_spec import load_spec

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fakes import utterance, utterances
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fakes import utterance, utterances
 
 from asr_scaling.core.ports import Transcription
 from asr_scaling.core.workload import AudioBatch

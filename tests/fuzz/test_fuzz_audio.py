@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from fuzzing import cases, damaged, sentence
 from hypothesis import strategies as st
+from support.fuzzing import cases, damaged, sentence
 
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.errors import DataError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fuzzing import CASES
+from support.fuzzing import CASES
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import JUNK, cases, sentence
 from hydra import compose, initialize_config_dir
 from hypothesis import strategies as st
+from support.fuzzing import JUNK, cases, sentence
 
 from asr_scaling.cli.arguments import positive, size
 from asr_scaling.cli.compare import main as compare_main

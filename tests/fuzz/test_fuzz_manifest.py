@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import cases, damaged, sentence
 from hypothesis import strategies as st
+from support.fuzzing import cases, damaged, sentence
 
 from asr_scaling.dataset._manifest import read_manifest
 from asr_scaling.errors import DataError

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile as sf
-from fuzzing import cases, damaged, sentence
 from hypothesis import strategies as st
+from support.fuzzing import cases, damaged, sentence
 
 from asr_scaling.dataset.librispeech import LibriSpeech
 from asr_scaling.errors import DataError

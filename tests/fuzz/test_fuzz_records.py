@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import cases, changed, damaged, sentence, to_bytes
 from hypothesis import strategies as st
+from support.fuzzing import cases, changed, damaged, sentence, to_bytes
 
 from asr_scaling.analysis.points import to_point
 from asr_scaling.core.cautions import Caution

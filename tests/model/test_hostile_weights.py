@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from fakes import FakeDevice, make_spec
+from support.fakes import FakeDevice, make_spec
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.engine.transformers import Transformers

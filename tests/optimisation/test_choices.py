@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from choices import FakeGpu, composed, loaded
-from fakes import make_spec, noise
-from test_transformers_engine import ctc, moonshine, whisper
+from support.choices import FakeGpu, composed, loaded
+from support.fakes import make_spec, noise
+from support.networks import ctc, moonshine, whisper
 
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from choices import FakeGpu, composed, loaded
-from fakes import FakeDevice, noise
-from test_transformers_engine import WHISPER, ctc, whisper
+from support.choices import FakeGpu, composed, loaded
+from support.fakes import FakeDevice, noise
+from support.networks import WHISPER, ctc, whisper
 from torch.utils.flop_counter import FlopCounterMode
 
 from asr_scaling.core.model_spec import load_spec

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from choices import composed, loaded
-from fakes import FakeDevice, make_spec, noise
-from test_transformers_engine import WAV2VEC2, ctc, moonshine, whisper
+from support.choices import composed, loaded
+from support.fakes import FakeDevice, make_spec, noise
+from support.networks import WAV2VEC2, ctc, moonshine, whisper
 
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch

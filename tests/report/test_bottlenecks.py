@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from reading import figures, points, row, tables, words
-from studies import GPU_TINY, TINY, WAV2VEC2
+from support.reading import figures, points, row, tables, words
+from support.studies import GPU_TINY, TINY, WAV2VEC2
 
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point

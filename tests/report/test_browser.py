@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import chromium, needs_chromium
-from pages import EVIL, document, points, table
+from support.chromium import chromium, needs_chromium
+from support.pages import EVIL, document, points, table
 
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.report import build

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from studies import TINY, WAV2VEC2, record
+from support.studies import TINY, WAV2VEC2, record
 
 from asr_scaling.analysis.format import at_length, duration, percent, plain, size, speech, with_interval
 from asr_scaling.analysis.points import Point, to_point

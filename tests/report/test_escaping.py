@@ -14,10 +14,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
-from chromium import chromium, needs_chromium
 from markdown_it import MarkdownIt
 from rich.console import Console
-from studies import BASE, TINY, study
+from support.chromium import chromium, needs_chromium
+from support.studies import BASE, TINY, study
 
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import to_point

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from reading import figures, row, tables, words
-from studies import TINY, WAV2VEC2, Law, record
+from support.reading import figures, row, tables, words
+from support.studies import TINY, WAV2VEC2, Law, record
 
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point

@@ -8,7 +8,7 @@ from collections import Counter
 from html.parser import HTMLParser
 
 import pytest
-from pages import EVIL, document, figure, points, table
+from support.pages import EVIL, document, figure, points, table
 
 from asr_scaling.report.document import Cell, Document, Row, Section, Table
 from asr_scaling.report.output.html import page

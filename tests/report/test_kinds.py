@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from reading import column, figures, row, tables, words
-from studies import BASE, GPU_TINY, MACHINE, TINY, Law, record, study
+from support.reading import column, figures, row, tables, words
+from support.studies import BASE, GPU_TINY, MACHINE, TINY, Law, record, study
 
 from asr_scaling.analysis.caveats import kinds_of
 from asr_scaling.analysis.fits import Fit

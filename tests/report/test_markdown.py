@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pages import EVIL, document, points, table
+from support.pages import EVIL, document, points, table
 
 from asr_scaling.report.document import Cell, Column, Document, Row, Section, Table, Text
 from asr_scaling.report.output.inline import pieces, unmarked

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from reading import points, row, tables
-from studies import GPU_TINY, TINY
+from support.reading import points, row, tables
+from support.studies import GPU_TINY, TINY
 
 from asr_scaling.analysis.fits import Fit
 from asr_scaling.analysis.points import Point

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import reading
-from reading import words
-from studies import BASE, GPU_TINY, MACHINE, TINY, WAV2VEC2
+from support import reading
+from support.reading import words
+from support.studies import BASE, GPU_TINY, MACHINE, TINY, WAV2VEC2
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.cautions import Caution, synthetic_speech, truncated_audio

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reading import figures, points, tables, without, words
-from studies import BASE, GPU_TINY, TINY, WAV2VEC2
+from support.reading import figures, points, tables, without, words
+from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import at, reference_length

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from reading import figures, points, row, tables, without, words
-from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
+from support.reading import figures, points, row, tables, without, words
+from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 
 from asr_scaling.analysis.fits import Fit, NoFit, Power
 from asr_scaling.analysis.laws import JOULES, TIME, BatchLaw, LengthLaw, batch_laws, length_laws

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-import reading
 from hypothesis import given
 from hypothesis import strategies as st
-from reading import column, without, words
-from studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
+from support import reading
+from support.reading import column, without, words
+from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from team_server import close_sessions
+from support.team_server import close_sessions
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError, TrackingError

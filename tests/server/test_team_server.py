@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline import FAST
-from team_server import SCRIPT, TeamServer, close_sessions, free_port, postgresql
-from warm import Started
+from support.offline import FAST
+from support.team_server import SCRIPT, TeamServer, close_sessions, free_port, postgresql
+from support.warm import Started
 
 from asr_scaling.cli import sync
 from asr_scaling.core.record import RECORD_FILE, RunRecord

@@ -1,0 +1,416 @@
+"""Measurements: each figure against arithmetic done by hand."""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fakes import (
+    FakeDevice,
+    ScriptedEngine,
+    ScriptedSystem,
+    make_job,
+    make_session,
+    transcription,
+    utterance,
+    utterances,
+)
+
+from asr_scaling.core.record import Findings
+from asr_scaling.errors import ConfigError
+from asr_scaling.measure.job import run
+from asr_scaling.profiler._operators import CLASSES, operator_class, shares
+from asr_scaling.profiler.flops import Flops
+from asr_scaling.profiler.memory import Memory
+from asr_scaling.profiler.quality import Quality, score
+from asr_scaling.profiler.trace import Trace
+
+
+def values(findings: Findings) -> dict[str, float]:
+    return {metric.name: metric.value for metric in findings.metrics}
+
+
+def scored(*pairs: tuple[str, str]) -> Findings:
+    return score([(f"u{i}", *pair) for i, pair in enumerate(pairs)], str.strip, {"quality/normaliser": "none"})
+
+
+class TestQuality:
+    def test_edits_are_summed_over_utterances(self):
+        """1 substitution in 1 word, nothing in 9: WER is 1/10, while the mean of the two WERs would be 1/2."""
+        found = values(scored(("yes", "no"), ("a b c d e f g h i", "a b c d e f g h i")))
+        assert found["quality/wer"] == pytest.approx(0.1)
+        assert found["quality/cer"] == pytest.approx(3 / (3 + 17))
+        assert found["quality/words"] == 10
+        assert found["quality/left_out"] == 0
+
+    def test_each_kind_of_edit(self):
+        """ "the cat sat on" → "the hat sat" : one substitution, one deletion; and "x" → "x y z": two insertions."""
+        found = values(scored(("the cat sat on", "the hat sat"), ("x", "x y z")))
+        edits = [found[f"quality/{name}"] for name in ("substitutions", "deletions", "insertions")]
+        assert edits == [1, 1, 2]
+        assert found["quality/wer"] == pytest.approx(4 / 5)
+        assert found["quality/character_edits"] == 1 + 3 + 4  # c→h; " on" lost; " y z" added
+        assert found["quality/cer"] == pytest.approx(8 / 15)
+
+    def test_an_empty_hypothesis_is_all_deletions(self):
+        found = values(scored(("one two three", "")))
+        assert found["quality/wer"] == 1.0
+        assert found["quality/deletions"] == 3
+        assert found["quality/cer"] == 1.0
+
+    def test_error_rates_have_intervals_from_six_utterances_on(self):
+        pairs = [("a b c d", "a b c d"), ("a b c", "a x c"), ("a b", "a"), ("a", "a"), ("a b c", "b c"), ("c d", "c d")]
+        metrics = {metric.name: metric for metric in scored(*pairs).metrics}
+        for name in ("quality/wer", "quality/cer"):
+            interval = metrics[name].interval
+            assert interval is not None
+            assert 0 <= interval.low < metrics[name].value < interval.high
+        assert {metric.interval for metric in scored(*pairs[:5]).metrics} == {None}
+
+    def test_wer_may_exceed_one(self):
+        assert values(scored(("a", "b c d")))["quality/wer"] == 3.0
+
+    def test_an_empty_reference_is_left_out_and_counted(self):
+        findings = scored(("", "words from nowhere"), ("  ", ""), ("a b", "a"))
+        found = values(findings)
+        assert found["quality/wer"] == 0.5
+        assert found["quality/left_out"] == 2
+        assert {m.n for m in findings.metrics if m.name == "quality/wer"} == {1}
+        assert [row.get("left_out") for row in findings.transcripts] == ["empty reference", "empty reference", None]
+
+    def test_no_reference_at_all_is_unavailable(self):
+        findings = scored(("", "x"))
+        assert findings.metrics == ()
+        assert set(findings.unavailable) == {"quality/wer", "quality/cer"}
+        assert len(findings.transcripts) == 1
+
+    def test_rows_hold_both_texts_and_their_counts(self):
+        row = scored(("a b", "a c")).transcripts[0]
+        assert (row["id"], row["reference"], row["hypothesis"]) == ("u0", "a b", "a c")
+        assert (row["substitutions"], row["words"]) == (1, 2)
+
+    @given(st.lists(st.tuples(st.text("ab ", max_size=8), st.text("ab ", max_size=8)), min_size=1, max_size=5))
+    def test_a_perfect_text_has_no_error_and_counts_add_up(self, pairs: list[tuple[str, str]]):
+        found = values(scored(*pairs))
+        words = sum(len(reference.split()) for reference, _ in pairs)
+        assert ("quality/wer" in found) == (words > 0)
+        if words:
+            edits = sum(found[f"quality/{name}"] for name in ("substitutions", "deletions", "insertions"))
+            assert found["quality/wer"] == pytest.approx(edits / words)
+            assert values(scored(*((reference, reference) for reference, _ in pairs)))["quality/wer"] == 0
+
+    def test_whisper_english_ignores_spelling_and_punctuation(self):
+        found = (utterance(1.0, "u0", "Mr. Smith's COLOUR isn't grey!"),)
+        system = ScriptedSystem(lambda batch, probe: transcription(batch, texts=("mister smith's color, is not gray",)))
+        findings = Quality().measure(make_session(system, found))
+        assert findings.tags["quality/normaliser"].startswith("whisper_english (whisper-normalizer ")
+        assert values(findings)["quality/wer"] == 0
+        assert values(Quality("none").measure(make_session(system, found)))["quality/wer"] > 0
+
+    def test_random_weights_are_never_scored(self):
+        calls: list[int] = []
+        system = ScriptedSystem(lambda batch, probe: calls.append(1), weights="random")
+        findings = Quality().measure(make_session(system, utterances([1.0])))
+        assert findings.metrics == ()
+        assert set(findings.unavailable) == {"quality/wer", "quality/cer"}
+        assert findings.transcripts == ()
+        assert calls == []
+
+    def test_transcribes_only_what_nobody_transcribed_yet(self):
+        seen: list[str] = []
+        system = ScriptedSystem(lambda batch, probe: seen.extend(u.id for u in batch.utterances))
+        session = make_session(system, utterances([1.0, 1.0, 1.0]))
+        session.transcribe(session.batches[1])
+        findings = Quality("none").measure(session)
+        assert seen == ["u1", "u0", "u2"]
+        assert values(findings)["quality/wer"] == 0
+        assert len(findings.transcripts) == 3
+
+    def test_a_repeated_utterance_counts_once(self):
+        session = make_session(ScriptedSystem(lambda batch, probe: None), utterances([1.0, 1.0, 1.0]), size=2)
+        assert len(session.batches) == 2
+        assert values(Quality("none").measure(session))["quality/words"] == 6
+
+    def test_normaliser(self):
+        with pytest.raises(ConfigError, match=r"profiler\.quality\.normaliser"):
+            Quality("german")
+
+
+class TestMemory:
+    def test_of_the_largest_batch(self):
+        held: list[str] = []
+        system = ScriptedSystem(lambda batch, probe: held.extend(u.id for u in batch.utterances), weights_bytes=1000)
+        device = FakeDevice(peak=5000)
+        findings = Memory().measure(make_session(system, utterances([1.0, 5.0]), device=device, idle_rss_bytes=77))
+        found = values(findings)
+        assert held == ["u1"]  # a call of its own, since nobody watched the timed pass
+        assert found["memory/peak_device_bytes"] == 5000
+        assert found["memory/activations_bytes"] == 4000
+        assert found["memory/weights_bytes"] == 1000
+        assert found["memory/idle_rss_bytes"] == 77
+        assert findings.unavailable == {}
+
+    def test_a_device_without_memory_says_so(self):
+        findings = Memory().measure(make_session(ScriptedSystem(lambda b, p: None), utterances([1.0])))
+        assert set(findings.unavailable) == {"memory/peak_device_bytes"}
+        assert "memory/peak_device_bytes" not in values(findings)
+        assert findings.tags["memory/method"]
+
+    def test_the_call_is_in_the_peak_and_the_idle_process_is_not(self):
+        size = 200_000_000
+        from asr_scaling.machine.memory import release_memory, resident_bytes
+
+        release_memory()
+        idle = resident_bytes()
+        system = ScriptedSystem(lambda batch, probe: np.ones(size, dtype=np.uint8).sum())
+        found = values(Memory().measure(make_session(system, utterances([1.0]), idle_rss_bytes=idle)))
+        assert found["memory/peak_rss_bytes"] == pytest.approx(size, rel=0.1)
+
+    @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel has no high-water mark")
+    def test_the_timed_pass_is_watched_at_no_cost(self):
+        """The second batch needs most; no call is made but for those of warm-up and timed pass."""
+        calls: list[int] = []
+
+        def script(batch: Any, probe: Any) -> None:
+            calls.append(1)
+            np.ones(round(batch.audio_s) * 50_000_000, dtype=np.uint8).sum()
+
+        job = make_job(durations=(1.0, 4.0), profiler={"memory": Memory()})
+        record = run(replace(job, engine=ScriptedEngine(ScriptedSystem(script)), device=FakeDevice(peak=5000)))
+        assert 190_000_000 < record.values["memory/peak_rss_bytes"] < 300_000_000  # pages trimmed before come back too
+        assert record.values["memory/peak_device_bytes"] == 5000
+        assert record.tags["memory/method"] == "kernel high-water mark"
+        assert len(calls) == 3
+
+    def test_is_never_negative(self):
+        session = make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]), idle_rss_bytes=2**60)
+        found = values(Memory().measure(session))
+        assert found["memory/peak_rss_bytes"] == 0
+        assert found["memory/activations_bytes"] == 0
+
+
+class TestTrace:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("aten::_scaled_dot_product_flash_attention_for_cpu", "attention"),
+            ("aten::scaled_dot_product_attention", "attention"),
+            ("pytorch_flash::flash_fwd_kernel", "attention"),
+            ("fmha_cutlassF_f32_aligned_64x64", "attention"),
+            ("aten::addmm", "gemm"),
+            ("aten::mm", "gemm"),
+            ("aten::bmm", "gemm"),
+            ("aten::linear", "gemm"),
+            ("aten::matmul", "gemm"),
+            ("ampere_sgemm_128x64_tn", "gemm"),
+            ("aten::convolution", "convolution"),
+            ("aten::mkldnn_convolution", "convolution"),
+            ("aten::conv1d", "convolution"),
+            ("aten::native_layer_norm", "normalisation"),
+            ("aten::batch_norm", "normalisation"),
+            ("aten::_softmax", "normalisation"),
+            ("aten::copy_", "memory"),
+            ("aten::_to_copy", "memory"),
+            ("aten::to", "memory"),
+            ("aten::cat", "memory"),
+            ("aten::index_select", "memory"),
+            ("aten::embedding", "memory"),
+            ("aten::transpose", "memory"),
+            ("aten::item", "memory"),
+            ("Memcpy HtoD (Pageable -> Device)", "memory"),
+            ("aten::gelu", "other"),
+            ("aten::add", "other"),
+            ("aten::mul", "other"),
+            ("aten::argmax", "other"),
+            ("aten::_fft_r2c", "other"),
+            ("cudaLaunchKernel", "other"),
+        ],
+    )
+    def test_class_of_an_operator(self, name: str, expected: str):
+        assert operator_class(name) == expected
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("aten::topk", "other"),
+            ("mkldnn::_linear_pointwise", "gemm"),
+            ("void at::native::elementwise_kernel<128, 4, at::native::direct_copy_kernel_cuda>", "memory"),
+        ],
+    )
+    def test_class_of_an_operator_that_looks_like_another(self, name: str, expected: str):
+        assert operator_class(name) == expected
+
+    @given(st.lists(st.tuples(st.sampled_from([*CLASSES, "other"]), st.floats(1e-9, 1e3)), min_size=1))
+    def test_shares_add_up_to_one(self, rows: list[tuple[str, float]]):
+        found = shares([{"class": name, "self_s": seconds} for name, seconds in rows])
+        assert set(found) == {*CLASSES, "other"}
+        assert sum(found.values()) == pytest.approx(1.0)
+
+    def test_shares_of_nothing(self):
+        assert set(shares([]).values()) == {0.0}
+
+    def test_an_engine_without_torch_says_so(self, tmp_path: Path):
+        session = make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]), folder=tmp_path)
+        findings = Trace().measure(session)
+        assert findings.metrics == ()
+        assert set(findings.unavailable) == {f"ops/{name}_share" for name in (*CLASSES, "other")}
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("shapes", [False, True])
+    def test_of_a_matrix_product(self, tmp_path: Path, shapes: bool):
+        import torch
+
+        matrix = torch.ones(300, 300)
+
+        def script(batch: Any, probe: Any) -> None:
+            for _ in range(20):
+                matrix @ matrix
+
+        system = ScriptedSystem(script, modules={"model": torch.nn.Identity()})
+        findings = Trace(shapes).measure(make_session(system, utterances([1.0]), folder=tmp_path))
+        found = values(findings)
+        assert sum(found.values()) == pytest.approx(1.0)
+        assert found["ops/gemm_share"] > found["ops/convolution_share"] == 0
+        assert findings.tags == {"ops/clock": "cpu"}
+        assert sorted(findings.artifacts) == sorted(path.name for path in tmp_path.iterdir())
+        with (tmp_path / "operators.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert sum(float(row["share"]) for row in rows) == pytest.approx(1.0)
+        assert {row["operator"]: row["calls"] for row in rows}["aten::mm"] == "20"
+
+    def test_of_the_encoder_alone(self, tmp_path: Path):
+        import torch
+
+        class Encoder(torch.nn.Module):
+            def forward(self, matrix: torch.Tensor) -> torch.Tensor:
+                for _ in range(20):
+                    matrix = matrix @ matrix
+                return torch.softmax(matrix, -1)
+
+        encoder, matrix = Encoder(), torch.ones(300, 300)
+
+        def script(batch: Any, probe: Any) -> None:
+            encoder(matrix)
+            torch.nn.functional.conv1d(matrix, torch.ones(300, 300, 3))
+
+        system = ScriptedSystem(script, modules={"encoder": encoder, "model": encoder})
+        found = values(Trace().measure(make_session(system, utterances([1.0]), folder=tmp_path)))
+        encoders = {
+            name: share for name, share in found.items() if name.startswith("ops/encoder_") and name.endswith("_share")
+        }
+        assert 0 < found["ops/encoder_s"] < 60
+        assert sum(encoders.values()) == pytest.approx(1.0)
+        assert encoders["ops/encoder_gemm_share"] > encoders["ops/encoder_normalisation_share"] > 0
+        assert encoders["ops/encoder_python_share"] > 0
+        assert found["ops/convolution_share"] > encoders["ops/encoder_convolution_share"] == 0
+        assert not encoder._forward_hooks
+        assert not encoder._forward_pre_hooks
+
+
+@pytest.fixture(scope="module")
+def _thop():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # thop imports distutils
+        import thop
+    return thop
+
+
+@pytest.mark.usefixtures("_thop")
+class TestFlops:
+    """An encoder of one convolution, one linear layer and one attention; a decoder of one linear layer."""
+
+    FRAMES, WIDTH, OUT, KERNEL, HEADS = 50, 16, 24, 3, 2
+    CONVOLUTION = 2 * FRAMES * WIDTH * OUT * KERNEL
+    LINEAR = 2 * FRAMES * OUT * OUT
+    ATTENTION = 2 * (2 * FRAMES * FRAMES * OUT)  # q·k and weights·v, all heads together
+    FIRST, STEP = 2 * OUT * 100, 2 * OUT * 10
+
+    def findings(self, sdpa: bool, steps: int = 3, seconds: tuple[float, ...] = (1.0,)) -> tuple[Findings, list[str]]:
+        import torch
+
+        test = self
+
+        class Encoder(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.convolution = torch.nn.Conv1d(test.WIDTH, test.OUT, test.KERNEL, padding=1)
+                self.linear = torch.nn.Linear(test.OUT, test.OUT)
+
+            def forward(self, features: Any) -> Any:
+                hidden = self.linear(self.convolution(features).transpose(1, 2))
+                heads = hidden.unflatten(-1, (test.HEADS, -1)).transpose(1, 2)
+                if sdpa:
+                    return torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
+                return (heads @ heads.transpose(-1, -2)).softmax(-1) @ heads
+
+        encoder, once, each = Encoder(), torch.nn.Linear(self.OUT, 100), torch.nn.Linear(self.OUT, 10)
+        seen: list[str] = []
+
+        def script(batch: Any, probe: Any) -> None:
+            seen.extend(u.id for u in batch.utterances)
+            with torch.no_grad():
+                probe.stage("encoder")
+                encoder(torch.ones(1, self.WIDTH, self.FRAMES))
+                probe.stage("decoder")
+                for i in range(steps):
+                    if i == 0:
+                        once(torch.ones(1, self.OUT))
+                    each(torch.ones(1, self.OUT))
+                    probe.token()
+
+        system = ScriptedSystem(script, modules={"encoder": encoder})
+        found = Flops().measure(make_session(system, utterances(seconds)))
+        assert not encoder._forward_pre_hooks
+        return found, seen
+
+    @pytest.mark.parametrize("sdpa", [False, True], ids=["eager", "sdpa"])
+    def test_by_hand(self, sdpa: bool):
+        found, _ = self.findings(sdpa)
+        encoder = self.CONVOLUTION + self.LINEAR + self.ATTENTION
+        assert {name: value for name, value in values(found).items() if name.startswith("flops/")} == {
+            "flops/encoder": encoder,
+            "flops/utterance": encoder + self.FIRST + 3 * self.STEP,
+            "flops/decoder_first": self.FIRST + self.STEP,
+            "flops/decoder_step": self.STEP,
+            "flops/audio_s": 1.0,
+            "flops/encoder_thop": self.CONVOLUTION + self.LINEAR,  # thop sees modules, and attention is none
+        }
+        assert found.unavailable == {}
+
+    def test_one_step_is_no_figure(self):
+        found, _ = self.findings(sdpa=True, steps=1)
+        assert "flops/decoder_step" not in values(found)
+        assert "flops/decoder_step" in found.unavailable
+
+    def test_of_the_longest_utterance_alone(self):
+        found, seen = self.findings(sdpa=True, seconds=(1.0, 7.0, 2.0))
+        assert seen == ["u1"]
+        assert values(found)["flops/audio_s"] == 7.0
+
+    def test_an_engine_without_modules_says_so(self):
+        found = Flops().measure(make_session(ScriptedSystem(lambda b, p: None), utterances([1.0])))
+        assert found.metrics == ()
+        assert "flops/encoder" in found.unavailable
+
+    def test_every_window_of_the_encoder_counts(self):
+        import torch
+
+        encoder = torch.nn.Linear(8, 4)
+
+        def script(batch: Any, probe: Any) -> Any:
+            for _ in range(3):
+                probe.stage("encoder")
+                encoder(torch.ones(5, 8))
+                probe.stage("decoder")
+            return transcription(batch)
+
+        found = values(Flops().measure(make_session(ScriptedSystem(script, {"encoder": encoder}), utterances([1.0]))))
+        assert found["flops/encoder"] == found["flops/encoder_thop"] == 3 * 2 * 5 * 8 * 4

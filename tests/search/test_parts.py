@@ -1,0 +1,115 @@
+"""Judging, the Pareto set, options and the journal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.benches import Bench, options
+from support.studies import TINY, record
+
+from asr_scaling.core.statistics import Interval
+from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.measure.pipeline import Pipeline
+from asr_scaling.search.judge import Gain, gain
+from asr_scaling.search.options import Options
+from asr_scaling.search.outcome import OUTCOME_FILE, Journal
+from asr_scaling.search.pareto import front
+from asr_scaling.search.search import optimise
+
+SLOW = replace(TINY, call_s=0.0)
+FAST = replace(TINY, call_s=0.0, window_cost_s=TINY.window_cost_s / 2, per_s=TINY.per_s / 2)
+
+
+class TestGain:
+    def test_twice_as_fast(self):
+        found = gain(record(SLOW, None, 1, calls=12), record(FAST, None, 1, calls=12))
+        assert (found.factor, found.wer, found.floor) == (pytest.approx(2.0), 0.0, 0.01)
+        assert found.faster
+        assert not found.slower
+
+    def test_three_calls_have_no_interval_and_need_three_floors(self):
+        a, b = record(SLOW, None, 16, calls=3), record(FAST, None, 16, calls=3)
+        assert gain(a, b).interval is None
+        assert gain(a, b).faster
+        assert not Gain(1.02, None, 0.01).faster
+        assert Gain(0.9, None, 0.01).slower
+
+    def test_the_floor_is_the_largest_known(self):
+        a = record(SLOW, None, 1, calls=12)
+        noisy = replace(a, environment={**a.environment, "certificate": {"status": "ok", "noise_floor": 0.2}})
+        assert gain(a, noisy).floor == 0.2
+        assert not Gain(1.1, Interval(1.05, 1.15), 0.2).faster
+
+    def test_a_single_wrong_word_is_chance_in_a_search_and_too_much_in_a_final(self):
+        found = Gain(2.0, None, 0.01, wer=0.01, wer_interval=Interval(-0.01, 0.03), words=100)
+        assert not found.too_wrong(0.5, final=False)
+        assert found.too_wrong(0.5, final=True)
+        assert replace(found, wer=0.13).too_wrong(0.5, final=False)
+        assert replace(found, wer_interval=Interval(0.006, 0.03)).too_wrong(0.5, final=False)
+        assert not replace(found, wer=None, wer_interval=None).too_wrong(0.5, final=True)
+
+
+VALUES = st.lists(st.tuples(*(st.integers(1, 4) for _ in range(4))), max_size=15)
+NAMES = ("throughput/rtfx", "latency/mean_s", "memory/peak_rss_bytes", "quality/wer")
+
+
+def beats(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """RTFx up, the others down."""
+    one, two = ((-values[0], *values[1:]) for values in (a, b))
+    return one != two and all(x <= y for x, y in zip(one, two, strict=True))
+
+
+@given(VALUES)
+def test_nobody_beats_the_front_and_someone_of_it_beats_the_rest(rows: list[tuple[int, ...]]):
+    best, axes = front(rows, lambda row: dict(zip(NAMES, map(float, row), strict=True)))
+    assert axes == (("latency/mean_s", *NAMES[:1], *NAMES[2:]) if rows else ())
+    for row in rows:
+        assert (row in best) == (not any(beats(other, row) for other in rows))
+        assert row in best or any(beats(other, row) for other in best)
+
+
+def test_an_axis_that_one_point_lacks_is_none():
+    rows = [{"latency/p50_s": 1.0, "quality/wer": 0.1}, {"latency/p50_s": 2.0}]
+    best, axes = front(rows, lambda row: row)
+    assert (best, axes) == (rows[:1], ("latency/p50_s",))
+    assert front([], lambda row: row) == ([], ())
+
+
+class TestOptions:
+    def test_names_are_checked_and_null_means_all(self):
+        found = Options.of({"engines": None, "optimisations": ["b"], "batches": 4}, ("t", "o"), ("a", "b"), Pipeline())
+        assert (found.engines, found.optimisations, found.batches) == (("t", "o"), ("b",), (4,))
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"optimisations": ["int9"]}, "optimiser.optimisations names 'int9'; choose from a"),
+            ({"engines": []}, "optimiser.engines names no engine"),
+            ({"minutes": 0}, "optimiser.minutes must be more than 0; got 0."),
+            ({"minutes": "long"}, r"The options optimiser.\* can't be used"),
+            ({"batches": [0]}, "must be positive whole numbers"),
+            ({"max_wer_loss": -1}, "optimiser.max_wer_loss must be 0 or more points; got -1."),
+            ({"minute": 3}, "There is no option optimiser.minute; choose batches, engines,"),
+        ],
+    )
+    def test_what_makes_no_sense_is_one_sentence(self, given: dict[str, object], said: str):
+        with pytest.raises(ConfigError, match=said):
+            Options.of(given, ("t",), ("a",), Pipeline())
+
+
+class TestJournal:
+    def test_round_trip(self, tmp_path: Path):
+        bench = Bench({"a": 2.0, "b": 1.5}, refused={"slow": ("refused", "no.")}, wer={"c": 9.0})
+        journal = Journal({"0_alone": 1.5}, optimise(options(batches=(1, 16)), bench))
+        journal.write(tmp_path)
+        assert Journal.read(tmp_path) == journal
+
+    def test_none_and_damaged(self, tmp_path: Path):
+        assert Journal.read(tmp_path) is None
+        (tmp_path / OUTCOME_FILE).write_text('{"seconds": {}, "outcome": {"answers": 3}}')
+        with pytest.raises(DataError, match="begin the search anew"):
+            Journal.read(tmp_path)
