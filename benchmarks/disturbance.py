@@ -27,7 +27,12 @@ from asr_scaling.records.read import readable_records
 
 ROUNDS = 3
 RUNS = {"latency": "latency", "latency again": "latency", "all": "all"}
-POINT = ("model=whisper_tiny_en", "pipeline.precision=null", "pipeline.min_iterations=32", "tracking=jsonl")
+POINT = (
+    "model=whisper_tiny_en",
+    "pipeline.precision=null",
+    "pipeline.min_iterations=32",
+    "tracking=jsonl",
+)
 
 
 def measured(place: Path, profiler: str, arguments: list[str]) -> list[RunRecord]:
@@ -35,7 +40,9 @@ def measured(place: Path, profiler: str, arguments: list[str]) -> list[RunRecord
     options = [*POINT, *arguments, f"profiler={profiler}", f"hydra.run.dir={place}"]
     command = [sys.executable, "-m", "asr_scaling", *options]
     env = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, cwd=place.parent, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=place.parent, env=env, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(done.stderr)
     return readable_records(place)
@@ -50,19 +57,38 @@ def main(arguments: list[str]) -> int:
             for name in names[k % 3 :] + names[: k % 3]:
                 found[name] += measured(Path(folder) / f"{k} {name}", RUNS[name], arguments)
     points = {name: merge(records) for name, records in found.items()}
-    table = Table("profiler", "p50 ms", "calls", "of each round, ms", "change", "95 % interval", "floor", "verdict")
+    table = Table(
+        "profiler",
+        "p50 ms",
+        "calls",
+        "of each round, ms",
+        "change",
+        "95 % interval",
+        "floor",
+        "verdict",
+    )
     verdict = ""
     for name, record in points.items():
         p50, interval = record.values["latency/p50_s"], record.intervals["latency/p50_s"]
         rounds = ", ".join(f"{1000 * each.values['latency/p50_s']:.0f}" for each in found[name])
-        cells = [name, f"{1000 * p50:.0f}±{1000 * interval.half(p50):.0f}", str(len(record.samples)), rounds]
+        cells = [
+            name,
+            f"{1000 * p50:.0f}±{1000 * interval.half(p50):.0f}",
+            str(len(record.samples)),
+            rounds,
+        ]
         if name != "latency":
             between = compare(points["latency"], record)
             row = between.row("latency/p50_s")
             if row.relative is None or row.interval is None:
                 sys.exit("Too few calls to compare: raise pipeline.min_iterations.")
             ends = f"{100 * row.interval.low:+.1f} to {100 * row.interval.high:+.1f} %"
-            cells += [f"{100 * row.relative:+.1f} %", ends, f"{100 * between.floor:.1f} %", row.verdict]
+            cells += [
+                f"{100 * row.relative:+.1f} %",
+                ends,
+                f"{100 * between.floor:.1f} %",
+                row.verdict,
+            ]
             verdict = row.verdict
         table.add_row(*cells)
     Console(width=140).print(table)

@@ -76,7 +76,11 @@ class Contestant:
         bare_s = 0.0
         for i, batch in enumerate(self.batches, start=len(self.seconds)):
             calls = [self._bare, self._through] if i % 2 else [self._through, self._bare]
-            spent = {each: self._timed(each, batch) for each in calls if each == self._bare or self.session}
+            spent = {
+                each: self._timed(each, batch)
+                for each in calls
+                if each == self._bare or self.session
+            }
             bare_s += spent[self._bare]
             if self.session:
                 self.pairs.append(spent[self._through] / spent[self._bare])
@@ -105,7 +109,9 @@ def job(options: str, model: str) -> Job:
     from asr_scaling.util.config_dir import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        found: Job = build_job(plain(compose("config", [f"model={model}", "~tracking", *options.split()])))
+        found: Job = build_job(
+            plain(compose("config", [f"model={model}", "~tracking", *options.split()]))
+        )
     return found.composed()
 
 
@@ -128,7 +134,9 @@ def engines(name: str, options: str, model: str, speech: Workload) -> list[Conte
 
 
 def _session(made: Job, system: System, speech: Workload, batches: Sequence[AudioBatch]) -> Session:
-    return Session(made.model, system, made.device, speech, tuple(batches), Path(), NullProgress(), 0)
+    return Session(
+        made.model, system, made.device, speech, tuple(batches), Path(), NullProgress(), 0
+    )
 
 
 def own(model: str, speech: Workload) -> list[Contestant]:
@@ -141,7 +149,9 @@ def own(model: str, speech: Workload) -> list[Contestant]:
     made = job("engine=faster_whisper optimisation=[int8]", model)
     threads = int(made.device.setup().get("threads", 0))
     folder = ctranslate2_files(made.model, "int8", 42).folder
-    library: Any = WhisperModel(str(folder), device=made.device.kind, compute_type="int8", cpu_threads=threads)
+    library: Any = WhisperModel(
+        str(folder), device=made.device.kind, compute_type="int8", cpu_threads=threads
+    )
     batched: Any = BatchedInferencePipeline(library)
     options = {"beam_size": 1, "temperature": 0.0, "language": "en", "without_timestamps": True}
 
@@ -152,7 +162,10 @@ def own(model: str, speech: Workload) -> list[Contestant]:
 
     def many(batch: AudioBatch) -> Sequence[str]:
         ends = np.cumsum([u.duration_s for u in batch.utterances]).tolist()
-        clips = [{"start": end - u.duration_s, "end": end} for end, u in zip(ends, batch.utterances, strict=True)]
+        clips = [
+            {"start": end - u.duration_s, "end": end}
+            for end, u in zip(ends, batch.utterances, strict=True)
+        ]
         audio = np.concatenate([u.audio for u in batch.utterances])
         segments, _ = batched.transcribe(
             audio, batch_size=len(batch), clip_timestamps=clips, vad_filter=False, **options
@@ -160,7 +173,10 @@ def own(model: str, speech: Workload) -> list[Contestant]:
         texts = [""] * len(clips)
         for segment in segments:
             middle = (segment.start + segment.end) / 2
-            i = min(range(len(clips)), key=lambda k: abs((clips[k]["start"] + clips[k]["end"]) / 2 - middle))
+            i = min(
+                range(len(clips)),
+                key=lambda k: abs((clips[k]["start"] + clips[k]["end"]) / 2 - middle),
+            )
             texts[i] += segment.text
         return texts
 
@@ -174,10 +190,14 @@ def main(arguments: Sequence[str]) -> int:
     """Load everything, time it in rounds, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--model", default="whisper_tiny_en")
-    parser.add_argument("--speech", help="folder of speech with transcripts; the bundled demo otherwise")
+    parser.add_argument(
+        "--speech", help="folder of speech with transcripts; the bundled demo otherwise"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="systems whose name holds this")
-    parser.add_argument("--also", action="append", default=[], metavar="NAME=OPTIONS", help="a system more")
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="NAME=OPTIONS", help="a system more"
+    )
     chosen = parser.parse_args(arguments)
     wanted = {name: options for name, options in SYSTEMS.items() if chosen.only in name}
     wanted |= {name: options for name, _, options in (each.partition("=") for each in chosen.also)}
@@ -204,7 +224,14 @@ def main(arguments: Sequence[str]) -> int:
 def table(found: Sequence[Contestant], speech: Workload, model: str) -> Table:
     """A row for every system and batch size."""
     shown = Table(
-        "system", "batch", "RTFx", "rounds", "× faster-whisper's own", "WER %", "pipeline / bare call", title=model
+        "system",
+        "batch",
+        "RTFx",
+        "rounds",
+        "× faster-whisper's own",
+        "WER %",
+        "pipeline / bare call",
+        title=model,
     )
     rivals = {c.batch: c for c in found if c.name in (OWN, OWN_BATCHED)}
     for contestant in sorted(found, key=lambda c: (c.batch, statistics.median(c.seconds))):

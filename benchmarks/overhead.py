@@ -51,12 +51,23 @@ def main(arguments: list[str]) -> int:
         engine = record.job_s["engine_calls"]
         goal = FIRST_S if i == 0 else LATER_S
         worst = worst and spent - engine <= goal
-        laps = sorted(((s, name) for name, s in record.job_s.items() if name != "engine_calls"), reverse=True)
+        laps = sorted(
+            ((s, name) for name, s in record.job_s.items() if name != "engine_calls"), reverse=True
+        )
         most = ", ".join(f"{name} {s:.1f}" for s, name in laps[:4])
-        table.add_row(record.name, f"{spent:.1f}", f"{engine:.1f}", f"{spent - engine:.1f}", f"{goal:.0f}", most)
+        table.add_row(
+            record.name,
+            f"{spent:.1f}",
+            f"{engine:.1f}",
+            f"{spent - engine:.1f}",
+            f"{goal:.0f}",
+            most,
+        )
     console = Console(width=140)
     console.print(table)
-    console.print("laps include the engine calls made in them; the first point's wall time begins with Python's start")
+    console.print(
+        "laps include the engine calls made in them; the first point's wall time begins with Python's start"
+    )
     return 0 if worst else 1
 
 

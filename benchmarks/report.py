@@ -36,8 +36,12 @@ def laws() -> list[Law]:
         factor = 1.6**i
         for base in (WAV2VEC2 if i % 3 == 2 else TINY, GPU_TINY):
             wer = None if i % 3 == 2 else 0.12 * 0.85**i
-            scaled = {name: getattr(base, name) * factor for name in ("flops", "window_cost_s", "per_s")}
-            found.append(replace(base, model=f"model_{i}", parameters=int(2e7 * factor), wer=wer, **scaled))
+            scaled = {
+                name: getattr(base, name) * factor for name in ("flops", "window_cost_s", "per_s")
+            }
+            found.append(
+                replace(base, model=f"model_{i}", parameters=int(2e7 * factor), wer=wer, **scaled)
+            )
     return found
 
 
@@ -46,7 +50,9 @@ def records() -> Iterator[RunRecord]:
     for seed in count():
         for one in study(laws(), LENGTHS, BATCHES, calls=24, noise=0.05, seed=seed):
             engine = {**one.config["engine"], "dtype": ("float32", "bfloat16")[seed % 2]}
-            texts = tuple({**row, "reference": WORDS, "hypothesis": WORDS} for row in one.transcripts)
+            texts = tuple(
+                {**row, "reference": WORDS, "hypothesis": WORDS} for row in one.transcripts
+            )
             yield replace(one, config={**one.config, "engine": engine}, transcripts=texts)
 
 
@@ -59,7 +65,15 @@ def write(folder: Path, wanted: int) -> float:
 
 def measured(folder: Path, out: Path) -> tuple[int, float, float]:
     """Exit status, seconds and peak bytes of the command in a process of its own."""
-    command = [sys.executable, "-m", "asr_scaling.report", str(folder), "-o", str(out), "--no-mlflow"]
+    command = [
+        sys.executable,
+        "-m",
+        "asr_scaling.report",
+        str(folder),
+        "-o",
+        str(out),
+        "--no-mlflow",
+    ]
     clock = time.perf_counter()
     process = subprocess.Popen(command, env={**os.environ, "PYTHONWARNINGS": "error::UserWarning"})
     _, status, usage = os.wait4(process.pid, 0)
@@ -67,9 +81,13 @@ def measured(folder: Path, out: Path) -> tuple[int, float, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--records", type=int, default=10_000)
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where records and report are made, and stay")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="where records and report are made, and stay"
+    )
     options = parser.parse_args(arguments)
     with TemporaryDirectory() as scratch:
         place = options.keep or Path(scratch)

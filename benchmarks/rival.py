@@ -77,7 +77,13 @@ def theirs(python: str, folder: Path, seconds: int) -> tuple[dict[str, float], f
     script = folder / "rival.py"
     script.write_text(RIVAL)
     models = {name: str(folder / name) for name in MODELS}
-    wanted = {"models": models, "batches": BATCHES, "samples": seconds * 16_000, "warmup": WARMUP, "calls": CALLS}
+    wanted = {
+        "models": models,
+        "batches": BATCHES,
+        "samples": seconds * 16_000,
+        "warmup": WARMUP,
+        "calls": CALLS,
+    }
     start = time.perf_counter()
     done = subprocess.run(
         [python, str(script), json.dumps(wanted)],
@@ -141,7 +147,12 @@ def main(arguments: Sequence[str]) -> int:
         python = str(Path(chosen.python).absolute())
         for k in range(chosen.rounds):
             order = ("theirs", "ours") if k % 2 else ("ours", "theirs")
-            rounds.append({who: ours(seconds) if who == "ours" else theirs(python, folder, seconds) for who in order})
+            rounds.append(
+                {
+                    who: ours(seconds) if who == "ours" else theirs(python, folder, seconds)
+                    for who in order
+                }
+            )
     table = Table(
         "what",
         "optimum-benchmark",

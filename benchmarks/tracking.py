@@ -41,7 +41,13 @@ from asr_scaling.tracking._mlflow_client import search
 from asr_scaling.tracking._tags import params
 from asr_scaling.tracking.mlflow import Mlflow
 
-RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "amd-epyc-2-cores" / "records.jsonl.gz"
+RESULTS = (
+    Path(__file__).resolve().parents[1]
+    / "docs"
+    / "results"
+    / "amd-epyc-2-cores"
+    / "records.jsonl.gz"
+)
 TRACE_BYTES, OPERATORS_BYTES = 250_000, 6_000
 TRACE, OPERATORS = "trace.json.gz", "operators.csv"
 
@@ -52,7 +58,9 @@ def records(count: int) -> Iterator[RunRecord]:
     for i in range(count):
         record = known[i % len(known)]
         shift = 1000.0 * (i + 1)
-        yield replace(record, started_at=record.started_at + shift, ended_at=record.ended_at + shift)
+        yield replace(
+            record, started_at=record.started_at + shift, ended_at=record.ended_at + shift
+        )
 
 
 def write_point(folder: Path, record: RunRecord) -> RunRecord:
@@ -89,7 +97,12 @@ def filled(task: tuple[Mlflow, str, Path, list[tuple[str, RunRecord]]]) -> None:
     for name, record in points:
         record.write(folder / name)
         slim = replace(record, samples=(), transcripts=(), artifacts=(), dataset={})
-        remember(folder / name, record, parent, _mlflow_run.store(store, experiment, slim, folder / name, parent))
+        remember(
+            folder / name,
+            record,
+            parent,
+            _mlflow_run.store(store, experiment, slim, folder / name, parent),
+        )
 
 
 def shares(sink: Mlflow, parent: str, folder: Path, count: int, writers: int) -> list[Any]:
@@ -107,8 +120,13 @@ def load(uri: str, writers: int, runs: int, root: Path) -> None:
     seconds = sorted(each for _, one in done for each in one)
     wall = time.perf_counter() - start
     median, p95 = statistics.median(seconds), seconds[int(0.95 * len(seconds))]
-    print(f"{writers} writers x {runs} runs: {wall:.0f} s in all, {count / wall:.1f} runs/s", flush=True)
-    print(f"logging a run: median {median:.3f} s, 95 % within {p95:.3f} s, slowest {seconds[-1]:.3f} s")
+    print(
+        f"{writers} writers x {runs} runs: {wall:.0f} s in all, {count / wall:.1f} runs/s",
+        flush=True,
+    )
+    print(
+        f"logging a run: median {median:.3f} s, 95 % within {p95:.3f} s, slowest {seconds[-1]:.3f} s"
+    )
     verify(sink, [parent for parent, _ in done], runs)
 
 
@@ -129,14 +147,22 @@ def verify(sink: Mlflow, parents: Sequence[str], runs: int) -> None:
         if writers[run.data.tags["mlflow.parentRunId"]] != int(place.partition("_")[0]) // runs:
             faults.append(run.info.run_id)
         record = expected[place]
-        values = record.values | {f"{k}.{end}": v for k, i in record.intervals.items() for end, v in asdict(i).items()}
-        whole = run.data.metrics == values and run.data.params.keys() == params(record.config).keys()
+        values = record.values | {
+            f"{k}.{end}": v for k, i in record.intervals.items() for end, v in asdict(i).items()
+        }
+        whole = (
+            run.data.metrics == values and run.data.params.keys() == params(record.config).keys()
+        )
         files = {file.path for file in client.list_artifacts(run.info.run_id)}
-        whole = whole and files >= {"record.json", TRACE, OPERATORS} and run.info.status != "RUNNING"
+        whole = (
+            whole and files >= {"record.json", TRACE, OPERATORS} and run.info.status != "RUNNING"
+        )
         faults += [] if whole else [run.info.run_id]
     traces, token = 0, None
     while True:
-        some = client.search_traces(locations=[experiment], max_results=500, page_token=token, include_spans=False)
+        some = client.search_traces(
+            locations=[experiment], max_results=500, page_token=token, include_spans=False
+        )
         traces, token = traces + len(some), some.token
         if not token:
             break
@@ -151,7 +177,9 @@ def verify(sink: Mlflow, parents: Sequence[str], runs: int) -> None:
 
 def many(uri: str, writers: int, count: int, root: Path) -> None:
     sink, folder = Mlflow(uri, f"many {time.time():.0f}"), root / "multirun" / "day" / "time"
-    file = SweepFile((), tracking={"_target_": "asr_scaling.tracking.mlflow.Mlflow", **asdict(sink)})
+    file = SweepFile(
+        (), tracking={"_target_": "asr_scaling.tracking.mlflow.Mlflow", **asdict(sink)}
+    )
     parent = sink.open("many", {"sweep_id": file.sweep_id})
     start = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(writers) as pool:
@@ -171,15 +199,34 @@ def many(uri: str, writers: int, count: int, root: Path) -> None:
 
     timed(f"a sweep that goes on finds its {count} points", find)
     for source in (f"mlflow:{parent}", f"mlflow:{sink.experiment}", str(folder)):
-        command = [sys.executable, "-m", "asr_scaling.report", source, "--tracking-uri", uri, "--no-mlflow"]
+        command = [
+            sys.executable,
+            "-m",
+            "asr_scaling.report",
+            source,
+            "--tracking-uri",
+            uri,
+            "--no-mlflow",
+        ]
         command += ["-o", str(root / "report")]
-        about = "disk" if source == str(folder) else ("sweep's run" if source.endswith(parent) else "experiment")
-        timed(f"the report on {count} points from the {about}", lambda command=command: run(command))
-    timed("sync of that sweep", lambda: run([sys.executable, "-m", "asr_scaling.sync", str(folder)]))
+        about = (
+            "disk"
+            if source == str(folder)
+            else ("sweep's run" if source.endswith(parent) else "experiment")
+        )
+        timed(
+            f"the report on {count} points from the {about}", lambda command=command: run(command)
+        )
+    timed(
+        "sync of that sweep", lambda: run([sys.executable, "-m", "asr_scaling.sync", str(folder)])
+    )
     ended = root / "ended"
     for i in range(count):
         replace(file, closed=True, status="FINISHED").write(ended / str(i % 100) / str(i))
-    timed(f"a start beside {count} ended sweeps looks for unended ones", lambda: end_stale(ended, sink, file.tracking))
+    timed(
+        f"a start beside {count} ended sweeps looks for unended ones",
+        lambda: end_stale(ended, sink, file.tracking),
+    )
 
 
 def run(command: list[str]) -> None:
@@ -193,15 +240,21 @@ def timed(what: str, call: Callable[[], object]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("uri")
     parser.add_argument("--writers", type=int, default=4)
     parser.add_argument("--runs", type=int, default=250, help="of each writer")
-    parser.add_argument("--many", type=int, default=10_000, help="runs of one sweep; 0 leaves that part out")
+    parser.add_argument(
+        "--many", type=int, default=10_000, help="runs of one sweep; 0 leaves that part out"
+    )
     options = parser.parse_args()
     with gzip.open(RESULTS) as file:
         size = len(file.readline())
-    print(f"{os.cpu_count()} cores; a record of {size / 1e3:.0f} kB, a trace of {TRACE_BYTES / 1e3:.0f} kB")
+    print(
+        f"{os.cpu_count()} cores; a record of {size / 1e3:.0f} kB, a trace of {TRACE_BYTES / 1e3:.0f} kB"
+    )
     with tempfile.TemporaryDirectory() as root:
         if options.runs:
             load(options.uri, options.writers, options.runs, Path(root))

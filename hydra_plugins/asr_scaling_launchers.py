@@ -28,11 +28,15 @@ class SweepLauncher(Launcher):
     def __init__(self, cluster: str, **options: Any) -> None:
         self.cluster, self.options = cluster, options
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
         """What every launch needs."""
         self.context, self.task, self.config = hydra_context, task_function, config
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
         """The points of ``job_overrides``; how each ended is in its record, so none raises here."""
         from asr_scaling.sweep.callback import work
         from asr_scaling.sweep.launch import launch
@@ -42,8 +46,13 @@ class SweepLauncher(Launcher):
         for number, overrides in enumerate(job_overrides, initial_job_idx):
             config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
             with open_dict(config):
-                config.hydra.job.num, config.hydra.job.id = number, f"{config.hydra.job.name}_{number}"
+                config.hydra.job.num, config.hydra.job.id = (
+                    number,
+                    f"{config.hydra.job.name}_{number}",
+                )
                 config.hydra.sweep.dir = str(Path(config.hydra.sweep.dir).absolute())
             works.append(work(config, partial(measure, self.context, self.task, config, state)))
         launch(self.cluster, self.options, works)
-        return [JobReturn(overrides=list(each), status=JobStatus.COMPLETED) for each in job_overrides]
+        return [
+            JobReturn(overrides=list(each), status=JobStatus.COMPLETED) for each in job_overrides
+        ]

@@ -11,7 +11,9 @@ from omegaconf import OmegaConf
 class RoundsSweeper(BasicSweeper):
     """Hydra's own sweeper with points of one model side by side, or in shuffled rounds: ``sweep.interleave=true``."""
 
-    def split_arguments(self, overrides: list, max_batch_size: int | None) -> list[list[Sequence[str]]]:
+    def split_arguments(
+        self, overrides: list, max_batch_size: int | None
+    ) -> list[list[Sequence[str]]]:
         """Batches of jobs. Hydra declares this static and calls it on the sweeper, whose options are needed here."""
         from asr_scaling.sweep.instantiate import options
         from asr_scaling.sweep.interleave import Rounds

@@ -27,7 +27,9 @@ def main() -> None:
         if utterance.duration_s <= options.seconds:
             continue
         name = f"{utterance.id}.flac"
-        soundfile.write(options.target / name, utterance.audio[: round(options.seconds * 16_000)], 16_000)
+        soundfile.write(
+            options.target / name, utterance.audio[: round(options.seconds * 16_000)], 16_000
+        )
         rows.append(json.dumps({"id": utterance.id, "audio": name, "text": utterance.reference}))
     (options.target / "manifest.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
 

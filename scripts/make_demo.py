@@ -130,7 +130,9 @@ def plan_noise(voices: list[str], rng: np.random.Generator) -> dict[int, tuple[s
     plan: dict[int, tuple[str, float]] = {}
     for voice in VOICES:
         own = rng.permutation(np.flatnonzero(np.array(voices) == voice))
-        plan |= {int(index): noise for index, noise in zip(own, NOISES * NOISE_ROUNDS, strict=False)}
+        plan |= {
+            int(index): noise for index, noise in zip(own, NOISES * NOISE_ROUNDS, strict=False)
+        }
     return plan
 
 
@@ -139,7 +141,10 @@ def make(sentences: list[str], out: Path) -> list[dict[str, Any]]:
     rng = np.random.default_rng(SEED)
     voices = [voice for _, voice in zip(sentences, cycle(VOICES), strict=False)]
     speech = [synthesise(text, voice) for text, voice in zip(sentences, voices, strict=True)]
-    talk = {v: np.concatenate([s for s, own in zip(speech, voices, strict=True) if own == v]) for v in VOICES}
+    talk = {
+        v: np.concatenate([s for s, own in zip(speech, voices, strict=True) if own == v])
+        for v in VOICES
+    }
     plan = plan_noise(voices, rng)
     for old in out.glob("*.flac"):
         old.unlink()
@@ -170,14 +175,21 @@ def tables(rows: list[dict[str, Any]]) -> str:
             for condition in (row["condition"], "all"):
                 seconds[voice, condition].append(row["duration_s"])
     conditions = ("clean", "pink", "babble", "all")
-    text = ["Utterances / seconds:", "", "| voice | " + " | ".join(conditions) + " |", "|---|---|---|---|---|"]
+    text = [
+        "Utterances / seconds:",
+        "",
+        "| voice | " + " | ".join(conditions) + " |",
+        "|---|---|---|---|---|",
+    ]
     for voice in (*VOICES, "all"):
         cells = (f"{len(seconds[voice, c])} / {sum(seconds[voice, c]):.1f}" for c in conditions)
         text.append(f"| {voice} | " + " | ".join(cells) + " |")
     query = ["dpkg-query", "-W", "-f", "${Package} ${Version}, ", *DEBIAN_PACKAGES]
     debian = subprocess.run(query, capture_output=True, text=True, check=True).stdout.rstrip(", ")
     python = ", ".join(f"{name} {version(name)}" for name in PYTHON_PACKAGES)
-    return "\n".join([*text, "", f"Made with Debian's {debian} and Python's {python}; seed {SEED}."])
+    return "\n".join(
+        [*text, "", f"Made with Debian's {debian} and Python's {python}; seed {SEED}."]
+    )
 
 
 def main() -> None:

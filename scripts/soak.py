@@ -72,7 +72,11 @@ class Soak:
     @property
     def env(self) -> dict[str, str]:
         """Of every client; temporary files are in a folder of the soak's own, so that what is left there is seen."""
-        found = {**os.environ, "TMPDIR": str(self.folder / "tmp"), "ASR_SCALING_CACHE": str(self.folder / "cache")}
+        found = {
+            **os.environ,
+            "TMPDIR": str(self.folder / "tmp"),
+            "ASR_SCALING_CACHE": str(self.folder / "cache"),
+        }
         secret = self.folder / "server" / "admin_password"
         if secret.exists():
             found |= {
@@ -83,16 +87,27 @@ class Soak:
 
     def note(self, event: str, **facts: Any) -> None:
         """A line of the log."""
-        self.log.write(json.dumps({"s": round(time.monotonic() - self.began, 1), "event": event, **facts}) + "\n")
+        self.log.write(
+            json.dumps({"s": round(time.monotonic() - self.began, 1), "event": event, **facts})
+            + "\n"
+        )
 
     def start_server(self) -> None:
         """Wait until it answers."""
         script = Path(__file__).with_name("server.sh")
-        env = {**os.environ, "BIN": str(Path(sys.executable).parent), "FOLDER": str(self.folder / "server")}
+        env = {
+            **os.environ,
+            "BIN": str(Path(sys.executable).parent),
+            "FOLDER": str(self.folder / "server"),
+        }
         env |= {"PORT": str(self.port), "DATABASE_PORT": str(self.port + 1)}
         output = (self.folder / "server.log").open("ab")
         self.server = subprocess.Popen(
-            ["bash", str(script)], env=env, stdout=subprocess.PIPE, stderr=output, start_new_session=True
+            ["bash", str(script)],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
         )
         assert self.server.stdout is not None
         if b"tracking server is at" not in self.server.stdout.readline():
@@ -110,10 +125,23 @@ class Soak:
     def client(self, arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
         """A sweep's process."""
         uri = f"tracking.uri=http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "asr_scaling", "-m", *arguments, uri, f"hydra.sweep.dir={folder}"]
+        command = [
+            sys.executable,
+            "-m",
+            "asr_scaling",
+            "-m",
+            *arguments,
+            uri,
+            f"hydra.sweep.dir={folder}",
+        ]
         output = (self.folder / "clients.log").open("ab")
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.env, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=self.folder,
+            env=self.env,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
 
     def sweep(self, number: int, launcher: str) -> Path:
@@ -121,7 +149,11 @@ class Soak:
         folder = self.folder / "multirun" / "soak" / f"{number:05d}"
         for attempt in range(20):
             before, fate = measured(folder), self.dice.choice(FATES)
-            arguments = [*SWEEP, f"hydra/launcher={launcher}", *(["sweep.resume=true"] if attempt else [])]
+            arguments = [
+                *SWEEP,
+                f"hydra/launcher={launcher}",
+                *(["sweep.resume=true"] if attempt else []),
+            ]
             client = self.client(arguments, folder)
             self.befall(client, fate)
             try:
@@ -133,10 +165,18 @@ class Soak:
             now = measured(folder)
             again = [name for name, moment in before.items() if now.get(name) != moment]
             if again:
-                self.wrong.append(f"sweep {number} measured {', '.join(again)} again in attempt {attempt}")
+                self.wrong.append(
+                    f"sweep {number} measured {', '.join(again)} again in attempt {attempt}"
+                )
             self.counts.update((fate, "attempts"))
             self.note(
-                "attempt", sweep=number, launcher=launcher, attempt=attempt, fate=fate, status=status, ok=len(now)
+                "attempt",
+                sweep=number,
+                launcher=launcher,
+                attempt=attempt,
+                fate=fate,
+                status=status,
+                ok=len(now),
             )
             if len(now) == POINTS and fate != "client":
                 return folder
@@ -165,7 +205,11 @@ class Soak:
         assert self.server is not None
         self.sizes.append({"client": resident_mb(client), "server": resident_mb(self.server.pid)})
         folders = ("multirun", "server", "tmp")
-        self.note("size", **self.sizes[-1], **{f"{name}_disk": disk_mb(self.folder / name) for name in folders})
+        self.note(
+            "size",
+            **self.sizes[-1],
+            **{f"{name}_disk": disk_mb(self.folder / name) for name in folders},
+        )
 
     def quarters(self, who: str) -> list[float]:
         """Median resident memory of each quarter of the time, MB; the client's while it ran."""
@@ -185,9 +229,20 @@ class Soak:
         address = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "asr_scaling.sync", "multirun", "--tracking-uri", address]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=3600, check=False
+            command,
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=3600,
+            check=False,
         )
-        self.note("sync", status=done.returncode, said=done.stdout.splitlines()[-1:], error=done.stderr[-500:])
+        self.note(
+            "sync",
+            status=done.returncode,
+            said=done.stdout.splitlines()[-1:],
+            error=done.stderr[-500:],
+        )
         if done.returncode:
             self.wrong.append(f"sync failed: {done.stderr.strip()[-300:]}")
         return (done.stdout.splitlines() or [""])[-1]
@@ -215,9 +270,13 @@ class Soak:
             parent = json.loads((folder / "sweep.json").read_bytes())["parent"]
             mine = [key for key in there if key[0] == parent]
             records = [RunRecord.read(path) for path in folder.rglob(RECORD_FILE)]
-            expected = {(parent, round(r.started_at * 1000), round(r.ended_at * 1000)) for r in records}
+            expected = {
+                (parent, round(r.started_at * 1000), round(r.ended_at * 1000)) for r in records
+            }
             if set(mine) != expected:
-                self.wrong.append(f"{folder.name}: {len(mine)} points on the server, {len(expected)} on disk")
+                self.wrong.append(
+                    f"{folder.name}: {len(mine)} points on the server, {len(expected)} on disk"
+                )
         return sum(there.values())
 
 
@@ -258,7 +317,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--folder", type=Path, default=Path("soak"))
     parser.add_argument("--launchers", default="joblib,basic")
-    parser.add_argument("--port", type=int, default=5055, help="of the server; the database has the next")
+    parser.add_argument(
+        "--port", type=int, default=5055, help="of the server; the database has the next"
+    )
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     soak = Soak(chosen.folder.resolve(), chosen.port, random.Random(chosen.seed))
@@ -275,7 +336,11 @@ def main(arguments: Sequence[str]) -> int:
         status = long.wait(3600)
         first, second = soak.sync(), soak.sync()
         runs = soak.check_server(folders)
-        said = f"exit status {status}", f"asr_scaling.sync: {first} Again: {second}", f"{runs} runs of points"
+        said = (
+            f"exit status {status}",
+            f"asr_scaling.sync: {first} Again: {second}",
+            f"{runs} runs of points",
+        )
         _say(soak, folders, said)
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -288,7 +353,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _say(soak: Soak, folders: Sequence[Path], said: tuple[str, str, str]) -> None:
     records = [path for folder in folders for path in folder.rglob(RECORD_FILE)]
-    needed, stored = sum(path.stat().st_size for path in records) / 1e6, disk_mb(soak.folder / "multirun")
+    needed, stored = (
+        sum(path.stat().st_size for path in records) / 1e6,
+        disk_mb(soak.folder / "multirun"),
+    )
     left = sorted(path.name for path in (soak.folder / "tmp").iterdir())
     if left:
         soak.wrong.append(f"{len(left)} temporary files were left: {', '.join(left[:5])}")
@@ -301,7 +369,10 @@ def _say(soak: Soak, folders: Sequence[Path], said: tuple[str, str, str]) -> Non
         f"{soak.counts['attempts']} attempts: {fates}",
         f"on disk: {len(records)} records, {needed:.1f} MB of the {stored:.1f} MB below multirun",
         f"on the server: {runs}, {disk_mb(soak.folder / 'server'):.1f} MB with its database",
-        *(f"resident memory of the {who}, MB: {', '.join(f'{mb:.0f}' for mb in soak.quarters(who))}" for who in GROWTH),
+        *(
+            f"resident memory of the {who}, MB: {', '.join(f'{mb:.0f}' for mb in soak.quarters(who))}"
+            for who in GROWTH
+        ),
         synced,
         "Wrong: " + ("nothing" if not soak.wrong else "; ".join(soak.wrong)),
     ]

@@ -22,7 +22,12 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 import torch
-from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+from transformers import (
+    Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
+)
 from transformers.utils import logging
 
 Audio = npt.NDArray[np.float32]
@@ -31,7 +36,14 @@ ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "asr_scaling/dataset/demo_data"
 IDS = ("demo-007", "demo-016", "demo-033", "demo-038", "demo-063", "demo-068")
 RATE_HZ = 16_000
-TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")  # wav2vec2-base-960h's, in its order
+TOKENS = (
+    "<pad>",
+    "<s>",
+    "</s>",
+    "<unk>",
+    "|",
+    *"ETAONIHSRDLUMWCFGYPBVK'XJQZ",
+)  # wav2vec2-base-960h's, in its order
 MOST_PARAMETERS = 1_000_000
 MOST_STEPS = 3_000
 WARMUP_STEPS = 50
@@ -78,7 +90,9 @@ def tokenizer() -> Wav2Vec2CTCTokenizer:
     """Letters, an apostrophe and a word delimiter."""
     with tempfile.TemporaryDirectory() as folder:
         vocabulary = Path(folder, "vocab.json")
-        vocabulary.write_text(json.dumps({token: number for number, token in enumerate(TOKENS)}), encoding="utf-8")
+        vocabulary.write_text(
+            json.dumps({token: number for number, token in enumerate(TOKENS)}), encoding="utf-8"
+        )
         return Wav2Vec2CTCTokenizer(str(vocabulary))
 
 
@@ -91,19 +105,25 @@ def transcribe(model: Any, features: Any, letters: Any, audios: Sequence[Audio])
     return [str(letters.decode(row[:count])) for row, count in zip(frames, counts, strict=True)]
 
 
-def exact(model: Any, features: Any, letters: Any, audios: Sequence[Audio], texts: Sequence[str]) -> bool:
+def exact(
+    model: Any, features: Any, letters: Any, audios: Sequence[Audio], texts: Sequence[str]
+) -> bool:
     """Whether every text comes out to the letter, alone and in a batch."""
     alone = [transcribe(model, features, letters, [audio])[0] for audio in audios]
     return alone == list(texts) == transcribe(model, features, letters, audios)
 
 
-def train(model: Any, features: Any, letters: Any, audios: Sequence[Audio], texts: Sequence[str]) -> int:
+def train(
+    model: Any, features: Any, letters: Any, audios: Sequence[Audio], texts: Sequence[str]
+) -> int:
     """Every utterance at every step until all are exact and the loss is small; the number of steps."""
     inputs = features(list(audios), sampling_rate=RATE_HZ, padding=True, return_tensors="pt")
     ids = [torch.tensor(letters(text).input_ids) for text in texts]
     labels = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-100)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
-    warmup = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / WARMUP_STEPS))
+    warmup = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / WARMUP_STEPS)
+    )
     for step in range(1, MOST_STEPS + 1):
         loss = model(**inputs, labels=labels).loss
         optimizer.zero_grad()
@@ -143,7 +163,9 @@ def main() -> None:
     weights = out / "model.safetensors"
     weights.chmod(0o644)
     size = weights.stat().st_size
-    print(f"{parameters} parameters, {size} bytes, {steps} steps in {time.perf_counter() - start:.0f} s, in {out}")
+    print(
+        f"{parameters} parameters, {size} bytes, {steps} steps in {time.perf_counter() - start:.0f} s, in {out}"
+    )
 
 
 if __name__ == "__main__":

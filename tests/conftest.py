@@ -26,7 +26,12 @@ _WAITING = {"launchers", "server"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that wait for schedulers and servers first, beside which others compute; then slow ones, so that no worker
     is left alone with one at the end."""
-    items.sort(key=lambda item: (_WAITING.isdisjoint(item.path.parts), item.get_closest_marker("slow") is None))
+    items.sort(
+        key=lambda item: (
+            _WAITING.isdisjoint(item.path.parts),
+            item.get_closest_marker("slow") is None,
+        )
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,7 +32,17 @@ ONLY_IN = {
     "rich": ("cli/", "sweep/progress.py", "report/terminal.py"),
 }
 """Package → beginnings of the paths of the files that may import it."""
-HEAVY = {"torch", "scipy", "transformers", "datasets", "codecarbon", "mlflow", "thop", "jiwer", "pandas"}
+HEAVY = {
+    "torch",
+    "scipy",
+    "transformers",
+    "datasets",
+    "codecarbon",
+    "mlflow",
+    "thop",
+    "jiwer",
+    "pandas",
+}
 HEAVY |= {"pyarrow", "matplotlib", "jinja2"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -83,7 +93,9 @@ def parts(module: str) -> list[str]:
 
 
 def options() -> list[tuple[str, str]]:
-    return [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+    return [
+        (group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))
+    ]
 
 
 def test_the_reader_of_imports_sees_what_matters():
@@ -133,7 +145,9 @@ class TestEveryFile:
         for found in imports(path):
             if found.module.startswith("asr_scaling"):
                 other = tuple(parts(found.module)[:2])
-                below = own[0] == "optimisation" != other[0]  # it changes what the other groups made
+                below = (
+                    own[0] == "optimisation" != other[0]
+                )  # it changes what the other groups made
                 assert other == own or other not in known or below, found.module
 
 
@@ -160,7 +174,9 @@ def test_what_a_points_fingerprint_leaves_out_is_what_measures_nothing():
     while left:
         found |= left
         files = [path for path in FILES if part(path) in left]
-        modules = {i.module for path in files for i in imports(path) if i.module.startswith("asr_scaling.")}
+        modules = {
+            i.module for path in files for i in imports(path) if i.module.startswith("asr_scaling.")
+        }
         left = {parts(module)[0] for module in modules} - found
     assert found == MEASURING
 
@@ -171,21 +187,32 @@ def test_an_option_is_a_yaml_and_a_module_of_one_name(group: str, name: str):
         return
     module = PACKAGE / group / f"{name}.py"
     assert module.exists() or (PACKAGE / group / name / "__init__.py").exists()
-    assert f"_target_: asr_scaling.{group}.{name}." in (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
+    assert f"_target_: asr_scaling.{group}.{name}." in (CONF / group / f"{name}.yaml").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_public_module_of_a_group_has_a_yaml(group: str):
-    found = [*(PACKAGE / group).glob("*.py"), *(path.parent for path in (PACKAGE / group).glob("*/__init__.py"))]
+    found = [
+        *(PACKAGE / group).glob("*.py"),
+        *(path.parent for path in (PACKAGE / group).glob("*/__init__.py")),
+    ]
     public = {path.stem for path in found if not path.stem.startswith("_")}
-    named = mechanisms() if group == "optimisation" else {name for g, name in options() if g == group}
+    named = (
+        mechanisms() if group == "optimisation" else {name for g, name in options() if g == group}
+    )
     assert public - {"fragments"} <= named
 
 
 def mechanisms() -> set[str]:
     """The modules that the YAMLs of optimisations name."""
     texts = (path.read_text(encoding="utf-8") for path in (CONF / "optimisation").glob("*.yaml"))
-    return {match[1] for text in texts for match in re.finditer(r"_target_: asr_scaling\.optimisation\.(\w+)\.", text)}
+    return {
+        match[1]
+        for text in texts
+        for match in re.finditer(r"_target_: asr_scaling\.optimisation\.(\w+)\.", text)
+    }
 
 
 def test_an_optimisation_is_a_yaml_whose_key_is_its_name():
@@ -197,7 +224,12 @@ def test_an_optimisation_is_a_yaml_whose_key_is_its_name():
 
 @pytest.mark.parametrize(
     "module",
-    ["asr_scaling", "asr_scaling.analysis.comparison", "asr_scaling.profiler.energy", "asr_scaling.tracking.mlflow"],
+    [
+        "asr_scaling",
+        "asr_scaling.analysis.comparison",
+        "asr_scaling.profiler.energy",
+        "asr_scaling.tracking.mlflow",
+    ],
 )
 def test_the_core_needs_no_heavy_package(module: str):
     code = (
@@ -205,11 +237,17 @@ def test_the_core_needs_no_heavy_package(module: str):
         "print([n for n in ('hydra','omegaconf','mlflow','torch','transformers','datasets','codecarbon','thop',"
         "'jiwer','rich') if n in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
     assert done.stdout.strip() == "[]"
 
 
 def test_no_test_module_imports_another():
     """What tests share is in ``tests/support`` or a conftest."""
     for path in (PACKAGE.parent / "tests").rglob("*.py"):
-        assert not [i.module for i in imports(path) if re.match(r"(tests\.)?(\w+\.)*(test_\w+|conftest)\.", i.module)]
+        assert not [
+            i.module
+            for i in imports(path)
+            if re.match(r"(tests\.)?(\w+\.)*(test_\w+|conftest)\.", i.module)
+        ]

@@ -20,7 +20,9 @@ def different_speech(points: Iterable[Point]) -> list[str]:
     names = sorted({point.dataset for point in points if point.ok and point.dataset})
     if len(names) < 2:
         return []
-    return [f"The speech is of several datasets ({', '.join(names)}): figures of different ones can't be compared."]
+    return [
+        f"The speech is of several datasets ({', '.join(names)}): figures of different ones can't be compared."
+    ]
 
 
 def several_kinds(points: Iterable[Point]) -> list[str]:
@@ -28,7 +30,9 @@ def several_kinds(points: Iterable[Point]) -> list[str]:
     kinds = kinds_of(point for point in points if point.ok)
     if len(kinds) < 2:
         return []
-    return [f"The points are of {len(kinds)} kinds of machine ({'; '.join(kinds)}): no ratio and no law is of two."]
+    return [
+        f"The points are of {len(kinds)} kinds of machine ({'; '.join(kinds)}): no ratio and no law is of two."
+    ]
 
 
 def several_hosts(points: Iterable[Point]) -> list[str]:
@@ -61,4 +65,8 @@ def kinds_of(points: Iterable[Point]) -> dict[str, list[Point]]:
 def partly(points: Iterable[Point]) -> list[str]:
     """Where some left audio out."""
     systems = sorted({point.system for point in points if point.ok and point.truncated})
-    return [f"Part of the audio was not transcribed, so speed is overstated: {', '.join(systems)}."] if systems else []
+    return (
+        [f"Part of the audio was not transcribed, so speed is overstated: {', '.join(systems)}."]
+        if systems
+        else []
+    )

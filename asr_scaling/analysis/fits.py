@@ -80,7 +80,11 @@ class Fit:
         if not self.spread:
             return None
         a, b = self.coefficients[over], self.coefficients[under]
-        of_a, of_both, of_b = self.spread[over][over], self.spread[over][under], self.spread[under][under]
+        of_a, of_both, of_b = (
+            self.spread[over][over],
+            self.spread[over][under],
+            self.spread[under][under],
+        )
         lead, middle, rest = b * b - of_b, a * b - of_both, a * a - of_a
         if lead <= 0:
             return None
@@ -103,7 +107,9 @@ class Power:
         return float(self.factor * x**self.exponent)
 
 
-def linear_fit(columns: Sequence[Sequence[float]], y: Sequence[float], groups: Sequence[Hashable]) -> Fit | NoFit:
+def linear_fit(
+    columns: Sequence[Sequence[float]], y: Sequence[float], groups: Sequence[Hashable]
+) -> Fit | NoFit:
     """Coefficients of ``columns`` (each as long as ``y``) by least squares of the relative deviations, weights 1 / y².
 
     Weighted least squares and Student's t on the coefficients: Draper & Smith, Applied Regression Analysis, 3rd ed.
@@ -139,7 +145,9 @@ def power_fit(x: Sequence[float], y: Sequence[float], groups: Sequence[Hashable]
     return Power(math.exp(constant), exponent, interval, found.freedom, held)
 
 
-def quotient_interval(a: float, of_a: Interval | None, b: float, of_b: Interval | None) -> Interval | None:
+def quotient_interval(
+    a: float, of_a: Interval | None, b: float, of_b: Interval | None
+) -> Interval | None:
     """Interval of a / b from those of two independent values above 0; None where one is missing or reaches 0.
 
     Limits recovered from those of both, on logarithms (Zou & Donner 2008, Statistics in Medicine 27).
@@ -184,7 +192,10 @@ def _solve(design: _Floats, target: _Floats) -> tuple[_Floats, _Floats] | None:
 
 
 def _held_out(
-    design: _Floats, target: _Floats, groups: Sequence[Hashable], relative: Callable[[_Floats], _Floats]
+    design: _Floats,
+    target: _Floats,
+    groups: Sequence[Hashable],
+    relative: Callable[[_Floats], _Floats],
 ) -> HeldOut:
     """``relative``: from a prediction minus its target to predicted over measured minus 1."""
     errors: dict[Hashable, float | None] = {}

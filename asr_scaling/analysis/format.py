@@ -30,7 +30,9 @@ def plain(value: float, digits: int = 3) -> str:
     return f"{value:,.{_places(value, digits)}f}"
 
 
-def with_interval(value: float, interval: Interval | None, factor: float = 1.0, digits: int = 3) -> str:
+def with_interval(
+    value: float, interval: Interval | None, factor: float = 1.0, digits: int = 3
+) -> str:
     """``value`` · ``factor`` ± the larger half of the interval, which has two significant digits: 518 ± 49.
 
     Without an interval, or with one too narrow for five digits to show, ``plain``.
@@ -54,14 +56,20 @@ def inverse(interval: Interval | None) -> Interval | None:
 def why_missing(point: Point, metric: str) -> str:
     """Why ``point`` has no such metric, in the record's words as far as it has any."""
     if not point.ok:
-        return f"{point.status.replace('_', ' ')}: {point.reason}" if point.reason else point.status.replace("_", " ")
+        return (
+            f"{point.status.replace('_', ' ')}: {point.reason}"
+            if point.reason
+            else point.status.replace("_", " ")
+        )
     return point.unavailable.get(metric, "not measured in this sweep")
 
 
 def latency_metric(*points: Point) -> str:
     """The median of a call's time; their mean where too few calls of one of ``points`` bound it."""
     means = all(MEAN_LATENCY in point.values for point in points)
-    return MEAN_LATENCY if means and not all(LATENCY in point.values for point in points) else LATENCY
+    return (
+        MEAN_LATENCY if means and not all(LATENCY in point.values for point in points) else LATENCY
+    )
 
 
 def memory_metric(point: Point) -> str:

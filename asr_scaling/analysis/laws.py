@@ -75,7 +75,9 @@ class BatchLaw:
             return None
         c, m = self.fit.coefficients
         between = self.fit.quotient(0, 1)
-        interval = Interval(1 + max(0.0, between.low), 1 + max(0.0, between.high)) if between else None
+        interval = (
+            Interval(1 + max(0.0, between.low), 1 + max(0.0, between.high)) if between else None
+        )
         return 1 + max(0.0, c / m), interval
 
 
@@ -83,10 +85,14 @@ def length_laws(points: Sequence[Point], quantity: Quantity) -> list[LengthLaw]:
     """One for each system, device and batch, smallest model first; natural utterances, whose lengths vary,
     points that left audio out and points without the quantity are left out.
     """
-    whole = [p for p in points if p.ok and p.length_s is not None and p.audio_s > 0 and not p.truncated]
+    whole = [
+        p for p in points if p.ok and p.length_s is not None and p.audio_s > 0 and not p.truncated
+    ]
     usable = [p for p in whole if p.value(quantity.metric)]
     laws = []
-    for (system, device, batch), members in grouped(by_size(usable), lambda p: (p.system, p.device, p.batch)).items():
+    for (system, device, batch), members in grouped(
+        by_size(usable), lambda p: (p.system, p.device, p.batch)
+    ).items():
         ordered = sorted(members, key=lambda p: p.audio_s)
         window_s = ordered[0].window_s
         fit = _length_fit(ordered, [p.values[quantity.metric] for p in ordered], window_s)
@@ -94,14 +100,18 @@ def length_laws(points: Sequence[Point], quantity: Quantity) -> list[LengthLaw]:
     return laws
 
 
-def _length_fit(points: Sequence[Point], costs: Sequence[float], window_s: float | None) -> Fit | NoFit:
+def _length_fit(
+    points: Sequence[Point], costs: Sequence[float], window_s: float | None
+) -> Fit | NoFit:
     lengths = [p.audio_s for p in points]
     groups = [p.length for p in points]
     if len(set(groups)) < 2:
         return NoFit(ONE_LENGTH)
     fit = linear_fit([[float(windows(d, window_s)) for d in lengths], lengths], costs, groups)
     if isinstance(fit, NoFit) and window_s:
-        return NoFit(f"these lengths don't tell the cost of a window of {window_s:g} s from that of its seconds")
+        return NoFit(
+            f"these lengths don't tell the cost of a window of {window_s:g} s from that of its seconds"
+        )
     return fit
 
 
@@ -117,7 +127,9 @@ def batch_laws(points: Sequence[Point]) -> list[BatchLaw]:
         if len(set(sizes)) < 2:
             fit: Fit | NoFit = NoFit(ONE_BATCH)
         else:
-            fit = linear_fit([[1.0] * len(sizes), sizes], [p.values[MEAN_LATENCY] for p in ordered], sizes)
+            fit = linear_fit(
+                [[1.0] * len(sizes), sizes], [p.values[MEAN_LATENCY] for p in ordered], sizes
+            )
         laws.append(BatchLaw(system, device, ordered[0].length, length_s, tuple(ordered), fit))
     return laws
 
@@ -132,4 +144,7 @@ def grouped(points: Iterable[Point], key: Callable[[Point], _K]) -> dict[_K, lis
 
 def by_size(points: Iterable[Point]) -> list[Point]:
     """Smallest model first, then by name, device, length (natural last) and batch."""
-    return sorted(points, key=lambda p: (p.parameters or 0, p.system, p.device, length_order(p.length_s), p.batch))
+    return sorted(
+        points,
+        key=lambda p: (p.parameters or 0, p.system, p.device, length_order(p.length_s), p.batch),
+    )

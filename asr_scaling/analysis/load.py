@@ -17,5 +17,7 @@ def points(sources: Sequence[str], uri: str = STORE, damaged: Damaged | None = N
     ``uri``: MLflow's store. Points of several sweeps may be together. ConfigError, DataError or TrackingError when a
     source can't be read or holds no record. ``damaged``: takes what can't be read, and the rest is read.
     """
-    found = (each for source in sources for each in records_of(source, uri, light=True, damaged=damaged))
+    found = (
+        each for source in sources for each in records_of(source, uri, light=True, damaged=damaged)
+    )
     return named(to_point(record, again) for record, again in found)

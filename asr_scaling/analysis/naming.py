@@ -53,7 +53,9 @@ class _Usual:
         engines = {point.engine for point in points if point.engine}
         datasets = Counter(point.dataset for point in points if point.dataset)
         options = {member: _most(member[0], those) for member, those in members.items()}
-        return cls(len(engines), next((name for name, _ in datasets.most_common(1)), ""), options, weights)
+        return cls(
+            len(engines), next((name for name, _ in datasets.most_common(1)), ""), options, weights
+        )
 
     def parts(self, point: Point) -> list[str]:
         """The name of a point's system: its model, and what sets it apart."""
@@ -75,14 +77,25 @@ class _Usual:
 
 
 def _members(point: Point) -> list[_Member]:
-    named = (point.engine, point.device, point.dataset, point.model, " + ".join(point.optimisations))
+    named = (
+        point.engine,
+        point.device,
+        point.dataset,
+        point.model,
+        " + ".join(point.optimisations),
+    )
     return list(zip(_GROUPS, named, strict=True))
 
 
 def _most(group: str, points: Sequence[Point]) -> dict[str, str | None]:
     """For each option of a group the value that most points have, the first one met where two are as many."""
-    names = dict.fromkeys(name for point in points for name in point.options if _group(name) == group)
-    return {name: Counter(point.options.get(name) for point in points).most_common(1)[0][0] for name in names}
+    names = dict.fromkeys(
+        name for point in points for name in point.options if _group(name) == group
+    )
+    return {
+        name: Counter(point.options.get(name) for point in points).most_common(1)[0][0]
+        for name in names
+    }
 
 
 def _group(option: str) -> str:
@@ -97,10 +110,18 @@ def _located(points: Sequence[Point]) -> list[Point]:
     of its device and host ran on.
     """
     known = {(p.device, p.host): p.hardware for p in points if p.hardware != UNKNOWN_GPU}
-    lost = (known.get((p.device, p.host), UNKNOWN_GPU) if p.hardware == UNKNOWN_GPU else p.hardware for p in points)
-    found = [replace(point, hardware=hardware) for point, hardware in zip(points, lost, strict=True)]
+    lost = (
+        known.get((p.device, p.host), UNKNOWN_GPU) if p.hardware == UNKNOWN_GPU else p.hardware
+        for p in points
+    )
+    found = [
+        replace(point, hardware=hardware) for point, hardware in zip(points, lost, strict=True)
+    ]
     shared = _shared(found)
-    places = [_Place(p.device, p.hardware, p.machine, None if _kind(p) in shared else p.host) for p in found]
+    places = [
+        _Place(p.device, p.hardware, p.machine, None if _kind(p) in shared else p.host)
+        for p in found
+    ]
     names = _names(dict.fromkeys(places))
     return [replace(point, device=names[place]) for point, place in zip(found, places, strict=True)]
 
@@ -124,7 +145,14 @@ def _shared(points: Sequence[Point]) -> set[tuple[str, str, str]]:
     hosts: dict[tuple[object, ...], set[str]] = {}
     for point in points:
         options = tuple(sorted(point.options.items()))
-        what = (point.model, point.weights, point.engine, point.optimisations, options, point.dataset)
+        what = (
+            point.model,
+            point.weights,
+            point.engine,
+            point.optimisations,
+            options,
+            point.dataset,
+        )
         hosts.setdefault((_kind(point), *what, point.length_s, point.batch), set()).add(point.host)
     compared = {key[0] for key, names in hosts.items() if len(names) > 1}
     return {_kind(point) for point in points} - compared

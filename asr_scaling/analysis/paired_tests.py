@@ -48,7 +48,9 @@ def _faster(weights: _Floats, a: _Floats, b: _Floats) -> _Floats:
     return np.asarray((weights * a).sum(axis=1) / (weights * b).sum(axis=1) - 1)
 
 
-def _change(a: Blocks, b: Blocks, compare: Callable[[_Floats, _Floats, _Floats], _Floats]) -> Change:
+def _change(
+    a: Blocks, b: Blocks, compare: Callable[[_Floats, _Floats, _Floats], _Floats]
+) -> Change:
     n, repeats = len(a), min(sum(map(len, a)), sum(map(len, b)))
     typical = [np.array([[statistics.fmean(values) for values in system]]) for system in (a, b)]
     once = np.ones((1, n))

@@ -190,8 +190,12 @@ def _options(config: Mapping[str, Any]) -> dict[str, str]:
     model = config.get("model", {})
     groups.append(("model.", {key: model[key] for key in _OF_A_MODEL if key in model}))
     chosen = config.get("optimisation")
-    if isinstance(chosen, Mapping):  # a point that could not be built may hold what can't be applied
-        groups += [(f"optimisation.{name}.", of) for name, of in chosen.items() if isinstance(of, Mapping)]
+    if isinstance(
+        chosen, Mapping
+    ):  # a point that could not be built may hold what can't be applied
+        groups += [
+            (f"optimisation.{name}.", of) for name, of in chosen.items() if isinstance(of, Mapping)
+        ]
     return {
         f"{prefix}{key}": "null" if value is None else str(value)
         for prefix, options in [("", config.get("engine", {})), *groups]

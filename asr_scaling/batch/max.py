@@ -41,7 +41,9 @@ class Max:
         if isinstance(self.limit, bool) or not isinstance(self.limit, int) or self.limit < 1:
             raise ConfigError(f"batch.limit must be a positive integer; got {self.limit!r}.")
         if self.memory_bytes is not None and not self.memory_bytes > 0:
-            raise ConfigError(f"batch.memory_bytes must be more than 0, or null; got {self.memory_bytes}.")
+            raise ConfigError(
+                f"batch.memory_bytes must be more than 0, or null; got {self.memory_bytes}."
+            )
         if not self.seconds > 0:
             raise ConfigError(f"batch.seconds must be more than 0; got {self.seconds}.")
         if not 0 <= self.resolution < 1:
@@ -52,18 +54,24 @@ class Max:
     ) -> tuple[Batching, Findings]:
         """Try batches of copies of ``utterance``. OutOfMemoryError when not even one alone fits."""
         own = device.memory.peak_bytes() is None
-        search = _Search(self, _trier(system, device, utterance, idle_rss_bytes), idle_rss_bytes if own else None)
+        search = _Search(
+            self, _trier(system, device, utterance, idle_rss_bytes), idle_rss_bytes if own else None
+        )
         limited_by = search.run()
         if not search.fits:
             known = math.isfinite(search.budget)
-            where = f"{search.budget / 1e9:.1f} GB" if known else f"the memory of {device.torch_name}"
+            where = (
+                f"{search.budget / 1e9:.1f} GB" if known else f"the memory of {device.torch_name}"
+            )
             mend = "raise batch.memory_bytes or use" if self.memory_bytes else "use"
             raise OutOfMemoryError(
                 f"Not even one utterance of {utterance.duration_s:.0f} s fits in {where}; {mend} a smaller model."
             )
         trials = tuple(sorted(search.trials.values(), key=lambda trial: trial.batch))
         metrics = (Metric("batch/largest", search.fits, sum(trial.tried for trial in trials)),)
-        return Full(search.fits), Findings(metrics, tags={"batch/limited_by": limited_by}, trials=trials)
+        return Full(search.fits), Findings(
+            metrics, tags={"batch/limited_by": limited_by}, trials=trials
+        )
 
 
 _Try = Callable[[int], Trial]
@@ -76,7 +84,11 @@ class _Search:
     """
 
     def __init__(self, options: Max, attempt: _Try, idle_rss_bytes: int | None) -> None:
-        self._options, self._attempt, self._own_memory = options, attempt, idle_rss_bytes is not None
+        self._options, self._attempt, self._own_memory = (
+            options,
+            attempt,
+            idle_rss_bytes is not None,
+        )
         self.fits, self.trials = 0, dict[int, Trial]()
         free = math.inf
         if idle_rss_bytes is not None:
@@ -124,7 +136,9 @@ class _Search:
     def _foretell(self, size: int, of: Callable[[Trial], float | None]) -> float | None:
         """By the straight line through the two largest batches that were tried and fit."""
         known = [
-            (n, value) for n, t in sorted(self.trials.items()) if t.tried and t.fits and (value := of(t)) is not None
+            (n, value)
+            for n, t in sorted(self.trials.items())
+            if t.tried and t.fits and (value := of(t)) is not None
         ]
         if len(known) < 2:
             return None
@@ -146,7 +160,9 @@ def _trier(system: System, device: Device, utterance: Utterance, idle_rss_bytes:
                 fits = False
         seconds = time.perf_counter() - start
         on_device = device.memory.peak_bytes()
-        used = max(peak.bytes, resident_bytes()) - idle_rss_bytes if on_device is None else on_device
+        used = (
+            max(peak.bytes, resident_bytes()) - idle_rss_bytes if on_device is None else on_device
+        )
         device.memory.reset()
         release_memory()
         return Trial(size, fits, float(max(0, used)) if fits else None, seconds if fits else None)

@@ -18,7 +18,9 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, module: str, about: str, exits: str = "") -> None:
         plain = argparse.RawDescriptionHelpFormatter
-        super().__init__(f"python -m {module}", description=about, epilog=exits, formatter_class=plain)
+        super().__init__(
+            f"python -m {module}", description=about, epilog=exits, formatter_class=plain
+        )
 
     def error(self, message: str) -> NoReturn:
         """As any other error: one sentence."""
@@ -43,4 +45,6 @@ def size(text: str) -> float:
     try:
         return positive(text.removesuffix(letters)) * (unit or 0) or positive("")
     except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f"must be a size as 500MB, 2GB or 2GiB, got '{text}'") from error
+        raise argparse.ArgumentTypeError(
+            f"must be a size as 500MB, 2GB or 2GiB, got '{text}'"
+        ) from error

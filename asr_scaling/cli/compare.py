@@ -36,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         gates = [Gate.parse(text) for text in options.fail_if]
         allow = _allowed(options.allow)
-        a, b = ([record for record, _ in records_of(each, options.tracking_uri)] for each in (options.a, options.b))
+        a, b = (
+            [record for record, _ in records_of(each, options.tracking_uri)]
+            for each in (options.a, options.b)
+        )
         pairs, alone = matched(a, b)
         found, lost = _compared(pairs, allow, [gate.metric for gate in gates])
     except AsrScalingError as error:
@@ -51,15 +54,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = 1 if any(outcome.failed for outcome in outcomes) else 2 if unjudged else 0
     if options.json:
         judged = [{"failed": outcome.failed, "sentence": outcome.sentence} for outcome in outcomes]
-        plain = {"a": options.a, "b": options.b, "comparisons": [comparison.to_json() for comparison in found]}
-        plain |= {"not_compared": lost, "only_in_a": alone[0], "only_in_b": alone[1], "gates": judged}
+        plain = {
+            "a": options.a,
+            "b": options.b,
+            "comparisons": [comparison.to_json() for comparison in found],
+        }
+        plain |= {
+            "not_compared": lost,
+            "only_in_a": alone[0],
+            "only_in_b": alone[1],
+            "gates": judged,
+        }
         plain["exit_status"] = status
         sys.stdout.write(json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     else:
         from asr_scaling.cli.comparison_table import show
 
-        lines = [f"Only in {side}: {', '.join(names)}" for side, names in zip("AB", alone, strict=True) if names]
-        show(found, [*lines, *lost, *(outcome.sentence for outcome in outcomes if outcome.failed is not None)])
+        lines = [
+            f"Only in {side}: {', '.join(names)}"
+            for side, names in zip("AB", alone, strict=True)
+            if names
+        ]
+        show(
+            found,
+            [
+                *lines,
+                *lost,
+                *(outcome.sentence for outcome in outcomes if outcome.failed is not None),
+            ],
+        )
     sys.stderr.writelines(f"error: {sentence}\n" for sentence in unjudged)
     return status
 
@@ -77,7 +100,9 @@ def matched(
     for side, count in zip("AB", counts, strict=True):
         for name in counts[0] & counts[1]:
             if count[name] > 1:
-                raise ConfigError(f"{side} has {count[name]} points named '{name}': name one sweep, or one record.")
+                raise ConfigError(
+                    f"{side} has {count[name]} points named '{name}': name one sweep, or one record."
+                )
     named = {record.name: record for record in b}
     pairs = [(record, named[record.name]) for record in a if record.name in named]
     if not pairs:
@@ -85,7 +110,10 @@ def matched(
             f"No point of A has its name in B (A: {', '.join(counts[0])}; B: {', '.join(counts[1])}): name one record "
             "on each side to compare two points of different names."
         )
-    return pairs, ([name for name in counts[0] if name not in counts[1]], [n for n in counts[1] if n not in counts[0]])
+    return pairs, (
+        [name for name in counts[0] if name not in counts[1]],
+        [n for n in counts[1] if n not in counts[0]],
+    )
 
 
 def _compared(
@@ -106,7 +134,9 @@ def _allowed(text: str) -> list[str]:
     kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
-        raise ConfigError(f"--allow {','.join(unknown)} is not known: choose of {', '.join(KINDS)}.")
+        raise ConfigError(
+            f"--allow {','.join(unknown)} is not known: choose of {', '.join(KINDS)}."
+        )
     return kinds
 
 
@@ -115,9 +145,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("a", metavar="A", help="the measurement to start from")
     parser.add_argument("b", metavar="B", help="the one that is compared with it")
     kinds = ",".join(KINDS)
-    parser.add_argument("--allow", default="", metavar=kinds, help="compare although these differ, and say so")
+    parser.add_argument(
+        "--allow", default="", metavar=kinds, help="compare although these differ, and say so"
+    )
     example = "METRIC>NUMBER[%%] or METRIC<NUMBER[%%], as 'latency/p50_s>5%%': fail when B's change is beyond it"
-    parser.add_argument("--fail-if", action="append", default=[], metavar="GATE", help=f"{example}; repeatable")
+    parser.add_argument(
+        "--fail-if", action="append", default=[], metavar="GATE", help=f"{example}; repeatable"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--tracking-uri", default=STORE, metavar="URI", help=f"MLflow's store; {STORE}")
+    parser.add_argument(
+        "--tracking-uri", default=STORE, metavar="URI", help=f"MLflow's store; {STORE}"
+    )
     return parser

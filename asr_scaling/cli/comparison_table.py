@@ -44,7 +44,13 @@ def _title(found: Comparison) -> str:
 
 
 def _table(found: Comparison) -> Table:
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    table = Table(
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("metric")
     for heading in ("A", "B", "change", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -63,7 +69,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     said = ", ".join(filter(None, ("" if named else unit, row.qualifier)))
     name = f"{row.metric} ({said})" if said else row.metric
     change, interval = _change(row)
-    verdict = f"not compared: {row.reason}" if row.reason else row.verdict or "not judged: single reading"
+    verdict = (
+        f"not compared: {row.reason}" if row.reason else row.verdict or "not judged: single reading"
+    )
     return name, _number(row.a, factor), _number(row.b, factor), change, interval, verdict
 
 

@@ -72,7 +72,10 @@ def _lines(answer: Answer) -> list[str]:
     """What is said, a line each."""
     found = answer.found
     if found.winner is None:
-        first = [f"Nothing measured meets this, for {answer.speech}: {found.verdict}", *found.evidence]
+        first = [
+            f"Nothing measured meets this, for {answer.speech}: {found.verdict}",
+            *found.evidence,
+        ]
     else:
         first = [f"For {answer.speech}: {label(found.winner)}", f"Rule: {found.rule}"]
         first += [found.provisional] if found.provisional else []
@@ -80,7 +83,11 @@ def _lines(answer: Answer) -> list[str]:
         first += [f"Confirm it:  {found.command}"] if found.provisional and found.command else []
     left_out = [f"{count} {reason}" for reason, count in answer.left_out.items()]
     counted = f"Chosen among {answer.measured} configurations"
-    return [*first, *answer.caveats, f"{counted}; left out: {'; '.join(left_out)}." if left_out else f"{counted}."]
+    return [
+        *first,
+        *answer.caveats,
+        f"{counted}; left out: {'; '.join(left_out)}." if left_out else f"{counted}.",
+    ]
 
 
 def _count(text: str) -> int:
@@ -91,17 +98,32 @@ def _count(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("asr_scaling.recommend", _ABOUT, _EXITS)
-    parser.add_argument("sources", metavar="SOURCE", nargs="*", default=["multirun"], help="default: multirun")
-    parser.add_argument("-o", "--out", metavar="FILE", default="recommended.yaml", help="default: recommended.yaml")
+    parser.add_argument(
+        "sources", metavar="SOURCE", nargs="*", default=["multirun"], help="default: multirun"
+    )
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", default="recommended.yaml", help="default: recommended.yaml"
+    )
     bounds = parser.add_argument_group("bounds")
     bounds.add_argument(
-        "--latency-p95", metavar="S", type=positive, help="95 %% of calls within S seconds; batch 1 unless --batch"
+        "--latency-p95",
+        metavar="S",
+        type=positive,
+        help="95 %% of calls within S seconds; batch 1 unless --batch",
     )
-    bounds.add_argument("--min-rtfx", metavar="X", type=positive, help="at least X seconds of audio a second")
-    bounds.add_argument("--max-wer", metavar="PERCENT", type=positive, help="at most this WER")
-    bounds.add_argument("--memory", metavar="SIZE", type=size, help="peak memory, as 500MB, 2GB or 2GiB")
     bounds.add_argument(
-        "--max-joules", "--energy", metavar="J/S", type=positive, help="joules per second of audio, at most"
+        "--min-rtfx", metavar="X", type=positive, help="at least X seconds of audio a second"
+    )
+    bounds.add_argument("--max-wer", metavar="PERCENT", type=positive, help="at most this WER")
+    bounds.add_argument(
+        "--memory", metavar="SIZE", type=size, help="peak memory, as 500MB, 2GB or 2GiB"
+    )
+    bounds.add_argument(
+        "--max-joules",
+        "--energy",
+        metavar="J/S",
+        type=positive,
+        help="joules per second of audio, at most",
     )
     meant = parser.add_argument_group("what it is for, if not what most systems were measured on")
     meant.add_argument("--length", metavar="S", type=positive, help="fragments of S seconds")

@@ -30,13 +30,17 @@ def check_name(path: Path) -> None:
             f"'{path}' can't be a configuration's name: end it with .yaml, and don't call it config.yaml."
         )
     if not path.parent.is_dir():
-        raise ConfigError(f"There is no folder '{path.parent}': make it first, or write to another one.")
+        raise ConfigError(
+            f"There is no folder '{path.parent}': make it first, or write to another one."
+        )
 
 
 def run_command(path: Path) -> str:
     """What measures the configuration in ``path``."""
     folder = str(path.parent)
-    return shlex.join(["python", "-m", "asr_scaling", "--config-dir", folder, "--config-name", path.stem])
+    return shlex.join(
+        ["python", "-m", "asr_scaling", "--config-dir", folder, "--config-name", path.stem]
+    )
 
 
 def write(path: Path, answer: Answer, winner: Point) -> None:
@@ -57,9 +61,18 @@ def _groups(winner: Point) -> list[Choice]:
     """Model, engine, optimisations, device and batch, as YAMLs and what differs from them."""
     batch = reproduce.choice(winner, "batch")
     name = "fixed" if batch.name in _FIXED else batch.name
-    optimised = [Choice("optimisation", key, options) for key, options in reproduce.optimisations(winner).items()]
+    optimised = [
+        Choice("optimisation", key, options)
+        for key, options in reproduce.optimisations(winner).items()
+    ]
     engine, device = (reproduce.choice(winner, group) for group in ("engine", "device"))
-    return [reproduce.model(winner), engine, *optimised, device, Choice("batch", name, {"size": winner.batch})]
+    return [
+        reproduce.model(winner),
+        engine,
+        *optimised,
+        device,
+        Choice("batch", name, {"size": winner.batch}),
+    ]
 
 
 def _defaults(groups: list[Choice], winner: Point) -> Iterator[str]:
@@ -78,18 +91,27 @@ def _options(groups: list[Choice], winner: Point) -> Iterator[str]:
     """Options that differ from those of the YAMLs chosen. JSON's values are YAML's too."""
     for seed in reproduce.own_seed(winner):
         yield f"seed: {seed if seed.isdecimal() else json.dumps(seed)}"
-    optimised = {each.name: each.options for each in groups if each.group == "optimisation" and each.options}
-    bodies: list[tuple[str, Any]] = [(each.group, each.options) for each in groups if each.group != "optimisation"]
+    optimised = {
+        each.name: each.options for each in groups if each.group == "optimisation" and each.options
+    }
+    bodies: list[tuple[str, Any]] = [
+        (each.group, each.options) for each in groups if each.group != "optimisation"
+    ]
     for group, options in [*bodies, ("optimisation", optimised)]:
         if options:
             yield f"{group}:"
-            yield from (f"  {_key(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in options.items())
+            yield from (
+                f"  {_key(key)}: {json.dumps(value, ensure_ascii=False)}"
+                for key, value in options.items()
+            )
 
 
 def _comment(path: Path, answer: Answer, winner: Point) -> Iterator[str]:
     found, machine = answer.found, winner.environment
     versions = machine.get("versions") or {}
-    known = ", ".join(f"{name} {versions[name]}" for name in ("asr-scaling", "torch") if versions.get(name))
+    known = ", ".join(
+        f"{name} {versions[name]}" for name in ("asr-scaling", "torch") if versions.get(name)
+    )
     said = [
         f"Recommended for {answer.speech}. {found.rule}",
         f"Run it:  {run_command(path)}",

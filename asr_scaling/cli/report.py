@@ -21,7 +21,9 @@ what to optimise first. Written as one HTML page that opens from disk, Markdown,
 SVG), and stored with the sweep's run in MLflow.
 A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may be gzipped), or
 mlflow:<run id or experiment name>. Several sources make one report."""
-_EXITS = "Exit status: 0; 1 when the report can't be made, or was made and can't be stored in MLflow."
+_EXITS = (
+    "Exit status: 0; 1 when the report can't be made, or was made and can't be stored in MLflow."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +79,9 @@ def _folder(options: argparse.Namespace) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("asr_scaling.report", _ABOUT, _EXITS)
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what was measured")
-    parser.add_argument("-o", "--output", metavar="FOLDER", help="default: report in the sweep's folder, else here")
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", help="default: report in the sweep's folder, else here"
+    )
     budgets = parser.add_argument_group("budgets of the recommendations")
     for flag, name, kind, about in (
         ("--latency-p95", "S", positive, "real time: 95 %% of calls within S seconds"),
@@ -89,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
         ("--price-per-hour", "P", positive, "of the machine, in any currency: prices are shown"),
     ):
         budgets.add_argument(flag, metavar=name, type=kind, help=about)
-    parser.add_argument("--tracking-uri", metavar="URI", help=f"MLflow's store, if not the sweep's own or {STORE}")
+    parser.add_argument(
+        "--tracking-uri", metavar="URI", help=f"MLflow's store, if not the sweep's own or {STORE}"
+    )
     parser.add_argument("--no-mlflow", action="store_true", help="don't store the report in MLflow")
     return parser

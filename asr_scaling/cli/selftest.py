@@ -26,10 +26,14 @@ CHECKS: Mapping[str, Callable[[], Check]] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None, checks: Mapping[str, Callable[[], Check]] = CHECKS) -> int:
+def main(
+    arguments: Sequence[str] | None = None, checks: Mapping[str, Callable[[], Check]] = CHECKS
+) -> int:
     """Run the checks, print the table, keep the certificate; the exit code."""
     parser = Parser("asr_scaling.selftest", __doc__ or "")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write the certificate there")
+    parser.add_argument(
+        "--json", type=Path, metavar="PATH", help="also write the certificate there"
+    )
     try:
         chosen = parser.parse_args(arguments)
     except ConfigError as error:
@@ -45,8 +49,13 @@ def main(arguments: Sequence[str] | None = None, checks: Mapping[str, Callable[[
         if chosen.json is not None:
             write_atomic(chosen.json, to_bytes(done))
     except OSError as error:
-        sys.stderr.write(f"error: The certificate can't be written ({error}): set ASR_SCALING_CACHE or --json.\n")
+        sys.stderr.write(
+            f"error: The certificate can't be written ({error}): set ASR_SCALING_CACHE or --json.\n"
+        )
         return 1
-    counts = [f"{sum(c.status == status for c in found)} {status}" for status in ("pass", "warn", "fail", "skip")]
+    counts = [
+        f"{sum(c.status == status for c in found)} {status}"
+        for status in ("pass", "warn", "fail", "skip")
+    ]
     print_checks(found, f"{', '.join(counts)}, in {done['seconds']:.0f} s")
     return 1 if done["status"] == "fail" else 0

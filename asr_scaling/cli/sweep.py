@@ -25,7 +25,18 @@ config_guard.guard()  # on import, so that it holds in the processes of every la
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _COMPOSERS = ("hydra", "omegaconf", "antlr4")
 """Packages that stumble, with errors of any kind, over arguments that nobody foresaw."""
-_SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float", "start", "stop", "step"}
+_SWEEP_FUNCTIONS = {
+    "choice",
+    "range",
+    "interval",
+    "sort",
+    "shuffle",
+    "int",
+    "float",
+    "start",
+    "stop",
+    "step",
+}
 
 
 def batch_shorthand(argument: str) -> str:
@@ -45,7 +56,11 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     """With ``sweep.resume=true`` and no folder named: the folder of the newest sweep of this command line is."""
     found = list(arguments)
     if any(each.lower() == "sweep.resume=true" for each in found):
-        folder = None if any(each.startswith("hydra.sweep.dir=") for each in found) else latest(SWEEPS, found)
+        folder = (
+            None
+            if any(each.startswith("hydra.sweep.dir=") for each in found)
+            else latest(SWEEPS, found)
+        )
         found += [f"hydra.sweep.dir='{folder}'"] if folder else []
     return found
 
@@ -83,7 +98,9 @@ def explained(error: Exception) -> str | None:
     if isinstance(error, AsrScalingError | HydraException | OmegaConfBaseException):
         return one_line(redact(_sentence(error)))
     said = one_line(redact(str(error)))
-    if isinstance(error, ValueError) and said.startswith("Config group override"):  # Hydra's own for tracking=null
+    if isinstance(error, ValueError) and said.startswith(
+        "Config group override"
+    ):  # Hydra's own for tracking=null
         return f"{said}: leave a group out with ~, as in  ~tracking, or name one of its choices."
     *_, (last, _) = traceback.walk_tb(error.__traceback__)
     if last.f_globals.get("__name__", "").partition(".")[0] in _COMPOSERS:
@@ -94,9 +111,13 @@ def explained(error: Exception) -> str | None:
 def _sentence(error: BaseException) -> str:
     """What Hydra objects to, in one sentence that says how to mend it."""
     missing = error.missing_cfg_file if isinstance(error, MissingConfigException) else None
-    loaded = missing or (match[1] if (match := re.search(r"Could not load '([^']+)'", str(error))) else "")
+    loaded = missing or (
+        match[1] if (match := re.search(r"Could not load '([^']+)'", str(error))) else ""
+    )
     group, _, choice = loaded.rpartition("/")
-    options = getattr(error, "options", None) or [path.stem for path in (conf_dir() / group).glob("*.yaml")]
+    options = getattr(error, "options", None) or [
+        path.stem for path in (conf_dir() / group).glob("*.yaml")
+    ]
     if group and options:
         near, known = _near(choice, options), _either(options)
         return f"There is no {group or 'config'} '{choice}'{near}; choose {known}."

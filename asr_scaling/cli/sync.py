@@ -70,7 +70,9 @@ def _sweeps(folders: Sequence[str]) -> Iterator[Path]:
     for name in folders:
         found = sorted(path.parent for path in Path(name).rglob(SWEEP_FILE))
         if not found:
-            raise ConfigError(f"There is no {SWEEP_FILE} below '{name}': name the folder of a sweep, or one above.")
+            raise ConfigError(
+                f"There is no {SWEEP_FILE} below '{name}': name the folder of a sweep, or one above."
+            )
         yield from found
 
 
@@ -80,8 +82,12 @@ def _one(folder: Path, options: argparse.Namespace, away: dict[str, str]) -> Don
     assert file is not None
     given = file.store
     if given is None and options.tracking_uri is None:
-        return Done("not tracked in MLflow; --tracking-uri names a store to bring it to", alone=True)
-    store = Mlflow(**{**(given or {}), **({"uri": options.tracking_uri} if options.tracking_uri else {})})
+        return Done(
+            "not tracked in MLflow; --tracking-uri names a store to bring it to", alone=True
+        )
+    store = Mlflow(
+        **{**(given or {}), **({"uri": options.tracking_uri} if options.tracking_uri else {})}
+    )
     if store.uri in away:
         raise TrackingError("not asked again, its store does not answer.")
     hold = Hold.take(folder)
@@ -90,7 +96,10 @@ def _one(folder: Path, options: argparse.Namespace, away: dict[str, str]) -> Don
     try:
         gone = file.status != RUNNING or (hold.sure and file.here) or file.host == options.gone
         if not gone:
-            return Done(f"may still run on {file.host}: left alone; --gone {file.host} says it doesn't", alone=True)
+            return Done(
+                f"may still run on {file.host}: left alone; --gone {file.host} says it doesn't",
+                alone=True,
+            )
         return _bring(folder, file, store, options.dry_run)
     except TrackingError as error:
         away[store.uri] = str(error)
@@ -111,15 +120,24 @@ def _bring(folder: Path, file: SweepFile, store: Mlflow, dry_run: bool) -> Done:
     status = last_status(file)
     if missing or any(untracked(record) for _, record in found) or not _whole(known):
         ended(folder, status, closed=False)
-        name, options = f"{folder.parent.name} {folder.name}", {**file.options, "sweep_id": file.sweep_id}
+        name, options = (
+            f"{folder.parent.name} {folder.name}",
+            {**file.options, "sweep_id": file.sweep_id},
+        )
         parent = store.open(name, options, file.parent or file.sweep_id)
         for path, record in found:
             _keep(path.parent, record, store, parent, have.get(_key(path, record)))
-        store.end(parent, file.sweep_id, status)  # and what points left there that left no record here
+        store.end(
+            parent, file.sweep_id, status
+        )  # and what points left there that left no record here
         store.close(parent, status, closing_files(folder, parent))
     if not file.closed or missing:
         ended(folder, status, closed=True)
-    said = f"{len(missing)} of {len(found)} records brought" if missing else f"all {len(found)} records were there"
+    said = (
+        f"{len(missing)} of {len(found)} records brought"
+        if missing
+        else f"all {len(found)} records were there"
+    )
     return Done(f"{said}{bad}", there, len(missing))
 
 
@@ -144,7 +162,9 @@ def _keep(folder: Path, record: RunRecord, store: Mlflow, parent: str, run_id: s
     else:
         remember(folder, record, parent, run_id)
     if run_id is None or untracked(record):
-        clean = replace(record, cautions=tuple(c for c in record.cautions if c.kind != "NotTracked"))
+        clean = replace(
+            record, cautions=tuple(c for c in record.cautions if c.kind != "NotTracked")
+        )
         kept = keep(clean, folder, store, parent)
         if untracked(kept):
             raise TrackingError(kept.cautions[-1].message)
@@ -163,8 +183,16 @@ def _records(folder: Path) -> tuple[list[tuple[Path, RunRecord]], int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("asr_scaling.sync", _ABOUT, _EXITS)
-    parser.add_argument("folders", metavar="FOLDER", nargs="*", default=[str(SWEEPS)], help=f"default: {SWEEPS}")
-    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's store, if not the sweep's own")
-    parser.add_argument("--gone", metavar="HOST", help="sweeps that this machine left unended don't run any more")
-    parser.add_argument("--dry-run", action="store_true", help="say what is missing and change nothing")
+    parser.add_argument(
+        "folders", metavar="FOLDER", nargs="*", default=[str(SWEEPS)], help=f"default: {SWEEPS}"
+    )
+    parser.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow's store, if not the sweep's own"
+    )
+    parser.add_argument(
+        "--gone", metavar="HOST", help="sweeps that this machine left unended don't run any more"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what is missing and change nothing"
+    )
     return parser

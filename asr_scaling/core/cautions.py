@@ -192,7 +192,11 @@ def partial_batch(size: int, utterances: int) -> Caution:
 
 def left_out(what: str) -> Caution:
     """Utterances of the dataset that were not used."""
-    return Caution("UtterancesLeftOut", f"Left out of the dataset: {what}.", "The figures are of the rest only.")
+    return Caution(
+        "UtterancesLeftOut",
+        f"Left out of the dataset: {what}.",
+        "The figures are of the rest only.",
+    )
 
 
 def note(message: str) -> Caution:

@@ -22,7 +22,9 @@ def verified(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     plain = {key: value for key, value in data.items() if key != KEY}
     if KEY in data and data[KEY] != _digest(plain):
-        raise ValueError("its checksum does not fit: it was changed or damaged after it was written")
+        raise ValueError(
+            "its checksum does not fit: it was changed or damaged after it was written"
+        )
     return plain
 
 

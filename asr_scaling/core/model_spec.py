@@ -12,7 +12,13 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.util.config_dir import conf_dir
 
 WEIGHTS = ("auto", "pretrained", "random")
-_NO_SIZES = {"auto_map", "trust_remote_code", "attn_implementation", "_attn_implementation", "_name_or_path"}
+_NO_SIZES = {
+    "auto_map",
+    "trust_remote_code",
+    "attn_implementation",
+    "_attn_implementation",
+    "_name_or_path",
+}
 _NO_SIZES |= {"quantization_config", "use_kernels"}
 """Keys of a transformers configuration by which it loads code, or anything else, from elsewhere."""
 
@@ -53,11 +59,15 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         if self.weights not in WEIGHTS:
-            raise ConfigError(f"model.weights must be one of {', '.join(WEIGHTS)}; got '{self.weights}'.")
+            raise ConfigError(
+                f"model.weights must be one of {', '.join(WEIGHTS)}; got '{self.weights}'."
+            )
         if self.parameters <= 0:
             raise ConfigError(f"model.parameters of '{self.name}' must be a positive number.")
         if not isinstance(self.trust_remote_code, bool):
-            raise ConfigError(f"model.trust_remote_code must be true or false; got '{self.trust_remote_code}'.")
+            raise ConfigError(
+                f"model.trust_remote_code must be true or false; got '{self.trust_remote_code}'."
+            )
         if meant := sorted(_NO_SIZES & set(self.architecture)):
             raise ConfigError(f"model.architecture is for sizes: leave out {', '.join(meant)}.")
 
@@ -69,9 +79,13 @@ def load_spec(model: str | Path, **options: Any) -> ModelSpec:
     """
     from omegaconf import OmegaConf
 
-    path = conf_dir() / "model" / f"{model}.yaml" if not str(model).endswith(".yaml") else Path(model)
+    path = (
+        conf_dir() / "model" / f"{model}.yaml" if not str(model).endswith(".yaml") else Path(model)
+    )
     if not os.path.isfile(path):
-        raise ConfigError(f"There is no model '{model}'; choose a YAML of {path.parent} or give a path to one.")
+        raise ConfigError(
+            f"There is no model '{model}'; choose a YAML of {path.parent} or give a path to one."
+        )
     data = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     try:
         return ModelSpec(**{**data, **options})  # type: ignore[dict-item]

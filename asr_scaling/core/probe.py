@@ -52,7 +52,9 @@ class TimingProbe:
         )
 
 
-def _attribute(names: Sequence[str], times: Sequence[float]) -> tuple[dict[str, float], float | None, list[float]]:
+def _attribute(
+    names: Sequence[str], times: Sequence[float]
+) -> tuple[dict[str, float], float | None, list[float]]:
     """Stage → seconds, time to the first token, and the times between tokens with no stage in between.
 
     ``names[i]`` begins at ``times[i]``; ``times`` has one more entry, the end.

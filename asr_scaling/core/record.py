@@ -61,7 +61,9 @@ class Metric:
         metric_spec(self.name)
         ends = () if self.interval is None else (self.interval.low, self.interval.high)
         if not all(map(math.isfinite, (self.value, *ends))):
-            raise DataError(f"Metric '{self.name}' is {self.value}: report it as unavailable, with the reason.")
+            raise DataError(
+                f"Metric '{self.name}' is {self.value}: report it as unavailable, with the reason."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Value, unit and direction; ``n`` and the ends of the interval where they are known."""
@@ -139,7 +141,9 @@ class RunRecord:
     @property
     def intervals(self) -> dict[str, Interval]:
         """Metric name → interval, of the metrics that have one."""
-        return {metric.name: metric.interval for metric in self.metrics if metric.interval is not None}
+        return {
+            metric.name: metric.interval for metric in self.metrics if metric.interval is not None
+        }
 
     @property
     def round(self) -> int | None:
@@ -162,7 +166,10 @@ class RunRecord:
         """As torch calls it; by the options where a point failed before its system was there."""
         asked = self.config.get("device") or {}
         name = _module(asked)
-        return str(self.system.get("device") or (f"cuda:{asked.get('index') or 0}" if name == "cuda" else name))
+        return str(
+            self.system.get("device")
+            or (f"cuda:{asked.get('index') or 0}" if name == "cuda" else name)
+        )
 
     @property
     def length_s(self) -> float | None:
@@ -172,7 +179,11 @@ class RunRecord:
     @property
     def batch(self) -> Any:
         """Utterances in a call: as timed, else as asked for, else None."""
-        return len(self.samples[0].utterances) if self.samples else (self.config.get("batch") or {}).get("size")
+        return (
+            len(self.samples[0].utterances)
+            if self.samples
+            else (self.config.get("batch") or {}).get("size")
+        )
 
     @property
     def outcome(self) -> str:
@@ -185,7 +196,9 @@ class RunRecord:
         plain["samples"] = [asdict(sample) for sample in self.samples]
         plain["metrics"] = {metric.name: metric.to_json() for metric in self.metrics}
         plain["cautions"] = [asdict(caution) for caution in self.cautions]
-        return plain | {name: finite(plain[name]) for name in ("config", "environment", "system", "dataset")}
+        return plain | {
+            name: finite(plain[name]) for name in ("config", "environment", "system", "dataset")
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
@@ -208,7 +221,9 @@ class RunRecord:
                 cautions=build_all(Caution, plain["cautions"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError, ConfigError) as error:
-            raise DataError(f"This record is damaged ({error}): measure the point again.") from error
+            raise DataError(
+                f"This record is damaged ({error}): measure the point again."
+            ) from error
 
     def write(self, folder: Path) -> Path:
         """Write ``record.json`` into ``folder``, whole or not at all and with a checksum; returns its path."""
@@ -223,7 +238,9 @@ class RunRecord:
         try:
             data = read(path)
         except (OSError, ValueError) as error:
-            raise DataError(f"{path} can't be read as a record ({error}): measure the point again.") from error
+            raise DataError(
+                f"{path} can't be read as a record ({error}): measure the point again."
+            ) from error
         if not isinstance(data, dict):
             raise DataError(f"{path} is not a record: measure the point again.")
         return cls.from_json(data)

@@ -9,7 +9,17 @@ import sys
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    NoReturn,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from asr_scaling.util.files import read_file
 
@@ -85,7 +95,9 @@ def finite(value: Any) -> Any:
 
 def shown(value: Any) -> str:
     """``value`` for a sentence, cut where it is long."""
-    plain = isinstance(value, str | float | bool | None) or (isinstance(value, int) and _is_number(value))
+    plain = isinstance(value, str | float | bool | None) or (
+        isinstance(value, int) and _is_number(value)
+    )
     text = repr(value) if plain else f"a {type(value).__name__} that can't be it"
     return text if len(text) <= 60 else f"{text[:57]}…"
 

@@ -73,13 +73,17 @@ def _lower_limit(ordered: _Floats, p: float) -> float | None:
 
     n, tail = len(ordered), (1 - CONFIDENCE) / 2
     above = bdtr(np.arange(n), n, p)  # above[r - 1] = P(Bin <= r - 1) = P(X(r) > quantile)
-    r = int(np.searchsorted(above, tail, side="right"))  # the last order statistic that is safe, 1-based
+    r = int(
+        np.searchsorted(above, tail, side="right")
+    )  # the last order statistic that is safe, 1-based
     if r == 0:
         return None
     if r >= n:
         return float(ordered[-1])
     safe, unsafe = above[r - 1], above[r]
-    odds = r * (1 - p) * (unsafe - tail) / ((n - r) * p * (tail - safe)) if tail > safe else math.inf
+    odds = (
+        r * (1 - p) * (unsafe - tail) / ((n - r) * p * (tail - safe)) if tail > safe else math.inf
+    )
     return float(ordered[r - 1] + (ordered[r] - ordered[r - 1]) / (1 + odds))
 
 
@@ -166,7 +170,9 @@ def trend(groups: Sequence[Sequence[float]]) -> Trend:
         later, earlier = np.triu_indices(n, 1)[::-1]
         s += int(np.sign(x[later] - x[earlier]).sum())
         ties = np.unique(x, return_counts=True)[1]
-        variance += (n * (n - 1) * (2 * n + 5) - float((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18
+        variance += (
+            n * (n - 1) * (2 * n + 5) - float((ties * (ties - 1) * (2 * ties + 5)).sum())
+        ) / 18
         most += n * (n - 1) // 2
     whole = sum(len(g) * (len(g) - 1) * (2 * len(g) + 5) for g in groups) / 18
     if not whole or _one_sided(most, whole) >= 0.05:
@@ -191,7 +197,11 @@ def noise_floor(groups: Sequence[Sequence[float]]) -> float | None:
     """
     from scipy.special import stdtrit
 
-    logs = [np.log(np.asarray(group, dtype=float)) for group in groups if len(group) > 1 and min(group) > 0]
+    logs = [
+        np.log(np.asarray(group, dtype=float))
+        for group in groups
+        if len(group) > 1 and min(group) > 0
+    ]
     freedom = sum(len(x) - 1 for x in logs) - 1
     if freedom < 2:
         return None
@@ -199,7 +209,9 @@ def noise_floor(groups: Sequence[Sequence[float]]) -> float | None:
     differences = [float(x[1::2].mean() - x[::2].mean()) for x in logs]
     information = math.fsum(weights)
     difference = math.fsum(w * d for w, d in zip(weights, differences, strict=True)) / information
-    squares = math.fsum(float(((x - x.mean()) ** 2).sum()) for x in logs) - difference**2 * information
+    squares = (
+        math.fsum(float(((x - x.mean()) ** 2).sum()) for x in logs) - difference**2 * information
+    )
     error = math.sqrt(max(0.0, squares) / freedom / information)
     return math.expm1(abs(difference) + float(stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2)) * error)
 

@@ -28,16 +28,22 @@ def summarise(samples: Sequence[Sample]) -> Findings:
     n, sizes = len(samples), [len(sample.utterances) for sample in samples]
     audio = [sample.audio_s for sample in samples]
     whole, withheld = _distribution("latency", totals)
-    each, withheld_each = _distribution("latency_per_utterance", [t / k for t, k in zip(totals, sizes, strict=True)])
+    each, withheld_each = _distribution(
+        "latency_per_utterance", [t / k for t, k in zip(totals, sizes, strict=True)]
+    )
     tokens, no_tokens = _tokens(samples)
     metrics = [
         *whole,
         *each,
         *_stages(samples),
         Metric("throughput/rtfx", sum(audio) / sum(totals), n, ratio_interval(audio, totals)),
-        Metric("throughput/samples_per_s", sum(sizes) / sum(totals), n, ratio_interval(sizes, totals)),
+        Metric(
+            "throughput/samples_per_s", sum(sizes) / sum(totals), n, ratio_interval(sizes, totals)
+        ),
         Metric("workload/iterations", n),
-        Metric("workload/decoded_again_share", sum(s.again for s in samples) / sum(sizes), sum(sizes)),
+        Metric(
+            "workload/decoded_again_share", sum(s.again for s in samples) / sum(sizes), sum(sizes)
+        ),
         *tokens,
     ]
     unavailable = withheld | withheld_each | no_tokens
@@ -46,7 +52,9 @@ def summarise(samples: Sequence[Sample]) -> Findings:
     if "latency/p99_s" in unavailable:
         unavailable["latency/p99_over_p50"] = unavailable["latency/p99_s"]
     else:
-        metrics.append(Metric("latency/p99_over_p50", percentile(totals, 99) / percentile(totals, 50), n))
+        metrics.append(
+            Metric("latency/p99_over_p50", percentile(totals, 99) / percentile(totals, 50), n)
+        )
     return Findings(tuple(metrics), unavailable)
 
 
@@ -56,9 +64,13 @@ def _distribution(prefix: str, values: Sequence[float]) -> tuple[list[Metric], d
     withheld = {}
     for p in PERCENTILES:
         if n >= samples_needed(p):
-            rows.append(Metric(f"{prefix}/p{p}_s", percentile(values, p), n, percentile_interval(values, p)))
+            rows.append(
+                Metric(f"{prefix}/p{p}_s", percentile(values, p), n, percentile_interval(values, p))
+            )
         else:
-            withheld[f"{prefix}/p{p}_s"] = f"{n} calls can't bound it, {samples_needed(p)} can: {_MORE}"
+            withheld[f"{prefix}/p{p}_s"] = (
+                f"{n} calls can't bound it, {samples_needed(p)} can: {_MORE}"
+            )
     return rows, withheld
 
 
@@ -70,7 +82,9 @@ def _stages(samples: Sequence[Sample]) -> list[Metric]:
     rows = []
     for name in names:
         times = [sample.stages.get(name, 0.0) for sample in samples]
-        rows.append(Metric(f"stage/{name}_s", statistics.fmean(times), len(times), mean_interval(times)))
+        rows.append(
+            Metric(f"stage/{name}_s", statistics.fmean(times), len(times), mean_interval(times))
+        )
     return rows
 
 
@@ -78,15 +92,21 @@ def _tokens(samples: Sequence[Sample]) -> tuple[list[Metric], dict[str, str]]:
     metrics, unavailable = [], {}
     rules: dict[str, Callable[[Sample], float | None]] = {
         "latency/first_token_s": lambda sample: sample.first_token_s,
-        "latency/per_token_s": lambda sample: statistics.fmean(sample.step_s) if sample.step_s else None,
+        "latency/per_token_s": lambda sample: (
+            statistics.fmean(sample.step_s) if sample.step_s else None
+        ),
     }
     for name, rule in rules.items():
         values = [value for value in map(rule, samples) if value is not None]
         if values:
-            metrics.append(Metric(name, percentile(values, 50), len(values), percentile_interval(values, 50)))
+            metrics.append(
+                Metric(name, percentile(values, 50), len(values), percentile_interval(values, 50))
+            )
         else:
             unavailable[name] = NO_STEPS
     tokens, audio = [float(sum(s.tokens)) for s in samples], [s.audio_s for s in samples]
     rate = sum(tokens) / sum(audio)
-    metrics.append(Metric("workload/tokens_per_s", rate, len(samples), ratio_interval(tokens, audio)))
+    metrics.append(
+        Metric("workload/tokens_per_s", rate, len(samples), ratio_interval(tokens, audio))
+    )
     return metrics, unavailable

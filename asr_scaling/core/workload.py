@@ -32,11 +32,15 @@ class Utterance:
 
     def __post_init__(self) -> None:
         if self.audio.ndim != 1 or self.audio.dtype != np.float32:
-            raise DataError(f"Utterance '{self.id}' is not mono float32 audio; decode it with load_audio().")
+            raise DataError(
+                f"Utterance '{self.id}' is not mono float32 audio; decode it with load_audio()."
+            )
         if self.audio.size == 0:
             raise DataError(f"Utterance '{self.id}' has no audio; remove it from the dataset.")
         if not np.isfinite(self.audio).all():
-            raise DataError(f"Utterance '{self.id}' holds NaN or infinite samples; export it again.")
+            raise DataError(
+                f"Utterance '{self.id}' holds NaN or infinite samples; export it again."
+            )
         self.audio.setflags(write=False)
 
     @property

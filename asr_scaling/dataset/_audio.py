@@ -91,23 +91,37 @@ def _decode(file: BinaryIO, name: str, max_s: float) -> NDArray[np.float32]:
             cut, container = _is_cut(sound), str(sound.format)
     except (sf.SoundFileError, ValueError) as error:
         # libsndfile numbers its errors: https://libsndfile.github.io/libsndfile/api.html
-        _unreadable(name, str(error).rpartition(": ")[2].strip().rstrip(".") or "unknown format", error)
+        _unreadable(
+            name, str(error).rpartition(": ")[2].strip().rstrip(".") or "unknown format", error
+        )
     if cut or (container == "OGG" and not _ogg_ends(file)):
-        _refuse(name, "is cut off: it ends before the length that it announces", "copy or download it again")
+        _refuse(
+            name,
+            "is cut off: it ends before the length that it announces",
+            "copy or download it again",
+        )
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
 def _unreadable(name: str, why: str, error: Exception | None = None) -> NoReturn:
-    raise DataError(f"'{name}' can't be read as audio ({why}); save it again as WAV, FLAC, MP3 or OGG.") from error
+    raise DataError(
+        f"'{name}' can't be read as audio ({why}); save it again as WAV, FLAC, MP3 or OGG."
+    ) from error
 
 
 def _check_header(sound: Any, name: str, max_s: float) -> None:
     """What must be refused before memory is spent on it."""
     if sound.channels > MAX_CHANNELS:
-        _refuse(name, f"has {sound.channels} channels, more than {MAX_CHANNELS}", "mix it down to mono")
+        _refuse(
+            name, f"has {sound.channels} channels, more than {MAX_CHANNELS}", "mix it down to mono"
+        )
     low, high = RATES_HZ
     if not low <= sound.samplerate <= high:
-        _refuse(name, f"has a rate of {sound.samplerate} Hz, outside {low}–{high} Hz", "export it again at 16 kHz")
+        _refuse(
+            name,
+            f"has a rate of {sound.samplerate} Hz, outside {low}–{high} Hz",
+            "export it again at 16 kHz",
+        )
     if sound.frames == _UNKNOWN:
         _refuse(name, "does not say how long it is, as streams do", "save it again as a file")
     if sound.frames > max_s * sound.samplerate:
@@ -126,7 +140,9 @@ def _mono(sound: Any, name: str, max_s: float) -> Iterator[NDArray[np.float32]]:
         with np.errstate(over="ignore", invalid="ignore"):  # overflow becomes inf, which is refused
             block = sound.read(_BLOCK, dtype="float32", always_2d=True)
             frames += block.shape[0]
-            mono = block[:, 0].copy() if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+            mono = (
+                block[:, 0].copy() if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+            )
         if not mono.size:
             break
         if frames > max_s * sound.samplerate:
@@ -138,7 +154,9 @@ def _mono(sound: Any, name: str, max_s: float) -> Iterator[NDArray[np.float32]]:
         yield mono
 
 
-def _at_16_khz(blocks: Iterator[NDArray[np.float32]], rate_hz: int) -> Iterator[NDArray[np.float32]]:
+def _at_16_khz(
+    blocks: Iterator[NDArray[np.float32]], rate_hz: int
+) -> Iterator[NDArray[np.float32]]:
     """As one call for all of them would resample, bit by bit, but without all of them in memory."""
     if rate_hz == SAMPLE_RATE_HZ:
         yield from blocks
@@ -153,7 +171,9 @@ def _is_cut(sound: Any) -> bool:
     slack = max(4608, sound.frames // 50) if sound.format in {"MP3", "MPEG"} else 0
     if sound.tell() + slack < sound.frames:
         return True
-    for announced, real in re.findall(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", sound.extra_info):
+    for announced, real in re.findall(
+        r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", sound.extra_info
+    ):
         if int(real) < int(announced) < _STREAMED_BYTES:
             return True
     return False

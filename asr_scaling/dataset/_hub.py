@@ -56,23 +56,35 @@ class Rows:
             for file in self.files:
                 _check_row_groups(file)
             names = [glob.escape(str(path)) for path in self.files]
-            return load_dataset("parquet", data_files={"train": names}, split="train", streaming=True)
-        return load_dataset(self.repository, self.config, split=self.split, revision=self.revision, streaming=True)
+            return load_dataset(
+                "parquet", data_files={"train": names}, split="train", streaming=True
+            )
+        return load_dataset(
+            self.repository, self.config, split=self.split, revision=self.revision, streaming=True
+        )
 
     def _prepared(self, stream: Any) -> Any:
         from datasets import Audio
 
-        if self.shuffle is not None and stream.num_shards <= MAX_FILES_SPLIT and hasattr(stream, "reshard"):
+        if (
+            self.shuffle is not None
+            and stream.num_shards <= MAX_FILES_SPLIT
+            and hasattr(stream, "reshard")
+        ):
             stream = stream.reshard()  # a shard per row group instead of per file
         wanted = [self.audio, *self.columns.values()]
         # decode=True would need torchcodec and FFmpeg
-        stream = stream.select_columns(list(dict.fromkeys(wanted))).cast_column(self.audio, Audio(decode=False))
+        stream = stream.select_columns(list(dict.fromkeys(wanted))).cast_column(
+            self.audio, Audio(decode=False)
+        )
         if self.shuffle is None:
             return stream
         seed, buffer = self.shuffle
         # Several shards at a time would cost threads and a pause of 5 s when the stream is closed.
         one = "max_buffer_input_shards" in inspect.signature(stream.shuffle).parameters
-        return stream.shuffle(seed=seed, buffer_size=buffer, **({"max_buffer_input_shards": 1} if one else {}))
+        return stream.shuffle(
+            seed=seed, buffer_size=buffer, **({"max_buffer_input_shards": 1} if one else {})
+        )
 
     def _check_columns(self, present: Sequence[str] | None) -> None:
         for key, column in {"audio_column": self.audio, **self.columns}.items():
@@ -93,11 +105,15 @@ class Rows:
         text = " ".join(str(error).split()) or type(error).__name__
         short = text[:200].rstrip(".")
         if self.files is not None:
-            return DataError(f"{self._what} can't be read as Parquet ({short}); download or write it again.")
+            return DataError(
+                f"{self._what} can't be read as Parquet ({short}); download or write it again."
+            )
         for signs, sentence in _EXPLAINED.items():
             if any(sign in text for sign in signs):
                 return DataError(sentence.format(**vars(self), short=short))
-        return DataError(f"Streaming {self._what} failed ({short}); try again, or set dataset.path to Parquet files.")
+        return DataError(
+            f"Streaming {self._what} failed ({short}); try again, or set dataset.path to Parquet files."
+        )
 
 
 _EXPLAINED = {
@@ -108,7 +124,10 @@ _EXPLAINED = {
     ("BuilderConfig", "Config name is missing"): (
         "'{repository}' has no config '{config}' ({short}); set dataset.config."
     ),
-    ("Bad split", "Unknown split"): "'{repository}' has no split '{split}' ({short}); set dataset.split.",
+    (
+        "Bad split",
+        "Unknown split",
+    ): "'{repository}' has no split '{split}' ({short}); set dataset.split.",
     ("scripts are no longer supported",): (
         "Revision '{revision}' of '{repository}' holds a loading script and no Parquet; set dataset.revision to one "
         "with Parquet (often refs/convert/parquet) or dataset.repository to a mirror."
@@ -127,12 +146,20 @@ def parquet_files(path: str | Sequence[str]) -> list[Path]:
     for one in [path] if isinstance(path, str) else path:
         place = user_path(str(one))
         try:
-            below = place.rglob("*.parquet") if place.is_dir() else [place] if place.exists() else []
-            found = sorted(file.absolute() for file in below if not file.is_dir())  # Spark calls folders so
+            below = (
+                place.rglob("*.parquet") if place.is_dir() else [place] if place.exists() else []
+            )
+            found = sorted(
+                file.absolute() for file in below if not file.is_dir()
+            )  # Spark calls folders so
         except OSError as error:
-            raise DataError(f"'{one}' can't be read ({error.strerror or error}); check dataset.path.") from error
+            raise DataError(
+                f"'{one}' can't be read ({error.strerror or error}); check dataset.path."
+            ) from error
         if not found:
-            raise DataError(f"There is no Parquet file at '{one}'; set dataset.path to a file or a folder of them.")
+            raise DataError(
+                f"There is no Parquet file at '{one}'; set dataset.path to a file or a folder of them."
+            )
         for file in found:
             _check_parquet(file)
         files += found
@@ -154,7 +181,9 @@ def _check_parquet(path: Path) -> None:
             "unpacked); download or write it again."
         )
     if "::" in str(path):
-        raise DataError(f"'{path}' has a double colon in its path, which means a chain of addresses; rename it.")
+        raise DataError(
+            f"'{path}' has a double colon in its path, which means a chain of addresses; rename it."
+        )
 
 
 def _check_row_groups(path: Path) -> None:
@@ -163,7 +192,10 @@ def _check_row_groups(path: Path) -> None:
 
     with pq.ParquetFile(path) as file:
         metadata = file.metadata
-        largest = max((metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)), default=0)
+        largest = max(
+            (metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)),
+            default=0,
+        )
     if largest > MAX_ROW_GROUP_BYTES:
         raise DataError(
             f"'{path}' has a row group of {largest / 1e9:.3g} GB, more than {MAX_ROW_GROUP_BYTES / 1e9:.3g} GB; write "

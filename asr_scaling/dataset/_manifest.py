@@ -58,15 +58,21 @@ def read_manifest(root: Path, audio_root: Path | None = None) -> list[Entry]:
         _check_folders(root, audio_root)
         entries = [_entry(audio_root or root, where, row) for where, row in _rows(root)]
     except UnicodeDecodeError as error:
-        raise DataError(f"The manifest in '{root}' is not UTF-8 ({error.reason}); save it as UTF-8.") from error
+        raise DataError(
+            f"The manifest in '{root}' is not UTF-8 ({error.reason}); save it as UTF-8."
+        ) from error
     except OSError as error:
-        raise DataError(f"'{root}' can't be read ({error.strerror or error}); check its permissions.") from error
+        raise DataError(
+            f"'{root}' can't be read ({error.strerror or error}); check its permissions."
+        ) from error
     if not entries:
         raise DataError(f"The dataset in '{root}' is empty; add at least one line to its manifest.")
     seen: set[str] = set()
     for entry in entries:
         if entry.id in seen:
-            raise DataError(f"The id '{entry.id}' occurs twice in '{root}'; give every utterance an id of its own.")
+            raise DataError(
+                f"The id '{entry.id}' occurs twice in '{root}'; give every utterance an id of its own."
+            )
         seen.add(entry.id)
     return entries
 
@@ -77,9 +83,13 @@ def _check_folders(root: Path, audio_root: Path | None) -> None:
             f"'{root}' is an archive; unpack it and set dataset.path to the folder that holds the manifest."
         )
     if not root.is_dir():
-        raise DataError(f"'{root}' is not a folder; set dataset.path to the folder that holds the manifest.")
+        raise DataError(
+            f"'{root}' is not a folder; set dataset.path to the folder that holds the manifest."
+        )
     if audio_root is not None and not audio_root.is_dir():
-        raise DataError(f"'{audio_root}' is not a folder; set dataset.audio_root to the folder that holds the audio.")
+        raise DataError(
+            f"'{audio_root}' is not a folder; set dataset.audio_root to the folder that holds the audio."
+        )
 
 
 def _rows(root: Path) -> Iterator[_Row]:
@@ -90,7 +100,9 @@ def _rows(root: Path) -> Iterator[_Row]:
         return _json_rows(manifest)
     if len(tables := named or tables) > 1:
         names = ", ".join(p.name for p in tables)
-        raise DataError(f"'{root}' has several tables ({names}); rename the one to use manifest.csv and move the rest.")
+        raise DataError(
+            f"'{root}' has several tables ({names}); rename the one to use manifest.csv and move the rest."
+        )
     if tables:
         return _table_rows(tables[0])
     if transcripts := sorted(root.glob("*/*/*.trans.txt")):
@@ -113,9 +125,13 @@ def _json_rows(path: Path) -> Iterator[_Row]:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             reason = str(error).partition(":")[0]
-            raise DataError(f"{where}: not valid JSON ({reason}); write one JSON object per line.") from error
+            raise DataError(
+                f"{where}: not valid JSON ({reason}); write one JSON object per line."
+            ) from error
         if not isinstance(row, dict):
-            raise DataError(f"{where}: not a JSON object; write one object with 'audio' and 'text' per line.")
+            raise DataError(
+                f"{where}: not a JSON object; write one object with 'audio' and 'text' per line."
+            )
         yield where, row
 
 
@@ -125,14 +141,20 @@ def _table_rows(path: Path) -> Iterator[_Row]:
     try:
         missing = [k for k in ("audio", "text") if k not in (reader.fieldnames or ())]
         if missing:
-            raise DataError(f"{path.name} has no column '{missing[0]}'; its first line must name audio and text.")
+            raise DataError(
+                f"{path.name} has no column '{missing[0]}'; its first line must name audio and text."
+            )
         for row in reader:
             where = f"{path.name}, line {reader.line_num}"
             if None in row:
-                raise DataError(f"{where}: more fields than the first line names; put text with commas in quotes.")
+                raise DataError(
+                    f"{where}: more fields than the first line names; put text with commas in quotes."
+                )
             yield where, row
     except csv.Error as error:
-        raise DataError(f"{path.name}, line {reader.line_num}: not valid CSV ({error}); quote its text.") from error
+        raise DataError(
+            f"{path.name}, line {reader.line_num}: not valid CSV ({error}); quote its text."
+        ) from error
 
 
 def _librispeech_rows(root: Path, transcripts: Iterable[Path]) -> Iterator[_Row]:
@@ -142,7 +164,12 @@ def _librispeech_rows(root: Path, transcripts: Iterable[Path]) -> Iterator[_Row]
         for number, line in enumerate(_text(path).split("\n"), start=1):
             if line.strip():
                 name, _, text = line.strip().partition(" ")
-                row = {"audio": f"{folder}/{name}.flac", "text": text, "id": name, "speaker": name.partition("-")[0]}
+                row = {
+                    "audio": f"{folder}/{name}.flac",
+                    "text": text,
+                    "id": name,
+                    "speaker": name.partition("-")[0],
+                }
                 yield f"{path.name}, line {number}", row
 
 
@@ -153,7 +180,9 @@ def _text(path: Path) -> str:
 def _entry(root: Path, where: str, row: Mapping[str, Any]) -> Entry:
     audio = _string(row, "audio", where)
     if not audio:
-        raise DataError(f"{where}: no 'audio'; give the path of its audio file, relative to the manifest.")
+        raise DataError(
+            f"{where}: no 'audio'; give the path of its audio file, relative to the manifest."
+        )
     text = _string(row, "text", where)
     if not text:
         raise DataError(f"{where}: no 'text'; write what is said in '{audio}' or remove the line.")
@@ -176,11 +205,17 @@ def _inside(root: Path, relative: PurePosixPath, what: str) -> Path:
         mode = path.stat().st_mode
         real = Path(os.path.realpath(path))
     except FileNotFoundError:
-        raise DataError(f"{what}: there is no such file in '{root}'; add the file or remove the line.") from None
+        raise DataError(
+            f"{what}: there is no such file in '{root}'; add the file or remove the line."
+        ) from None
     except OSError as error:
-        raise DataError(f"{what} can't be opened ({error.strerror}); rename it or check its permissions.") from error
+        raise DataError(
+            f"{what} can't be opened ({error.strerror}); rename it or check its permissions."
+        ) from error
     if not stat.S_ISREG(mode):
-        raise DataError(f"{what} is a folder, a pipe or a device; name an audio file or remove the line.")
+        raise DataError(
+            f"{what} is a folder, a pipe or a device; name an audio file or remove the line."
+        )
     if not real.is_relative_to(os.path.realpath(root)):
         raise DataError(
             f"{what} is a link that leaves the folder; copy the file into '{root}', or set dataset.audio_root to the "
@@ -199,5 +234,7 @@ def _string(row: Mapping[str, Any], key: str, where: str) -> str | None:
         raise DataError(f"{where}: '{key}' is not text; put it in quotes.")
     text = str(value).strip()
     if any("\ud800" <= c <= "\udfff" or c == "\0" or (key != "text" and c < " ") for c in text):
-        raise DataError(f"{where}: '{key}' holds a broken character; save the manifest again as UTF-8.")
+        raise DataError(
+            f"{where}: '{key}' holds a broken character; save the manifest again as UTF-8."
+        )
     return text or None

@@ -12,7 +12,14 @@ from typing import Any
 from asr_scaling.core.workload import Utterance, Workload
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.dataset._hub import Rows, parquet_files
-from asr_scaling.dataset._workload import Origin, Shaped, check_limit, contents_sha256, joined, natural
+from asr_scaling.dataset._workload import (
+    Origin,
+    Shaped,
+    check_limit,
+    contents_sha256,
+    joined,
+    natural,
+)
 from asr_scaling.errors import ConfigError, DataError
 
 
@@ -50,7 +57,9 @@ class ParquetDataset(Shaped):
                 raise ConfigError(f"dataset.{key}={value} can't work; give its name.")
         buffer = self.shuffle_buffer
         if isinstance(buffer, bool) or not isinstance(buffer, int) or buffer < 1:
-            raise ConfigError(f"dataset.shuffle_buffer={buffer} can't work; give a number of rows from 1 upwards.")
+            raise ConfigError(
+                f"dataset.shuffle_buffer={buffer} can't work; give a number of rows from 1 upwards."
+            )
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
@@ -73,7 +82,11 @@ class ParquetDataset(Shaped):
         return joined(stream, origin, self.shape, limit, identity=self._identity(files))
 
     def _rows(self, files: Sequence[Path] | None, shuffle: bool) -> Rows:
-        columns = {"text_column": self.text_column, "id_column": self.id_column, "speaker_column": self.speaker_column}
+        columns = {
+            "text_column": self.text_column,
+            "id_column": self.id_column,
+            "speaker_column": self.speaker_column,
+        }
         return Rows(
             repository=self.repository,
             config=self.config,
@@ -128,7 +141,9 @@ class ParquetDataset(Shaped):
         if self.id_column is None:
             return hashlib.sha256(_bytes(row[self.audio_column], "a row")).hexdigest()[:16]
         if row[self.id_column] is None:
-            raise DataError(f"A row of '{self.name}' has no '{self.id_column}'; set dataset.id_column=null.")
+            raise DataError(
+                f"A row of '{self.name}' has no '{self.id_column}'; set dataset.id_column=null."
+            )
         return str(row[self.id_column])
 
 
@@ -136,5 +151,7 @@ def _bytes(audio: Any, name: str) -> bytes:
     """The file inside a row."""
     data = audio.get("bytes") if isinstance(audio, dict) else None
     if not isinstance(data, bytes):
-        raise DataError(f"'{name}' has no audio bytes in its row; use Parquet files with the audio inside them.")
+        raise DataError(
+            f"'{name}' has no audio bytes in its row; use Parquet files with the audio inside them."
+        )
     return data

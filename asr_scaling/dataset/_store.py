@@ -57,7 +57,10 @@ def write(name: str, utterances: Sequence[Utterance], facts: Mapping[str, Any]) 
             return
         put_aside(target)
         with new_folder(target) as folder:
-            items = [_write_one(folder, f"{i:05d}.npy", utterance) for i, utterance in enumerate(utterances)]
+            items = [
+                _write_one(folder, f"{i:05d}.npy", utterance)
+                for i, utterance in enumerate(utterances)
+            ]
             body = {"fragments": items, "facts": dict(facts)}
             index = {"sha256": _sha(_canonical(body)), "body": body}
             (folder / "index.json").write_bytes(_canonical(index))

@@ -76,23 +76,35 @@ class _Made:
 def check_limit(limit: int | None) -> None:
     """ConfigError for a limit that would leave nothing."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise ConfigError(f"A limit of {limit} utterances can't work; give a whole number from 1 upwards, or null.")
+        raise ConfigError(
+            f"A limit of {limit} utterances can't work; give a whole number from 1 upwards, or null."
+        )
 
 
-def from_entries(entries: Sequence[Entry], origin: Origin, shape: Shape, limit: int | None, max_s: float) -> Workload:
+def from_entries(
+    entries: Sequence[Entry], origin: Origin, shape: Shape, limit: int | None, max_s: float
+) -> Workload:
     """Utterances of files on disk, none longer than ``max_s``: a seeded sample of ``limit`` in the manifest's order, or
     fragments."""
     check_limit(limit)
     order = sorted(range(len(entries)), key=lambda i: _rank(shape.seed, entries[i].id))
     if shape.length_s is None:
         chosen = sorted(order[:limit])
-        return natural(lambda _: (_decoded(entries[i], max_s) for i in chosen), origin, shape, None, len(entries))
+        return natural(
+            lambda _: (_decoded(entries[i], max_s) for i in chosen),
+            origin,
+            shape,
+            None,
+            len(entries),
+        )
     identity = {"kind": "files", "entries": [_identity(entry) for entry in entries]}
     stream: Stream = lambda _: (_decoded(entries[i], max_s) for i in order)  # noqa: E731
     return joined(stream, origin, shape, limit, identity=identity, available=len(entries))
 
 
-def natural(stream: Stream, origin: Origin, shape: Shape, limit: int | None, available: int | None) -> Workload:
+def natural(
+    stream: Stream, origin: Origin, shape: Shape, limit: int | None, available: int | None
+) -> Workload:
     """The first ``limit`` utterances of ``stream`` as they are."""
     start_ns, left_out, taken = time.perf_counter_ns(), Counter[str](), list[Utterance]()
     for utterance in stream(left_out):
@@ -100,8 +112,13 @@ def natural(stream: Stream, origin: Origin, shape: Shape, limit: int | None, ava
         if len(taken) == limit:
             break
     if not taken:
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in left_out.items()) or "it has no rows"
-        raise DataError(f"Nothing in '{origin.name}' can be used ({reasons}); choose another split or path.")
+        reasons = (
+            ", ".join(f"{reason}: {count}" for reason, count in left_out.items())
+            or "it has no rows"
+        )
+        raise DataError(
+            f"Nothing in '{origin.name}' can be used ({reasons}); choose another split or path."
+        )
     made = _Made(taken, left_out, available, 0.0, _since(start_ns))
     return _workload(made, origin, shape)
 
@@ -120,7 +137,9 @@ def joined(
     Of processes that want the same at once one makes them, the others wait and read.
     """
     start_ns = time.perf_counter_ns()
-    key = _store.key({"source": identity, "name": origin.name, "shape": asdict(shape), "limit": limit})
+    key = _store.key(
+        {"source": identity, "name": origin.name, "shape": asdict(shape), "limit": limit}
+    )
     with ExitStack() as stack:
         if (stored := _store.read(key)) is None:
             stack.enter_context(alone("fragments", key))
@@ -156,7 +175,9 @@ def contents_sha256(path: Path) -> str:
     try:
         return file_sha256(path)
     except OSError as error:
-        raise DataError(f"'{path}' can't be read ({error.strerror or error}); check its permissions.") from error
+        raise DataError(
+            f"'{path}' can't be read ({error.strerror or error}); check its permissions."
+        ) from error
 
 
 def _workload(made: _Made, origin: Origin, shape: Shape) -> Workload:
@@ -178,7 +199,9 @@ def _workload(made: _Made, origin: Origin, shape: Shape) -> Workload:
 
 
 def _decoded(entry: Entry, max_s: float) -> Utterance:
-    return Utterance(entry.id, load_audio(entry.audio, str(entry.audio), max_s), entry.text, entry.speaker)
+    return Utterance(
+        entry.id, load_audio(entry.audio, str(entry.audio), max_s), entry.text, entry.speaker
+    )
 
 
 def _identity(entry: Entry) -> tuple[str, str, str | None, str]:

@@ -28,7 +28,9 @@ class Demo(Shaped):
 
     def __post_init__(self) -> None:
         if self.condition not in CONDITIONS:
-            raise ConfigError(f"dataset.condition={self.condition} can't work; choose one of {', '.join(CONDITIONS)}.")
+            raise ConfigError(
+                f"dataset.condition={self.condition} can't work; choose one of {', '.join(CONDITIONS)}."
+            )
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
@@ -36,10 +38,20 @@ class Demo(Shaped):
         check_limit(limit)
         root = Path(str(files("asr_scaling.dataset").joinpath("demo_data")))
         if not root.is_dir():
-            raise DataError("The demo speech is missing from this installation; install asr-scaling again.")
+            raise DataError(
+                "The demo speech is missing from this installation; install asr-scaling again."
+            )
         wanted = {"all": (True, False), "clean": (True,), "noisy": (False,)}[self.condition]
-        entries = [e for e in read_manifest(root) if (e.extra.get("condition", "clean") == "clean") in wanted]
+        entries = [
+            e
+            for e in read_manifest(root)
+            if (e.extra.get("condition", "clean") == "clean") in wanted
+        ]
         if not entries:
-            raise DataError(f"The demo speech has nothing for condition={self.condition}; use dataset.condition=all.")
-        origin = Origin(self.name, "package:asr_scaling/dataset/demo_data", LICENCE, True, self.condition)
+            raise DataError(
+                f"The demo speech has nothing for condition={self.condition}; use dataset.condition=all."
+            )
+        origin = Origin(
+            self.name, "package:asr_scaling/dataset/demo_data", LICENCE, True, self.condition
+        )
         return from_entries(entries, origin, self.shape, limit, self.max_utterance_s)

@@ -28,7 +28,9 @@ class Folder(Shaped):
 
     def __post_init__(self) -> None:
         if not self.path:
-            raise ConfigError("No folder was given; set dataset.path=<folder with audio and a manifest>.")
+            raise ConfigError(
+                "No folder was given; set dataset.path=<folder with audio and a manifest>."
+            )
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
@@ -37,4 +39,6 @@ class Folder(Shaped):
         root = user_path(str(self.path))
         origin = Origin(self.name, str(self.path), self.licence)
         audio_root = None if self.audio_root is None else user_path(str(self.audio_root))
-        return from_entries(read_manifest(root, audio_root), origin, self.shape, limit, self.max_utterance_s)
+        return from_entries(
+            read_manifest(root, audio_root), origin, self.shape, limit, self.max_utterance_s
+        )

@@ -35,15 +35,21 @@ class Shape:
     silence_s: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.length_s is not None and not (is_number(self.length_s) and 0 < self.length_s <= 4 * 3600):
+        if self.length_s is not None and not (
+            is_number(self.length_s) and 0 < self.length_s <= 4 * 3600
+        ):
             raise ConfigError(
                 f"dataset.length_s={self.length_s} can't work; give seconds above 0 and up to 14400, or null for "
                 "natural lengths."
             )
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ConfigError(f"dataset.seed={self.seed} can't work; give a whole number from 0 upwards.")
+            raise ConfigError(
+                f"dataset.seed={self.seed} can't work; give a whole number from 0 upwards."
+            )
         if not (is_number(self.silence_s) and 0 <= self.silence_s <= 60):
-            raise ConfigError(f"dataset.silence_s={self.silence_s} can't work; give seconds from 0 to 60.")
+            raise ConfigError(
+                f"dataset.silence_s={self.silence_s} can't work; give seconds from 0 to 60."
+            )
 
     @property
     def samples(self) -> int:

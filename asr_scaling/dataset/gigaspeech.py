@@ -31,7 +31,9 @@ class GigaSpeech(ParquetDataset):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.tags not in MODES:
-            raise ConfigError(f"dataset.tags={self.tags} can't work; choose one of {', '.join(MODES)}.")
+            raise ConfigError(
+                f"dataset.tags={self.tags} can't work; choose one of {', '.join(MODES)}."
+            )
 
     def words(self, text: str) -> tuple[str, str | None]:
         """The reference without tags, or the reason why there is none."""

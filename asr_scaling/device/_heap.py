@@ -37,7 +37,9 @@ class Heap:
             raise DeviceError("device.heap=keep needs Linux with glibc; leave it out here.")
         for parameter, value in (_KEEP if heap == "keep" else _RELEASE).items():
             if not library.mallopt(parameter, value):
-                raise DeviceError(f"device.heap={heap} was refused by this C library; leave it out.")
+                raise DeviceError(
+                    f"device.heap={heap} was refused by this C library; leave it out."
+                )
         self._kept = heap == "keep"
         self.kept_before = True
         if not self._kept:

@@ -55,14 +55,23 @@ class Cpu:
         cores = _ALL_CORES or list(range(os.cpu_count() or 1))
         threads = self.threads or len(cores)
         if self.pinned and threads > len(cores):
-            raise DeviceError(f"device.pinned=true needs {threads} cores and this process may use {len(cores)}.")
+            raise DeviceError(
+                f"device.pinned=true needs {threads} cores and this process may use {len(cores)}."
+            )
         if self.pinned and not _ALL_CORES:
-            raise DeviceError("device.pinned=true is not possible on this operating system; leave it out.")
+            raise DeviceError(
+                "device.pinned=true is not possible on this operating system; leave it out."
+            )
         if _ALL_CORES:
             os.sched_setaffinity(0, cores[:threads] if self.pinned else cores)
         torch.set_num_threads(threads)
         HEAP.set(self.heap)
-        told = {"kind": "cpu", "threads": torch.get_num_threads(), "cores": len(cores), "pinned": self.pinned}
+        told = {
+            "kind": "cpu",
+            "threads": torch.get_num_threads(),
+            "cores": len(cores),
+            "pinned": self.pinned,
+        }
         return {**told, "heap": self.heap, "heap_kept_before": HEAP.kept_before}
 
     def mark(self) -> int:

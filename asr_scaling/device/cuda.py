@@ -68,7 +68,9 @@ class Cuda:
         import torch
 
         if not torch.cuda.is_available():
-            raise DeviceError("device=cuda needs an NVIDIA GPU and a CUDA build of torch; use device=cpu here.")
+            raise DeviceError(
+                "device=cuda needs an NVIDIA GPU and a CUDA build of torch; use device=cpu here."
+            )
         if self.number >= (visible := torch.cuda.device_count()):
             raise DeviceError(
                 f"device.index={self.number} but this process sees {visible} GPU(s), counted from 0 whatever their "

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 
-def collapsed(frames: Sequence[Sequence[int]], lengths: Sequence[int], blank: int) -> list[list[int]]:
+def collapsed(
+    frames: Sequence[Sequence[int]], lengths: Sequence[int], blank: int
+) -> list[list[int]]:
     """Tokens of each row of ``frames``, of which the first ``lengths`` count.
 
     Repeats are collapsed before blanks are dropped, so double letters survive (Graves et al. 2006).

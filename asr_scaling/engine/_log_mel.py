@@ -19,7 +19,9 @@ FEATURES = ("library", "device")
 def check_features(features: str) -> None:
     """ConfigError unless it is one of ``FEATURES``."""
     if features not in FEATURES:
-        raise ConfigError(f"engine.features must be one of {', '.join(FEATURES)}; got '{features}'.")
+        raise ConfigError(
+            f"engine.features must be one of {', '.join(FEATURES)}; got '{features}'."
+        )
 
 
 def place_of(features: str, device: Device) -> str | None:
@@ -39,7 +41,9 @@ class LogMel:
         self._device, self._dtype = device, dtype
         self._points, self._hop = extractor.n_fft, extractor.hop_length
         self._window = torch.hann_window(self._points, device=device)
-        self._filters = torch.from_numpy(extractor.mel_filters.T).to(device, torch.float32).contiguous()
+        self._filters = (
+            torch.from_numpy(extractor.mel_filters.T).to(device, torch.float32).contiguous()
+        )
 
     def of(self, audio: Sequence[NDArray[np.float32]], samples: int, probe: Probe) -> torch.Tensor:
         """Features (utterances, bands, frames) of ``samples`` each, padded with silence; "transfer" is of samples."""
@@ -51,7 +55,9 @@ class LogMel:
             row[: heard.size] = heard[:samples]
         padded = padded.to(self._device, non_blocking=True)
         probe.stage("features")
-        spectrum = torch.stft(padded, self._points, self._hop, window=self._window, return_complex=True)[..., :-1]
+        spectrum = torch.stft(
+            padded, self._points, self._hop, window=self._window, return_complex=True
+        )[..., :-1]
         power = torch.view_as_real(spectrum).square().sum(-1)
         logs = (self._filters @ power).clamp_(min=1e-10).log10_()
         loudest = logs.amax((1, 2), keepdim=True)

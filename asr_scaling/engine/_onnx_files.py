@@ -116,7 +116,9 @@ def for_engine(
                 f"{found:.2g} of their standard deviation, where {tolerance:g} is allowed: use another engine.dtype or "
                 "engine."
             )
-        size = sum(path.stat().st_size for path in folder.iterdir() if path.name not in (CHECK, MANIFEST))
+        size = sum(
+            path.stat().st_size for path in folder.iterdir() if path.name not in (CHECK, MANIFEST)
+        )
         return {**origin.facts, "difference": found, "tolerance": tolerance, "bytes": size}
 
     found = converted(spec, engine, make, seed, random_files=False, export=EXPORT, **options)
@@ -132,7 +134,11 @@ def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
         options = {"dtype": torch.float32, "attn_implementation": "eager", "weights_only": True}
         network = build.pretrained(build.auto_class(spec), folder, spec, **options)
         network.eval()
-        check = _whisper_check(spec, network) if spec.family == "whisper" else _ctc_check(spec, folder, network)
+        check = (
+            _whisper_check(spec, network)
+            if spec.family == "whisper"
+            else _ctc_check(spec, folder, network)
+        )
         parameters = sum(parameter.numel() for parameter in network.parameters())
         if spec.family == "whisper":
             _write(networks.whisper_encoder(network), new / "encoder.onnx")
@@ -148,7 +154,9 @@ def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
 def _write(graph: networks.Graph, path: Path) -> None:
     import torch
 
-    varying = tuple(dict.fromkeys(graph.axes[name], torch.export.Dim.DYNAMIC) for name in graph.inputs)
+    varying = tuple(
+        dict.fromkeys(graph.axes[name], torch.export.Dim.DYNAMIC) for name in graph.inputs
+    )
     torch.onnx.export(
         graph.module,
         graph.example,
@@ -171,12 +179,20 @@ def _whisper_check(spec: ModelSpec, network: Any) -> dict[str, Any]:
     from asr_scaling.model import build
 
     audio = _bursts(spec.window_s or 30.0)
-    features = build.feature_extractor(spec)([audio, audio[::-1].copy()], sampling_rate=SAMPLE_RATE_HZ)
+    features = build.feature_extractor(spec)(
+        [audio, audio[::-1].copy()], sampling_rate=SAMPLE_RATE_HZ
+    )
     inputs = torch.tensor(np.asarray(features["input_features"]))
-    tokens = torch.randint(0, network.config.eos_token_id, (2, CHECKED), generator=torch.Generator().manual_seed(1))
+    tokens = torch.randint(
+        0, network.config.eos_token_id, (2, CHECKED), generator=torch.Generator().manual_seed(1)
+    )
     tokens[:, 0] = network.config.decoder_start_token_id
     logits = network(inputs, decoder_input_ids=tokens, use_cache=False).logits[:, PREFIX - 1 :]
-    return {"features": inputs.numpy(), "tokens": tokens.numpy(), "logits": logits.transpose(0, 1).numpy()}
+    return {
+        "features": inputs.numpy(),
+        "tokens": tokens.numpy(),
+        "logits": logits.transpose(0, 1).numpy(),
+    }
 
 
 def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
@@ -189,7 +205,11 @@ def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
     extract = build.pretrained(transformers.AutoFeatureExtractor, folder, spec)
     found = extract(rows, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="pt")
     mask = {"mask": found["attention_mask"].long().numpy()} if "attention_mask" in found else {}
-    return {"samples": found["input_values"].numpy(), "logits": network(**found).logits.numpy(), **mask}
+    return {
+        "samples": found["input_values"].numpy(),
+        "logits": network(**found).logits.numpy(),
+        **mask,
+    }
 
 
 def _bursts(seconds: float) -> NDArray[np.float32]:

@@ -85,15 +85,24 @@ def whisper_step(network: Any) -> Graph:
     across = [_Heads(layer.encoder_attn, "q") for layer in decoder.layers]
     out, mlp = _Out(), _Mlp()
     heads, size = network.config.decoder_attention_heads, decoder.layers[0].self_attn.head_dim
-    audio = [torch.zeros(2, heads, *(50, size)[:: i % 2 * 2 - 1]) for i in range(2 * count)]  # no two may be the same
+    audio = [
+        torch.zeros(2, heads, *(50, size)[:: i % 2 * 2 - 1]) for i in range(2 * count)
+    ]  # no two may be the same
     past = [torch.zeros(2, heads, 5, size) for _ in range(2 * count)]
-    example = (torch.zeros(2, 3, dtype=torch.long), torch.zeros(network.config.vocab_size), *audio, *past)
+    example = (
+        torch.zeros(2, 3, dtype=torch.long),
+        torch.zeros(network.config.vocab_size),
+        *audio,
+        *past,
+    )
     crossed, kept = cross_names(count), self_names("past", count)
     axes: dict[str, dict[int, str]] = {"tokens": {0: "batch", 1: "new"}, "forbidden": {}}
     axes |= {name: {0: "batch", 3 - i % 2: "positions"} for i, name in enumerate(crossed)}
     axes |= {name: {0: "batch", 2: "past"} for name in kept}
     outputs = ("next", "logits", *self_names("present", count))
-    return Graph(_module(network, forward), example, ("tokens", "forbidden", *crossed, *kept), outputs, axes)
+    return Graph(
+        _module(network, forward), example, ("tokens", "forbidden", *crossed, *kept), outputs, axes
+    )
 
 
 def ctc(network: Any, masked: bool) -> Graph:
@@ -101,7 +110,9 @@ def ctc(network: Any, masked: bool) -> Graph:
     best token of each, and the ``logits`` behind them."""
     import torch
 
-    for module in network.modules():  # a weight computed anew at every call is a constant from here on
+    for (
+        module
+    ) in network.modules():  # a weight computed anew at every call is a constant from here on
         if torch.nn.utils.parametrize.is_parametrized(module):
             for name in list(module.parametrizations):
                 torch.nn.utils.parametrize.remove_parametrizations(module, name)

@@ -48,7 +48,10 @@ def load_policy(spec: ModelSpec, folder: Path | None) -> Policy:
         said = GenerationConfig.from_pretrained(str(folder))
         if spec.multilingual:
             spoken = (said.lang_to_id["<|en|>"], said.task_to_id["transcribe"])
-        prompt, end = (said.decoder_start_token_id, *spoken, said.no_timestamps_token_id), said.eos_token_id
+        prompt, end = (
+            (said.decoder_start_token_id, *spoken, said.no_timestamps_token_id),
+            said.eos_token_id,
+        )
         later[list(said.suppress_tokens or ())] = FORBIDDEN
         first[:] = later
         first[list(said.begin_suppress_tokens or ())] = FORBIDDEN

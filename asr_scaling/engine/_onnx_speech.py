@@ -64,7 +64,10 @@ class Texts:
         """Texts of token ids; of random weights the ids themselves. ``options`` go to the tokenizer."""
         if self.tokenizer is None:
             return tuple(" ".join(map(str, row)) for row in rows)
-        return tuple(text.strip() for text in self.tokenizer.batch_decode(rows, skip_special_tokens=True, **options))
+        return tuple(
+            text.strip()
+            for text in self.tokenizer.batch_decode(rows, skip_special_tokens=True, **options)
+        )
 
 
 def load_texts(spec: ModelSpec, weights: Weights) -> Texts:
@@ -94,7 +97,11 @@ class Whisper:
         return self.windows.transcribe(batch, probe, self._decode, self.texts.text)
 
     def _decode(
-        self, features: NDArray[np.float32], probe: Probe, most: int | None, planned: list[int] | None
+        self,
+        features: NDArray[np.float32],
+        probe: Probe,
+        most: int | None,
+        planned: list[int] | None,
     ) -> tuple[list[list[int]], int]:
         """As ``Windows`` asks for; without planned tokens a row ends by itself, or with ``most`` tokens."""
         import numpy as np
@@ -103,7 +110,13 @@ class Whisper:
         probe.stage("encoder")
         steps.encode(features)
         probe.stage("decoder")
-        bound = max(planned) + 1 if planned else policy.longest if most is None else min(most, policy.longest)
+        bound = (
+            max(planned) + 1
+            if planned
+            else policy.longest
+            if most is None
+            else min(most, policy.longest)
+        )
         tokens = np.tile(np.array(policy.prompt, np.int64), (len(features), 1))
         ended, found = np.zeros(len(features), bool), list[Any]()
         while len(found) < bound and not ended.all():
@@ -132,7 +145,9 @@ class Ctc:
         """Frames that only padding gave are dropped before collapsing."""
         probe.stage("features")
         arrays = [utterance.audio for utterance in batch.utterances]
-        found = self.texts.features(arrays, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="np")
+        found = self.texts.features(
+            arrays, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="np"
+        )
         inputs = {"samples": found["input_values"]}
         if "attention_mask" in found:
             inputs["mask"] = found["attention_mask"].astype("int64")
@@ -140,10 +155,14 @@ class Ctc:
         frames = self.graph.run(inputs, "frames").tolist()
         probe.stage("decoder")
         config = self.config
-        lengths = [_ctc.frames_of(audio.size, config.conv_kernel, config.conv_stride) for audio in arrays]
+        lengths = [
+            _ctc.frames_of(audio.size, config.conv_kernel, config.conv_stride) for audio in arrays
+        ]
         rows = _ctc.collapsed(frames, lengths, config.pad_token_id)
         probe.stage("text")
-        return Transcription(self.texts.text(rows, group_tokens=False), tuple(map(len, rows)), durations(batch))
+        return Transcription(
+            self.texts.text(rows, group_tokens=False), tuple(map(len, rows)), durations(batch)
+        )
 
 
 def whisper_difference(steps: Steps, check: Mapping[str, NDArray[Any]]) -> float:

@@ -11,7 +11,15 @@ from typing import Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.engine._onnx_files import Fill, for_engine
 from asr_scaling.engine._onnx_policy import load_policy, model_config
-from asr_scaling.engine._onnx_speech import Ctc, Frames, Steps, Whisper, ctc_difference, load_texts, whisper_difference
+from asr_scaling.engine._onnx_speech import (
+    Ctc,
+    Frames,
+    Steps,
+    Whisper,
+    ctc_difference,
+    load_texts,
+    whisper_difference,
+)
 from asr_scaling.engine._system import Speech, SpeechSystem
 from asr_scaling.engine._whisper import facts_of, out_of_memory
 from asr_scaling.engine._windows import Windows
@@ -56,12 +64,18 @@ class Recipe:
         with out_of_memory(model):
             speech: Speech
             if model.family == "whisper":
-                windows = Windows(model, texts.features, texts.random, self.margin_s, self.features_on)
-                speech = Whisper(texts, self.steps(files.folder), load_policy(model, origin), windows)
+                windows = Windows(
+                    model, texts.features, texts.random, self.margin_s, self.features_on
+                )
+                speech = Whisper(
+                    texts, self.steps(files.folder), load_policy(model, origin), windows
+                )
             else:
                 speech = Ctc(texts, self.frames(files.folder), model_config(model, origin))
         load_s = time.perf_counter() - start
-        return SpeechSystem(model, facts_of(files, self.dtype, load_s, details=dict(self.details)), speech)
+        return SpeechSystem(
+            model, facts_of(files, self.dtype, load_s, details=dict(self.details)), speech
+        )
 
     def _check(self, folder: Path, check: Mapping[str, Any]) -> float:
         if "tokens" in check:

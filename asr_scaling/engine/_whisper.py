@@ -83,6 +83,10 @@ def out_of_memory(model: ModelSpec) -> Iterator[None]:
         raise
     except Exception as error:
         said = str(error).lower()
-        if not isinstance(error, MemoryError) and not any(words in said for words in _SHORT_OF_MEMORY):
+        if not isinstance(error, MemoryError) and not any(
+            words in said for words in _SHORT_OF_MEMORY
+        ):
             raise
-        raise OutOfMemoryError(f"'{model.name}' does not fit in memory; use a smaller batch.size or model.") from error
+        raise OutOfMemoryError(
+            f"'{model.name}' does not fit in memory; use a smaller batch.size or model."
+        ) from error

@@ -33,7 +33,9 @@ Attempt = Callable[[AudioBatch, float | None, int | None], Transcription]
 def check_margin(margin_s: float | None) -> None:
     """ConfigError unless a margin in seconds, or None for the whole window, makes sense."""
     if margin_s is not None and not 0 <= margin_s < 30:
-        raise ConfigError(f"engine.window_margin_s must be from 0 to 30, or null for whole windows; got {margin_s}.")
+        raise ConfigError(
+            f"engine.window_margin_s must be from 0 to 30, or null for whole windows; got {margin_s}."
+        )
 
 
 def window_s(batch: AudioBatch, margin_s: float, whole_s: float) -> float | None:
@@ -52,7 +54,11 @@ def looped(text: str, tokens: int, seconds: float) -> bool:
     """Whether a hypothesis of ``tokens`` tokens for ``seconds`` of speech looks like a repetition that nobody spoke."""
     raw = text.encode()
     compressed = len(raw) / len(zlib.compress(raw)) > COMPRESSION
-    return tokens >= most_tokens(seconds) or compressed or _said_twice(re.findall(r"[\w']+", text.lower()))
+    return (
+        tokens >= most_tokens(seconds)
+        or compressed
+        or _said_twice(re.findall(r"[\w']+", text.lower()))
+    )
 
 
 def _said_twice(words: list[str]) -> bool:
@@ -66,7 +72,11 @@ def _said_twice(words: list[str]) -> bool:
 
 
 def windowed(
-    batch: AudioBatch, margin_s: float | None, whole_s: float, attempt: Attempt, guarded: bool = True
+    batch: AudioBatch,
+    margin_s: float | None,
+    whole_s: float,
+    attempt: Attempt,
+    guarded: bool = True,
 ) -> Transcription:
     """``attempt`` with a window that fits ``batch``, and the utterances that looped once more with the whole one.
 
@@ -79,7 +89,9 @@ def windowed(
         return attempt(batch, short, None)
     first = attempt(batch, short, most_tokens(max(u.duration_s for u in batch.utterances)))
     rows = zip(batch.utterances, first.texts, first.tokens, strict=True)
-    suspect = [i for i, (utterance, text, n) in enumerate(rows) if looped(text, n, utterance.duration_s)]
+    suspect = [
+        i for i, (utterance, text, n) in enumerate(rows) if looped(text, n, utterance.duration_s)
+    ]
     if not suspect:
         return first
     second = attempt(AudioBatch(tuple(batch.utterances[i] for i in suspect)), None, None)
@@ -87,5 +99,9 @@ def windowed(
     for i, text, n in zip(suspect, second.texts, second.tokens, strict=True):
         texts[i], tokens[i] = text, n
     return replace(
-        first, texts=tuple(texts), tokens=tuple(tokens), steps=first.steps + second.steps, again=len(suspect)
+        first,
+        texts=tuple(texts),
+        tokens=tuple(tokens),
+        steps=first.steps + second.steps,
+        again=len(suspect),
     )

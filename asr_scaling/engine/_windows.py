@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Decode = Callable[[NDArray[np.float32], Probe, int | None, list[int] | None], tuple[list[list[int]], int]]
+    Decode = Callable[
+        [NDArray[np.float32], Probe, int | None, list[int] | None], tuple[list[list[int]], int]
+    ]
     """``(features [batch, mels, frames], probe, most tokens, planned tokens)`` → each row's tokens up to the end of
     text, and steps. With planned ones, of random weights, a row has so many whatever the model says."""
 
@@ -31,14 +33,26 @@ class Windows:
     """
 
     def __init__(
-        self, spec: ModelSpec, extractor: Any, random: bool, margin_s: float | None, device: str | None
+        self,
+        spec: ModelSpec,
+        extractor: Any,
+        random: bool,
+        margin_s: float | None,
+        device: str | None,
     ) -> None:
         import torch
 
-        self._spec, self._extractor, self._random, self._margin_s = spec, extractor, random, margin_s
+        self._spec, self._extractor, self._random, self._margin_s = (
+            spec,
+            extractor,
+            random,
+            margin_s,
+        )
         self._log_mel = LogMel(extractor, torch.device(device), torch.float32) if device else None
 
-    def transcribe(self, batch: AudioBatch, probe: Probe, decode: Decode, text: Text) -> Transcription:
+    def transcribe(
+        self, batch: AudioBatch, probe: Probe, decode: Decode, text: Text
+    ) -> Transcription:
         """One window of each utterance, of what lies beyond only where weights are random; the rest is the caller's."""
         whole_s = window_of(self._spec)
 
@@ -53,23 +67,40 @@ class Windows:
         self, batch: AudioBatch, probe: Probe, window_s: float, most: int | None, decode: Decode
     ) -> tuple[list[list[int]], int]:
         """Tokens of each utterance, window after window, and steps."""
-        rows, steps, size = [list[int]() for _ in batch.utterances], 0, round(window_s * SAMPLE_RATE_HZ)
+        rows, steps, size = (
+            [list[int]() for _ in batch.utterances],
+            0,
+            round(window_s * SAMPLE_RATE_HZ),
+        )
         for start in range(0, max(utterance.audio.size for utterance in batch.utterances), size):
-            left = {i: u.audio[start : start + size] for i, u in enumerate(batch.utterances) if u.audio.size > start}
+            left = {
+                i: u.audio[start : start + size]
+                for i, u in enumerate(batch.utterances)
+                if u.audio.size > start
+            }
             planned = None
             if self._random:
-                planned = [planned_tokens(self._spec, audio.size / SAMPLE_RATE_HZ) for audio in left.values()]
-            found, count = decode(self._features(list(left.values()), size, probe), probe, most, planned)
+                planned = [
+                    planned_tokens(self._spec, audio.size / SAMPLE_RATE_HZ)
+                    for audio in left.values()
+                ]
+            found, count = decode(
+                self._features(list(left.values()), size, probe), probe, most, planned
+            )
             steps += count
             for i, row in zip(left, found, strict=True):
                 rows[i] += row
         return rows, steps
 
-    def _features(self, audio: list[NDArray[np.float32]], size: int, probe: Probe) -> NDArray[np.float32]:
+    def _features(
+        self, audio: list[NDArray[np.float32]], size: int, probe: Probe
+    ) -> NDArray[np.float32]:
         if self._log_mel:
             found: NDArray[np.float32] = self._log_mel.of(audio, size, probe).cpu().numpy()
             return found
         probe.stage("features")
-        made = self._extractor(audio, sampling_rate=SAMPLE_RATE_HZ, max_length=size, return_tensors="np")
+        made = self._extractor(
+            audio, sampling_rate=SAMPLE_RATE_HZ, max_length=size, return_tensors="np"
+        )
         extracted: NDArray[np.float32] = made["input_features"]
         return extracted

@@ -46,9 +46,13 @@ class Fake:
 
     def __post_init__(self) -> None:
         if self.fixed_s < 0 or self.per_audio_s < 0 or self.steps < 1:
-            raise ConfigError("engine.fixed_s and engine.per_audio_s must not be negative, engine.steps at least 1.")
+            raise ConfigError(
+                "engine.fixed_s and engine.per_audio_s must not be negative, engine.steps at least 1."
+            )
         if self.jitter < 0 or not 0 <= self.word_errors <= 1:
-            raise ConfigError("engine.jitter must not be negative, and engine.word_errors must be between 0 and 1.")
+            raise ConfigError(
+                "engine.jitter must not be negative, and engine.word_errors must be between 0 and 1."
+            )
 
     def check(self, model: ModelSpec) -> None:
         """Runs any model but ``fail_on``."""
@@ -72,14 +76,18 @@ class FakeSystem:
             weights_bytes=0,
             parameters=0,
             dtype="none",
-            notes=("engine=fake sleeps and returns the references: no figure of this point is about a model.",),
+            notes=(
+                "engine=fake sleeps and returns the references: no figure of this point is about a model.",
+            ),
         )
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """Sleep through the stages."""
         engine = self._engine
         if engine.max_batch is not None and len(batch) > engine.max_batch:
-            raise OutOfMemoryError(f"A batch of {len(batch)} does not fit; use batch.size <= {engine.max_batch}.")
+            raise OutOfMemoryError(
+                f"A batch of {len(batch)} does not fit; use batch.size <= {engine.max_batch}."
+            )
         total = engine.fixed_s + engine.per_audio_s * batch.padded_s
         total *= self._random.lognormvariate(0.0, engine.jitter) if engine.jitter else 1.0
         probe.stage("features")
@@ -105,7 +113,9 @@ class FakeSystem:
             return utterance.reference
         chance = Random(f"{self._engine.seed} {utterance.id}")
         words = utterance.reference.split(" ")
-        return " ".join(word if chance.random() >= self._engine.word_errors else "fake" for word in words)
+        return " ".join(
+            word if chance.random() >= self._engine.word_errors else "fake" for word in words
+        )
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -49,7 +49,9 @@ class OnnxRuntime:
 
     def __post_init__(self) -> None:
         if self.dtype not in TOLERANCE:
-            raise ConfigError(f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'.")
+            raise ConfigError(
+                f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'."
+            )
         if self.graph_optimisation not in LEVELS:
             raise ConfigError(
                 f"engine.graph_optimisation must be one of {', '.join(LEVELS)}; got '{self.graph_optimisation}'."
@@ -77,7 +79,9 @@ class OnnxRuntime:
                 "place, or use device=cpu."
             )
         if self.dtype == "int8" and device.kind != "cpu":
-            raise EngineError("engine.dtype=int8 of engine=onnxruntime is for processors: use float32 or device=cpu.")
+            raise EngineError(
+                "engine.dtype=int8 of engine=onnxruntime is for processors: use float32 or device=cpu."
+            )
         runtime = Runtime(device.torch_name, torch.get_num_threads(), self.graph_optimisation)
         return Recipe(
             engine="onnxruntime",
@@ -101,7 +105,9 @@ def _quantise(origin: Path, new: Path) -> None:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    logging.getLogger().disabled = True  # it advises a preparation that the exporter has done, through the root logger
+    logging.getLogger().disabled = (
+        True  # it advises a preparation that the exporter has done, through the root logger
+    )
     try:
         for path in origin.glob("*.onnx"):
             model = onnx.load(path)
@@ -129,7 +135,9 @@ def _untie(graph: Any) -> None:
             tied = numpy_helper.to_array(constants[node.input[1]])
             name = f"{node.input[1]}_transposed"
             graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(tied.T), name))
-            node.CopyFrom(helper.make_node("MatMul", [node.input[0], name], list(node.output), name=node.name))
+            node.CopyFrom(
+                helper.make_node("MatMul", [node.input[0], name], list(node.output), name=node.name)
+            )
 
 
 @dataclass(frozen=True)
@@ -146,9 +154,13 @@ class Runtime:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
-        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, LEVELS[self.level])
+        options.graph_optimization_level = getattr(
+            onnxruntime.GraphOptimizationLevel, LEVELS[self.level]
+        )
         options.log_severity_level = 3
-        return onnxruntime.InferenceSession(path, options, providers=[self.provider, PROVIDERS["cpu"]][: self._many])
+        return onnxruntime.InferenceSession(
+            path, options, providers=[self.provider, PROVIDERS["cpu"]][: self._many]
+        )
 
     @property
     def kind(self) -> str:
@@ -167,7 +179,9 @@ class Runtime:
 
         if self.kind == "cpu":
             return PROVIDERS["cpu"]
-        tf32 = int(torch.backends.cuda.matmul.allow_tf32)  # device.tf32, which the provider would turn on by itself
+        tf32 = int(
+            torch.backends.cuda.matmul.allow_tf32
+        )  # device.tf32, which the provider would turn on by itself
         return PROVIDERS[self.kind], {"device_id": self.index, "use_tf32": tf32}
 
     @property
@@ -191,7 +205,9 @@ class OrtSteps:
         layers = len(self._encoder.get_outputs()) // 2
         self._audio = cross_names(layers)
         self._past, self._present = self_names("past", layers), self_names("present", layers)
-        _, self._heads, _, self._size = next(i for i in self._decoder.get_inputs() if i.name == self._past[0]).shape
+        _, self._heads, _, self._size = next(
+            i for i in self._decoder.get_inputs() if i.name == self._past[0]
+        ).shape
         self._binding: Any = None
 
     def encode(self, features: NDArray[np.float32]) -> None:

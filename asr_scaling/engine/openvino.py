@@ -43,7 +43,9 @@ class OpenVino:
 
     def __post_init__(self) -> None:
         if self.dtype not in TOLERANCE:
-            raise ConfigError(f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'.")
+            raise ConfigError(
+                f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'."
+            )
         check_margin(self.window_margin_s)
         check_features(self.features)
 
@@ -54,7 +56,9 @@ class OpenVino:
 
         able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if self.dtype == "bfloat16" and "BF16" not in able:
-            raise EngineError("This processor does not compute in bfloat16: choose engine.dtype=float32 or int8.")
+            raise EngineError(
+                "This processor does not compute in bfloat16: choose engine.dtype=float32 or int8."
+            )
 
     def check_length(self, model: ModelSpec, longest_s: float) -> None:
         """One window of Whisper, unless its weights are random."""
@@ -66,7 +70,9 @@ class OpenVino:
         import torch
 
         if device.kind != "cpu":
-            raise EngineError(f"engine=openvino runs on the processor, not on {device.torch_name}: use device=cpu.")
+            raise EngineError(
+                f"engine=openvino runs on the processor, not on {device.torch_name}: use device=cpu."
+            )
         runtime = Runtime(self.dtype, torch.get_num_threads())
         return Recipe(
             engine="openvino",
@@ -106,11 +112,15 @@ def _quantise(graph: Any) -> None:
             continue
         transposed = node.get_attributes()["transpose_b"]
         weight = np.array(constant.data)
-        scale = np.maximum(np.abs(weight).max(axis=1 if transposed else 0, keepdims=True), 1e-12) / 127
+        scale = (
+            np.maximum(np.abs(weight).max(axis=1 if transposed else 0, keepdims=True), 1e-12) / 127
+        )
         rounded = np.clip(np.rint(weight / scale), -127, 127).astype(np.int8)
         if not transposed:  # the plugin's kernels want one row an output
             rounded, scale = np.ascontiguousarray(rounded.T), np.ascontiguousarray(scale.T)
-        small = ops.multiply(ops.convert(ops.constant(rounded), "f32"), ops.constant(scale.astype(np.float32)))
+        small = ops.multiply(
+            ops.convert(ops.constant(rounded), "f32"), ops.constant(scale.astype(np.float32))
+        )
         product = ops.matmul(node.input_value(0), small, node.get_attributes()["transpose_a"], True)
         product.set_friendly_name(node.get_friendly_name())
         for target in node.output(0).get_target_inputs():
@@ -142,7 +152,9 @@ class Runtime:
             "INFERENCE_PRECISION_HINT": self.precision,
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 32 if self.dtype == "int8" else 0,
         }
-        return openvino.Core().compile_model(own if own.exists() else folder / f"{name}.onnx", "CPU", options)
+        return openvino.Core().compile_model(
+            own if own.exists() else folder / f"{name}.onnx", "CPU", options
+        )
 
 
 class OvSteps:
@@ -163,7 +175,9 @@ class OvSteps:
         import numpy as np
         import openvino
 
-        self._encoder.infer({"features": openvino.Tensor(np.ascontiguousarray(features), shared_memory=True)})
+        self._encoder.infer(
+            {"features": openvino.Tensor(np.ascontiguousarray(features), shared_memory=True)}
+        )
         empty = np.zeros((len(features), self._heads, 0, self._size), np.float32)
         for request in self._requests:
             for name in self._audio:

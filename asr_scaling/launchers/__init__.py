@@ -63,7 +63,8 @@ class Cluster(Protocol):
 def kind(launcher: Mapping[str, Any]) -> str:
     """Name of a launcher by Hydra's options of it: "basic", "slurm", "ray", "joblib", else that of its class."""
     return str(
-        launcher.get("cluster") or str(launcher.get("_target_", "")).rpartition(".")[2].removesuffix("Launcher").lower()
+        launcher.get("cluster")
+        or str(launcher.get("_target_", "")).rpartition(".")[2].removesuffix("Launcher").lower()
     )
 
 

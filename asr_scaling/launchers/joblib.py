@@ -44,7 +44,12 @@ class Joblib:
                     work, worker = busy.pop(future)
                     error = future.exception()
                     free.append(worker if error is None else _Worker())
-                    yield work, future.result() if error is None else f"its worker process died ({_first(error)})"
+                    yield (
+                        work,
+                        future.result()
+                        if error is None
+                        else f"its worker process died ({_first(error)})",
+                    )
         finally:
             for _, worker in busy.values():
                 worker.terminate()
@@ -61,7 +66,9 @@ class _Worker:
             from joblib.externals.loky import ProcessPoolExecutor
         except ImportError:
             raise MissingExtraError("joblib", "joblib") from None
-        self.executor: Any = ProcessPoolExecutor(max_workers=1, initializer=_end_with, initargs=(os.getpid(),))
+        self.executor: Any = ProcessPoolExecutor(
+            max_workers=1, initializer=_end_with, initargs=(os.getpid(),)
+        )
         self._pid = self.executor.submit(os.getpid)
 
     def carry_out(self, work: Work) -> Future[str | None]:
@@ -93,4 +100,7 @@ def _end_with(client: int) -> None:
 def _first(error: BaseException) -> str:
     """loky's first sentence has the exit code, what follows is general advice."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if "exit code" in line.lower()), lines[0] if lines else type(error).__name__)
+    return next(
+        (line for line in lines if "exit code" in line.lower()),
+        lines[0] if lines else type(error).__name__,
+    )

@@ -60,7 +60,9 @@ class Ray:
         os.environ.setdefault("RAY_worker_niceness", "0")
         try:
             _knock(self.address or os.environ.get("RAY_ADDRESS", ""))
-            ray.init(address=self.address, namespace=_SPACE, include_dashboard=False, log_to_driver=False)
+            ray.init(
+                address=self.address, namespace=_SPACE, include_dashboard=False, log_to_driver=False
+            )
         except (OSError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"The Ray cluster can't be reached ({_first(error)}): see hydra.launcher.address and $RAY_ADDRESS; one "
@@ -79,7 +81,10 @@ class Ray:
                             yield left.pop(place), reason
             except ray.exceptions.RayActorError as error:
                 for place in list(left):
-                    yield left.pop(place), f"Ray lost the process that waits for this sweep ({_first(error)})"
+                    yield (
+                        left.pop(place),
+                        f"Ray lost the process that waits for this sweep ({_first(error)})",
+                    )
             finally:
                 if left:
                     ray.get(keeper.cancel.remote(), timeout=2 * _GRACE_S)
@@ -90,9 +95,14 @@ class Ray:
     def _resources(self, ray: Any) -> dict[str, float]:
         """What a task asks for. All cores of the largest node: so no two run on one, and smaller nodes are not used."""
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        cpus, gpus = (max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU"))
+        cpus, gpus = (
+            max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU")
+        )
         share = cpus // max(1.0, gpus // self.num_gpus) if self.num_gpus else cpus
-        asked = {"num_cpus": share if self.num_cpus is None else self.num_cpus, "num_gpus": self.num_gpus}
+        asked = {
+            "num_cpus": share if self.num_cpus is None else self.num_cpus,
+            "num_gpus": self.num_gpus,
+        }
         if not asked["num_cpus"] <= cpus or self.num_gpus > gpus or cpus == 0:
             raise ConfigError(
                 f"No node of the Ray cluster has what a point asks for ({asked['num_cpus']:g} CPUs and "
@@ -110,7 +120,12 @@ class Keeper:
         self._asked = time.monotonic()
         threading.Thread(target=self._stay, daemon=True).start()
 
-    def start(self, tasks: Mapping[str, bytes], variables: Mapping[str, str], resources: Mapping[str, float]) -> None:
+    def start(
+        self,
+        tasks: Mapping[str, bytes],
+        variables: Mapping[str, str],
+        resources: Mapping[str, float],
+    ) -> None:
         """Run those of ``tasks``, by their folder, that an earlier client of this sweep has not left running."""
         ray = _imported()
         self.ended(0.0)
@@ -178,7 +193,12 @@ def _keeper(ray: Any, sweep: Path) -> Any:
     It is on the cluster's head: with any other node that is lost it would be lost, and all points that are queued.
     """
     name = hashlib.sha256(str(sweep).encode()).hexdigest()[:16]
-    options = {"num_cpus": 0, "resources": {_HEAD: 0.001}, "lifetime": "detached", "get_if_exists": True}
+    options = {
+        "num_cpus": 0,
+        "resources": {_HEAD: 0.001},
+        "lifetime": "detached",
+        "get_if_exists": True,
+    }
     return ray.remote(Keeper).options(name=name, **options).remote()
 
 
@@ -192,4 +212,6 @@ def _imported() -> Any:
 
 
 def _first(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return next(
+        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+    )

@@ -49,7 +49,9 @@ class Slurm:
                 "hydra.launcher.minutes and hydra.launcher.at_once must be at least 1, hydra.launcher.poll_s above 0."
             )
         if not self.exclusive and self.cpus_per_task is None:
-            raise ConfigError("hydra.launcher.exclusive=false shares nodes: set hydra.launcher.cpus_per_task too.")
+            raise ConfigError(
+                "hydra.launcher.exclusive=false shares nodes: set hydra.launcher.cpus_per_task too."
+            )
 
     def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
         """Submit what is not queued or running already, since the client of this sweep was killed; wait for all."""
@@ -62,7 +64,9 @@ class Slurm:
                 found = executor.map_array(_carry_out, new)
             except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
                 said = " ".join(str(error).split())
-                raise ConfigError(f"Slurm refused the jobs ({said}): see hydra.launcher's options.") from error
+                raise ConfigError(
+                    f"Slurm refused the jobs ({said}): see hydra.launcher's options."
+                ) from error
             jobs |= {work.folder: job for work, job in zip(new, found, strict=True)}
         left, asked = [(work, jobs[work.folder]) for work in works], time.monotonic()
         try:
@@ -89,7 +93,9 @@ class Slurm:
                 "hydra/launcher=slurm needs sbatch: start the sweep where Slurm's commands are, or on a "
                 "machine of your own with hydra/launcher=joblib."
             )
-        if subprocess.run(["sacct", "-n", "-X", "-j", "1"], capture_output=True, check=False).returncode:
+        if subprocess.run(
+            ["sacct", "-n", "-X", "-j", "1"], capture_output=True, check=False
+        ).returncode:
             raise ConfigError(
                 "hydra/launcher=slurm needs Slurm's accounting (sacct), or killed jobs are never told from "
                 "running ones: have AccountingStorageType=accounting_storage/slurmdbd set up."
@@ -107,9 +113,15 @@ class Slurm:
             job_name="asr_scaling",
             time=self.minutes,
             array_parallelism=self.at_once,
-            setup=["trap : TERM", *self.setup],  # else the shell ends first, and Slurm kills the point with it
+            setup=[
+                "trap : TERM",
+                *self.setup,
+            ],  # else the shell ends first, and Slurm kills the point with it
             use_srun=False,  # a step of srun's would be bound to the one core that one task asks for
-            additional_parameters={"no-requeue": True, **self.options},  # a requeued job would measure twice
+            additional_parameters={
+                "no-requeue": True,
+                **self.options,
+            },  # a requeued job would measure twice
             **{key: value for key, value in given.items() if value is not None},
         )
         return executor

@@ -118,7 +118,9 @@ def meeting_place() -> Path:
 
     Named after the boot of the kernel, which containers share with their host, else after the host.
     """
-    root = os.environ.get(FOLDER_VARIABLE) or ("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir())
+    root = os.environ.get(FOLDER_VARIABLE) or (
+        "/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()
+    )
     try:
         machine = _BOOT.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
@@ -136,7 +138,9 @@ def _told(path: str) -> Mapping[str, Any] | None:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look don't take each other for holders
+            fcntl.flock(
+                handle, fcntl.LOCK_SH | fcntl.LOCK_NB
+            )  # shared: two who look don't take each other for holders
         except BlockingIOError:
             try:
                 found = json.loads(os.read(handle, 4096))

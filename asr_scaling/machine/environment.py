@@ -14,7 +14,17 @@ from typing import Any
 
 import psutil
 
-_PACKAGES = ("asr-scaling", "torch", "transformers", "datasets", "jiwer", "codecarbon", "mlflow", "thop", "numpy")
+_PACKAGES = (
+    "asr-scaling",
+    "torch",
+    "transformers",
+    "datasets",
+    "jiwer",
+    "codecarbon",
+    "mlflow",
+    "thop",
+    "numpy",
+)
 
 _SCHEDULERS = {  # inner ones first: Ray may run within a Slurm job
     "ray": {"job": "RAY_JOB_ID", "node": "RAY_NODE_ID"},
@@ -59,7 +69,9 @@ def scheduler() -> dict[str, str] | None:
     From the variables that schedulers set; no others are read, so none that may hold a secret.
     """
     for name, facts in _SCHEDULERS.items():
-        found = {fact: value for fact, variable in facts.items() if (value := os.environ.get(variable))}
+        found = {
+            fact: value for fact, variable in facts.items() if (value := os.environ.get(variable))
+        }
         if "job" in found:
             index = found.pop("index", None)
             found["job"] = f"{found.pop('array', found['job'])}_{index}" if index else found["job"]
@@ -74,7 +86,11 @@ def certified(certificate: Mapping[str, Any] | None) -> dict[str, Any]:
     A certificate of another host, as of a sweep's client, is left out.
     """
     asked, niceness = scheduler(), os.nice(0) if hasattr(os, "nice") else 0
-    facts = environment() | ({"scheduler": asked} if asked else {}) | ({"niceness": niceness} if niceness else {})
+    facts = (
+        environment()
+        | ({"scheduler": asked} if asked else {})
+        | ({"niceness": niceness} if niceness else {})
+    )
     if certificate is None or certificate.get("host", facts["host"]) != facts["host"]:
         return facts
     return facts | {"certificate": dict(certificate)}
@@ -108,7 +124,9 @@ def _commit() -> str | None:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=5, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=5, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -127,7 +127,11 @@ def drift(samples: Sequence[Sample], warm: bool) -> tuple[Caution, ...]:
     """Whether calls got faster or slower while they were timed. ``warm``: the warm-up ended because it was steady."""
     found = trend(list(by_input(samples).values()))
     if found.falls:
-        return (cautions.warmup_incomplete("calls still got faster while they were timed (Mann-Kendall test, 5 %)"),)
+        return (
+            cautions.warmup_incomplete(
+                "calls still got faster while they were timed (Mann-Kendall test, 5 %)"
+            ),
+        )
     if found.rises:
         return (cautions.timing_drift(),)
     if found.p is None and not warm:
@@ -159,6 +163,10 @@ def _machine(seen: Sequence[Counters]) -> tuple[list[Metric], dict[str, str], li
             told.append(cautions.frequency_changed(min(clocks), max(clocks)))
     else:
         unavailable["noise/frequency_change"] = _NO_COUNTER
-    if first.throttled is not None and last.throttled is not None and last.throttled > first.throttled:
+    if (
+        first.throttled is not None
+        and last.throttled is not None
+        and last.throttled > first.throttled
+    ):
         told.append(cautions.throttled(f"{last.throttled - first.throttled} thermal events"))
     return metrics, unavailable, told

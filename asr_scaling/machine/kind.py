@@ -38,7 +38,9 @@ def unlike(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
 
     A GPU that only one of them has is no difference: cpu and cuda of one machine may be compared.
     """
-    told = [f"{one} and {other}" for one, other in ((machine_kind(a), machine_kind(b)),) if one != other]
+    told = [
+        f"{one} and {other}" for one, other in ((machine_kind(a), machine_kind(b)),) if one != other
+    ]
     gpus = gpu_name(a), gpu_name(b)
     if None not in gpus and gpus[0] != gpus[1]:
         told.append(f"{gpus[0]} and {gpus[1]}")

@@ -13,7 +13,9 @@ def nvml() -> Any:
     """NVML's module. DeviceError when it is not installed."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an abandoned package of the same name says so when imported
+            warnings.simplefilter(
+                "ignore"
+            )  # an abandoned package of the same name says so when imported
             import pynvml
     except ImportError as error:
         raise DeviceError("the GPU's counters need a package: pip install nvidia-ml-py") from error
@@ -38,7 +40,9 @@ def handle(torch_name: str) -> Any:
         try:
             return found.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
         except found.NVMLError:
-            return found.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")  # torch names a slice of a GPU without its prefix
+            return found.nvmlDeviceGetHandleByUUID(
+                f"MIG-{uuid}"
+            )  # torch names a slice of a GPU without its prefix
     except found.NVMLError as error:
         found.nvmlShutdown()
         raise DeviceError(_SILENT.format(torch_name, error)) from error

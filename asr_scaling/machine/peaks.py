@@ -77,7 +77,10 @@ def peaks(
     if kept is None:
         return (fresh, (peaks_disturbed(taken),)) if taken else (_keep(path, key, fresh), ())
     if _agree(fresh.flop_per_s, kept.flop_per_s):
-        rates = {name: max(getattr(fresh, name), getattr(kept, name)) for name in ("flop_per_s", "byte_per_s")}
+        rates = {
+            name: max(getattr(fresh, name), getattr(kept, name))
+            for name in ("flop_per_s", "byte_per_s")
+        }
         return _keep(path, key, replace(fresh, **rates)), ()
     if taken and fresh.flop_per_s < kept.flop_per_s:
         return kept, ()
@@ -117,7 +120,8 @@ def _products(device: Device, dtype: str, n: int, budget_s: float) -> tuple[floa
 
     generator = torch.Generator(device=device.torch_name).manual_seed(0)
     a, b = (
-        torch.randn(n, n, device=device.torch_name, generator=generator).to(getattr(torch, dtype)) for _ in range(2)
+        torch.randn(n, n, device=device.torch_name, generator=generator).to(getattr(torch, dtype))
+        for _ in range(2)
     )
     product = torch.empty_like(a)
     with torch.no_grad():

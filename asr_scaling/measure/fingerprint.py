@@ -18,7 +18,19 @@ from asr_scaling.util.layers import MEASURING
 _SHAPING = ("model", "engine", "optimisation", "device", "dataset", "batch", "profiler", "pipeline")
 _WORDS_ONLY = ("licence", "published")
 """Keys of a model that only people read."""
-_VARIABLES = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH", "ATEN_", "CUDA_", "NVIDIA_", "LD_PRELOAD")
+_VARIABLES = (
+    "OMP_",
+    "MKL_",
+    "KMP_",
+    "GOMP_",
+    "MALLOC_",
+    "TORCH",
+    "PYTORCH",
+    "ATEN_",
+    "CUDA_",
+    "NVIDIA_",
+    "LD_PRELOAD",
+)
 _GIVEN = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 """Which GPU a scheduler gave a job: the next one of its kind is as good."""
 _MACHINE = ("cpu", "cpu_cores", "python", "versions")
@@ -41,9 +53,17 @@ def identity(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
         "files": sorted(_files(options)),
         "device": {key: value for key, value in device.items() if key not in _UNSHAPING},
         "machine": {key: machine[key] for key in _MACHINE},
-        "memory_gib": round(machine["memory_bytes"] / 2**30),  # the last bytes differ from one start to the next
-        "weights": {name: _version(name) for carrier in CARRIERS.values() for name in carrier.packages},
-        "variables": {key: os.environ[key] for key in sorted(os.environ.keys() - _GIVEN) if key.startswith(_VARIABLES)},
+        "memory_gib": round(
+            machine["memory_bytes"] / 2**30
+        ),  # the last bytes differ from one start to the next
+        "weights": {
+            name: _version(name) for carrier in CARRIERS.values() for name in carrier.packages
+        },
+        "variables": {
+            key: os.environ[key]
+            for key in sorted(os.environ.keys() - _GIVEN)
+            if key.startswith(_VARIABLES)
+        },
         "code": _code(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -33,7 +33,13 @@ from asr_scaling.core.ports import (
 )
 from asr_scaling.core.record import RunRecord, Status
 from asr_scaling.core.workload import Workload
-from asr_scaling.errors import AsrScalingError, DataError, OutOfMemoryError, PointInterruptedError, TrackingError
+from asr_scaling.errors import (
+    AsrScalingError,
+    DataError,
+    OutOfMemoryError,
+    PointInterruptedError,
+    TrackingError,
+)
 from asr_scaling.machine.co_tenants import Neighbours
 from asr_scaling.machine.environment import certified
 from asr_scaling.machine.memory import release_memory, resident_bytes
@@ -76,18 +82,31 @@ class Job:
         """The job with its optimisations applied; ConfigError where they make no sense together or here."""
         if not self.optimisation:
             return self
-        parts = compose(Composition(self.model, self.engine, self.device, self.batch), self.optimisation)
+        parts = compose(
+            Composition(self.model, self.engine, self.device, self.batch), self.optimisation
+        )
         changed = {name: getattr(parts, name) for name in ("model", "engine", "device", "batch")}
-        return replace(self, **changed, optimisation={}, optimised=(*self.optimised, *self.optimisation))
+        return replace(
+            self, **changed, optimisation={}, optimised=(*self.optimised, *self.optimisation)
+        )
 
 
-def run(job: Job, progress: Progress | None = None, parent: str | None = None, shelf: Shelf | None = None) -> RunRecord:
+def run(
+    job: Job,
+    progress: Progress | None = None,
+    parent: str | None = None,
+    shelf: Shelf | None = None,
+) -> RunRecord:
     """Measure ``job``; the record's status says how it ended, and it is on disk and in the sink when this returns.
 
     ``parent``: the token that the sink's ``open`` gave for the sweep. ``shelf``: where a loaded system is taken from
     and left for the next point. KeyboardInterrupt and PointInterruptedError are raised again once it is recorded.
     """
-    with nullcontext(job.folder) if job.folder else TemporaryDirectory(prefix="asr_scaling-") as where:
+    with (
+        nullcontext(job.folder)
+        if job.folder
+        else TemporaryDirectory(prefix="asr_scaling-") as where
+    ):
         folder = Path(where)
         folder.mkdir(parents=True, exist_ok=True)
         draft = Draft(environment=certified(job.certificate))
@@ -112,7 +131,10 @@ def _attempt(
     except AsrScalingError as error:
         return "failed", str(error), None
     except (Exception, SystemExit) as error:
-        write_atomic(folder / "traceback.txt", redact(traceback.format_exc()).encode("utf-8", "backslashreplace"))
+        write_atomic(
+            folder / "traceback.txt",
+            redact(traceback.format_exc()).encode("utf-8", "backslashreplace"),
+        )
         draft.artifacts.append("traceback.txt")
         return "failed", f"{type(error).__name__}: {error} (details in traceback.txt)", None
     return "ok", None, None
@@ -131,7 +153,9 @@ def _measure(job: Job, draft: Draft, folder: Path, progress: Progress, shelf: Sh
         draft.dataset = asdict(workload.info)
         draft.lap("dataset")
         if isinstance(job.engine, Bounded):
-            longest_s = max((utterance.duration_s for utterance in workload.utterances), default=0.0)
+            longest_s = max(
+                (utterance.duration_s for utterance in workload.utterances), default=0.0
+            )
             job.engine.check_length(job.model, longest_s)
         progress.stage("idle")
         watches = {**_watches(job, stack), "neighbours": neighbours}
@@ -169,7 +193,9 @@ def _watches(job: Job, stack: ExitStack) -> dict[str, Watch]:
     return watches
 
 
-def _batching(job: Job, draft: Draft, loaded: Loaded, workload: Workload, progress: Progress) -> Batching:
+def _batching(
+    job: Job, draft: Draft, loaded: Loaded, workload: Workload, progress: Progress
+) -> Batching:
     """The batching that was asked for, its size found first where it is the system that decides."""
     if not isinstance(job.batch, Fitting):
         return job.batch

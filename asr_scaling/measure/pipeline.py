@@ -52,15 +52,23 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         if self.utterances is not None and self.utterances < 1:
-            raise ConfigError(f"pipeline.utterances must be at least 1 or null; got {self.utterances}.")
+            raise ConfigError(
+                f"pipeline.utterances must be at least 1 or null; got {self.utterances}."
+            )
         if self.warmup < 0:
             raise ConfigError(f"pipeline.warmup must be 0 or more calls; got {self.warmup}.")
         if not self.warmup_seconds >= 0:
-            raise ConfigError(f"pipeline.warmup_seconds must be 0 or more; got {self.warmup_seconds}.")
+            raise ConfigError(
+                f"pipeline.warmup_seconds must be 0 or more; got {self.warmup_seconds}."
+            )
         if self.min_iterations < 1:
-            raise ConfigError(f"pipeline.min_iterations must be at least 1; got {self.min_iterations}.")
+            raise ConfigError(
+                f"pipeline.min_iterations must be at least 1; got {self.min_iterations}."
+            )
         if self.precision is not None and not 0 < self.precision < 1:
-            raise ConfigError(f"pipeline.precision must be between 0 and 1, or null; got {self.precision}.")
+            raise ConfigError(
+                f"pipeline.precision must be between 0 and 1, or null; got {self.precision}."
+            )
         if not self.max_seconds > 0:
             raise ConfigError(f"pipeline.max_seconds must be more than 0; got {self.max_seconds}.")
 
@@ -68,7 +76,9 @@ class Pipeline:
 Collect = Callable[[str, Findings], None]
 
 
-def measure(session: Session, pipeline: Pipeline, measurements: Mapping[str, Measurement], collect: Collect) -> None:
+def measure(
+    session: Session, pipeline: Pipeline, measurements: Mapping[str, Measurement], collect: Collect
+) -> None:
     """Run every pass in order; ``collect`` gets the findings of each as soon as they are there."""
 
     def keep(name: str, findings: Findings) -> None:
@@ -102,7 +112,9 @@ def _warm_up(session: Session, pipeline: Pipeline) -> bool:
             return True
         if done >= pipeline.warmup and spent > pipeline.warmup_seconds:
             return False
-        session.progress.advance(min(1.0, max(done / STEADY_CALLS, spent / max(pipeline.warmup_seconds, 1e-9))))
+        session.progress.advance(
+            min(1.0, max(done / STEADY_CALLS, spent / max(pipeline.warmup_seconds, 1e-9)))
+        )
     return False
 
 
@@ -127,7 +139,10 @@ def _timed_pass(session: Session, pipeline: Pipeline, warm: bool) -> Findings:
     cautions = (*noise.cautions, *drift(samples, warm))
     if len(samples) < len(batches):
         cautions = (*cautions, timed_pass_cut(len(samples), len(batches), pipeline.max_seconds))
-    tags = {"timing/ended_by": ended, "timing/warmup": "steady" if warm else "not shown to be steady"}
+    tags = {
+        "timing/ended_by": ended,
+        "timing/warmup": "steady" if warm else "not shown to be steady",
+    }
     return Findings(noise.metrics, noise.unavailable, cautions, tags)
 
 
@@ -144,7 +159,9 @@ class _Rule:
             if pipeline.precision is None:
                 return "count"
             if n >= self._look_at:
-                self._look_at = n + max(1, n // 20)  # sorting everything after every call would cost more than calls
+                self._look_at = n + max(
+                    1, n // 20
+                )  # sorting everything after every call would cost more than calls
                 if _known_within([sample.total_s for sample in samples], pipeline.precision):
                     return "precision"
         affordable = spent_s / n * pipeline.min_iterations <= _PATIENCE * pipeline.max_seconds
@@ -182,7 +199,9 @@ def _processed(session: Session) -> Findings:
         cautions.append(non_deterministic(len(session.differing), len(session.repeated)))
     metrics = (
         Metric("workload/audio_s", sum(given.values()), len(given)),
-        Metric("workload/processed_audio_s", sum(session.processed_s[key] for key in given), len(given)),
+        Metric(
+            "workload/processed_audio_s", sum(session.processed_s[key] for key in given), len(given)
+        ),
         Metric("workload/repeated_utterances", len(session.repeated), len(given)),
     )
     return Findings(metrics, cautions=tuple(cautions))

@@ -55,7 +55,12 @@ class Draft:
         self.lap(name)
 
     def record(
-        self, name: str, status: Status, reason: str | None, config: Mapping[str, Any], identity: str = ""
+        self,
+        name: str,
+        status: Status,
+        reason: str | None,
+        config: Mapping[str, Any],
+        identity: str = "",
     ) -> RunRecord:
         """The record of the point as it ended."""
         if self.session is not None:
@@ -89,7 +94,9 @@ def unbuilt(
 ) -> RunRecord:
     """The record of a point that could not even be built."""
     now = time.time()
-    return RunRecord(name, "failed", config, certified(certificate), reason, started_at=now, ended_at=now)
+    return RunRecord(
+        name, "failed", config, certified(certificate), reason, started_at=now, ended_at=now
+    )
 
 
 def lost(name: str, reason: str, config: Mapping[str, Any], host_known: bool) -> RunRecord:

@@ -36,7 +36,9 @@ def auto_class(spec: ModelSpec) -> Any:
     import transformers
 
     if spec.family not in AUTO_CLASSES:
-        raise ConfigError(f"model.family must be one of {', '.join(AUTO_CLASSES)}; got '{spec.family}'.")
+        raise ConfigError(
+            f"model.family must be one of {', '.join(AUTO_CLASSES)}; got '{spec.family}'."
+        )
     return getattr(transformers, AUTO_CLASSES[spec.family])
 
 
@@ -47,7 +49,9 @@ def configuration(spec: ModelSpec) -> Any:
     try:
         return AutoConfig.for_model(spec.model_type, **plain(spec.architecture))
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"model.architecture of '{spec.name}' is not a '{spec.model_type}': {error}") from error
+        raise ConfigError(
+            f"model.architecture of '{spec.name}' is not a '{spec.model_type}': {error}"
+        ) from error
 
 
 def feature_extractor(spec: ModelSpec) -> Any:
@@ -77,14 +81,18 @@ def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any)
     from safetensors import SafetensorError
 
     try:
-        return loader.from_pretrained(str(folder), trust_remote_code=spec.trust_remote_code, **options)
+        return loader.from_pretrained(
+            str(folder), trust_remote_code=spec.trust_remote_code, **options
+        )
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"The weights in {folder} are a pickle that holds more than tensors, and its code is not run: use "
             "model.safetensors, or weights from someone you trust."
         ) from error
     except SafetensorError as error:
-        raise WeightsError(f"The weights in {folder} are damaged ({error}): copy or download them again.") from error
+        raise WeightsError(
+            f"The weights in {folder} are damaged ({error}): copy or download them again."
+        ) from error
     except ValueError as error:
         if "trust_remote_code" not in str(error):
             raise
@@ -98,12 +106,16 @@ def network_class(spec: ModelSpec) -> Any:
     """The model class of ``spec``, imported; ConfigError where transformers has none for it."""
     mapping, config = auto_class(spec)._model_mapping, type(configuration(spec))
     if config not in mapping:
-        raise ConfigError(f"transformers has no model of the family '{spec.family}' for '{spec.model_type}'.")
+        raise ConfigError(
+            f"transformers has no model of the family '{spec.family}' for '{spec.model_type}'."
+        )
     found = mapping[config]
     return found[0] if isinstance(found, tuple) else found
 
 
-def random_model(spec: ModelSpec, seed: int = 0, dtype: torch.dtype | None = None) -> torch.nn.Module:
+def random_model(
+    spec: ModelSpec, seed: int = 0, dtype: torch.dtype | None = None
+) -> torch.nn.Module:
     """A model of ``spec``'s exact shape with random weights, on the CPU and in evaluation mode.
 
     ``dtype``: of the weights, float32 where None. The same ``seed`` and ``dtype`` give the same weights; the global

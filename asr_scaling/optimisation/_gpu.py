@@ -12,11 +12,15 @@ def need_capability(composition: Composition, least: tuple[int, int], what: str)
     """
     needed = f"a GPU of compute capability {least[0]}.{least[1]} or more"
     if composition.device.kind != "cuda":
-        composition.refuse(f"computes with {what}, which needs {needed}: choose device=cuda where there is one")
+        composition.refuse(
+            f"computes with {what}, which needs {needed}: choose device=cuda where there is one"
+        )
     import torch
 
     if not torch.cuda.is_available():
         return
     found = torch.cuda.get_device_capability(composition.device.torch_name)
     if found < least:
-        composition.refuse(f"computes with {what}, which needs {needed}, and this one has {found[0]}.{found[1]}")
+        composition.refuse(
+            f"computes with {what}, which needs {needed}, and this one has {found[0]}.{found[1]}"
+        )

@@ -50,8 +50,12 @@ def _dynamic_class() -> Any:
             zeros = torch.zeros(len(scales), dtype=torch.int64)
             bias = None if linear.bias is None else linear.bias.float()
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "torch.quantize_per_tensor", UserWarning)  # the kernels stay, it says
-                quantised = torch.quantize_per_channel(weight, scales.double(), zeros, 0, torch.qint8)
+                warnings.filterwarnings(
+                    "ignore", "torch.quantize_per_tensor", UserWarning
+                )  # the kernels stay, it says
+                quantised = torch.quantize_per_channel(
+                    weight, scales.double(), zeros, 0, torch.qint8
+                )
                 self.packed = torch.ops.quantized.linear_prepack(quantised, bias)
             self.packed_bytes = weight.numel() + 4 * len(scales) * (1 if bias is None else 2)
 
@@ -75,7 +79,9 @@ def _widening_class() -> Any:
         def __init__(self, linear: torch.nn.Linear) -> None:
             super().__init__()
             scales = _scales(linear.weight)
-            self.register_buffer("weight", (linear.weight.float() / scales[:, None]).round().to(torch.int8))
+            self.register_buffer(
+                "weight", (linear.weight.float() / scales[:, None]).round().to(torch.int8)
+            )
             self.register_buffer("scales", scales.to(linear.weight.dtype))
             self.bias = linear.bias
 

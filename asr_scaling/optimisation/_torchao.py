@@ -39,15 +39,25 @@ class Torchao:
         """``network`` with its Linear layers quantised in place."""
         import torch
 
-        linear = {name: module for name, module in network.named_modules() if type(module) is torch.nn.Linear}
+        linear = {
+            name: module
+            for name, module in network.named_modules()
+            if type(module) is torch.nn.Linear
+        }
         fitting = {name for name, module in linear.items() if self._fits(module)}
         if not fitting:
-            raise EngineError(f"'{model.name}' has no Linear layer whose sizes are multiples of {self.multiple}.")
+            raise EngineError(
+                f"'{model.name}' has no Linear layer whose sizes are multiples of {self.multiple}."
+            )
         dtype = str(network.dtype).removeprefix("torch.")
         with _quiet():
             from torchao import quantization
 
-            options = {"granularity": getattr(quantization, self.granularity)()} if self.granularity else {}
+            options = (
+                {"granularity": getattr(quantization, self.granularity)()}
+                if self.granularity
+                else {}
+            )
             config = getattr(quantization, self.config)(**options)
             quantization.quantize_(network, config, filter_fn=lambda _, name: name in fitting)
         said = f"{self.weights} weights by torchao.{self.config} in {len(fitting)} of {len(linear)} Linear layers"

@@ -18,7 +18,9 @@ class Attention:
     def apply(self, composition: Composition) -> Composition:
         """For engines with a choice."""
         if self.kernel == "flash_attention_2" and composition.device.kind != "cuda":
-            composition.refuse("has kernels for NVIDIA GPUs alone: choose device=cuda, or attention_sdpa")
+            composition.refuse(
+                "has kernels for NVIDIA GPUs alone: choose device=cuda, or attention_sdpa"
+            )
         return composition.set("engine", attention=self.kernel)
 
     def check(self, composition: Composition) -> None:
@@ -27,6 +29,8 @@ class Attention:
             return
         dtype = getattr(composition.engine, "dtype", "")
         if dtype not in ("float16", "bfloat16"):
-            composition.refuse(f"computes in 16 bits, and engine.dtype is {dtype}: add bf16 or fp16")
+            composition.refuse(
+                f"computes in 16 bits, and engine.dtype is {dtype}: add bf16 or fp16"
+            )
         if importlib.util.find_spec("flash_attn") is None:
             raise MissingExtraError("flash-attn")

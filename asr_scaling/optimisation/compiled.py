@@ -16,5 +16,7 @@ class Compiled:
     def apply(self, composition: Composition) -> Composition:
         """For engines that compile; CUDA graphs, which the mode reduce-overhead adds, only on a GPU."""
         if self.mode == "reduce-overhead" and composition.device.kind != "cuda":
-            composition.refuse(f"captures CUDA graphs, which device={composition.device.kind} does not have")
+            composition.refuse(
+                f"captures CUDA graphs, which device={composition.device.kind} does not have"
+            )
         return composition.set("engine", compile=self.mode)

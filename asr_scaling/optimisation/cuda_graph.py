@@ -14,7 +14,11 @@ class CudaGraph:
     def apply(self, composition: Composition) -> Composition:
         """For models with a window, on a GPU."""
         if composition.device.kind != "cuda":
-            composition.refuse(f"captures CUDA graphs, which device={composition.device.kind} does not have")
+            composition.refuse(
+                f"captures CUDA graphs, which device={composition.device.kind} does not have"
+            )
         if composition.model.window_s is None:
-            composition.refuse(f"captures steps of Whisper's decoder, and '{composition.model.name}' has no window")
+            composition.refuse(
+                f"captures steps of Whisper's decoder, and '{composition.model.name}' has no window"
+            )
         return composition.set("engine", cuda_graph=True, decode="loop")

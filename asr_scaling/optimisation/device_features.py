@@ -14,6 +14,8 @@ class DeviceFeatures:
     def apply(self, composition: Composition) -> Composition:
         """For Whisper's log-mel features; engine=transformers computes them there in its own loop."""
         if composition.model.window_s is None:
-            composition.refuse(f"computes Whisper's features, and '{composition.model.name}' is none")
+            composition.refuse(
+                f"computes Whisper's features, and '{composition.model.name}' is none"
+            )
         loop = {"decode": "loop"} if composition.has("engine", "decode") else {}
         return composition.set("engine", features="device", **loop)

@@ -21,7 +21,9 @@ class Fp8:
     def apply(self, composition: Composition) -> Composition:
         """For device=cuda; scales per row need bfloat16."""
         need_capability(composition, CAPABILITY, "FP8")
-        change = Torchao("Float8DynamicActivationFloat8WeightConfig", "float8_e4m3fn", MULTIPLE, "PerRow")
+        change = Torchao(
+            "Float8DynamicActivationFloat8WeightConfig", "float8_e4m3fn", MULTIPLE, "PerRow"
+        )
         composition = composition.set("engine", dtype="bfloat16").change(change)
         need_torchao()
         return composition

@@ -48,7 +48,9 @@ class JoinProjections:
             join(module)
             joined += 1
         if not joined:
-            raise EngineError(f"'{model.name}' has no self-attention with {', '.join(PROJECTIONS)} to join.")
+            raise EngineError(
+                f"'{model.name}' has no self-attention with {', '.join(PROJECTIONS)} to join."
+            )
         return Changed(network, f"projections joined in {joined} self-attentions")
 
 
@@ -82,7 +84,9 @@ def _modules() -> tuple[Any, Any]:
 
         def take(self, x: torch.Tensor, index: int) -> torch.Tensor:
             if x is not self.seen:
-                raise EngineError("Keys and values were asked for of another input than queries: leave out fused.")
+                raise EngineError(
+                    "Keys and values were asked for of another input than queries: leave out fused."
+                )
             taken = self.held[index]
             if index == 1:
                 self.seen, self.held = None, []
@@ -111,6 +115,9 @@ def _stacked(layers: list[Any]) -> Any:
     stacked = torch.nn.Linear(weight.shape[1], weight.shape[0], has_bias, device="meta")
     stacked.weight = torch.nn.Parameter(weight, requires_grad=False)
     if has_bias:
-        none = [weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers]
+        none = [
+            weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias
+            for layer in layers
+        ]
         stacked.bias = torch.nn.Parameter(torch.cat(none), requires_grad=False)
     return stacked

@@ -29,7 +29,9 @@ class Int8:
         """The CPU's packed weights are nothing that torch.compile can trace: it would stop at every layer."""
         packed = composition.device.kind == "cpu" and composition.has("engine", "changes")
         if packed and getattr(composition.engine, "compile", None):
-            composition.refuse("packs weights that torch.compile can't see: leave engine.compile out, or int8")
+            composition.refuse(
+                "packs weights that torch.compile can't see: leave engine.compile out, or int8"
+            )
 
 
 @dataclass(frozen=True)
@@ -42,4 +44,8 @@ class Int8Dynamic:
     def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
         """``network`` with its Linear layers replaced in place."""
         count = replace_linears(network, dynamic)
-        return Changed(network, f"int8 weights and activations in {count} Linear layers", "int8 Linear, else float32")
+        return Changed(
+            network,
+            f"int8 weights and activations in {count} Linear layers",
+            "int8 Linear, else float32",
+        )

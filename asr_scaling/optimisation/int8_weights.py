@@ -35,4 +35,6 @@ class Int8Widening:
         """``network`` with its Linear layers replaced in place."""
         dtype = str(network.dtype).removeprefix("torch.")
         count = replace_linears(network, widening)
-        return Changed(network, f"int8 weights in {count} Linear layers", f"int8 Linear weights, else {dtype}")
+        return Changed(
+            network, f"int8 weights in {count} Linear layers", f"int8 Linear weights, else {dtype}"
+        )

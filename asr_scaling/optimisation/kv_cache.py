@@ -16,5 +16,7 @@ class KeyValueCache:
     def apply(self, composition: Composition) -> Composition:
         """For models that decode step by step, in engines with a choice."""
         if composition.model.tokens_per_s is None:
-            composition.refuse(f"is about decoding steps, and '{composition.model.name}' decodes without any")
+            composition.refuse(
+                f"is about decoding steps, and '{composition.model.name}' decodes without any"
+            )
         return composition.set("engine", cache=self.cache)

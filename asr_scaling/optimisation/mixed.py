@@ -16,7 +16,9 @@ class Mixed:
     def apply(self, composition: Composition) -> Composition:
         """For models that have a decoder. On a CPU it works as well, and whether it pays is for measurements to say."""
         if composition.model.tokens_per_s is None:
-            composition.refuse(f"keeps the decoder in float32, and '{composition.model.name}' has no decoder")
+            composition.refuse(
+                f"keeps the decoder in float32, and '{composition.model.name}' has no decoder"
+            )
         return composition.set("engine", dtype="float32").change(HalfEncoder())
 
 
@@ -37,7 +39,9 @@ class HalfEncoder:
         return Changed(network, "encoder cast to float16", "float16 encoder, float32 decoder")
 
 
-def _halve(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _halve(
+    _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     import torch
 
     return tuple(_cast(value, torch.float16) for value in args), {
@@ -59,4 +63,6 @@ def _widen(_: Any, args: Any, output: Any) -> Any:
 def _cast(value: Any, dtype: Any) -> Any:
     import torch
 
-    return value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+    return (
+        value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+    )

@@ -18,9 +18,13 @@ class Overlap:
         """For models with a window, on a GPU: a processor would do both with the same cores."""
         kind = composition.device.kind
         if kind != "cuda":
-            composition.refuse(f"has a GPU and the processor work at once, and device={kind} has one of them only")
+            composition.refuse(
+                f"has a GPU and the processor work at once, and device={kind} has one of them only"
+            )
         if composition.model.window_s is None:
-            composition.refuse(f"splits batches in Whisper's own loop, and '{composition.model.name}' has no window")
+            composition.refuse(
+                f"splits batches in Whisper's own loop, and '{composition.model.name}' has no window"
+            )
         return composition.set("engine", overlap=True, decode="loop")
 
     def check(self, composition: Composition) -> None:

@@ -11,7 +11,10 @@ from asr_scaling.errors import ConfigError, EngineError
 
 KINDS = ("whisper", "wav2vec2", "hubert", "wav2vec2-conformer")
 """Values of ``model_type`` whose attention can do with fewer heads; others read their number from the configuration."""
-ATTENTION = (("q_proj", "k_proj", "v_proj", "out_proj"), ("linear_q", "linear_k", "linear_v", "linear_out"))
+ATTENTION = (
+    ("q_proj", "k_proj", "v_proj", "out_proj"),
+    ("linear_q", "linear_k", "linear_v", "linear_out"),
+)
 FEED_FORWARD = (("fc1", "fc2"), ("intermediate_dense", "output_dense"))
 MULTIPLE = 16
 """Channels that are left are a multiple of it, as vector units and Tensor Cores like their matrices."""
@@ -25,15 +28,21 @@ class Prune:
 
     def __post_init__(self) -> None:
         if not 0 < self.ratio < 1:
-            raise ConfigError(f"optimisation.prune.ratio must lie between 0 and 1, both excluded; got {self.ratio}.")
+            raise ConfigError(
+                f"optimisation.prune.ratio must lie between 0 and 1, both excluded; got {self.ratio}."
+            )
 
     def apply(self, composition: Composition) -> Composition:
         """For Whisper and for CTC models whose attention lets heads be removed."""
         model = composition.model
         if model.model_type not in KINDS:
-            composition.refuse(f"can remove heads from {', '.join(KINDS)}; '{model.name}' is a {model.model_type}")
+            composition.refuse(
+                f"can remove heads from {', '.join(KINDS)}; '{model.name}' is a {model.model_type}"
+            )
         if model.architecture.get("position_embeddings_type") == "relative":
-            composition.refuse(f"can't remove heads from '{model.name}', whose positions are added to them")
+            composition.refuse(
+                f"can't remove heads from '{model.name}', whose positions are added to them"
+            )
         return composition.change(RemoveWeakest(self.ratio))
 
 
@@ -58,14 +67,20 @@ class RemoveWeakest:
                     heads += cut_heads(module, names, self.ratio)
             for into, out_of in FEED_FORWARD:
                 if hasattr(module, into) and hasattr(module, out_of):
-                    channels += cut_channels(getattr(module, into), getattr(module, out_of), self.ratio)
+                    channels += cut_channels(
+                        getattr(module, into), getattr(module, out_of), self.ratio
+                    )
         if not heads.removed + channels.removed:
             raise EngineError(
                 f"optimisation.prune.ratio={self.ratio} removes nothing from '{model.name}' ({heads.before} heads, "
                 f"{channels.before} channels in all): choose a larger one."
             )
         parameters = sum(parameter.numel() for parameter in network.parameters())
-        return Changed(network, f"removed {heads} heads and {channels} feed-forward channels", parameters=parameters)
+        return Changed(
+            network,
+            f"removed {heads} heads and {channels} feed-forward channels",
+            parameters=parameters,
+        )
 
 
 @dataclass(frozen=True)
@@ -93,11 +108,15 @@ def cut_heads(attention: Any, names: tuple[str, ...], ratio: float) -> Tally:
     norm = output.weight.abs().float().reshape(-1, heads, size).sum((0, 2))
     for linear in inputs:
         norm += linear.weight.abs().float().reshape(heads, -1).sum(1)
-    rows = (_strongest(norm, left)[:, None] * size + torch.arange(size, device=norm.device)).flatten()
+    rows = (
+        _strongest(norm, left)[:, None] * size + torch.arange(size, device=norm.device)
+    ).flatten()
     for linear in inputs:
         keep_rows(linear, rows)
     keep_columns(output, rows)
-    if not hasattr(attention, "position_embeddings_type"):  # a Conformer's number is that of what it rotates: its input
+    if not hasattr(
+        attention, "position_embeddings_type"
+    ):  # a Conformer's number is that of what it rotates: its input
         attention.num_heads = left
     return Tally(heads - left, heads)
 

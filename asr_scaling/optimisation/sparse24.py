@@ -29,7 +29,9 @@ class Sparse24:
         """In 16 bits, whichever optimisation or option says so."""
         dtype = getattr(composition.engine, "dtype", "")
         if dtype not in ("float16", "bfloat16"):
-            composition.refuse(f"has kernels for 16 bits, and engine.dtype is {dtype}: add bf16 or fp16")
+            composition.refuse(
+                f"has kernels for 16 bits, and engine.dtype is {dtype}: add bf16 or fp16"
+            )
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,13 @@ class HalfTheWeights:
         from torch.sparse import to_sparse_semi_structured
 
         linear = [module for module in network.modules() if type(module) is torch.nn.Linear]
-        fitting = [m for m in linear if m.in_features % MULTIPLE == 0 and m.out_features % MULTIPLE == 0]
+        fitting = [
+            m for m in linear if m.in_features % MULTIPLE == 0 and m.out_features % MULTIPLE == 0
+        ]
         if not fitting:
-            raise EngineError(f"'{model.name}' has no Linear layer whose sizes are multiples of {MULTIPLE}.")
+            raise EngineError(
+                f"'{model.name}' has no Linear layer whose sizes are multiples of {MULTIPLE}."
+            )
         for module in fitting:
             packed = to_sparse_semi_structured(two_of_four(module.weight.detach()))
             module.weight = torch.nn.Parameter(packed, requires_grad=False)

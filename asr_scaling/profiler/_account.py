@@ -67,8 +67,14 @@ def account(readings: Readings, ticks: int) -> Findings:
     """Metrics, tags and cautions. ``ticks``: a window lasts so many at least, so one tick bounds its resolution."""
     windows, n = readings.windows, len(readings.windows)
     methods, unknown = readings.known()
-    tags = {f"energy/method_{part}": methods.get(part) or f"unavailable: {unknown[part]}" for part in COMPONENTS}
-    metrics = [Metric(f"energy/{part}_j", math.fsum(w.joules[part] for w in windows), n) for part in methods]
+    tags = {
+        f"energy/method_{part}": methods.get(part) or f"unavailable: {unknown[part]}"
+        for part in COMPONENTS
+    }
+    metrics = [
+        Metric(f"energy/{part}_j", math.fsum(w.joules[part] for w in windows), n)
+        for part in methods
+    ]
     unavailable = {f"energy/{part}_j": why for part, why in unknown.items()}
     if readings.uses not in methods:
         why = f"the {readings.uses} computes, and its energy is unknown: {unknown[readings.uses]}"
@@ -129,7 +135,9 @@ def _net(
     interval holds the spread of the windows, not the error of the one idle reading.
     """
     if idle is None:
-        return [], dict.fromkeys((_IDLE, *_NET), "the idle machine was not measured: set profiler.energy.idle_seconds")
+        return [], dict.fromkeys(
+            (_IDLE, *_NET), "the idle machine was not measured: set profiler.energy.idle_seconds"
+        )
     if min(idle.joules[part] for part in parts) <= 0:
         return [], dict.fromkeys((_IDLE, *_NET), "a meter counted nothing on the idle machine")
     idle_w = idle.of(parts) / idle.seconds
@@ -140,9 +148,13 @@ def _net(
     for name, work in zip(_NET, _work(windows), strict=True):
         metric = _ratio(name, above, work)
         if metric.interval is None:
-            unavailable[name] = "fewer than 3 windows can't tell it from 0: raise profiler.energy.max_seconds"
+            unavailable[name] = (
+                "fewer than 3 windows can't tell it from 0: raise profiler.energy.max_seconds"
+            )
         elif metric.interval.low <= gross / math.fsum(work) / ticks:
-            unavailable[name] = f"it can't be told from 0: {idle_w:.4g} W idle, {busy_w:.4g} W under load"
+            unavailable[name] = (
+                f"it can't be told from 0: {idle_w:.4g} W idle, {busy_w:.4g} W under load"
+            )
         else:
             found.append(metric)
     return found, unavailable

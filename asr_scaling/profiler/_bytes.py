@@ -36,9 +36,13 @@ def byte_counter(modules: Mapping[str, Any]) -> Any:
             for module in modules.values():
                 self._weights.add((*module.parameters(), *module.buffers()))
 
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
             result = func(*args, **(kwargs or {}))
-            if hasattr(func, "_schema"):  # a higher-order operator has none; those inside it are seen one by one
+            if hasattr(
+                func, "_schema"
+            ):  # a higher-order operator has none; those inside it are seen one by one
                 self._count(func, args, kwargs or {}, result)
             return result
 
@@ -74,12 +78,16 @@ class _Storages:
         return _storage(tensor) in self._known
 
 
-def _moved(name: str, operands: list[Any], made: list[Any], written: set[int]) -> list[tuple[Any, int]]:
+def _moved(
+    name: str, operands: list[Any], made: list[Any], written: set[int]
+) -> list[tuple[Any, int]]:
     """Each operand read and each result written, with its bytes."""
     if name in _SCATTER:
         return [(tensor, _bytes(tensor)) for tensor in (*operands[1:], operands[-1])]
     reads = [
-        (t, _bytes(t)) for t in operands if id(t) not in written or (name.endswith("_") and name not in _OVERWRITE)
+        (t, _bytes(t))
+        for t in operands
+        if id(t) not in written or (name.endswith("_") and name not in _OVERWRITE)
     ]
     if name in _GATHER and reads:
         reads[0] = (made[0], _bytes(made[0]))
@@ -102,7 +110,9 @@ def _tensors(values: Any) -> list[Any]:
     from torch.utils._pytree import tree_leaves
 
     found = {id(leaf): leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)}
-    return [tensor for tensor in found.values() if tensor.layout == torch.strided and tensor.numel()]
+    return [
+        tensor for tensor in found.values() if tensor.layout == torch.strided and tensor.numel()
+    ]
 
 
 def _storage(tensor: Any) -> int:
@@ -111,5 +121,7 @@ def _storage(tensor: Any) -> int:
 
 def _bytes(tensor: Any) -> int:
     """Distinct bytes behind a tensor."""
-    distinct = math.prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride)
+    distinct = math.prod(
+        size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride
+    )
     return int(min(distinct * tensor.element_size(), tensor.untyped_storage().nbytes()))

@@ -73,7 +73,12 @@ def _method(hardware: Any) -> tuple[str, str] | None:
         return "memory", "estimated from memory size by codecarbon"
     if kind == "CPU" and mode != "intel_rapl":
         measured = mode in ("intel_power_gadget", "windows_emi")
-        return "cpu", f"measured by {mode} through codecarbon" if measured else f"estimated from {mode} by codecarbon"
+        return (
+            "cpu",
+            f"measured by {mode} through codecarbon"
+            if measured
+            else f"estimated from {mode} by codecarbon",
+        )
     if kind in ("AppleSiliconChip", "Raspberry") and chip is not None:
         source = "powermetrics" if kind == "AppleSiliconChip" else "the board's power controller"
         return chip, f"measured by {source} through codecarbon"

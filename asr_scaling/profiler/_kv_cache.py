@@ -52,7 +52,9 @@ class KvCache:
 def heads_left(network: Any) -> int | None:
     """Attention heads of all decoder layers of a loaded network, some may be pruned; None where it doesn't say."""
     decoder = network.get_decoder() if hasattr(network, "get_decoder") else None
-    heads: list[Any] = [getattr(layer.self_attn, "num_heads", None) for layer in getattr(decoder, "layers", ())]
+    heads: list[Any] = [
+        getattr(layer.self_attn, "num_heads", None) for layer in getattr(decoder, "layers", ())
+    ]
     return sum(heads) if heads and None not in heads else None
 
 

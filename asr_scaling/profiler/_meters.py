@@ -92,7 +92,9 @@ def find_counters(device: Device, powercap: Path = POWERCAP) -> Found:
         return counters, missing | {"gpu": "not used by this device"}
     try:
         return [*counters, Nvml(device.torch_name)], missing
-    except Exception as error:  # no driver, no package, a GPU without a counter: all are reasons, none an accident
+    except (
+        Exception
+    ) as error:  # no driver, no package, a GPU without a counter: all are reasons, none an accident
         return counters, missing | {"gpu": str(error) or type(error).__name__}
 
 
@@ -102,9 +104,13 @@ def _rapl(powercap: Path) -> tuple[list[Counter], dict[str, str]]:
     A package holds its sub-domains "core" and "uncore" already, and the top-level "psys" holds the packages: adding
     them would count joules twice. A component of which one zone can't be read is left out whole.
     """
-    packages = [zone for zone in sorted(powercap.glob("intel-rapl:*")) if _label(zone).startswith("package")]
+    packages = [
+        zone for zone in sorted(powercap.glob("intel-rapl:*")) if _label(zone).startswith("package")
+    ]
     drams = [zone for package in packages for zone in sorted(package.glob(f"{package.name}:*"))]
-    zones = [("cpu", zone) for zone in packages] + [("memory", zone) for zone in drams if _label(zone) == "dram"]
+    zones = [("cpu", zone) for zone in packages] + [
+        ("memory", zone) for zone in drams if _label(zone) == "dram"
+    ]
     found: dict[str, list[Rapl]] = {"cpu": [], "memory": []}
     missing: dict[str, str] = {}
     for component, zone in zones:
@@ -112,11 +118,15 @@ def _rapl(powercap: Path) -> tuple[list[Counter], dict[str, str]]:
             found[component].append(Rapl(component, zone))
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
-            missing[component] = f"RAPL's {zone / 'energy_uj'} can't be read ({why}): chmod a+r it as root"
+            missing[component] = (
+                f"RAPL's {zone / 'energy_uj'} can't be read ({why}): chmod a+r it as root"
+            )
     for component, counters in found.items():
         if not counters:
             missing.setdefault(component, f"no RAPL counter in {powercap}")
-    kept = [_distinct(counters) for component, counters in found.items() if component not in missing]
+    kept = [
+        _distinct(counters) for component, counters in found.items() if component not in missing
+    ]
     return [counter for counters in kept for counter in counters], missing
 
 
@@ -143,7 +153,9 @@ class Meters:
     component → why no counter covers it, also where codecarbon steps in.
     """
 
-    def __init__(self, counters: Sequence[Counter], uncounted: dict[str, str], country: str) -> None:
+    def __init__(
+        self, counters: Sequence[Counter], uncounted: dict[str, str], country: str
+    ) -> None:
         self.methods = {counter.component: counter.method for counter in counters}
         self.uncounted = uncounted
         self._counters, self._last = counters, list[float]()
@@ -158,7 +170,9 @@ class Meters:
         if self._model is not None:
             self._modelled = [part for part in self._model.methods if part not in self.methods]
             self.methods |= {part: self._model.methods[part] for part in self._modelled}
-        self.unknown = {part: why + failed for part, why in uncounted.items() if part not in self.methods}
+        self.unknown = {
+            part: why + failed for part, why in uncounted.items() if part not in self.methods
+        }
 
     def start(self) -> None:
         """Read the counters and begin to count."""

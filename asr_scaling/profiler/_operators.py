@@ -41,7 +41,9 @@ def quiet_stderr() -> Iterator[None]:
 def operator_class(name: str) -> str:
     """Class of an operator or kernel by its name."""
     lowered = name.lower()
-    return next((label for label, pattern in CLASSES.items() if re.search(pattern, lowered)), "other")
+    return next(
+        (label for label, pattern in CLASSES.items() if re.search(pattern, lowered)), "other"
+    )
 
 
 def shares(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
@@ -60,11 +62,15 @@ def operator_rows(averages: Iterable[Any], cuda: bool) -> list[dict[str, Any]]:
     """
     rows = []
     for event in averages:
-        if event.device_type.name != "CPU":  # a kernel's time is also that of the operator that launched it
+        if (
+            event.device_type.name != "CPU"
+        ):  # a kernel's time is also that of the operator that launched it
             continue
         micro = event.self_device_time_total if cuda else event.self_cpu_time_total
         if micro > 0 and not event.key.startswith("ProfilerStep"):
-            rows.append({"operator": event.key, "class": operator_class(event.key), "calls": event.count})
+            rows.append(
+                {"operator": event.key, "class": operator_class(event.key), "calls": event.count}
+            )
             rows[-1]["self_s"] = micro / 1e6
     whole = sum(row["self_s"] for row in rows) or 1.0
     return [row | {"share": row["self_s"] / whole} for row in rows]

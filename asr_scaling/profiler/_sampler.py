@@ -23,7 +23,13 @@ from asr_scaling.machine.nvml import handle, nvml
 
 _CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal")
 """Linux's drivers of processors' own sensors; a disk's or a power supply's temperature is not meant."""
-_SLOWED = {0x04: "power cap", 0x08: "hardware slowdown", 0x20: "heat", 0x40: "heat, by hardware", 0x80: "power brake"}
+_SLOWED = {
+    0x04: "power cap",
+    0x08: "hardware slowdown",
+    0x20: "heat",
+    0x40: "heat, by hardware",
+    0x80: "power brake",
+}
 """Bits of NVML's clocks event reasons (nvml.h) that slow a GPU down; idle and clocks set by the user are none."""
 _CPU = ("utilisation/cpu_share", "utilisation/cpu_clock_hz", "utilisation/temperature_c")
 _GPU = {
@@ -80,7 +86,9 @@ class Machine:
         """One reading: about a millisecond, and as much again for a GPU."""
         every = dict(enumerate(psutil.cpu_times(percpu=True)))
         cores = {core: busy_and_all(every[core]) for core in self._allowed if core in every}
-        return Reading(cores, frequency_hz(), _temperature_c(), None if self._gpu is None else _gpu(self._gpu))
+        return Reading(
+            cores, frequency_hz(), _temperature_c(), None if self._gpu is None else _gpu(self._gpu)
+        )
 
     def close(self) -> None:
         """Shut NVML down. May be called twice."""
@@ -92,7 +100,9 @@ class Machine:
 def _temperature_c() -> float | None:
     read = getattr(psutil, "sensors_temperatures", None)
     found = read() if read is not None else {}
-    return max((sensor.current for name in _CPU_SENSORS for sensor in found.get(name, ())), default=None)
+    return max(
+        (sensor.current for name in _CPU_SENSORS for sensor in found.get(name, ())), default=None
+    )
 
 
 def _gpu(gpu: Any) -> GpuReading:
@@ -105,7 +115,10 @@ def _gpu(gpu: Any) -> GpuReading:
             return None
 
     rates = asked("nvmlDeviceGetUtilizationRates")
-    clock_mhz, milliwatts = asked("nvmlDeviceGetClockInfo", pynvml.NVML_CLOCK_SM), asked("nvmlDeviceGetPowerUsage")
+    clock_mhz, milliwatts = (
+        asked("nvmlDeviceGetClockInfo", pynvml.NVML_CLOCK_SM),
+        asked("nvmlDeviceGetPowerUsage"),
+    )
     reasons = asked("nvmlDeviceGetCurrentClocksEventReasons")
     if reasons is None:
         reasons = asked("nvmlDeviceGetCurrentClocksThrottleReasons")  # its name before CUDA 12.2
@@ -143,7 +156,10 @@ class Sampler:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._end()
 
@@ -159,7 +175,9 @@ class Sampler:
             while not self._stop.wait(self._period_s):
                 self.readings.append(self._read())
             self.readings.append(self._read())
-        except Exception as failure:  # a driver or a sensor that is gone: a reason, never an accident of the calls
+        except (
+            Exception
+        ) as failure:  # a driver or a sensor that is gone: a reason, never an accident of the calls
             self.error = f"reading the machine failed: {type(failure).__name__}: {failure}"
         finally:
             self._begun.set()
@@ -198,16 +216,23 @@ def _shares(first: _Cores, last: _Cores) -> tuple[list[Metric], dict[str, str]]:
     metrics, unavailable, shares = list[Metric](), dict[str, str](), list[float]()
     for core in allowed_cores():
         name = f"utilisation/cpu{core}_share"
-        (busy, total), (busy_then, total_then) = last.get(core, (0.0, 0.0)), first.get(core, (0.0, 0.0))
+        (busy, total), (busy_then, total_then) = (
+            last.get(core, (0.0, 0.0)),
+            first.get(core, (0.0, 0.0)),
+        )
         if total > total_then:
             shares.append(min(1.0, max(0.0, busy - busy_then) / (total - total_then)))
             metrics.append(Metric(name, shares[-1], 1))
         else:
-            unavailable[name] = "the core's counters did not move: raise profiler.utilisation.seconds"
+            unavailable[name] = (
+                "the core's counters did not move: raise profiler.utilisation.seconds"
+            )
     if shares:
         metrics.append(Metric("utilisation/cpu_share", statistics.fmean(shares), len(shares)))
     else:
-        unavailable["utilisation/cpu_share"] = "no core's counters moved: raise profiler.utilisation.seconds"
+        unavailable["utilisation/cpu_share"] = (
+            "no core's counters moved: raise profiler.utilisation.seconds"
+        )
     return metrics, unavailable
 
 
@@ -215,4 +240,10 @@ def _slowed(gpus: Sequence[GpuReading]) -> tuple[Caution, ...]:
     found = Counter(reason for gpu in gpus for reason in gpu.slowed)
     if not found:
         return ()
-    return (throttled(", ".join(f"{reason} in {n} of {len(gpus)} readings of the GPU" for reason, n in found.items())),)
+    return (
+        throttled(
+            ", ".join(
+                f"{reason} in {n} of {len(gpus)} readings of the GPU" for reason, n in found.items()
+            )
+        ),
+    )

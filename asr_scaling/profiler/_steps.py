@@ -53,7 +53,9 @@ class TracingProbe:
         if self._over:
             return
         if not self.marks:
-            self._device.seconds([self._device.mark()])  # what was queued before is not of these steps
+            self._device.seconds(
+                [self._device.mark()]
+            )  # what was queued before is not of these steps
             with quiet_stderr():
                 self.profiler.start()
         self.marks.append(self._device.mark())
@@ -83,15 +85,24 @@ class Steps:
         """One a step, for a table."""
         for number, run in enumerate(self.runs):
             for i, seconds in enumerate(run):
-                place = {"run": number, "position": i + 2, "seconds": seconds, "whole_batch": i < self.whole}
+                place = {
+                    "run": number,
+                    "position": i + 2,
+                    "seconds": seconds,
+                    "whole_batch": i < self.whole,
+                }
                 yield {**also, "utterances": self.size, "audio_s": self.audio_s, **place}
 
     def comparable(self) -> list[tuple[int, float]]:
         """Position and seconds of the steps in which the whole batch is decoding: others have less to do."""
-        return [(i + 2, seconds) for run in self.runs for i, seconds in enumerate(run[: self.whole])]
+        return [
+            (i + 2, seconds) for run in self.runs for i, seconds in enumerate(run[: self.whole])
+        ]
 
 
-def steps_of(batch: AudioBatch, device: Device, call: Callable[[AudioBatch, Probe], Transcription]) -> Steps:
+def steps_of(
+    batch: AudioBatch, device: Device, call: Callable[[AudioBatch, Probe], Transcription]
+) -> Steps:
     """``call`` on ``batch``, its steps timed as the timed pass times them: a mark each, and no waiting in between."""
     probe = StepProbe(device)
     done = call(batch, probe)
@@ -126,4 +137,6 @@ def slope(name: str, calls: Sequence[Steps]) -> Metric | str:
         squares.append(sum((x - mean_x) ** 2 for x, _ in steps))
     if not sum(squares):
         return "no call had two steps at different positions with its whole batch decoding"
-    return Metric(name, sum(products) / sum(squares), len(squares), ratio_interval(products, squares))
+    return Metric(
+        name, sum(products) / sum(squares), len(squares), ratio_interval(products, squares)
+    )

@@ -19,7 +19,11 @@ from asr_scaling.profiler._operators import CLASSES, operator_rows
 from asr_scaling.profiler._steps import Steps, TracingProbe, mean_step, slope, steps_of
 
 _STEP, _SLOPE = "decoder/step_s", "decoder/step_slope_s"
-_OPS = (*(f"decoder/ops_{name}_s" for name in (*CLASSES, "other")), "decoder/ops_outside_s", "decoder/profiled_step_s")
+_OPS = (
+    *(f"decoder/ops_{name}_s" for name in (*CLASSES, "other")),
+    "decoder/ops_outside_s",
+    "decoder/profiled_step_s",
+)
 _KV = ("decoder/kv_token_bytes", "decoder/kv_self_bytes", "decoder/kv_cross_bytes")
 _UNCACHED = ("decoder/uncached_step_s", "decoder/uncached_slope_s", "decoder/uncached_ratio")
 _ALL = (_STEP, _SLOPE, *_OPS, *_KV, *_UNCACHED)
@@ -44,24 +48,39 @@ class Decoder:
 
     def __post_init__(self) -> None:
         if not self.seconds > 0 or self.traced_steps < 1:
-            raise ConfigError("profiler.decoder.seconds must be more than 0, profiler.decoder.traced_steps at least 1.")
+            raise ConfigError(
+                "profiler.decoder.seconds must be more than 0, profiler.decoder.traced_steps at least 1."
+            )
 
     def measure(self, session: Session) -> Findings:
         """All of it; what this model or engine hasn't is unavailable, with the reason."""
         if session.model.tokens_per_s is None:
-            return Findings(unavailable=dict.fromkeys(_ALL, "the model does not decode step by step"))
+            return Findings(
+                unavailable=dict.fromkeys(_ALL, "the model does not decode step by step")
+            )
         calls = self._by_position(session)
         if not any(call.runs for call in calls):
-            return Findings(unavailable=dict.fromkeys(_ALL, "the engine shows no decoding steps after the first"))
-        found: dict[str, Metric | str] = {_STEP: mean_step(_STEP, calls), _SLOPE: slope(_SLOPE, calls)}
+            return Findings(
+                unavailable=dict.fromkeys(
+                    _ALL, "the engine shows no decoding steps after the first"
+                )
+            )
+        found: dict[str, Metric | str] = {
+            _STEP: mean_step(_STEP, calls),
+            _SLOPE: slope(_SLOPE, calls),
+        }
         ops, frames = self._by_operator(session)
         longest = 1 + max(len(run) for call in calls for run in call.runs)
         kv, rows, tags = _kv(session, longest, frames)
         without, uncached = self._uncached(session)
         found |= ops | kv | without
-        steps = [row for n, call in enumerate(calls) for row in call.rows(cache=_cache(session), call=n)]
+        steps = [
+            row for n, call in enumerate(calls) for row in call.rows(cache=_cache(session), call=n)
+        ]
         steps += [
-            row for n, (cache, call) in enumerate(uncached) for row in call.rows(cache=cache, call=len(calls) + n)
+            row
+            for n, (cache, call) in enumerate(uncached)
+            for row in call.rows(cache=cache, call=len(calls) + n)
         ]
         artifacts = [
             _write(session.folder / _STEPS_FILE, steps),
@@ -94,7 +113,9 @@ class Decoder:
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
         probe = TracingProbe(profile(activities=activities), session.device, self.traced_steps)
         frames: list[int] = []
-        hook = modules["encoder"].register_forward_hook(lambda *call: frames.append(_frames(call[-1])))
+        hook = modules["encoder"].register_forward_hook(
+            lambda *call: frames.append(_frames(call[-1]))
+        )
         try:
             session.transcribe(session.batches[0], probe)
         finally:
@@ -108,7 +129,9 @@ class Decoder:
         for row in operator_rows(probe.profiler.key_averages(), cuda):
             totals[row["class"]] += row["self_s"] / steps
         found: dict[str, Metric | str] = {
-            name: Metric(name, totals[kind], steps) for kind in totals for name in (f"decoder/ops_{kind}_s",)
+            name: Metric(name, totals[kind], steps)
+            for kind in totals
+            for name in (f"decoder/ops_{kind}_s",)
         }
         outside = step_s - sum(totals.values())
         name = "decoder/ops_outside_s"
@@ -116,7 +139,9 @@ class Decoder:
         found["decoder/profiled_step_s"] = Metric("decoder/profiled_step_s", step_s, steps)
         return found, seen
 
-    def _uncached(self, session: Session) -> tuple[dict[str, Metric | str], list[tuple[str, Steps]]]:
+    def _uncached(
+        self, session: Session
+    ) -> tuple[dict[str, Metric | str], list[tuple[str, Steps]]]:
         """The shortest, the middle and the longest utterance, alone, with and without a cache, while the time lasts."""
         engine = _without_cache(session)
         if isinstance(engine, str):
@@ -150,7 +175,13 @@ def _frames(output: Any) -> int:
     """Of an encoder's output, shape (utterances, frames, width)."""
     hidden = getattr(output, "last_hidden_state", None)
     return int(
-        (output[0] if hidden is None and isinstance(output, tuple) else output if hidden is None else hidden).shape[1]
+        (
+            output[0]
+            if hidden is None and isinstance(output, tuple)
+            else output
+            if hidden is None
+            else hidden
+        ).shape[1]
     )
 
 
@@ -171,10 +202,19 @@ def _kv(
     found: dict[str, Metric | str] = {
         token: Metric(token, cache.token_bytes),
         own: Metric(own, cache.self_bytes(decoded)),
-        other: "the engine doesn't show its encoder's output" if cross is None else Metric(other, cross),
+        other: "the engine doesn't show its encoder's output"
+        if cross is None
+        else Metric(other, cross),
     }
-    rows = [{"tokens": n, "self_bytes": cache.self_bytes(n), "cross_bytes": cross} for n in cache.lengths(decoded)]
-    of = "the model's whole window" if whole else f"{frames} frames, as the encoder gave them for the first batch"
+    rows = [
+        {"tokens": n, "self_bytes": cache.self_bytes(n), "cross_bytes": cross}
+        for n in cache.lengths(decoded)
+    ]
+    of = (
+        "the model's whole window"
+        if whole
+        else f"{frames} frames, as the encoder gave them for the first batch"
+    )
     said = "by the architecture's formula, for one utterance"
     if _cache(session) == "static":
         said += "; the static cache takes what its longest text would from the start"

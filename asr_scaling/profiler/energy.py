@@ -50,13 +50,19 @@ class Energy:
         if self.windows < 1:
             raise ConfigError(f"profiler.energy.windows must be at least 1; got {self.windows}.")
         if not self.min_seconds >= 0.5:
-            raise ConfigError(f"profiler.energy.min_seconds must be at least 0.5; got {self.min_seconds}.")
+            raise ConfigError(
+                f"profiler.energy.min_seconds must be at least 0.5; got {self.min_seconds}."
+            )
         if self.ticks < 1:
             raise ConfigError(f"profiler.energy.ticks must be at least 1; got {self.ticks}.")
         if not self.max_seconds >= 0:
-            raise ConfigError(f"profiler.energy.max_seconds must be 0 or more; got {self.max_seconds}.")
+            raise ConfigError(
+                f"profiler.energy.max_seconds must be 0 or more; got {self.max_seconds}."
+            )
         if self.idle_seconds and not self.idle_seconds >= 0.5:
-            raise ConfigError(f"profiler.energy.idle_seconds must be 0 or at least 0.5; got {self.idle_seconds}.")
+            raise ConfigError(
+                f"profiler.energy.idle_seconds must be 0 or at least 0.5; got {self.idle_seconds}."
+            )
 
     def watch(self, device: Device) -> EnergyWatch:
         """Find the meters, time their ticks and measure the idle machine, before anything is loaded."""
@@ -91,9 +97,13 @@ class EnergyWatch:
         self._failed = ""
         self._counters, uncounted = energy.find(device)
         periods = tick_periods(self._counters)
-        still = {c.component for c, period in zip(self._counters, periods, strict=True) if period is None}
+        still = {
+            c.component for c, period in zip(self._counters, periods, strict=True) if period is None
+        }
         uncounted = uncounted | dict.fromkeys(still, f"its counter did not move in {_POLLING_S} s")
-        self._meters = Meters([c for c in self._counters if c.component not in still], uncounted, energy.country)
+        self._meters = Meters(
+            [c for c in self._counters if c.component not in still], uncounted, energy.country
+        )
         self._period_s = max((period for period in periods if period is not None), default=None)
         enough_s = energy.ticks * (self._period_s or 0.0)
         self._length_s = max(energy.min_seconds, enough_s) - _ROUNDING_S

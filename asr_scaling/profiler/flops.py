@@ -14,10 +14,22 @@ from asr_scaling.core.workload import AudioBatch
 from asr_scaling.profiler._bytes import byte_counter
 
 _STEP = (
-    *("flops/decoder_first", "flops/decoder_step", "bytes/decoder_first", "bytes/decoder_first_weights"),
+    *(
+        "flops/decoder_first",
+        "flops/decoder_step",
+        "bytes/decoder_first",
+        "bytes/decoder_first_weights",
+    ),
     *("bytes/decoder_step", "bytes/decoder_step_weights"),
 )
-_METRICS = ("flops/encoder", "flops/utterance", "flops/encoder_thop", "bytes/encoder", "bytes/encoder_weights", *_STEP)
+_METRICS = (
+    "flops/encoder",
+    "flops/utterance",
+    "flops/encoder_thop",
+    "bytes/encoder",
+    "bytes/encoder_weights",
+    *_STEP,
+)
 _TAGS = {
     "flops/method": "counted by torch.utils.flop_counter",
     "bytes/method": "counted per operator: operands read once, results written once, no cache between operators",
@@ -60,13 +72,23 @@ class Flops:
             metrics += (sum(probe.steps, Count()) / steps).metrics("decoder_step", steps)
         else:
             unavailable = dict.fromkeys(_STEP, "the model does not decode step by step")
-        if any(hasattr(part, "packed_bytes") for module in modules.values() for part in module.modules()):
-            unavailable |= {metric.name: _PACKED for metric in metrics if metric.name.startswith("bytes/")}
+        if any(
+            hasattr(part, "packed_bytes")
+            for module in modules.values()
+            for part in module.modules()
+        ):
+            unavailable |= {
+                metric.name: _PACKED for metric in metrics if metric.name.startswith("bytes/")
+            }
         if (session.system.facts.details or {}).get("changes"):
-            unavailable["flops/encoder_thop"] = "thop does not know the modules that an optimisation put in"
+            unavailable["flops/encoder_thop"] = (
+                "thop does not know the modules that an optimisation put in"
+            )
         else:
             try:
-                metrics.append(Metric("flops/encoder_thop", _thop(modules["encoder"], *seen[0]) * len(seen), 1))
+                metrics.append(
+                    Metric("flops/encoder_thop", _thop(modules["encoder"], *seen[0]) * len(seen), 1)
+                )
             except Exception as error:  # thop knows few kinds of module and fails in many ways
                 unavailable["flops/encoder_thop"] = f"thop failed: {type(error).__name__}: {error}"
         known = tuple(metric for metric in metrics if metric.name not in unavailable)
@@ -74,7 +96,9 @@ class Flops:
 
     def _count(self, session: Session, batch: AudioBatch) -> _CountingProbe:
         with byte_counter(session.system.modules) as traffic, _counter() as counter:
-            probe = _CountingProbe(lambda: Count(counter.get_total_flops(), traffic.moved, traffic.weights))
+            probe = _CountingProbe(
+                lambda: Count(counter.get_total_flops(), traffic.moved, traffic.weights)
+            )
             session.transcribe(batch, probe)
             probe.stage("end")
         return probe
@@ -89,10 +113,14 @@ class Count:
     weights: float = 0
 
     def __add__(self, other: Count) -> Count:
-        return Count(self.flops + other.flops, self.moved + other.moved, self.weights + other.weights)
+        return Count(
+            self.flops + other.flops, self.moved + other.moved, self.weights + other.weights
+        )
 
     def __sub__(self, other: Count) -> Count:
-        return Count(self.flops - other.flops, self.moved - other.moved, self.weights - other.weights)
+        return Count(
+            self.flops - other.flops, self.moved - other.moved, self.weights - other.weights
+        )
 
     def __truediv__(self, n: int) -> Count:
         return Count(self.flops / n, self.moved / n, self.weights / n)
@@ -122,7 +150,9 @@ class _CountingProbe:
 
     def stage(self, name: str) -> None:
         total = self._read()
-        self.by_stage[self._current] = self.by_stage.get(self._current, Count()) + total - self._before
+        self.by_stage[self._current] = (
+            self.by_stage.get(self._current, Count()) + total - self._before
+        )
         self._current, self._before, self._last_step = name, total, None
 
     def token(self) -> None:
@@ -139,7 +169,9 @@ def _counter() -> Any:
     import torch
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-    def attention(query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
+    def attention(
+        query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any
+    ) -> int:
         return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
     fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -152,7 +184,9 @@ def _thop(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
     Shapes are all it needs, so tensors without data are tried first; an encoder that looks at its mask needs real ones.
     """
     try:
-        tensors = {id(tensor): _meta(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())}
+        tensors = {
+            id(tensor): _meta(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())
+        }
         return _profiled(copy.deepcopy(encoder, tensors), _meta(args), _meta(kwargs))
     except RuntimeError:
         return _profiled(copy.deepcopy(encoder), args, kwargs)
@@ -189,4 +223,6 @@ def _meta(value: Any) -> Any:
         return value.to("meta")
     if isinstance(value, Mapping):
         return {key: _meta(entry) for key, entry in value.items()}
-    return type(value)(_meta(entry) for entry in value) if isinstance(value, (list, tuple)) else value
+    return (
+        type(value)(_meta(entry) for entry in value) if isinstance(value, (list, tuple)) else value
+    )

@@ -35,5 +35,7 @@ class Latency:
             startup.append(Metric("startup/compile_s", facts.compile_s, 1))
         if session.kept:
             unavailable["startup/first_call_s"] = _KEPT
-        withheld = {name: facts.unobservable.get(name, why) for name, why in found.unavailable.items()}
+        withheld = {
+            name: facts.unobservable.get(name, why) for name, why in found.unavailable.items()
+        }
         return Findings((*found.metrics, *startup), withheld | unavailable)

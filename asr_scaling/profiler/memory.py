@@ -33,7 +33,11 @@ class Memory:
             Metric("memory/peak_rss_bytes", rss, calls),
             Metric("memory/idle_rss_bytes", session.idle_rss_bytes, 1),
             Metric("memory/weights_bytes", weights),
-            Metric("memory/activations_bytes", max(0, (rss if on_device is None else on_device) - weights), calls),
+            Metric(
+                "memory/activations_bytes",
+                max(0, (rss if on_device is None else on_device) - weights),
+                calls,
+            ),
         ]
         unavailable = dict(session.system.facts.unobservable)
         if on_device is None:

@@ -26,12 +26,18 @@ class Quality:
 
     def __post_init__(self) -> None:
         if self.normaliser not in NORMALISERS:
-            raise ConfigError(f"profiler.quality.normaliser must be one of {NORMALISERS}; got '{self.normaliser}'.")
+            raise ConfigError(
+                f"profiler.quality.normaliser must be one of {NORMALISERS}; got '{self.normaliser}'."
+            )
 
     def measure(self, session: Session) -> Findings:
         """Transcribe what no pass transcribed yet, then score. Random weights are never scored."""
         if session.system.facts.random:
-            return Findings(unavailable=dict.fromkeys(_METRICS, "the weights are random, so the texts mean nothing"))
+            return Findings(
+                unavailable=dict.fromkeys(
+                    _METRICS, "the weights are random, so the texts mean nothing"
+                )
+            )
         self._finish(session)
         pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in session.workload.utterances]
         normalise, label = normaliser(self.normaliser)
@@ -44,7 +50,9 @@ class Quality:
             session.progress.advance((i + 1) / len(session.batches))
 
 
-def score(pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str], tags: dict[str, str]) -> Findings:
+def score(
+    pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str], tags: dict[str, str]
+) -> Findings:
     """Edits of (id, reference, hypothesis), summed over utterances and divided by the reference's words (jiwer).
 
     Utterances whose reference is empty once normalised have no WER: they are left out and counted.
@@ -52,7 +60,9 @@ def score(pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str]
     import jiwer
 
     rows: list[dict[str, Any]] = []
-    totals = dict.fromkeys(("substitutions", "deletions", "insertions", "words", "character_edits", "characters"), 0)
+    totals = dict.fromkeys(
+        ("substitutions", "deletions", "insertions", "words", "character_edits", "characters"), 0
+    )
     skipped = 0
     for key, reference, hypothesis in pairs:
         clean_reference, clean_hypothesis = normalise(reference), normalise(hypothesis)
@@ -63,7 +73,9 @@ def score(pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str]
             continue
         words = jiwer.process_words(clean_reference, clean_hypothesis)
         chars = jiwer.process_characters(clean_reference, clean_hypothesis)
-        edits = {name: getattr(words, name) for name in ("substitutions", "deletions", "insertions")}
+        edits = {
+            name: getattr(words, name) for name in ("substitutions", "deletions", "insertions")
+        }
         counts = edits | {
             "words": words.hits + words.substitutions + words.deletions,
             "character_edits": chars.substitutions + chars.deletions + chars.insertions,
@@ -71,14 +83,23 @@ def score(pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str]
         }
         for name, count in counts.items():
             totals[name] += count
-        rows.append(row | {"normalised_reference": clean_reference, "normalised_hypothesis": clean_hypothesis} | counts)
+        rows.append(
+            row
+            | {"normalised_reference": clean_reference, "normalised_hypothesis": clean_hypothesis}
+            | counts
+        )
     if not totals["words"]:
-        return Findings(unavailable=dict.fromkeys(_METRICS, "no utterance has a reference"), transcripts=tuple(rows))
+        return Findings(
+            unavailable=dict.fromkeys(_METRICS, "no utterance has a reference"),
+            transcripts=tuple(rows),
+        )
     n = len(rows) - skipped
     scored = [row for row in rows if "words" in row]
     word_edits = [row["substitutions"] + row["deletions"] + row["insertions"] for row in scored]
     wer = error_rate_interval(word_edits, [row["words"] for row in scored])
-    cer = error_rate_interval([r["character_edits"] for r in scored], [r["characters"] for r in scored])
+    cer = error_rate_interval(
+        [r["character_edits"] for r in scored], [r["characters"] for r in scored]
+    )
     metrics = [
         Metric("quality/wer", sum(word_edits) / totals["words"], n, wer),
         Metric("quality/cer", totals["character_edits"] / totals["characters"], n, cer),
@@ -94,4 +115,7 @@ def normaliser(name: str) -> tuple[Callable[[str], str], str]:
         return str.strip, "none"
     from whisper_normalizer.english import EnglishTextNormalizer
 
-    return EnglishTextNormalizer(), f"whisper_english (whisper-normalizer {version('whisper-normalizer')})"
+    return (
+        EnglishTextNormalizer(),
+        f"whisper_english (whisper-normalizer {version('whisper-normalizer')})",
+    )

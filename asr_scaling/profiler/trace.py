@@ -12,7 +12,14 @@ from typing import Any
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.probe import timed_call
 from asr_scaling.core.record import Findings, Metric
-from asr_scaling.profiler._operators import CLASSES, encoder_rows, marked_encoder, operator_rows, quiet_stderr, shares
+from asr_scaling.profiler._operators import (
+    CLASSES,
+    encoder_rows,
+    marked_encoder,
+    operator_rows,
+    quiet_stderr,
+    shares,
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,9 @@ class Trace:
         """Shares of self time, of all and of the encoder: on the GPU's clock where there is one, else on the CPU's."""
         if not session.system.modules:
             reason = "the engine runs no torch operators"
-            return Findings(unavailable={f"ops/{name}_share": reason for name in (*CLASSES, "other")})
+            return Findings(
+                unavailable={f"ops/{name}_share": reason for name in (*CLASSES, "other")}
+            )
         from torch.profiler import ProfilerActivity, profile
 
         cuda = session.device.kind == "cuda"
@@ -54,7 +63,9 @@ class Trace:
             found["encoder_s"] = sum(row["self_s"] for row in encoder)
         metrics = tuple(Metric(f"ops/{name}", value, 1) for name, value in found.items())
         return Findings(
-            metrics, tags={"ops/clock": "cuda" if cuda else "cpu"}, artifacts=("trace.json.gz", "operators.csv")
+            metrics,
+            tags={"ops/clock": "cuda" if cuda else "cpu"},
+            artifacts=("trace.json.gz", "operators.csv"),
         )
 
 

@@ -20,16 +20,20 @@ from asr_scaling.machine.peaks import DTYPES, Peaks, peaks
 from asr_scaling.profiler._sampler import Machine, Sampler, sampled_metrics, summarise
 
 MOST_HZ = 10
-_RATES = tuple(f"utilisation/{kind}{part}" for kind in ("mfu", "membw") for part in ("", "_encoder", "_decoder"))
+_RATES = tuple(
+    f"utilisation/{kind}{part}"
+    for kind in ("mfu", "membw")
+    for part in ("", "_encoder", "_decoder")
+)
 _ROOFLINE = ("roofline/encoder_intensity", "roofline/decoder_intensity", "roofline/ridge")
 _PEAKS = ("peak/flop_per_s", "peak/byte_per_s")
 _NO_MODULES = "the engine shows no torch modules whose operations could be counted"
 _NO_COUNTS = "needs counted FLOPs and bytes: put flops before utilisation in profiler=[…]"
 _NO_STEPS = "the model does not decode step by step"
-_NO_CALLS = "the timed pass has no call on the batch with the longest utterance: raise pipeline.max_seconds"
-_SHRINKS = (
-    "utterances of several windows leave the batch as they end, so the operations of a call are not known: set batch=1"
+_NO_CALLS = (
+    "the timed pass has no call on the batch with the longest utterance: raise pipeline.max_seconds"
 )
+_SHRINKS = "utterances of several windows leave the batch as they end, so the operations of a call are not known: set batch=1"
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,13 @@ class Utilisation:
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:
-            raise ConfigError(f"profiler.utilisation.seconds must be more than 0; got {self.seconds}.")
+            raise ConfigError(
+                f"profiler.utilisation.seconds must be more than 0; got {self.seconds}."
+            )
         if not 0 < self.hz <= MOST_HZ:
-            raise ConfigError(f"profiler.utilisation.hz must be above 0 and at most {MOST_HZ}; got {self.hz}.")
+            raise ConfigError(
+                f"profiler.utilisation.hz must be above 0 and at most {MOST_HZ}; got {self.hz}."
+            )
 
     def measure(self, session: Session) -> Findings:
         """Utilisation of the timed calls, and the machine while it runs them again."""
@@ -71,7 +79,11 @@ class Utilisation:
                 self._pass(session)
         finally:
             machine.close()
-        share = (Metric("utilisation/sampler_share", sampler.share, 1),) if sampler.share is not None else ()
+        share = (
+            (Metric("utilisation/sampler_share", sampler.share, 1),)
+            if sampler.share is not None
+            else ()
+        )
         if sampler.error is not None:
             names = [name for name in sampled_metrics() if name != "utilisation/sampler_share"]
             return Findings(share, dict.fromkeys(names, sampler.error))
@@ -106,7 +118,11 @@ def utilisation(session: Session) -> Findings:
     if reason is None:
         try:
             peak, cautions = peaks(session.device, dtype)
-        except (RuntimeError, MemoryError, OSError) as error:  # no kernel for the dtype, too little memory, a full disk
+        except (
+            RuntimeError,
+            MemoryError,
+            OSError,
+        ) as error:  # no kernel for the dtype, too little memory, a full disk
             reason = f"the machine's peaks can't be measured: {type(error).__name__}: {error}"
     if reason is not None:
         return Findings(unavailable=dict.fromkeys((*_RATES, *_ROOFLINE, *_PEAKS), reason))
@@ -152,7 +168,10 @@ def _rates(session: Session, batch: AudioBatch, peak: Peaks) -> Findings:
     """Work over time at the peak, for the whole call, the encoder's stage, and the decoding steps after the first."""
     ids = tuple(utterance.id for utterance in batch.utterances)
     samples = [sample for sample in session.samples if sample.utterances == ids]
-    window_s, longest_s = session.model.window_s, max(utterance.duration_s for utterance in batch.utterances)
+    window_s, longest_s = (
+        session.model.window_s,
+        max(utterance.duration_s for utterance in batch.utterances),
+    )
     if not samples:
         return Findings(unavailable=dict.fromkeys(_RATES, _NO_CALLS))
     if window_s is not None and longest_s > window_s and len(batch) > 1:
@@ -163,9 +182,13 @@ def _rates(session: Session, batch: AudioBatch, peak: Peaks) -> Findings:
             name = f"utilisation/{kind}{part}"
             work, time_s = [row[i] for row in done], [row[2] * most for row in done]
             if sum(work) and sum(time_s):
-                metrics.append(Metric(name, sum(work) / sum(time_s), len(done), ratio_interval(work, time_s)))
+                metrics.append(
+                    Metric(name, sum(work) / sum(time_s), len(done), ratio_interval(work, time_s))
+                )
             else:
-                unavailable[name] = _NO_STEPS if part == "_decoder" else "the engine marks no stage 'encoder'"
+                unavailable[name] = (
+                    _NO_STEPS if part == "_decoder" else "the engine marks no stage 'encoder'"
+                )
     return Findings(tuple(metrics), unavailable)
 
 
@@ -175,7 +198,9 @@ _Done = list[tuple[float, float, float]]
 
 def _done(values: Mapping[str, float], size: int, samples: Sequence[Sample]) -> dict[str, _Done]:
     nothing = Work()
-    encoder, first, step = (_work(values, stage) or nothing for stage in ("encoder", "decoder_first", "decoder_step"))
+    encoder, first, step = (
+        _work(values, stage) or nothing for stage in ("encoder", "decoder_first", "decoder_step")
+    )
     encoded, began, stepped = encoder.of(size), first.of(size), step.of(size)
     rows: dict[str, _Done] = {"": [], "_encoder": [], "_decoder": []}
     for sample in samples:

@@ -16,10 +16,14 @@ from asr_scaling.machine.kind import unlike
 
 _LATENCY, _FLOOR = "latency/mean_s", "noise/latency_floor"
 _COMBINED: Mapping[str, Callable[[list[float]], float]] = {
-    **dict.fromkeys(("energy/windows", "energy/total_j", "energy/cpu_j", "energy/memory_j", "energy/gpu_j"), sum),
+    **dict.fromkeys(
+        ("energy/windows", "energy/total_j", "energy/cpu_j", "energy/memory_j", "energy/gpu_j"), sum
+    ),
     "workload/warmup_iterations": sum,
     "energy/ticks": min,
-    **dict.fromkeys(("workload/audio_s", "workload/processed_audio_s", "workload/repeated_utterances"), max),
+    **dict.fromkeys(
+        ("workload/audio_s", "workload/processed_audio_s", "workload/repeated_utterances"), max
+    ),
 }
 """Totals, bounds and coverage, of which a mean over rounds would be wrong."""
 Found = tuple[Path, RunRecord]
@@ -46,7 +50,10 @@ def rounds_by_place(found: Sequence[Found]) -> dict[Path, list[Found]]:
 
 def whole_points(found: Sequence[Found]) -> list[RunRecord]:
     """One record a point, in the order found: rounds stand aside for their point, or are merged where it is missing."""
-    places, there = rounds_by_place(found), {path.parent for path, record in found if record.round is None}
+    places, there = (
+        rounds_by_place(found),
+        {path.parent for path, record in found if record.round is None},
+    )
     points = []
     for path, record in found:
         place = None if record.round is None else round_place(path)
@@ -71,7 +78,9 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     fullest = max(every, key=_full)
     ordered = [record for record in every if not unlike(fullest.environment, record.environment)]
     first = ordered[0]
-    samples = tuple(sorted((s for record in ordered for s in record.samples), key=lambda s: s.started_at))
+    samples = tuple(
+        sorted((s for record in ordered for s in record.samples), key=lambda s: s.started_at)
+    )
     repeats = _repeats(ordered)
     metrics, unavailable = _figures(ordered, samples, repeats)
     bad = next((record for record in every if record.status != "ok"), None)
@@ -97,7 +106,11 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
         tags=_tags(ordered) | {"sweep/rounds": str(len(ordered))},
         artifacts=tuple(dict.fromkeys(name for record in ordered for name in record.artifacts)),
         repeats=repeats,
-        job_s={key: sum(r.job_s.get(key, 0.0) for r in ordered) for record in ordered for key in record.job_s},
+        job_s={
+            key: sum(r.job_s.get(key, 0.0) for r in ordered)
+            for record in ordered
+            for key in record.job_s
+        },
         started_at=min(record.started_at for record in ordered),
         ended_at=max(record.ended_at for record in ordered),
     )
@@ -110,7 +123,9 @@ def _full(record: RunRecord) -> tuple[bool, bool]:
 
 def _hosts(rounds: Sequence[RunRecord]) -> dict[str, str]:
     """All hosts of one kind that took part, as one name; nothing where there is one."""
-    names = dict.fromkeys(str(record.environment["host"]) for record in rounds if record.environment.get("host"))
+    names = dict.fromkeys(
+        str(record.environment["host"]) for record in rounds if record.environment.get("host")
+    )
     return {"host": " + ".join(names)} if len(names) > 1 else {}
 
 
@@ -130,12 +145,18 @@ def _figures(
         anew = summarise(samples)
         metrics = {name: metric for name, metric in metrics.items() if name not in anew.unavailable}
         metrics |= {metric.name: metric for metric in anew.metrics}
-        again = {name: why for name, why in anew.unavailable.items() if why != NO_STEPS or name not in unavailable}
+        again = {
+            name: why
+            for name, why in anew.unavailable.items()
+            if why != NO_STEPS or name not in unavailable
+        }
         unavailable |= again  # the rounds know why an engine shows no steps, the samples don't
     floor = noise_floor(list(by_input(samples).values()))
     if floor is not None:
         metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))
-    return tuple(metrics.values()), {name: why for name, why in unavailable.items() if name not in metrics}
+    return tuple(metrics.values()), {
+        name: why for name, why in unavailable.items() if name not in metrics
+    }
 
 
 def _mean(name: str, found: Sequence[Metric], repeats: Sequence[float]) -> Metric:
@@ -151,16 +172,26 @@ def _mean(name: str, found: Sequence[Metric], repeats: Sequence[float]) -> Metri
 
 def _repeats(rounds: Sequence[RunRecord]) -> dict[str, tuple[float, ...]]:
     names = dict.fromkeys(name for record in rounds for name in record.repeats)
-    return {name: tuple(value for record in rounds for value in record.repeats.get(name, ())) for name in names}
+    return {
+        name: tuple(value for record in rounds for value in record.repeats.get(name, ()))
+        for name in names
+    }
 
 
 def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
     """Where rounds say different things, all of them."""
     names = dict.fromkeys(name for record in rounds for name in record.tags)
-    return {name: ", ".join(dict.fromkeys(r.tags[name] for r in rounds if name in r.tags)) for name in names}
+    return {
+        name: ", ".join(dict.fromkeys(r.tags[name] for r in rounds if name in r.tags))
+        for name in names
+    }
 
 
 def _without_round(config: Mapping[str, object]) -> dict[str, object]:
     sweep = config.get("sweep")
-    own = {key: value for key, value in sweep.items() if key != "round"} if isinstance(sweep, Mapping) else sweep
+    own = (
+        {key: value for key, value in sweep.items() if key != "round"}
+        if isinstance(sweep, Mapping)
+        else sweep
+    )
     return {**config, "sweep": own}

@@ -36,7 +36,9 @@ def readable_records(folder: Path, damaged: Damaged) -> list[RunRecord]:
 
 def readable_files(folder: Path, damaged: Damaged) -> list[Found]:
     """The records of ``readable_records`` as they are on disk: a point's own and each of its rounds."""
-    return [(path, record) for path in _below(folder) for _, record in _in_file(path, damaged=damaged)]
+    return [
+        (path, record) for path in _below(folder) for _, record in _in_file(path, damaged=damaged)
+    ]
 
 
 def each_record(path: Path, damaged: Damaged | None = None) -> Iterator[tuple[RunRecord, Again]]:
@@ -47,13 +49,17 @@ def each_record(path: Path, damaged: Damaged | None = None) -> Iterator[tuple[Ru
     of which nothing can be read.
     """
     none, before = True, len(damaged or ())
-    for record, again in _each_point(path, damaged) if os.path.isdir(path) else _each_row(path, damaged):
+    for record, again in (
+        _each_point(path, damaged) if os.path.isdir(path) else _each_row(path, damaged)
+    ):
         none = False
         yield record, again
     if none and damaged is not None and len(damaged) > before:
         raise damaged[before]
     if none:
-        raise DataError(f"{path} holds no {RECORD_FILE}: name a record, or the folder of a point or a sweep.")
+        raise DataError(
+            f"{path} holds no {RECORD_FILE}: name a record, or the folder of a point or a sweep."
+        )
 
 
 def _each_row(path: Path, damaged: Damaged | None) -> Iterator[tuple[RunRecord, Again]]:
@@ -72,7 +78,9 @@ def _each_point(folder: Path, damaged: Damaged | None) -> Iterator[tuple[RunReco
 
 
 def _points_of(files: Sequence[Path], damaged: Damaged | None) -> list[RunRecord]:
-    return whole_points([(path, record) for path in files for _, record in _in_file(path, 0, damaged)])
+    return whole_points(
+        [(path, record) for path in files for _, record in _in_file(path, 0, damaged)]
+    )
 
 
 def _point_of(files: Sequence[Path], number: int) -> RunRecord:
@@ -88,7 +96,9 @@ def _row_at(path: Path, start: int) -> RunRecord:
     raise DataError(f"{path} has changed since it was read: make the report again.")
 
 
-def _in_file(path: Path, start: int = 0, damaged: Damaged | None = None) -> Iterator[tuple[int, RunRecord]]:
+def _in_file(
+    path: Path, start: int = 0, damaged: Damaged | None = None
+) -> Iterator[tuple[int, RunRecord]]:
     """Where each record begins, in bytes, and the record. Behind a damaged line the next one is read."""
     try:
         with _open(path) as file:
@@ -116,7 +126,9 @@ def _note(error: Exception, where: str, damaged: Damaged | None) -> None:
     if isinstance(error, DataError):
         found = DataError(f"{where}: {error}")
     else:
-        found = DataError(f"{where} can't be read ({error}): name a record, or the folder of a point or a sweep.")
+        found = DataError(
+            f"{where} can't be read ({error}): name a record, or the folder of a point or a sweep."
+        )
     if damaged is None:
         raise found from error
     damaged.append(found)
@@ -173,7 +185,10 @@ def _open(path: Path) -> IO[bytes]:
 def _below(folder: Path) -> list[Path]:
     """A record beside its own gzipped copy is one record."""
     found = {path for name in _NAMES for path in folder.rglob(name)}
-    return sorted((path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found), key=_order)
+    return sorted(
+        (path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found),
+        key=_order,
+    )
 
 
 def _order(path: Path) -> tuple[int, str]:

@@ -37,7 +37,9 @@ def records_of(
     return each_record(Path(source), damaged)
 
 
-def _stored(source: str, uri: str, light: bool, damaged: Damaged | None) -> Iterator[tuple[RunRecord, Again]]:
+def _stored(
+    source: str, uri: str, light: bool, damaged: Damaged | None
+) -> Iterator[tuple[RunRecord, Again]]:
     from asr_scaling.tracking.mlflow import Mlflow
 
     none = True
@@ -45,4 +47,6 @@ def _stored(source: str, uri: str, light: bool, damaged: Damaged | None) -> Iter
         none = False
         yield found
     if none:
-        raise ConfigError(f"{source} has no record: name an experiment, or the run of a point or of a sweep.")
+        raise ConfigError(
+            f"{source} has no record: name an experiment, or the run of a point or of a sweep."
+        )

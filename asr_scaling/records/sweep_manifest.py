@@ -47,7 +47,11 @@ class SweepFile:
     def store(self) -> dict[str, Any] | None:
         """Options of the store in MLflow that the sweep is tracked in, None when it is tracked elsewhere or nowhere."""
         found = self.tracking or {}
-        return {k: v for k, v in found.items() if k != "_target_"} if found.get("_target_") == _MLFLOW else None
+        return (
+            {k: v for k, v in found.items() if k != "_target_"}
+            if found.get("_target_") == _MLFLOW
+            else None
+        )
 
     @property
     def here(self) -> bool:
@@ -69,7 +73,9 @@ class SweepFile:
         try:
             return build(cls, verified(read(path)))
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise DataError(f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume.") from error
+            raise DataError(
+                f"{path} can't be read ({error}): begin the sweep anew, without sweep.resume."
+            ) from error
 
 
 def ended(folder: Path, status: str, closed: bool) -> None:
@@ -97,7 +103,9 @@ def not_closed(root: Path) -> Iterator[tuple[Path, SweepFile]]:
 
 def command(arguments: Sequence[str]) -> tuple[str, ...]:
     """What makes two command lines the same sweep; written down, so without secrets."""
-    return tuple(sorted(redact(argument) for argument in arguments if not argument.startswith(_NOT_PART)))
+    return tuple(
+        sorted(redact(argument) for argument in arguments if not argument.startswith(_NOT_PART))
+    )
 
 
 def latest(root: Path, arguments: Sequence[str]) -> Path | None:

@@ -16,7 +16,17 @@ from asr_scaling.report import pareto
 from asr_scaling.report import recommendations as answer
 from asr_scaling.report.bottlenecks import section as bottlenecks
 from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, wer, words
-from asr_scaling.report.document import Bullets, Cell, Column, Document, Figure, Row, Section, Table, Text
+from asr_scaling.report.document import (
+    Bullets,
+    Cell,
+    Column,
+    Document,
+    Figure,
+    Row,
+    Section,
+    Table,
+    Text,
+)
 from asr_scaling.report.gains import section as gains
 from asr_scaling.report.method import section as method
 from asr_scaling.report.optimise import section as optimise
@@ -37,12 +47,18 @@ _MOST_DAMAGED = 20
 _COLUMNS: tuple[tuple[Column, Callable[[Point], Cell]], ...] = (
     (Column("Length", "s"), length_cell),
     (Column("Batch"), batch_cell),
-    (Column("Status", numeric=False), lambda point: words(point.status.replace("_", " "), point.reason or "")),
+    (
+        Column("Status", numeric=False),
+        lambda point: words(point.status.replace("_", " "), point.reason or ""),
+    ),
     (
         Column("RTFx", "", meaning="seconds of audio transcribed per second"),
         partial(figure, metric="throughput/rtfx"),
     ),
-    (Column("p50", "ms", meaning="median time of a call"), partial(figure, metric="latency/p50_s", factor=1e3)),
+    (
+        Column("p50", "ms", meaning="median time of a call"),
+        partial(figure, metric="latency/p50_s", factor=1e3),
+    ),
     (
         Column("First token", "ms", meaning="median time to the first decoded token"),
         partial(figure, metric="latency/first_token_s", factor=1e3),
@@ -53,7 +69,9 @@ _COLUMNS: tuple[tuple[Column, Callable[[Point], Cell]], ...] = (
     ),
     (Column("WER", "%", meaning="word errors over reference words"), wer),
     (
-        Column("Peak memory", "MB", meaning="on an accelerator what it allocated, else the process"),
+        Column(
+            "Peak memory", "MB", meaning="on an accelerator what it allocated, else the process"
+        ),
         lambda point: figure(point, memory_metric(point), 1e-6),
     ),
     (
@@ -69,7 +87,10 @@ _COLUMNS: tuple[tuple[Column, Callable[[Point], Cell]], ...] = (
 
 
 def document(
-    points: Sequence[Point], budgets: Budgets, optimised: Outcome | None = None, damaged: Sequence[object] = ()
+    points: Sequence[Point],
+    budgets: Budgets,
+    optimised: Outcome | None = None,
+    damaged: Sequence[object] = (),
 ) -> Document:
     """The report on ``points``: answers first, then what they rest on, then every point. ``optimised``: what the search
     found that measured them. ``damaged``: what was left out because it can't be read, a sentence each.
@@ -94,14 +115,26 @@ def document(
 
 def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Section:
     """A row a point, and what is none because it can't be read."""
-    hosts = ((Column("Host", numeric=False), _host),) if len({point.host for point in points}) > 1 else ()
+    hosts = (
+        ((Column("Host", numeric=False), _host),)
+        if len({point.host for point in points}) > 1
+        else ()
+    )
     shown = (*hosts, *_COLUMNS)
-    columns = (Column("System", numeric=False), Column("Device", numeric=False), *(column for column, _ in shown))
-    rows = tuple(Row((*_who(point), *(show(point) for _, show in shown)), point.keys) for point in points)
+    columns = (
+        Column("System", numeric=False),
+        Column("Device", numeric=False),
+        *(column for column, _ in shown),
+    )
+    rows = tuple(
+        Row((*_who(point), *(show(point) for _, show in shown)), point.keys) for point in points
+    )
     notes = ["±: the larger half of the 95 % interval; –: not available, with the reason."]
     random = dict.fromkeys(point.system for point in points if point.random)
     if random:
-        notes.append(f"Random weights, whose speed holds and whose texts mean nothing: {', '.join(random)}.")
+        notes.append(
+            f"Random weights, whose speed holds and whose texts mean nothing: {', '.join(random)}."
+        )
     notes += [*several_kinds(points), *several_hosts(points), *synthetic(points)]
     notes += [f"Left out, since it can't be read: {each}" for each in damaged[:_MOST_DAMAGED]]
     if (more := len(damaged) - _MOST_DAMAGED) > 0:
@@ -115,7 +148,12 @@ def write(document: Document, points: Sequence[Point], folder: Path) -> list[Pat
     """The report's files in ``folder``, made where it is missing: report.html, report.md, metrics.csv, and each figure
     as figures/<name>.svg and .png. ConfigError when they can't be written.
     """
-    figures = [block for section in document.sections for block in section.blocks if isinstance(block, Figure)]
+    figures = [
+        block
+        for section in document.sections
+        for block in section.blocks
+        if isinstance(block, Figure)
+    ]
     drawings = {each.name: drawn(each) for each in figures}
     texts = {"report.html": page(document, drawings), "report.md": markdown(document)}
     texts |= {f"figures/{name}.svg": text for name, text in drawings.items()}
@@ -125,11 +163,18 @@ def write(document: Document, points: Sequence[Point], folder: Path) -> list[Pat
             write_atomic(folder / name, text.encode())
         write_csv(points, folder / "metrics.csv")
         for each in figures:
-            each.drawing.savefig(folder / "figures" / f"{each.name}.png", dpi=_DPI, metadata={"Software": None})
+            each.drawing.savefig(
+                folder / "figures" / f"{each.name}.png", dpi=_DPI, metadata={"Software": None}
+            )
     except OSError as error:
-        raise ConfigError(f"{folder} can't be written ({error.strerror}): name another folder with -o.") from error
+        raise ConfigError(
+            f"{folder} can't be written ({error.strerror}): name another folder with -o."
+        ) from error
     pictures = [f"figures/{each.name}.png" for each in figures]
-    return [folder / name for name in ("report.html", "report.md", "metrics.csv", *list(texts)[2:], *pictures)]
+    return [
+        folder / name
+        for name in ("report.html", "report.md", "metrics.csv", *list(texts)[2:], *pictures)
+    ]
 
 
 def first_words(document: Document) -> str:
@@ -146,11 +191,23 @@ def first_words(document: Document) -> str:
 def _title(points: Sequence[Point]) -> tuple[str, str]:
     machines = list(dict.fromkeys(point.hardware for point in points))
     hosts = list(dict.fromkeys(point.host for point in points if point.host))
-    days = sorted({datetime.fromtimestamp(point.started_at, UTC).date() for point in points if point.started_at})
-    when = " to ".join(f"{day.day} {day:%B %Y}" for day in (days[:1] if len(days) < 2 else (days[0], days[-1])))
+    days = sorted(
+        {
+            datetime.fromtimestamp(point.started_at, UTC).date()
+            for point in points
+            if point.started_at
+        }
+    )
+    when = " to ".join(
+        f"{day.day} {day:%B %Y}" for day in (days[:1] if len(days) < 2 else (days[0], days[-1]))
+    )
     failed = sum(not point.ok for point in points)
     size = f"{len(points):,} points" if len(points) != 1 else "1 point"
-    said = [_few(hosts), when, size + (f", {failed:,} of them not measured to the end" if failed else "")]
+    said = [
+        _few(hosts),
+        when,
+        size + (f", {failed:,} of them not measured to the end" if failed else ""),
+    ]
     return f"How speech recognition scales on {_few(machines)}", " · ".join(filter(None, said))
 
 

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 from asr_scaling.analysis.comparison.verdict import LATENCY, WER
 from asr_scaling.analysis.fits import quotient_interval
-from asr_scaling.analysis.format import MISSING, PARTLY, latency_metric, plain, why_missing, why_no_wer, with_interval
+from asr_scaling.analysis.format import (
+    MISSING,
+    PARTLY,
+    latency_metric,
+    plain,
+    why_missing,
+    why_no_wer,
+    with_interval,
+)
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.document import Cell
@@ -18,11 +26,17 @@ def _ends(interval: Interval, factor: float = 1.0) -> str:
 
 
 def number(
-    value: float, interval: Interval | None = None, factor: float = 1.0, digits: int = 3, note: str = ""
+    value: float,
+    interval: Interval | None = None,
+    factor: float = 1.0,
+    digits: int = 3,
+    note: str = "",
 ) -> Cell:
     """A cell sorted by ``value`` · ``factor``; the ends of its interval stand in the note, before ``note``."""
     said = [f"95 % interval: {_ends(interval, factor)}." if interval else "", note]
-    return Cell(with_interval(value, interval, factor, digits), value * factor, " ".join(filter(None, said)))
+    return Cell(
+        with_interval(value, interval, factor, digits), value * factor, " ".join(filter(None, said))
+    )
 
 
 def figure(point: Point, metric: str, factor: float = 1.0, digits: int = 3) -> Cell:
@@ -40,7 +54,9 @@ def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:
     """
     for point in (over, under):
         if not point.value(metric):
-            return missing("one of the two is 0" if metric in point.values else why_missing(point, metric))
+            return missing(
+                "one of the two is 0" if metric in point.values else why_missing(point, metric)
+            )
     a, b = over.values[metric], under.values[metric]
     interval = quotient_interval(a, over.intervals.get(metric), b, under.intervals.get(metric))
     return number(a / b, None if over is under else interval, factor)
@@ -78,7 +94,11 @@ def batch_cell(point: Point) -> Cell:
 
 def length_cell(point: Point) -> Cell:
     """Seconds, for a column of that unit; "natural" sorts last."""
-    return Cell(point.length, None) if point.length_s is None else Cell(f"{point.length_s:g}", point.length_s)
+    return (
+        Cell(point.length, None)
+        if point.length_s is None
+        else Cell(f"{point.length_s:g}", point.length_s)
+    )
 
 
 def noted(cell: Cell, *notes: str) -> Cell:

@@ -32,7 +32,9 @@ def held_out_cells(fit: Fit | Power | NoFit) -> tuple[Cell, Cell]:
     if held.worst is None or held.mean is None:
         reason = "without any one of them, the others don't determine the law"
         return missing(reason), missing(reason)
-    return Cell(f"{100 * held.worst:,.1f}", held.worst, _each_error(held)), Cell(f"{100 * held.mean:,.1f}", held.mean)
+    return Cell(f"{100 * held.worst:,.1f}", held.worst, _each_error(held)), Cell(
+        f"{100 * held.mean:,.1f}", held.mean
+    )
 
 
 def _each_error(held: HeldOut) -> str:
@@ -48,4 +50,7 @@ def capped(lines: Sequence[str]) -> tuple[str, ...]:
     """The first of ``lines``, and how many more there are."""
     if len(lines) <= _MOST:
         return tuple(lines)
-    return (*lines[: _MOST - 1], f"… and {len(lines) - _MOST + 1} more of this kind: see the table.")
+    return (
+        *lines[: _MOST - 1],
+        f"… and {len(lines) - _MOST + 1} more of this kind: see the table.",
+    )

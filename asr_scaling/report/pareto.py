@@ -50,7 +50,14 @@ class _Axis:
 
 _AXES = (
     _Axis("rtfx", "RTFx", "RTFx (audio seconds per second)", lambda _: RTFX, higher=True),
-    _Axis("latency", "latency", "latency of a call, batch 1 (ms)", latency_metric, factor=1e3, single=True),
+    _Axis(
+        "latency",
+        "latency",
+        "latency of a call, batch 1 (ms)",
+        latency_metric,
+        factor=1e3,
+        single=True,
+    ),
     _Axis("energy", "energy", "energy per second of audio (J)", lambda _: ENERGY),
 )
 
@@ -64,19 +71,28 @@ def section(points: Sequence[Point], style: Style) -> Section:
     if not any(point.wer_known for point in here):
         return Section("pareto", _TITLE, (Text(_no_wer(here)),))
     blocks: list[Block] = [Text(_INTRO), Text(" ".join(_qualified(points, here)))]
-    blocks += [_figure(axis, here, style) if _on(axis, here) else Text(_nothing(axis, here)) for axis in _AXES]
+    blocks += [
+        _figure(axis, here, style) if _on(axis, here) else Text(_nothing(axis, here))
+        for axis in _AXES
+    ]
     return Section("pareto", _TITLE, (*blocks, _table(here)))
 
 
 def front(
-    points: Sequence[Point], cost: Callable[[Point], float | None], quality: Callable[[Point], float | None]
+    points: Sequence[Point],
+    cost: Callable[[Point], float | None],
+    quality: Callable[[Point], float | None],
 ) -> list[Point]:
     """The points that no other dominates, by ascending ``cost``; of both measures less is better.
 
     One dominates another when it is no worse in both and better in one (Pareto), so equal points stay together.
     Points without one of the two are left out.
     """
-    known = [(c, q, point) for point in points if (c := cost(point)) is not None and (q := quality(point)) is not None]
+    known = [
+        (c, q, point)
+        for point in points
+        if (c := cost(point)) is not None and (q := quality(point)) is not None
+    ]
     members: list[Point] = []
     best_cost, best_quality = math.nan, math.inf
     for c, q, point in sorted(known, key=lambda each: each[:2]):
@@ -90,7 +106,10 @@ def front(
 def _fronts(axis: _Axis, points: Sequence[Point]) -> dict[str, list[Point]]:
     """Device → its front."""
     devices = grouped(_on(axis, points), lambda point: point.device)
-    return {device: front(members, axis.cost, lambda p: p.value(WER)) for device, members in devices.items()}
+    return {
+        device: front(members, axis.cost, lambda p: p.value(WER))
+        for device, members in devices.items()
+    }
 
 
 def _on(axis: _Axis, points: Sequence[Point]) -> list[Point]:
@@ -112,7 +131,9 @@ def _figure(axis: _Axis, here: Sequence[Point], style: Style) -> Figure:
         "device; what is dominated is pale. Bars are intervals of 95 %."
     )
     caption = filter(None, (read, _centre(axis, _on(axis, here)), _left_out(axis, here)))
-    return sketch.figure(" ".join(caption), f"{said}: a point for each system and batch, the front as a step line.")
+    return sketch.figure(
+        " ".join(caption), f"{said}: a point for each system and batch, the front as a step line."
+    )
 
 
 def _draw(pen: Pen, axis: _Axis, drawn: Sequence[Point]) -> None:
@@ -120,22 +141,31 @@ def _draw(pen: Pen, axis: _Axis, drawn: Sequence[Point]) -> None:
     (members,) = _fronts(axis, drawn).values()
     inside = {id(member) for member in members}
     pen.scale("x", [_x(axis, point) for point in drawn])
-    top = 1.15 * max(interval.high if interval else value for value, interval in map(_wer, drawn)) or 1.0
+    top = (
+        1.15 * max(interval.high if interval else value for value, interval in map(_wer, drawn))
+        or 1.0
+    )
     pen.axes.set_ylim(0, top)
     marked = set()
     for point in drawn:
         on, x, y = id(point) in inside, _x(axis, point), _wer(point)
         if len(drawn) <= CROWDED or (on and (point.system, point.batch, x, y) not in marked):
-            marked.add((point.system, point.batch, x, y))  # repeated points may tie: one marker shows them
+            marked.add(
+                (point.system, point.batch, x, y)
+            )  # repeated points may tie: one marker shows them
             title = f"{point.name}: WER {percent(point.values[WER])}, {axis.noun} {plain(x[0])}"
             pen.point(point, x, y, title, pale=not on)
     edge, device = pen.axes.get_xlim()[0 if axis.higher else 1], drawn[0].device
     keys = {"device": device, "length": drawn[0].length}
-    pen.line(_steps(axis, members, edge, top), INK, device=device, keys=keys, title=f"front on {device}")
+    pen.line(
+        _steps(axis, members, edge, top), INK, device=device, keys=keys, title=f"front on {device}"
+    )
     _write_names(pen, axis, drawn, inside, _BELOW * top)
 
 
-def _write_names(pen: Pen, axis: _Axis, drawn: Sequence[Point], members: set[int], below: float) -> None:
+def _write_names(
+    pen: Pen, axis: _Axis, drawn: Sequence[Point], members: set[int], below: float
+) -> None:
     """Each system of a device once, at its member of the front if it has one."""
     for system, some in grouped(drawn, lambda point: point.system).items():
         named = max(some, key=lambda p: (id(p) in members, _x(axis, p)[0]))
@@ -154,10 +184,14 @@ def _x(axis: _Axis, point: Point) -> Value:
 def _wer(point: Point) -> Value:
     """In per cent."""
     interval = point.intervals.get(WER)
-    return 100 * point.values[WER], Interval(100 * interval.low, 100 * interval.high) if interval else None
+    return 100 * point.values[WER], Interval(
+        100 * interval.low, 100 * interval.high
+    ) if interval else None
 
 
-def _steps(axis: _Axis, members: Sequence[Point], edge: float, top: float) -> list[tuple[float, float]]:
+def _steps(
+    axis: _Axis, members: Sequence[Point], edge: float, top: float
+) -> list[tuple[float, float]]:
     """The border of what is to be had: from the cheapest member's cost down to the best WER, to the dear ``edge``."""
     path: list[tuple[float, float]] = []
     above = top
@@ -177,7 +211,9 @@ def _table(here: Sequence[Point]) -> Table:
         Column("batch", meaning="Utterances in a call."),
         Column("WER", "%"),
         Column("RTFx", meaning="Audio seconds transcribed per second."),
-        Column("latency of a call", "ms", meaning="The median; the mean where too few calls bound it."),
+        Column(
+            "latency of a call", "ms", meaning="The median; the mean where too few calls bound it."
+        ),
         Column("energy per second of audio", "J"),
     )
     rows = tuple(
@@ -197,8 +233,14 @@ def _cells(point: Point) -> tuple[Cell, ...]:
 
 def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
     """What the reader must know of all fronts."""
-    said = [f"All are of one length, {here[0].length}." if here[0].length_s else "All are of natural utterances."]
-    others = dict.fromkeys(point.length for point in points if point.ok and point.length != here[0].length)
+    said = [
+        f"All are of one length, {here[0].length}."
+        if here[0].length_s
+        else "All are of natural utterances."
+    ]
+    others = dict.fromkeys(
+        point.length for point in points if point.ok and point.length != here[0].length
+    )
     if others:
         said.append(f"Other lengths ({', '.join(others)}) are not shown.")
     scored = [point for point in here if point.wer_known]
@@ -213,7 +255,11 @@ def _centre(axis: _Axis, drawn: Sequence[Point]) -> str:
     if axis.metric is not latency_metric:
         return ""
     means = sum(latency_metric(point) != LATENCY for point in drawn)
-    but = f", but the mean for {means} of {len(drawn)} points, whose calls are too few for a median" if means else ""
+    but = (
+        f", but the mean for {means} of {len(drawn)} points, whose calls are too few for a median"
+        if means
+        else ""
+    )
     return f"Latency is the median of a call's time{but}."
 
 
@@ -234,7 +280,9 @@ def _counted(points: Sequence[Point]) -> str:
     """ "wav2vec2 (5 points: random weights have no WER)"."""
     parts = []
     for system, some in grouped(points, lambda point: point.system).items():
-        reasons = dict.fromkeys(r for point in some if not point.wer_known and (r := point.unavailable.get(WER)))
+        reasons = dict.fromkeys(
+            r for point in some if not point.wer_known and (r := point.unavailable.get(WER))
+        )
         number = f"{len(some)} point{'s' if len(some) > 1 else ''}"
         parts.append(f"{system} ({': '.join([number, *list(reasons)[:1]])})")
     return ", ".join(parts)

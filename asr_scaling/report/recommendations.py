@@ -14,7 +14,17 @@ from asr_scaling.analysis.recommendation.paired_comparison import label
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
 from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.report.cells import batch_cell, figure, missing, number, wer, words
-from asr_scaling.report.document import Block, Bullets, Cell, Column, Command, Row, Section, Table, Text
+from asr_scaling.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Command,
+    Row,
+    Section,
+    Table,
+    Text,
+)
 from asr_scaling.report.output.drawing import Style
 
 _HOUR_S = 3600.0
@@ -27,24 +37,36 @@ def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
     budgets = replace(budgets, price_per_hour=None) if unpriced else budgets
     found = recommend(points, budgets)
     length_s = reference_length(points) if budgets.length_s is None else budgets.length_s
-    blocks: list[Block] = [Text(_summary(found, points, budgets)), _scenarios(found, speech(length_s))]
+    blocks: list[Block] = [
+        Text(_summary(found, points, budgets)),
+        _scenarios(found, speech(length_s)),
+    ]
     for each in found:
         blocks += _reasons(each)
     if said := [*several_kinds(points), *several_hosts(points)]:
         blocks.insert(1, Text(" ".join(said)))
     if unpriced:
-        blocks.append(Text("One price an hour can't be that of several kinds of machine, so no price is shown."))
+        blocks.append(
+            Text(
+                "One price an hour can't be that of several kinds of machine, so no price is shown."
+            )
+        )
     costs = _costs(_best_batches(at(points, length_s)), budgets, speech(length_s))
     return Section("answer", "Answer", (*blocks, costs) if costs.rows else tuple(blocks))
 
 
 def _summary(found: Sequence[Recommendation], points: Sequence[Point], budgets: Budgets) -> str:
     """Which model and batch, what a minute of audio costs, what to optimise first."""
-    live, most = (next(each for each in found if each.scenario == name) for name in ("Real time", "Throughput"))
+    live, most = (
+        next(each for each in found if each.scenario == name)
+        for name in ("Real time", "Throughput")
+    )
     whole = [point for point in points if point.ok and not point.truncated]
     fastest = most.winner or max(whole, key=lambda point: point.values.get(RTFX, 0.0), default=None)
     lines = (
-        [_live(live), _recordings(live, most)] if most.winner else [f"**Nothing can be recommended.** {most.verdict}"]
+        [_live(live), _recordings(live, most)]
+        if most.winner
+        else [f"**Nothing can be recommended.** {most.verdict}"]
     )
     if fastest is None or not fastest.value(RTFX):
         return lines[0]
@@ -66,7 +88,11 @@ def _live(live: Recommendation) -> str:
 def _recordings(live: Recommendation, most: Recommendation) -> str:
     if most.winner is live.winner:
         return "It is the fastest for recordings too."
-    return f"For recordings **{label(most.winner)}** is the fastest ({most.figures})." if most.winner else ""
+    return (
+        f"For recordings **{label(most.winner)}** is the fastest ({most.figures})."
+        if most.winner
+        else ""
+    )
 
 
 def _minute(point: Point, budgets: Budgets) -> str:
@@ -74,7 +100,11 @@ def _minute(point: Point, budgets: Budgets) -> str:
     said = [f"{plain(compute_s)} s of compute"]
     if budgets.price_per_hour:
         said.append(f"a price of {plain(compute_s * budgets.price_per_hour / _HOUR_S)}")
-    energy = "an unknown energy" if joules is None else f"{plain(MINUTE_S * joules)} J ({point.energy_method})"
+    energy = (
+        "an unknown energy"
+        if joules is None
+        else f"{plain(MINUTE_S * joules)} J ({point.energy_method})"
+    )
     return f"A minute of audio then costs {', '.join(said)} and {energy}."
 
 
@@ -125,15 +155,23 @@ def _costs(points: Sequence[Point], budgets: Budgets, where: str) -> Table:
         Column("System", numeric=False),
         Column("Device", numeric=False),
         Column("Batch", meaning="the measured one of highest RTFx"),
-        Column("Compute", "s per minute", meaning="seconds of compute for a minute of audio: 60 / RTFx"),
+        Column(
+            "Compute", "s per minute", meaning="seconds of compute for a minute of audio: 60 / RTFx"
+        ),
         Column("Energy", "J per minute"),
         Column("Energy", "mWh per minute"),
         Column("Energy by", numeric=False),
         Column("WER", "%"),
         Column("Peak memory", "MB"),
-        *((Column("Price", "per minute", meaning=f"at {price:g} an hour of this machine"),) if price else ()),
+        *(
+            (Column("Price", "per minute", meaning=f"at {price:g} an hour of this machine"),)
+            if price
+            else ()
+        ),
     )
-    notes = ["Compute and energy are of the timed calls only: loading the model and reading audio come on top."]
+    notes = [
+        "Compute and energy are of the timed calls only: loading the model and reading audio come on top."
+    ]
     notes += [*synthetic(points), *partly(points)]
     return Table(
         "minute-of-audio",

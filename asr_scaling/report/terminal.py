@@ -40,10 +40,16 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
     places = _located(records)
     rows = [_identity(record) | place for record, place in zip(records, places, strict=True)]
     varying = [key for key in rows[0] if key == "model" or len({row[key] for row in rows}) > 1]
-    fixed = [f"{rows[0][key]} {_WORDS.get(key, '')}".strip() for key in rows[0] if key not in varying]
+    fixed = [
+        f"{rows[0][key]} {_WORDS.get(key, '')}".strip() for key in rows[0] if key not in varying
+    ]
     synthetic = any(record.dataset.get("synthetic") for record in records)
     candidates = _columns("synthetic\nspeech" if synthetic else "")
-    columns = [(name, show) for name, show in candidates if any(show(record) != _MISSING for record in records)]
+    columns = [
+        (name, show)
+        for name, show in candidates
+        if any(show(record) != _MISSING for record in records)
+    ]
     if any(record.status != "ok" for record in records):
         columns.append(("status", _status))
     table = Table(
@@ -53,10 +59,17 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
         padding=0,
     )
     for heading in (*varying, *(heading for heading, _ in columns)):
-        words = heading in _WORDY  # where the terminal is narrow, words are folded and figures stay whole
-        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+        words = (
+            heading in _WORDY
+        )  # where the terminal is narrow, words are folded and figures stay whole
+        table.add_column(
+            heading, justify="left" if words else "right", no_wrap=not words, overflow="fold"
+        )
     for record, row in zip(records, rows, strict=True):
-        table.add_row(*(escape(printable(row[key])) for key in varying), *(show(record) for _, show in columns))
+        table.add_row(
+            *(escape(printable(row[key])) for key in varying),
+            *(show(record) for _, show in columns),
+        )
     return " · ".join(fixed), table
 
 
@@ -134,7 +147,10 @@ def _located(records: Sequence[RunRecord]) -> list[dict[str, str]]:
     hosts = [str(each.get("host", _MISSING)) for each in facts]
     several = any(unlike(facts[0], each) for each in facts)
     found = [{"machine": kind} if several else {} for kind in kinds]
-    return [each | ({"host": host} if len(set(hosts)) > 1 else {}) for each, host in zip(found, hosts, strict=True)]
+    return [
+        each | ({"host": host} if len(set(hosts)) > 1 else {})
+        for each, host in zip(found, hosts, strict=True)
+    ]
 
 
 def _status(record: RunRecord) -> str:

@@ -46,10 +46,20 @@ def together(book: Notebook, batch: int, until_s: float) -> Entry:
 def _lane(book: Notebook, start: Entry) -> Lane:
     """From the fastest that is measured of this engine, the simpler of two that are as fast, or else bare."""
     mine = [
-        each for each in book.records if (each.candidate.engine, each.batch) == (start.candidate.engine, start.batch)
+        each
+        for each in book.records
+        if (each.candidate.engine, each.batch) == (start.candidate.engine, start.batch)
     ]
-    better = [each for each in mine if (found := book.gain(each, start)) and found.promising and book.sound(each)]
-    best = max(better, key=lambda e: (round(book.speed(e), 6), -len(e.candidate.optimisations)), default=start)
+    better = [
+        each
+        for each in mine
+        if (found := book.gain(each, start)) and found.promising and book.sound(each)
+    ]
+    best = max(
+        better,
+        key=lambda e: (round(book.speed(e), 6), -len(e.candidate.optimisations)),
+        default=start,
+    )
     ahead = [name for name in _order(book, start) if name not in best.candidate.optimisations]
     return Lane(best, ahead, min(WIDTH, len(best.candidate.optimisations)))
 
@@ -61,7 +71,11 @@ def smaller(book: Notebook, best: Entry, least: int, until_s: float) -> Entry:
         if book.search(half, "together", until_s, like=best) is None:
             return best
         found = book.gain(half, best)
-        if found is None or not found.faster or found.too_wrong(book.options.max_wer_loss, final=False):
+        if (
+            found is None
+            or not found.faster
+            or found.too_wrong(book.options.max_wer_loss, final=False)
+        ):
             return best
         best = half
     return best
@@ -102,7 +116,9 @@ def _advance(book: Notebook, lane: Lane, until_s: float) -> None:
         entry = _with(book, lane.best, lane.ahead.pop(0))
         if entry is None:
             continue
-        tries += 1  # measured before or not: engines are held against each other after as many tries
+        tries += (
+            1  # measured before or not: engines are held against each other after as many tries
+        )
         stage: Stage = "alone" if lane.best.candidate == book.baseline else "together"
         if book.search(entry, stage, until_s, like=lane.best) is None:
             continue
@@ -114,11 +130,15 @@ def _advance(book: Notebook, lane: Lane, until_s: float) -> None:
 def _with(book: Notebook, best: Entry, name: str) -> Entry | None:
     """``best`` with one more, behind the others or, where that is refused, before them; None where neither may be."""
     now = best.candidate
-    behind, before = (Entry(Candidate(now.engine, n), best.batch) for n in _orders(now.optimisations, name))
+    behind, before = (
+        Entry(Candidate(now.engine, n), best.batch) for n in _orders(now.optimisations, name)
+    )
     if book.possible(behind):
         return behind
     alone = Entry(Candidate(now.engine, (name,)), best.batch)
-    return before if book.bench.refusal(alone) is None and book.bench.refusal(before) is None else None
+    return (
+        before if book.bench.refusal(alone) is None and book.bench.refusal(before) is None else None
+    )
 
 
 def _orders(names: tuple[str, ...], name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

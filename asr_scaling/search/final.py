@@ -42,7 +42,10 @@ def reserve(book: Notebook, batch: int, best: Entry | None = None) -> float:
     call_s = book.records[base].values["latency/mean_s"]
     rounds, finalists = (1, 1) if best == base else (options.rounds, options.finalists)
     rival_s = seconds(options.final, call_s / _LIKELY, batch)
-    again_s = sum(seconds(options.final, s, batch, scored=True) for s in (call_s, *finalists * [call_s / _LIKELY]))
+    again_s = sum(
+        seconds(options.final, s, batch, scored=True)
+        for s in (call_s, *finalists * [call_s / _LIKELY])
+    )
     return seconds(options.final, call_s, batch) + finalists * rival_s + (rounds - 1) * again_s
 
 
@@ -65,13 +68,19 @@ def final(book: Notebook, best: Entry, batch: int, until_s: float) -> Answer:
     for entry, each in gains.items():
         if each.too_wrong(loss, final=True):
             book.leave(entry, "WER", too_wrong(each, loss))
-    good = [entry for entry, each in gains.items() if not each.too_wrong(loss, final=True) and each.faster]
+    good = [
+        entry
+        for entry, each in gains.items()
+        if not each.too_wrong(loss, final=True) and each.faster
+    ]
     winner = max(good, key=lambda entry: gains[entry].factor, default=base)
     others = sorted((e for e in gains if e != winner), key=lambda e: gains[e].factor, reverse=True)
     total = gains.get(winner) or gain(found[base], found[base])
     both = min(len(rounds[each]) for each in (base, winner))
     other = next((book.tried[each, "final"] for each in others), None)
-    return Answer(batch, base, winner, total, "final", both, _steps(book, base, winner, found), other)
+    return Answer(
+        batch, base, winner, total, "final", both, _steps(book, base, winner, found), other
+    )
 
 
 def _rivals(book: Notebook, best: Entry, batch: int) -> list[Entry]:
@@ -85,7 +94,10 @@ def _rivals(book: Notebook, best: Entry, batch: int) -> list[Entry]:
         for each in book.ranked(each for each in book.records if each.batch == batch)
         if (found := book.gain(each)) is not None
         and found.promising
-        and not (each.candidate.engine == mine.engine and set(each.candidate.optimisations) >= set(mine.optimisations))
+        and not (
+            each.candidate.engine == mine.engine
+            and set(each.candidate.optimisations) >= set(mine.optimisations)
+        )
     ]
     return sorted(rivals, key=lambda each: each.candidate.engine == mine.engine)
 
@@ -107,7 +119,9 @@ def _measure(
             if not sure and before + took[entry] + kept_s > until_s:
                 continue  # the answer says how many rounds there were
             record = book.bench.measure(Trial(entry, "final", number))
-            took[entry] = book.bench.spent_s - before - record.job_s.get("quality", 0.0)  # in the first round alone
+            took[entry] = (
+                book.bench.spent_s - before - record.job_s.get("quality", 0.0)
+            )  # in the first round alone
             if record.status == "ok":
                 found.setdefault(entry, []).append(record)
             else:
@@ -123,7 +137,9 @@ def _without_final(book: Notebook, base: Entry, best: Entry) -> Answer:
     """Nothing beat the baseline, or there was no final: what the search itself measured."""
     total = _over(book, best, base)
     others = [
-        each for each in book.ranked(e for e in book.records if e.batch == base.batch) if each not in (best, base)
+        each
+        for each in book.ranked(e for e in book.records if e.batch == base.batch)
+        if each not in (best, base)
     ]
     tried = next((t for each in others for (e, _), t in book.tried.items() if e == each), None)
     stages: list[Stage] = [each.stage for each in book.tried.values() if each.entry == best]
@@ -134,10 +150,15 @@ def _without_final(book: Notebook, base: Entry, best: Entry) -> Answer:
 def _prefixes(best: Entry) -> list[Entry]:
     """From the bare engine on, ``best`` itself left out."""
     now = best.candidate
-    return [Entry(Candidate(now.engine, now.optimisations[:n]), best.batch) for n in range(len(now.optimisations))]
+    return [
+        Entry(Candidate(now.engine, now.optimisations[:n]), best.batch)
+        for n in range(len(now.optimisations))
+    ]
 
 
-def _steps(book: Notebook, base: Entry, winner: Entry, found: dict[Entry, RunRecord]) -> tuple[Step, ...]:
+def _steps(
+    book: Notebook, base: Entry, winner: Entry, found: dict[Entry, RunRecord]
+) -> tuple[Step, ...]:
     """The way from the baseline to the winner; each step from the final where both its ends were in it."""
     steps, before = list[Step](), base
     for entry in (*_prefixes(winner), winner):
@@ -145,12 +166,18 @@ def _steps(book: Notebook, base: Entry, winner: Entry, found: dict[Entry, RunRec
             continue
         names = entry.candidate.optimisations
         added = [name for name in names if name not in before.candidate.optimisations]
-        name = " + ".join(added) if entry.candidate.engine == before.candidate.engine else entry.candidate.label
+        name = (
+            " + ".join(added)
+            if entry.candidate.engine == before.candidate.engine
+            else entry.candidate.label
+        )
         name = name if entry.batch == before.batch else f"{name} at batch {entry.batch}".strip()
         if before in found and entry in found:
             steps.append(Step(name, entry, "final", gain(found[before], found[entry])))
         elif before in book.records and entry in book.records:
-            steps.append(Step(name, entry, "together", gain(book.records[before], book.records[entry])))
+            steps.append(
+                Step(name, entry, "together", gain(book.records[before], book.records[entry]))
+            )
         else:
             continue  # this prefix was never measured: the next step takes it in
         before = entry

@@ -87,5 +87,9 @@ def _floor(a: RunRecord, b: RunRecord) -> float:
     """The largest that is known: of either's calls, or of the machine's certificate."""
     known = [record.values[NOISE] for record in (a, b) if NOISE in record.values]
     certificates = [record.environment.get("certificate") or {} for record in (a, b)]
-    known += [float(found["noise_floor"]) for found in certificates if found.get("noise_floor") is not None]
+    known += [
+        float(found["noise_floor"])
+        for found in certificates
+        if found.get("noise_floor") is not None
+    ]
     return max(known, default=UNKNOWN_FLOOR)

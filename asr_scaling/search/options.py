@@ -40,17 +40,25 @@ class Options:
 
     def __post_init__(self) -> None:
         if not self.engines:
-            raise ConfigError("optimiser.engines names no engine: leave it null for all, or name the baseline first.")
+            raise ConfigError(
+                "optimiser.engines names no engine: leave it null for all, or name the baseline first."
+            )
         whole = (*self.batches, self.utterances, self.final_utterances, self.finalists, self.rounds)
-        if not self.batches or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in whole):
+        if not self.batches or not all(
+            isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in whole
+        ):
             raise ConfigError(
                 "optimiser.batches, utterances, final_utterances, finalists and rounds must be positive whole numbers."
             )
         for name in ("minutes", "max_seconds"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"optimiser.{name} must be more than 0; got {getattr(self, name)}.")
+                raise ConfigError(
+                    f"optimiser.{name} must be more than 0; got {getattr(self, name)}."
+                )
         if not self.max_wer_loss >= 0:
-            raise ConfigError(f"optimiser.max_wer_loss must be 0 or more points; got {self.max_wer_loss}.")
+            raise ConfigError(
+                f"optimiser.max_wer_loss must be 0 or more points; got {self.max_wer_loss}."
+            )
 
     @property
     def ordered(self) -> tuple[str, ...]:
@@ -62,7 +70,11 @@ class Options:
     def final(self) -> Pipeline:
         """The budget of a point in the final."""
         given = self.pipeline.utterances
-        return self.pipeline if given is None else replace(self.pipeline, utterances=max(given, self.final_utterances))
+        return (
+            self.pipeline
+            if given is None
+            else replace(self.pipeline, utterances=max(given, self.final_utterances))
+        )
 
     @property
     def seconds(self) -> float:
@@ -71,25 +83,41 @@ class Options:
 
     @classmethod
     def of(
-        cls, given: Mapping[str, Any], engines: tuple[str, ...], optimisations: tuple[str, ...], pipeline: Pipeline
+        cls,
+        given: Mapping[str, Any],
+        engines: tuple[str, ...],
+        optimisations: tuple[str, ...],
+        pipeline: Pipeline,
     ) -> Options:
         """From the options ``optimiser.*``; ``engines`` and ``optimisations`` are those that there are. ConfigError."""
         known = {f.name for f in fields(cls)} - {"pipeline"}
         for name in given:
             if name not in known and name not in _NOT_OPTIONS:
-                raise ConfigError(f"There is no option optimiser.{name}; choose {', '.join(sorted(known))}.")
-        values: dict[str, Any] = {name: given[name] for name in known if given.get(name) is not None}
+                raise ConfigError(
+                    f"There is no option optimiser.{name}; choose {', '.join(sorted(known))}."
+                )
+        values: dict[str, Any] = {
+            name: given[name] for name in known if given.get(name) is not None
+        }
         values["engines"] = _among(values.get("engines", engines), engines, "engines")
-        values["optimisations"] = _among(values.get("optimisations", optimisations), optimisations, "optimisations")
+        values["optimisations"] = _among(
+            values.get("optimisations", optimisations), optimisations, "optimisations"
+        )
         if "first" in values:
             values["first"] = _among(values["first"], optimisations, "first")
         if "batches" in values:
-            sizes = values["batches"] if isinstance(values["batches"], (list, tuple)) else [values["batches"]]
+            sizes = (
+                values["batches"]
+                if isinstance(values["batches"], (list, tuple))
+                else [values["batches"]]
+            )
             values["batches"] = tuple(dict.fromkeys(sizes))
         try:
             return cls(**values, pipeline=pipeline)
         except TypeError as error:
-            raise ConfigError(f"The options optimiser.* can't be used ({error}): each takes a number.") from error
+            raise ConfigError(
+                f"The options optimiser.* can't be used ({error}): each takes a number."
+            ) from error
 
 
 def _among(names: Any, known: tuple[str, ...], what: str) -> tuple[str, ...]:

@@ -88,7 +88,9 @@ class Journal:
     def write(self, folder: Path) -> None:
         """Into ``folder``, whole or not at all."""
         found = {"seconds": self.seconds, "outcome": asdict(self.outcome) if self.outcome else None}
-        write_atomic(folder / OUTCOME_FILE, json.dumps(signed(found), indent=1, ensure_ascii=False).encode())
+        write_atomic(
+            folder / OUTCOME_FILE, json.dumps(signed(found), indent=1, ensure_ascii=False).encode()
+        )
 
     @classmethod
     def read(cls, folder: Path) -> Journal | None:
@@ -101,7 +103,9 @@ class Journal:
             outcome = data["outcome"] and _outcome(data["outcome"])
             return cls({str(key): float(value) for key, value in data["seconds"].items()}, outcome)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DataError(f"{path} can't be read ({error}): begin the search anew, without sweep.resume.") from error
+            raise DataError(
+                f"{path} can't be read ({error}): begin the search anew, without sweep.resume."
+            ) from error
 
 
 def _outcome(data: Mapping[str, Any]) -> Outcome:
@@ -119,7 +123,10 @@ def _answer(row: Mapping[str, Any]) -> Answer:
         "baseline": _entry(row["baseline"]),
         "winner": _entry(row["winner"]),
         "total": _gain(row["total"]),
-        "steps": tuple(Step(**{**s, "entry": _entry(s["entry"]), "gain": _gain(s["gain"])}) for s in row["steps"]),
+        "steps": tuple(
+            Step(**{**s, "entry": _entry(s["entry"]), "gain": _gain(s["gain"])})
+            for s in row["steps"]
+        ),
         "other": row["other"] and _tried(row["other"]),
     }
     return Answer(**{**row, **parts})

@@ -15,7 +15,9 @@ CARRIED = 3
 def carried(book: Notebook, batch: int, earlier: int, until_s: float) -> None:
     """Measure at ``batch`` the best that each engine had at batch ``earlier``, the fastest engines first."""
     best = dict[str, Entry]()
-    for entry in book.ranked(each for each in book.records if each.batch == earlier and book.speed(each) > 1):
+    for entry in book.ranked(
+        each for each in book.records if each.batch == earlier and book.speed(each) > 1
+    ):
         best.setdefault(entry.candidate.engine, entry)
     for entry in list(best.values())[:CARRIED]:
         book.search(Entry(entry.candidate, batch), "together", until_s)
@@ -32,7 +34,9 @@ def alone(book: Notebook, batch: int, earlier: int | None, until_s: float) -> No
         if not book.possible(entry):
             continue
         if found and found.slower:
-            book.leave(entry, "not tried", f"it is slower at batch {earlier} ({found.factor:.2f} ×).")
+            book.leave(
+                entry, "not tried", f"it is slower at batch {earlier} ({found.factor:.2f} ×)."
+            )
         elif found and not book.sound(before):
             book.leave(entry, "not tried", f"its WER is too high at batch {earlier}.")
         else:
@@ -46,7 +50,9 @@ def singles(book: Notebook) -> list[Candidate]:
     return [*map(Candidate, engines), *(Candidate(first, (name,)) for name in book.options.ordered)]
 
 
-def _by_promise(book: Notebook, candidates: list[Candidate], earlier: int | None) -> list[Candidate]:
+def _by_promise(
+    book: Notebook, candidates: list[Candidate], earlier: int | None
+) -> list[Candidate]:
     """What promised something at the earlier batch, the fastest first; then what was not possible there; the rest."""
     if earlier is None:
         return candidates

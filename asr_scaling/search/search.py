@@ -31,7 +31,9 @@ def optimise(options: Options, bench: Bench) -> Outcome:
     ends = options.seconds - cut * sum(kept.values())
     best = _search(book, sizes, ends)
     kept = {size: cut * reserve(book, size, best[size]) for size in sizes}
-    if options.seconds - sum(kept.values()) > ends and any(left.why == NO_TIME for left in book.left.values()):
+    if options.seconds - sum(kept.values()) > ends and any(
+        left.why == NO_TIME for left in book.left.values()
+    ):
         best = _search(book, sizes, options.seconds - sum(kept.values()))
     answers = []
     for number, size in enumerate(sizes):
@@ -72,10 +74,13 @@ def _notes(book: Notebook) -> list[str]:
     wanted = [Entry(book.baseline, size) for size in book.options.batches]
     bases = [book.left[entry] for entry in wanted if entry in book.left]
     notes = [
-        f"Batch {left.entry.batch} has no answer, its baseline could not be measured: {left.why}" for left in bases
+        f"Batch {left.entry.batch} has no answer, its baseline could not be measured: {left.why}"
+        for left in bases
     ]
     if any("quality/wer" not in record.values for record in records):
-        notes.append("No WER is known, so none could be kept: random weights, or profiler without quality.")
+        notes.append(
+            "No WER is known, so none could be kept: random weights, or profiler without quality."
+        )
     if book.bench.spent_s > book.options.seconds:
         notes.append(
             "The budget was exceeded: baseline and best are measured to the end even where it is too short for them."

@@ -47,12 +47,19 @@ class Notebook:
             return True
         found = self.bench.refusal(entry)
         engine, names = entry.candidate.engine, entry.candidate.optimisations
-        parts = [Entry(Candidate(engine, part), entry.batch) for part in ((), *((name,) for name in names))]
-        if found is not None and all(part == entry or self.bench.refusal(part) != found for part in parts):
+        parts = [
+            Entry(Candidate(engine, part), entry.batch)
+            for part in ((), *((name,) for name in names))
+        ]
+        if found is not None and all(
+            part == entry or self.bench.refusal(part) != found for part in parts
+        ):
             self.leave(entry, *found)
         return found is None
 
-    def search(self, entry: Entry, stage: Stage, until_s: float, like: Entry | None = None) -> RunRecord | None:
+    def search(
+        self, entry: Entry, stage: Stage, until_s: float, like: Entry | None = None
+    ) -> RunRecord | None:
         """Its record; None where it was refused, failed, or would end after ``until_s`` of the budget.
 
         ``like``: an entry that takes about as long. Else it is taken for as much faster than the baseline of its batch

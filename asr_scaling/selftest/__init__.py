@@ -48,5 +48,7 @@ def tried(name: str, check: Callable[[], Check]) -> Check:
         reason = str(error)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-    advice = "This part of the installation does not work: reinstall it, or report the reason as a bug."
+    advice = (
+        "This part of the installation does not work: reinstall it, or report the reason as a bug."
+    )
     return Check(name, "fail", " ".join(reason.split()), advice)

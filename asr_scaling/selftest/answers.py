@@ -51,7 +51,12 @@ def flops(measurement: Measurement | None = None) -> Check:
         figure = "; ".join(f"{name} is {wrong[name]}, by hand {known[name]}" for name in known)
         advice = "This release of torch or thop counts otherwise: install the tested releases (constraints.txt)."
         return Check("known FLOPs", "fail", figure, advice, values)
-    return Check("known FLOPs", "pass", f"{known['flops/encoder']} of linear and attention, exactly", values=values)
+    return Check(
+        "known FLOPs",
+        "pass",
+        f"{known['flops/encoder']} of linear and attention, exactly",
+        values=values,
+    )
 
 
 Weights = Callable[[str, ModelSpec], tuple[Any, str] | None]
@@ -67,7 +72,13 @@ def known_answer(engine: Engine | None = None, weights: Weights = package_weight
     spec = load_spec("whisper_tiny_en", path=str(carried[0]))
     pipeline = Pipeline(len(KNOWN_TEXTS), warmup=0, min_iterations=1, precision=None)
     job = Job(
-        spec, engine or Transformers(), Cpu(), Demo(condition="clean"), Fixed(4), {"quality": Quality()}, pipeline
+        spec,
+        engine or Transformers(),
+        Cpu(),
+        Demo(condition="clean"),
+        Fixed(4),
+        {"quality": Quality()},
+        pipeline,
     )
     record = measured(job)
     texts = {row["id"]: row["normalised_hypothesis"] for row in record.transcripts}
@@ -75,10 +86,14 @@ def known_answer(engine: Engine | None = None, weights: Weights = package_weight
     differing = _differing(texts)
     values = {"wer": wer, "words_differing": float(differing)}
     if differing == 0 and abs(wer - KNOWN_WER) < 1e-9:
-        return Check("known answer", "pass", f"every word as expected, WER {wer:.1%}", values=values)
+        return Check(
+            "known answer", "pass", f"every word as expected, WER {wer:.1%}", values=values
+        )
     figure = f"{differing} words other than expected, WER {wer:.1%} instead of {KNOWN_WER:.1%}"
     if 0 < differing <= FEW_WORDS:
-        advice = "Kernels round otherwise here: compare WER with other machines to within a few words."
+        advice = (
+            "Kernels round otherwise here: compare WER with other machines to within a few words."
+        )
         return Check("known answer", "warn", figure, advice, values)
     advice = "Weights, features, decoding or scoring changed: install the tested releases (constraints.txt)."
     return Check("known answer", "fail", figure, advice, values)
@@ -121,7 +136,9 @@ def _network() -> Any:
 @dataclass
 class _LayersSystem:
     modules: Mapping[str, Any]
-    facts: SystemFacts = field(default_factory=lambda: SystemFacts("none", "made here", 0, 0, "float32"))
+    facts: SystemFacts = field(
+        default_factory=lambda: SystemFacts("none", "made here", 0, 0, "float32")
+    )
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         import torch
@@ -129,7 +146,9 @@ class _LayersSystem:
         probe.stage("encoder")
         with torch.no_grad():
             self.modules["encoder"](torch.zeros(1, FRAMES, INPUTS))
-        return Transcription(("",) * len(batch), (0,) * len(batch), tuple(u.duration_s for u in batch.utterances))
+        return Transcription(
+            ("",) * len(batch), (0,) * len(batch), tuple(u.duration_s for u in batch.utterances)
+        )
 
     def close(self) -> None:
         return

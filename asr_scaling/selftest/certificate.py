@@ -32,7 +32,13 @@ _AGAIN = "python -m asr_scaling.selftest"
 
 def certificate(checks: Sequence[Check], seconds: float) -> Certificate:
     """What the checks found, now and here, as plain JSON values."""
-    found = {"schema": SCHEMA, "at": _now(), "status": overall(checks), "seconds": seconds, "of": _of()}
+    found = {
+        "schema": SCHEMA,
+        "at": _now(),
+        "status": overall(checks),
+        "seconds": seconds,
+        "of": _of(),
+    }
     return found | {"checks": [asdict(check) for check in checks]}
 
 
@@ -68,7 +74,14 @@ def obtain(say: Callable[[str], None], make: Callable[[Path], str] | None = None
     made = _made(make or _make)
     if not isinstance(made, str):
         return made
-    return {"schema": SCHEMA, "at": _now(), "status": "fail", "of": _of(), "reason": made, "checks": []}
+    return {
+        "schema": SCHEMA,
+        "at": _now(),
+        "status": "fail",
+        "of": _of(),
+        "reason": made,
+        "checks": [],
+    }
 
 
 def _made(make: Callable[[Path], str]) -> Certificate | str:
@@ -86,7 +99,11 @@ def _made(make: Callable[[Path], str]) -> Certificate | str:
 def summary(found: Certificate) -> dict[str, Any]:
     """What every record of its machine says of it: status, time, host, and the noise floor where one was measured."""
     brief = {"status": found["status"], "at": found["at"], "host": found["of"]["host"]}
-    floors = [values["noise_floor"] for check in found["checks"] if "noise_floor" in (values := check["values"])]
+    floors = [
+        values["noise_floor"]
+        for check in found["checks"]
+        if "noise_floor" in (values := check["values"])
+    ]
     return brief | ({"noise_floor": floors[0]} if floors else {})
 
 
@@ -98,7 +115,9 @@ def remarks(found: Certificate) -> list[str]:
     if not bad:
         return []
     said = "; ".join(f"{c['name']} {_VERBS[c['status']]} ({c['figure']})" for c in bad)
-    return [f"Self-test of {found['at'][:16].replace('T', ' ')} UTC: {said}. Advice, and a new one:  {_AGAIN}"]
+    return [
+        f"Self-test of {found['at'][:16].replace('T', ' ')} UTC: {said}. Advice, and a new one:  {_AGAIN}"
+    ]
 
 
 def _make(path: Path) -> str:
@@ -123,7 +142,11 @@ def _read(path: Path) -> Certificate:
     if found["schema"] != SCHEMA:
         raise ValueError(f"certificate schema {found['schema']}")
     checks = [Check(**{key: check[key] for key in _CHECK}) for check in found["checks"]]
-    if found["status"] != overall(checks) or not found["of"] or not datetime.fromisoformat(found["at"]).tzinfo:
+    if (
+        found["status"] != overall(checks)
+        or not found["of"]
+        or not datetime.fromisoformat(found["at"]).tzinfo
+    ):
         raise ValueError("a damaged certificate")
     return dict(found)
 

@@ -44,7 +44,11 @@ def timer(clock: Callable[[], int] = time.perf_counter_ns, device: Device | None
     status = overall(Check("", grade, "") for grade in grades)
     seen = f"steps of {_short(step)}" if math.isfinite(step) else "never moves"
     figure = f"{seen}; a reading costs {_short(read)}, a mark {_short(mark)}"
-    advice = "" if status == "pass" else "The system's clock source is coarse or slow: choose tsc, or another host."
+    advice = (
+        ""
+        if status == "pass"
+        else "The system's clock source is coarse or slow: choose tsc, or another host."
+    )
     values = {"read_s": read, "mark_s": mark} | ({"step_s": step} if math.isfinite(step) else {})
     return Check("timer", status, figure, advice, values)
 
@@ -101,9 +105,17 @@ def known_sleeps(sleep: Sleep = precise_sleep, device: Device | None = None) -> 
     off, off_slept = _worst(record, CALLS_S), _worst(record, [sum(parts) for parts in slept])
     values = {"error": off, "error_of_slept": off_slept}
     if off <= 0.01:
-        return Check("known sleeps", "pass", f"mean, p50 and p90 right within {off:.2%}", values=values)
+        return Check(
+            "known sleeps", "pass", f"mean, p50 and p90 right within {off:.2%}", values=values
+        )
     if off_slept <= 0.01:
-        return Check("known sleeps", "warn", f"sleeps came out {off:.1%} off, and were measured right", _BUSY, values)
+        return Check(
+            "known sleeps",
+            "warn",
+            f"sleeps came out {off:.1%} off, and were measured right",
+            _BUSY,
+            values,
+        )
     return Check("known sleeps", "fail", f"mean, p50 or p90 is {off_slept:.1%} off", _WRONG, values)
 
 
@@ -112,7 +124,9 @@ def stages(sleep: Sleep = precise_sleep, device: Device | None = None) -> Check:
     record, slept = _known_pass(CALLS_S[:12], sleep, device)
     gap = max(abs(sum(sample.stages.values()) / sample.total_s - 1) for sample in record.samples)
     pairs = zip(record.samples, slept, strict=True)
-    encoder = statistics.median(abs(sample.stages.get("encoder", 0.0) / parts[1] - 1) for sample, parts in pairs)
+    encoder = statistics.median(
+        abs(sample.stages.get("encoder", 0.0) / parts[1] - 1) for sample, parts in pairs
+    )
     ok, values = max(gap, encoder) <= 0.02, {"gap": gap, "encoder_error": encoder}
     figure = f"they add up within {gap:.2%}, the encoder's is right within {encoder:.2%}"
     return Check("sum of stages", "pass" if ok else "fail", figure, "" if ok else _WRONG, values)
@@ -133,7 +147,12 @@ def noise(timed: Callable[[], float] | None = None, pairs: int = 50) -> Check:
     if not _holds_0(interval):
         figure += "; the same thing twice seems to differ"
         status = "fail" if status == "fail" else "warn"
-    values = {"noise_floor": floor, "low": interval.low, "high": interval.high, "call_s": statistics.median(times)}
+    values = {
+        "noise_floor": floor,
+        "low": interval.low,
+        "high": interval.high,
+        "call_s": statistics.median(times),
+    }
     return Check("A/A noise", status, figure, "" if status == "pass" else _BUSY, values)
 
 
@@ -141,7 +160,9 @@ def _same_twice(timed: Callable[[], float], pairs: int) -> tuple[list[float], fl
     """Times A, B, A, B …; the noise floor, and the interval of the log ratio B/A."""
     times = [timed() for _ in range(2 * pairs)]
     floor = noise_floor([times])
-    interval = mean_interval([math.log(b / a) for a, b in zip(times[::2], times[1::2], strict=True)])
+    interval = mean_interval(
+        [math.log(b / a) for a, b in zip(times[::2], times[1::2], strict=True)]
+    )
     if floor is None or interval is None:
         raise ConfigError(f"An A/A test needs at least three pairs; got {pairs}.")
     return times, floor, interval
@@ -180,9 +201,13 @@ class Silence:
     def load(self, limit: int | None) -> Workload:
         """The first ``limit`` of them."""
         sizes = [round(seconds * SAMPLE_RATE_HZ) for seconds in self.lengths_s[:limit]]
-        made = tuple(Utterance(f"{i}", np.zeros(n, dtype=np.float32), "silence") for i, n in enumerate(sizes))
+        made = tuple(
+            Utterance(f"{i}", np.zeros(n, dtype=np.float32), "silence") for i, n in enumerate(sizes)
+        )
         audio_s = sum(u.duration_s for u in made)
-        return Workload(made, DatasetInfo(self.name, "made here", "none", "none", len(made), audio_s))
+        return Workload(
+            made, DatasetInfo(self.name, "made here", "none", "none", len(made), audio_s)
+        )
 
 
 def measured(job: Job) -> RunRecord:
@@ -193,7 +218,9 @@ def measured(job: Job) -> RunRecord:
     return record
 
 
-def _known_pass(calls_s: Sequence[float], sleep: Sleep, device: Device | None) -> tuple[RunRecord, list[list[float]]]:
+def _known_pass(
+    calls_s: Sequence[float], sleep: Sleep, device: Device | None
+) -> tuple[RunRecord, list[list[float]]]:
     """Each call once: the record, and the seconds that each part of each call really slept."""
     slept: list[float] = []
     engine = Fake(0.0, _PER_AUDIO_S, _STEPS, sleep=lambda seconds: slept.append(sleep(seconds)))

@@ -29,8 +29,20 @@ _BURN = "import time; print(flush=True); end = time.monotonic() + 10\nwhile time
 def noticed() -> tuple[bool, float]:
     """Whether a point of one second carries the caution, and the share of the cores' time that others used."""
     pipeline = Pipeline(1, warmup=0, min_iterations=20, precision=None)
-    record = measured(Job(load_spec("whisper_tiny_en"), Fake(0.05, 0.0), Cpu(), Silence([1.0]), Fixed(1), {}, pipeline))
-    return any(c.kind == "BusyMachine" for c in record.cautions), record.values["noise/others_share"]
+    record = measured(
+        Job(
+            load_spec("whisper_tiny_en"),
+            Fake(0.05, 0.0),
+            Cpu(),
+            Silence([1.0]),
+            Fixed(1),
+            {},
+            pipeline,
+        )
+    )
+    return any(c.kind == "BusyMachine" for c in record.cautions), record.values[
+        "noise/others_share"
+    ]
 
 
 def neighbours(look: Callable[[], tuple[bool, float]] = noticed) -> Check:
@@ -58,7 +70,9 @@ def burning() -> Iterator[None]:
         children = []
         for _ in range(min(len(allowed_cores()), _MOST_BURNERS)):
             child = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BURN], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                [sys.executable, "-I", "-S", "-c", _BURN],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
             )
             stack.enter_context(child)  # waits for its end …
             stack.callback(child.kill)  # … which comes now
@@ -84,8 +98,12 @@ def energy(find: Callable[[Device], Any] | None = None) -> Check:
             missing = missing | {counter.component: "its counter does not move"}
         else:
             said.append(f"{counter.component} {counter.method}, a tick every {period * 1e3:.3g} ms")
-            values[f"{counter.component}_tick_s"] = max(period, values.get(f"{counter.component}_tick_s", 0.0))
-    without = [part for part in (("cpu", "gpu") if device.kind == "cuda" else ("cpu",)) if part in missing]
+            values[f"{counter.component}_tick_s"] = max(
+                period, values.get(f"{counter.component}_tick_s", 0.0)
+            )
+    without = [
+        part for part in (("cpu", "gpu") if device.kind == "cuda" else ("cpu",)) if part in missing
+    ]
     if not without:
         return Check("energy", "pass", "; ".join(said), values=values)
     reasons = "; ".join(f"no counter of the {part}: {missing[part]}" for part in without)

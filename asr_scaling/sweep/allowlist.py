@@ -35,7 +35,9 @@ _LOGS = (
     "logging.handlers.RotatingFileHandler",
 )
 _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
-_VARIABLES = re.compile(r"(OMP|MKL|OPENBLAS|KMP|GOMP|NUMEXPR|MALLOC|RAYON|VECLIB)_\w+|CUDA_VISIBLE_DEVICES")
+_VARIABLES = re.compile(
+    r"(OMP|MKL|OPENBLAS|KMP|GOMP|NUMEXPR|MALLOC|RAYON|VECLIB)_\w+|CUDA_VISIBLE_DEVICES"
+)
 """What ``hydra.job.env_set`` may set: variables that say what runs (PATH, LD_PRELOAD …) are none of these."""
 
 
@@ -46,9 +48,13 @@ def check_parts(node: Any, where: str = "") -> None:
         if key == _TARGET:
             _check_target(value, place)
         elif _CALL.fullmatch(key):
-            raise ConfigError(f"{_at(place, key)} is for calls that no configuration of this package makes: remove it.")
+            raise ConfigError(
+                f"{_at(place, key)} is for calls that no configuration of this package makes: remove it."
+            )
         elif isinstance(value, str) and "${" in value:
-            raise ConfigError(f"{_at(place, key)} still refers to something ({value}): write what it stands for.")
+            raise ConfigError(
+                f"{_at(place, key)} still refers to something ({value}): write what it stands for."
+            )
 
 
 def check_hydra(hydra: Mapping[str, Any]) -> None:
@@ -63,7 +69,9 @@ def check_hydra(hydra: Mapping[str, Any]) -> None:
             _check_option(group, value, place)
     for name in (hydra.get("job") or {}).get("env_set") or {}:
         if not _VARIABLES.fullmatch(str(name)):
-            raise ConfigError(f"hydra.job.env_set may not set {name}: set it in the environment of the command.")
+            raise ConfigError(
+                f"hydra.job.env_set may not set {name}: set it in the environment of the command."
+            )
 
 
 def _check_option(group: str, value: Any, place: str) -> None:

@@ -54,7 +54,9 @@ class SweepCallback(Callback):
         """A single run is a sweep of one."""
         self._start(config, Path(config.hydra.run.dir), None)
 
-    def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
+    def on_job_start(
+        self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any
+    ) -> None:
         """In the process that measures."""
         State.parent, State.certificate = self.parent, self.certificate
         if self.elsewhere and config.sweep.get("selftest"):
@@ -81,41 +83,61 @@ class SweepCallback(Callback):
             if not os.access(folder, os.W_OK):
                 raise PermissionError(f"no permission to write {folder}")
         except OSError as error:
-            _stop(f"The output folder can't be written ({error}): set hydra.sweep.dir or hydra.run.dir.")
+            _stop(
+                f"The output folder can't be written ({error}): set hydra.sweep.dir or hydra.run.dir."
+            )
         try:
             plain = options(config)
             rounds = _rounds(config, plain, single=jobs is None)
             points = labels(jobs or [])
             earlier = _earlier(config, folder, points, single=jobs is None)
             State.sink = build(plain["tracking"]) if plain.get("tracking") else None
-            file = SweepFile(State.command, points, tracking=plain.get("tracking"), options=redacted(plain))
+            file = SweepFile(
+                State.command, points, tracking=plain.get("tracking"), options=redacted(plain)
+            )
             self.parent = State.begin(folder, file, earlier)
         except AsrScalingError as error:
             _stop(str(error))
-        except Exception as error:  # anything else would only be a warning, and the sweep would go on
+        except (
+            Exception
+        ) as error:  # anything else would only be a warning, and the sweep would go on
             _stop(f"The sweep can't begin: {type(error).__name__}: {error}")
         State.parent, State.folder, State.rounds = self.parent, folder, rounds
         State.report = jobs is not None and bool(plain["sweep"].get("report"))
         State.display = Display(weights(jobs or [[]], rounds))
         if config.sweep.get("resume") and earlier is None:
-            State.display.say("There is no earlier sweep of this command line to go on with: it begins anew.")
+            State.display.say(
+                "There is no earlier sweep of this command line to go on with: it begins anew."
+            )
         self.elsewhere = jobs is not None and launchers.elsewhere(config.hydra.launcher)
         if plain["sweep"].get("selftest") and not self.elsewhere:
             self.certificate = State.certify(folder)
         if jobs and launchers.kind(config.hydra.launcher) != "basic":
             loader = GlobalHydra.instance().config_loader()
-            prepare(jobs, lambda point: options(loader.load_sweep_config(config, [*point])), build, State.display.say)
+            prepare(
+                jobs,
+                lambda point: options(loader.load_sweep_config(config, [*point])),
+                build,
+                State.display.say,
+            )
 
 
 def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds | None:
     """The rounds that the options ask for; ConfigError where they can't be."""
     rounds = Rounds.of(plain)
     if rounds and single:
-        raise ConfigError("sweep.interleave=true shuffles the points of a sweep: add -m, as in  -m batch=1,8.")
+        raise ConfigError(
+            "sweep.interleave=true shuffles the points of a sweep: add -m, as in  -m batch=1,8."
+        )
     if rounds and not str(config.hydra.sweeper._target_).endswith(".RoundsSweeper"):
-        raise ConfigError("sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: leave yours out.")
+        raise ConfigError(
+            "sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: leave yours out."
+        )
     searched = str(config.hydra.sweeper._target_).endswith(".OptimiserSweeper")
-    launchers.check(config.hydra.launcher, "sweep.interleave=true" if rounds else "The optimiser" if searched else None)
+    launchers.check(
+        config.hydra.launcher,
+        "sweep.interleave=true" if rounds else "The optimiser" if searched else None,
+    )
     return rounds
 
 
@@ -148,12 +170,18 @@ def point(config: DictConfig) -> None:
     if display is not None:
         display.begin(name if number is None else f"{name} · round {number}")
     try:
-        job = replace(build_job(plain), folder=folder, config=plain, name=name, certificate=State.certificate)
+        job = replace(
+            build_job(plain), folder=folder, config=plain, name=name, certificate=State.certificate
+        )
         found = job.composed().device.setup()
-        job = replace(job, profiler=measurements(job.profiler, number), identity=identity(plain, found))
+        job = replace(
+            job, profiler=measurements(job.profiler, number), identity=identity(plain, found)
+        )
     except AsrScalingError as error:
         sink = State.sink or (build(plain["tracking"]) if plain.get("tracking") else None)
-        record = keep(unbuilt(name, str(error), plain, State.certificate), folder, sink, State.parent)
+        record = keep(
+            unbuilt(name, str(error), plain, State.certificate), folder, sink, State.parent
+        )
     else:
         before = measured_before(folder, job.identity) if config.sweep.get("resume") else None
         if before is not None:
@@ -174,9 +202,16 @@ def point(config: DictConfig) -> None:
 def _name(config: DictConfig, hydra: Any) -> str:
     choices = hydra.runtime.choices
     length = config.dataset.get("length_s")
-    parts = [config.model.name, choices.engine, choices.device, f"b{config.batch.get('size', choices.batch)}"]
+    parts = [
+        config.model.name,
+        choices.engine,
+        choices.device,
+        f"b{config.batch.get('size', choices.batch)}",
+    ]
     parts += [f"{length:g}s"] if isinstance(length, (int, float)) else []
-    return " ".join([*parts, *([" + ".join(config.optimisation)] if config.get("optimisation") else [])])
+    return " ".join(
+        [*parts, *([" + ".join(config.optimisation)] if config.get("optimisation") else [])]
+    )
 
 
 def _jobs(config: DictConfig) -> list[list[str]]:
@@ -189,15 +224,21 @@ def _jobs(config: DictConfig) -> list[list[str]]:
     return neighbours(BasicSweeper.split_arguments(discrete, None)[0])
 
 
-def _earlier(config: DictConfig, folder: Path, points: tuple[str, ...], single: bool) -> SweepFile | None:
+def _earlier(
+    config: DictConfig, folder: Path, points: tuple[str, ...], single: bool
+) -> SweepFile | None:
     """What an earlier, cut run of this sweep left in ``folder``. ConfigError when nothing can be gone on with."""
     if not config.sweep.get("resume"):
         return None
     if single:
-        raise ConfigError("sweep.resume=true goes on with a sweep: add -m, as in  -m batch=1,8 sweep.resume=true.")
+        raise ConfigError(
+            "sweep.resume=true goes on with a sweep: add -m, as in  -m batch=1,8 sweep.resume=true."
+        )
     earlier = SweepFile.read(folder)
     if earlier is not None and earlier.points != points:
-        raise ConfigError(f"The sweep in {folder} has other points: begin anew, without sweep.resume.")
+        raise ConfigError(
+            f"The sweep in {folder} has other points: begin anew, without sweep.resume."
+        )
     return earlier
 
 

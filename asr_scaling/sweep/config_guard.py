@@ -61,7 +61,9 @@ def check_arguments(arguments: Sequence[str]) -> None:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if argument.startswith(_PICKLE):
-            raise ConfigError(f"{_PICKLE} reads a pickle, which may run any code: give the command line again instead.")
+            raise ConfigError(
+                f"{_PICKLE} reads a pickle, which may run any code: give the command line again instead."
+            )
         named = equals and value and secret_option(key)
         if key not in _MOVED and (named or redact(argument) != argument):
             raise ConfigError(_secret(redact(key)))
@@ -80,8 +82,12 @@ def _plain(config: DictConfig | ListConfig, key: Any, where: str) -> Any:
         return None
     if OmegaConf.is_interpolation(config, key):
         raw = str(OmegaConf.to_container(config, resolve=False)[key])  # type: ignore[index]
-        if _stands_for_a_node(config, key) or (where.startswith(_LATE) and _unknown(config, key) and _PURE.match(raw)):
-            raise ConfigError(f"{where} stands for another part of the configuration: write it out there.")
+        if _stands_for_a_node(config, key) or (
+            where.startswith(_LATE) and _unknown(config, key) and _PURE.match(raw)
+        ):
+            raise ConfigError(
+                f"{where} stands for another part of the configuration: write it out there."
+            )
         return raw
     node = config[key]
     if isinstance(node, DictConfig):

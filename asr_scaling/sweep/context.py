@@ -53,7 +53,9 @@ class State:
         """
         cls.hold = Hold.take(folder)
         if cls.hold is None:
-            raise ConfigError(f"The sweep in {folder} is being worked on by another process: wait for it, or end it.")
+            raise ConfigError(
+                f"The sweep in {folder} is being worked on by another process: wait for it, or end it."
+            )
         if earlier is not None:
             file = replace(file, sweep_id=earlier.sweep_id, parent=earlier.parent)
         file.write(folder)
@@ -115,7 +117,11 @@ class State:
         records = readable_records(folder, damaged)
         tracked = not any(map(untracked, records))
         cls.failed = cls.failed or bool(damaged) or not tracked or any(map(_failed, records))
-        hints = [f"Records: {folder}", *(f"Left out: {error}" for error in damaged), *cls._reported(folder)]
+        hints = [
+            f"Records: {folder}",
+            *(f"Left out: {error}" for error in damaged),
+            *cls._reported(folder),
+        ]
         if sink is not None and parent is not None:
             ended(folder, status, closed=False)
             try:
@@ -126,7 +132,9 @@ class State:
                 tracked, cls.failed = False, True
                 hints.append(str(error))
             if not tracked:
-                hints.append(f"What MLflow lacks is brought to it by  python -m asr_scaling.sync {folder}")
+                hints.append(
+                    f"What MLflow lacks is brought to it by  python -m asr_scaling.sync {folder}"
+                )
         if cls.hold is not None:
             cls.hold.release()
         display.results(records, f"{len(records)} {title}", hints, cls.remarks)
@@ -138,7 +146,10 @@ class State:
 
         for path in sorted(folder.glob(f"{_NODE}*.json")):
             host, found = path.stem.removeprefix(_NODE), json.loads(path.read_bytes())
-            cls.remarks = (*cls.remarks, *(f"{host}: {remark}" for remark in certificate.remarks(found)))
+            cls.remarks = (
+                *cls.remarks,
+                *(f"{host}: {remark}" for remark in certificate.remarks(found)),
+            )
 
     @classmethod
     def _reported(cls, folder: Path) -> list[str]:
@@ -158,7 +169,9 @@ class State:
             page, *_ = write(made, found, folder / "report")
         except Exception as error:  # whatever a report trips over, the records are there
             cls.failed = True
-            return [f"The report failed ({type(error).__name__}: {error}): python -m asr_scaling.report {folder}"]
+            return [
+                f"The report failed ({type(error).__name__}: {error}): python -m asr_scaling.report {folder}"
+            ]
         return [first_words(made), f"Report: {page}"]
 
 
@@ -175,7 +188,9 @@ def goes_on(display: Any) -> bool:
     """After Ctrl-C: whether the sweep goes on. A second one within two seconds ends it, and so does the last point."""
     if display.points_left <= 1:
         return False
-    display.say("Interrupted this point; the sweep goes on. Press Ctrl-C again within 2 s to end it.")
+    display.say(
+        "Interrupted this point; the sweep goes on. Press Ctrl-C again within 2 s to end it."
+    )
     try:
         time.sleep(2)
     except KeyboardInterrupt:

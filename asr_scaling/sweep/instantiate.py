@@ -13,7 +13,17 @@ from asr_scaling.core.schema import shown
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.sweep.allowlist import check_parts
 
-_PARTS = ("model", "engine", "optimisation", "device", "dataset", "batch", "profiler", "pipeline", "tracking")
+_PARTS = (
+    "model",
+    "engine",
+    "optimisation",
+    "device",
+    "dataset",
+    "batch",
+    "profiler",
+    "pipeline",
+    "tracking",
+)
 
 
 def build(node: dict[str, Any]) -> Any:
@@ -23,7 +33,9 @@ def build(node: dict[str, Any]) -> Any:
     try:
         return instantiate(node, _convert_="all")
     except RecursionError:
-        raise ConfigError("The options are nested too deeply to be used; see  --cfg job  for them.") from None
+        raise ConfigError(
+            "The options are nested too deeply to be used; see  --cfg job  for them."
+        ) from None
     except InstantiationException as error:
         cause: BaseException | None = error
         while cause is not None:
@@ -33,15 +45,24 @@ def build(node: dict[str, Any]) -> Any:
         key = re.search(r"full_key: (\S+)", str(error))
         where = key[1] if key else "the configuration"
         reason = " ".join(str(error.__cause__ or error).split())
-        raise ConfigError(f"The options of {where} can't be used ({reason}); see  --cfg job  for them.") from error
+        raise ConfigError(
+            f"The options of {where} can't be used ({reason}); see  --cfg job  for them."
+        ) from error
 
 
 def build_job(plain: dict[str, Any]) -> Any:
     """The job that a point's options describe. AsrScalingError."""
     for where, node in _nodes(plain).items():
         if not isinstance(node, dict) or "_target_" not in node:
-            raise ConfigError(f"{where}={shown(node)} can't work: name a choice, or leave it out with ~{where}.")
-    return build({"_target_": "asr_scaling.measure.job.Job", **{key: plain[key] for key in _PARTS if key in plain}})
+            raise ConfigError(
+                f"{where}={shown(node)} can't work: name a choice, or leave it out with ~{where}."
+            )
+    return build(
+        {
+            "_target_": "asr_scaling.measure.job.Job",
+            **{key: plain[key] for key in _PARTS if key in plain},
+        }
+    )
 
 
 def _nodes(plain: dict[str, Any]) -> dict[str, Any]:
@@ -63,5 +84,7 @@ def options(config: DictConfig) -> dict[str, Any]:
     found = {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
     sweep = found.get("sweep") or {}
     if not isinstance(sweep, dict):
-        raise ConfigError(f"sweep={shown(sweep)} can't work: set one of its options, as in sweep.resume=true.")
+        raise ConfigError(
+            f"sweep={shown(sweep)} can't work: set one of its options, as in sweep.resume=true."
+        )
     return {**found, "sweep": {key: value for key, value in sweep.items() if key != "resume"}}

@@ -33,7 +33,9 @@ class Rounds:
     def of(cls, options: Mapping[str, Any]) -> Rounds | None:
         """What a sweep's ``options`` ask for, None when its points are measured one after the other. ConfigError."""
         sweep = options.get("sweep") or {}
-        return cls(sweep.get("rounds", 3), options.get("seed", 0)) if sweep.get("interleave") else None
+        return (
+            cls(sweep.get("rounds", 3), options.get("seed", 0)) if sweep.get("interleave") else None
+        )
 
     def jobs(self, points: Sequence[Sequence[str]], subdir: str) -> list[list[str]]:
         """The overrides of every job: each round has each of ``points`` once, in an order of its own.

@@ -42,7 +42,9 @@ def launch(name: str, options: Mapping[str, Any], works: Sequence[Work]) -> None
 
     ConfigError, MissingExtraError before anything is launched; after KeyboardInterrupt too each has a record.
     """
-    cluster: Cluster = getattr(import_module(f"asr_scaling.launchers.{name}"), _CLUSTERS[name])(**options)
+    cluster: Cluster = getattr(import_module(f"asr_scaling.launchers.{name}"), _CLUSTERS[name])(
+        **options
+    )
     left = {work.folder: (work, _Seen.of(work)) for work in works}
     here = not elsewhere({"cluster": name})
     if State.display is not None:

@@ -25,7 +25,9 @@ def neighbours(jobs: Sequence[list[str]]) -> list[list[str]]:
     groups: dict[tuple[str, ...], list[list[str]]] = {}
     for job in jobs:
         groups.setdefault(tuple(o for o in job if _group(o) not in _WORKLOAD), []).append(job)
-    ordered = sorted(groups.items(), key=lambda item: any(_keeps_heap(override) for override in item[0]))
+    ordered = sorted(
+        groups.items(), key=lambda item: any(_keeps_heap(override) for override in item[0])
+    )
     return [job for _, group in ordered for job in sorted(group, key=weight)]
 
 
@@ -60,11 +62,19 @@ def seconds_left(done: Sequence[tuple[float, float]], left: Sequence[float]) -> 
 
 def _keeps_heap(override: str) -> bool:
     key, _, value = override.lstrip("+").partition("=")
-    return (key == "optimisation" and "keep_heap" in value) or (key == "device.heap" and value == "keep")
+    return (key == "optimisation" and "keep_heap" in value) or (
+        key == "device.heap" and value == "keep"
+    )
 
 
 def _group(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0].partition(".")[0].partition("/")[0].partition("@")[0]
+    return (
+        override.lstrip("+~")
+        .partition("=")[0]
+        .partition(".")[0]
+        .partition("/")[0]
+        .partition("@")[0]
+    )
 
 
 def _number(text: str, otherwise: float) -> float:
@@ -72,7 +82,9 @@ def _number(text: str, otherwise: float) -> float:
         number = float(text.strip("'\""))
     except ValueError:
         return otherwise
-    return number if 0 < number < math.inf else otherwise  # what is neither fails the point, not its weight
+    return (
+        number if 0 < number < math.inf else otherwise
+    )  # what is neither fails the point, not its weight
 
 
 @functools.cache

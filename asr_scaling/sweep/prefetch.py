@@ -9,7 +9,16 @@ from typing import Any
 
 from asr_scaling.model.weights import resolve
 
-_NEITHER = ("optimisation", "batch", "device", "profiler", "tracking", "sweep", "optimiser", "hydra")
+_NEITHER = (
+    "optimisation",
+    "batch",
+    "device",
+    "profiler",
+    "tracking",
+    "sweep",
+    "optimiser",
+    "hydra",
+)
 """Groups of options that choose neither speech nor weights: points that differ in them only are composed once."""
 Options = Mapping[str, Any]
 
@@ -37,25 +46,35 @@ def prepare(
     for model, engines in models:
         with suppress(Exception):
             spec = build(model)
-            if spec.weights != "random" and any(getattr(build(each), "reads_weights", True) for each in engines):
+            if spec.weights != "random" and any(
+                getattr(build(each), "reads_weights", True) for each in engines
+            ):
                 resolve(spec)
 
 
 def _distinct(
     points: Iterable[Sequence[str]], compose: Callable[[Sequence[str]], Options]
-) -> tuple[list[tuple[dict[str, Any], int | None]], list[tuple[dict[str, Any], list[dict[str, Any]]]]]:
+) -> tuple[
+    list[tuple[dict[str, Any], int | None]], list[tuple[dict[str, Any], list[dict[str, Any]]]]
+]:
     """Datasets with their number of utterances, and models with the engines that run them: each once."""
     speech: dict[str, tuple[dict[str, Any], int | None]] = {}
     models: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
-    for overrides in dict.fromkeys(tuple(each for each in point if _concerns(each)) for point in points):
+    for overrides in dict.fromkeys(
+        tuple(each for each in point if _concerns(each)) for point in points
+    ):
         with suppress(Exception):  # Hydra's: the point fails with it
             found = compose(overrides)
             load = (dict(found["dataset"]), found["pipeline"]["utterances"])
             model, engine = dict(found["model"]), dict(found["engine"])
             speech[json.dumps(load, sort_keys=True, default=str)] = load
-            models.setdefault(json.dumps(model, sort_keys=True, default=str), (model, []))[1].append(engine)
+            models.setdefault(json.dumps(model, sort_keys=True, default=str), (model, []))[
+                1
+            ].append(engine)
     return list(speech.values()), list(models.values())
 
 
 def _concerns(override: str) -> bool:
-    return override.lstrip("+~").partition("=")[0].partition("@")[0].partition(".")[0] not in _NEITHER
+    return (
+        override.lstrip("+~").partition("=")[0].partition("@")[0].partition(".")[0] not in _NEITHER
+    )

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.report.terminal import FOOTNOTE, notes, points_table
@@ -55,9 +62,13 @@ class Display:
     def stage(self, name: str) -> None:
         """A stage of the point begins."""
         if self._live:
-            self._progress.reset(self._stage, description=f"{self._point} · {name}", total=100, left="")
+            self._progress.reset(
+                self._stage, description=f"{self._point} · {name}", total=100, left=""
+            )
         else:
-            self.console.print(f"[{self._done + 1}/{self.total}] {self._point} · {name}", markup=False)
+            self.console.print(
+                f"[{self._done + 1}/{self.total}] {self._point} · {name}", markup=False
+            )
 
     def advance(self, fraction: float) -> None:
         """The stage is ``fraction`` done."""
@@ -76,7 +87,9 @@ class Display:
 
     def end(self, record: RunRecord) -> None:
         """A point ended; the time left is learnt from the finished ones."""
-        weight, *ahead = self._weights[self._done :] or [0.0]  # another sweeper may choose more points
+        weight, *ahead = self._weights[self._done :] or [
+            0.0
+        ]  # another sweeper may choose more points
         self._took.append((weight, time.monotonic() - self._began))
         self._done += 1
         left = f"about {_duration(seconds_left(self._took, ahead))} left"
@@ -90,13 +103,22 @@ class Display:
         """A point was measured before the sweep was cut."""
         self._done += 1
         self._progress.update(self._sweep, completed=self._done)
-        self.console.print(f"[{self._done}/{self.total}] {printable(record.name)} was measured before", markup=False)
+        self.console.print(
+            f"[{self._done}/{self.total}] {printable(record.name)} was measured before",
+            markup=False,
+        )
 
     def close(self) -> None:
         """Take the live lines away."""
         self._progress.stop()
 
-    def results(self, records: list[RunRecord], title: str, hints: Sequence[str], remarks: Sequence[str] = ()) -> None:
+    def results(
+        self,
+        records: list[RunRecord],
+        title: str,
+        hints: Sequence[str],
+        remarks: Sequence[str] = (),
+    ) -> None:
         """The table of all points, what to know about it (``remarks`` last), and where to look next; on stdout."""
         out = Console()
         out = out if out.is_terminal else Console(width=_WIDE)

@@ -66,15 +66,25 @@ def _summary(folder: Path, found: Outcome) -> list[str]:
 
 def _options(plain: Mapping[str, Any], given: Sequence[str], engine: str) -> Options:
     keys = {override.lstrip("+~").partition("=")[0] for override in given}
-    for key, instead in (("optimisation", "optimisations"), ("batch", "batches"), ("batch.size", "batches")):
+    for key, instead in (
+        ("optimisation", "optimisations"),
+        ("batch", "batches"),
+        ("batch.size", "batches"),
+    ):
         if key in keys:
-            raise ConfigError(f"The optimiser chooses {key} itself: leave it out, or set optimiser.{instead}=[…].")
+            raise ConfigError(
+                f"The optimiser chooses {key} itself: leave it out, or set optimiser.{instead}=[…]."
+            )
     named = any(key == "engine" or key.startswith("engine.") for key in keys)
     if named and "optimiser.engines" in keys:
-        raise ConfigError("engine names the one engine to optimise, optimiser.engines several: leave one of them out.")
+        raise ConfigError(
+            "engine names the one engine to optimise, optimiser.engines several: leave one of them out."
+        )
     others = [name for name in _names("engine") if name not in (engine, *_NOT_TRIED)]
     engines = (engine,) if named else (engine, *others)
-    return Options.of(plain.get("optimiser") or {}, engines, _names("optimisation"), build(plain["pipeline"]))
+    return Options.of(
+        plain.get("optimiser") or {}, engines, _names("optimisation"), build(plain["pipeline"])
+    )
 
 
 def _names(group: str) -> tuple[str, ...]:
@@ -111,7 +121,10 @@ class SweepBench:
         try:
             job = build_job(options(self.compose(self._overrides(entry, {}))))
             if idle := _idle(job):
-                return "refused", f"optimisation={idle} changes nothing here: it is what runs without it."
+                return (
+                    "refused",
+                    f"optimisation={idle} changes nothing here: it is what runs without it.",
+                )
             job.composed().engine.check(job.model)
         except MissingExtraError as error:
             return "not installed", str(error)
@@ -135,7 +148,9 @@ class SweepBench:
         self.launch(self._overrides(trial.entry, {**wanted, "hydra.sweep.subdir": f"'{place}'"}))
         record = self._record(place)
         if record is None:
-            raise DataError(f"The point in {self.folder / place} left no record: see its log, then resume the search.")
+            raise DataError(
+                f"The point in {self.folder / place} left no record: see its log, then resume the search."
+            )
         now = time.monotonic()
         took = now - self._since
         if before is not None and before.started_at == record.started_at:
@@ -161,25 +176,36 @@ class SweepBench:
     def _short(self, batch: int) -> dict[str, str]:
         """Budgets while searching: enough calls at batch 1 for an interval; few of the long ones of larger batches."""
         full, chosen = self.options.pipeline, self.options
-        utterances = chosen.utterances if full.utterances is None else min(chosen.utterances, full.utterances)
+        utterances = (
+            chosen.utterances
+            if full.utterances is None
+            else min(chosen.utterances, full.utterances)
+        )
         shorter = {
             "utterances": utterances,
             "max_seconds": min(chosen.max_seconds, full.max_seconds),
             "warmup_seconds": min(1.0, full.warmup_seconds),
             "min_iterations": min(6 if batch == 1 else 2, full.min_iterations),
         }
-        return {f"pipeline.{key}": str(value) for key, value in shorter.items()} | {"profiler": _SEARCHED}
+        return {f"pipeline.{key}": str(value) for key, value in shorter.items()} | {
+            "profiler": _SEARCHED
+        }
 
     def _overrides(self, entry: Entry, more: Mapping[str, str]) -> list[str]:
         """Those given and those of the point, which stand in for given ones of the same key."""
         names = entry.candidate.optimisations
-        found = {key: value for key, _, value in (override.partition("=") for override in self.given)}
+        found = {
+            key: value for key, _, value in (override.partition("=") for override in self.given)
+        }
         found = {key: value for key, value in found.items() if _concerns(key, names)}
         found["engine"] = entry.candidate.engine
         found["optimisation"] = f"[{','.join(names)}]"
         found["batch.size"] = str(entry.batch)
         found |= more
-        return [f"{key}={value}" if value or not key.startswith("~") else key for key, value in found.items()]
+        return [
+            f"{key}={value}" if value or not key.startswith("~") else key
+            for key, value in found.items()
+        ]
 
     def _place(self, trial: Trial) -> str:
         """The same at every run of the search, whatever else is measured."""
@@ -195,7 +221,10 @@ def _idle(job: Job) -> str | None:
         return None
     less = replace(job, optimisation={name: job.optimisation[name] for name in others}).composed()
     with_it = job.composed()
-    same = all(getattr(less, part) == getattr(with_it, part) for part in ("model", "engine", "device", "batch"))
+    same = all(
+        getattr(less, part) == getattr(with_it, part)
+        for part in ("model", "engine", "device", "batch")
+    )
     return last if same else None
 
 

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_scaling.core.ports import Batching, Composition, Fitting, NullProbe, System, SystemFacts, compose
+from asr_scaling.core.ports import (
+    Batching,
+    Composition,
+    Fitting,
+    NullProbe,
+    System,
+    SystemFacts,
+    compose,
+)
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
 from asr_scaling.errors import ConfigError, DataError, EngineError, WeightsError
 from asr_scaling.util.config_dir import conf_dir
@@ -46,14 +54,18 @@ def load_system(config: str | Path) -> Transcriber:
     optimisations = built.pop("optimisation", None) or {}
     parts = compose(Composition(**built), optimisations)
     if isinstance(parts.batch, Fitting):
-        raise ConfigError("batch=max finds its size by measuring: choose batch: fixed and set batch.size.")
+        raise ConfigError(
+            "batch=max finds its size by measuring: choose batch: fixed and set batch.size."
+        )
     parts.engine.check(parts.model)
     parts.device.setup()
     system = parts.engine.load(parts.model, parts.device)
     if system.facts.random:
         source = system.facts.weights_source
         system.close()
-        raise WeightsError(f"The weights of '{parts.model.name}' would be random, and so would its texts: {source}.")
+        raise WeightsError(
+            f"The weights of '{parts.model.name}' would be random, and so would its texts: {source}."
+        )
     return Transcriber(system, parts.batch)
 
 
@@ -67,7 +79,9 @@ def _composed(path: Path) -> DictConfig:
     around.clear()
     places = [f"file://{folder}" for folder in (conf_dir().resolve(), path.parent.resolve())]
     try:
-        with TemporaryDirectory() as alone:  # so that no other YAML beside it hides one of this package
+        with (
+            TemporaryDirectory() as alone
+        ):  # so that no other YAML beside it hides one of this package
             shutil.copyfile(path, Path(alone, "recommended.yaml"))
             with hydra.initialize_config_dir(alone, version_base="1.3"):
                 return hydra.compose("recommended", [f"hydra.searchpath={places!r}"])
@@ -103,7 +117,9 @@ class Transcriber:
     @overload
     def transcribe(self, audio: Sequence[Audio], rate_hz: int = ...) -> list[str]: ...
 
-    def transcribe(self, audio: Audio | Sequence[Audio], rate_hz: int = SAMPLE_RATE_HZ) -> str | list[str]:
+    def transcribe(
+        self, audio: Audio | Sequence[Audio], rate_hz: int = SAMPLE_RATE_HZ
+    ) -> str | list[str]:
         """Text of ``audio``; of a list or tuple the texts in its order, transcribed in the recommended batches.
 
         ``rate_hz``: of samples; files are resampled. DataError for audio that can't be transcribed whole, EngineError
@@ -113,12 +129,16 @@ class Transcriber:
             raise EngineError("This system is closed: load it again with load_system.")
         if not isinstance(audio, (list, tuple)):
             return self._texts([_utterance("the audio", audio, rate_hz)])[0]  # type: ignore[arg-type]
-        return self._texts([_utterance(f"audio {number}", each, rate_hz) for number, each in enumerate(audio)])
+        return self._texts(
+            [_utterance(f"audio {number}", each, rate_hz) for number, each in enumerate(audio)]
+        )
 
     def _texts(self, utterances: Sequence[Utterance]) -> list[str]:
         texts: dict[str, str] = {}
         for full in self._batching.batches(utterances) if utterances else ():
-            new = {each.id: each for each in full.utterances if each.id not in texts}  # the last batch was filled up
+            new = {
+                each.id: each for each in full.utterances if each.id not in texts
+            }  # the last batch was filled up
             texts |= self._call(AudioBatch(tuple(new.values())))
         return [texts[utterance.id] for utterance in utterances]
 
@@ -131,7 +151,9 @@ class Transcriber:
                     f"{utterance.id} lasts {utterance.duration_s:.1f} s and this system reads only {seconds:.1f} s of "
                     "it: cut it, or load a configuration with engine.long_form=true."
                 )
-        return {utterance.id: text for utterance, text in zip(batch.utterances, done.texts, strict=True)}
+        return {
+            utterance.id: text for utterance, text in zip(batch.utterances, done.texts, strict=True)
+        }
 
     def close(self) -> None:
         """Give all memory back. May be called twice."""
@@ -143,7 +165,10 @@ class Transcriber:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -155,9 +180,13 @@ def _utterance(name: str, audio: Audio, rate_hz: int) -> Utterance:
 
         return Utterance(name, load_audio(audio, str(audio)), "")
     if not isinstance(audio, np.ndarray):
-        raise DataError(f"{name} is a {type(audio).__name__}: give a numpy array of samples or the path of a file.")
+        raise DataError(
+            f"{name} is a {type(audio).__name__}: give a numpy array of samples or the path of a file."
+        )
     if audio.ndim != 1:
-        raise DataError(f"{name} has the shape {list(audio.shape)}: give mono samples, as in audio.mean(axis=1).")
+        raise DataError(
+            f"{name} has the shape {list(audio.shape)}: give mono samples, as in audio.mean(axis=1)."
+        )
     if audio.dtype != np.float32:
         raise DataError(f"{name} is {audio.dtype}: give float32 samples with a full scale of 1.")
     if rate_hz != SAMPLE_RATE_HZ:

@@ -26,14 +26,20 @@ def times(record: RunRecord) -> tuple[int, int]:
 def remember(folder: Path, record: RunRecord, parent: str | None, run_id: str) -> None:
     """Write into the point's folder which run below ``parent`` has its record."""
     row = {"run": run_id, "parent": parent, "times": times(record)}
-    (folder / _RUN_FILE).write_text(json.dumps(row), encoding="utf-8")  # cut short it says nothing: the store is asked
+    (folder / _RUN_FILE).write_text(
+        json.dumps(row), encoding="utf-8"
+    )  # cut short it says nothing: the store is asked
 
 
 def remembered(folder: Path, record: RunRecord, parent: str | None) -> str | None:
     """The run below ``parent`` that has this very record, by what the folder says; None when it doesn't."""
     try:
         row = json.loads((folder / _RUN_FILE).read_bytes())
-        return str(row["run"]) if row["parent"] == parent and tuple(row["times"]) == times(record) else None
+        return (
+            str(row["run"])
+            if row["parent"] == parent and tuple(row["times"]) == times(record)
+            else None
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -58,7 +64,9 @@ def untracked(record: RunRecord) -> bool:
 
 def compact(record: RunRecord) -> RunRecord:
     """``record`` without transcripts, repeats, stages and steps; a report's point is made of it as of the whole."""
-    samples = tuple(replace(s, stages={}, step_s=(), tokens=(), first_token_s=None) for s in record.samples)
+    samples = tuple(
+        replace(s, stages={}, step_s=(), tokens=(), first_token_s=None) for s in record.samples
+    )
     return replace(record, samples=samples, transcripts=(), repeats={})
 
 
@@ -94,5 +102,15 @@ def read_points(path: Path) -> Iterator[tuple[str, RunRecord]]:
             for line in file:
                 row = json.loads(line)
                 yield str(row.pop("run")), RunRecord.from_json(row)
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path.name} of the sweep's run can't be read ({error}): delete it there.") from error
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise DataError(
+            f"{path.name} of the sweep's run can't be read ({error}): delete it there."
+        ) from error

@@ -32,7 +32,11 @@ def client(uri: str) -> Any:
         import mlflow
     except ModuleNotFoundError as error:
         raise MissingExtraError("mlflow") from error
-    for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):  # importing mlflow sets their levels
+    for noisy in (
+        "alembic",
+        "mlflow",
+        "mlflow.store.db.utils",
+    ):  # importing mlflow sets their levels
         logging.getLogger(noisy).setLevel(logging.ERROR)
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(uri)
@@ -53,7 +57,9 @@ def search(client: Any, experiment: str, wanted: str, **options: Any) -> Iterato
     """All runs of an experiment that a filter lets through, page by page."""
     token = None
     while True:
-        page = client.search_runs([experiment], wanted, max_results=PAGE, page_token=token, **options)
+        page = client.search_runs(
+            [experiment], wanted, max_results=PAGE, page_token=token, **options
+        )
         yield from page
         token = page.token
         if not token:
@@ -63,10 +69,16 @@ def search(client: Any, experiment: str, wanted: str, **options: Any) -> Iterato
 def _sentence(error: Exception, uri: str, experiment: str) -> str:
     where = without_password(uri)
     code, text = getattr(error, "error_code", ""), str(error).strip()
-    status = getattr(getattr(error, "response", None), "status_code", None)  # of an artifact's request
+    status = getattr(
+        getattr(error, "response", None), "status_code", None
+    )  # of an artifact's request
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
     if code == "UNAUTHENTICATED" or status == 401:
-        refused = f"does not accept user '{user}' with the password given" if user else "asks for a user and a password"
+        refused = (
+            f"does not accept user '{user}' with the password given"
+            if user
+            else "asks for a user and a password"
+        )
         return f"The tracking server at {where} {refused}: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
     if "Invalid Host header" in text:
         host = urlsplit(uri).netloc

@@ -52,7 +52,9 @@ def sources(client: Any, name: str) -> tuple[str, list[Any]]:
     return own, sorted(runs, key=lambda run: run.info.start_time)
 
 
-def children(client: Any, experiment: str, parent: str, also: str = "", **options: Any) -> Iterator[Any]:
+def children(
+    client: Any, experiment: str, parent: str, also: str = "", **options: Any
+) -> Iterator[Any]:
     """The runs below that of a sweep, as they began."""
     below = f"tags.mlflow.parentRunId = '{parent}'{also}"
     return search(client, experiment, below, order_by=["attributes.start_time ASC"], **options)

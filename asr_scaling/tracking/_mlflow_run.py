@@ -39,7 +39,9 @@ def store(client: Any, experiment: str, record: RunRecord, folder: Path, parent:
     return run_id
 
 
-def stored(client: Any, experiment: str, record: RunRecord, folder: Path, parent: str) -> str | None:
+def stored(
+    client: Any, experiment: str, record: RunRecord, folder: Path, parent: str
+) -> str | None:
     """The run that has ``record`` whole, None when none has; anything else the store has of the point is deleted."""
     own = f"tags.mlflow.parentRunId = '{parent}' and tags.{PLACE} = '{place(record, folder)}'"
     found = None
@@ -73,7 +75,11 @@ def _fill(client: Any, run_id: str, record: RunRecord) -> None:
 
     now = times(record)[1]
     options = [Param(key, value) for key, value in params(record.config).items()]
-    ends = {f"{key}.{end}": value for key, i in record.intervals.items() for end, value in asdict(i).items()}
+    ends = {
+        f"{key}.{end}": value
+        for key, i in record.intervals.items()
+        for end, value in asdict(i).items()
+    }
     metrics = [Metric(name, value, now, 0) for name, value in (record.values | ends).items()]
     client.log_batch(run_id, metrics=metrics, params=options[:_MOST_PARAMS])
     for start in range(_MOST_PARAMS, len(options), _MOST_PARAMS):
@@ -87,7 +93,9 @@ def _fill(client: Any, run_id: str, record: RunRecord) -> None:
             source=str(info["source"]),
             profile=f'{{"utterances": {info["utterances"]}, "audio_s": {info["audio_s"]:.3f}}}',
         )
-        _log_dataset(client, run_id, DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")]))
+        _log_dataset(
+            client, run_id, DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")])
+        )
 
 
 def _files(client: Any, address: str, record: RunRecord, folder: Path) -> None:
@@ -100,7 +108,9 @@ def _files(client: Any, address: str, record: RunRecord, folder: Path) -> None:
         rows = [[row.get(key) for key in columns] for row in record.transcripts]
         with TemporaryDirectory() as scratch:
             table = Path(scratch) / _TABLE
-            table.write_text(json.dumps({"columns": columns, "data": rows}, ensure_ascii=False), encoding="utf-8")
+            table.write_text(
+                json.dumps({"columns": columns, "data": rows}, ensure_ascii=False), encoding="utf-8"
+            )
             store.log_artifact(str(table))
     for name in (RECORD_FILE, *record.artifacts):
         if (folder / name).exists():

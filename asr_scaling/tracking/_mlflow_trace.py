@@ -35,7 +35,9 @@ def log_stages(uri: str, experiment: str, run_id: str, record: RunRecord) -> Non
     )
     client = TracingClient(uri)
     client.start_trace(info)
-    client.log_spans(experiment, [Span.from_dict(span) for span in _spans(trace, name, inputs, sample)])
+    client.log_spans(
+        experiment, [Span.from_dict(span) for span in _spans(trace, name, inputs, sample)]
+    )
 
 
 def _spans(trace: uuid.UUID, name: str, inputs: str, sample: Sample) -> list[dict[str, Any]]:
@@ -50,8 +52,13 @@ def _spans(trace: uuid.UUID, name: str, inputs: str, sample: Sample) -> list[dic
     return spans
 
 
-def _span(trace: uuid.UUID, name: str, start_ns: int, seconds: float, parent: str | None = None) -> dict[str, Any]:
-    attributes = {"mlflow.traceRequestId": json.dumps(f"tr-{trace.hex}"), "mlflow.spanType": '"UNKNOWN"'}
+def _span(
+    trace: uuid.UUID, name: str, start_ns: int, seconds: float, parent: str | None = None
+) -> dict[str, Any]:
+    attributes = {
+        "mlflow.traceRequestId": json.dumps(f"tr-{trace.hex}"),
+        "mlflow.spanType": '"UNKNOWN"',
+    }
     return {
         "trace_id": base64.b64encode(trace.bytes).decode(),
         "span_id": base64.b64encode(uuid.uuid4().bytes[:8]).decode(),

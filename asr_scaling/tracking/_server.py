@@ -31,7 +31,10 @@ def refuse_secrets(uri: str) -> None:
     """ConfigError for an address with a password in it: addresses are written into records, logs and MLflow."""
     try:
         parts = urlsplit(uri)
-        named, secret = "@" in parts.netloc, parts.password is not None or "password=" in parts.query.lower()
+        named, secret = (
+            "@" in parts.netloc,
+            parts.password is not None or "password=" in parts.query.lower(),
+        )
     except ValueError:  # no address at all; asking it says so
         named, secret = "@" in uri, False
     if served(uri) and (named or secret):
@@ -56,7 +59,9 @@ def check(uri: str, limit_s: float = START_S) -> None:
         _within(limit_s, lambda: _ask(without_password(uri).rstrip("/") + "/health", limit_s))
     except urllib.error.HTTPError as error:
         if error.code not in (401, 403):
-            raise TrackingError(f"The tracking server answers with error {error.code}: {mend}.") from error
+            raise TrackingError(
+                f"The tracking server answers with error {error.code}: {mend}."
+            ) from error
     except (OSError, ValueError, HTTPException) as error:
         raise TrackingError(f"The tracking server does not answer: {mend}.") from error
 

@@ -77,7 +77,11 @@ def params(config: Mapping[str, Any]) -> dict[str, str]:
 
     A model's sizes are left out: they follow from its name, ``record.json`` has them, and as axes they hide the rest.
     """
-    options = {key: str(value)[:LONGEST_TAG] for key, value in flat(config) if not key.startswith(_LEFT_OUT)}
+    options = {
+        key: str(value)[:LONGEST_TAG]
+        for key, value in flat(config)
+        if not key.startswith(_LEFT_OUT)
+    }
     return {key: options[key] for key in _FIRST if key in options} | options
 
 

@@ -31,7 +31,9 @@ class Jsonl:
                 lines = path.read_bytes().splitlines(keepends=True)
                 write_atomic(path, b"".join(line for line in lines if _stays(line, earlier)))
         except OSError as error:
-            raise TrackingError(f"{path} can't be written ({error.strerror}): set tracking.path.") from error
+            raise TrackingError(
+                f"{path} can't be written ({error.strerror}): set tracking.path."
+            ) from error
         return earlier or name
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:

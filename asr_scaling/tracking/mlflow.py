@@ -65,7 +65,9 @@ class Mlflow:
                 if _mlflow_read.HAS_POINTS in found.data.tags:
                     store.delete_tag(found.info.run_id, _mlflow_read.HAS_POINTS)
                 return str(found.info.run_id)
-            own = {**common_tags(environment()), "asr_scaling.kind": "sweep"} | ({_SWEEP: sweep_id} if sweep_id else {})
+            own = {**common_tags(environment()), "asr_scaling.kind": "sweep"} | (
+                {_SWEEP: sweep_id} if sweep_id else {}
+            )
             run = store.create_run(experiment, run_name=name, tags=own)
             store.log_dict(run.info.run_id, dict(config), "config.json")
             _own.add(str(run.info.run_id))
@@ -111,8 +113,12 @@ class Mlflow:
             if parent is None:
                 return None
             own = str(parent.info.run_id)
-            runs = tuple(_mlflow_read.child(run) for run in _mlflow_read.children(store, experiment, own))
-            return Stored(own, str(parent.info.status), _mlflow_read.HAS_POINTS in parent.data.tags, runs)
+            runs = tuple(
+                _mlflow_read.child(run) for run in _mlflow_read.children(store, experiment, own)
+            )
+            return Stored(
+                own, str(parent.info.status), _mlflow_read.HAS_POINTS in parent.data.tags, runs
+            )
 
     def end(self, earlier: str, sweep_id: str, status: str) -> None:
         """End what a sweep left running whose client is gone: its run, and those of points it cut. TrackingError.
@@ -124,7 +130,9 @@ class Mlflow:
             if parent is None:
                 return
             running = " and attributes.status = 'RUNNING'"
-            for run in list(_mlflow_read.children(store, experiment, str(parent.info.run_id), running)):
+            for run in list(
+                _mlflow_read.children(store, experiment, str(parent.info.run_id), running)
+            ):
                 _mlflow_run.end_cut(store, str(run.info.run_id))
             if parent.info.status == "RUNNING":
                 store.set_terminated(parent.info.run_id, status)
@@ -229,7 +237,9 @@ class Mlflow:
             _server.check(self.uri)
         file = database(self.uri)
         if file and not file.exists():
-            raise TrackingError(f"There is no MLflow database '{file}': name the store that has the run.")
+            raise TrackingError(
+                f"There is no MLflow database '{file}': name the store that has the run."
+            )
 
 
 def _parent(store: Any, experiment: str, earlier: str, sweep_id: str) -> Any:

@@ -28,7 +28,9 @@ _Found = TypeVar("_Found")
 
 def cache_dir(kind: str) -> Path:
     """Folder for ``kind`` ("weights", "fragments") below ``$ASR_SCALING_CACHE`` or the user's cache folder; created."""
-    root = os.environ.get("ASR_SCALING_CACHE") or platformdirs.user_cache_dir("asr_scaling", appauthor=False)
+    root = os.environ.get("ASR_SCALING_CACHE") or platformdirs.user_cache_dir(
+        "asr_scaling", appauthor=False
+    )
     folder = Path(root).expanduser() / kind
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -47,14 +49,18 @@ def new_folder(target: Path) -> Iterator[Path]:
         scratch.chmod(0o755)
         try:
             scratch.rename(target)
-        except OSError as error:  # a network disk may have its own, late, answer to whether the target exists
+        except (
+            OSError
+        ) as error:  # a network disk may have its own, late, answer to whether the target exists
             if error.errno not in (EEXIST, ENOTEMPTY) and not target.exists():
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def made_once(target: Path, read: Callable[[], _Found | None], make: Callable[[Path], object]) -> _Found | None:
+def made_once(
+    target: Path, read: Callable[[], _Found | None], make: Callable[[Path], object]
+) -> _Found | None:
     """What ``read`` finds at ``target``; where it finds nothing whole, ``make`` fills an empty folder that becomes it.
 
     One process makes it, the others wait and read. One that is killed halfway leaves nothing that anybody reads. None
@@ -105,7 +111,10 @@ def seal(folder: Path, about: Mapping[str, Any]) -> None:
     """Write the manifest of ``folder``: what it is ``about``, and size and SHA-256 of every file in it."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
     files = {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": file_sha256(path),
+        }
         for path in found
     }
     text = json.dumps({**about, "files": files}, indent=2) + "\n"

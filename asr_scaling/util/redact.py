@@ -23,7 +23,9 @@ T = TypeVar("T")
 HIDDEN = "***"
 SHORTEST = 8
 """Characters of a secret; a shorter value of a variable may be any word."""
-_NAMES = re.compile(r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)|(API|ACCESS)_?KEY|_KEY$|_PWD$", re.I)
+_NAMES = re.compile(
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)|(API|ACCESS)_?KEY|_KEY$|_PWD$", re.I
+)
 _PLACES = re.compile(r"_(PATH|FILE|DIR|SOCK|URL|URI)$", re.IGNORECASE)
 """Variables that say where a secret is, not what it is."""
 _OPTION = re.compile(
@@ -34,18 +36,31 @@ _OPTION = re.compile(
 _WORD = r"[\w-]*(?:token|secret|password|passwd|signature|credential|api_?key|access_?key)"
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\w[\w+.-]*://)[^\s/?#'\"<>]+@"), rf"\1{HIDDEN}@"),
-    (re.compile(r"(\w[\w+.-]*://)[^\s/@:'\"<>]+:(?!\d+[/?#])[^\s@'\"<>]+@"), rf"\1{HIDDEN}@"),  # unquoted / or ?
     (
-        re.compile(r"((?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?)(?:(?:basic|bearer|token) +)?[^\s'\",;]+", re.I),
+        re.compile(r"(\w[\w+.-]*://)[^\s/@:'\"<>]+:(?!\d+[/?#])[^\s@'\"<>]+@"),
+        rf"\1{HIDDEN}@",
+    ),  # unquoted / or ?
+    (
+        re.compile(
+            r"((?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?)(?:(?:basic|bearer|token) +)?[^\s'\",;]+",
+            re.I,
+        ),
         rf"\1{HIDDEN}",
     ),
     (re.compile(r"(\bbearer +)[\w.~+/=-]{8,}", re.I), rf"\1{HIDDEN}"),
     (re.compile(rf"([?&]{_WORD}=)[^&\s'\"<>]+", re.I), rf"\1{HIDDEN}"),
-    (re.compile(r"(\b(?:password|passwd|pwd)=)(?!None\b|null\b|true\b|false\b)[^&\s'\",;)]+", re.I), rf"\1{HIDDEN}"),
+    (
+        re.compile(
+            r"(\b(?:password|passwd|pwd)=)(?!None\b|null\b|true\b|false\b)[^&\s'\",;)]+", re.I
+        ),
+        rf"\1{HIDDEN}",
+    ),
     (re.compile(r"\bhf_[A-Za-z0-9]{16,}"), HIDDEN),
     (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{16,}"), HIDDEN),
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 """What moves a terminal's cursor, colours it or turns the direction of writing, but for tabs and line ends; and what no
 text in UTF-8 or XML may hold."""
 
@@ -75,8 +90,19 @@ def secrets() -> tuple[str, ...]:
     """The secrets of this process's environment in the forms in which libraries print them, longest first."""
     found = set[str]()
     for name, value in os.environ.items():
-        if len(value) >= SHORTEST and _NAMES.search(name) and not _PLACES.search(name) and not _is_place(value):
-            found |= {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
+        if (
+            len(value) >= SHORTEST
+            and _NAMES.search(name)
+            and not _PLACES.search(name)
+            and not _is_place(value)
+        ):
+            found |= {
+                value,
+                quote(value, safe=""),
+                quote_plus(value),
+                json.dumps(value)[1:-1],
+                repr(value)[1:-1],
+            }
     return tuple(sorted(found, key=len, reverse=True))
 
 
@@ -100,7 +126,9 @@ class Formatter(logging.Formatter):
         return redact(super().format(record))
 
 
-def traceback_hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def traceback_hook(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
     """For ``sys.excepthook``: the usual traceback without secrets."""
     sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
 
@@ -129,5 +157,9 @@ def _deep(value: Any, change: Callable[[str], str], but: str = "") -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         parts = {each.name: getattr(value, each.name) for each in fields(value) if each.name != but}
         changed = {name: _deep(part, change) for name, part in parts.items()}
-        return replace(value, **changed) if any(changed[name] is not part for name, part in parts.items()) else value
+        return (
+            replace(value, **changed)
+            if any(changed[name] is not part for name, part in parts.items())
+            else value
+        )
     return value

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.analysis.fits import Fit, HeldOut, NoFit, Power, linear_fit, power_fit, quotient_interval
+from asr_scaling.analysis.fits import (
+    Fit,
+    HeldOut,
+    NoFit,
+    Power,
+    linear_fit,
+    power_fit,
+    quotient_interval,
+)
 from asr_scaling.core.statistics import Interval
 
 LENGTHS = [5.0, 15.0, 30.0, 60.0]
@@ -60,14 +68,20 @@ def test_the_order_of_points_does_not_matter(noise: list[float], order: list[int
     y = [f * (0.3 * w + 0.01 * d) for f, w, d in zip(noise, WINDOWS, LENGTHS, strict=True)]
     a = fitted([WINDOWS, LENGTHS], y, LENGTHS)
     b = fitted(
-        [[WINDOWS[i] for i in order], [LENGTHS[i] for i in order]], [y[i] for i in order], [LENGTHS[i] for i in order]
+        [[WINDOWS[i] for i in order], [LENGTHS[i] for i in order]],
+        [y[i] for i in order],
+        [LENGTHS[i] for i in order],
     )
     assert a.coefficients == pytest.approx(b.coefficients, abs=1e-9)
-    assert a.held_out.errors == {key: pytest.approx(error, abs=1e-9) for key, error in b.held_out.errors.items()}
+    assert a.held_out.errors == {
+        key: pytest.approx(error, abs=1e-9) for key, error in b.held_out.errors.items()
+    }
 
 
 @given(NOISE, st.floats(1e-9, 1e9), st.floats(1e-9, 1e9))
-def test_units_scale_coefficients_and_leave_errors_alone(noise: list[float], of_y: float, of_x: float):
+def test_units_scale_coefficients_and_leave_errors_alone(
+    noise: list[float], of_y: float, of_x: float
+):
     y = [f * (0.3 * w + 0.01 * d) for f, w, d in zip(noise, WINDOWS, LENGTHS, strict=True)]
     a = fitted([WINDOWS, LENGTHS], y, LENGTHS)
     b = fitted([WINDOWS, [of_x * d for d in LENGTHS]], [of_y * value for value in y], LENGTHS)
@@ -76,7 +90,9 @@ def test_units_scale_coefficients_and_leave_errors_alone(noise: list[float], of_
     for wanted, got, size in zip(scaled, b.coefficients, sizes, strict=True):
         assert got == pytest.approx(wanted, abs=1e-6 * size)
     for i, (unit, size) in enumerate(zip((of_y, of_y / of_x), sizes, strict=True)):
-        assert math.sqrt(b.spread[i][i]) == pytest.approx(unit * math.sqrt(a.spread[i][i]), abs=1e-6 * size)
+        assert math.sqrt(b.spread[i][i]) == pytest.approx(
+            unit * math.sqrt(a.spread[i][i]), abs=1e-6 * size
+        )
     assert a.held_out.worst == pytest.approx(b.held_out.worst or 0.0, abs=1e-6)
 
 
@@ -100,7 +116,9 @@ def test_a_group_that_the_others_cannot_predict_has_no_error():
 
 def test_a_group_of_several_values_is_held_out_whole():
     found = fitted([[1.0] * 4, [1.0, 1.0, 2.0, 3.0]], [1.0, 1.1, 2.0, 3.0], [1, 1, 2, 3])
-    assert found.held_out.errors[1] == pytest.approx(1 / 1.1 - 1)  # from 2 and 3 y = x: 1 for both, the larger miss
+    assert found.held_out.errors[1] == pytest.approx(
+        1 / 1.1 - 1
+    )  # from 2 and 3 y = x: 1 for both, the larger miss
     assert set(found.held_out.errors) == {1, 2, 3}
 
 
@@ -160,7 +178,9 @@ def test_a_quotient_of_measured_values():
     found = quotient_interval(4.0, Interval(2.0, 8.0), 1.0, Interval(1.0, 1.0))
     assert found == Interval(pytest.approx(2.0), pytest.approx(8.0))
     found = quotient_interval(4.0, Interval(2.0, 8.0), 1.0, Interval(0.5, 2.0))
-    assert found == Interval(pytest.approx(4 * 2 ** -math.sqrt(2)), pytest.approx(4 * 2 ** math.sqrt(2)))
+    assert found == Interval(
+        pytest.approx(4 * 2 ** -math.sqrt(2)), pytest.approx(4 * 2 ** math.sqrt(2))
+    )
     assert quotient_interval(4.0, Interval(-1.0, 8.0), 1.0, Interval(0.5, 2.0)) is None
 
 
@@ -170,13 +190,24 @@ def test_intervals_hold_the_truth_in_95_percent_of_simulated_sweeps():
     hits = {"a": 0, "b": 0, "a/b": 0, "exponent": 0}
     sizes = [1.0, 2.0, 6.0, 20.0, 40.0]
     for _ in range(studies):
-        y = [(0.3 * w + 0.02 * d) * f for w, d, f in zip(WINDOWS, LENGTHS, np.exp(rng.normal(0, 0.03, 4)), strict=True)]
+        y = [
+            (0.3 * w + 0.02 * d) * f
+            for w, d, f in zip(WINDOWS, LENGTHS, np.exp(rng.normal(0, 0.03, 4)), strict=True)
+        ]
         found = fitted([WINDOWS, LENGTHS], y, LENGTHS)
         power = powered(
-            sizes, [s**0.9 * f for s, f in zip(sizes, np.exp(rng.normal(0, 0.2, 5)), strict=True)], [*range(5)]
+            sizes,
+            [s**0.9 * f for s, f in zip(sizes, np.exp(rng.normal(0, 0.2, 5)), strict=True)],
+            [*range(5)],
         )
-        held = {"a": (found.intervals[0], 0.3), "b": (found.intervals[1], 0.02), "exponent": (power.interval, 0.9)}
+        held = {
+            "a": (found.intervals[0], 0.3),
+            "b": (found.intervals[1], 0.02),
+            "exponent": (power.interval, 0.9),
+        }
         held["a/b"] = (found.quotient(0, 1), 15.0)
         for name, (interval, truth) in held.items():
             hits[name] += interval is None or interval.low <= truth <= interval.high
-    assert {name: 0.93 <= hit / studies <= 0.97 for name, hit in hits.items()} == dict.fromkeys(hits, True), hits
+    assert {name: 0.93 <= hit / studies <= 0.97 for name, hit in hits.items()} == dict.fromkeys(
+        hits, True
+    ), hits

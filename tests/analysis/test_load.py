@@ -29,7 +29,9 @@ def facts(found: list[Point]) -> list[tuple[str, str, float]]:
     return [(point.name, point.system, point.values["latency/mean_s"]) for point in found]
 
 
-EXPECTED = [(one.name, one.config["model"]["name"], one.values["latency/mean_s"]) for one in RECORDS]
+EXPECTED = [
+    (one.name, one.config["model"]["name"], one.values["latency/mean_s"]) for one in RECORDS
+]
 
 
 def sweep(folder: Path) -> Path:
@@ -66,7 +68,9 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_every_kind_of_source_gives_the_same_points_and_each_its_record_again(kind: str, tmp_path: Path) -> None:
+def test_every_kind_of_source_gives_the_same_points_and_each_its_record_again(
+    kind: str, tmp_path: Path
+) -> None:
     source = SOURCES[kind](tmp_path)
     found = points([str(source)])
     assert facts(found) == EXPECTED
@@ -110,7 +114,10 @@ def test_rounds_are_one_point(tmp_path: Path) -> None:
     whole = merge(parts)
     for _ in range(2):  # while the sweep has rounds only, and when it is whole
         found = points([str(tmp_path)])
-        assert [(point.model, point.calls) for point in found] == [("whisper_tiny_en", 16), ("whisper_base", 8)]
+        assert [(point.model, point.calls) for point in found] == [
+            ("whisper_tiny_en", 16),
+            ("whisper_base", 8),
+        ]
         assert found[0].load() == whole
         whole.write(tmp_path / "0_point")
 
@@ -144,7 +151,9 @@ def test_a_record_that_is_gone_says_so(tmp_path: Path, change: object) -> None:
         ("records.jsonl.gz", gzip.compress(b"{}" * 999, mtime=0)[:-12]),
     ],
 )
-def test_a_damaged_file_is_one_sentence_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_damaged_file_is_one_sentence_that_names_it(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=r"records\.jsonl") as caught:
         points([str(tmp_path / name)])
@@ -154,14 +163,22 @@ def test_a_damaged_file_is_one_sentence_that_names_it(tmp_path: Path, name: str,
 @pytest.mark.parametrize(
     ("source", "kind", "said"),
     [
-        ("study", ConfigError, r"'study' here: name the folder of a sweep, a record file, or mlflow:study"),
+        (
+            "study",
+            ConfigError,
+            r"'study' here: name the folder of a sweep, a record file, or mlflow:study",
+        ),
         ("no/such/folder", DataError, r"no/such/folder can't be read"),
         ("", DataError, r"holds no record\.json"),
         ("mlflow:abc", TrackingError, r"There is no MLflow database"),
     ],
 )
 def test_what_is_no_source(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, kind: type[AsrScalingError], said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    kind: type[AsrScalingError],
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(kind, match=said):

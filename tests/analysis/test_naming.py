@@ -33,7 +33,9 @@ def configured(one: RunRecord, group: str, **options: Any) -> RunRecord:
 def unloaded(one: RunRecord) -> RunRecord:
     """As it is where the engine refused the model: neither a system nor a device is known."""
     config = {**one.config, "device": CUDA}
-    return replace(one, status="failed", config=config, environment=MACHINE, system={}, samples=(), metrics=())
+    return replace(
+        one, status="failed", config=config, environment=MACHINE, system={}, samples=(), metrics=()
+    )
 
 
 def on(host: str, records: list[RunRecord], **facts: Any) -> list[RunRecord]:
@@ -67,22 +69,45 @@ class TestSystems:
     ) -> None:
         one = record(TINY, 5.0, 1)
         found = [configured(one, group, **options) for options in (usual, usual, other)]
-        assert systems(*found) == ["whisper_tiny_en", "whisper_tiny_en", f"whisper_tiny_en · {name}"]
+        assert systems(*found) == [
+            "whisper_tiny_en",
+            "whisper_tiny_en",
+            f"whisper_tiny_en · {name}",
+        ]
 
     @pytest.mark.parametrize(
         ("group", "option"),
-        [("dataset", "seed"), ("dataset", "length_s"), ("dataset", "licence"), ("engine", "seed"), ("device", "index")],
+        [
+            ("dataset", "seed"),
+            ("dataset", "length_s"),
+            ("dataset", "licence"),
+            ("engine", "seed"),
+            ("device", "index"),
+        ],
     )
     def test_what_has_a_place_of_its_own_is_not(self, group: str, option: str) -> None:
         one = record(TINY, 5.0, 1)
-        assert set(systems(*(configured(one, group, **{option: value}) for value in (1, 2)))) == {"whisper_tiny_en"}
+        assert set(systems(*(configured(one, group, **{option: value}) for value in (1, 2)))) == {
+            "whisper_tiny_en"
+        }
 
-    def test_optimisations_are_part_of_the_name_and_so_are_their_options_where_they_differ(self) -> None:
+    def test_optimisations_are_part_of_the_name_and_so_are_their_options_where_they_differ(
+        self,
+    ) -> None:
         one = record(TINY, 5.0, 1)
-        window = {"_target_": "asr_scaling.optimisation.dynamic_window.DynamicWindow", "margin_s": 2.0}
-        short = replace(one, config={**one.config, "optimisation": {"bf16": {}, "dynamic_window": window}})
+        window = {
+            "_target_": "asr_scaling.optimisation.dynamic_window.DynamicWindow",
+            "margin_s": 2.0,
+        }
+        short = replace(
+            one, config={**one.config, "optimisation": {"bf16": {}, "dynamic_window": window}}
+        )
         shorter = replace(
-            one, config={**one.config, "optimisation": {"bf16": {}, "dynamic_window": window | {"margin_s": 1.0}}}
+            one,
+            config={
+                **one.config,
+                "optimisation": {"bf16": {}, "dynamic_window": window | {"margin_s": 1.0}},
+            },
         )
         name = "whisper_tiny_en · bf16 + dynamic_window"
         assert systems(one, short, short, shorter) == [
@@ -96,8 +121,13 @@ class TestSystems:
 
     def test_datasets_are_told_apart_by_name_and_their_options_left_alone(self) -> None:
         one = record(TINY, 5.0, 1)
-        other = configured(replace(one, dataset={**one.dataset, "name": "other"}), "dataset", split="test")
-        assert systems(one, one, other, other) == ["whisper_tiny_en"] * 2 + ["whisper_tiny_en · dataset=other"] * 2
+        other = configured(
+            replace(one, dataset={**one.dataset, "name": "other"}), "dataset", split="test"
+        )
+        assert (
+            systems(one, one, other, other)
+            == ["whisper_tiny_en"] * 2 + ["whisper_tiny_en · dataset=other"] * 2
+        )
 
     def test_a_point_that_failed_before_its_system_was_there_belongs_to_it(self) -> None:
         good = record(GPU_TINY, 5.0, 1)
@@ -110,19 +140,28 @@ class TestSystems:
     def test_a_batch_that_was_never_known_is_no_key(self) -> None:
         largest = {"_target_": "asr_scaling.batch.max.Max", "limit": 1024}
         one = record(TINY, 5.0, 1)
-        (point,) = points(replace(one, status="failed", config={**one.config, "batch": largest}, samples=()))
+        (point,) = points(
+            replace(one, status="failed", config={**one.config, "batch": largest}, samples=())
+        )
         assert point.batch == 0
         assert point.keys == {"model": "whisper_tiny_en", "device": "cpu", "length": "5 s"}
 
 
 class TestDevices:
     def test_one_machine_needs_no_more_than_the_name(self) -> None:
-        assert {point.device for point in points(*study((TINY, GPU_TINY), (5.0,), (1,)))} == {"cpu", "cuda:0"}
+        assert {point.device for point in points(*study((TINY, GPU_TINY), (5.0,), (1,)))} == {
+            "cpu",
+            "cuda:0",
+        }
 
     def test_hardware_and_then_the_host_tell_devices_of_one_name_apart(self) -> None:
         one = [record(TINY, 5.0, 1)]
         two = points(*one, *on("testbench", one, cpu="Other CPU"), record(GPU_TINY, 5.0, 1))
-        assert [point.device for point in two] == ["cpu (Test CPU, 2 cores)", "cpu (Other CPU, 2 cores)", "cuda:0"]
+        assert [point.device for point in two] == [
+            "cpu (Test CPU, 2 cores)",
+            "cpu (Other CPU, 2 cores)",
+            "cuda:0",
+        ]
         three = points(*one, *on("b", one), *on("c", one, cpu="Other CPU"), *on("", one))
         assert [point.device for point in three] == [
             "cpu (Test CPU, 2 cores, testbench)",
@@ -141,7 +180,10 @@ class TestDevices:
 @pytest.fixture(scope="module")
 def found() -> list[Point]:
     """The same sweep on two machines of one kind, the second twice as slow."""
-    here, there = (study([_scaled(law, factor) for law in (TINY, BASE)], batches=(1, 4)) for factor in (1.0, 2.0))
+    here, there = (
+        study([_scaled(law, factor) for law in (TINY, BASE)], batches=(1, 4))
+        for factor in (1.0, 2.0)
+    )
     return points(*here, *on("slow", there))
 
 
@@ -150,7 +192,9 @@ class TestTwoHosts:
 
     def test_two_laws(self, found: list[Point]) -> None:
         laws = {(law.system, law.device): law for law in length_laws(found, TIME) if law.batch == 1}
-        assert set(laws) == {(model, at) for model in (TINY.model, BASE.model) for at in (self.HERE, self.THERE)}
+        assert set(laws) == {
+            (model, at) for model in (TINY.model, BASE.model) for at in (self.HERE, self.THERE)
+        }
         for at, factor in ((self.HERE, 1.0), (self.THERE, 2.0)):
             law = laws[TINY.model, at]
             assert isinstance(law.fit, Fit)
@@ -171,7 +215,12 @@ class TestTwoHosts:
         latency = tables(study_tables.section(found, style))["latency-batch-1"]
         for table in (costs, latency):
             assert sorted(column(table, "Device")) == sorted([self.HERE, self.THERE] * 2)
-        assert [cell.text for cell in latency.rows[0].cells[2:6]] == ["700", "900", "1,200", "2,400"]
+        assert [cell.text for cell in latency.rows[0].cells[2:6]] == [
+            "700",
+            "900",
+            "1,200",
+            "2,400",
+        ]
 
 
 class TestSeveralDatasets:
@@ -195,4 +244,6 @@ def test_how_joules_were_had() -> None:
 
 def _scaled(law: Law, factor: float) -> Law:
     """``factor`` times as slow, its calls without a cost of their own."""
-    return replace(law, call_s=0.0, window_cost_s=factor * law.window_cost_s, per_s=factor * law.per_s)
+    return replace(
+        law, call_s=0.0, window_cost_s=factor * law.window_cost_s, per_s=factor * law.per_s
+    )

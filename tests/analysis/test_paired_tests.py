@@ -54,7 +54,10 @@ def test_few_blocks_are_judged_by_their_repeats():
 
 
 def test_few_blocks_and_few_repeats_tell_nothing():
-    assert [change.interval for change in time_changes([[1.0, 1.1]] * 2, [[2.0, 2.1]] * 2)] == [None, None]
+    assert [change.interval for change in time_changes([[1.0, 1.1]] * 2, [[2.0, 2.1]] * 2)] == [
+        None,
+        None,
+    ]
 
 
 class TestMeans:

@@ -25,7 +25,9 @@ def ids(batches: list[Any]) -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 class TestEveryStrategy:
     @given(DURATIONS, SIZES)
-    def test_full_batches_that_leave_nobody_out(self, strategy: Any, durations: list[float], size: int):
+    def test_full_batches_that_leave_nobody_out(
+        self, strategy: Any, durations: list[float], size: int
+    ):
         found = utterances(durations)
         batches = strategy(size).batches(found)
         assert {len(batch) for batch in batches} == {size}
@@ -55,7 +57,10 @@ def test_fixed_keeps_the_order_and_fills_from_the_beginning():
 
 
 def test_bucketed_sorts_by_length_and_ties_by_id():
-    assert ids(Bucketed(2).batches(utterances([0.3, 0.1, 0.2, 0.1]))) == [("u1", "u3"), ("u2", "u0")]
+    assert ids(Bucketed(2).batches(utterances([0.3, 0.1, 0.2, 0.1]))) == [
+        ("u1", "u3"),
+        ("u2", "u0"),
+    ]
 
 
 @given(DURATIONS, SIZES)
@@ -67,7 +72,9 @@ def test_bucketed_never_pads_more_than_fixed(durations: list[float], size: int):
 
 
 @given(DURATIONS, SIZES, st.randoms())
-def test_bucketed_does_not_depend_on_the_order_it_is_given(durations: list[float], size: int, random: Any):
+def test_bucketed_does_not_depend_on_the_order_it_is_given(
+    durations: list[float], size: int, random: Any
+):
     found = list(utterances(durations))
     mixed = random.sample(found, len(found))
     assert ids(Bucketed(size).batches(mixed)) == ids(Bucketed(size).batches(found))

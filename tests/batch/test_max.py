@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fakes import FakeClock, FakeDevice, FakeMemory, ScriptedEngine, ScriptedSystem, make_job, utterance
+from support.fakes import (
+    FakeClock,
+    FakeDevice,
+    FakeMemory,
+    ScriptedEngine,
+    ScriptedSystem,
+    make_job,
+    utterance,
+)
 
 from asr_scaling.batch.max import Max
 from asr_scaling.core.record import Findings
@@ -70,7 +78,9 @@ def test_doubling_then_bisection_to_the_last_utterance():
 
 @given(st.integers(1, 300), st.sampled_from([0.0, 0.1, 0.5]))
 @settings(max_examples=30, deadline=None)
-def test_what_is_found_fits_and_is_within_the_resolution_of_the_largest(largest: int, resolution: float):
+def test_what_is_found_fits_and_is_within_the_resolution_of_the_largest(
+    largest: int, resolution: float
+):
     found, _ = fit(Gpu(FakeClock(), size=10 + 5 * largest), resolution=resolution)
     assert found.size <= largest
     assert largest - found.size <= max(1, resolution * largest)
@@ -112,7 +122,9 @@ def test_nothing_fits():
 class TestOwnMemory:
     """On a CPU a batch is not tried that smaller ones foretell not to fit: the process would be ended."""
 
-    def fit(self, monkeypatch: pytest.MonkeyPatch, budget: float) -> tuple[list[int], Any, Findings]:
+    def fit(
+        self, monkeypatch: pytest.MonkeyPatch, budget: float
+    ) -> tuple[list[int], Any, Findings]:
         held, asked = [0], list[int]()
         monkeypatch.setattr("asr_scaling.batch.max.resident_bytes", lambda: held[0])
 
@@ -131,10 +143,16 @@ class TestOwnMemory:
         asked, found, findings = self.fit(monkeypatch, budget=21.5e12)
         assert asked == [1, 2, 4, 8, 16, 20, 21]
         assert found.size == 21
-        untried = {trial.batch: (trial.fits, trial.peak_bytes) for trial in findings.trials if not trial.tried}
+        untried = {
+            trial.batch: (trial.fits, trial.peak_bytes)
+            for trial in findings.trials
+            if not trial.tried
+        }
         assert untried == {32: (False, 32e12), 24: (False, 24e12), 22: (False, 22e12)}
 
-    def test_the_second_batch_is_the_first_that_can_be_too_large(self, monkeypatch: pytest.MonkeyPatch):
+    def test_the_second_batch_is_the_first_that_can_be_too_large(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
         asked, found, _ = self.fit(monkeypatch, budget=1.5e12)
         assert asked == [1, 2]
         assert found.size == 1
@@ -152,7 +170,12 @@ def test_the_record_has_the_curve_and_the_batch_that_was_timed():
     assert record.values["batch/largest"] == 3
     assert record.tags["batch/limited_by"] == "memory"
     assert [trial["batch"] for trial in record.system["memory_by_batch"]] == [1, 2, 3, 4]
-    assert [trial["fits"] for trial in record.system["memory_by_batch"]] == [True, True, True, False]
+    assert [trial["fits"] for trial in record.system["memory_by_batch"]] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(

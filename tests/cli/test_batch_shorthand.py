@@ -31,7 +31,16 @@ def test_impossible_sizes_reach_the_check_that_names_them(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", ["batch=fixed", "batch=fixed,bucketed", "batch.size=8", "model=whisper_tiny", "-m", "batch=", "batch"]
+    "argument",
+    [
+        "batch=fixed",
+        "batch=fixed,bucketed",
+        "batch.size=8",
+        "model=whisper_tiny",
+        "-m",
+        "batch=",
+        "batch",
+    ],
 )
 def test_everything_else_is_left_alone(argument: str) -> None:
     assert batch_shorthand(argument) == argument

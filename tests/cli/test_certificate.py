@@ -27,7 +27,10 @@ def test_a_kept_certificate_is_stored_with_the_sweep(cli: Cli, tmp_path: Path) -
     kept = [json.loads(path.read_bytes()) for path in (tmp_path / "cache" / "selftest").iterdir()]
     assert [found] == kept
     said = {"status": "pass", "at": found["at"], "host": found["of"]["host"], "noise_floor": 0.01}
-    assert [record.environment["certificate"] for record in records(tmp_path / "multirun")] == [said, said]
+    assert [record.environment["certificate"] for record in records(tmp_path / "multirun")] == [
+        said,
+        said,
+    ]
 
 
 def test_points_that_can_not_be_built_carry_it_too(cli: Cli, tmp_path: Path) -> None:
@@ -39,11 +42,22 @@ def test_what_did_not_pass_is_one_line_below_the_table(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path / "cache"))
-    keep(certificate([Check("energy", "warn", "no counter", "buy one"), Check("timer", "fail", "stands [still]")], 1.0))
+    keep(
+        certificate(
+            [
+                Check("energy", "warn", "no counter", "buy one"),
+                Check("timer", "fail", "stands [still]"),
+            ],
+            1.0,
+        )
+    )
     done = cli(*SWEEP[:-1])
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "UTC: timer failed (stands [still]); energy warns (no counter). Advice, and a new one:" in said
+    assert (
+        "UTC: timer failed (stands [still]); energy warns (no counter). Advice, and a new one:"
+        in said
+    )
     assert records(tmp_path)[0].environment["certificate"]["status"] == "fail"
 
 
@@ -51,14 +65,20 @@ def test_one_that_can_not_be_made_stops_nothing_and_says_so(cli: Cli, tmp_path: 
     (tmp_path / "site").mkdir()
     broken = "import sys\nif 'asr_scaling.selftest' in sys.orig_argv: sys.exit('broken here')\n"
     (tmp_path / "site" / "sitecustomize.py").write_text(broken)
-    done = cli(*SWEEP[:-1], PYTHONPATH=str(tmp_path / "site"), ASR_SCALING_CACHE=str(tmp_path / "empty"))
+    done = cli(
+        *SWEEP[:-1], PYTHONPATH=str(tmp_path / "site"), ASR_SCALING_CACHE=str(tmp_path / "empty")
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("self-test (once a day")
-    assert "The self-test could not be run (it ended with 1: SystemExit: broken here): try" in " ".join(
-        done.stdout.split()
+    assert (
+        "The self-test could not be run (it ended with 1: SystemExit: broken here): try"
+        in " ".join(done.stdout.split())
     )
     (found,) = certificates(tmp_path / "multirun")
-    assert (found["status"], found["reason"]) == ("fail", "it ended with 1: SystemExit: broken here")
+    assert (found["status"], found["reason"]) == (
+        "fail",
+        "it ended with 1: SystemExit: broken here",
+    )
     assert records(tmp_path)[0].environment["certificate"]["status"] == "fail"
 
 

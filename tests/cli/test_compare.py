@@ -32,7 +32,9 @@ SWEEP = (
 NAME = "whisper_tiny_en fake cpu"
 
 
-def run(folder: Path, *arguments: str, module: str = "asr_scaling") -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: str, module: str = "asr_scaling"
+) -> subprocess.CompletedProcess[str]:
     own = {"ASR_SCALING_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
     return run_warm(folder, module, arguments, {**os.environ, **own})
 
@@ -42,12 +44,21 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sweeps "fast" and "slow", whose calls sleep 10 and 40 ms; "broken" is "fast", but batches of 4 did not fit."""
     folder = tmp_path_factory.mktemp("measured")
     for name, fixed_s in (("fast", "0.010"), ("slow", "0.040")):
-        options = (f"engine.fixed_s={fixed_s}", f"tracking.path={name}.jsonl", f"hydra.sweep.dir={name}")
+        options = (
+            f"engine.fixed_s={fixed_s}",
+            f"tracking.path={name}.jsonl",
+            f"hydra.sweep.dir={name}",
+        )
         done = run(folder, *SWEEP, *options)
         assert done.returncode == 0, done.stderr
     shutil.copytree(folder / "fast", folder / "broken")
     for path in (folder / "broken").glob("*_b4/record.json"):
-        broken = replace(RunRecord.read(path), status="out_of_memory", reason="A batch of 4 does not fit.", samples=())
+        broken = replace(
+            RunRecord.read(path),
+            status="out_of_memory",
+            reason="A batch of 4 does not fit.",
+            samples=(),
+        )
         broken.write(path.parent)
     return folder
 
@@ -69,7 +80,9 @@ def test_help_is_there_at_once_and_loads_nothing(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5  # wall time on a free core
+    assert (
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5
+    )  # wall time on a free core
     assert "--fail-if" in done.stdout
     assert "paired change" in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
@@ -81,14 +94,24 @@ def test_two_sweeps_by_name(compare: Compare) -> None:
     done = compare("fast", "slow")
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith(("whisper", "wav2vec2"))]
-    assert sum("slower" in line for line in done.stdout.splitlines() if line.startswith("latency/p50_s")) == 4
+    assert (
+        sum(
+            "slower" in line
+            for line in done.stdout.splitlines()
+            if line.startswith("latency/p50_s")
+        )
+        == 4
+    )
     assert "they need not equal the ratio of the two values" in " ".join(done.stdout.split())
     assert "quality/wer (%, synthetic speech)" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
 
 
 def test_lines_of_json_are_the_same_sweep(compare: Compare) -> None:
-    folders, lines = compare("fast", "slow", "--json"), compare("fast.jsonl", "slow.jsonl", "--json")
+    folders, lines = (
+        compare("fast", "slow", "--json"),
+        compare("fast.jsonl", "slow.jsonl", "--json"),
+    )
     assert json.loads(folders.stdout)["comparisons"] == json.loads(lines.stdout)["comparisons"]
 
 
@@ -154,7 +177,11 @@ def test_a_sweep_of_failures_only(compare: Compare, measured: Path) -> None:
 def test_points_without_partner_are_listed(compare: Compare, measured: Path) -> None:
     (measured / "half").mkdir(exist_ok=True)
     for number in (0, 1):
-        shutil.copytree(point(str(measured / "slow"), number), measured / "half" / str(number), dirs_exist_ok=True)
+        shutil.copytree(
+            point(str(measured / "slow"), number),
+            measured / "half" / str(number),
+            dirs_exist_ok=True,
+        )
     done = compare("fast", "half")
     assert done.returncode == 0, done.stderr
     assert "Only in A: wav2vec2 fake cpu b1, wav2vec2 fake cpu b4" in done.stdout
@@ -163,7 +190,9 @@ def test_points_without_partner_are_listed(compare: Compare, measured: Path) -> 
     missing = compare("fast", "half", *gate)
     assert missing.returncode == 2
     assert "'wav2vec2 fake cpu b1' is missing in B" in missing.stderr
-    assert compare("half", "fast", *gate).returncode == 0  # a new point has nothing to be worse than
+    assert (
+        compare("half", "fast", *gate).returncode == 0
+    )  # a new point has nothing to be worse than
 
 
 def test_what_differs_is_refused_and_said_when_allowed(compare: Compare, measured: Path) -> None:
@@ -175,7 +204,9 @@ def test_what_differs_is_refused_and_said_when_allowed(compare: Compare, measure
     here = point(str(measured / "fast"), 0)
     refused = compare(here, "elsewhere", "--allow", "host")
     assert refused.returncode == 2
-    assert refused.stderr.startswith(f"error: '{NAME} b1' and '{NAME} b1' differ in scope (what a latency covers): ")
+    assert refused.stderr.startswith(
+        f"error: '{NAME} b1' and '{NAME} b1' differ in scope (what a latency covers): "
+    )
     assert len(refused.stderr.splitlines()) == 1
     assert refused.stdout == ""
     allowed = compare(here, "elsewhere", "--allow", "host,scope")
@@ -188,16 +219,24 @@ def test_what_differs_is_refused_and_said_when_allowed(compare: Compare, measure
     ("arguments", "said"),
     [
         (("fast",), "the following arguments are required: B"),
-        (("fast", "slow", "--allow", "hosts"), "--allow hosts is not known: choose of host, machine, dataset"),
+        (
+            ("fast", "slow", "--allow", "hosts"),
+            "--allow hosts is not known: choose of host, machine, dataset",
+        ),
         (("fast", "nowhere"), "There is no file or folder 'nowhere' here"),
         (("fast", "./nowhere"), "nowhere can't be read"),
         (("fast", "cache"), "cache holds no record.json"),
-        (("fast", "fast/0_whisper_tiny_en_cpu_b1/record.json", "--json", "x"), "unrecognized arguments: x"),
+        (
+            ("fast", "fast/0_whisper_tiny_en_cpu_b1/record.json", "--json", "x"),
+            "unrecognized arguments: x",
+        ),
         (("twice", "slow"), f"A has 2 points named '{NAME} b1': name one sweep, or one record."),
         (("fast", "mlflow:abc"), "There is no MLflow database 'mlflow.db'"),
     ],
 )
-def test_bad_input_is_one_sentence(compare: Compare, measured: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_bad_input_is_one_sentence(
+    compare: Compare, measured: Path, arguments: tuple[str, ...], said: str
+) -> None:
     (measured / "cache").mkdir(exist_ok=True)
     for copy in ("one", "other"):
         shutil.copytree(measured / "fast", measured / "twice" / copy, dirs_exist_ok=True)
@@ -210,7 +249,9 @@ def test_bad_input_is_one_sentence(compare: Compare, measured: Path, arguments: 
 
 
 def test_there_is_a_console_script() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(
+        (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    )["project"]
     module, _, name = project["scripts"]["asr-scaling-compare"].partition(":")
     assert getattr(importlib.import_module(module), name) is command.main
 
@@ -227,16 +268,31 @@ def test_runs_in_mlflow(measured: Path, tmp_path: Path, request: pytest.FixtureR
         for number in (0, 1):
             folder = Path(point(str(measured / name), number))
             sink.write(RunRecord.read(folder / "record.json"), folder, parent)
-    done = run(tmp_path, *(f"mlflow:{parent}" for parent in sweeps.values()), "--json", module="asr_scaling.compare")
+    done = run(
+        tmp_path,
+        *(f"mlflow:{parent}" for parent in sweeps.values()),
+        "--json",
+        module="asr_scaling.compare",
+    )
     assert done.returncode == 0, done.stderr
-    assert [found["b"] for found in json.loads(done.stdout)["comparisons"]] == [f"{NAME} b1", f"{NAME} b4"]
+    assert [found["b"] for found in json.loads(done.stdout)["comparisons"]] == [
+        f"{NAME} b1",
+        f"{NAME} b4",
+    ]
     client = mlflow.MlflowClient(sink.uri)
     found = client.search_runs(
-        [client.get_experiment_by_name("asr_scaling").experiment_id], f"tags.mlflow.parentRunId = '{sweeps['slow']}'"
+        [client.get_experiment_by_name("asr_scaling").experiment_id],
+        f"tags.mlflow.parentRunId = '{sweeps['slow']}'",
     )
     (child,) = (one.info.run_id for one in found if one.info.run_name == f"{NAME} b1")
     gate = ("--fail-if", "latency/p50_s>5%", "--tracking-uri", sink.uri)
-    done = run(measured, point(str(measured / "fast"), 0), f"mlflow:{child}", *gate, module="asr_scaling.compare")
+    done = run(
+        measured,
+        point(str(measured / "fast"), 0),
+        f"mlflow:{child}",
+        *gate,
+        module="asr_scaling.compare",
+    )
     assert (done.returncode, done.stderr) == (1, "")
     done = run(measured, "mlflow:abc", "slow", *gate, module="asr_scaling.compare")
     assert done.returncode == 2

@@ -15,7 +15,9 @@ from support.command import Cli
 def test_options_that_do_not_exist(cli: Cli) -> None:
     unknown = cli("model=whisper_tinyy", "tracking=jsonl")
     assert unknown.returncode == 1
-    assert unknown.stderr.startswith("error: There is no model 'whisper_tinyy', did you mean 'whisper_tiny'; choose ")
+    assert unknown.stderr.startswith(
+        "error: There is no model 'whisper_tinyy', did you mean 'whisper_tiny'; choose "
+    )
     assert len(unknown.stderr.splitlines()) == 1
     key = cli("engine.nope=1", "tracking=jsonl")
     assert key.returncode == 1
@@ -32,10 +34,16 @@ def test_options_that_do_not_exist(cli: Cli) -> None:
         ("batch=-1", "batch.size must be a positive integer, as in batch=8; got -1."),
         ("dataset.length_s=0", "dataset.length_s=0 can't work"),
         ("dataset.length_s=-5", "dataset.length_s=-5 can't work"),
-        ("engine.dtype=int3", "engine.dtype must be one of float32, bfloat16, float16; got 'int3'."),
+        (
+            "engine.dtype=int3",
+            "engine.dtype must be one of float32, bfloat16, float16; got 'int3'.",
+        ),
         ("pipeline.min_iterations=0", "pipeline.min_iterations must be at least 1; got 0."),
         ("pipeline.min_iterations=x", "The options of pipeline can't be used"),
-        ("model.weights=some", "model.weights must be one of auto, pretrained, random; got 'some'."),
+        (
+            "model.weights=some",
+            "model.weights must be one of auto, pretrained, random; got 'some'.",
+        ),
         ("dataset=folder", "set dataset.path=<folder with audio and a manifest>"),
     ],
 )
@@ -79,25 +87,33 @@ def test_no_gpu(cli: Cli) -> None:
         pytest.skip("this machine has a GPU")
     done = cli("device=cuda", "tracking=jsonl", "engine=fake")
     assert done.returncode == 1
-    assert "device=cuda needs an NVIDIA GPU and a CUDA build of torch" in " ".join(done.stderr.split())
+    assert "device=cuda needs an NVIDIA GPU and a CUDA build of torch" in " ".join(
+        done.stderr.split()
+    )
 
 
 def test_tracking_server_that_does_not_answer_ends_the_sweep_before_it_begins(cli: Cli) -> None:
     done = cli("-m", "engine=fake", "batch=1,2", "tracking.uri=http://127.0.0.1:9")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: The tracking server does not answer: start it, or set tracking.uri")
+    assert done.stderr.startswith(
+        "error: The tracking server does not answer: start it, or set tracking.uri"
+    )
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_an_address_with_a_password_is_refused(cli: Cli) -> None:
     done = cli("-m", "engine=fake", "batch=1,2", "tracking.uri=http://user:secret@127.0.0.1:9")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: tracking.uri names a user or a password, which would be written into records")
+    assert done.stderr.startswith(
+        "error: tracking.uri names a user or a password, which would be written into records"
+    )
     assert "secret" not in done.stderr + done.stdout
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder in which nobody, root included, can write")
+@pytest.mark.skipif(
+    not Path("/proc").is_dir(), reason="needs a folder in which nobody, root included, can write"
+)
 def test_output_folder_that_can_not_be_written(cli: Cli) -> None:
     done = cli("engine=fake", "tracking=jsonl", "hydra.run.dir=/proc/asr_scaling")
     assert done.returncode == 1
@@ -106,7 +122,9 @@ def test_output_folder_that_can_not_be_written(cli: Cli) -> None:
 
 def test_missing_extra_is_named(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "mlflow.py").write_text("raise ModuleNotFoundError('mlflow')")
-    done = cli("engine=fake", PYTHONPATH=str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+    done = cli(
+        "engine=fake", PYTHONPATH=str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", "")
+    )
     assert done.returncode == 1
     assert "'mlflow' is not installed: run  pip install" in done.stderr
 

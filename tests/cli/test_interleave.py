@@ -26,7 +26,13 @@ def size(record: RunRecord) -> int:
 
 
 def test_every_round_has_every_point_once_in_an_order_of_its_own(cli: Cli, tmp_path: Path) -> None:
-    arguments = (*INTERLEAVED, "batch=1,2,3,4", "profiler=[latency]", "pipeline.min_iterations=1", "sweep.rounds=2")
+    arguments = (
+        *INTERLEAVED,
+        "batch=1,2,3,4",
+        "profiler=[latency]",
+        "pipeline.min_iterations=1",
+        "sweep.rounds=2",
+    )
     done = cli("-m", *arguments)
     assert done.returncode == 0, done.stderr
     orders = orders_in(tmp_path / "multirun")
@@ -54,7 +60,11 @@ def test_rounds_become_one_record_a_point(cli: Cli, tmp_path: Path) -> None:
     assert [size(point) for point in points] == [1, 4]
     for point in points:
         own = [part for part in parts if size(part) == size(point)]
-        assert point.values["workload/iterations"] == len(point.samples) == sum(len(part.samples) for part in own)
+        assert (
+            point.values["workload/iterations"]
+            == len(point.samples)
+            == sum(len(part.samples) for part in own)
+        )
         assert len(own) == 3
         assert point.tags["sweep/rounds"] == "3"
         assert point.intervals["latency/mean_s"].low < point.values["latency/mean_s"]
@@ -68,7 +78,14 @@ def test_rounds_become_one_record_a_point(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_point_that_fails_in_its_rounds_is_a_failed_point(cli: Cli, tmp_path: Path) -> None:
-    done = cli("-m", *INTERLEAVED, "batch=1,4", "engine.max_batch=2", "sweep.rounds=2", "profiler=[latency]")
+    done = cli(
+        "-m",
+        *INTERLEAVED,
+        "batch=1,4",
+        "engine.max_batch=2",
+        "sweep.rounds=2",
+        "profiler=[latency]",
+    )
     assert done.returncode == 1
     points = readable_records(tmp_path / "multirun", [])
     assert [point.status for point in points] == ["ok", "out_of_memory"]
@@ -80,10 +97,19 @@ def test_a_point_that_fails_in_its_rounds_is_a_failed_point(cli: Cli, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "error: sweep.interleave=true shuffles the points of a sweep: add -m, as in  -m batch=1,8.\n"),
+        (
+            (),
+            "error: sweep.interleave=true shuffles the points of a sweep: add -m, as in  -m batch=1,8.\n",
+        ),
         (("-m", "sweep.rounds=1"), "error: sweep.rounds must be 2 or more to interleave; got 1.\n"),
-        (("-m", "sweep.rounds=few"), "error: sweep.rounds must be 2 or more to interleave; got few.\n"),
-        (("-m", "hydra/sweeper=basic"), "error: sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: "),
+        (
+            ("-m", "sweep.rounds=few"),
+            "error: sweep.rounds must be 2 or more to interleave; got few.\n",
+        ),
+        (
+            ("-m", "hydra/sweeper=basic"),
+            "error: sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: ",
+        ),
     ],
 )
 def test_what_can_not_be_interleaved_is_one_sentence(
@@ -102,10 +128,14 @@ def test_hydras_own_ways_to_sweep_still_work(cli: Cli, tmp_path: Path) -> None:
     done = cli("experiment=smoke", *INTERLEAVED, *quick, "hydra.sweeper.max_batch_size=3")
     assert done.returncode == 0, done.stderr
     assert [size(point) for point in readable_records(tmp_path / "multirun", [])] == [1, 4]
-    globbed = cli("-m", *INTERLEAVED, *quick, "model=glob(wav2vec2*)", f"hydra.sweep.dir={tmp_path / 'glob'}")
+    globbed = cli(
+        "-m", *INTERLEAVED, *quick, "model=glob(wav2vec2*)", f"hydra.sweep.dir={tmp_path / 'glob'}"
+    )
     assert globbed.returncode == 0, globbed.stderr
     assert "3 of 3 points in 2 rounds" in globbed.stdout
-    plain = cli("-m", *QUICK, "batch=1,2", "hydra/sweeper=basic", f"hydra.sweep.dir={tmp_path / 'plain'}")
+    plain = cli(
+        "-m", *QUICK, "batch=1,2", "hydra/sweeper=basic", f"hydra.sweep.dir={tmp_path / 'plain'}"
+    )
     assert plain.returncode == 0, plain.stderr
     assert rounds(tmp_path / "plain") == []
 
@@ -125,21 +155,32 @@ def test_a_sweep_cut_short_has_the_rounds_it_got(
     assert [c.message for c in point.cautions if c.kind == "RoundsMissing"] == [
         "Only 1 of 2 rounds of this point were measured."
     ]
-    assert (sweep / f"{size(first) - 1}_whisper_tiny_en_cpu_b{size(first)}").is_dir() == (number == signal.SIGTERM)
+    assert (sweep / f"{size(first) - 1}_whisper_tiny_en_cpu_b{size(first)}").is_dir() == (
+        number == signal.SIGTERM
+    )
 
 
 @pytest.mark.usefixtures("mlflow_database")
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # mlflow's, with the newest sqlalchemy
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy"
+)  # mlflow's, with the newest sqlalchemy
 def test_mlflow_has_points_and_their_rounds(cli: Cli, tmp_path: Path) -> None:
     import mlflow
 
-    arguments = [argument for argument in INTERLEAVED if not argument.startswith(("tracking", "sweep.selftest"))]
+    arguments = [
+        argument
+        for argument in INTERLEAVED
+        if not argument.startswith(("tracking", "sweep.selftest"))
+    ]
     done = cli("-m", *arguments, "batch=1,2", "sweep.rounds=2")
     assert done.returncode == 0, done.stderr
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("asr_scaling")
     runs = client.search_runs([experiment.experiment_id])
-    names = {kind: sorted(r.info.run_name for r in runs if r.data.tags["asr_scaling.kind"] == kind) for kind in KINDS}
+    names = {
+        kind: sorted(r.info.run_name for r in runs if r.data.tags["asr_scaling.kind"] == kind)
+        for kind in KINDS
+    }
     points = ["whisper_tiny_en fake cpu b1", "whisper_tiny_en fake cpu b2"]
     assert names["point"] == points
     assert names["round"] == [f"{point} · round {k}" for point in points for k in (0, 1)]

@@ -20,7 +20,11 @@ from support.chromium import chromium, needs_chromium
 from support.command import Cli
 from support.offline import FAST
 
-pytestmark = [pytest.mark.slow, needs_chromium, pytest.mark.filterwarnings("ignore")]  # MLflow's own warnings
+pytestmark = [
+    pytest.mark.slow,
+    needs_chromium,
+    pytest.mark.filterwarnings("ignore"),
+]  # MLflow's own warnings
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 _PATIENCE_S = 60
 
@@ -32,7 +36,9 @@ def ui_arguments() -> list[str]:
 
 
 @pytest.fixture
-def address(cli: Cli, command_env: dict[str, str], tmp_path: Path, mlflow_database: Path) -> Iterator[str]:
+def address(
+    cli: Cli, command_env: dict[str, str], tmp_path: Path, mlflow_database: Path
+) -> Iterator[str]:
     """A server on the store of a sweep of four points."""
     done = cli("-m", *FAST, "model=whisper_tiny_en,wav2vec2", "batch=1,4", "sweep.report=true")
     assert done.returncode == 0, done.stderr
@@ -74,15 +80,26 @@ def test_the_compare_page_has_the_points_and_their_metrics(address: str, tmp_pat
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     experiment = client.get_experiment_by_name("asr_scaling").experiment_id
     runs = client.search_runs([experiment], "tags.asr_scaling.kind = 'point'")
-    grouped = {(r.data.tags["model"], r.data.tags["device"], r.data.tags["length"], r.data.tags["batch"]) for r in runs}
-    assert grouped == {(m, "cpu", "natural", b) for m in ("whisper_tiny_en", "wav2vec2") for b in ("1", "4")}
+    grouped = {
+        (r.data.tags["model"], r.data.tags["device"], r.data.tags["length"], r.data.tags["batch"])
+        for r in runs
+    }
+    assert grouped == {
+        (m, "cpu", "natural", b) for m in ("whisper_tiny_en", "wav2vec2") for b in ("1", "4")
+    }
     (parent,) = client.search_runs([experiment], "tags.asr_scaling.kind = 'sweep'")
     assert {file.path for file in client.list_artifacts(parent.info.run_id, "report")} >= {
         "report/report.html", "report/report.md", "report/metrics.csv", "report/figures"
     }  # fmt: skip
     which = urllib.parse.quote(json.dumps([run.info.run_id for run in runs]))
     page = f"{address}/#/compare-runs?runs={which}&experiments={urllib.parse.quote(json.dumps([experiment]))}"
-    expected = {"latency/mean_s", "latency/first_token_s", "quality/cer", "batch.size", "model.name"}  # more scroll in
+    expected = {
+        "latency/mean_s",
+        "latency/first_token_s",
+        "quality/cer",
+        "batch.size",
+        "model.name",
+    }  # more scroll in
     expected |= {str(run.info.run_name) for run in runs}
     expected |= {f"{run.data.metrics['latency/mean_s']:.3f}" for run in runs}
     with chromium() as driver:

@@ -38,7 +38,9 @@ def test_a_search_measures_tells_and_goes_on_where_it_was_cut(cli: Cli, tmp_path
     assert any(why.startswith("optimisation=fused ") and "engine=fake" in why for why in refused)
     found = records(sweep)
     assert {r.config["optimiser"]["stage"] for r in found} <= {"alone", "together", "final"}
-    assert all("quality/wer" in r.values for r in found if r.config["optimiser"]["stage"] == "alone")
+    assert all(
+        "quality/wer" in r.values for r in found if r.config["optimiser"]["stage"] == "alone"
+    )
 
     began = RunRecord.read(sweep / "0_alone_b1_fake" / RECORD_FILE).started_at
     shutil.rmtree(sweep / "0_alone_b1_fake_pinned_threads")
@@ -55,12 +57,27 @@ def test_a_search_measures_tells_and_goes_on_where_it_was_cut(cli: Cli, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("batch=4",), "error: The optimiser chooses batch.size itself: leave it out, or set optimiser.batches=[…].\n"),
-        (("optimisation=[fused]",), "error: The optimiser chooses optimisation itself: leave it out, or set "),
-        (("model=whisper_tiny_en,whisper_base",), "error: The optimiser takes one value of model: it sweeps by itself"),
+        (
+            ("batch=4",),
+            "error: The optimiser chooses batch.size itself: leave it out, or set optimiser.batches=[…].\n",
+        ),
+        (
+            ("optimisation=[fused]",),
+            "error: The optimiser chooses optimisation itself: leave it out, or set ",
+        ),
+        (
+            ("model=whisper_tiny_en,whisper_base",),
+            "error: The optimiser takes one value of model: it sweeps by itself",
+        ),
         (("optimiser.minutes=0",), "error: optimiser.minutes must be more than 0; got 0.\n"),
-        (("optimiser.engines=[fake]",), "error: engine names the one engine to optimise, optimiser.engines several: "),
-        (("engine.fail_on=whisper_tiny_en",), "error: The baseline, engine=fake, can't be measured ("),
+        (
+            ("optimiser.engines=[fake]",),
+            "error: engine names the one engine to optimise, optimiser.engines several: ",
+        ),
+        (
+            ("engine.fail_on=whisper_tiny_en",),
+            "error: The baseline, engine=fake, can't be measured (",
+        ),
     ],
 )
 def test_what_can_not_be_searched_is_one_sentence(

@@ -34,7 +34,9 @@ def stored(folder: Path, *records: RunRecord) -> Path:
 
 
 def sweep(folder: Path, *laws: Law, **options: Any) -> Path:
-    return stored(folder, *map(here, study(laws, **({"lengths": (15.0,), "batches": (1, 16)} | options))))
+    return stored(
+        folder, *map(here, study(laws, **({"lengths": (15.0,), "batches": (1, 16)} | options)))
+    )
 
 
 def composed(*overrides: str, **parts: Any) -> dict[str, Any]:
@@ -55,7 +57,9 @@ class Said:
 
 
 @pytest.fixture
-def recommend(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+def recommend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Any:
     """The command in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
@@ -71,7 +75,9 @@ class TestWhoWins:
         sweep(Path("multirun"), TINY, BASE)
         said = recommend("--max-wer", 8, "--memory", "2GB")
         assert said.status == 0
-        assert said.out.startswith("For fragments of 15 s of speech: whisper_tiny_en · cpu · batch 16\n")
+        assert said.out.startswith(
+            "For fragments of 15 s of speech: whisper_tiny_en · cpu · batch 16\n"
+        )
         assert "Winner against runner-up: RTFx: faster." in said.out
         assert "Runner-up whisper_base · cpu · batch 16" in said.out
         assert "Chosen among 4 configurations." in said.out
@@ -84,10 +90,15 @@ class TestWhoWins:
             (("--latency-p95", 0.6), "whisper_tiny_en · cpu · batch 1"),
             (("--max-wer", 8, "--memory", "500MB"), "whisper_tiny_en · cpu · batch 1"),
             (("--max-wer", 8, "--energy", 9.8), "whisper_tiny_en · cpu · batch 16"),
-            (("--min-rtfx", 31, "--latency-p95", 9, "--batch", 16), "whisper_tiny_en · cpu · batch 16"),
+            (
+                ("--min-rtfx", 31, "--latency-p95", 9, "--batch", 16),
+                "whisper_tiny_en · cpu · batch 16",
+            ),
         ],
     )
-    def test_every_bound_counts(self, recommend: Any, bounds: tuple[object, ...], winner: str) -> None:
+    def test_every_bound_counts(
+        self, recommend: Any, bounds: tuple[object, ...], winner: str
+    ) -> None:
         sweep(Path("multirun"), TINY, BASE)
         assert recommend(*bounds).out.splitlines()[0].endswith(winner)
 
@@ -116,24 +127,40 @@ class TestWhatIsLeftOut:
         slow = here(record(replace(TINY, call_s=2.0), 15.0, 1))
         cores = here(record(TINY, 15.0, 1), cpu_cores=environment()["cpu_cores"] + 1)
         gpu = here(record(GPU_TINY, 15.0, 1))
-        said = recommend(stored(Path("mixed"), slow, record(TINY, 15.0, 1), cores, gpu), "--max-wer", 8)
+        said = recommend(
+            stored(Path("mixed"), slow, record(TINY, 15.0, 1), cores, gpu), "--max-wer", 8
+        )
         assert said.status == 0
         assert "RTFx 6.12" in said.out
-        assert "Chosen among 1 configurations; left out: 1 of another machine (Test CPU, 2 cores, 16 GiB)" in said.out
+        assert (
+            "Chosen among 1 configurations; left out: 1 of another machine (Test CPU, 2 cores, 16 GiB)"
+            in said.out
+        )
         assert "1 of another machine (Test GPU)" in said.out
 
     def test_failures_other_speech_other_lengths_and_repetitions(self, recommend: Any) -> None:
         found = [here(each) for each in study((TINY, BASE), (15.0,), (1,))]
-        again = replace(here(record(replace(TINY, call_s=0.01), 15.0, 1)), started_at=found[0].started_at + 60)
+        again = replace(
+            here(record(replace(TINY, call_s=0.01), 15.0, 1)), started_at=found[0].started_at + 60
+        )
         other = replace(found[0], dataset={**found[0].dataset, "name": "meetings"})
         broken = replace(found[0], status="failed", reason="no", samples=(), metrics=())
         short = here(record(TINY, 5.0, 1))
         fake = replace(found[0], system={**found[0].system, "facts": {"weights": "fake"}})
-        said = recommend(stored(Path("all"), *found, again, other, broken, short, fake), "--max-wer", 8)
+        said = recommend(
+            stored(Path("all"), *found, again, other, broken, short, fake), "--max-wer", 8
+        )
         assert "RTFx 32.6" in said.out  # 15 s in 0.46 s: the newest
-        for reason in ("not measured to their end", "of other speech than speech", "of engine=fake"):
+        for reason in (
+            "not measured to their end",
+            "of other speech than speech",
+            "of engine=fake",
+        ):
             assert f"1 {reason}" in said.out
-        assert "1 of other lengths than fragments of 15 s; 1 of configurations that were measured again." in said.out
+        assert (
+            "1 of other lengths than fragments of 15 s; 1 of configurations that were measured again."
+            in said.out
+        )
         assert "fragments of 5 s of speech" in recommend("all", "--length", 5).out
         assert "fragments of 15 s of meetings" in recommend("all", "--dataset", "meetings").out
 
@@ -144,7 +171,10 @@ class TestNothingMeets:
         said = recommend("--latency-p95", 0.1, "--max-wer", 8)
         assert said.status == 1
         assert said.out.startswith("Nothing measured meets this, for fragments of 15 s of speech: ")
-        assert "Nearest: whisper_tiny_en · cpu · batch 1, slowest of 8 calls 500 ms where at most 100 ms" in said.out
+        assert (
+            "Nearest: whisper_tiny_en · cpu · batch 1, slowest of 8 calls 500 ms where at most 100 ms"
+            in said.out
+        )
         assert not said.path.exists()
 
     @pytest.mark.parametrize(
@@ -155,7 +185,9 @@ class TestNothingMeets:
             (("--dataset", "nope"), "No speech of nope was measured here; measured: speech."),
         ],
     )
-    def test_what_was_not_measured_is_said(self, recommend: Any, asked: tuple[object, ...], why: str) -> None:
+    def test_what_was_not_measured_is_said(
+        self, recommend: Any, asked: tuple[object, ...], why: str
+    ) -> None:
         sweep(Path("multirun"), TINY)
         said = recommend(*asked)
         assert (said.status, why in said.out) == (1, True)
@@ -177,7 +209,9 @@ class TestNothingMeets:
             (("--out", "nowhere/best.yaml"), "There is no folder 'nowhere'"),
         ],
     )
-    def test_bad_input_is_one_sentence(self, recommend: Any, arguments: tuple[object, ...], why: str) -> None:
+    def test_bad_input_is_one_sentence(
+        self, recommend: Any, arguments: tuple[object, ...], why: str
+    ) -> None:
         said = recommend(*arguments)
         assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
         assert said.err.startswith("error: ")
@@ -197,23 +231,45 @@ class TestTheFile:
                 "batch.size=16",
                 "seed=7",
             ),
-            ("optimisation=[dynamic_window,bucketing]", "optimisation.dynamic_window.margin_s=3.5", "batch.size=16"),
-            ("batch=bucketed", "batch.size=16", "model.path='/data/my weights'", "device.pinned=true"),
+            (
+                "optimisation=[dynamic_window,bucketing]",
+                "optimisation.dynamic_window.margin_s=3.5",
+                "batch.size=16",
+            ),
+            (
+                "batch=bucketed",
+                "batch.size=16",
+                "model.path='/data/my weights'",
+                "device.pinned=true",
+            ),
         ],
     )
-    def test_it_composes_to_what_was_measured(self, recommend: Any, overrides: tuple[str, ...]) -> None:
+    def test_it_composes_to_what_was_measured(
+        self, recommend: Any, overrides: tuple[str, ...]
+    ) -> None:
         config = composed(*overrides)
         law = replace(TINY, model=config["model"]["name"])
-        stored(Path("multirun"), here(replace(record(law, 15.0, config["batch"]["size"]), config=config)))
-        said = recommend("--max-wer", 8, "--length", 15) if config["dataset"]["length_s"] else recommend("--max-wer", 8)
+        stored(
+            Path("multirun"),
+            here(replace(record(law, 15.0, config["batch"]["size"]), config=config)),
+        )
+        said = (
+            recommend("--max-wer", 8, "--length", 15)
+            if config["dataset"]["length_s"]
+            else recommend("--max-wer", 8)
+        )
         assert said.status == 0, said.err
         found = OmegaConf.to_container(_composed(said.path), resolve=True)
         assert isinstance(found, dict)
-        assert {part: found.get(part) for part in PARTS} == {part: config.get(part) for part in PARTS}
+        assert {part: found.get(part) for part in PARTS} == {
+            part: config.get(part) for part in PARTS
+        }
         assert build_job(found).batch.size == config["batch"]["size"]  # type: ignore[arg-type]
 
     def test_the_largest_batch_is_the_one_that_was_found(self, recommend: Any) -> None:
-        stored(Path("multirun"), here(replace(record(TINY, None, 16), config=composed("batch=max"))))
+        stored(
+            Path("multirun"), here(replace(record(TINY, None, 16), config=composed("batch=max")))
+        )
         found = OmegaConf.to_container(_composed(recommend("--max-wer", 8).path), resolve=True)
         assert isinstance(found, dict)
         assert found["batch"] == {"_target_": "asr_scaling.batch.fixed.Fixed", "size": 16}
@@ -221,7 +277,9 @@ class TestTheFile:
     def test_its_comment_says_why(self, recommend: Any) -> None:
         sweep(Path("multirun"), TINY, BASE)
         text = recommend("--max-wer", 8).path.read_text(encoding="utf-8")
-        comment = " ".join(line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#"))
+        comment = " ".join(
+            line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#")
+        )
         for said in (
             "Recommended for fragments of 15 s of speech. WER at most 8 %, any batch: the highest RTFx.",
             "Run it:  python -m asr_scaling --config-dir . --config-name recommended",
@@ -240,13 +298,20 @@ class TestTheFile:
         assert "model=my_whisper is of a config folder of your own" in said.err
 
 
-def test_its_command_line_is_what_python_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_command_line_is_what_python_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The options that Hydra's command line composes from the file are those of the point."""
     config = composed("engine.dtype=bfloat16", "optimisation=[one_thread]")
     stored(tmp_path / "multirun", here(replace(record(TINY, None, 1), config=config)))
-    assert main([str(tmp_path / "multirun"), "--max-wer", "8", "--out", str(tmp_path / "best.yaml")]) == 0
+    assert (
+        main([str(tmp_path / "multirun"), "--max-wer", "8", "--out", str(tmp_path / "best.yaml")])
+        == 0
+    )
     (line,) = (
-        line for line in capsys.readouterr().out.splitlines() if line.startswith("Run it:  python -m asr_scaling ")
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("Run it:  python -m asr_scaling ")
     )
     options = line.removeprefix("Run it:  python -m asr_scaling ").split()
     shown = printed(tmp_path, "asr_scaling", *options, "--cfg", "job")

@@ -44,7 +44,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
     records = study((TINY, BASE, WAV2VEC2), (5.0, 30.0, 60.0), (1, 4))
     records[3] = replace(
-        record(TINY, 30.0, 4), status="out_of_memory", reason="It did not fit.", samples=(), metrics=()
+        record(TINY, 30.0, 4),
+        status="out_of_memory",
+        reason="It did not fit.",
+        samples=(),
+        metrics=(),
     )
     sweep(folder, records)
     assert command.main([str(folder), "--no-mlflow"]) == 0
@@ -85,7 +89,11 @@ def test_the_csv_has_every_metric_of_every_point(made: Path) -> None:
         assert Interval(float(found[0][f"{name}.low"]), float(found[0][f"{name}.high"])) == interval
     assert "memory/weights_bytes.low" not in found[0]
     failed = found[3]
-    assert (failed["status"], failed["reason"], failed["latency/p50_s"]) == ("out_of_memory", "It did not fit.", "")
+    assert (failed["status"], failed["reason"], failed["latency/p50_s"]) == (
+        "out_of_memory",
+        "It did not fit.",
+        "",
+    )
     assert found[-1]["quality/wer"] == ""
     assert found[0]["started_at"] == "2026-11-18T11:06:40+00:00"
 
@@ -99,7 +107,10 @@ def test_a_moment_that_was_not_recorded_is_empty(tmp_path: Path) -> None:
 
 
 def test_the_table_of_all_points() -> None:
-    records = [*study((TINY,), (5.0, None), (1,)), replace(record(WAV2VEC2, 5.0, 4), status="failed", reason="why")]
+    records = [
+        *study((TINY,), (5.0, None), (1,)),
+        replace(record(WAV2VEC2, 5.0, 4), status="failed", reason="why"),
+    ]
     (table,) = all_points(named(map(to_point, records))).blocks
     heads = [column.heading for column in table.columns]
     cells = [dict(zip(heads, row.cells, strict=True)) for row in table.rows]
@@ -118,7 +129,8 @@ def test_the_table_of_all_points() -> None:
 
 
 @pytest.mark.parametrize(
-    ("blocks", "said"), [((Text("Use **a**."), Text("b")), "Use a."), ((Bullets(("`x`", "y")),), "x"), ((), "")]
+    ("blocks", "said"),
+    [((Text("Use **a**."), Text("b")), "Use a."), ((Bullets(("`x`", "y")),), "x"), ((), "")],
 )
 def test_what_is_said_first(blocks: tuple[Text | Bullets, ...], said: str) -> None:
     assert first_words(Document("t", "s", (Section("answer", "Answer", blocks),))) == said
@@ -135,7 +147,12 @@ class TestCommandLine:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         folder = sweep(tmp_path / "sweep", study((TINY, BASE), (5.0,), (1,)))
-        assert command.main([str(folder), "-o", str(tmp_path / "out"), "--memory", "0.5GiB", "--max-wer", "9.5"]) == 0
+        assert (
+            command.main(
+                [str(folder), "-o", str(tmp_path / "out"), "--memory", "0.5GiB", "--max-wer", "9.5"]
+            )
+            == 0
+        )
         said = capsys.readouterr()
         lines = said.out.splitlines()
         assert "whisper_" in lines[0]
@@ -151,7 +168,10 @@ class TestCommandLine:
         [
             ((), "the following arguments are required: SOURCE"),
             (("nowhere",), "There is no file or folder 'nowhere' here"),
-            (("sweep", "--memory", "2 parsecs"), "must be a size as 500MB, 2GB or 2GiB, got '2 parsecs'"),
+            (
+                ("sweep", "--memory", "2 parsecs"),
+                "must be a size as 500MB, 2GB or 2GiB, got '2 parsecs'",
+            ),
             (("sweep", "--memory=-1GB"), "must be a size"),
             (("sweep", "--memory", "GB"), "must be a size"),
             (("sweep", "--min-rtfx", "0"), "must be a positive number, got '0'"),
@@ -185,10 +205,21 @@ class TestCommandLine:
         assert "--latency-p95" in done.stdout
         imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
         assert "argparse" in imported
-        assert not imported & {"torch", "transformers", "hydra", "mlflow", "matplotlib", "scipy", "jinja2", "pandas"}
+        assert not imported & {
+            "torch",
+            "transformers",
+            "hydra",
+            "mlflow",
+            "matplotlib",
+            "scipy",
+            "jinja2",
+            "pandas",
+        }
 
     def test_there_is_a_console_script(self) -> None:
-        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        project = tomllib.loads(
+            (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+        )["project"]
         module, _, name = project["scripts"]["asr-scaling-report"].partition(":")
         assert getattr(importlib.import_module(module), name) is command.main
 
@@ -204,7 +235,12 @@ def test_hundreds_of_repeated_points_and_neither_torch_nor_hydra(tmp_path: Path)
         "print([n for n in ('torch', 'transformers', 'hydra', 'omegaconf', 'mlflow') if n in sys.modules], status)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.stdout.splitlines()[-1] == "[] 0", done.stderr
     assert "not logged to MLflow: records.jsonl has no sweep.json" in done.stdout
@@ -246,14 +282,21 @@ class TestStoring:
             (f"mlflow:{runs[2]}", sink.uri),
         )
         for run, (source, uri) in zip(runs, ways, strict=True):
-            assert log(report, [source], uri) == f"Logged to MLflow: run {run}, artifacts below report/."
+            assert (
+                log(report, [source], uri)
+                == f"Logged to MLflow: run {run}, artifacts below report/."
+            )
             assert [found.path for found in client.list_artifacts(run, "report")] == [
                 "report/figures", "report/report.html"
             ]  # fmt: skip
-        assert log(report, ["mlflow:speech"], sink.uri).startswith("not logged to MLflow: 'speech' is an experiment")
+        assert log(report, ["mlflow:speech"], sink.uri).startswith(
+            "not logged to MLflow: 'speech' is an experiment"
+        )
 
     def test_what_names_no_run(self, tmp_path: Path, report: Path) -> None:
-        elsewhere = self.say(tmp_path / "lines", "sweep", "asr_scaling.tracking.jsonl.Jsonl", path="records.jsonl")
+        elsewhere = self.say(
+            tmp_path / "lines", "sweep", "asr_scaling.tracking.jsonl.Jsonl", path="records.jsonl"
+        )
         cut = self.say(tmp_path / "cut", None, SINK)
         for sources, said in (
             ([str(tmp_path)], f"{tmp_path} has no sweep.json that names its run."),

@@ -34,7 +34,11 @@ def test_what_failed_is_measured_again_and_nothing_else(cli: Cli, tmp_path: Path
     first = cli(*sweep, FAILING="whisper_tiny_en")
     assert first.returncode == 1
     second = cli(*sweep, RESUME, FAILING="nobody")
-    assert [record.status for record in records(tmp_path / "multirun")] == ["ok", "ok", "out_of_memory"]
+    assert [record.status for record in records(tmp_path / "multirun")] == [
+        "ok",
+        "ok",
+        "out_of_memory",
+    ]
     before = times(tmp_path)
     third = cli(*sweep, RESUME, FAILING="nobody")
     assert times(tmp_path) == before
@@ -48,7 +52,9 @@ def test_options_that_shape_a_measurement_are_measured_anew(cli: Cli, tmp_path: 
     folder = f"hydra.sweep.dir={tmp_path / 'sweep'}"
     cli("-m", *QUICK, "batch=1,2", folder)
     before = times(tmp_path)
-    cli("-m", *QUICK, "batch=1,2", folder, RESUME, "sweep.report=false", "tracking.path=other.jsonl")
+    cli(
+        "-m", *QUICK, "batch=1,2", folder, RESUME, "sweep.report=false", "tracking.path=other.jsonl"
+    )
     assert times(tmp_path) == before
     done = cli("-m", *QUICK, "batch=1,2", folder, RESUME, "engine.steps=5")
     assert done.returncode == 0, done.stderr
@@ -78,7 +84,9 @@ def test_a_damaged_record_is_named_when_a_sweep_ends(cli: Cli, tmp_path: Path) -
     assert f"Left out: {damaged.relative_to(tmp_path)}" in done.stdout
 
 
-def test_without_an_earlier_sweep_of_the_command_it_begins_anew_and_says_so(cli: Cli, tmp_path: Path) -> None:
+def test_without_an_earlier_sweep_of_the_command_it_begins_anew_and_says_so(
+    cli: Cli, tmp_path: Path
+) -> None:
     cli("-m", *QUICK, "batch=1")
     done = cli("-m", *QUICK, "batch=2", RESUME)
     assert done.returncode == 0, done.stderr
@@ -118,7 +126,9 @@ def test_rounds_go_on_too(cli: Cli, tmp_path: Path) -> None:
     cli(*sweep)
     lost = next((tmp_path / "multirun").rglob(f"rounds/1/0_*/{RECORD_FILE}"))
     kept = {
-        path: path.read_bytes() for path in (tmp_path / "multirun").rglob(f"rounds/**/{RECORD_FILE}") if path != lost
+        path: path.read_bytes()
+        for path in (tmp_path / "multirun").rglob(f"rounds/**/{RECORD_FILE}")
+        if path != lost
     }
     lost.unlink()
     done = cli(*sweep, RESUME)
@@ -128,7 +138,9 @@ def test_rounds_go_on_too(cli: Cli, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in kept} == kept
 
 
-def killed(tmp_path: Path, env: dict[str, str], when: Callable[[float], bool], *arguments: str) -> bool:
+def killed(
+    tmp_path: Path, env: dict[str, str], when: Callable[[float], bool], *arguments: str
+) -> bool:
     """Run the command and kill -9 it and all it started, ``when`` says so of its age in seconds; False when it had
     ended by itself.
     """
@@ -140,7 +152,9 @@ def killed(tmp_path: Path, env: dict[str, str], when: Callable[[float], bool], *
 
 
 @pytest.mark.slow
-def test_kill_minus_nine_ten_times_over(cli: Cli, command_env: dict[str, str], tmp_path: Path) -> None:
+def test_kill_minus_nine_ten_times_over(
+    cli: Cli, command_env: dict[str, str], tmp_path: Path
+) -> None:
     """Wherever it hits: while composing, measuring, writing a record or a line."""
     sweep = ("-m", *QUICK, *POINTS, "engine.fixed_s=0.1", RESUME)
     dice, kills, start = random.Random(4), 0, time.monotonic()
@@ -149,7 +163,9 @@ def test_kill_minus_nine_ten_times_over(cli: Cli, command_env: dict[str, str], t
         before = times(tmp_path)
         kills += killed(tmp_path, command_env, dice.uniform(0.2, 2.0).__lt__, *sweep)
         after = times(tmp_path)
-        assert {name: after.get(name) for name in before} == before  # nothing lost, nothing repeated
+        assert {
+            name: after.get(name) for name in before
+        } == before  # nothing lost, nothing repeated
         if len(after) == 8 and kills < 10:  # all measured: take some away, and go on
             for path in dice.sample(sorted((tmp_path / "multirun").rglob(RECORD_FILE)), 5):
                 path.unlink()
@@ -164,8 +180,12 @@ def test_kill_minus_nine_ten_times_over(cli: Cli, command_env: dict[str, str], t
     assert [(r.config["model"]["name"], r.config["batch"]["size"]) for r in found] == expected
     assert all(record.status == "ok" for record in found)
     lines = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
-    assert sorted((line["started_at"], line["ended_at"]) for line in lines) == sorted(after.values())
-    assert len(list((tmp_path / "multirun").glob("*/*/sweep.json"))) == 1  # one sweep, whoever went on
+    assert sorted((line["started_at"], line["ended_at"]) for line in lines) == sorted(
+        after.values()
+    )
+    assert (
+        len(list((tmp_path / "multirun").glob("*/*/sweep.json"))) == 1
+    )  # one sweep, whoever went on
 
 
 @pytest.mark.slow
@@ -187,7 +207,11 @@ def test_kill_minus_nine_and_mlflow(cli: Cli, command_env: dict[str, str], tmp_p
     runs = client.search_runs([client.get_experiment_by_name("asr_scaling").experiment_id])
     parents = [run for run in runs if run.data.tags["asr_scaling.kind"] == "sweep"]
     points = [run for run in runs if run.data.tags["asr_scaling.kind"] == "point"]
-    begun = [parent for parent in parents if parent.info.run_id in {p.data.tags["mlflow.parentRunId"] for p in points}]
+    begun = [
+        parent
+        for parent in parents
+        if parent.info.run_id in {p.data.tags["mlflow.parentRunId"] for p in points}
+    ]
     assert [parent.info.status for parent in begun] == ["FINISHED"]
     assert sorted(run.data.tags["batch"] for run in points) == ["1", "2", "4", "8"]
     assert {run.info.status for run in points} == {"FINISHED"}

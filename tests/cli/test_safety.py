@@ -11,9 +11,7 @@ from support.command import QUICK, Cli, records
 
 SECRET = "s3cr3t-of-the-environment"
 HYDRA = "# @package _global_\nhydra:\n  callbacks:\n    evil: {_target_: subprocess.Popen, args: [touch, RAN]}\n"
-LOGGING = (
-    "# @package _global_\nhydra:\n  job_logging:\n    handlers: {evil: {(): subprocess.Popen, args: [touch, RAN]}}\n"
-)
+LOGGING = "# @package _global_\nhydra:\n  job_logging:\n    handlers: {evil: {(): subprocess.Popen, args: [touch, RAN]}}\n"
 
 
 def write(folder: Path, group: str, text: str) -> None:
@@ -28,17 +26,25 @@ def files(folder: Path) -> dict[Path, bytes]:
 
 def test_a_part_from_elsewhere_that_names_a_callable(cli: Cli, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
-    write(tmp_path, "engine", f"_target_: asr_scaling.engine.fake.os.system\ncommand: touch {ran}\n")
+    write(
+        tmp_path, "engine", f"_target_: asr_scaling.engine.fake.os.system\ncommand: touch {ran}\n"
+    )
     done = cli("--config-dir", "theirs", *QUICK[1:], "engine=evil")
     assert done.returncode == 1
-    assert "names 'asr_scaling.engine.fake.os.system', which configurations may not" in " ".join(done.stderr.split())
+    assert "names 'asr_scaling.engine.fake.os.system', which configurations may not" in " ".join(
+        done.stderr.split()
+    )
     assert "Traceback" not in done.stderr
     assert not ran.exists()
 
 
 @pytest.mark.parametrize(
     ("text", "arguments"),
-    [(HYDRA, ["experiment=evil"]), (HYDRA, ["-m", "experiment=evil"]), (LOGGING, ["-m", "experiment=evil,smoke"])],
+    [
+        (HYDRA, ["experiment=evil"]),
+        (HYDRA, ["-m", "experiment=evil"]),
+        (LOGGING, ["-m", "experiment=evil,smoke"]),
+    ],
 )
 def test_an_experiment_from_elsewhere_that_has_hydra_call_something(
     cli: Cli, tmp_path: Path, text: str, arguments: list[str]
@@ -48,7 +54,10 @@ def test_an_experiment_from_elsewhere_that_has_hydra_call_something(
     done = cli("--config-dir", "theirs", *arguments, *QUICK)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert re.match(r"error: hydra\.(callbacks|job_logging\.handlers)\.evil names 'subprocess.Popen', which", last)
+    assert re.match(
+        r"error: hydra\.(callbacks|job_logging\.handlers)\.evil names 'subprocess.Popen', which",
+        last,
+    )
     assert "Traceback" not in done.stderr
     assert not ran.exists()
     assert not records(tmp_path)
@@ -78,9 +87,15 @@ class Leaky(Fake):
 """
 
 
-def test_a_secret_in_an_exception_and_in_an_option_is_written_nowhere(cli: Cli, tmp_path: Path) -> None:
+def test_a_secret_in_an_exception_and_in_an_option_is_written_nowhere(
+    cli: Cli, tmp_path: Path
+) -> None:
     (tmp_path / "their_parts.py").write_text(PART, encoding="utf-8")
-    write(tmp_path, "engine", "defaults: [fake@_here_]\n_target_: their_parts.Leaky\nheader: ${oc.env:HF_TOKEN}\n")
+    write(
+        tmp_path,
+        "engine",
+        "defaults: [fake@_here_]\n_target_: their_parts.Leaky\nheader: ${oc.env:HF_TOKEN}\n",
+    )
     path = str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", "")
     env = {"HF_TOKEN": SECRET, "ASR_SCALING_PARTS": "their_parts", "PYTHONPATH": path}
     tracked = [each for each in QUICK[1:] if not each.startswith("tracking")]

@@ -45,7 +45,13 @@ def test_hydras_own_flags_work(cli: Cli) -> None:
 def test_console_script_is_the_same_program(tmp_path: Path, command_env: dict[str, str]) -> None:
     script = Path(sys.executable).with_name("asr-scaling")
     done = subprocess.run(
-        [script, *QUICK], cwd=tmp_path, env=command_env, capture_output=True, text=True, timeout=120, check=False
+        [script, *QUICK],
+        cwd=tmp_path,
+        env=command_env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert len(records(tmp_path)) == 1
@@ -54,8 +60,14 @@ def test_console_script_is_the_same_program(tmp_path: Path, command_env: dict[st
 def test_a_model_is_added_with_one_yaml(cli: Cli, tmp_path: Path) -> None:
     mine = tmp_path / "mine" / "model" / "my_whisper.yaml"
     mine.parent.mkdir(parents=True)
-    small = (ROOT / "conf/model/whisper_tiny_en.yaml").read_text().replace("whisper_tiny_en", "my_whisper")
-    mine.write_text(small.replace("openai/whisper-tiny.en", "me/my-whisper").replace("layers: 4", "layers: 1"))
+    small = (
+        (ROOT / "conf/model/whisper_tiny_en.yaml")
+        .read_text()
+        .replace("whisper_tiny_en", "my_whisper")
+    )
+    mine.write_text(
+        small.replace("openai/whisper-tiny.en", "me/my-whisper").replace("layers: 4", "layers: 1")
+    )
     done = cli(
         "--config-dir", str(tmp_path / "mine"), "-m", "model=my_whisper,whisper_tiny_en", "model.weights=random",
         "tracking=jsonl", "profiler=[latency,flops]", "pipeline.utterances=1",
@@ -71,7 +83,16 @@ def test_a_model_is_added_with_one_yaml(cli: Cli, tmp_path: Path) -> None:
 
 def test_the_wheel_runs_outside_the_repository(tmp_path: Path, command_env: dict[str, str]) -> None:
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)],
+        [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            str(tmp_path / "dist"),
+            str(ROOT),
+        ],
         check=True,
         capture_output=True,
         timeout=300,

@@ -20,9 +20,13 @@ def test_six_points_side_by_side(cli: Cli, tmp_path: Path) -> None:
         (model, size) for model in ("whisper_tiny_en", "wav2vec2") for size in (1, 8, 16)
     ]
     assert all(record.status == "ok" for record in found)
-    assert all(len(sample.utterances) == r.config["batch"]["size"] for r in found for sample in r.samples)
+    assert all(
+        len(sample.utterances) == r.config["batch"]["size"] for r in found for sample in r.samples
+    )
     lines = (tmp_path / "records.jsonl").read_text().splitlines()
-    assert [json.loads(line)["metrics"] for line in lines] == [r.to_json()["metrics"] for r in found]
+    assert [json.loads(line)["metrics"] for line in lines] == [
+        r.to_json()["metrics"] for r in found
+    ]
     assert "6 of 6 points" in done.stdout
     assert "[6/6] wav2vec2 fake cpu b16 · timed pass" in done.stderr
     assert "about" in done.stderr
@@ -38,7 +42,12 @@ def test_batch_sizes_mix_with_strategies_and_quotes(cli: Cli, tmp_path: Path) ->
 
 def test_failing_points_are_recorded_and_the_others_measured(cli: Cli, tmp_path: Path) -> None:
     done = cli(
-        "-m", *QUICK, "model=whisper_tiny_en,wav2vec2", "batch=1,4", "engine.max_batch=2", "engine.fail_on=wav2vec2"
+        "-m",
+        *QUICK,
+        "model=whisper_tiny_en,wav2vec2",
+        "batch=1,4",
+        "engine.max_batch=2",
+        "engine.fail_on=wav2vec2",
     )
     assert done.returncode == 1
     found = {(r.config["model"]["name"], r.config["batch"]["size"]): r for r in records(tmp_path)}
@@ -52,7 +61,9 @@ def test_failing_points_are_recorded_and_the_others_measured(cli: Cli, tmp_path:
 SHORT = ("pipeline.utterances=1", "pipeline.precision=null", "pipeline.warmup_seconds=0")
 
 
-@pytest.mark.parametrize("name", ["smoke", "batch_scaling", "length_scaling", "model_scaling", "zoo"])
+@pytest.mark.parametrize(
+    "name", ["smoke", "batch_scaling", "length_scaling", "model_scaling", "zoo"]
+)
 def test_experiments_sweep_without_a_flag(cli: Cli, tmp_path: Path, name: str) -> None:
     done = cli(f"experiment={name}", "engine=fake", "tracking=jsonl", "profiler=[latency]", *SHORT)
     assert done.returncode == 0, done.stderr
@@ -81,7 +92,9 @@ def test_an_experiments_axis_can_be_replaced(cli: Cli, tmp_path: Path) -> None:
     assert "1 of 1 points" in done.stdout
 
 
-def test_ctrl_c_once_interrupts_a_point_and_the_sweep_goes_on(tmp_path: Path, command_env: dict[str, str]) -> None:
+def test_ctrl_c_once_interrupts_a_point_and_the_sweep_goes_on(
+    tmp_path: Path, command_env: dict[str, str]
+) -> None:
     process = start(tmp_path, command_env, *SLOW_POINTS)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
@@ -119,8 +132,12 @@ def test_a_killed_sweep_leaves_finished_points_whole(
 
 
 @pytest.mark.usefixtures("mlflow_database")
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # mlflow's, with the newest sqlalchemy
-def test_mlflow_keeps_what_a_killed_sweep_measured(tmp_path: Path, command_env: dict[str, str]) -> None:
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy"
+)  # mlflow's, with the newest sqlalchemy
+def test_mlflow_keeps_what_a_killed_sweep_measured(
+    tmp_path: Path, command_env: dict[str, str]
+) -> None:
     import mlflow
 
     arguments = [argument for argument in SLOW_POINTS if argument != "tracking=jsonl"]

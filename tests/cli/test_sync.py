@@ -26,7 +26,12 @@ from asr_scaling.tracking.mlflow import Mlflow
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
 RECORDS = [
-    replace(one, started_at=1e9 + i, ended_at=1e9 + i + 0.5, dataset={**one.dataset, "source": "made here"})
+    replace(
+        one,
+        started_at=1e9 + i,
+        ended_at=1e9 + i + 0.5,
+        dataset={**one.dataset, "source": "made here"},
+    )
     for i, one in enumerate(study((TINY, BASE), (5.0,), (1, 4)))
 ]
 
@@ -48,7 +53,9 @@ class Swept:
         for i, record in enumerate(RECORDS):
             place = self.folder / f"{i}_point"
             lost = cautions.not_tracked("The server is away.")
-            (record if i < stored else replace(record, cautions=(*record.cautions, lost))).write(place)
+            (record if i < stored else replace(record, cautions=(*record.cautions, lost))).write(
+                place
+            )
             if i < stored:
                 self.sink.write(record, place, parent)
         return parent
@@ -68,7 +75,9 @@ class Swept:
 
 
 @pytest.fixture
-def swept(tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Swept]:
+def swept(
+    tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Swept]:
     import mlflow
 
     before = mlflow.get_tracking_uri()
@@ -95,15 +104,24 @@ def test_what_is_missing_is_brought_once_and_the_sweep_is_ended(
     assert before.read_bytes() == kept
     assert len(swept.runs("point")) == 1
     said = told(capsys)
-    assert said == "multirun/day/time: 3 of 4 records brought\n1 sweeps: 1 records were there, 3 brought.\n"
+    assert (
+        said
+        == "multirun/day/time: 3 of 4 records brought\n1 sweeps: 1 records were there, 3 brought.\n"
+    )
     points = swept.runs("point")
-    assert sorted(run.info.start_time for run in points) == [round(r.started_at * 1000) for r in RECORDS]
+    assert sorted(run.info.start_time for run in points) == [
+        round(r.started_at * 1000) for r in RECORDS
+    ]
     assert {run.data.tags["mlflow.parentRunId"] for run in points} == {parent}
     assert all("NotTracked" not in run.data.tags.get("cautions", "") for run in points)
     assert swept.records() == RECORDS
     (sweep,) = swept.runs("sweep")
     assert (sweep.info.run_id, sweep.info.status) == (parent, "KILLED")
-    assert {f.path for f in swept.client.list_artifacts(parent)} >= {"config.json", "points.jsonl.gz", "report"}
+    assert {f.path for f in swept.client.list_artifacts(parent)} >= {
+        "config.json",
+        "points.jsonl.gz",
+        "report",
+    }
     file = SweepFile.read(swept.folder)
     assert file is not None
     assert (file.status, file.closed) == ("KILLED", True)
@@ -119,22 +137,32 @@ def test_a_finished_sweep_stays_finished(swept: Swept, capsys: pytest.CaptureFix
     assert [run.info.status for run in swept.runs("sweep")] == ["FINISHED"]
 
 
-def test_a_run_that_was_cut_while_it_was_written_gives_way(swept: Swept, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_was_cut_while_it_was_written_gives_way(
+    swept: Swept, capsys: pytest.CaptureFixture[str]
+) -> None:
     """SIGKILL between the run's beginning and its end; and once before there was a record."""
     parent = swept.write(stored=4)
     first, *_ = sorted(swept.runs("point"), key=lambda run: run.info.start_time)
     swept.client.update_run(first.info.run_id, status="RUNNING")
     swept.client.delete_run(first.info.run_id)
-    tags = {"asr_scaling.kind": "point", "mlflow.parentRunId": parent, "asr_scaling.place": "0_point"}
+    tags = {
+        "asr_scaling.kind": "point",
+        "mlflow.parentRunId": parent,
+        "asr_scaling.place": "0_point",
+    }
     experiment = first.info.experiment_id
     cut = swept.client.create_run(experiment, first.info.start_time, tags).info.run_id
-    ghost = swept.client.create_run(experiment, 5, {**tags, "asr_scaling.place": "9_point"}).info.run_id
+    ghost = swept.client.create_run(
+        experiment, 5, {**tags, "asr_scaling.place": "9_point"}
+    ).info.run_id
     assert "1 of 4 records brought" in told(capsys)
     runs = {run.info.run_id: run for run in swept.runs("point")}
     assert cut not in runs
     assert ghost not in runs
     assert swept.client.get_run(ghost).info.status == "KILLED"
-    assert sorted(run.data.tags["asr_scaling.place"] for run in runs.values()) == [f"{i}_point" for i in range(4)]
+    assert sorted(run.data.tags["asr_scaling.place"] for run in runs.values()) == [
+        f"{i}_point" for i in range(4)
+    ]
     assert {run.info.status for run in runs.values()} <= {"FINISHED", "FAILED"}
 
 
@@ -158,7 +186,9 @@ def test_two_at_once_bring_each_record_once(swept: Swept) -> None:
     said = "".join(process.communicate(timeout=120)[0] for process in pair)
     assert [process.returncode for process in pair] == [0, 0]
     assert "4 of 4 records brought" in said
-    assert sorted(run.info.start_time for run in swept.runs("point")) == [round(r.started_at * 1000) for r in RECORDS]
+    assert sorted(run.info.start_time for run in swept.runs("point")) == [
+        round(r.started_at * 1000) for r in RECORDS
+    ]
 
 
 class TestLeftAlone:
@@ -173,9 +203,13 @@ class TestLeftAlone:
         end_stale(Path("multirun"), swept.sink, SweepFile.read(swept.folder).tracking)  # type: ignore[union-attr]
         assert swept.client.get_run(parent).info.status == "KILLED"
 
-    def test_a_sweep_of_another_machine(self, swept: Swept, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_sweep_of_another_machine(
+        self, swept: Swept, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         parent = swept.write(stored=1, host="elsewhere")
-        assert "may still run on elsewhere: left alone; --gone elsewhere says it doesn't" in told(capsys)
+        assert "may still run on elsewhere: left alone; --gone elsewhere says it doesn't" in told(
+            capsys
+        )
         end_stale(Path("multirun"), swept.sink, SweepFile.read(swept.folder).tracking)  # type: ignore[union-attr]
         assert swept.client.get_run(parent).info.status == "RUNNING"
         assert "3 of 4 records brought" in told(capsys, "--gone", "elsewhere")
@@ -186,7 +220,9 @@ class TestLeftAlone:
         end_stale(Path("multirun"), swept.sink, {"uri": "sqlite:///other.db"})
         assert swept.client.get_run(parent).info.status == "RUNNING"
 
-    def test_a_sweep_that_was_not_tracked(self, swept: Swept, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_sweep_that_was_not_tracked(
+        self, swept: Swept, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         swept.folder.mkdir(parents=True)
         SweepFile(()).write(swept.folder)
         RECORDS[0].write(swept.folder / "0_point")
@@ -205,16 +241,22 @@ class TestErrors:
             folder.mkdir(exist_ok=True)
             file = SweepFile.read(swept.folder)
             assert file is not None
-            replace(file, tracking={**(file.tracking or {}), "uri": "http://127.0.0.1:9"}).write(folder)
+            replace(file, tracking={**(file.tracking or {}), "uri": "http://127.0.0.1:9"}).write(
+                folder
+            )
         error = told(capsys, status=1)
         assert error.count("The tracking server does not answer") == 1
         assert "not asked again" in error
-        assert all(any(c.kind == "NotTracked" for c in record.cautions) for record in swept.records())
+        assert all(
+            any(c.kind == "NotTracked" for c in record.cautions) for record in swept.records()
+        )
 
     def test_no_sweep(self, swept: Swept, capsys: pytest.CaptureFixture[str]) -> None:
         assert "There is no sweep.json below 'nowhere'" in told(capsys, "nowhere", status=1)
 
-    def test_a_damaged_record_is_counted(self, swept: Swept, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_damaged_record_is_counted(
+        self, swept: Swept, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         swept.write(stored=0)
         (swept.folder / "0_point" / "record.json").write_text("{")
         assert "3 of 3 records brought, 1 can't be read" in told(capsys)
@@ -225,7 +267,9 @@ class TestErrors:
         assert "sweep.json can't be read" in told(capsys, status=1)
 
 
-def test_a_point_that_does_not_say_its_run_keeps_the_points_file_from_being_written(swept: Swept) -> None:
+def test_a_point_that_does_not_say_its_run_keeps_the_points_file_from_being_written(
+    swept: Swept,
+) -> None:
     parent = swept.write(stored=4)
     assert write_points(swept.folder, parent) is not None
     row = json.loads((swept.folder / "0_point" / "mlflow.json").read_text())

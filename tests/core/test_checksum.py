@@ -29,11 +29,18 @@ from asr_scaling.selftest.certificate import _read as read_certificate
 from asr_scaling.tracking.jsonl import Jsonl
 
 RECORD, OTHER, THIRD = (
-    replace(each, started_at=1.5 + i) for i, each in enumerate(study((TINY, BASE), (5.0, 30.0), (1, 4))[:3])
+    replace(each, started_at=1.5 + i)
+    for i, each in enumerate(study((TINY, BASE), (5.0, 30.0), (1, 4))[:3])
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 
@@ -46,7 +53,9 @@ def test_what_was_signed_is_verified_after_a_file(data: dict[str, Any]) -> None:
 
 def one_digit_more(text: bytes) -> bytes:
     """The same JSON but for one figure."""
-    at = next(i for i in range(1, len(text)) if text[i : i + 1] in b"12345678" and text[i - 1 : i] == b".")
+    at = next(
+        i for i in range(1, len(text)) if text[i : i + 1] in b"12345678" and text[i - 1 : i] == b"."
+    )
     return text[:at] + bytes([text[at] + 1]) + text[at + 1 :]
 
 
@@ -54,7 +63,9 @@ def test_a_changed_figure_in_a_record_that_still_parses(tmp_path: Path) -> None:
     path = RECORD.write(tmp_path)
     path.write_bytes(one_digit_more(path.read_bytes()))
     json.loads(path.read_bytes())
-    with pytest.raises(DataError, match=r"damaged \(its checksum does not fit.*measure the point again"):
+    with pytest.raises(
+        DataError, match=r"damaged \(its checksum does not fit.*measure the point again"
+    ):
         RunRecord.read(path)
 
 
@@ -79,13 +90,21 @@ def test_a_record_from_before_there_were_checksums(tmp_path: Path) -> None:
 
 KEPT: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], str]] = {
     "sweep": (
-        lambda folder: SweepFile(("batch=1.25,2.5",), ("batch=1.25", "batch=2.5"), "run").write(folder),
+        lambda folder: SweepFile(("batch=1.25,2.5",), ("batch=1.25", "batch=2.5"), "run").write(
+            folder
+        ),
         SweepFile.read,
         SWEEP_FILE,
     ),
-    "search": (lambda folder: Journal({"a": 1.25, "b": 2.5}).write(folder), Journal.read, OUTCOME_FILE),
+    "search": (
+        lambda folder: Journal({"a": 1.25, "b": 2.5}).write(folder),
+        Journal.read,
+        OUTCOME_FILE,
+    ),
     "certificate": (
-        lambda folder: (folder / FILE).write_bytes(to_bytes(certificate([Check("A", "pass", "0.125 0.25")], 1.25))),
+        lambda folder: (folder / FILE).write_bytes(
+            to_bytes(certificate([Check("A", "pass", "0.125 0.25")], 1.25))
+        ),
         lambda folder: read_certificate(folder / FILE),
         FILE,
     ),
@@ -150,7 +169,9 @@ def test_a_damaged_line_is_named_and_the_others_are_read(
 def test_a_cut_gzipped_record_is_named(tmp_path: Path) -> None:
     for i, record in enumerate((RECORD, OTHER)):
         path = record.write(tmp_path / f"{i}_point")
-        path.with_name("record.json.gz").write_bytes(gzip.compress(path.read_bytes())[: -20 if i else None])
+        path.with_name("record.json.gz").write_bytes(
+            gzip.compress(path.read_bytes())[: -20 if i else None]
+        )
         path.unlink()
     damaged: Damaged = []
     assert [record for record, _ in each_record(tmp_path, damaged)] == [RECORD]

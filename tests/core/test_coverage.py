@@ -55,7 +55,15 @@ def study(
     """One point: the pipeline on the fake engine and the fake clock."""
     clock, found = FakeClock(), list[Findings]()
     errors = WER if "quality" in profiler else 0.0
-    engine = Fake(fixed_s, per_audio_s=0.0, steps=1, jitter=sigma, word_errors=errors, seed=seed, sleep=clock.sleep)
+    engine = Fake(
+        fixed_s,
+        per_audio_s=0.0,
+        steps=1,
+        jitter=sigma,
+        word_errors=errors,
+        seed=seed,
+        sleep=clock.sleep,
+    )
     device: Any = FakeDevice(clock)
     session = make_session(engine.load(None, device), speech, device=device, folder=Path())  # type: ignore[arg-type]
     measure(session, pipeline, profiler, lambda name, findings: found.append(findings))
@@ -71,7 +79,9 @@ def covered(seed: int) -> dict[str, bool]:
     """Whether each interval of a study, and of its comparison with a slower system, holds the truth."""
     scored = {**LATENCY, "quality": Quality("none")}
     a = study(seed, brief(utterances=None, min_iterations=CALLS), profiler=scored)
-    b = study(seed + STUDIES, brief(utterances=None, min_iterations=2 * len(SPEECH)), fixed_s=SLOWER)
+    b = study(
+        seed + STUDIES, brief(utterances=None, min_iterations=2 * len(SPEECH)), fixed_s=SLOWER
+    )
     truths = {**{name: (a.intervals[name], value) for name, value in TIMES.items()}}
     truths["quality/wer"] = a.intervals["quality/wer"], WER
     between = compare(a, b)
@@ -79,7 +89,9 @@ def covered(seed: int) -> dict[str, bool]:
         interval = between.row(name).interval
         assert interval is not None
         truths[f"change of {name}"] = interval, truth
-    return {name: interval.low <= truth <= interval.high for name, (interval, truth) in truths.items()}
+    return {
+        name: interval.low <= truth <= interval.high for name, (interval, truth) in truths.items()
+    }
 
 
 def adaptive(seed: int) -> bool:

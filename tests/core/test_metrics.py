@@ -14,7 +14,10 @@ ASKED = {
     **{f"latency_per_utterance/{name}_s": ("s", "lower") for name in ("mean", "p50", "p99")},
     "latency/first_token_s": ("s", "lower"),
     "latency/per_token_s": ("s", "lower"),
-    **{f"stage/{name}_s": ("s", "lower") for name in ("features", "encoder", "decoder", "text", "other")},
+    **{
+        f"stage/{name}_s": ("s", "lower")
+        for name in ("features", "encoder", "decoder", "text", "other")
+    },
     "throughput/rtfx": ("1", "higher"),
     "throughput/samples_per_s": ("1/s", "higher"),
     "memory/peak_rss_bytes": ("B", "lower"),
@@ -29,7 +32,10 @@ ASKED = {
     "flops/decoder_step": ("FLOP", "lower"),
     "flops/utterance": ("FLOP", "lower"),
     "flops/encoder_thop": ("FLOP", "neither"),
-    **{f"ops/{name}_share": ("1", "neither") for name in ("attention", "gemm", "convolution", "memory", "other")},
+    **{
+        f"ops/{name}_share": ("1", "neither")
+        for name in ("attention", "gemm", "convolution", "memory", "other")
+    },
 }
 
 

@@ -13,7 +13,9 @@ from asr_scaling.core.record import Sample
 from asr_scaling.core.workload import AudioBatch
 
 BATCH = AudioBatch((utterance(1.0, "a"), utterance(2.0, "b")))
-EVENTS = st.lists(st.tuples(st.sampled_from(["features", "encoder", "decoder", "token"]), st.integers(0, 10**9)))
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["features", "encoder", "decoder", "token"]), st.integers(0, 10**9))
+)
 
 
 def call(*events: tuple[str, float], before: float = 0.0) -> Sample:
@@ -32,8 +34,17 @@ def call(*events: tuple[str, float], before: float = 0.0) -> Sample:
 
 
 def test_what_belongs_to_whom():
-    sample = call(("features", 0.1), ("encoder", 0.2), ("decoder", 0.3), ("token", 0.4), ("token", 0.5), ("text", 0.6))
-    assert sample.stages == pytest.approx({"other": 0, "features": 0.1, "encoder": 0.2, "decoder": 1.2, "text": 0.6})
+    sample = call(
+        ("features", 0.1),
+        ("encoder", 0.2),
+        ("decoder", 0.3),
+        ("token", 0.4),
+        ("token", 0.5),
+        ("text", 0.6),
+    )
+    assert sample.stages == pytest.approx(
+        {"other": 0, "features": 0.1, "encoder": 0.2, "decoder": 1.2, "text": 0.6}
+    )
     assert sample.total_s == pytest.approx(2.1)
     assert sample.first_token_s == pytest.approx(0.6)
     assert sample.step_s == pytest.approx((0.4,))
@@ -53,7 +64,13 @@ def test_a_stage_that_comes_again_adds_up():
 
 def test_a_stage_in_between_breaks_the_steps():
     """The first token of a second window took its encoder too: that is no decoding step."""
-    window = (("encoder", 1.0), ("decoder", 0.5), ("token", 0.25), ("token", 0.25), ("token", 0.125))
+    window = (
+        ("encoder", 1.0),
+        ("decoder", 0.5),
+        ("token", 0.25),
+        ("token", 0.25),
+        ("token", 0.125),
+    )
     sample = call(*window, *window)
     assert sample.first_token_s == 1.5
     assert sample.step_s == (0.25, 0.25, 0.25, 0.25)

@@ -51,9 +51,9 @@ RECORDS = st.builds(
     dataset=OPTIONS,
     scope=TEXT,
     samples=st.lists(SAMPLES, max_size=3).map(tuple),
-    metrics=st.lists(st.builds(Metric, NAMES, NUMBERS, st.none() | st.integers(0)), unique_by=lambda m: m.name).map(
-        tuple
-    ),
+    metrics=st.lists(
+        st.builds(Metric, NAMES, NUMBERS, st.none() | st.integers(0)), unique_by=lambda m: m.name
+    ).map(tuple),
     unavailable=STRINGS,
     cautions=st.lists(st.builds(Caution, TEXT, TEXT, TEXT), max_size=3).map(tuple),
     tags=STRINGS,
@@ -73,7 +73,9 @@ RECORD = RunRecord(
     metrics=(Metric("latency/mean_s", 0.5, 1),),
     cautions=(Caution("Kind", "message", "advice"),),
 )
-WRITING = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+WRITING = settings(
+    max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 
 
 def written(tmp_path: Path, **changes: Any) -> Path:
@@ -96,7 +98,9 @@ def test_a_written_record_is_read_back(tmp_path: Path, record: RunRecord):
 
 def test_values_and_units():
     assert RECORD.values == {"latency/mean_s": 0.5}
-    assert RECORD.to_json()["metrics"] == {"latency/mean_s": {"value": 0.5, "unit": "s", "better": "lower", "n": 1}}
+    assert RECORD.to_json()["metrics"] == {
+        "latency/mean_s": {"value": 0.5, "unit": "s", "better": "lower", "n": 1}
+    }
     assert "n" not in Metric("memory/weights_bytes", 3).to_json()
 
 
@@ -155,7 +159,11 @@ class TestUnreadable:
             {"metrics": {"latency/mean_s": {"unit": "s"}}},
             {"metrics": {"latency/mean_s": {"value": "fast", "unit": "s", "better": "lower"}}},
             {"metrics": {"latency/mean_s": {"value": 500.0, "unit": "ms", "better": "lower"}}},
-            {"metrics": {"latency/mean_s": {"value": 0.5, "unit": "s", "better": "lower", "low": 0.4}}},
+            {
+                "metrics": {
+                    "latency/mean_s": {"value": 0.5, "unit": "s", "better": "lower", "low": 0.4}
+                }
+            },
             {"metrics": {"latency/mean_s": {"value": 10**400, "unit": "s", "better": "lower"}}},
             {"status": "fine"},
             {"name": None},
@@ -185,7 +193,9 @@ class TestUnreadable:
 
 
 class TestWriting:
-    def test_a_failing_write_leaves_the_old_file_alone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_a_failing_write_leaves_the_old_file_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
         path = RECORD.write(tmp_path)
         before = path.read_bytes()
 

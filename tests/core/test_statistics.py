@@ -225,7 +225,9 @@ class TestNoiseFloor:
     def test_inputs_may_differ_from_each_other(self):
         assert noise_floor([[1.0, 1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]) == pytest.approx(0.0)
 
-    @pytest.mark.parametrize("groups", [[], [[1.0], [2.0], [3.0], [4.0]], [[1.0, 1.1], [1.0, 1.1]], [[1.0, 1.1, 1.2]]])
+    @pytest.mark.parametrize(
+        "groups", [[], [[1.0], [2.0], [3.0], [4.0]], [[1.0, 1.1], [1.0, 1.1]], [[1.0, 1.1, 1.2]]]
+    )
     def test_too_few_repeats_tell_nothing(self, groups: list[list[float]]):
         assert noise_floor(groups) is None
 

@@ -101,19 +101,28 @@ class TestSet:
         assert parts.engine == Engine()
 
     def test_an_option_that_is_not_there(self):
-        with pytest.raises(ConfigError, match=r"^optimisation=few sets engine\.threads, which .* does not have\.$"):
+        with pytest.raises(
+            ConfigError, match=r"^optimisation=few sets engine\.threads, which .* does not have\.$"
+        ):
             compose(start(Rigid()), {"few": FEW})
 
     def test_a_value_that_the_engine_refuses(self):
-        with pytest.raises(ConfigError, match=r"optimisation=long is not possible .* got 'float64'\.$"):
+        with pytest.raises(
+            ConfigError, match=r"optimisation=long is not possible .* got 'float64'\.$"
+        ):
             compose(start(), {"long": sets(dtype="float64")})
 
     def test_two_that_set_one_option_alike(self):
-        assert compose(start(), {"a": HALF, "b": sets(dtype="float16")}).engine == Engine(dtype="float16")
+        assert compose(start(), {"a": HALF, "b": sets(dtype="float16")}).engine == Engine(
+            dtype="float16"
+        )
 
     def test_two_that_contradict_each_other(self):
         other = sets(dtype="bfloat16")
-        with pytest.raises(ConfigError, match=r"optimisation=b and optimisation=a both set engine\.dtype: choose one"):
+        with pytest.raises(
+            ConfigError,
+            match=r"optimisation=b and optimisation=a both set engine\.dtype: choose one",
+        ):
             compose(start(), {"a": HALF, "b": other})
         with pytest.raises(ConfigError, match=r"both set engine\.dtype"):
             compose(start(), {"b": other, "a": HALF})
@@ -125,29 +134,45 @@ class TestSet:
                 compose(start(), {name: both[name] for name in names})
 
     def test_the_users_own_value(self):
-        with pytest.raises(ConfigError, match=r"optimisation=half sets engine\.dtype to float16, and you set it to bf"):
+        with pytest.raises(
+            ConfigError,
+            match=r"optimisation=half sets engine\.dtype to float16, and you set it to bf",
+        ):
             compose(start(Engine(dtype="bfloat16")), {"half": HALF})
-        assert compose(start(Engine(dtype="float16")), {"half": HALF}).engine == Engine(dtype="float16")
+        assert compose(start(Engine(dtype="float16")), {"half": HALF}).engine == Engine(
+            dtype="float16"
+        )
 
 
 class TestChange:
     def test_what_is_listed_last_may_come_first(self):
         every = {"prune": PRUNE, "fuse": FUSE, "pack": PACK}
-        engines = {compose(start(), {name: every[name] for name in names}).engine for names in permutations(every)}
+        engines = {
+            compose(start(), {name: every[name] for name in names}).engine
+            for names in permutations(every)
+        }
         (engine,) = engines
         assert [change.kind for change in engine.changes] == ["heads", "projections", "weights"]
 
     def test_changes_of_one_turn_have_an_order_too(self):
         every = {"a": changes("rows", Turn.JOIN), "b": changes("columns", Turn.JOIN)}
-        engines = {compose(start(), {name: every[name] for name in names}).engine for names in permutations(every)}
+        engines = {
+            compose(start(), {name: every[name] for name in names}).engine
+            for names in permutations(every)
+        }
         assert len(engines) == 1
 
     def test_two_of_a_kind(self):
-        with pytest.raises(ConfigError, match=r"optimisation=b and optimisation=a both change the weights: choose one"):
+        with pytest.raises(
+            ConfigError,
+            match=r"optimisation=b and optimisation=a both change the weights: choose one",
+        ):
             compose(start(), {"a": PACK, "b": PACK_TOO})
 
     def test_an_engine_without_a_network(self):
-        with pytest.raises(ConfigError, match=r"optimisation=fuse changes a torch network, and engine=.* has none"):
+        with pytest.raises(
+            ConfigError, match=r"optimisation=fuse changes a torch network, and engine=.* has none"
+        ):
             compose(start(Rigid()), {"fuse": FUSE})
 
 

@@ -24,10 +24,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 def tone(seconds: float, rate_hz: int = 16_000, hz: float = 440.0) -> np.ndarray:
-    return (0.3 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz)).astype(np.float32)
+    return (0.3 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz)).astype(
+        np.float32
+    )
 
 
-def encoded(samples: np.ndarray, rate_hz: int = 16_000, container: str = "FLAC", subtype: str | None = None) -> bytes:
+def encoded(
+    samples: np.ndarray, rate_hz: int = 16_000, container: str = "FLAC", subtype: str | None = None
+) -> bytes:
     buffer = io.BytesIO()
     sf.write(buffer, samples, rate_hz, format=container, subtype=subtype)
     return buffer.getvalue()
@@ -52,7 +56,9 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
         root.mkdir(parents=True, exist_ok=True)
         lines = []
         for i, seconds in enumerate(durations):
-            (root / f"u{i}.wav").write_bytes(encoded(tone(seconds, hz=200 + 10 * i), container="WAV"))
+            (root / f"u{i}.wav").write_bytes(
+                encoded(tone(seconds, hz=200 + 10 * i), container="WAV")
+            )
             lines.append({"audio": f"u{i}.wav", "text": f"words of {i}", "speaker": "a"})
         (root / "manifest.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
         return root
@@ -76,7 +82,9 @@ def write_parquet() -> Callable[..., Path]:
                 for name, kind in zip(table.schema.names, table.schema.types, strict=True)
             }
             features["audio"] = {"sampling_rate": 16_000, "_type": "Audio"}
-            table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+            table = table.replace_schema_metadata(
+                {"huggingface": json.dumps({"info": {"features": features}})}
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, path, row_group_size=row_group_size)
         return path
@@ -115,7 +123,10 @@ TEXTS = [
 
 @pytest.fixture
 def gigaspeech(tmp_path, write_parquet, tone, encoded):
-    rows = [giga_row(i, text, encoded(tone(0.2 + i / 10), container="WAV")) for i, text in enumerate(TEXTS)]
+    rows = [
+        giga_row(i, text, encoded(tone(0.2 + i / 10), container="WAV"))
+        for i, text in enumerate(TEXTS)
+    ]
     return write_parquet(tmp_path / "giga" / "test.parquet", rows)
 
 
@@ -124,7 +135,10 @@ def librispeech(tmp_path, write_parquet, tone, encoded):
     """40 rows in two files, longest first, as LibriSpeech's mirrors store them."""
 
     def row(i):
-        audio = {"bytes": encoded(tone(1.2 - i / 50, hz=200 + 10 * i)), "path": f"61-1-{i:04d}.flac"}
+        audio = {
+            "bytes": encoded(tone(1.2 - i / 50, hz=200 + 10 * i)),
+            "path": f"61-1-{i:04d}.flac",
+        }
         return {
             "file": f"/x/61-1-{i:04d}.flac",
             "audio": audio,

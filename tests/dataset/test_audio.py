@@ -37,7 +37,9 @@ def test_16_khz_wav_is_bit_exact_and_comes_from_paths_too(tone, encoded, tmp_pat
 def test_channels_are_averaged(tone, encoded):
     left = tone(0.2)
     stereo = np.stack([left, np.zeros_like(left)], axis=1)
-    assert np.allclose(load_audio(encoded(stereo, container="WAV", subtype="FLOAT"), "x"), left / 2, atol=1e-7)
+    assert np.allclose(
+        load_audio(encoded(stereo, container="WAV", subtype="FLOAT"), "x"), left / 2, atol=1e-7
+    )
 
 
 def refused(data, *words):
@@ -86,7 +88,9 @@ def test_cut_off_files(tone, encoded, container, share):
 
 def test_wav_written_to_a_pipe_is_whole(tone, encoded):
     data = bytearray(encoded(tone(0.5), container="WAV"))
-    data[4:8] = data[data.index(b"data") + 4 : data.index(b"data") + 8] = struct.pack("<I", 0xFFFF_FFFF)
+    data[4:8] = data[data.index(b"data") + 4 : data.index(b"data") + 8] = struct.pack(
+        "<I", 0xFFFF_FFFF
+    )
     assert load_audio(bytes(data), "x").size == 8000
 
 
@@ -119,9 +123,13 @@ def test_integers_stored_as_floats(tone, encoded):
 
 def test_too_long_is_refused_before_it_is_read(tone, encoded):
     data = bytearray(encoded(tone(1.0), container="FLAC"))
-    data[21:26] = bytes([data[21] | 0x0F, 255, 255, 255, 255])  # 2^36 - 1 samples, RFC 9639 section 8.2
+    data[21:26] = bytes(
+        [data[21] | 0x0F, 255, 255, 255, 255]
+    )  # 2^36 - 1 samples, RFC 9639 section 8.2
     assert "split it into utterances." in refused(bytes(data), "longer than 14400 s")
-    with pytest.raises(DataError, match=r"longer than 0.9 s; split it .*, or raise dataset.max_utterance_s\."):
+    with pytest.raises(
+        DataError, match=r"longer than 0.9 s; split it .*, or raise dataset.max_utterance_s\."
+    ):
         load_audio(encoded(tone(1.0)), "x", 0.9)
     assert load_audio(encoded(tone(1.0)), "x", 1.0).size == 16_000
 
@@ -134,4 +142,6 @@ def test_a_stream_of_unknown_length(tone, encoded):
 
 @pytest.mark.parametrize("container", ["SVX", "VOC", "IRCAM", "NIST", "PAF", "MAT4", "HTK"])
 def test_formats_that_nobody_keeps_speech_in(tone, encoded, container):
-    refused(encoded(tone(0.1), container=container, subtype="PCM_16"), "unknown format", "WAV, FLAC")
+    refused(
+        encoded(tone(0.1), container=container, subtype="PCM_16"), "unknown format", "WAV, FLAC"
+    )

@@ -15,7 +15,9 @@ from asr_scaling.errors import ConfigError
 ROOT = Path(__file__).parents[2]
 YAMLS = sorted((ROOT / "conf" / "dataset").glob("*.yaml"))
 PACKAGE = ROOT / "asr_scaling" / "dataset"
-PUBLIC = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")} - {"fragments"}
+PUBLIC = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")} - {
+    "fragments"
+}
 
 
 def test_one_yaml_per_module():
@@ -44,7 +46,10 @@ def test_the_keys_are_the_options_and_their_defaults(path):
 def test_public_modules_don_t_import_each_other(name):
     tree = ast.parse((PACKAGE / f"{name}.py").read_text())
     imported = {
-        part for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for part in (n.module or "").split(".")[-1:]
+        part
+        for n in ast.walk(tree)
+        if isinstance(n, ast.ImportFrom)
+        for part in (n.module or "").split(".")[-1:]
     }
     assert not imported & (PUBLIC - {name})
 

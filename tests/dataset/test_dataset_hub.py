@@ -20,7 +20,14 @@ def hub(monkeypatch, reachable):
 def test_without_a_network_the_hub_is_not_asked(refused, monkeypatch):
     hub(monkeypatch, reachable=False)
     monkeypatch.setattr(datasets, "load_dataset", lambda *_a, **_k: pytest.fail("asked"))
-    refused(LibriSpeech(), "can't be reached", "openslr/librispeech_asr", "dataset.path", "dataset=demo", limit=3)
+    refused(
+        LibriSpeech(),
+        "can't be reached",
+        "openslr/librispeech_asr",
+        "dataset.path",
+        "dataset=demo",
+        limit=3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,15 +37,31 @@ def test_without_a_network_the_hub_is_not_asked(refused, monkeypatch):
             datasets.exceptions.DatasetNotFoundError(
                 "Dataset 'speechcolab/gigaspeech' is a gated dataset on the Hub. You must be authenticated."
             ),
-            ["gated", "hf auth login", "HF_TOKEN", "https://huggingface.co/datasets/speechcolab/gigaspeech"],
+            [
+                "gated",
+                "hf auth login",
+                "HF_TOKEN",
+                "https://huggingface.co/datasets/speechcolab/gigaspeech",
+            ],
         ),
         (
-            datasets.exceptions.DatasetNotFoundError("Dataset 'x' doesn't exist on the Hub or cannot be accessed."),
+            datasets.exceptions.DatasetNotFoundError(
+                "Dataset 'x' doesn't exist on the Hub or cannot be accessed."
+            ),
             ["dataset.repository", "dataset.revision"],
         ),
-        (ValueError("BuilderConfig 'test' not found. Available: ['xs', 'dev']"), ["dataset.config", "['xs', 'dev']"]),
-        (ValueError("Bad split: test. Available splits: ['validation']"), ["dataset.split", "['validation']"]),
-        (RuntimeError("Dataset scripts are no longer supported, but found gigaspeech.py"), ["dataset.revision"]),
+        (
+            ValueError("BuilderConfig 'test' not found. Available: ['xs', 'dev']"),
+            ["dataset.config", "['xs', 'dev']"],
+        ),
+        (
+            ValueError("Bad split: test. Available splits: ['validation']"),
+            ["dataset.split", "['validation']"],
+        ),
+        (
+            RuntimeError("Dataset scripts are no longer supported, but found gigaspeech.py"),
+            ["dataset.revision"],
+        ),
         (ConnectionError("it\nbroke"), ["it broke", "try again", "dataset.path"]),
         (OSError(), ["OSError"]),
     ],
@@ -59,12 +82,17 @@ def test_what_the_hub_is_asked(monkeypatch, gigaspeech):
 
     def load_dataset(*args, **kwargs):
         asked.append((args, kwargs))
-        return real("parquet", data_files={"train": [str(gigaspeech)]}, split="train", streaming=True)
+        return real(
+            "parquet", data_files={"train": [str(gigaspeech)]}, split="train", streaming=True
+        )
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     info = GigaSpeech().load(2).info
     assert asked == [
-        (("speechcolab/gigaspeech", "test"), {"split": "test", "revision": "refs/pr/20", "streaming": True})
+        (
+            ("speechcolab/gigaspeech", "test"),
+            {"split": "test", "revision": "refs/pr/20", "streaming": True},
+        )
     ]
     assert (info.source, info.revision) == ("hub:speechcolab/gigaspeech/test", "refs/pr/20")
     assert (info.utterances, info.available) == (2, None)
@@ -76,7 +104,9 @@ def test_cached_fragments_need_no_network(refused, monkeypatch, gigaspeech):
     monkeypatch.setattr(
         datasets,
         "load_dataset",
-        lambda *_a, **_k: real("parquet", data_files={"train": [str(gigaspeech)]}, split="train", streaming=True),
+        lambda *_a, **_k: real(
+            "parquet", data_files={"train": [str(gigaspeech)]}, split="train", streaming=True
+        ),
     )
     fresh = GigaSpeech(length_s=2).load(1)
     hub(monkeypatch, reachable=False)

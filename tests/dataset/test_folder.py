@@ -40,7 +40,10 @@ def test_natural_lengths_in_the_manifest_s_order(make_folder):
 
 def test_a_limit_takes_a_seeded_sample_not_the_first_ones(make_folder):
     root = make_folder([0.1 + i / 100 for i in range(30)])
-    samples = {seed: [u.id for u in Folder(path=str(root), seed=seed).load(5).utterances] for seed in range(4)}
+    samples = {
+        seed: [u.id for u in Folder(path=str(root), seed=seed).load(5).utterances]
+        for seed in range(4)
+    }
     assert len({tuple(ids) for ids in samples.values()}) == 4
     assert all(ids == sorted(ids, key=lambda i: int(i[1:])) for ids in samples.values())
     again = [u.id for u in Folder(path=str(root), seed=3).load(5).utterances]
@@ -96,7 +99,15 @@ def test_fragments_come_back_from_the_cache_bit_by_bit(make_folder, cache):
     stored = Folder(path=str(root), length_s=2).load(None)
     assert (fresh.info.cached, stored.info.cached) == (False, True)
     assert contents(fresh) == contents(stored)
-    for name in ("digest", "utterances", "audio_s", "left_out", "available", "silence_s", "length_s"):
+    for name in (
+        "digest",
+        "utterances",
+        "audio_s",
+        "left_out",
+        "available",
+        "silence_s",
+        "length_s",
+    ):
         assert getattr(fresh.info, name) == getattr(stored.info, name)
     assert fresh.info.left_out["longer than 2 s"] == 1
     assert fresh.info.silence_s > 0
@@ -134,7 +145,9 @@ def flip(path: Path) -> None:
         lambda e: (e / "index.json").write_text("[]"),
         lambda e: (e / "index.json").write_text(""),
         lambda e: (e / "00000.npy").write_bytes((e / "00000.npy").read_bytes()[:-8]),
-        lambda e: (e / "index.json").write_text((e / "index.json").read_text().replace("words of", "worse of")),
+        lambda e: (e / "index.json").write_text(
+            (e / "index.json").read_text().replace("words of", "worse of")
+        ),
         lambda e: (shutil.rmtree(e), e.write_text("a file where a folder should be")),
     ],
 )
@@ -155,7 +168,9 @@ def test_a_pickle_in_the_cache_is_never_run(make_folder, cache):
     target = entry(cache)
     np.save(target / "00000.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     index = json.loads((target / "index.json").read_text())
-    index["body"]["fragments"][0]["sha256"] = hashlib.sha256((target / "00000.npy").read_bytes()).hexdigest()
+    index["body"]["fragments"][0]["sha256"] = hashlib.sha256(
+        (target / "00000.npy").read_bytes()
+    ).hexdigest()
     body = json.dumps(index["body"], sort_keys=True, separators=(",", ":")).encode()
     index["sha256"] = hashlib.sha256(body).hexdigest()
     (target / "index.json").write_text(json.dumps(index))
@@ -189,9 +204,13 @@ def test_processes_at_the_same_time_agree(make_folder, cache):
         "from asr_scaling.dataset.folder import Folder;"
         f"print(Folder(path={str(root)!r}, length_s=2).load(None).info.digest)"
     )
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     jobs = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env) for _ in range(3)
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env)
+        for _ in range(3)
     ]
     digests = {job.communicate(timeout=120)[0] for job in jobs}
     assert {job.returncode for job in jobs} == {0}
@@ -202,7 +221,9 @@ def test_processes_at_the_same_time_agree(make_folder, cache):
     entry(cache)
 
 
-@pytest.mark.skipif(not LJSPEECH.is_dir(), reason="the real speech in ../shared/data/ljspeech is not here")
+@pytest.mark.skipif(
+    not LJSPEECH.is_dir(), reason="the real speech in ../shared/data/ljspeech is not here"
+)
 def test_real_speech():
     workload = Folder(path=str(LJSPEECH), name="ljspeech", licence="public domain").load(None)
     assert workload.info.utterances == 31
@@ -217,7 +238,10 @@ def test_real_speech():
 
 @pytest.mark.skipif(not DEMO.is_file(), reason="the demo speech has not been made yet")
 def test_the_demo_and_its_conditions():
-    counts = {condition: Demo(condition=condition).load(None).info.utterances for condition in ("clean", "noisy")}
+    counts = {
+        condition: Demo(condition=condition).load(None).info.utterances
+        for condition in ("clean", "noisy")
+    }
     info = Demo().load(None).info
     assert info.utterances == sum(counts.values())
     assert min(counts.values()) > 0

@@ -55,7 +55,9 @@ def test_the_promises_of_a_fragment(sizes, length, gap, limit):
             speech = by_id[part].audio
             start = int(np.flatnonzero(rest)[0])  # what comes before it is digital silence
             assert start == 0 if number == 0 else start >= gap
-            assert np.array_equal(rest[start : start + speech.size], speech), "whole, and bit by bit"
+            assert np.array_equal(rest[start : start + speech.size], speech), (
+                "whole, and bit by bit"
+            )
             rest = rest[start + speech.size :]
         assert not rest.any()
         zeros += int((fragment.audio == 0).sum())
@@ -84,7 +86,9 @@ def test_longer_ones_are_counted_and_speech_fills_most_of_a_fragment():
 
 
 def test_silence_is_spread_evenly():
-    made, _ = fragments(utterances([1000, 1000]), Shape(4000 / RATE_HZ, silence_s=0.01), "x", None, Counter())
+    made, _ = fragments(
+        utterances([1000, 1000]), Shape(4000 / RATE_HZ, silence_s=0.01), "x", None, Counter()
+    )
     speech = np.flatnonzero(made[0].audio)
     assert (speech[999], speech[1000], speech[-1]) == (999, 2000, 2999)
 

@@ -56,7 +56,9 @@ def said(call, *words):
 
 def listed(root: Path, *names: str) -> Path:
     root.mkdir(exist_ok=True)
-    (root / "manifest.jsonl").write_text("\n".join(json.dumps({"audio": name, "text": "x"}) for name in names))
+    (root / "manifest.jsonl").write_text(
+        "\n".join(json.dumps({"audio": name, "text": "x"}) for name in names)
+    )
     return root
 
 
@@ -66,7 +68,12 @@ class TestPaths:
     )
     def test_outside(self, tmp_path: Path, name: str):
         (tmp_path / "o.wav").write_bytes(b"x")
-        said(lambda: read_manifest(listed(tmp_path / "s", name)), "line 1", "leaves the folder", "dataset.audio_root")
+        said(
+            lambda: read_manifest(listed(tmp_path / "s", name)),
+            "line 1",
+            "leaves the folder",
+            "dataset.audio_root",
+        )
 
     def test_a_percent_is_a_percent(self, tmp_path: Path):
         root = listed(tmp_path, "%2e%2e/a.wav")
@@ -95,8 +102,14 @@ class TestPaths:
         said(lambda: Folder(path=str(manifest)).load(None), "no such file")
         assert Folder(path=str(manifest), audio_root=str(audio)).load(None).info.utterances == 1
         listed(manifest, "../lists/manifest.jsonl")
-        said(lambda: Folder(path=str(manifest), audio_root=str(audio)).load(None), "leaves the folder")
-        said(lambda: Folder(path=str(manifest), audio_root=str(audio / "u0.wav")).load(None), "dataset.audio_root")
+        said(
+            lambda: Folder(path=str(manifest), audio_root=str(audio)).load(None),
+            "leaves the folder",
+        )
+        said(
+            lambda: Folder(path=str(manifest), audio_root=str(audio / "u0.wav")).load(None),
+            "dataset.audio_root",
+        )
 
     def test_names_that_no_system_takes(self, tmp_path: Path):
         said(lambda: read_manifest(listed(tmp_path, "x" * 300)), "line 1", "can't be opened")
@@ -110,7 +123,9 @@ class TestNoFiles:
     def test_pipes_and_devices(self, tmp_path: Path):
         pipe = tmp_path / "pipe.wav"
         os.mkfifo(pipe)
-        said(lambda: load_audio(pipe, "pipe.wav"), "'pipe.wav' can't be opened", "a pipe or a device")
+        said(
+            lambda: load_audio(pipe, "pipe.wav"), "'pipe.wav' can't be opened", "a pipe or a device"
+        )
         said(lambda: load_audio("/dev/zero", "zero"), "a pipe or a device")
         said(lambda: load_audio("a\0b", "null"), "can't be opened")
         said(lambda: read_manifest(listed(tmp_path, "pipe.wav")), "pipe.wav", "a pipe or a device")
@@ -130,7 +145,9 @@ class TestNoFiles:
 
     def test_a_folder_called_like_a_file(self, tmp_path: Path):
         (tmp_path / "x.wav").mkdir()
-        said(lambda: load_audio(tmp_path / "x.wav", "x.wav"), "'x.wav' can't be opened", "directory")
+        said(
+            lambda: load_audio(tmp_path / "x.wav", "x.wav"), "'x.wav' can't be opened", "directory"
+        )
         said(lambda: read_manifest(listed(tmp_path, "x.wav")), "'x.wav' is a folder")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -145,9 +162,15 @@ class TestArchives:
         with zipfile.ZipFile(tmp_path / "speech.zip", "w") as file:
             file.writestr("manifest.jsonl", '{"audio": "a.wav", "text": "x"}')
         said(lambda: read_manifest(tmp_path), "no manifest (archives are not unpacked: speech.zip)")
-        said(lambda: Folder(path=str(tmp_path / "speech.zip")).load(None), "is an archive; unpack it")
+        said(
+            lambda: Folder(path=str(tmp_path / "speech.zip")).load(None), "is an archive; unpack it"
+        )
         (tmp_path / "a.wav").write_bytes(gzip.compress(encoded(tone(0.1), container="WAV")))
-        said(lambda: Folder(path=str(listed(tmp_path, "a.wav"))).load(None), "a.wav", "unknown format")
+        said(
+            lambda: Folder(path=str(listed(tmp_path, "a.wav"))).load(None),
+            "a.wav",
+            "unknown format",
+        )
 
     @pytest.mark.parametrize("name", ["x.parquet", "x.parquet.gz", "x.zip"])
     def test_are_no_parquet_whatever_they_are_called(self, librispeech, tmp_path: Path, name: str):
@@ -159,11 +182,19 @@ class TestArchives:
             with tarfile.open(fileobj=data, mode="w") as file:
                 file.add(inside, "test.parquet")
         (tmp_path / name).write_bytes(data.getvalue())
-        said(lambda: LibriSpeech(path=str(tmp_path / name)).load(None), name, "archives are not unpacked")
+        said(
+            lambda: LibriSpeech(path=str(tmp_path / name)).load(None),
+            name,
+            "archives are not unpacked",
+        )
 
     def test_row_groups_that_unpack_to_too_much(self, librispeech, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(_hub, "MAX_ROW_GROUP_BYTES", 1000)
-        said(lambda: LibriSpeech(path=str(librispeech)).load(None), "row group", "fewer rows in a group")
+        said(
+            lambda: LibriSpeech(path=str(librispeech)).load(None),
+            "row group",
+            "fewer rows in a group",
+        )
 
 
 def test_audio_in_rows_is_bounded_too(librispeech):
@@ -194,8 +225,13 @@ class TestBombs:
     def under(self, kind: str, path: Path, mebibytes: int) -> str:
         """What comes of ``path`` in a process that may take so much more memory than it has after its imports."""
         command = [sys.executable, "-c", BOUNDED, kind, str(path), str(mebibytes)]
-        env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OPENBLAS_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=60)
+        env = os.environ | {
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=env, timeout=60
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -225,9 +261,17 @@ def test_points_of_other_data_go_on(make_folder, tmp_path: Path):
     good = make_folder([0.3, 0.4])
     bad = make_folder([0.3, 0.4], tmp_path / "bad")
     (bad / "u1.wav").write_bytes(b"RIFF")
-    options = ["engine=fake", "tracking=jsonl", "profiler=[latency]", "pipeline.utterances=2", "sweep.selftest=false"]
+    options = [
+        "engine=fake",
+        "tracking=jsonl",
+        "profiler=[latency]",
+        "pipeline.utterances=2",
+        "sweep.selftest=false",
+    ]
     options += ["pipeline.min_iterations=3", "pipeline.precision=null", "pipeline.warmup_seconds=0"]
-    done = run_warm(tmp_path, "asr_scaling", ["-m", *options, "dataset=folder", f"dataset.path={bad},{good}"])
+    done = run_warm(
+        tmp_path, "asr_scaling", ["-m", *options, "dataset=folder", f"dataset.path={bad},{good}"]
+    )
     assert done.returncode == 1
     lines = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
     found = {line["config"]["dataset"]["path"]: (line["status"], line["reason"]) for line in lines}

@@ -44,9 +44,16 @@ def test_jsonl_with_defaults_extras_blank_lines_and_a_byte_order_mark(tmp_path):
     assert (two.id, two.audio, two.speaker) == ("7", tmp_path / "d" / "c.wav", "3")
 
 
-@pytest.mark.parametrize(("name", "comma"), [("manifest.csv", ","), ("manifest.tsv", "\t"), ("other.csv", ",")])
+@pytest.mark.parametrize(
+    ("name", "comma"), [("manifest.csv", ","), ("manifest.tsv", "\t"), ("other.csv", ",")]
+)
 def test_tables(tmp_path, name, comma):
-    text = comma.join(["text", "audio", "speaker"]) + "\n" + comma.join(['"Yes, sir"', "a.wav", "s"]) + "\n"
+    text = (
+        comma.join(["text", "audio", "speaker"])
+        + "\n"
+        + comma.join(['"Yes, sir"', "a.wav", "s"])
+        + "\n"
+    )
     (entry,) = read_manifest(write(tmp_path, text, name))
     assert (entry.id, entry.text, entry.speaker) == ("a", "Yes, sir", "s")
 
@@ -60,7 +67,12 @@ def test_a_named_manifest_wins_over_other_tables(tmp_path):
 
 
 def test_librispeech_layout(tmp_path):
-    write(tmp_path / "61" / "70968", "61-70968-0000 HE BEGAN\n61-70968-0001 GIVE\n", "61-70968.trans.txt", ())
+    write(
+        tmp_path / "61" / "70968",
+        "61-70968-0000 HE BEGAN\n61-70968-0001 GIVE\n",
+        "61-70968.trans.txt",
+        (),
+    )
     for number in range(2):
         (tmp_path / "61" / "70968" / f"61-70968-000{number}.flac").write_bytes(b"x")
     one, two = read_manifest(tmp_path)
@@ -127,7 +139,9 @@ def test_folders_without_a_usable_manifest(tmp_path):
     refused(latin, "not UTF-8")
 
 
-words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(str.strip).filter(bool)
+words = (
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(str.strip).filter(bool)
+)
 
 
 @given(texts=st.lists(words, min_size=1, max_size=8), kind=st.sampled_from(["jsonl", "csv", "tsv"]))
@@ -137,7 +151,10 @@ def test_any_text_survives(tmp_path_factory, texts, kind):
     with (root / f"manifest.{kind}").open("w", encoding="utf-8", newline="") as file:
         if kind == "jsonl":
             for i, text in enumerate(texts):
-                file.write(json.dumps({"audio": "a.wav", "text": text, "id": i}, ensure_ascii=i % 2 == 0) + "\n")
+                file.write(
+                    json.dumps({"audio": "a.wav", "text": text, "id": i}, ensure_ascii=i % 2 == 0)
+                    + "\n"
+                )
         else:
             table = csv.writer(file, delimiter="," if kind == "csv" else "\t")
             table.writerow(["audio", "text", "id"])

@@ -15,7 +15,12 @@ def test_librispeech_whole(librispeech):
     first = workload.utterances[0]
     assert (first.reference, first.speaker, first.duration_s) == ("HE SAID 0", "61", 1.2)
     info = workload.info
-    assert (info.name, info.split, info.revision, info.licence) == ("librispeech", "test", None, "CC BY 4.0")
+    assert (info.name, info.split, info.revision, info.licence) == (
+        "librispeech",
+        "test",
+        None,
+        "CC BY 4.0",
+    )
     assert (info.utterances, info.available, info.cached) == (40, None, False)
     assert "test-0000-of-0002.parquet" in info.source
 
@@ -39,13 +44,18 @@ def test_a_sample_comes_from_all_over_a_file_even_through_a_small_buffer(
     workload = GigaSpeech(path=str(path), shuffle_buffer=40).load(30)
     numbers = [int(u.id[-7:]) for u in workload.utterances]
     assert len(set(numbers)) == 30
-    assert len({number // 50 for number in numbers}) >= 3, "the first rows through a plain buffer are all below 70"
+    assert len({number // 50 for number in numbers}) >= 3, (
+        "the first rows through a plain buffer are all below 70"
+    )
 
 
 def test_one_file_several_files_and_a_folder(librispeech):
     files = sorted(map(str, librispeech.iterdir()))
     assert LibriSpeech(path=files[0]).load(None).info.utterances == 25
-    assert LibriSpeech(path=files).load(None).info.digest == LibriSpeech(path=str(librispeech)).load(None).info.digest
+    assert (
+        LibriSpeech(path=files).load(None).info.digest
+        == LibriSpeech(path=str(librispeech)).load(None).info.digest
+    )
 
 
 def test_fragments_are_exact_cached_and_the_same(librispeech):
@@ -56,7 +66,9 @@ def test_fragments_are_exact_cached_and_the_same(librispeech):
     assert (fresh.info.cached, stored.info.cached) == (False, True)
     assert fresh.info.digest == stored.info.digest
     assert [u.audio.size for u in fresh.utterances] == [48_000] * 5
-    assert len({part for u in fresh.utterances for part in u.parts}) == sum(len(u.parts) for u in fresh.utterances)
+    assert len({part for u in fresh.utterances for part in u.parts}) == sum(
+        len(u.parts) for u in fresh.utterances
+    )
     assert not load(seed=1).info.cached
     assert not load(shuffle_buffer=7).info.cached
     assert load().info.cached
@@ -67,7 +79,10 @@ def test_fragments_are_exact_cached_and_the_same(librispeech):
     [
         ("map", "AS THEY'RE LEAVING, CAN KASH PULL ZAHRA ASIDE REALLY QUICKLY?"),
         ("drop", "AS THEY'RE LEAVING CAN KASH PULL ZAHRA ASIDE REALLY QUICKLY"),
-        ("keep", "AS THEY'RE LEAVING <COMMA> CAN KASH PULL ZAHRA ASIDE REALLY QUICKLY <QUESTIONMARK>"),
+        (
+            "keep",
+            "AS THEY'RE LEAVING <COMMA> CAN KASH PULL ZAHRA ASIDE REALLY QUICKLY <QUESTIONMARK>",
+        ),
     ],
 )
 def test_gigaspeech_tags(gigaspeech, tags, first):
@@ -96,7 +111,13 @@ def test_gigaspeech_tags_shape_the_fragments_too(gigaspeech):
 def test_a_mirror_with_other_columns(tmp_path, write_parquet, tone, encoded):
     rows = [{"wav": encoded(tone(0.3, hz=300 + i)), "sentence": f"hello {i}"} for i in range(3)]
     path = write_parquet(tmp_path / "m.parquet", rows + rows[:1])
-    mirror = GigaSpeech(path=str(path), audio_column="wav", text_column="sentence", id_column=None, speaker_column=None)
+    mirror = GigaSpeech(
+        path=str(path),
+        audio_column="wav",
+        text_column="sentence",
+        id_column=None,
+        speaker_column=None,
+    )
     workload = mirror.load(None)
     assert [u.reference for u in workload.utterances] == ["hello 0", "hello 1", "hello 2"]
     assert len({u.id for u in workload.utterances}) == 3
@@ -105,10 +126,22 @@ def test_a_mirror_with_other_columns(tmp_path, write_parquet, tone, encoded):
 
 
 def test_missing_columns(refused, librispeech, gigaspeech):
-    refused(LibriSpeech(path=str(librispeech), audio_column="wav"), "no column 'wav'", "dataset.audio_column")
-    refused(LibriSpeech(path=str(librispeech), text_column="sentence"), "'sentence'", "dataset.text_column")
-    refused(LibriSpeech(path=str(gigaspeech)), "'id'", "segment_id", "dataset.id_column", "or to null")
-    refused(LibriSpeech(path=str(gigaspeech), id_column=None), "'speaker_id'", "dataset.speaker_column")
+    refused(
+        LibriSpeech(path=str(librispeech), audio_column="wav"),
+        "no column 'wav'",
+        "dataset.audio_column",
+    )
+    refused(
+        LibriSpeech(path=str(librispeech), text_column="sentence"),
+        "'sentence'",
+        "dataset.text_column",
+    )
+    refused(
+        LibriSpeech(path=str(gigaspeech)), "'id'", "segment_id", "dataset.id_column", "or to null"
+    )
+    refused(
+        LibriSpeech(path=str(gigaspeech), id_column=None), "'speaker_id'", "dataset.speaker_column"
+    )
 
 
 def test_files_that_can_t_be_used(refused, tmp_path, librispeech):
@@ -116,7 +149,9 @@ def test_files_that_can_t_be_used(refused, tmp_path, librispeech):
     (tmp_path / "empty").mkdir()
     refused(LibriSpeech(path=str(tmp_path / "empty")), "no Parquet file")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 not really")
-    refused(LibriSpeech(path=str(tmp_path / "bad.parquet")), "can't be read as Parquet", "bad.parquet")
+    refused(
+        LibriSpeech(path=str(tmp_path / "bad.parquet")), "can't be read as Parquet", "bad.parquet"
+    )
     good = next(librispeech.iterdir()).read_bytes()
     (tmp_path / "cut.parquet").write_bytes(good[: len(good) // 2])
     refused(LibriSpeech(path=str(tmp_path / "cut.parquet")), "can't be read as Parquet")

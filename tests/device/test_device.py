@@ -54,7 +54,9 @@ class FakeCuda:
         self.log.append(("set_device", index))
 
     def get_device_properties(self, index: int) -> Any:
-        return SimpleNamespace(name=f"GPU {index}", uuid="u-1", total_memory=80 * 2**30, major=9, minor=0)
+        return SimpleNamespace(
+            name=f"GPU {index}", uuid="u-1", total_memory=80 * 2**30, major=9, minor=0
+        )
 
     def current_stream(self, index: int) -> str:
         return f"stream of {index}"
@@ -114,7 +116,9 @@ class TestCuda:
             device.mark()
         assert gpu.log == [("record", "stream of 1")] * 3
 
-    def test_seconds_waits_for_the_last_mark_and_turns_milliseconds_into_seconds(self, gpu: FakeCuda):
+    def test_seconds_waits_for_the_last_mark_and_turns_milliseconds_into_seconds(
+        self, gpu: FakeCuda
+    ):
         device = Cuda()
         marks = [device.mark() for _ in range(3)]
         gpu.log.clear()

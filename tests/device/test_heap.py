@@ -47,7 +47,9 @@ class FakeLibrary:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_a_kept_heap_is_faulted_in_once_and_a_released_one_at_every_call() -> None:
-    done = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT], capture_output=True, text=True, check=True, timeout=120
+    )
     released, kept = map(int, done.stdout.split())
     assert kept < released / 10
 

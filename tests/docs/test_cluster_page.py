@@ -21,19 +21,32 @@ SWEEPS = [command for command in COMMANDS if command[:3] == ["python", "-m", "as
 
 
 def launcher(command: list[str]) -> str:
-    return next((option.partition("=")[2] for option in command if option.startswith("hydra/launcher=")), "basic")
+    return next(
+        (option.partition("=")[2] for option in command if option.startswith("hydra/launcher=")),
+        "basic",
+    )
 
 
 def test_every_launcher_has_its_command() -> None:
     shipped = {path.stem for path in (ROOT / "conf" / "hydra" / "launcher").glob("*.yaml")}
-    assert shipped - {"slurm_gpu", "ray_gpu"} == {launcher(command) for command in SWEEPS} - {"basic"}
-    assert {name for name in shipped if f"`{name}`" in PAGE or f"launcher={name}" in PAGE} == shipped
+    assert shipped - {"slurm_gpu", "ray_gpu"} == {launcher(command) for command in SWEEPS} - {
+        "basic"
+    }
+    assert {
+        name for name in shipped if f"`{name}`" in PAGE or f"launcher={name}" in PAGE
+    } == shipped
 
 
 @pytest.mark.parametrize("command", SWEEPS, ids=" ".join)
 def test_command_composes(command: list[str], tmp_path: Path) -> None:
-    options = [argument for argument in command if argument.startswith(("hydra", "+hydra")) and "," not in argument]
-    done = run_warm(tmp_path, "asr_scaling", [*options, "--cfg", "hydra", "--package", "hydra.launcher"])
+    options = [
+        argument
+        for argument in command
+        if argument.startswith(("hydra", "+hydra")) and "," not in argument
+    ]
+    done = run_warm(
+        tmp_path, "asr_scaling", [*options, "--cfg", "hydra", "--package", "hydra.launcher"]
+    )
     assert done.returncode == 0, done.stderr
     assert launcher(command) in done.stdout.lower()
 

@@ -48,7 +48,9 @@ def test_command_runs(command: str, tmp_path: Path, fresh_database: Path) -> Non
         shutil.copytree(ROOT / "asr_scaling" / "dataset" / "demo_data", speech)
     if module == "asr_scaling.compare":
         for name in ("one", "other"):
-            assert run_warm(tmp_path, "asr_scaling", [*FAKE, f"hydra.run.dir={name}"]).returncode == 0
+            assert (
+                run_warm(tmp_path, "asr_scaling", [*FAKE, f"hydra.run.dir={name}"]).returncode == 0
+            )
     elif module == "asr_scaling.recommend":
         scored = ("profiler=[latency,memory,quality]", "tracking=jsonl", "sweep.selftest=false")
         assert run_warm(tmp_path, "asr_scaling", [*SHORTER[:-1], *scored]).returncode == 0
@@ -88,12 +90,16 @@ def test_python_example_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", re.findall(r"`?make (\w+)`?", README))
 def test_make_targets_exist(target: str) -> None:
-    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_make_demo_is_the_signature_sweep() -> None:
-    plan = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    plan = subprocess.run(
+        ["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert "python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16" in plan
 
 

@@ -52,7 +52,11 @@ def test_the_report_is_that_of_its_records(folder: Path, reports: dict[str, str]
 def test_every_table_of_the_pages_is_one_of_a_report_or_of_the_artefacts_or_some_of_its_rows(
     reports: dict[str, str],
 ) -> None:
-    known = [(found["caption"], lines(found)) for text in reports.values() for found in TABLE.finditer(text)]
+    known = [
+        (found["caption"], lines(found))
+        for text in reports.values()
+        for found in TABLE.finditer(text)
+    ]
     known += [(caption, rows.splitlines()) for caption, rows in artefact_tables().items()]
     for page, fewest in ((PAGE, 8), (OPTIMISE, 1)):
         quoted = list(TABLE.finditer(page))
@@ -66,7 +70,9 @@ def test_every_table_of_the_pages_is_one_of_a_report_or_of_the_artefacts_or_some
                 and set(rows) <= set(whole)
                 for caption, whole in known
             ), found["caption"]
-        assert page.count("\n| :---") == len(quoted)  # no table without its caption, and so none unchecked
+        assert page.count("\n| :---") == len(
+            quoted
+        )  # no table without its caption, and so none unchecked
 
 
 def lines(found: re.Match[str]) -> list[str]:
@@ -109,6 +115,8 @@ def what(record: RunRecord) -> str:
 def test_nothing_names_where_it_was_made() -> None:
     for folder in MACHINES:
         files = (folder / "records.jsonl.gz", folder / "artefacts.jsonl.gz")
-        for record, _ in itertools.chain.from_iterable(each_record(file) for file in files if file.exists()):
+        for record, _ in itertools.chain.from_iterable(
+            each_record(file) for file in files if file.exists()
+        ):
             assert not str(record.config["dataset"]["path"]).startswith("/")
             assert not str(record.dataset["source"]).startswith("/")

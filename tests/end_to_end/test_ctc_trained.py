@@ -69,7 +69,9 @@ def speech(tmp_path: Path) -> Path:
     known = [row for row in map(json.loads, lines) if row["id"] in IDS]
     for row in known:
         shutil.copy(DEMO / row["audio"], folder)
-    (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, known)) + "\n", encoding="utf-8")
+    (folder / "manifest.jsonl").write_text(
+        "\n".join(map(json.dumps, known)) + "\n", encoding="utf-8"
+    )
     return folder
 
 
@@ -127,7 +129,9 @@ def test_double_letters_hang_on_the_order_of_collapsing(speech: Path) -> None:
     """Repeats, then blanks: COFFEE. Blanks, then repeats: COFE."""
     system = Transformers().load(spec(), Cpu())
     seen = []
-    system.modules["model"].register_forward_hook(lambda _module, _args, output: seen.append(output.logits))
+    system.modules["model"].register_forward_hook(
+        lambda _module, _args, output: seen.append(output.logits)
+    )
     vocabulary = json.loads((TINY / "vocab.json").read_text(encoding="utf-8"))
     letter = {number: " " if token == "|" else token for token, number in vocabulary.items()}
     blank = vocabulary["<pad>"]
@@ -137,7 +141,11 @@ def test_double_letters_hang_on_the_order_of_collapsing(speech: Path) -> None:
         frames = seen.pop()[0].argmax(-1).tolist()
         repeats_first = [token for token, _ in groupby(frames) if token != blank]
         blanks_first = [token for token, _ in groupby(token for token in frames if token != blank)]
-        assert "".join(map(letter.__getitem__, repeats_first)).strip() == text == letters(utterance.reference)
+        assert (
+            "".join(map(letter.__getitem__, repeats_first)).strip()
+            == text
+            == letters(utterance.reference)
+        )
         wrong |= set("".join(map(letter.__getitem__, blanks_first)).split())
     assert {"METING", "TOMOROW", "LETER", "COFE", "SEN", "HAPENS", "BATERY"} <= wrong
     assert not wrong & DOUBLED
@@ -147,8 +155,19 @@ def test_a_new_model_is_one_yaml(tmp_path: Path, speech: Path) -> None:
     """From the command line, in an empty folder, with nothing but the model's YAML added."""
     (tmp_path / "mine" / "model").mkdir(parents=True)
     (tmp_path / "mine" / "model" / "tiny_ctc.yaml").write_text(MODEL_YAML, encoding="utf-8")
-    arguments = ["--config-dir", "mine", "model=tiny_ctc", "dataset=folder", f"dataset.path={speech}"]
-    arguments += ["profiler=[latency,quality]", "tracking=jsonl", "hydra.run.dir=point", "sweep.selftest=false"]
+    arguments = [
+        "--config-dir",
+        "mine",
+        "model=tiny_ctc",
+        "dataset=folder",
+        f"dataset.path={speech}",
+    ]
+    arguments += [
+        "profiler=[latency,quality]",
+        "tracking=jsonl",
+        "hydra.run.dir=point",
+        "sweep.selftest=false",
+    ]
     env = {**os.environ, "ASR_SCALING_CACHE": str(tmp_path / "cache")}
     done = run_warm(tmp_path, "asr_scaling", arguments, env)
     assert done.returncode == 0, done.stdout + done.stderr

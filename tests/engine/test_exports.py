@@ -59,7 +59,9 @@ class TestRefused:
         with pytest.raises(EngineError, match="has no window"):
             engine(window_margin_s=2.0).check(ctc())
 
-    def test_more_than_a_window_for_real_weights(self, engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_more_than_a_window_for_real_weights(
+        self, engine: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         engine().check_length(whisper(), 31.0)  # random ones take any number of windows
         monkeypatch.setattr(_onnx_files, "resolve", lambda spec: SimpleNamespace(folder=Path()))
         engine().check_length(whisper(), 30.0)
@@ -77,7 +79,9 @@ def test_a_conversion_that_computes_something_else_is_refused_and_not_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
-    monkeypatch.setattr(_onnx_networks, "_attend", lambda q, k, v, mask=None: (q @ k).softmax(-1) @ v)  # sees ahead
+    monkeypatch.setattr(
+        _onnx_networks, "_attend", lambda q, k, v, mask=None: (q @ k).softmax(-1) @ v
+    )  # sees ahead
     with pytest.raises(EngineError, match="differ from transformers'"):
         OnnxRuntime().load(whisper(), FakeDevice())
     assert not [path for path in tmp_path.rglob("*-onnxruntime-*") if path.is_dir()]
@@ -86,7 +90,9 @@ def test_a_conversion_that_computes_something_else_is_refused_and_not_kept(
 @pytest.mark.parametrize("engine", ENGINES)
 class TestRandomWeights:
     @pytest.mark.parametrize("seconds", [(3.0,), (4.0, 2.0), (33.0, 5.0)])
-    def test_whisper_says_what_transformers_says(self, engine: Any, seconds: tuple[float, ...]) -> None:
+    def test_whisper_says_what_transformers_says(
+        self, engine: Any, seconds: tuple[float, ...]
+    ) -> None:
         done, listener = transcribe(engine(), whisper(), seconds)
         assert done == transcribe(Transformers(), whisper(), seconds)[0]
         assert done.tokens == tuple(round(s) for s in seconds)
@@ -164,11 +170,15 @@ class Scripted:
 
 class TestGreedy:
     def whisper(self, steps: Scripted, margin_s: float | None = None) -> Whisper:
-        tokenizer = SimpleNamespace(batch_decode=lambda rows, **_: ["".join(map(str, row)) for row in rows])
+        tokenizer = SimpleNamespace(
+            batch_decode=lambda rows, **_: ["".join(map(str, row)) for row in rows]
+        )
         features = lambda arrays, **_: {"input_features": np.zeros((len(arrays), 1, 1), np.float32)}  # noqa: E731
         policy = Policy((7, 8), END, 6, first=np.ones(1, np.float32), later=np.zeros(1, np.float32))
         texts = Texts(whisper(), features, tokenizer)
-        return Whisper(texts, steps, policy, Windows(texts.spec, features, texts.random, margin_s, None))
+        return Whisper(
+            texts, steps, policy, Windows(texts.spec, features, texts.random, margin_s, None)
+        )
 
     def test_a_row_ends_alone_and_the_batch_with_its_last_row(self) -> None:
         steps, listener = Scripted("1299", "3459"), Listener()
@@ -184,7 +194,9 @@ class TestGreedy:
         assert steps.forbidden == [1.0, 0.0, 0.0]
 
     def test_a_text_that_never_ends_is_cut_at_the_models_length(self) -> None:
-        done = self.whisper(Scripted("123456789")).transcribe(AudioBatch((noise(1.0),)), NullProbe())
+        done = self.whisper(Scripted("123456789")).transcribe(
+            AudioBatch((noise(1.0),)), NullProbe()
+        )
         assert done.tokens == (6,)
 
     def test_more_audio_than_a_window_is_refused(self) -> None:

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 from support.fakes import FakeDevice, make_job, noise
-from support.small_whisper import ctc, needs_speech, pretrained, reference, speech, transcribe, whisper
+from support.small_whisper import (
+    ctc,
+    needs_speech,
+    pretrained,
+    reference,
+    speech,
+    transcribe,
+    whisper,
+)
 
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
@@ -45,7 +53,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 class TestOptions:
     @pytest.mark.parametrize(
-        ("option", "value"), [("dtype", "float64"), ("dtype", "q8_0"), ("beam", 0), ("window_margin_s", -1)]
+        ("option", "value"),
+        [("dtype", "float64"), ("dtype", "q8_0"), ("beam", 0), ("window_margin_s", -1)],
     )
     def test_refused(self, option: str, value: Any):
         with pytest.raises(ConfigError, match=rf"engine\.{option}.*{value}"):
@@ -61,14 +70,22 @@ class TestOptions:
             FasterWhisper().check(whisper())
 
     def test_arithmetic_that_the_device_does_not_have(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda _: {"float32", "int8_float32"})
-        monkeypatch.setattr(files, "ctranslate2_files", lambda *_: pytest.fail("it was converted first"))
+        monkeypatch.setattr(
+            "ctranslate2.get_supported_compute_types", lambda _: {"float32", "int8_float32"}
+        )
+        monkeypatch.setattr(
+            files, "ctranslate2_files", lambda *_: pytest.fail("it was converted first")
+        )
         with pytest.raises(EngineError, match="float16 on cpu: choose one of float32, int8"):
             FasterWhisper(dtype="float16").load(whisper(), FakeDevice())
 
-    @pytest.mark.parametrize(("dtype", "wanted"), [("float16", "float16"), ("int8", "int8_float16")])
+    @pytest.mark.parametrize(
+        ("dtype", "wanted"), [("float16", "float16"), ("int8", "int8_float16")]
+    )
     def test_arithmetic_on_a_gpu(self, dtype: str, wanted: str, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda _: {"float16", "int8_float16"})
+        monkeypatch.setattr(
+            "ctranslate2.get_supported_compute_types", lambda _: {"float16", "int8_float16"}
+        )
         device: Any = SimpleNamespace(kind="cuda", torch_name="cuda:0")
         assert FasterWhisper(dtype=dtype)._compute_type(device) == wanted
 
@@ -84,7 +101,9 @@ class TestOptions:
 class TestRandomWeights:
     @pytest.mark.parametrize("multilingual", [False, True])
     def test_token_counts_are_the_planned_ones(self, multilingual: bool):
-        done, listener = transcribe(FasterWhisper(), whisper(multilingual), (noise(4.0), noise(2.0)))
+        done, listener = transcribe(
+            FasterWhisper(), whisper(multilingual), (noise(4.0), noise(2.0))
+        )
         assert done.tokens == (4, 2)
         assert done.steps == 5  # the last step would give the end of text
         assert listener.log == ["features", "encoder", "decoder", "text"]
@@ -102,7 +121,8 @@ class TestRandomWeights:
         assert (done.tokens, done.audio_s) == ((30,), (30.0,))
 
     @pytest.mark.parametrize(
-        "options", [{"beam": 2}, {"dtype": "int8"}, {"window_margin_s": 1.0}, {"features": "device"}]
+        "options",
+        [{"beam": 2}, {"dtype": "int8"}, {"window_margin_s": 1.0}, {"features": "device"}],
     )
     def test_options_keep_the_length(self, options: dict[str, Any]):
         done, _ = transcribe(FasterWhisper(**options), whisper(), (noise(3.0),))
@@ -111,7 +131,10 @@ class TestRandomWeights:
 
     def test_the_tokens_are_those_of_transformers(self):
         spec, audio = whisper(), (noise(5.0), noise(3.0))
-        ours, theirs = transcribe(FasterWhisper(), spec, audio)[0], transcribe(Transformers(), spec, audio)[0]
+        ours, theirs = (
+            transcribe(FasterWhisper(), spec, audio)[0],
+            transcribe(Transformers(), spec, audio)[0],
+        )
         assert ours.texts == theirs.texts
 
     def test_facts(self):
@@ -134,7 +157,9 @@ class TestConversion:
             return np.roll(logits, 1, axis=1), parameters
 
         monkeypatch.setattr(files, "transformers_logits", shifted)
-        with pytest.raises(EngineError, match=r"differ from transformers' by .* use another engine.dtype or engine"):
+        with pytest.raises(
+            EngineError, match=r"differ from transformers' by .* use another engine.dtype or engine"
+        ):
             FasterWhisper(seed=3).load(whisper(), FakeDevice())
 
     def test_it_is_done_once(self, monkeypatch: pytest.MonkeyPatch):
@@ -165,7 +190,10 @@ class TestSystem:
 
     def test_as_a_job(self):
         job = make_job(
-            durations=(2.0,), model=whisper(), device=Cpu(threads=1), profiler={"latency": Latency(), "flops": Flops()}
+            durations=(2.0,),
+            model=whisper(),
+            device=Cpu(threads=1),
+            profiler={"latency": Latency(), "flops": Flops()},
         )
         record = run(replace(job, engine=FasterWhisper()))
         assert record.status == "ok", record.reason
@@ -177,7 +205,9 @@ class TestSystem:
 @pytest.mark.slow
 @needs_speech
 class TestRealWeights:
-    @pytest.mark.parametrize("options", [{}, {"dtype": "int8"}, {"window_margin_s": 8.0, "features": "device"}])
+    @pytest.mark.parametrize(
+        "options", [{}, {"dtype": "int8"}, {"window_margin_s": 8.0, "features": "device"}]
+    )
     def test_texts_are_those_of_transformers_nearly(self, options: dict[str, Any]):
         import jiwer
 
@@ -188,7 +218,9 @@ class TestRealWeights:
 
     def test_long_audio_is_transcribed_to_its_end(self):
         spec, found = pretrained(load_spec("whisper_tiny_en")), speech(6)
-        long = Utterance("long", np.concatenate([u.audio for u in found]), " ".join(u.reference for u in found))
+        long = Utterance(
+            "long", np.concatenate([u.audio for u in found]), " ".join(u.reference for u in found)
+        )
         assert long.duration_s > 30
         done, listener = transcribe(FasterWhisper(), spec, (long,))
         assert done.texts[0].rstrip(".,").split()[-2:] == long.reference.rstrip(".,").split()[-2:]

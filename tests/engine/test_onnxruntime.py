@@ -28,7 +28,9 @@ needs_weights = pytest.mark.skipif(
 def test_the_levels_of_graph_optimisation() -> None:
     for level in LEVELS:
         assert OnnxRuntime(graph_optimisation=level).graph_optimisation == level
-    with pytest.raises(ConfigError, match=r"engine\.graph_optimisation must be one of disabled, basic.*'some'"):
+    with pytest.raises(
+        ConfigError, match=r"engine\.graph_optimisation must be one of disabled, basic.*'some'"
+    ):
         OnnxRuntime(graph_optimisation="some")
 
 

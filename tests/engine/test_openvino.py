@@ -27,7 +27,9 @@ needs_weights = pytest.mark.skipif(
 def test_bfloat16_on_a_processor_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     import openvino
 
-    monkeypatch.setattr(openvino, "Core", lambda: SimpleNamespace(get_property=lambda *_: ["FP32", "INT8"]))
+    monkeypatch.setattr(
+        openvino, "Core", lambda: SimpleNamespace(get_property=lambda *_: ["FP32", "INT8"])
+    )
     OpenVino().check(whisper())
     with pytest.raises(EngineError, match="does not compute in bfloat16"):
         OpenVino(dtype="bfloat16").check(whisper())

@@ -47,7 +47,14 @@ EVERY = [*ENCODER_DECODER, ctc]
 class TestOptions:
     @pytest.mark.parametrize(
         ("option", "value"),
-        [("dtype", "float64"), ("dtype", "int8"), ("attention", "fast"), ("cache", "disk"), ("beam", 0), ("beam", -1)],
+        [
+            ("dtype", "float64"),
+            ("dtype", "int8"),
+            ("attention", "fast"),
+            ("cache", "disk"),
+            ("beam", 0),
+            ("beam", -1),
+        ],
     )
     def test_refused(self, option: str, value: Any):
         with pytest.raises(ConfigError, match=rf"engine\.{option}.*{value}"):
@@ -78,7 +85,9 @@ class TestOptions:
 
     def test_weights_that_are_nowhere(self, tmp_path: Path):
         with pytest.raises(WeightsError):
-            Transformers().load(whisper(weights="pretrained", path=str(tmp_path / "none")), FakeDevice())
+            Transformers().load(
+                whisper(weights="pretrained", path=str(tmp_path / "none")), FakeDevice()
+            )
 
 
 class TestRandomWeights:
@@ -144,7 +153,10 @@ class TestRandomWeights:
     def test_a_timestamp_that_chance_decodes_does_not_have_the_window_decoded_again(self):
         system = Transformers().load(whisper_multilingual(), FakeDevice())
         weights = system.modules["model"].proj_out.weight.data
-        weights[-1000], weights[-900] = 1000 * weights[7], -1000 * weights[7]  # one of the two has the largest score
+        weights[-1000], weights[-900] = (
+            1000 * weights[7],
+            -1000 * weights[7],
+        )  # one of the two has the largest score
         done = system.transcribe(AudioBatch((noise(5.0, "u"),)), NullProbe())
         system.close()
         assert done.texts[0].split()[0] in {str(len(weights) - 1000), str(len(weights) - 900)}
@@ -155,9 +167,14 @@ class TestRandomWeights:
         assert transcribe(make(), (1.5,))[0] == transcribe(make(), (1.5,))[0]
 
     def test_another_seed_gives_other_weights(self):
-        assert transcribe(whisper(), (5.0,), seed=1)[0].texts != transcribe(whisper(), (5.0,), seed=2)[0].texts
+        assert (
+            transcribe(whisper(), (5.0,), seed=1)[0].texts
+            != transcribe(whisper(), (5.0,), seed=2)[0].texts
+        )
 
-    @pytest.mark.parametrize("options", [{"beam": 2}, {"cache": "none"}, {"attention": "eager"}, {"dtype": "bfloat16"}])
+    @pytest.mark.parametrize(
+        "options", [{"beam": 2}, {"cache": "none"}, {"attention": "eager"}, {"dtype": "bfloat16"}]
+    )
     @pytest.mark.parametrize("make", [whisper, moonshine])
     def test_options_keep_the_length(self, make: Any, options: dict[str, Any]):
         done, _ = transcribe(make(), (2.0,), **options)
@@ -205,12 +222,16 @@ class TestSystem:
         "error",
         [
             torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"),
-            RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried"),
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried"
+            ),
             MemoryError(),
         ],
         ids=["cuda", "cpu", "python"],
     )
-    def test_every_way_of_running_out_of_memory(self, error: Exception, monkeypatch: pytest.MonkeyPatch):
+    def test_every_way_of_running_out_of_memory(
+        self, error: Exception, monkeypatch: pytest.MonkeyPatch
+    ):
         system = Transformers().load(whisper(), FakeDevice())
 
         def fail(*_: Any) -> None:
@@ -261,7 +282,9 @@ class Scripted:
     def __init__(self, *frames: str) -> None:
         ids = [[0 if letter == "-" else LETTERS.index(letter) for letter in row] for row in frames]
         longest = max(map(len, ids))
-        padded = torch.tensor([row + [LETTERS.index("A")] * (longest - len(row)) for row in ids])  # junk in the padding
+        padded = torch.tensor(
+            [row + [LETTERS.index("A")] * (longest - len(row)) for row in ids]
+        )  # junk in the padding
         self.logits = torch.nn.functional.one_hot(padded, len(LETTERS)).float()
         self.config = SimpleNamespace(pad_token_id=0)
 
@@ -275,7 +298,9 @@ class Scripted:
 class TestCtc:
     def done(self, tokenizer: Any, *frames: str) -> Any:
         features = lambda arrays, **_: {"input_values": torch.zeros(len(arrays), 1)}  # noqa: E731
-        loaded = Loaded(ctc(), Scripted(*frames), features, tokenizer, torch.device("cpu"), torch.float32)
+        loaded = Loaded(
+            ctc(), Scripted(*frames), features, tokenizer, torch.device("cpu"), torch.float32
+        )
         batch = AudioBatch(tuple(noise(len(row) * 0.02, f"u{i}") for i, row in enumerate(frames)))
         return Adapter(loaded).transcribe(batch, NullProbe())
 

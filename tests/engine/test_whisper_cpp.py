@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 from support.fakes import FakeDevice, Listener, make_job, noise
-from support.small_whisper import ctc, needs_speech, pretrained, reference, speech, transcribe, whisper
+from support.small_whisper import (
+    ctc,
+    needs_speech,
+    pretrained,
+    reference,
+    speech,
+    transcribe,
+    whisper,
+)
 
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
@@ -43,7 +51,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 class TestOptions:
     @pytest.mark.parametrize(
-        ("option", "value"), [("dtype", "float32"), ("dtype", "q8_0"), ("beam", 0), ("window_margin_s", 31)]
+        ("option", "value"),
+        [("dtype", "float32"), ("dtype", "q8_0"), ("beam", 0), ("window_margin_s", 31)],
     )
     def test_refused(self, option: str, value: Any):
         with pytest.raises(ConfigError, match=rf"engine\.{option}.*{value}"):
@@ -73,7 +82,9 @@ class TestRandomWeights:
     def test_token_counts_are_the_planned_ones(self, multilingual: bool):
         done, listener = transcribe(WhisperCpp(), whisper(multilingual), (noise(4.0), noise(2.0)))
         assert done.tokens == (4, 2)
-        assert done.steps == 5 + 3  # one utterance after the other, each with a step that would give the end of text
+        assert (
+            done.steps == 5 + 3
+        )  # one utterance after the other, each with a step that would give the end of text
         assert [len(text.split()) for text in done.texts] == [4, 2]
         assert listener.stages == ["features", "encoder", "decoder", "text"] * 2
         assert listener.log[:9] == ["features", "encoder", "decoder", *["token"] * 5, "text"]
@@ -95,7 +106,10 @@ class TestRandomWeights:
 
     def test_the_tokens_are_those_of_transformers(self):
         spec, audio = whisper(), (noise(5.0),)
-        ours, theirs = transcribe(WhisperCpp(), spec, audio)[0], transcribe(Transformers(), spec, audio)[0]
+        ours, theirs = (
+            transcribe(WhisperCpp(), spec, audio)[0],
+            transcribe(Transformers(), spec, audio)[0],
+        )
         assert ours.texts == theirs.texts
 
     def test_facts(self):
@@ -118,11 +132,15 @@ class TestConversion:
             return SimpleNamespace(difference=1.5, parameters=1)
 
         monkeypatch.setattr(_library, "check_log_probabilities", wide)
-        with pytest.raises(EngineError, match=r"differ from those of transformers by 1\.5.* use another engine"):
+        with pytest.raises(
+            EngineError, match=r"differ from those of transformers by 1\.5.* use another engine"
+        ):
             WhisperCpp(seed=3).load(whisper(), FakeDevice())
 
     def test_a_file_that_can_not_be_loaded(self, tmp_path: Any):
-        (tmp_path / "model.bin").write_bytes(b"no model at all, but longer than the head of one is: nothing to load")
+        (tmp_path / "model.bin").write_bytes(
+            b"no model at all, but longer than the head of one is: nothing to load"
+        )
         with pytest.raises(EngineError, match=r"can't load .*model\.bin"):
             _library.load_context(tmp_path)
 
@@ -145,7 +163,12 @@ class TestSystem:
         assert first.log == before == second.log
 
     def test_as_a_job(self):
-        job = make_job(durations=(2.0,), model=whisper(), device=Cpu(threads=1), profiler={"latency": Latency()})
+        job = make_job(
+            durations=(2.0,),
+            model=whisper(),
+            device=Cpu(threads=1),
+            profiler={"latency": Latency()},
+        )
         record = run(replace(job, engine=WhisperCpp()))
         assert record.status == "ok", record.reason
         assert record.system["engine"] == "whisper_cpp"
@@ -167,7 +190,9 @@ class TestRealWeights:
 
     def test_long_audio_is_transcribed_to_its_end(self):
         spec, found = pretrained(load_spec("whisper_tiny_en")), speech(6)
-        long = Utterance("long", np.concatenate([u.audio for u in found]), " ".join(u.reference for u in found))
+        long = Utterance(
+            "long", np.concatenate([u.audio for u in found]), " ".join(u.reference for u in found)
+        )
         assert long.duration_s > 30
         done, listener = transcribe(WhisperCpp(), spec, (long,))
         assert done.texts[0].rstrip(".,").split()[-2:] == long.reference.rstrip(".,").split()[-2:]

@@ -43,7 +43,8 @@ class TestRefused:
             Transformers(draft=draft).check(load_spec(model))
 
     @pytest.mark.parametrize(
-        ("draft", "model"), [("whisper_tiny", "whisper_base"), ("whisper_tiny_en", "whisper_base_en")]
+        ("draft", "model"),
+        [("whisper_tiny", "whisper_base"), ("whisper_tiny_en", "whisper_base_en")],
     )
     def test_models_that_fit(self, draft: str, model: str) -> None:
         Transformers(draft=draft).check(load_spec(model))
@@ -87,7 +88,10 @@ def halved(folder: Path) -> str:
     source = resolve(base).folder
     assert source is not None
     network = WhisperForConditionalGeneration.from_pretrained(source)
-    for part, key in ((network.model.encoder, "encoder_layers"), (network.model.decoder, "decoder_layers")):
+    for part, key in (
+        (network.model.encoder, "encoder_layers"),
+        (network.model.decoder, "decoder_layers"),
+    ):
         part.layers = part.layers[::5]
         setattr(network.config, key, len(part.layers))
     for i, layer in enumerate(network.model.decoder.layers):
@@ -95,7 +99,9 @@ def halved(folder: Path) -> str:
     network.save_pretrained(folder)
     spec = replace(base, name="half", parameters=base.parameters - 1, path=str(folder))
     path = folder / "half.yaml"
-    OmegaConf.save(OmegaConf.create({k: getattr(spec, k) for k in ModelSpec.__dataclass_fields__}), path)
+    OmegaConf.save(
+        OmegaConf.create({k: getattr(spec, k) for k in ModelSpec.__dataclass_fields__}), path
+    )
     return str(path)
 
 
@@ -104,11 +110,20 @@ def halved(folder: Path) -> str:
 def test_texts_are_those_of_the_model_alone(tmp_path: Path) -> None:
     model, device, draft = load_spec("whisper_base"), FakeDevice(), halved(tmp_path)
     found = Demo().load(2).utterances
-    alone, drafted = Transformers().load(model, device), Transformers(draft=draft).load(model, device)
+    alone, drafted = (
+        Transformers().load(model, device),
+        Transformers(draft=draft).load(model, device),
+    )
     assert drafted.facts.details["draft_bytes"] > 0
-    assert drafted.facts.weights_bytes == alone.facts.weights_bytes + drafted.facts.details["draft_bytes"]
+    assert (
+        drafted.facts.weights_bytes
+        == alone.facts.weights_bytes + drafted.facts.details["draft_bytes"]
+    )
     for utterance in found:
         batch = AudioBatch((utterance,))
-        assert drafted.transcribe(batch, NullProbe()).texts == alone.transcribe(batch, NullProbe()).texts
+        assert (
+            drafted.transcribe(batch, NullProbe()).texts
+            == alone.transcribe(batch, NullProbe()).texts
+        )
     with pytest.raises(EngineError, match="set batch=1"):
         drafted.transcribe(AudioBatch((noise(1.0, "a"), noise(1.0, "b"))), NullProbe())

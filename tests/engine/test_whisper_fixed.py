@@ -70,7 +70,9 @@ class TestCaptured:
             states = encoded(3, seed=seed)
             assert decode(fixed, states, [4, 9, 2]) == decode(plain, states, [4, 9, 2])
         assert graph.captured == 1
-        assert graph.replayed == 2 * 8  # the first step of each batch reads the prompt and is not captured
+        assert (
+            graph.replayed == 2 * 8
+        )  # the first step of each batch reads the prompt and is not captured
 
     def test_every_shape_is_captured_once_and_timed(self) -> None:
         model: Any = random_model(whisper(), 3).eval()
@@ -83,7 +85,9 @@ class TestCaptured:
         assert fixed.capture_s is not None
         assert fixed.capture_s > 0
 
-    def test_the_shape_not_used_for_longest_is_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_shape_not_used_for_longest_is_forgotten(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(_fixed, "SHAPES", 2)
         graph = FakeGraph()
         fixed = FixedGreedy(random_model(whisper(), 3).eval(), RULES, CPU, graph)
@@ -96,7 +100,9 @@ class TestCaptured:
     def test_what_is_not_captured_takes_no_time(self) -> None:
         assert FixedGreedy(random_model(whisper(), 3).eval(), RULES, CPU).capture_s is None
 
-    def test_the_engine_captures_and_says_how_long_it_took(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_engine_captures_and_says_how_long_it_took(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         graph, device = FakeGraph(), FakeDevice()
         monkeypatch.setattr(_loop, "cuda_graph", graph)
         monkeypatch.setattr(device, "kind", "cuda", raising=False)
@@ -110,7 +116,9 @@ class TestCaptured:
 
     def test_refused_on_a_cpu_before_anything_is_loaded(self) -> None:
         with pytest.raises(EngineError, match="needs device=cuda"):
-            Transformers(decode="loop", cuda_graph=True).load(whisper(path="/nowhere"), FakeDevice())
+            Transformers(decode="loop", cuda_graph=True).load(
+                whisper(path="/nowhere"), FakeDevice()
+            )
 
     @pytest.mark.parametrize(
         "options",
@@ -133,15 +141,25 @@ class TestCaptured:
 
 
 class TestOverlap:
-    @pytest.mark.parametrize(("seconds", "groups"), [((2.0,) * 5, 3), ((3.0, 1.0), 2), ((1.0,) * 8, 4)])
+    @pytest.mark.parametrize(
+        ("seconds", "groups"), [((2.0,) * 5, 3), ((3.0, 1.0), 2), ((1.0,) * 8, 4)]
+    )
     @pytest.mark.parametrize("features", ["library", "device"])
     def test_the_batch_is_encoded_in_parts_and_decoded_as_one(
-        self, seconds: tuple[float, ...], groups: int, features: str, monkeypatch: pytest.MonkeyPatch
+        self,
+        seconds: tuple[float, ...],
+        groups: int,
+        features: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         device, listener = FakeDevice(), Listener()
         monkeypatch.setattr(device, "kind", "cuda", raising=False)
-        system = Transformers(decode="loop", overlap=True, features=features).load(whisper(), device)
-        done = system.transcribe(AudioBatch(tuple(noise(s, f"u{i}") for i, s in enumerate(seconds))), listener)
+        system = Transformers(decode="loop", overlap=True, features=features).load(
+            whisper(), device
+        )
+        done = system.transcribe(
+            AudioBatch(tuple(noise(s, f"u{i}") for i, s in enumerate(seconds))), listener
+        )
         assert done == transcribe(whisper(), seconds)[0]
         assert listener.stages.count("encoder") == groups
         assert listener.stages[-2:] == ["decoder", "text"]
@@ -178,7 +196,13 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> FakeCompiler:
 class TestCompiled:
     @pytest.mark.parametrize(
         ("option", "modes"),
-        [(True, ["default"]), ("default", ["default"]), ("max-autotune", ["max-autotune"]), (None, []), (False, [])],
+        [
+            (True, ["default"]),
+            ("default", ["default"]),
+            ("max-autotune", ["max-autotune"]),
+            (None, []),
+            (False, []),
+        ],
     )
     def test_the_whole_network(self, compiler: FakeCompiler, option: Any, modes: list[str]) -> None:
         system = Transformers(compile=option).load(ctc(), FakeDevice())
@@ -188,7 +212,9 @@ class TestCompiled:
 
     @pytest.mark.parametrize("make", [whisper, ctc])
     def test_the_layers_of_the_encoder(self, compiler: FakeCompiler, make: Any) -> None:
-        Transformers(compile="regional").load(make(), FakeDevice()).transcribe(AudioBatch((noise(1.0),)), NullProbe())
+        Transformers(compile="regional").load(make(), FakeDevice()).transcribe(
+            AudioBatch((noise(1.0),)), NullProbe()
+        )
         assert (compiler.modes, compiler.calls) == (["default"] * 2, 2)
 
     def test_the_loops_encoder_and_step(self, compiler: FakeCompiler) -> None:
@@ -196,13 +222,18 @@ class TestCompiled:
         compiled, _ = transcribe(whisper(), (5.0, 2.0), decode="loop", compile="max-autotune")
         assert compiled == plain
         assert compiler.modes == ["max-autotune"] * 2
-        assert compiler.calls == 1 + plain.steps - 1  # the encoder, and every step but the one that reads the prompt
+        assert (
+            compiler.calls == 1 + plain.steps - 1
+        )  # the encoder, and every step but the one that reads the prompt
 
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
             ({"compile": "fast"}, "reduce-overhead, max-autotune, regional; got 'fast'"),
-            ({"compile": "reduce-overhead", "overlap": True, "decode": "loop"}, "reuses its memory"),
+            (
+                {"compile": "reduce-overhead", "overlap": True, "decode": "loop"},
+                "reuses its memory",
+            ),
             ({"compile": "reduce-overhead", "cuda_graph": True, "decode": "loop"}, "both capture"),
         ],
     )
@@ -233,7 +264,9 @@ class TestFeatures:
 
     def test_what_lies_beyond_the_window_is_cut(self) -> None:
         log_mel = LogMel(
-            SimpleNamespace(n_fft=400, hop_length=160, mel_filters=np.ones((201, 80))), CPU, torch.bfloat16
+            SimpleNamespace(n_fft=400, hop_length=160, mel_filters=np.ones((201, 80))),
+            CPU,
+            torch.bfloat16,
         )
         features = log_mel.of([noise(3.0).audio], 16_000, NullProbe())
         assert (features.shape, features.dtype) == ((1, 80, 100), torch.bfloat16)

@@ -60,13 +60,20 @@ class TestRandomWeights:
         assert done == transcribe(whisper(), (40.0,), long_form=False)[0]
 
     def test_bfloat16(self) -> None:
-        assert transcribe(whisper(), (2.0, 4.0), decode="loop", dtype="bfloat16")[0].tokens == (2, 4)
+        assert transcribe(whisper(), (2.0, 4.0), decode="loop", dtype="bfloat16")[0].tokens == (
+            2,
+            4,
+        )
 
     @pytest.mark.parametrize(("margin", "frames"), [(None, 1500), (2.0, 350), (0.1, 275)])
-    def test_the_encoder_sees_the_window_that_was_asked_for(self, margin: float | None, frames: int) -> None:
+    def test_the_encoder_sees_the_window_that_was_asked_for(
+        self, margin: float | None, frames: int
+    ) -> None:
         system = Transformers(decode="loop", window_margin_s=margin).load(whisper(), FakeDevice())
         seen: list[int] = []
-        system.modules["encoder"].register_forward_hook(lambda _, __, out: seen.append(out[0].shape[1]))
+        system.modules["encoder"].register_forward_hook(
+            lambda _, __, out: seen.append(out[0].shape[1])
+        )
         done = system.transcribe(AudioBatch((noise(5.0), noise(4.0))), NullProbe())
         assert (seen, done.again, done.audio_s) == ([frames], 0, (5.0, 4.0))
 
@@ -85,7 +92,11 @@ class TestRandomWeights:
         positions = 1500 * 16 * 4  # the library copies them, and the copy is no weight
         assert loop["bytes/encoder_weights"] == library["bytes/encoder_weights"] + positions
         assert loop["flops/decoder_step"] == pytest.approx(library["flops/decoder_step"], rel=0.01)
-        assert 0.5 * library["bytes/decoder_step"] < loop["bytes/decoder_step"] <= library["bytes/decoder_step"]
+        assert (
+            0.5 * library["bytes/decoder_step"]
+            < loop["bytes/decoder_step"]
+            <= library["bytes/decoder_step"]
+        )
 
 
 def model_and_rules() -> tuple[Any, Rules]:
@@ -95,7 +106,9 @@ def model_and_rules() -> tuple[Any, Rules]:
 
 
 class TestGreedy:
-    def rows(self, encoded: torch.Tensor, most: list[int], rules: Rules | None = None, ends: bool = False) -> Any:
+    def rows(
+        self, encoded: torch.Tensor, most: list[int], rules: Rules | None = None, ends: bool = False
+    ) -> Any:
         model, known = model_and_rules()
         steps = [0]
         with torch.no_grad():
@@ -119,7 +132,9 @@ class TestGreedy:
         plain, _ = self.rows(encoded, [8, 8, 8])
         end = plain[1][3]
         first = [row.index(end) if end in row else 8 for row in plain]
-        cut, steps = self.rows(encoded, [8, 8, 8], Rules(rules.prompt, rules.never, rules.not_first, end), ends=True)
+        cut, steps = self.rows(
+            encoded, [8, 8, 8], Rules(rules.prompt, rules.never, rules.not_first, end), ends=True
+        )
         assert cut == [row[:n] for row, n in zip(plain, first, strict=True)]
         assert steps == min(8, max(first) + 1)
 
@@ -139,12 +154,18 @@ class TestGreedy:
         model: Any = random_model(whisper_multilingual(), 3)
         config = model.generation_config
         config.lang_to_id, config.task_to_id = {"<|en|>": 50_259}, {"transcribe": 50_359}
-        config.no_timestamps_token_id, config.suppress_tokens, config.begin_suppress_tokens = 50_363, [1, 2], [220]
+        config.no_timestamps_token_id, config.suppress_tokens, config.begin_suppress_tokens = (
+            50_363,
+            [1, 2],
+            [220],
+        )
         rules = Rules.of(model, multilingual=True)
         assert rules == Rules((50_258, 50_259, 50_359, 50_363), (1, 2), (220,), 50_257)
 
 
-@pytest.mark.parametrize("changes", [(JoinProjections(),), (Int8Dynamic(),), (JoinProjections(), Int8Dynamic())])
+@pytest.mark.parametrize(
+    "changes", [(JoinProjections(),), (Int8Dynamic(),), (JoinProjections(), Int8Dynamic())]
+)
 def test_changed_networks_are_decoded_as_by_the_library(changes: tuple[Any, ...]) -> None:
     seconds = (3.0, 2.0)
     library, _ = transcribe(whisper(), seconds, changes=changes)
@@ -173,7 +194,9 @@ class TestRefused:
         with pytest.raises(ConfigError, match="library, loop"):
             Transformers(decode="fast")
 
-    @pytest.mark.parametrize("options", [{"decode": "loop"}, {"decode": "loop", "window_margin_s": 1.0}])
+    @pytest.mark.parametrize(
+        "options", [{"decode": "loop"}, {"decode": "loop", "window_margin_s": 1.0}]
+    )
     @pytest.mark.parametrize("make", [ctc, ENCODER_DECODER[2]])
     def test_models_without_a_window(self, make: Any, options: dict[str, Any]) -> None:
         with pytest.raises(EngineError, match="has no window"):
@@ -181,7 +204,10 @@ class TestRefused:
 
 
 def test_nothing_is_told_to_the_probe_of_an_earlier_call() -> None:
-    system, batch = Transformers(decode="loop").load(whisper(), FakeDevice()), AudioBatch((noise(1.0),))
+    system, batch = (
+        Transformers(decode="loop").load(whisper(), FakeDevice()),
+        AudioBatch((noise(1.0),)),
+    )
     first, second = Listener(), Listener()
     system.transcribe(batch, first)
     before = list(first.log)

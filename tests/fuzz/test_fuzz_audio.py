@@ -34,7 +34,9 @@ def encoded(container: str, subtype: str) -> bytes:
     buffer = io.BytesIO()
     channels = 1 if (container, subtype) in TELEPHONE else 2
     rate_hz = 8000 if channels == 1 else 16_000
-    sf.write(buffer, np.stack([samples] * channels, axis=1), rate_hz, format=container, subtype=subtype)
+    sf.write(
+        buffer, np.stack([samples] * channels, axis=1), rate_hz, format=container, subtype=subtype
+    )
     return buffer.getvalue()
 
 
@@ -64,9 +66,15 @@ def test_damaged_files(data: bytes):
     decoded(data)
 
 
-NUMBERS = st.sampled_from([0, 1, 2, 3, 6, 7, 16, 17, 20, 34, 49, 80, 85, 0xFFFE, 0xFFFF]) | st.integers(0, 0xFFFF)
-SIZES = st.sampled_from([0, 1, 15, 16, 17, 18, 40, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF]) | st.integers(0, 2**32 - 1)
-RATES = st.sampled_from([0, 1, 4000, 8000, 16_000, 22_050, 384_000, 384_001, 2**31, 2**32 - 1]) | SIZES
+NUMBERS = st.sampled_from(
+    [0, 1, 2, 3, 6, 7, 16, 17, 20, 34, 49, 80, 85, 0xFFFE, 0xFFFF]
+) | st.integers(0, 0xFFFF)
+SIZES = st.sampled_from(
+    [0, 1, 15, 16, 17, 18, 40, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF]
+) | st.integers(0, 2**32 - 1)
+RATES = (
+    st.sampled_from([0, 1, 4000, 8000, 16_000, 22_050, 384_000, 384_001, 2**31, 2**32 - 1]) | SIZES
+)
 
 
 @cases(
@@ -76,7 +84,9 @@ RATES = st.sampled_from([0, 1, 4000, 8000, 16_000, 22_050, 384_000, 384_001, 2**
     sizes=st.tuples(SIZES | st.just(36), SIZES | st.just(16), SIZES | st.just(64)),
     body=st.binary(max_size=64) | st.just(bytes(64)),
 )
-def test_headers_of_any_numbers(kind: bytes, fields: tuple[int, ...], sizes: tuple[int, int, int], body: bytes):
+def test_headers_of_any_numbers(
+    kind: bytes, fields: tuple[int, ...], sizes: tuple[int, int, int], body: bytes
+):
     total, size, data = sizes
     decoded(
         kind + struct.pack("<I", total) + b"WAVEfmt " + struct.pack("<IHHIIHH", size, *fields)

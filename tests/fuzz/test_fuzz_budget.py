@@ -14,14 +14,18 @@ def test_at_least_ten_thousand_cases_are_drawn():
 
 
 def test_every_share_has_its_test():
-    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_fuzz_*.py"))
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_fuzz_*.py")
+    )
     assert [name for name in CASES if f'"{name}",' not in text] == []
 
 
 def test_whatever_was_found_is_explained():
     readme = (CORPUS / "README.md").read_text(encoding="utf-8")
     kept = [
-        path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*") if path.is_file() and path.name != "README.md"
+        path.relative_to(CORPUS).as_posix()
+        for path in CORPUS.rglob("*")
+        if path.is_file() and path.name != "README.md"
     ]
     assert kept
     assert [name for name in kept if f"`{name}`" not in readme] == []

@@ -40,8 +40,24 @@ KEYS = [
     "dataset.path",
     "device",
 ]
-KEYS += ["optimisation", "profiler", "pipeline", "pipeline.utterances", "pipeline.precision", "pipeline.max_seconds"]
-KEYS += ["sweep", "sweep.resume", "sweep.rounds", "sweep.interleave", "tracking", "tracking.uri", "seed", "experiment"]
+KEYS += [
+    "optimisation",
+    "profiler",
+    "pipeline",
+    "pipeline.utterances",
+    "pipeline.precision",
+    "pipeline.max_seconds",
+]
+KEYS += [
+    "sweep",
+    "sweep.resume",
+    "sweep.rounds",
+    "sweep.interleave",
+    "tracking",
+    "tracking.uri",
+    "seed",
+    "experiment",
+]
 KEYS += [
     "device.heap",
     "model.parameters",
@@ -101,8 +117,14 @@ WORDS += [
     "\\",
     "1" * 5000,
 ]
-KEY = st.sampled_from(KEYS) | st.builds(str.__add__, st.sampled_from(["+", "++", "~", "-"]), st.sampled_from(KEYS))
-VALUE = st.sampled_from(WORDS) | st.text(max_size=6) | st.lists(st.sampled_from(WORDS), max_size=3).map(",".join)
+KEY = st.sampled_from(KEYS) | st.builds(
+    str.__add__, st.sampled_from(["+", "++", "~", "-"]), st.sampled_from(KEYS)
+)
+VALUE = (
+    st.sampled_from(WORDS)
+    | st.text(max_size=6)
+    | st.lists(st.sampled_from(WORDS), max_size=3).map(",".join)
+)
 ARGUMENT = st.builds("{}={}".format, KEY, VALUE) | st.text(max_size=10) | KEY
 
 
@@ -111,7 +133,11 @@ def empty() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="fuzz-")
 
 
-@cases("arguments", found=st.lists(ARGUMENT, max_size=5), jobs=st.lists(st.lists(ARGUMENT, max_size=4), max_size=5))
+@cases(
+    "arguments",
+    found=st.lists(ARGUMENT, max_size=5),
+    jobs=st.lists(st.lists(ARGUMENT, max_size=4), max_size=5),
+)
 def test_what_is_made_of_arguments(found: list[str], jobs: list[list[str]]):
     short = list(map(batch_shorthand, found))
     assert list(map(batch_shorthand, short)) == short
@@ -154,18 +180,45 @@ FLAGS += [
     "-h",
 ]
 NUMBER = st.sampled_from(
-    ["2GB", "2 GB", "1e305GB", "0", "-1", "nan", "inf", "GB", "１GB", "1_0", "500MB", "2GiB", "", " ", "9" * 400]
+    [
+        "2GB",
+        "2 GB",
+        "1e305GB",
+        "0",
+        "-1",
+        "nan",
+        "inf",
+        "GB",
+        "１GB",
+        "1_0",
+        "500MB",
+        "2GiB",
+        "",
+        " ",
+        "9" * 400,
+    ]
 )
 GATE = st.builds(
-    "{}{}{}".format, st.sampled_from(["latency/p50_s", "x", "", "throughput/*"]), st.sampled_from("<>=!"), NUMBER
+    "{}{}{}".format,
+    st.sampled_from(["latency/p50_s", "x", "", "throughput/*"]),
+    st.sampled_from("<>=!"),
+    NUMBER,
 )
 TYPED = st.lists(st.sampled_from(FLAGS) | NUMBER | GATE | st.text(max_size=6) | VALUE, max_size=5)
 
 
-@cases("command lines", command=st.sampled_from([compare_main, recommend_main, report_main]), typed=TYPED)
+@cases(
+    "command lines",
+    command=st.sampled_from([compare_main, recommend_main, report_main]),
+    typed=TYPED,
+)
 def test_commands(command: Any, typed: list[str]):
     said, wrong = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(wrong), contextlib.chdir(empty().name):
+    with (
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(wrong),
+        contextlib.chdir(empty().name),
+    ):
         try:
             status = command(typed)
         except SystemExit as end:

@@ -19,7 +19,12 @@ from asr_scaling.dataset._manifest import read_manifest
 from asr_scaling.errors import DataError
 
 CORPUS = Path(__file__).parent / "corpus" / "manifest"
-NAMES = {"jsonl": "manifest.jsonl", "csv": "manifest.csv", "tsv": "manifest.tsv", "txt": "1/2/1-2.trans.txt"}
+NAMES = {
+    "jsonl": "manifest.jsonl",
+    "csv": "manifest.csv",
+    "tsv": "manifest.tsv",
+    "txt": "1/2/1-2.trans.txt",
+}
 
 
 @functools.cache
@@ -93,11 +98,21 @@ STEPS += [
     "file:",
     "\t",
 ]
-PATHS = st.builds(str.join, st.sampled_from(["/", "\\", "//"]), st.lists(st.sampled_from(STEPS), max_size=4))
-PATHS |= st.builds(lambda path: f"{Path(place().name) / 'speech'}/{path}", PATHS) | st.text(max_size=8)
-TEXTS = st.sampled_from(["hello", "", " ", "<script>", "a\r\nb", '"', "\0", "\ud800"]) | st.text(max_size=8)
-VALUES: st.SearchStrategy[Any] = TEXTS | st.none() | st.integers() | st.floats() | st.lists(st.integers(), max_size=2)
-GOOD = st.just({"audio": "a.wav", "text": "words"}) | st.just({"audio": "in.wav", "text": "words", "id": 7})
+PATHS = st.builds(
+    str.join, st.sampled_from(["/", "\\", "//"]), st.lists(st.sampled_from(STEPS), max_size=4)
+)
+PATHS |= st.builds(lambda path: f"{Path(place().name) / 'speech'}/{path}", PATHS) | st.text(
+    max_size=8
+)
+TEXTS = st.sampled_from(["hello", "", " ", "<script>", "a\r\nb", '"', "\0", "\ud800"]) | st.text(
+    max_size=8
+)
+VALUES: st.SearchStrategy[Any] = (
+    TEXTS | st.none() | st.integers() | st.floats() | st.lists(st.integers(), max_size=2)
+)
+GOOD = st.just({"audio": "a.wav", "text": "words"}) | st.just(
+    {"audio": "in.wav", "text": "words", "id": 7}
+)
 ROWS = GOOD | st.fixed_dictionaries(
     {"audio": PATHS, "text": TEXTS}, optional={"id": VALUES, "speaker": VALUES, "more": VALUES}
 ) | st.dictionaries(st.sampled_from(["audio", "text", "id", ""]), VALUES | PATHS, max_size=3)  # fmt: skip
@@ -107,10 +122,15 @@ def written(rows: list[dict[str, Any]], kind: str) -> bytes:
     if kind == "jsonl":
         return "\n".join(map(json.dumps, rows)).encode()
     if kind == "txt":
-        return "\n".join(f"{row.get('audio')} {row.get('text')}" for row in rows).encode(errors="surrogatepass")
+        return "\n".join(f"{row.get('audio')} {row.get('text')}" for row in rows).encode(
+            errors="surrogatepass"
+        )
     table = io.StringIO(newline="")
     writer = csv.DictWriter(
-        table, ["audio", "text", "id", "speaker"], extrasaction="ignore", delimiter="," if kind == "csv" else "\t"
+        table,
+        ["audio", "text", "id", "speaker"],
+        extrasaction="ignore",
+        delimiter="," if kind == "csv" else "\t",
     )
     writer.writeheader()
     writer.writerows(rows)
@@ -137,7 +157,9 @@ def test_what_is_damaged_below_is_whole_here(kind: str):
 
 @cases(
     "manifest bytes",
-    found=st.sampled_from(list(SEEDS)).flatmap(lambda kind: st.tuples(st.just(kind), damaged([SEEDS[kind]]))),
+    found=st.sampled_from(list(SEEDS)).flatmap(
+        lambda kind: st.tuples(st.just(kind), damaged([SEEDS[kind]]))
+    ),
 )
 def test_damaged_manifests(found: tuple[str, bytes]):
     kind, data = found

@@ -36,7 +36,9 @@ def parquet(audio: bytes) -> bytes:
     rows = [{"id": f"{i}", "text": "WORDS", "speaker_id": 7, "audio": {"bytes": data, "path": "/etc/passwd"}}
             for i, data in enumerate([speech(), audio])]  # fmt: skip
     kinds = {"id": "string", "text": "string", "speaker_id": "int64"}
-    features = {name: {"dtype": kind, "_type": "Value"} for name, kind in kinds.items()} | {"audio": {"_type": "Audio"}}
+    features = {name: {"dtype": kind, "_type": "Value"} for name, kind in kinds.items()} | {
+        "audio": {"_type": "Audio"}
+    }
     table = pa.Table.from_pylist(rows).replace_schema_metadata(
         {"huggingface": json.dumps({"info": {"features": features}})}
     )
@@ -63,6 +65,9 @@ def test_what_is_damaged_below_is_whole_here():
     assert len(LibriSpeech(path=str(path)).load(None).utterances) == 2
 
 
-@cases("parquet", data=st.deferred(lambda: damaged([parquet(speech())]) | damaged([speech()]).map(parquet)))
+@cases(
+    "parquet",
+    data=st.deferred(lambda: damaged([parquet(speech())]) | damaged([speech()]).map(parquet)),
+)
 def test_damaged_files(data: bytes):
     loaded(data)

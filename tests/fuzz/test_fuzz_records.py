@@ -60,7 +60,12 @@ RECORD = RunRecord(
     identity="abc",
 )  # fmt: skip
 PLAIN = json.loads(json.dumps(RECORD.to_json()))
-SWEEP = {"command": ["batch=1,2"], "points": ["batch.size=1", "batch.size=2"], "parent": "t", "tracking": {"uri": "u"}}
+SWEEP = {
+    "command": ["batch=1,2"],
+    "points": ["batch.size=1", "batch.size=2"],
+    "parent": "t",
+    "tracking": {"uri": "u"},
+}
 
 
 @functools.cache
@@ -73,7 +78,9 @@ def same(given: Any, kept: Any) -> bool:
     if given is None:
         return kept is None
     if isinstance(given, dict):
-        return isinstance(kept, dict) and all(same(value, kept.get(key)) for key, value in given.items())
+        return isinstance(kept, dict) and all(
+            same(value, kept.get(key)) for key, value in given.items()
+        )
     if isinstance(given, list):
         return isinstance(kept, list) and len(given) == len(kept) and all(map(same, given, kept))
     if isinstance(given, float) and not math.isfinite(given):
@@ -83,7 +90,14 @@ def same(given: Any, kept: Any) -> bool:
 
 def used(record: RunRecord) -> None:
     """What reports and sweeps ask of a record."""
-    _ = record.round, record.engine, record.optimisations, record.device, record.length_s, record.batch
+    _ = (
+        record.round,
+        record.engine,
+        record.optimisations,
+        record.device,
+        record.length_s,
+        record.batch,
+    )
     assert record.outcome
     assert to_point(record).name == printable(record.name)
     assert merge([record, record]).name == record.name
@@ -113,7 +127,10 @@ def test_changed_records(value: Any):
     taken(value)
 
 
-@cases("record bytes", data=damaged([to_bytes(PLAIN), json.dumps(PLAIN, indent=1, ensure_ascii=False).encode()]))
+@cases(
+    "record bytes",
+    data=damaged([to_bytes(PLAIN), json.dumps(PLAIN, indent=1, ensure_ascii=False).encode()]),
+)
 def test_damaged_records(data: bytes):
     path = Path(place().name) / RECORD_FILE
     path.write_bytes(data)

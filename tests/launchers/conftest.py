@@ -25,7 +25,9 @@ Identities = dict[tuple[str, int], tuple[str, str]]
 
 
 @pytest.fixture
-def on_one_machine(tmp_path_factory: pytest.TempPathFactory, command_env: dict[str, str]) -> Identities:
+def on_one_machine(
+    tmp_path_factory: pytest.TempPathFactory, command_env: dict[str, str]
+) -> Identities:
     """The six points as Hydra's own launcher measures them, in the environment of this very test."""
     folder = tmp_path_factory.mktemp("basic")
     done = run_warm(folder, "asr_scaling", SIX, command_env)
@@ -47,11 +49,17 @@ def _slurm(what: str) -> None:
 @pytest.fixture(scope="session")
 def slurm_runs() -> Iterator[None]:
     """Slurm on this machine, for all processes that test: the first starts it, the last stops it."""
-    missing = [name for name in NEEDED if shutil.which(name) is None and not Path(f"/usr/sbin/{name}").exists()]
+    missing = [
+        name
+        for name in NEEDED
+        if shutil.which(name) is None and not Path(f"/usr/sbin/{name}").exists()
+    ]
     if not SCRIPT.exists():
         pytest.skip(f"needs {SCRIPT} to start a Slurm of its own")
     if missing or os.geteuid() != 0:
-        pytest.skip(f"needs root and Slurm on this machine (missing: {', '.join(missing) or 'root'})")
+        pytest.skip(
+            f"needs root and Slurm on this machine (missing: {', '.join(missing) or 'root'})"
+        )
     with _locked("slurm-runs", fcntl.LOCK_SH) as runs:
         with _locked("slurm", fcntl.LOCK_EX):
             _slurm("start")
@@ -71,8 +79,14 @@ def slurm(slurm_runs: None, command_env: dict[str, str]) -> Iterator[dict[str, s
 
 
 @pytest.fixture
-def mlflow_options(fresh_database: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+def mlflow_options(
+    fresh_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, ...]:
     """Options of a quick sweep that is stored outside the test's folder, where records are counted."""
     folder = tmp_path_factory.mktemp("mlflow")
     shutil.copy(fresh_database, folder / "mlflow.db")
-    return (*FAST, f"tracking.uri=sqlite:///{folder}/mlflow.db", f"tracking.artifacts={folder}/artifacts")
+    return (
+        *FAST,
+        f"tracking.uri=sqlite:///{folder}/mlflow.db",
+        f"tracking.artifacts={folder}/artifacts",
+    )

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 from support.command import QUICK, Cli, records
-from support.sweeps import RESUME, SIX, identities, kill_client, one_parent, reasons, started, starts, until
+from support.sweeps import (
+    RESUME,
+    SIX,
+    identities,
+    kill_client,
+    one_parent,
+    reasons,
+    started,
+    starts,
+    until,
+)
 
 JOBLIB = "hydra/launcher=joblib"
 THREE = ("-m", *QUICK, "batch=1,2,4", JOBLIB)
@@ -26,7 +36,9 @@ def test_six_points_are_those_of_one_machine_below_one_parent(
     assert "[6/6] wav2vec2 fake cpu b16 done" in done.stderr
 
 
-def test_a_killed_worker_loses_no_other_point_and_that_one_alone_is_run_again(cli: Cli, tmp_path: Path) -> None:
+def test_a_killed_worker_loses_no_other_point_and_that_one_alone_is_run_again(
+    cli: Cli, tmp_path: Path
+) -> None:
     (tmp_path / "fault").write_text("kill")
     done = cli(*THREE, "engine.fault=fault")
     assert done.returncode == 1
@@ -88,10 +100,15 @@ def test_a_client_that_dies_loses_nothing_that_was_measured(
 @pytest.mark.parametrize("option", ["hydra.launcher.n_jobs=2", "hydra/launcher=slurm"])
 def test_rounds_need_one_point_after_the_other(cli: Cli, tmp_path: Path, option: str) -> None:
     done = cli(
-        *THREE[:-1], JOBLIB if "n_jobs" in option else option, *[option][: "n_jobs" in option], "sweep.interleave=true"
+        *THREE[:-1],
+        JOBLIB if "n_jobs" in option else option,
+        *[option][: "n_jobs" in option],
+        "sweep.interleave=true",
     )
     assert done.returncode == 1
-    assert "error: sweep.interleave=true compares points measured one after the other" in done.stderr
+    assert (
+        "error: sweep.interleave=true compares points measured one after the other" in done.stderr
+    )
     assert not records(tmp_path)
 
 

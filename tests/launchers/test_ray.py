@@ -12,7 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 from support.command import QUICK, Cli, records
-from support.sweeps import RESUME, SIX, identities, kill_client, lose_two_and_go_on, reasons, starts, underway, until
+from support.sweeps import (
+    RESUME,
+    SIX,
+    identities,
+    kill_client,
+    lose_two_and_go_on,
+    reasons,
+    starts,
+    underway,
+    until,
+)
 
 pytest.importorskip("ray", reason="needs the extra ray")
 RAY = "hydra/launcher=ray"
@@ -106,7 +116,9 @@ def test_a_lost_node_loses_the_point_that_it_measured(
     cluster.tell("+")
     process.communicate(timeout=120)
     assert process.returncode == 1
-    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"], reasons(tmp_path)
+    assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"], reasons(
+        tmp_path
+    )
 
 
 @pytest.mark.slow

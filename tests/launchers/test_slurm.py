@@ -29,7 +29,9 @@ TWO = ("-m", *QUICK, "batch=1,2", *SLURM)
 
 
 def ask(slurm: dict[str, str], *command: str) -> str:
-    return subprocess.run(command, env=slurm, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        command, env=slurm, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def running(slurm: dict[str, str]) -> str:
@@ -40,7 +42,11 @@ def running(slurm: dict[str, str]) -> str:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
 def test_six_points_are_those_of_one_machine_below_one_parent(
-    slurm: dict[str, str], cli: Cli, tmp_path: Path, on_one_machine: object, mlflow_options: tuple[str, ...]
+    slurm: dict[str, str],
+    cli: Cli,
+    tmp_path: Path,
+    on_one_machine: object,
+    mlflow_options: tuple[str, ...],
 ) -> None:
     options = [option for option in mlflow_options if option != "sweep.selftest=false"]
     done = cli("-m", *options, *SIX[-2:], *SLURM, "tracking.experiment=slurm", **slurm)
@@ -49,8 +55,12 @@ def test_six_points_are_those_of_one_machine_below_one_parent(
     jobs = [record.environment["scheduler"] for record in records(tmp_path)]
     assert {job["name"] for job in jobs} == {"slurm"}
     assert len({job["job"] for job in jobs}) == 6
-    assert {record.environment["certificate"]["noise_floor"] for record in records(tmp_path)} == {0.01}
-    assert [path.name for path in tmp_path.rglob("certificate*.json")] == [f"certificate-{socket.gethostname()}.json"]
+    assert {record.environment["certificate"]["noise_floor"] for record in records(tmp_path)} == {
+        0.01
+    }
+    assert [path.name for path in tmp_path.rglob("certificate*.json")] == [
+        f"certificate-{socket.gethostname()}.json"
+    ]
     one_parent(mlflow_options, "slurm", ["FINISHED"] * 6)
 
 
@@ -65,10 +75,14 @@ def test_jobs_that_are_killed_or_raise_lose_no_other_and_alone_are_run_again(
 
 
 @pytest.mark.slow
-def test_a_lost_node_loses_the_point_that_it_measured(slurm: dict[str, str], tmp_path: Path) -> None:
+def test_a_lost_node_loses_the_point_that_it_measured(
+    slurm: dict[str, str], tmp_path: Path
+) -> None:
     process = underway(tmp_path, slurm, *TWO, "engine.fixed_s=2")
     node = ask(slurm, "sinfo", "-h", "-o", "%n")
-    ask(slurm, "scontrol", "update", f"nodename={node}", "state=down", "reason=test")  # it comes back by itself
+    ask(
+        slurm, "scontrol", "update", f"nodename={node}", "state=down", "reason=test"
+    )  # it comes back by itself
     process.communicate(timeout=120)
     assert process.returncode == 1
     assert [record.status for record in records(tmp_path)] == ["interrupted", "ok"]
@@ -85,20 +99,30 @@ def test_jobs_go_on_without_their_client_and_the_next_one_waits_for_them(
     kill_client(process)
     done = cli(*sweep, RESUME, **slurm)
     assert done.returncode == 0, done.stderr
-    assert sorted(record.environment["scheduler"]["job"] for record in records(tmp_path)) == sorted(submitted)
+    assert sorted(record.environment["scheduler"]["job"] for record in records(tmp_path)) == sorted(
+        submitted
+    )
 
 
 @pytest.mark.slow
 def test_a_point_at_its_time_limit_records_that(slurm: dict[str, str], tmp_path: Path) -> None:
-    endless = ("pipeline.min_iterations=100000", "pipeline.max_seconds=600", "hydra.launcher.minutes=5")
+    endless = (
+        "pipeline.min_iterations=100000",
+        "pipeline.max_seconds=600",
+        "hydra.launcher.minutes=5",
+    )
     process = underway(tmp_path, slurm, "-m", *QUICK, "batch=1", *SLURM, *endless)
     job = running(slurm)
-    ask(slurm, "scontrol", "update", f"jobid={job}", "EndTime=now+1seconds")  # minutes are Slurm's shortest limit
+    ask(
+        slurm, "scontrol", "update", f"jobid={job}", "EndTime=now+1seconds"
+    )  # minutes are Slurm's shortest limit
     process.communicate(timeout=120)
     assert process.returncode == 1
     assert [record.status for record in records(tmp_path)] == ["interrupted"]
     (reason,) = reasons(tmp_path)
-    assert re.search("a scheduler's time limit|ended TIMEOUT", reason)  # the latter of one that had hardly begun
+    assert re.search(
+        "a scheduler's time limit|ended TIMEOUT", reason
+    )  # the latter of one that had hardly begun
     assert ask(slurm, "sacct", "-nX", "-j", job, "-o", "State") == "TIMEOUT"
 
 

@@ -72,7 +72,9 @@ def test_who_is_there_from_the_beginning(tmp_path: Path):
     assert "one job at a time per node" in found.cautions[0].advice
 
 
-def test_who_comes_and_goes_between_two_calls_and_who_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_who_comes_and_goes_between_two_calls_and_who_comes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     now = 100.0
     monkeypatch.setattr(co_tenants.time, "monotonic", lambda: now)
     found = Neighbours(folder=tmp_path)
@@ -99,7 +101,9 @@ def test_other_points_of_this_process_do_not_count(tmp_path: Path):
 
 def test_a_killed_process_never_counts_and_its_file_goes(tmp_path: Path):
     env = {**os.environ, FOLDER_VARIABLE: str(tmp_path)}
-    child = subprocess.Popen([sys.executable, "-c", HOLD], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"held\n"
@@ -118,15 +122,26 @@ def test_a_killed_process_never_counts_and_its_file_goes(tmp_path: Path):
 @pytest.mark.parametrize(
     ("others", "said"),
     [
-        (["bbbb"], "Another process measured on this node at the same time, on another GPU: processor,"),
-        (["bbbb", "cccc"], "2 other processes measured on this node at the same time, each on another GPU: processor,"),
+        (
+            ["bbbb"],
+            "Another process measured on this node at the same time, on another GPU: processor,",
+        ),
+        (
+            ["bbbb", "cccc"],
+            "2 other processes measured on this node at the same time, each on another GPU: processor,",
+        ),
         (["aaaa"], "Another process measured on this node at the same time, on the same GPU."),
-        (["aaaa", "bbbb"], "2 other processes measured on this node at the same time, 1 of them on the same GPU."),
+        (
+            ["aaaa", "bbbb"],
+            "2 other processes measured on this node at the same time, 1 of them on the same GPU.",
+        ),
         ([None], "Another process measured on this node at the same time."),
         ([None, "bbbb"], "2 other processes measured on this node at the same time."),
     ],
 )
-def test_on_a_gpu_it_matters_where_the_others_are(tmp_path: Path, others: list[str | None], said: str):
+def test_on_a_gpu_it_matters_where_the_others_are(
+    tmp_path: Path, others: list[str | None], said: str
+):
     found = Neighbours("aaaa", tmp_path)
     for number, gpu in enumerate(others):
         with held(tmp_path, f"{number}-x", json.dumps({"gpu": gpu}).encode()):
@@ -153,7 +168,9 @@ def test_what_is_no_lock_holds_nothing_up(tmp_path: Path):
     assert (tmp_path / "readme").exists()
 
 
-def test_where_nothing_can_be_locked_nobody_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_where_nothing_can_be_locked_nobody_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         found = Neighbours(folder=folder)
@@ -161,13 +178,18 @@ def test_where_nothing_can_be_locked_nobody_is_seen(tmp_path: Path, monkeypatch:
         assert found.cautions == ()
     (tmp_path / "link").symlink_to(tmp_path)
     Neighbours(folder=tmp_path / "link")
-    assert {path.name for path in tmp_path.iterdir()} == {"file", "link"}  # no file where somebody's link leads
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "file",
+        "link",
+    }  # no file where somebody's link leads
     monkeypatch.setattr(co_tenants, "fcntl", None)
     with held(tmp_path):
         assert Neighbours(folder=tmp_path).cautions == ()
 
 
-def test_one_folder_a_machine_whatever_tmpdir_a_job_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_one_folder_a_machine_whatever_tmpdir_a_job_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.delenv(FOLDER_VARIABLE)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     assert meeting_place().parent == Path("/tmp")

@@ -20,13 +20,27 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({}, None),
         ({"SLURMD_NODENAME": "n1"}, None),
-        ({"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"}, {"name": "slurm", "job": "7", "node": "n1"}),
         (
-            {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2", "SLURM_JOB_PARTITION": "gpu"},
+            {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"},
+            {"name": "slurm", "job": "7", "node": "n1"},
+        ),
+        (
+            {
+                "SLURM_JOB_ID": "9",
+                "SLURM_ARRAY_JOB_ID": "7",
+                "SLURM_ARRAY_TASK_ID": "2",
+                "SLURM_JOB_PARTITION": "gpu",
+            },
             {"name": "slurm", "job": "7_2", "partition": "gpu"},
         ),
-        ({"SLURM_JOB_ID": "9", "RAY_JOB_ID": "02", "RAY_NODE_ID": "ab"}, {"name": "ray", "job": "02", "node": "ab"}),
-        ({"PBS_JOBID": "5.head", "PBS_QUEUE": "short"}, {"name": "pbs", "job": "5.head", "queue": "short"}),
+        (
+            {"SLURM_JOB_ID": "9", "RAY_JOB_ID": "02", "RAY_NODE_ID": "ab"},
+            {"name": "ray", "job": "02", "node": "ab"},
+        ),
+        (
+            {"PBS_JOBID": "5.head", "PBS_QUEUE": "short"},
+            {"name": "pbs", "job": "5.head", "queue": "short"},
+        ),
     ],
 )
 def test_the_schedulers_job(
@@ -39,7 +53,9 @@ def test_the_schedulers_job(
 
 
 @pytest.mark.parametrize(("niceness", "said"), [(0, None), (15, 15)])
-def test_who_goes_last_says_so(niceness: int, said: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_goes_last_says_so(
+    niceness: int, said: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("os.nice", lambda increment: niceness + increment)
     assert certified(None).get("niceness") == said
 

@@ -21,7 +21,9 @@ from asr_scaling.machine.interference import (
     read_counters,
 )
 
-START = Counters(wall_s=100.0, cores=2, busy_s=50.0, own_s=10.0, steal_s=1.0, throttled=4, frequency_hz=3e9)
+START = Counters(
+    wall_s=100.0, cores=2, busy_s=50.0, own_s=10.0, steal_s=1.0, throttled=4, frequency_hz=3e9
+)
 CALM = replace(START, wall_s=110.0, busy_s=70.0, own_s=30.0)
 """Ten seconds on two cores, all of it this process's own."""
 
@@ -81,7 +83,9 @@ def test_what_the_system_does_not_tell_is_unavailable():
     silent = replace(START, steal_s=None, throttled=None, frequency_hz=None)
     found = watched(silent, replace(silent, wall_s=110.0))
     assert {"noise/steal_share", "noise/frequency_change"} <= set(found.unavailable)
-    assert not {"noise/steal_share", "noise/frequency_change"} & {metric.name for metric in found.metrics}
+    assert not {"noise/steal_share", "noise/frequency_change"} & {
+        metric.name for metric in found.metrics
+    }
 
 
 def test_the_real_counters_see_another_process():
@@ -108,7 +112,10 @@ class TestNoiseFloor:
         assert "repeated" in found.unavailable["noise/latency_floor"]
 
     def test_groups_by_input_in_order(self):
-        assert by_input([sample(1.0, "a"), sample(2.0, "b"), sample(3.0, "a")]) == {("a",): [1.0, 3.0], ("b",): [2.0]}
+        assert by_input([sample(1.0, "a"), sample(2.0, "b"), sample(3.0, "a")]) == {
+            ("a",): [1.0, 3.0],
+            ("b",): [2.0],
+        }
 
 
 class TestDrift:

@@ -30,7 +30,9 @@ def test_resident_bytes_grow_with_what_is_touched():
     assert held[-1] == 1
 
 
-@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel has no high-water mark here")
+@pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel has no high-water mark here"
+)
 class TestKernel:
     def test_sees_a_peak_that_is_gone_when_the_block_ends(self):
         release_memory()

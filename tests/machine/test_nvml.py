@@ -37,7 +37,10 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return str(state.parts[gpu])
 
     fake.nvmlInit, fake.nvmlShutdown = lambda: count(1), lambda: count(-1)
-    fake.nvmlDeviceGetHandleByUUID, fake.nvmlDeviceGetDeviceHandleFromMigDeviceHandle = by_uuid, whole
+    fake.nvmlDeviceGetHandleByUUID, fake.nvmlDeviceGetDeviceHandleFromMigDeviceHandle = (
+        by_uuid,
+        whole,
+    )
     fake.nvmlDeviceGetIndex = GPUS.index
     fake.nvmlDeviceGetHandleByIndex = lambda _: pytest.fail("NVML's numbers are not torch's")
     monkeypatch.setitem(sys.modules, "pynvml", fake)
@@ -45,7 +48,9 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     def properties(name: str | int) -> SimpleNamespace:
         number = int(str(name).removeprefix("cuda:"))
-        return SimpleNamespace(uuid=state.visible[number], name="H", total_memory=1, major=9, minor=0)
+        return SimpleNamespace(
+            uuid=state.visible[number], name="H", total_memory=1, major=9, minor=0
+        )
 
     monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -54,7 +59,9 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return state
 
 
-@pytest.mark.parametrize(("name", "uuid", "number"), [("cuda:0", "GPU-cccc", 2), ("cuda:1", "GPU-aaaa", 0)])
+@pytest.mark.parametrize(
+    ("name", "uuid", "number"), [("cuda:0", "GPU-cccc", 2), ("cuda:1", "GPU-aaaa", 0)]
+)
 def test_by_uuid_and_never_by_number(driver: SimpleNamespace, name: str, uuid: str, number: int):
     assert handle(name) == uuid
     driver.open = 0
@@ -82,5 +89,8 @@ def test_the_record_has_name_uuid_and_both_numbers(driver: SimpleNamespace):
         "gpu": "H", "uuid": "cccc", "index": 0, "nvml_index": 2, "visible": 2,
     }  # fmt: skip
     driver.visible = driver.visible[:1]
-    with pytest.raises(DeviceError, match=r"device\.index=2 but this process sees 1 GPU\(s\).*leave device\.index out"):
+    with pytest.raises(
+        DeviceError,
+        match=r"device\.index=2 but this process sees 1 GPU\(s\).*leave device\.index out",
+    ):
         Cuda(index=2).setup()

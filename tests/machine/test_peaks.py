@@ -42,12 +42,16 @@ class Machine:
 
             def copy_(self, other: Tensor) -> None:
                 size = 4 * self.shape[0]
-                machine.clock.sleep(2 * size / machine.byte_per_s + (0 if machine.copied else machine.first_s))
+                machine.clock.sleep(
+                    2 * size / machine.byte_per_s + (0 if machine.copied else machine.first_s)
+                )
                 machine.copied.append(size)
 
         def mm(a: Tensor, b: Tensor, out: Tensor) -> None:
             n = a.shape[0]
-            machine.clock.sleep(2 * n**3 / machine.flop_per_s + (0 if n in machine.products else machine.first_s))
+            machine.clock.sleep(
+                2 * n**3 / machine.flop_per_s + (0 if n in machine.products else machine.first_s)
+            )
             machine.products.append(n)
 
         class NoGrad:
@@ -56,9 +60,21 @@ class Machine:
 
         fake = ModuleType("torch")
         generator = SimpleNamespace(manual_seed=lambda seed: "generator")
-        parts = {"mm": mm, "no_grad": NoGrad, "Generator": lambda device: generator, "get_num_threads": lambda: 2}
-        parts |= {"randn": lambda *shape, **_: Tensor(*shape), "ones": lambda size, **_: Tensor(size)}
-        parts |= {"empty_like": lambda other: Tensor(*other.shape), "__version__": "9.9", "float32": "float32"}
+        parts = {
+            "mm": mm,
+            "no_grad": NoGrad,
+            "Generator": lambda device: generator,
+            "get_num_threads": lambda: 2,
+        }
+        parts |= {
+            "randn": lambda *shape, **_: Tensor(*shape),
+            "ones": lambda size, **_: Tensor(size),
+        }
+        parts |= {
+            "empty_like": lambda other: Tensor(*other.shape),
+            "__version__": "9.9",
+            "float32": "float32",
+        }
         for name, part in parts.items():
             setattr(fake, name, part)
         return fake
@@ -76,7 +92,10 @@ def watch(others: float = 0.0, stolen: float = 0.0) -> Callable[[], MachineWatch
     """A machine of two cores, watched for a second, of whose time others and the hypervisor take these shares."""
 
     def made() -> MachineWatch:
-        rows = [Counters(0.0, 2, 0.0, 0.0, steal_s=0.0), Counters(1.0, 2, 1.0 + 2 * others, 1.0, steal_s=2 * stolen)]
+        rows = [
+            Counters(0.0, 2, 0.0, 0.0, steal_s=0.0),
+            Counters(1.0, 2, 1.0 + 2 * others, 1.0, steal_s=2 * stolen),
+        ]
         return MachineWatch(lambda: rows.pop(0))
 
     return made
@@ -87,19 +106,25 @@ def files(folder: Path) -> list[Path]:
 
 
 class TestMeasuring:
-    def test_both_peaks_are_exact_and_the_first_call_does_not_count(self, machine: Machine, clock: FakeClock):
+    def test_both_peaks_are_exact_and_the_first_call_does_not_count(
+        self, machine: Machine, clock: FakeClock
+    ):
         found = measure(FakeDevice(clock), "float32")
         assert machine.products.count(512) > 20  # nor does it use up the time
         assert found.flop_per_s == pytest.approx(GEMM, rel=1e-6)  # the clock has whole nanoseconds
         assert found.byte_per_s == pytest.approx(COPY, rel=1e-6)
         assert found.ridge == pytest.approx(5.0, rel=1e-6)
 
-    def test_the_matrices_double_until_a_product_takes_ten_milliseconds(self, machine: Machine, clock: FakeClock):
+    def test_the_matrices_double_until_a_product_takes_ten_milliseconds(
+        self, machine: Machine, clock: FakeClock
+    ):
         """2·n³ at 200 GFLOP/s: 1.3 ms for 512, 10.7 ms for 1024."""
         assert measure(FakeDevice(clock), "float32").n == 1024
         assert set(machine.products) == {512, 1024}
 
-    def test_a_fast_machine_gets_the_largest_matrices_and_no_larger(self, machine: Machine, clock: FakeClock):
+    def test_a_fast_machine_gets_the_largest_matrices_and_no_larger(
+        self, machine: Machine, clock: FakeClock
+    ):
         machine.flop_per_s = 2e15
         assert measure(FakeDevice(clock), "float32").n == 16_384
 
@@ -113,13 +138,17 @@ class TestMeasuring:
         measure(FakeDevice(clock), "float32")
         assert clock.perf_counter() < 2.5
 
-    def test_the_best_size_counts(self, machine: Machine, clock: FakeClock, monkeypatch: pytest.MonkeyPatch):
+    def test_the_best_size_counts(
+        self, machine: Machine, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ):
         rates = iter([(300e9, 0.001), (200e9, 0.011), (210e9, 0.011)])
         monkeypatch.setattr(module, "_products", lambda *_: next(rates))
         assert measure(FakeDevice(clock), "float32").flop_per_s == 300e9
 
     @pytest.mark.parametrize(("kind", "size"), [("cpu", 256 * 2**20), ("cuda", 2**30)])
-    def test_copies_are_far_larger_than_caches(self, machine: Machine, clock: FakeClock, kind: str, size: int):
+    def test_copies_are_far_larger_than_caches(
+        self, machine: Machine, clock: FakeClock, kind: str, size: int
+    ):
         device = FakeDevice(clock)
         device.kind = kind
         measure(device, "float32")
@@ -132,7 +161,9 @@ class TestMeasuring:
 
 
 class TestKeeping:
-    def test_the_second_time_is_a_check_only(self, machine: Machine, clock: FakeClock, tmp_path: Path):
+    def test_the_second_time_is_a_check_only(
+        self, machine: Machine, clock: FakeClock, tmp_path: Path
+    ):
         first, _ = peaks(FakeDevice(clock), "float32", watch())
         copied, before = len(machine.copied), clock.perf_counter()
         second, cautions = peaks(FakeDevice(clock), "float32", watch())
@@ -142,7 +173,9 @@ class TestKeeping:
         assert len(files(tmp_path)) == 1
 
     @pytest.mark.parametrize("change", ["dtype", "threads", "torch"])
-    def test_another_key_is_another_file(self, machine: Machine, clock: FakeClock, tmp_path: Path, change: str):
+    def test_another_key_is_another_file(
+        self, machine: Machine, clock: FakeClock, tmp_path: Path, change: str
+    ):
         peaks(FakeDevice(clock), "float32", watch())
         torch: Any = sys.modules["torch"]
         torch.bfloat16 = "bfloat16"
@@ -154,7 +187,9 @@ class TestKeeping:
         assert len(files(tmp_path)) == 2
 
     @pytest.mark.parametrize("change", ["tf32", "uuid"])
-    def test_so_is_another_gpu_and_tf32(self, machine: Machine, clock: FakeClock, tmp_path: Path, change: str):
+    def test_so_is_another_gpu_and_tf32(
+        self, machine: Machine, clock: FakeClock, tmp_path: Path, change: str
+    ):
         torch: Any = sys.modules["torch"]
         gpu = SimpleNamespace(name="GPU", uuid="u-1")
         torch.cuda = SimpleNamespace(get_device_properties=lambda name: gpu)
@@ -179,8 +214,12 @@ class TestKeeping:
             lambda text: "{}",
             lambda text: text.replace('"n"', '"rows"'),
             lambda text: text.replace('"dtype": "float32"', '"dtype": "float64"'),
-            lambda text: json.dumps({**json.loads(text), "peaks": {**json.loads(text)["peaks"], "byte_per_s": 0}}),
-            lambda text: json.dumps({**json.loads(text), "peaks": {**json.loads(text)["peaks"], "flop_per_s": "1"}}),
+            lambda text: json.dumps(
+                {**json.loads(text), "peaks": {**json.loads(text)["peaks"], "byte_per_s": 0}}
+            ),
+            lambda text: json.dumps(
+                {**json.loads(text), "peaks": {**json.loads(text)["peaks"], "flop_per_s": "1"}}
+            ),
         ],
     )
     def test_a_damaged_file_is_measured_again(
@@ -200,7 +239,9 @@ class TestKeeping:
         assert peaks(FakeDevice(clock), "float32", watch()) == (first, ())
 
     @pytest.mark.parametrize("factor", [0.5, 0.8, 1.2, 2.0])
-    def test_a_changed_machine_is_measured_afresh_and_says_so(self, machine: Machine, clock: FakeClock, factor: float):
+    def test_a_changed_machine_is_measured_afresh_and_says_so(
+        self, machine: Machine, clock: FakeClock, factor: float
+    ):
         peaks(FakeDevice(clock), "float32", watch())
         machine.flop_per_s *= factor
         machine.byte_per_s *= 3
@@ -216,7 +257,11 @@ class TestKeeping:
     ):
         first, _ = peaks(FakeDevice(clock), "float32", watch())
         monkeypatch.setattr(module, "_products", lambda *_: (GEMM / 2, 0.02))
-        monkeypatch.setattr(module, "measure", lambda *_: replace(first, flop_per_s=0.95 * GEMM, byte_per_s=1.1 * COPY))
+        monkeypatch.setattr(
+            module,
+            "measure",
+            lambda *_: replace(first, flop_per_s=0.95 * GEMM, byte_per_s=1.1 * COPY),
+        )
         found, cautions = peaks(FakeDevice(clock), "float32", watch())
         assert cautions == ()
         assert found.flop_per_s == first.flop_per_s
@@ -259,12 +304,19 @@ class TestOnABusyMachine:
         peaks(FakeDevice(clock), "float32", watch())
         machine.flop_per_s *= 2
         found, (caution,) = peaks(FakeDevice(clock), "float32", watch(0.5))
-        assert (found.flop_per_s, caution.kind) == (pytest.approx(2 * GEMM, rel=1e-6), "PeaksChanged")
+        assert (found.flop_per_s, caution.kind) == (
+            pytest.approx(2 * GEMM, rel=1e-6),
+            "PeaksChanged",
+        )
 
-    def test_a_gpu_does_not_mind_a_busy_processor(self, machine: Machine, clock: FakeClock, tmp_path: Path):
+    def test_a_gpu_does_not_mind_a_busy_processor(
+        self, machine: Machine, clock: FakeClock, tmp_path: Path
+    ):
         torch: Any = sys.modules["torch"]
         torch.cuda = SimpleNamespace(get_device_properties=lambda name: SimpleNamespace(name="GPU"))
-        torch.backends = SimpleNamespace(cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False)))
+        torch.backends = SimpleNamespace(
+            cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False))
+        )
         device = FakeDevice(clock)
         device.kind = "cuda"
         assert peaks(device, "float32", watch(0.5))[1] == ()
@@ -276,7 +328,12 @@ def test_of_this_processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     from asr_scaling.device.cpu import Cpu
 
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
-    for name, value in (("_SMALLEST", 64), ("_LONG_ENOUGH_S", 1e-4), ("_GEMM_S", 0.02), ("_COPY_S", 0.02)):
+    for name, value in (
+        ("_SMALLEST", 64),
+        ("_LONG_ENOUGH_S", 1e-4),
+        ("_GEMM_S", 0.02),
+        ("_COPY_S", 0.02),
+    ):
         monkeypatch.setattr(module, name, value)
     monkeypatch.setattr(module, "_COPY_BYTES", {"cpu": 2**22})
     monkeypatch.setattr(module, "_agree", lambda a, b: True)

@@ -14,7 +14,13 @@ from asr_scaling.measure.fingerprint import identity
 
 OPTIONS: dict[str, Any] = {
     "seed": 42,
-    "model": {"name": "toy", "licence": "MIT", "published": "39 M", "weights": "auto", "path": None},
+    "model": {
+        "name": "toy",
+        "licence": "MIT",
+        "published": "39 M",
+        "weights": "auto",
+        "path": None,
+    },
     "engine": {"_target_": "x.Transformers", "dtype": "float32"},
     "device": {"_target_": "x.Cpu", "threads": None},
     "dataset": {"_target_": "x.Demo", "length_s": 5},
@@ -38,7 +44,9 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"])
-def test_which_gpu_of_its_kind_a_scheduler_gave_does_not_count(name: str, monkeypatch: pytest.MonkeyPatch):
+def test_which_gpu_of_its_kind_a_scheduler_gave_does_not_count(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
     found = set()
     for given, number in (("0", 0), ("3", 3)):
         monkeypatch.setenv(name, given)
@@ -93,9 +101,12 @@ def test_the_kind_of_device_counts_not_which_one(device: Mapping[str, Any], same
 
 
 @pytest.mark.parametrize(
-    ("name", "same"), [("OMP_NUM_THREADS", False), ("MALLOC_TRIM_THRESHOLD_", False), ("EDITOR", True)]
+    ("name", "same"),
+    [("OMP_NUM_THREADS", False), ("MALLOC_TRIM_THRESHOLD_", False), ("EDITOR", True)],
 )
-def test_variables_that_libraries_read_count(monkeypatch: pytest.MonkeyPatch, name: str, same: bool):
+def test_variables_that_libraries_read_count(
+    monkeypatch: pytest.MonkeyPatch, name: str, same: bool
+):
     before = identity(OPTIONS, DEVICE)
     monkeypatch.setenv(name, "7")
     assert (identity(OPTIONS, DEVICE) == before) is same
@@ -103,11 +114,21 @@ def test_variables_that_libraries_read_count(monkeypatch: pytest.MonkeyPatch, na
 
 def test_the_machine_counts_by_what_it_is_not_by_its_name(monkeypatch: pytest.MonkeyPatch):
     before = identity(OPTIONS, DEVICE)
-    machine = {"cpu": "another", "cpu_cores": 2, "memory_bytes": 1, "python": "3", "versions": {}, "host": "a"}
+    machine = {
+        "cpu": "another",
+        "cpu_cores": 2,
+        "memory_bytes": 1,
+        "python": "3",
+        "versions": {},
+        "host": "a",
+    }
     monkeypatch.setattr("asr_scaling.measure.fingerprint.environment", lambda: machine)
     other = identity(OPTIONS, DEVICE)
     assert other != before
-    monkeypatch.setattr("asr_scaling.measure.fingerprint.environment", lambda: machine | {"host": "b", "os": "newer"})
+    monkeypatch.setattr(
+        "asr_scaling.measure.fingerprint.environment",
+        lambda: machine | {"host": "b", "os": "newer"},
+    )
     assert identity(OPTIONS, DEVICE) == other
 
 

@@ -95,11 +95,15 @@ class TestOk:
 
     def test_the_record_on_disk_is_the_one_returned(self, tmp_path: Path):
         record = run(make_job(folder=tmp_path))
-        assert verified(json.loads((tmp_path / "record.json").read_text())) == json.loads(json.dumps(record.to_json()))
+        assert verified(json.loads((tmp_path / "record.json").read_text())) == json.loads(
+            json.dumps(record.to_json())
+        )
         assert RunRecord.read(tmp_path / "record.json").samples == record.samples
         assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
-    def test_without_a_folder_nothing_is_left_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_without_a_folder_nothing_is_left_behind(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         assert run(make_job()).status == "ok"
         assert list(tmp_path.iterdir()) == []
@@ -115,7 +119,10 @@ class TestOk:
 
     @pytest.mark.parametrize(
         ("info", "kind"),
-        [({"synthetic": True}, "SyntheticSpeech"), ({"left_out": {"too short": 3}}, "UtterancesLeftOut")],
+        [
+            ({"synthetic": True}, "SyntheticSpeech"),
+            ({"left_out": {"too short": 3}}, "UtterancesLeftOut"),
+        ],
     )
     def test_what_the_dataset_has_to_say(self, info: dict[str, Any], kind: str):
         assert kind in kinds(run(make_job(dataset=FakeDataset(info=info))))
@@ -123,10 +130,14 @@ class TestOk:
 
     @pytest.mark.parametrize(("size", "there"), [(1, False), (2, False), (3, True), (4, True)])
     def test_repeated_utterances(self, size: int, there: bool):
-        assert ("RepeatedUtterances" in kinds(run(make_job(durations=(1.0, 2.0), size=size)))) is there
+        assert (
+            "RepeatedUtterances" in kinds(run(make_job(durations=(1.0, 2.0), size=size)))
+        ) is there
 
     def test_random_weights_are_a_caution_with_the_reason(self):
-        system = ScriptedSystem(lambda batch, probe: clock.sleep(1.0), weights="random", weights_source="no network")
+        system = ScriptedSystem(
+            lambda batch, probe: clock.sleep(1.0), weights="random", weights_source="no network"
+        )
         clock = FakeClock()
         record = run(replace(make_job(clock), engine=ScriptedEngine(system)))
         caution = next(c for c in record.cautions if c.kind == "RandomWeights")
@@ -147,7 +158,9 @@ class TestOk:
                 said.append(line)
 
         run(make_job(), Progress())
-        assert said == ["toy: engine=fake sleeps and returns the references: no figure of this point is about a model."]
+        assert said == [
+            "toy: engine=fake sleeps and returns the references: no figure of this point is about a model."
+        ]
         assert log == ["dataset", "idle", "load", "warm-up", "timed pass", "latency"]
 
     def test_runs_outside_the_main_thread(self):
@@ -223,7 +236,9 @@ class TestFailed:
         assert "no batch" in (record.reason or "")
 
     def test_by_surprise(self, tmp_path: Path):
-        record = run(make_job(folder=tmp_path, profiler={"failing": raising(ZeroDivisionError, "by zero")}))
+        record = run(
+            make_job(folder=tmp_path, profiler={"failing": raising(ZeroDivisionError, "by zero")})
+        )
         assert record.status == "failed"
         assert record.reason == "ZeroDivisionError: by zero (details in traceback.txt)"
         assert record.artifacts == ("traceback.txt",)
@@ -236,12 +251,17 @@ class TestFailed:
 
     def test_by_surprise_in_a_folder_that_is_not_there_yet(self, tmp_path: Path):
         folder = tmp_path / "new"
-        record = run(make_job(folder=folder, profiler={"failing": raising(ZeroDivisionError, "by zero")}))
+        record = run(
+            make_job(folder=folder, profiler={"failing": raising(ZeroDivisionError, "by zero")})
+        )
         assert record.status == "failed"
         assert (folder / "traceback.txt").exists()
 
     def test_a_class_of_its_own_out_of_memory_is_not_a_failure(self):
-        assert run(make_job(profiler={"failing": raising(OutOfMemoryError, "too big")})).status == "out_of_memory"
+        assert (
+            run(make_job(profiler={"failing": raising(OutOfMemoryError, "too big")})).status
+            == "out_of_memory"
+        )
 
     def test_what_was_measured_before_is_kept(self):
         profiler = {"failing": raising(EngineError, "told to fail"), "latency": Latency()}
@@ -341,7 +361,9 @@ class TestKeep:
 
     def test_a_sink_that_refuses_is_a_caution_in_what_is_returned_and_on_disk(self, tmp_path: Path):
         kept = keep(self.record(), tmp_path, FakeSink(TrackingError("The server is down.")), None)
-        assert [(c.kind, c.message) for c in kept.cautions] == [("NotTracked", "The server is down.")]
+        assert [(c.kind, c.message) for c in kept.cautions] == [
+            ("NotTracked", "The server is down.")
+        ]
         assert kept.values == self.record().values
         assert RunRecord.read(tmp_path / "record.json") == kept
 
@@ -352,8 +374,17 @@ class TestKeep:
 
 
 def test_unbuilt_is_a_failure_with_the_options(tmp_path: Path):
-    record = keep(unbuilt("point", "batch.size must be positive.", {"batch": {"size": 0}}), tmp_path, None, None)
-    assert (record.name, record.status, record.reason) == ("point", "failed", "batch.size must be positive.")
+    record = keep(
+        unbuilt("point", "batch.size must be positive.", {"batch": {"size": 0}}),
+        tmp_path,
+        None,
+        None,
+    )
+    assert (record.name, record.status, record.reason) == (
+        "point",
+        "failed",
+        "batch.size must be positive.",
+    )
     assert record.config == {"batch": {"size": 0}}
     assert record.environment["host"]
     assert record.metrics == ()
@@ -363,7 +394,9 @@ def test_unbuilt_is_a_failure_with_the_options(tmp_path: Path):
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_options_that_are_no_json_are_recorded(tmp_path: Path, value: float):
     """``pipeline.max_seconds=.inf`` is a budget without end, and what it measured must not be lost."""
-    assert keep(unbuilt("point", "reason", {"pipeline": {"max_seconds": value}}), tmp_path, None, None)
+    assert keep(
+        unbuilt("point", "reason", {"pipeline": {"max_seconds": value}}), tmp_path, None, None
+    )
 
 
 @dataclass(frozen=True)

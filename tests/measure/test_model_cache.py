@@ -32,13 +32,16 @@ class Loading(ScriptedEngine):
         return self.loaded[-1][1]
 
 
-def points(*models: str, shelf: Shelf | None, error: Exception | None = None, **facts: Any) -> tuple[Any, ...]:
+def points(
+    *models: str, shelf: Shelf | None, error: Exception | None = None, **facts: Any
+) -> tuple[Any, ...]:
     """The engine and the records of one point a model."""
     clock = FakeClock()
     engine, device = Loading(clock, error, **facts), FakeDevice(clock)
     profiler = {"latency": Latency(), "memory": Memory()}
     jobs = [
-        make_job(clock, engine=None, model=make_spec(name=name), device=device, profiler=profiler) for name in models
+        make_job(clock, engine=None, model=make_spec(name=name), device=device, profiler=profiler)
+        for name in models
     ]
     for job in jobs:
         object.__setattr__(job, "engine", engine)

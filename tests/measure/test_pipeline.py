@@ -42,7 +42,11 @@ def kinds(record: Any) -> list[str]:
 class TestExactFigures:
     def test_of_one_batch_of_two(self):
         """1 s and 2 s padded to 4 s: 0.4 + 0.1 × 4 = 0.8 s; 0.2 features, 0.4 encoder, 0.2 in four steps."""
-        record = run(make_job(durations=(1.0, 2.0), size=2, engine=TWO_A_SECOND, pipeline=brief(min_iterations=6)))
+        record = run(
+            make_job(
+                durations=(1.0, 2.0), size=2, engine=TWO_A_SECOND, pipeline=brief(min_iterations=6)
+            )
+        )
         assert record.status == "ok"
         expected = {
             **{f"latency/{name}_s": 0.8 for name in ("mean", "p50")},
@@ -76,15 +80,25 @@ class TestExactFigures:
         assert {m.n for m in record.metrics if m.name == "latency/per_token_s"} == {6}
 
     def test_equal_calls_have_intervals_of_no_width(self):
-        record = run(make_job(durations=(1.0,), engine=TWO_A_SECOND, pipeline=brief(min_iterations=6)))
-        for name in ("latency/mean_s", "latency/p50_s", "stage/encoder_s", "throughput/rtfx", "latency/per_token_s"):
+        record = run(
+            make_job(durations=(1.0,), engine=TWO_A_SECOND, pipeline=brief(min_iterations=6))
+        )
+        for name in (
+            "latency/mean_s",
+            "latency/p50_s",
+            "stage/encoder_s",
+            "throughput/rtfx",
+            "latency/per_token_s",
+        ):
             interval, value = record.intervals[name], record.values[name]
             assert (interval.low, interval.high) == pytest.approx((value, value))
 
     def test_of_unequal_calls(self):
         """1, 2 and 6 s of audio at 0.1 s a second: the mean, the median and RTFx are not those of equal calls."""
         options = {"fixed_s": 0.0, "per_audio_s": 0.1}
-        record = run(make_job(durations=(1.0, 2.0, 6.0), engine=options, pipeline=brief(min_iterations=459)))
+        record = run(
+            make_job(durations=(1.0, 2.0, 6.0), engine=options, pipeline=brief(min_iterations=459))
+        )
         values = record.values
         assert values["latency/mean_s"] == pytest.approx(0.3)
         assert values["latency/p50_s"] == pytest.approx(0.2)
@@ -115,11 +129,15 @@ class TestExactFigures:
     @pytest.mark.parametrize(("p", "needed"), [(50, 6), (90, 44), (95, 90), (99, 459)])
     def test_a_percentile_is_withheld_until_the_calls_support_it(self, p: int, needed: int):
         short, enough = (
-            run(make_job(durations=(1.0,), pipeline=brief(min_iterations=n))) for n in (needed - 1, needed)
+            run(make_job(durations=(1.0,), pipeline=brief(min_iterations=n)))
+            for n in (needed - 1, needed)
         )
         for prefix in ("latency", "latency_per_utterance"):
             assert f"{prefix}/p{p}_s" not in short.values
-            assert f"{needed - 1} calls can't bound it, {needed} can" in short.unavailable[f"{prefix}/p{p}_s"]
+            assert (
+                f"{needed - 1} calls can't bound it, {needed} can"
+                in short.unavailable[f"{prefix}/p{p}_s"]
+            )
             assert f"{prefix}/p{p}_s" in enough.values
             assert f"{prefix}/p{p}_s" in enough.intervals
             assert f"{prefix}/p{p}_s" not in enough.unavailable
@@ -134,7 +152,13 @@ class TestExactFigures:
 class TestOrder:
     def test_timed_before_disturbing_before_final(self):
         log: list[str] = []
-        phases = {"f": "final", "d1": "disturbing", "t1": "timed", "d2": "disturbing", "t2": "timed"}
+        phases = {
+            "f": "final",
+            "d1": "disturbing",
+            "t1": "timed",
+            "d2": "disturbing",
+            "t2": "timed",
+        }
         profiler = {name: Recorder(name, phase, log) for name, phase in phases.items()}
         clock = FakeClock()
         job = make_job(clock, durations=(1.0,), profiler=profiler)
@@ -156,16 +180,25 @@ class TestOrder:
             return Findings()
 
         profiler = {"look": Recorder("look", "timed", then=look)}
-        run(make_job(durations=(1.0, 1.0), profiler=profiler, pipeline=brief(warmup=3, min_iterations=5)))
+        run(
+            make_job(
+                durations=(1.0, 1.0), profiler=profiler, pipeline=brief(warmup=3, min_iterations=5)
+            )
+        )
         assert seen == [5]
 
     def test_a_disturbing_pass_adds_no_sample(self):
-        profiler = {"busy": Recorder("busy", then=lambda s: [s.timed(b) for b in s.batches] and Findings())}
+        profiler = {
+            "busy": Recorder("busy", then=lambda s: [s.timed(b) for b in s.batches] and Findings())
+        }
         record = run(make_job(profiler=profiler))
         assert len(record.samples) == 2
 
     def test_findings_so_far_are_kept_in_order(self):
-        profiler = {name: Recorder(name, then=lambda s, n=name: Findings(tags={"last": n})) for name in ("a", "b")}
+        profiler = {
+            name: Recorder(name, then=lambda s, n=name: Findings(tags={"last": n}))
+            for name in ("a", "b")
+        }
         assert run(make_job(profiler=profiler)).tags["last"] == "b"
 
 
@@ -206,7 +239,9 @@ class TestCheckedWarmUp:
             count.append(1)
             clock.sleep(left.pop(0) if left else 1.0)
 
-        job = make_job(clock, durations=(1.0,), pipeline=brief(**({"warmup_seconds": 60.0} | options)))
+        job = make_job(
+            clock, durations=(1.0,), pipeline=brief(**({"warmup_seconds": 60.0} | options))
+        )
         record = run(replace(job, engine=ScriptedEngine(ScriptedSystem(script))))
         return record, record.values["workload/warmup_iterations"]
 
@@ -225,7 +260,9 @@ class TestCheckedWarmUp:
         assert "WarmupIncomplete" not in kinds(record)
 
     def test_the_budget_ends_it(self, budget_clock: FakeClock):
-        record, warmup = self.calls([20.0 - i for i in range(18)], warmup_seconds=0.0, min_iterations=10)
+        record, warmup = self.calls(
+            [20.0 - i for i in range(18)], warmup_seconds=0.0, min_iterations=10
+        )
         assert warmup == 1
         assert record.tags["timing/warmup"] == "not shown to be steady"
         caution = next(c for c in record.cautions if c.kind == "WarmupIncomplete")
@@ -261,7 +298,10 @@ class TestAdaptiveLength:
         assert record.tags["timing/ended_by"] == "precision"
         assert record.values["latency/p50_precision"] <= 0.02
         assert 200 < record.values["workload/iterations"] < 1500
-        assert record.values["workload/iterations"] > self.record(0.2, precision=0.05).values["workload/iterations"] * 2
+        assert (
+            record.values["workload/iterations"]
+            > self.record(0.2, precision=0.05).values["workload/iterations"] * 2
+        )
 
     def test_the_budget_may_end_it_first(self, budget_clock: FakeClock):
         engine = {"fixed_s": 1.0, "per_audio_s": 0.0, "jitter": 0.2}
@@ -301,7 +341,9 @@ class TestWatches:
             return Findings()
 
         clock = FakeClock()
-        job = make_job(clock, durations=(1.0, 1.0), profiler={"w": Watching("w", "timed", then=look)})
+        job = make_job(
+            clock, durations=(1.0, 1.0), profiler={"w": Watching("w", "timed", then=look)}
+        )
 
         def sleep(seconds: float) -> None:
             log.append("call")
@@ -309,7 +351,17 @@ class TestWatches:
 
         assert run(replace(job, engine=Fake(steps=1, sleep=sleep))).status == "ok"
         calls = [name for i, name in enumerate(log) if name != "call" or log[i - 1] != "call"]
-        assert calls == ["idle", "call", "begin", "call", "after", "call", "after", "measure", "close"]
+        assert calls == [
+            "idle",
+            "call",
+            "begin",
+            "call",
+            "after",
+            "call",
+            "after",
+            "measure",
+            "close",
+        ]
 
     def test_are_closed_when_the_point_fails(self):
         closed: list[bool] = []
@@ -334,7 +386,9 @@ class TestRepeats:
         return run(replace(job, engine=ScriptedEngine(system)))
 
     def test_another_text_for_the_same_input_is_a_caution(self):
-        caution = next(c for c in self.record(["a", "a", "b"]).cautions if c.kind == "NonDeterministic")
+        caution = next(
+            c for c in self.record(["a", "a", "b"]).cautions if c.kind == "NonDeterministic"
+        )
         assert caution.message.startswith("1 of 1 repeated utterances")
 
     def test_the_same_text_is_none(self):
@@ -365,14 +419,18 @@ class TestBudget:
             (9, 2, 0.001, 2),
         ],
     )
-    def test_calls(self, budget_clock: FakeClock, batches: int, minimum: int, seconds: float, calls: int):
+    def test_calls(
+        self, budget_clock: FakeClock, batches: int, minimum: int, seconds: float, calls: int
+    ):
         record = self.timed(budget_clock, batches, minimum, seconds)
         assert record.values["workload/iterations"] == calls
         assert len(record.samples) == calls
         assert ("TimedPassCut" in kinds(record)) == (calls < batches)
 
     def test_the_caution_says_how_many(self, budget_clock: FakeClock):
-        caution = next(c for c in self.timed(budget_clock, 9, 2, 5.5).cautions if c.kind == "TimedPassCut")
+        caution = next(
+            c for c in self.timed(budget_clock, 9, 2, 5.5).cautions if c.kind == "TimedPassCut"
+        )
         assert "5.5 s after 6 of 9 batches" in caution.message
         assert "pipeline.max_seconds" in caution.advice
 

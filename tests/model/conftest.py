@@ -16,7 +16,14 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.model import packages, weights
 from asr_scaling.model.weights import hub_reachable
 
-SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>", "<|transcribe|>"]
+SPECIAL = [
+    "<|endoftext|>",
+    "<|startoftranscript|>",
+    "<|en|>",
+    "<|de|>",
+    "<|translate|>",
+    "<|transcribe|>",
+]
 SPECIAL += ["<|startoflm|>", "<|startofprev|>", "<|nocaptions|>", "<|notimestamps|>"]
 HUB_ID = "toys/whisper"
 ARCHITECTURE = {
@@ -41,14 +48,20 @@ ARCHITECTURE = {
 def ct2_variables(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The inverse of ``whisper_arrays``, written from CTranslate2's own converter."""
 
-    def module(theirs: str, ours: str, leaves: str = "weight bias", names: str = "weight bias") -> None:
+    def module(
+        theirs: str, ours: str, leaves: str = "weight bias", names: str = "weight bias"
+    ) -> None:
         for leaf, name in zip(leaves.split(), names.split(), strict=True):
             found[f"{theirs}/{leaf}"] = state[f"model.{ours}.{name}"]
 
     def fused(theirs: str, ours: str, parts: str) -> None:
         zero = np.zeros_like(state[f"model.{ours}.v_proj.bias"])
-        found[f"{theirs}/weight"] = np.concatenate([state[f"model.{ours}.{part}_proj.weight"] for part in parts])
-        biases = [zero if part == "k" else state[f"model.{ours}.{part}_proj.bias"] for part in parts]
+        found[f"{theirs}/weight"] = np.concatenate(
+            [state[f"model.{ours}.{part}_proj.weight"] for part in parts]
+        )
+        biases = [
+            zero if part == "k" else state[f"model.{ours}.{part}_proj.bias"] for part in parts
+        ]
         found[f"{theirs}/bias"] = np.concatenate(biases)
 
     found: dict[str, np.ndarray] = {"decoder/num_heads": np.int16(2), "decoder/alibi": np.int8(0)}
@@ -63,11 +76,17 @@ def ct2_variables(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             module(f"{theirs}/ffn/layer_norm", f"{ours}.final_layer_norm", "gamma beta")
             module(f"{theirs}/ffn/linear_0", f"{ours}.fc1")
             module(f"{theirs}/ffn/linear_1", f"{ours}.fc2")
-            module(f"{theirs}/self_attention/layer_norm", f"{ours}.self_attn_layer_norm", "gamma beta")
+            module(
+                f"{theirs}/self_attention/layer_norm", f"{ours}.self_attn_layer_norm", "gamma beta"
+            )
             module(f"{theirs}/self_attention/linear_1", f"{ours}.self_attn.out_proj")
             fused(f"{theirs}/self_attention/linear_0", f"{ours}.self_attn", "qkv")
             if stack == "decoder":
-                module(f"{theirs}/attention/layer_norm", f"{ours}.encoder_attn_layer_norm", "gamma beta")
+                module(
+                    f"{theirs}/attention/layer_norm",
+                    f"{ours}.encoder_attn_layer_norm",
+                    "gamma beta",
+                )
                 module(f"{theirs}/attention/linear_0", f"{ours}.encoder_attn.q_proj")
                 module(f"{theirs}/attention/linear_2", f"{ours}.encoder_attn.out_proj")
                 fused(f"{theirs}/attention/linear_1", f"{ours}.encoder_attn", "kv")
@@ -76,7 +95,9 @@ def ct2_variables(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def ct2_bytes(
     variables: dict[str, np.ndarray],
-    aliases: tuple[tuple[str, str], ...] = (("decoder/projection/weight", "decoder/embeddings/weight"),),
+    aliases: tuple[tuple[str, str], ...] = (
+        ("decoder/projection/weight", "decoder/embeddings/weight"),
+    ),
     head: tuple[int, str, int] = (6, "WhisperSpec", 3),
 ) -> bytes:
     """``model.bin`` as CTranslate2 writes it."""
@@ -85,7 +106,12 @@ def ct2_bytes(
         return struct.pack("<H", len(value) + 1) + value.encode() + b"\0"
 
     kinds = ["float32", "int8", "int16", "int32", "float16"]
-    out = [struct.pack("<I", head[0]), text(head[1]), struct.pack("<I", head[2]), struct.pack("<I", len(variables))]
+    out = [
+        struct.pack("<I", head[0]),
+        text(head[1]),
+        struct.pack("<I", head[2]),
+        struct.pack("<I", len(variables)),
+    ]
     for name, value in sorted(variables.items()):
         out += [text(name), struct.pack(f"<B{value.ndim}I", value.ndim, *value.shape)]
         out += [struct.pack("<BI", kinds.index(str(value.dtype)), value.nbytes), value.tobytes()]
@@ -106,32 +132,58 @@ def toy() -> SimpleNamespace:
             parameter.data = torch.randn_like(parameter).half().float()
     model.tie_weights()
     state = {name: value.numpy().astype(np.float16) for name, value in model.state_dict().items()}
-    return SimpleNamespace(model=model, state=state, variables=ct2_variables(state), to_bytes=ct2_bytes)
+    return SimpleNamespace(
+        model=model, state=state, variables=ct2_variables(state), to_bytes=ct2_bytes
+    )
 
 
 @pytest.fixture
 def spec() -> Callable[..., ModelSpec]:
     def make(**changes: object) -> ModelSpec:
-        options = {"name": "toy", "hub_id": HUB_ID, "revision": "main", "licence": "mit", "family": "whisper"}
-        options |= {"model_type": "whisper", "parameters": 1, "architecture": ARCHITECTURE, "multilingual": True}
-        options |= {"features": {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}}
+        options = {
+            "name": "toy",
+            "hub_id": HUB_ID,
+            "revision": "main",
+            "licence": "mit",
+            "family": "whisper",
+        }
+        options |= {
+            "model_type": "whisper",
+            "parameters": 1,
+            "architecture": ARCHITECTURE,
+            "multilingual": True,
+        }
+        options |= {
+            "features": {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
+        }
         return ModelSpec(**(options | changes))
 
     return make
 
 
 @pytest.fixture
-def package(toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def package(
+    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SimpleNamespace:
     """The toy as two installed packages; ``version`` can be changed, ``folder`` holds the files."""
     from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
     site = tmp_path / "site"
     site.mkdir()
-    vocabulary = {character: i for i, character in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    vocabulary = {
+        character: i for i, character in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))
+    }
     tokenizer = Tokenizer(models.BPE(vocabulary, []))
-    tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in SPECIAL])
+    tokenizer.add_special_tokens(
+        [AddedToken(name, normalized=False, special=True) for name in SPECIAL]
+    )
     tokenizer.save(str(site / "tokenizer.json"))
-    ct2 = {"suppress_ids": [1, 2], "suppress_ids_begin": [3, 256], "lang_ids": [258, 259], "alignment_heads": [[1, 0]]}
+    ct2 = {
+        "suppress_ids": [1, 2],
+        "suppress_ids_begin": [3, 256],
+        "lang_ids": [258, 259],
+        "alignment_heads": [[1, 0]],
+    }
     (site / "config.json").write_text(json.dumps(ct2))
     data = toy.to_bytes(toy.variables)
     (site / "a.part").write_bytes(data[:5000])
@@ -139,9 +191,13 @@ def package(toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     made = SimpleNamespace(folder=site, version="1.2")
 
     def distribution(name: str) -> SimpleNamespace:
-        return SimpleNamespace(name=name, version=made.version, locate_file=lambda path: site / path)
+        return SimpleNamespace(
+            name=name, version=made.version, locate_file=lambda path: site / path
+        )
 
-    monkeypatch.setattr(packages, "CARRIERS", {HUB_ID: packages.Carrier(("toy-a", "toy-b"), ("a.part", "b.part"))})
+    monkeypatch.setattr(
+        packages, "CARRIERS", {HUB_ID: packages.Carrier(("toy-a", "toy-b"), ("a.part", "b.part"))}
+    )
     monkeypatch.setattr(packages.metadata, "distribution", distribution)
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path / "cache"))
     return made

@@ -82,7 +82,9 @@ def test_a_conversion_that_fails_leaves_nothing(spec: Any, error: Exception):
         (new / "file").write_text("half")
         raise error
 
-    with pytest.raises(EngineError, match=r"can't be converted for kind \(no such layer\)|^differs\.$"):
+    with pytest.raises(
+        EngineError, match=r"can't be converted for kind \(no such layer\)|^differs\.$"
+    ):
         converted(spec(weights="random"), "kind", fail)
     assert list(convert.cache_dir("converted").iterdir()) == []
 
@@ -98,7 +100,9 @@ class TestWhisper:
             (True, 51_866, 50_258, (50_258, 50_259, 50_360, 50_364)),
         ],
     )
-    def test_the_prompt_and_its_names(self, spec: Any, multilingual: bool, size: int, start: int, wanted: Any):
+    def test_the_prompt_and_its_names(
+        self, spec: Any, multilingual: bool, size: int, start: int, wanted: Any
+    ):
         sizes = spec().architecture | {"vocab_size": size, "decoder_start_token_id": start}
         model = spec(multilingual=multilingual, architecture=sizes)
         names = special_tokens(model)
@@ -116,7 +120,11 @@ class TestWhisper:
         found, parameters = transformers_logits(folder, features, [257, 3, 4])
         with torch.no_grad():
             ids = torch.tensor([[257, 3, 4]])
-            wanted = toy.model(input_features=torch.from_numpy(features), decoder_input_ids=ids).logits[0].numpy()
+            wanted = (
+                toy.model(input_features=torch.from_numpy(features), decoder_input_ids=ids)
+                .logits[0]
+                .numpy()
+            )
         assert difference(found, wanted) < 1e-5
         assert parameters == sum(p.numel() for p in toy.model.parameters())
 
@@ -136,7 +144,9 @@ class TestWhisper:
 
         monkeypatch.setattr(module, "example_features", lambda _: None)
         monkeypatch.setattr(
-            module, "transformers_logits", lambda _, __, ids: (np.zeros((len(ids), 300), np.float32), 7)
+            module,
+            "transformers_logits",
+            lambda _, __, ids: (np.zeros((len(ids), 300), np.float32), 7),
         )
         assert check_log_probabilities(Path(), spec(), [], []).difference == float("inf")
         uniform = -np.log(end_of_text(spec()) + 1)

@@ -46,7 +46,16 @@ def test_scalars_aliases_and_bfloat16_are_read():
 def test_every_cut_is_noticed(toy):
     data = toy.to_bytes(toy.variables)
     chosen = random.Random(0)
-    for end in [0, 1, 3, 4, 6, 20, len(data) - 1, *(chosen.randrange(len(data)) for _ in range(200))]:
+    for end in [
+        0,
+        1,
+        3,
+        4,
+        6,
+        20,
+        len(data) - 1,
+        *(chosen.randrange(len(data)) for _ in range(200)),
+    ]:
         with pytest.raises(WeightsError, match=r"cut off at byte|not a CTranslate2 Whisper"):
             read_variables(data[:end])
 
@@ -54,7 +63,11 @@ def test_every_cut_is_noticed(toy):
 @given(st.binary(max_size=200), st.booleans())
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_other_file_is_refused(data, with_head):
-    head = struct.pack("<IH", 6, 12) + b"WhisperSpec\0" + struct.pack("<II", 3, 9) if with_head else b""
+    head = (
+        struct.pack("<IH", 6, 12) + b"WhisperSpec\0" + struct.pack("<II", 3, 9)
+        if with_head
+        else b""
+    )
     with pytest.raises(WeightsError):
         read_variables(head + data)
 
@@ -78,7 +91,9 @@ def test_trailing_bytes_and_bad_aliases_are_refused(toy):
     with pytest.raises(WeightsError, match="'x' stands for 'y'"):
         read_variables(toy.to_bytes(toy.variables, aliases=(("x", "y"),)))
     with pytest.raises(WeightsError, match="'decoder/alibi' occurs twice"):
-        read_variables(toy.to_bytes(toy.variables, aliases=(("decoder/alibi", "decoder/num_heads"),)))
+        read_variables(
+            toy.to_bytes(toy.variables, aliases=(("decoder/alibi", "decoder/num_heads"),))
+        )
 
 
 def altered(toy, **changes):
@@ -91,12 +106,18 @@ def altered(toy, **changes):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"encoder__layer_1__ffn__linear_0__bias": None}, "'encoder/layer_1/ffn/linear_0/bias' is missing"),
+        (
+            {"encoder__layer_1__ffn__linear_0__bias": None},
+            "'encoder/layer_1/ffn/linear_0/bias' is missing",
+        ),
         ({"encoder__layer_7__ffn__linear_0__bias": np.ones(4)}, "'encoder/layer_2/.*' is missing"),
         ({"decoder__projection__bias": np.ones(4)}, "'decoder/projection/bias' has no place"),
         ({"decoder__projection__weight": np.ones((4, 4))}, "not tied"),
         ({"encoder__conv1__weight": np.ones((4, 4), np.int8)}, "quantised to int8"),
-        ({"encoder__layer_0__self_attention__linear_0__weight": np.ones((47, 16))}, r"shapes \[47, 16\]"),
+        (
+            {"encoder__layer_0__self_attention__linear_0__weight": np.ones((47, 16))},
+            r"shapes \[47, 16\]",
+        ),
         ({"encoder__layer_0__self_attention__linear_0__bias": np.ones(48)}, "have a bias"),
     ],
 )

@@ -80,7 +80,9 @@ def test_the_head_and_the_vocabulary(folder: Path, tmp_path: Path):
 def test_every_tensor_is_there_bit_for_bit(folder: Path, tmp_path: Path, toy: Any):
     written = write_ggml(folder, tmp_path / "f", "float16")
     tensors = parsed(tmp_path / "f").tensors
-    wanted = {ggml_name(name): value for name, value in toy.state.items() if name != "proj_out.weight"}
+    wanted = {
+        ggml_name(name): value for name, value in toy.state.items() if name != "proj_out.weight"
+    }
     assert set(tensors) == set(wanted)
     assert written == sum(len(data) for _, _, data in tensors.values())
     for name, (kind, shape, data) in tensors.items():
@@ -93,8 +95,14 @@ def test_every_tensor_is_there_bit_for_bit(folder: Path, tmp_path: Path, toy: An
     ("name", "wanted"),
     [
         ("model.encoder.layers.3.self_attn.q_proj.weight", "encoder.blocks.3.attn.query.weight"),
-        ("model.decoder.layers.0.encoder_attn.out_proj.bias", "decoder.blocks.0.cross_attn.out.bias"),
-        ("model.decoder.layers.0.encoder_attn_layer_norm.bias", "decoder.blocks.0.cross_attn_ln.bias"),
+        (
+            "model.decoder.layers.0.encoder_attn.out_proj.bias",
+            "decoder.blocks.0.cross_attn.out.bias",
+        ),
+        (
+            "model.decoder.layers.0.encoder_attn_layer_norm.bias",
+            "decoder.blocks.0.cross_attn_ln.bias",
+        ),
         ("model.encoder.layers.1.fc2.weight", "encoder.blocks.1.mlp.2.weight"),
         ("model.encoder.layers.1.final_layer_norm.weight", "encoder.blocks.1.mlp_ln.weight"),
         ("model.encoder.layer_norm.weight", "encoder.ln_post.weight"),

@@ -41,7 +41,12 @@ class Evil:
 @pytest.fixture(scope="module")
 def spec() -> ModelSpec:
     sizes = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 1}
-    sizes |= {"decoder_attention_heads": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16, "vocab_size": 51_864}
+    sizes |= {
+        "decoder_attention_heads": 1,
+        "encoder_ffn_dim": 16,
+        "decoder_ffn_dim": 16,
+        "vocab_size": 51_864,
+    }
     features = {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
     return make_spec(architecture=sizes, features=features, window_s=30.0, tokens_per_s=1.0)
 
@@ -58,17 +63,23 @@ def folder(spec: ModelSpec, tmp_path: Path) -> Path:
 
 
 def load(spec: ModelSpec, folder: Path, **options: Any) -> Any:
-    return Transformers().load(replace(spec, path=str(folder), weights="pretrained", **options), FakeDevice())
+    return Transformers().load(
+        replace(spec, path=str(folder), weights="pretrained", **options), FakeDevice()
+    )
 
 
 def network(spec: ModelSpec) -> Any:
     return build.random_model(spec)
 
 
-def test_a_pickle_that_would_run_code_is_refused(spec: ModelSpec, folder: Path, tmp_path: Path) -> None:
+def test_a_pickle_that_would_run_code_is_refused(
+    spec: ModelSpec, folder: Path, tmp_path: Path
+) -> None:
     ran = tmp_path / "ran"
     torch.save({**network(spec).state_dict(), "evil": Evil(ran)}, folder / "pytorch_model.bin")
-    with pytest.raises(WeightsError, match="are a pickle that holds more than tensors, and its code is not run"):
+    with pytest.raises(
+        WeightsError, match="are a pickle that holds more than tensors, and its code is not run"
+    ):
         load(spec, folder)
     assert not ran.exists()
     torch.load(folder / "pytorch_model.bin", weights_only=False)
@@ -78,7 +89,9 @@ def test_a_pickle_that_would_run_code_is_refused(spec: ModelSpec, folder: Path, 
 def test_a_pickle_of_tensors_is_read(spec: ModelSpec, folder: Path) -> None:
     torch.save(network(spec).state_dict(), folder / "pytorch_model.bin")
     loaded = build.pretrained(build.auto_class(spec), folder, spec, weights_only=True)
-    assert torch.equal(loaded.state_dict()["proj_out.weight"], network(spec).state_dict()["proj_out.weight"])
+    assert torch.equal(
+        loaded.state_dict()["proj_out.weight"], network(spec).state_dict()["proj_out.weight"]
+    )
 
 
 @pytest.mark.parametrize("what", ["a conversion", "an export"])
@@ -118,16 +131,22 @@ def _modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_modules")
-def test_code_beside_the_weights_runs_only_when_it_is_asked_for(spec: ModelSpec, folder: Path, tmp_path: Path) -> None:
+def test_code_beside_the_weights_runs_only_when_it_is_asked_for(
+    spec: ModelSpec, folder: Path, tmp_path: Path
+) -> None:
     import transformers
 
     ran = tmp_path / "ran"
     bring_code(folder, ran, "preprocessor_config.json", "AutoFeatureExtractor")
-    with pytest.raises(WeightsError, match="brings code of its own, which is not run unasked") as caught:
+    with pytest.raises(
+        WeightsError, match="brings code of its own, which is not run unasked"
+    ) as caught:
         build.pretrained(transformers.AutoFeatureExtractor, folder, spec)
     assert "model.trust_remote_code=true" in str(caught.value)
     assert not ran.exists()
-    build.pretrained(transformers.AutoFeatureExtractor, folder, replace(spec, trust_remote_code=True))
+    build.pretrained(
+        transformers.AutoFeatureExtractor, folder, replace(spec, trust_remote_code=True)
+    )
     assert ran.exists()
 
 
@@ -145,12 +164,16 @@ def test_a_class_that_transformers_has_is_loaded_without_the_code_beside_it(
 
 @pytest.mark.parametrize("kind", ["pipeline", "AutoModel", "Trainer", "", "utils"])
 def test_a_feature_extractor_is_one(spec: ModelSpec, kind: str) -> None:
-    evil = replace(spec, features={"feature_extractor_type": kind, "task": "automatic-speech-recognition"})
+    evil = replace(
+        spec, features={"feature_extractor_type": kind, "task": "automatic-speech-recognition"}
+    )
     with pytest.raises(ConfigError, match="is not a feature extractor of transformers"):
         build.feature_extractor(evil)
 
 
-@pytest.mark.parametrize("key", ["auto_map", "attn_implementation", "trust_remote_code", "quantization_config"])
+@pytest.mark.parametrize(
+    "key", ["auto_map", "attn_implementation", "trust_remote_code", "quantization_config"]
+)
 def test_sizes_load_no_code(spec: ModelSpec, key: str) -> None:
     with pytest.raises(ConfigError, match=f"model.architecture is for sizes: leave out {key}"):
         make_spec(architecture={key: "x"})
@@ -158,7 +181,9 @@ def test_sizes_load_no_code(spec: ModelSpec, key: str) -> None:
 
 def test_trust_is_a_yes_or_no(spec: ModelSpec) -> None:
     assert spec.trust_remote_code is False
-    with pytest.raises(ConfigError, match=r"model\.trust_remote_code must be true or false; got 'evil/repo'"):
+    with pytest.raises(
+        ConfigError, match=r"model\.trust_remote_code must be true or false; got 'evil/repo'"
+    ):
         make_spec(trust_remote_code="evil/repo")
 
 
@@ -168,20 +193,25 @@ def test_trust_is_a_yes_or_no(spec: ModelSpec) -> None:
         struct.pack("<Q", 2**63) + b"{}",
         struct.pack("<Q", 2**40) + b"{}",
         struct.pack("<Q", 16) + b'{"x": {"a": 1}}x',
-        struct.pack("<Q", 70) + b'{"x":{"dtype":"F32","shape":[9999999999],"data_offsets":[0,39999999996]}}',
+        struct.pack("<Q", 70)
+        + b'{"x":{"dtype":"F32","shape":[9999999999],"data_offsets":[0,39999999996]}}',
         struct.pack("<Q", 60) + b'{"x":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}     ',
         b"",
         b"[" * 100_000,
     ],
 )
-def test_safetensors_that_promise_more_than_they_hold(spec: ModelSpec, folder: Path, content: bytes) -> None:
+def test_safetensors_that_promise_more_than_they_hold(
+    spec: ModelSpec, folder: Path, content: bytes
+) -> None:
     (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(AsrScalingError, match=r"cut off or lacks a part|are damaged") as caught:
         load(spec, folder)
     assert "\n" not in str(caught.value)
 
 
-def test_parts_of_weights_lie_beside_their_index(spec: ModelSpec, folder: Path, tmp_path: Path) -> None:
+def test_parts_of_weights_lie_beside_their_index(
+    spec: ModelSpec, folder: Path, tmp_path: Path
+) -> None:
     network(spec).save_pretrained(tmp_path / "elsewhere")
     index = {"weight_map": {"proj_out.weight": "../elsewhere/model.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.usefixtures("nowhere")
 def test_an_unreachable_hub_is_probed_once_and_others_are_told(spec, monkeypatch):
     monkeypatch.setenv(weights.HUB_VARIABLE, "")
     probes = []
-    monkeypatch.setattr(weights, "_answers", lambda url, timeout_s: bool(probes.append((url, timeout_s))))
+    monkeypatch.setattr(
+        weights, "_answers", lambda url, timeout_s: bool(probes.append((url, timeout_s)))
+    )
     assert [resolve(spec()).kind, resolve(spec()).kind] == ["random", "random"]
     assert probes == [("https://huggingface.co", 3.0)]
     assert weights.os.environ[weights.HUB_VARIABLE] == "down"
@@ -70,7 +72,9 @@ def test_an_endpoint_that_is_nothing_is_down(monkeypatch, endpoint):
 
 
 def test_a_look_up_that_hangs_is_given_up(monkeypatch):
-    monkeypatch.setattr(weights.urllib.request, "urlopen", lambda *_, **__: threading.Event().wait(5))
+    monkeypatch.setattr(
+        weights.urllib.request, "urlopen", lambda *_, **__: threading.Event().wait(5)
+    )
     start = time.perf_counter()
     assert not weights._answers("https://huggingface.co", 0.1)
     assert time.perf_counter() - start < 2

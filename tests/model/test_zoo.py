@@ -12,7 +12,13 @@ import yaml
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import ConfigError
-from asr_scaling.model.build import AUTO_CLASSES, auto_class, configuration, feature_extractor, random_model
+from asr_scaling.model.build import (
+    AUTO_CLASSES,
+    auto_class,
+    configuration,
+    feature_extractor,
+    random_model,
+)
 
 ZOO = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
 KEYS = {
@@ -31,7 +37,9 @@ def logits(spec: ModelSpec, model: torch.nn.Module, seconds: float = 1.0) -> tor
     noise = np.random.default_rng(0).normal(0, 0.1, int(seconds * 16000)).astype(np.float32)
     inputs = dict(feature_extractor(spec)([noise], sampling_rate=16000, return_tensors="pt"))
     if "decoder_start_token_id" in spec.architecture:
-        inputs["decoder_input_ids"] = torch.tensor([[spec.architecture["decoder_start_token_id"]] * 2])
+        inputs["decoder_input_ids"] = torch.tensor(
+            [[spec.architecture["decoder_start_token_id"]] * 2]
+        )
     with torch.inference_mode():
         return model(**inputs).logits
 
@@ -77,13 +85,20 @@ class TestEveryModel:
     def test_features(self, path: Path):
         spec = load(path.stem)
         extract = feature_extractor(spec)
-        for samples in (np.zeros(16000, np.float32), np.random.default_rng(0).normal(size=16000).astype(np.float32)):
+        for samples in (
+            np.zeros(16000, np.float32),
+            np.random.default_rng(0).normal(size=16000).astype(np.float32),
+        ):
             batch = extract([samples], sampling_rate=16000, return_tensors="pt")
             values = batch[extract.model_input_names[0]]
             assert torch.isfinite(values).all()
             assert ("attention_mask" in batch) == spec.features.get("return_attention_mask", True)
             if spec.window_s:
-                assert values.shape == (1, spec.architecture["num_mel_bins"], round(spec.window_s * 100))
+                assert values.shape == (
+                    1,
+                    spec.architecture["num_mel_bins"],
+                    round(spec.window_s * 100),
+                )
             else:
                 assert values.shape in {(1, 16000), (1, 101, spec.features["feature_size"])}
 
@@ -108,7 +123,9 @@ def test_random_model_is_deterministic(name: str):
     assert torch.equal(torch.get_rng_state(), state)
     pairs = list(zip(one.parameters(), two.parameters(), strict=True))
     assert all(torch.equal(a, b) for a, b in pairs)
-    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert not all(
+        torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True)
+    )
 
 
 def test_random_model_takes_what_a_published_one_has():
@@ -118,8 +135,12 @@ def test_random_model_takes_what_a_published_one_has():
     assert {weight.dtype for weight in weights.values()} == {torch.bfloat16}
     assert weights["proj_out.weight"] is weights["model.decoder.embed_tokens.weight"]
     assert torch.all(weights["model.encoder.layer_norm.weight"] == 1)
-    assert torch.all(weights["model.encoder.embed_positions.weight"][0, 192:] == 1)  # cos(0): the sinusoids are there
-    assert weights["model.encoder.conv1.weight"].detach().float().std().item() == pytest.approx(0.02, rel=0.05)
+    assert torch.all(
+        weights["model.encoder.embed_positions.weight"][0, 192:] == 1
+    )  # cos(0): the sinusoids are there
+    assert weights["model.encoder.conv1.weight"].detach().float().std().item() == pytest.approx(
+        0.02, rel=0.05
+    )
     assert sum(weight.numel() for weight in model.parameters()) == spec.parameters
 
 
@@ -127,15 +148,22 @@ def test_batch_norms_and_rotary_frequencies_are_sane():
     spec = load("wav2vec2_conformer")
     model = random_model(replace(spec, architecture={**spec.architecture, "num_hidden_layers": 1}))
     buffers = dict(model.named_buffers())
-    assert all(torch.all(value == 1) for name, value in buffers.items() if name.endswith("running_var"))
-    assert all(torch.all(value == 0) for name, value in buffers.items() if name.endswith("running_mean"))
+    assert all(
+        torch.all(value == 1) for name, value in buffers.items() if name.endswith("running_var")
+    )
+    assert all(
+        torch.all(value == 0) for name, value in buffers.items() if name.endswith("running_mean")
+    )
     assert next(value[0] for name, value in buffers.items() if name.endswith("inv_freq")) == 1
     assert torch.isfinite(logits(spec, model)).all()
 
 
 def test_random_transducer_generates():
     spec = load("parakeet_tdt")
-    sizes = {**spec.architecture, "encoder_config": {**spec.architecture["encoder_config"], "num_hidden_layers": 1}}
+    sizes = {
+        **spec.architecture,
+        "encoder_config": {**spec.architecture["encoder_config"], "num_hidden_layers": 1},
+    }
     spec = replace(spec, architecture=sizes)
     noise = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
     inputs = feature_extractor(spec)([noise], sampling_rate=16000, return_tensors="pt")

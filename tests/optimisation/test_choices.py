@@ -46,9 +46,13 @@ class TestOptions:
     def test_int8_of_an_engine_that_quantises_by_itself(self):
         assert composed("int8", engine=OwnInt8()).engine == OwnInt8("int8")
 
-    def test_flash_with_a_short_data_type_whichever_is_listed_first(self, monkeypatch: pytest.MonkeyPatch):
+    def test_flash_with_a_short_data_type_whichever_is_listed_first(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
         find = importlib.util.find_spec
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "flash_attn" or find(name))
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name: name == "flash_attn" or find(name)
+        )
         for names in permutations(("attention_flash", "bf16")):
             engine = composed(*names, device=FakeGpu()).engine
             assert engine == Transformers(dtype="bfloat16", attention="flash_attention_2")
@@ -60,7 +64,11 @@ REFUSED: list[tuple[list[str], dict[str, Any], str]] = [
     (["bf16"], {"engine": Fake()}, "does not have"),
     (["attention_eager", "attention_sdpa"], {}, "both set engine.attention"),
     (["attention_flash"], {}, "NVIDIA GPUs alone"),
-    (["attention_flash"], {"device": FakeGpu()}, "computes in 16 bits, and engine.dtype is float32"),
+    (
+        ["attention_flash"],
+        {"device": FakeGpu()},
+        "computes in 16 bits, and engine.dtype is float32",
+    ),
     (["attention_flash", "mixed"], {"device": FakeGpu()}, "computes in 16 bits"),
     (["attention_eager"], {"engine": Fake()}, "does not have"),
     (["cache_none", "cache_static"], {}, "both set engine.cache"),
@@ -79,14 +87,26 @@ REFUSED: list[tuple[list[str], dict[str, Any], str]] = [
     (["fp8"], {}, "capability 8.9 or more"),
     (["sparse24"], {}, "capability 8.0 or more"),
     (["fused"], {"engine": Fake()}, "has none"),
-    (["fused"], {"model": make_spec(architecture={"position_embeddings_type": "rotary"})}, "rotates the input"),
+    (
+        ["fused"],
+        {"model": make_spec(architecture={"position_embeddings_type": "rotary"})},
+        "rotates the input",
+    ),
     (["prune"], {"model": moonshine()}, "is a moonshine"),
-    (["prune"], {"model": make_spec(architecture={"position_embeddings_type": "relative"})}, "positions are added"),
+    (
+        ["prune"],
+        {"model": make_spec(architecture={"position_embeddings_type": "relative"})},
+        "positions are added",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("names", "parts", "why"), REFUSED, ids=[f"{'+'.join(n)}: {why}" for n, _, why in REFUSED])
-def test_refused_in_one_sentence_before_anything_is_loaded(names: list[str], parts: dict[str, Any], why: str):
+@pytest.mark.parametrize(
+    ("names", "parts", "why"), REFUSED, ids=[f"{'+'.join(n)}: {why}" for n, _, why in REFUSED]
+)
+def test_refused_in_one_sentence_before_anything_is_loaded(
+    names: list[str], parts: dict[str, Any], why: str
+):
     for listed in permutations(names):
         with pytest.raises(ConfigError) as caught:
             composed(*listed, **parts)
@@ -114,7 +134,9 @@ class TestMixed:
         assert system.facts.dtype == "float16 encoder, float32 decoder"
         sizes = [sum(p.numel() for p in part.parameters()) for part in (model.get_encoder(), model)]
         assert system.facts.parameters == sizes[1]
-        assert 0 <= system.facts.weights_bytes - (2 * sizes[0] + 4 * (sizes[1] - sizes[0])) < 1000  # buffers
+        assert (
+            0 <= system.facts.weights_bytes - (2 * sizes[0] + 4 * (sizes[1] - sizes[0])) < 1000
+        )  # buffers
 
     def test_it_transcribes_as_float32_does(self):
         batch = AudioBatch((noise(2.0),))

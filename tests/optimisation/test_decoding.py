@@ -64,13 +64,17 @@ def test_what_it_sets(optimisation: Any, device: Any, options: dict[str, Any]) -
 def test_all_that_need_the_loop_compose() -> None:
     chosen = {"w": DynamicWindow(2.0), "f": DeviceFeatures(), "g": CudaGraph(), "l": DecodeLoop()}
     engine = compose(parts(device=Gpu()), chosen).engine
-    assert engine == Transformers(decode="loop", window_margin_s=2.0, features="device", cuda_graph=True)
+    assert engine == Transformers(
+        decode="loop", window_margin_s=2.0, features="device", cuda_graph=True
+    )
     assert compose(parts(device=Gpu()), dict(reversed(chosen.items()))).engine == engine
 
 
 @pytest.mark.parametrize("engine", [FasterWhisper, OnnxRuntime, OpenVino])
 def test_features_on_the_device_of_engines_without_a_loop_to_choose(engine: Any) -> None:
-    assert compose(parts(engine=engine()), {"f": DeviceFeatures()}).engine == engine(features="device")
+    assert compose(parts(engine=engine()), {"f": DeviceFeatures()}).engine == engine(
+        features="device"
+    )
 
 
 def test_the_heap_is_the_devices() -> None:
@@ -102,7 +106,9 @@ def test_the_heap_is_the_devices() -> None:
         ([Draft()], {"engine": Fake()}, "does not have"),
         ([Compiled()], {"engine": Fake()}, "does not have"),
     ],
-    ids=lambda value: "+".join(type(one).__name__ for one in value) if isinstance(value, list) else None,
+    ids=lambda value: (
+        "+".join(type(one).__name__ for one in value) if isinstance(value, list) else None
+    ),
 )
 def test_refused(chosen: list[Any], changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):

@@ -74,7 +74,10 @@ class TestInt8:
         linear = 2 * (4 * 256 + 2 * 512) + 2 * (8 * 256 + 2 * 512) + tied
         outputs = 2 * (4 * 16 + 48) + 2 * (8 * 16 + 48) + 51_864
         # the projection's own copy is added; the other matrices shrink to a quarter; every output gets a scale
-        assert small.facts.weights_bytes == plain.weights_bytes - 4 * (linear - tied) + linear + 4 * outputs
+        assert (
+            small.facts.weights_bytes
+            == plain.weights_bytes - 4 * (linear - tied) + linear + 4 * outputs
+        )
 
     @pytest.mark.parametrize("make", [whisper, ctc])
     def test_it_transcribes(self, name: str, make: Any):
@@ -90,7 +93,9 @@ class TestInt8:
         (utterance,) = Demo().load(1).utterances
         system = loaded(name, model=load_spec("whisper_tiny_en", weights="pretrained"))
         (text,) = system.transcribe(AudioBatch((utterance,)), NullProbe()).texts
-        said, wanted = ({word.strip(".,").lower() for word in t.split()} for t in (text, utterance.reference))
+        said, wanted = (
+            {word.strip(".,").lower() for word in t.split()} for t in (text, utterance.reference)
+        )
         assert len(wanted - said) <= 0.2 * len(wanted)
 
 
@@ -99,14 +104,20 @@ def fake_torchao(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, list[str]]]
     asked: list[tuple[Any, list[str]]] = []
 
     def quantize_(network: Any, config: Any, filter_fn: Any) -> None:
-        asked.append((config, [name for name, module in network.named_modules() if filter_fn(module, name)]))
+        asked.append(
+            (config, [name for name, module in network.named_modules() if filter_fn(module, name)])
+        )
 
     library, quantization = ModuleType("torchao"), ModuleType("torchao.quantization")
     library.__spec__ = importlib.machinery.ModuleSpec("torchao", None)
     library.quantization = quantization  # type: ignore[attr-defined]
     quantization.quantize_ = quantize_  # type: ignore[attr-defined]
     quantization.PerRow = lambda: "rows"  # type: ignore[attr-defined]
-    for name in ("Int8DynamicActivationInt8Weight", "Int8WeightOnly", "Float8DynamicActivationFloat8Weight"):
+    for name in (
+        "Int8DynamicActivationInt8Weight",
+        "Int8WeightOnly",
+        "Float8DynamicActivationFloat8Weight",
+    ):
         setattr(quantization, f"{name}Config", lambda name=name, **options: (name, options))
     monkeypatch.setitem(sys.modules, "torchao", library)
     monkeypatch.setitem(sys.modules, "torchao.quantization", quantization)
@@ -124,10 +135,17 @@ class TestOnGpus:
         [
             ("int8", ("Int8DynamicActivationInt8Weight", {}), "float32", LINEARS),
             ("int8_weights", ("Int8WeightOnly", {}), "float32", LINEARS),
-            ("fp8", ("Float8DynamicActivationFloat8Weight", {"granularity": "rows"}), "bfloat16", LINEARS - 1),
+            (
+                "fp8",
+                ("Float8DynamicActivationFloat8Weight", {"granularity": "rows"}),
+                "bfloat16",
+                LINEARS - 1,
+            ),
         ],
     )
-    def test_torchao_is_asked(self, name: str, config: Any, dtype: str, layers: int, monkeypatch: pytest.MonkeyPatch):
+    def test_torchao_is_asked(
+        self, name: str, config: Any, dtype: str, layers: int, monkeypatch: pytest.MonkeyPatch
+    ):
         """The vocabulary of 51,864 is no multiple of 16: that projection stays as it is under FP8."""
         asked = fake_torchao(monkeypatch)
         capable(monkeypatch, 9, 0)
@@ -152,9 +170,13 @@ class TestOnGpus:
             composed(name, device=FakeGpu())
 
     @pytest.mark.parametrize(("name", "version"), [("fp8", (8, 6)), ("sparse24", (7, 5))])
-    def test_an_older_gpu(self, name: str, version: tuple[int, int], monkeypatch: pytest.MonkeyPatch):
+    def test_an_older_gpu(
+        self, name: str, version: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ):
         capable(monkeypatch, *version)
-        with pytest.raises(ConfigError, match=rf"or more, and this one has {version[0]}\.{version[1]}\.$"):
+        with pytest.raises(
+            ConfigError, match=rf"or more, and this one has {version[0]}\.{version[1]}\.$"
+        ):
             composed(name, device=FakeGpu())
 
     @pytest.mark.parametrize("name", ["fp16", "bf16"])
@@ -166,7 +188,9 @@ class TestOnGpus:
 
     def test_layers_that_fit_nowhere(self):
         with pytest.raises(EngineError, match="multiples of 1024"):
-            Torchao("Int8WeightOnlyConfig", "int8", 1024).change(torch.nn.Linear(8, 8), whisper(), FakeDevice())
+            Torchao("Int8WeightOnlyConfig", "int8", 1024).change(
+                torch.nn.Linear(8, 8), whisper(), FakeDevice()
+            )
 
 
 class TestSparse:
@@ -183,7 +207,9 @@ class TestSparse:
         layer = system.modules["model"].get_decoder().layers[0]
         assert int((layer.self_attn.q_proj.weight == 0).sum()) == 64 * 64 / 2
         assert not (layer.fc1.weight == 0).any()
-        assert "in 28 of 33 Linear layers" in system.facts.details["changes"][0]  # not fc1, fc2, the projection
+        assert (
+            "in 28 of 33 Linear layers" in system.facts.details["changes"][0]
+        )  # not fc1, fc2, the projection
 
     def test_no_layer_that_fits(self):
         with pytest.raises(EngineError, match="multiples of 64"):

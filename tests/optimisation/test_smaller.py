@@ -20,7 +20,10 @@ from asr_scaling.optimisation.prune import Prune, RemoveWeakest
 
 def conformer() -> Any:
     """With rotary positions, whose number of heads is that of the input."""
-    architecture = WAV2VEC2 | {"position_embeddings_type": "rotary", "conv_depthwise_kernel_size": 3}
+    architecture = WAV2VEC2 | {
+        "position_embeddings_type": "rotary",
+        "conv_depthwise_kernel_size": 3,
+    }
     return make_spec(
         family="ctc", model_type="wav2vec2-conformer", architecture=architecture, features=ctc().features,
         weights="random",
@@ -33,7 +36,11 @@ def logits(system: Any) -> torch.Tensor:
     inputs: dict[str, Any] = {"input_values": torch.randn(1, 16_000, generator=generator)}
     if hasattr(model, "get_decoder"):
         tokens = {"decoder_input_ids": torch.tensor([[1, 5, 7, 2]])}
-        inputs = {"input_features": torch.randn(1, 80, 3000, generator=generator)} if _mel(model) else inputs
+        inputs = (
+            {"input_features": torch.randn(1, 80, 3000, generator=generator)}
+            if _mel(model)
+            else inputs
+        )
         inputs |= tokens
     with torch.no_grad():
         return model(**inputs).logits  # type: ignore[no-any-return]
@@ -53,7 +60,9 @@ class TestFused:
         fused, plain = loaded("fused", model=make()), loaded(model=make())
         torch.testing.assert_close(logits(fused), logits(plain), atol=1e-6, rtol=1e-4)
         batch = AudioBatch((noise(2.0), noise(1.0, "v")))
-        assert fused.transcribe(batch, NullProbe()).texts == plain.transcribe(batch, NullProbe()).texts
+        assert (
+            fused.transcribe(batch, NullProbe()).texts == plain.transcribe(batch, NullProbe()).texts
+        )
 
     def test_one_product_for_each_self_attention(self):
         model = loaded("fused").modules["model"]
@@ -93,19 +102,26 @@ class TestPrune:
         pruned, plain = loaded("prune", model=make(), prune={"ratio": 0.5}), loaded(model=make())
         assert logits(pruned).shape == logits(plain).shape
         assert not torch.equal(logits(pruned), logits(plain))
-        assert pruned.facts.parameters == sum(p.numel() for p in pruned.modules["model"].parameters())
+        assert pruned.facts.parameters == sum(
+            p.numel() for p in pruned.modules["model"].parameters()
+        )
         assert pruned.facts.parameters < plain.facts.parameters
         assert pruned.facts.weights_bytes < plain.facts.weights_bytes
         assert len(tokens(pruned)) == 2
 
     def test_half_of_each_layer(self):
         system = loaded("prune", prune={"ratio": 0.5})
-        for layer in (*system.modules["model"].get_encoder().layers, *system.modules["model"].get_decoder().layers):
+        for layer in (
+            *system.modules["model"].get_encoder().layers,
+            *system.modules["model"].get_decoder().layers,
+        ):
             assert layer.self_attn.v_proj.weight.shape == (8, 16)
             assert layer.self_attn.out_proj.weight.shape == (16, 8)
             assert layer.self_attn.num_heads == 1
             assert layer.fc1.weight.shape == (16, 16) == layer.fc2.weight.shape
-        assert system.facts.details["changes"] == ["removed 6 of 12 heads and 64 of 128 feed-forward channels"]
+        assert system.facts.details["changes"] == [
+            "removed 6 of 12 heads and 64 of 128 feed-forward channels"
+        ]
 
     @pytest.mark.parametrize("cache", ["cache_static", "cache_none"])
     def test_with_any_cache(self, cache: str):
@@ -130,11 +146,15 @@ class TestPrune:
 
     @pytest.mark.parametrize("ratio", [0.0, 1.0, -0.1, 2])
     def test_a_ratio_that_is_none(self, ratio: float):
-        with pytest.raises(ConfigError, match=r"optimisation\.prune\.ratio must lie between 0 and 1"):
+        with pytest.raises(
+            ConfigError, match=r"optimisation\.prune\.ratio must lie between 0 and 1"
+        ):
             Prune(ratio)
 
     def test_a_ratio_that_removes_nothing(self):
-        with pytest.raises(EngineError, match=r"removes nothing from 'toy' \(12 heads, 128 channels in all\)"):
+        with pytest.raises(
+            EngineError, match=r"removes nothing from 'toy' \(12 heads, 128 channels in all\)"
+        ):
             loaded("prune", prune={"ratio": 0.01})
 
     def test_a_head_always_stays(self):
@@ -159,4 +179,6 @@ def test_pruned_fused_and_quantised_in_any_order_is_one_system():
     assert [text.split()[0] for text in said] == ["removed", "projections", "int8"]
     assert tokens(system) == (2, 1)
     expected = logits(loaded("prune", prune={"ratio": 0.5}))
-    torch.testing.assert_close(logits(system), expected, atol=0.05 * float(expected.abs().max()), rtol=0)
+    torch.testing.assert_close(
+        logits(system), expected, atol=0.05 * float(expected.abs().max()), rtol=0
+    )

@@ -79,7 +79,10 @@ class TestBytes:
             (lambda x, y: torch.cat([x, y]), 48),
             (lambda x, y: x.t().contiguous(), 24),
             (lambda x, y: x[:1] + y, 6 + 12 + 12),
-            (lambda x, y: x[:1].expand(2, 6) + y, 6 + 12 + 12),  # a broadcast row is one row of memory
+            (
+                lambda x, y: x[:1].expand(2, 6) + y,
+                6 + 12 + 12,
+            ),  # a broadcast row is one row of memory
             (lambda x, y: x.view(12).unfold(0, 4, 1) + 0, 12 + 36),  # so are overlapping windows
             (lambda x, y: torch.zeros(2, 6), 12),
             (lambda x, y: x.sum(), 12 + 1),
@@ -108,7 +111,10 @@ class TestBytes:
     def test_what_is_computed_from_weights_alone_is_weights(self):
         """Half the weight, then a product with it: 6 + 6 for the half, 2 + 6 + 3 for the product."""
         layer, x = torch.nn.Linear(2, 3, bias=False), torch.ones(1, 2)
-        assert moved(lambda: x @ (layer.weight / 2).t(), layer=layer) == (F * (12 + 11), F * (12 + 6))
+        assert moved(lambda: x @ (layer.weight / 2).t(), layer=layer) == (
+            F * (12 + 11),
+            F * (12 + 6),
+        )
 
     def test_memory_of_such_a_result_is_forgotten_when_it_is_freed(self):
         layer = torch.nn.Linear(64, 64, bias=False)
@@ -116,7 +122,9 @@ class TestBytes:
 
         def work() -> None:
             for _ in range(50):
-                _ = layer.weight / 2  # freed at once, so that the activation below may lie at its address
+                _ = (
+                    layer.weight / 2
+                )  # freed at once, so that the activation below may lie at its address
                 del _
                 _ = torch.ones(64, 64)
                 del _
@@ -146,7 +154,9 @@ class TestBytes:
 
     def test_of_stages_and_steps(self):
         """An encoder of 8 → 4; a decoder that projects 4 → 6 once and takes 4 → 3 at every step."""
-        encoder, once, each = (torch.nn.Linear(a, b, bias=False) for a, b in ((8, 4), (4, 6), (4, 3)))
+        encoder, once, each = (
+            torch.nn.Linear(a, b, bias=False) for a, b in ((8, 4), (4, 6), (4, 3))
+        )
 
         def script(batch: Any, probe: Any) -> None:
             probe.stage("encoder")
@@ -160,9 +170,15 @@ class TestBytes:
         model = torch.nn.ModuleList([encoder, once, each])
         with torch.no_grad():
             found = Flops().measure(
-                make_session(ScriptedSystem(script, {"encoder": encoder, "model": model}), utterances([1.0]))
+                make_session(
+                    ScriptedSystem(script, {"encoder": encoder, "model": model}), utterances([1.0])
+                )
             )
-        got = {metric.name: metric.value for metric in found.metrics if metric.name.startswith("bytes/")}
+        got = {
+            metric.name: metric.value
+            for metric in found.metrics
+            if metric.name.startswith("bytes/")
+        }
         step, first = F * (4 + 12 + 3), F * (20 + 24 + 30)
         assert got == {
             "bytes/encoder": F * (40 + 32 + 20),
@@ -189,7 +205,9 @@ class TestBytes:
                     probe.token()
 
         with torch.no_grad():
-            found = Flops().measure(make_session(ScriptedSystem(script, {"encoder": layer}), utterances([1.0])))
+            found = Flops().measure(
+                make_session(ScriptedSystem(script, {"encoder": layer}), utterances([1.0]))
+            )
         got = {metric.name: (metric.value, metric.n) for metric in found.metrics}
         assert got["bytes/encoder"] == (2 * one, 1)
         assert got["bytes/decoder_first"] == (2 * 5 * one, 1)

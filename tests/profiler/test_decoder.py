@@ -34,7 +34,9 @@ from asr_scaling.profiler.decoder import Decoder
 
 BRIEF = Decoder(seconds=1e-9, traced_steps=4)
 """Three calls, and one without a cache."""
-STEPWISE = make_spec(tokens_per_s=3.0, architecture={"decoder_layers": 2, "decoder_attention_heads": 2, "d_model": 8})
+STEPWISE = make_spec(
+    tokens_per_s=3.0, architecture={"decoder_layers": 2, "decoder_attention_heads": 2, "d_model": 8}
+)
 Step = Callable[[int], float]
 
 
@@ -74,10 +76,16 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 class TestByPosition:
-    def test_the_slope_is_that_of_the_steps_after_the_first(self, tmp_path: Path, clock: FakeClock) -> None:
-        found = measured(scripted(clock, lambda i: 9.0 if i == 1 else 0.1 + 0.01 * i), tmp_path, clock)
+    def test_the_slope_is_that_of_the_steps_after_the_first(
+        self, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        found = measured(
+            scripted(clock, lambda i: 9.0 if i == 1 else 0.1 + 0.01 * i), tmp_path, clock
+        )
         assert values(found)["decoder/step_slope_s"] == pytest.approx(0.01)
-        assert values(found)["decoder/step_s"] == pytest.approx(0.1 + 0.01 * 6.5)  # positions 2 to 11
+        assert values(found)["decoder/step_s"] == pytest.approx(
+            0.1 + 0.01 * 6.5
+        )  # positions 2 to 11
         rows = table(tmp_path / "decoder_steps.csv")
         assert [row["position"] for row in rows[:10]] == [str(i) for i in range(2, 12)]
         assert float(rows[0]["seconds"]) == pytest.approx(0.12)
@@ -94,7 +102,9 @@ class TestByPosition:
         (metric,) = (each for each in found.metrics if each.name == "decoder/step_slope_s")
         assert (metric.value, metric.n) == (pytest.approx(0.02), 3)
         assert metric.interval is not None
-        assert metric.interval.half(0.02) == pytest.approx(4.303 * 0.01 / 3**0.5, rel=1e-3)  # Student's t, 2 degrees
+        assert metric.interval.half(0.02) == pytest.approx(
+            4.303 * 0.01 / 3**0.5, rel=1e-3
+        )  # Student's t, 2 degrees
 
     def test_only_steps_of_the_whole_batch_count(self, tmp_path: Path, clock: FakeClock) -> None:
         """After the fourth token one of two utterances has ended, and steps cost half."""
@@ -106,15 +116,28 @@ class TestByPosition:
         )
         assert values(found)["decoder/step_slope_s"] == pytest.approx(0.01)
         rows = table(tmp_path / "decoder_steps.csv")
-        assert [row["position"] for row in rows if row["whole_batch"] == "True"][:4] == ["2", "3", "4", "5"]
+        assert [row["position"] for row in rows if row["whole_batch"] == "True"][:4] == [
+            "2",
+            "3",
+            "4",
+            "5",
+        ]
 
-    def test_every_window_begins_at_its_first_position(self, tmp_path: Path, clock: FakeClock) -> None:
-        found = measured(scripted(clock, lambda i: 7.0 if i == 1 else 0.1 * i, runs=2), tmp_path, clock)
+    def test_every_window_begins_at_its_first_position(
+        self, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        found = measured(
+            scripted(clock, lambda i: 7.0 if i == 1 else 0.1 * i, runs=2), tmp_path, clock
+        )
         assert values(found)["decoder/step_slope_s"] == pytest.approx(0.1)
         assert {row["run"] for row in table(tmp_path / "decoder_steps.csv")} == {"0", "1"}
 
-    def test_windows_of_a_batch_end_nobody_knows_when(self, tmp_path: Path, clock: FakeClock) -> None:
-        found = measured(scripted(clock, lambda i: 0.1, tokens=(4, 10), runs=2), tmp_path, clock, size=2)
+    def test_windows_of_a_batch_end_nobody_knows_when(
+        self, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        found = measured(
+            scripted(clock, lambda i: 0.1, tokens=(4, 10), runs=2), tmp_path, clock, size=2
+        )
         assert "whole batch" in found.unavailable["decoder/step_slope_s"]
         assert values(found)["decoder/step_s"] == pytest.approx(0.1)
 
@@ -130,24 +153,36 @@ class TestWhatIsNotThere:
 
     def test_an_engine_that_shows_none(self, tmp_path: Path, clock: FakeClock) -> None:
         found = measured(ScriptedSystem(lambda batch, probe: None), tmp_path, clock)
-        assert set(found.unavailable.values()) == {"the engine shows no decoding steps after the first"}
+        assert set(found.unavailable.values()) == {
+            "the engine shows no decoding steps after the first"
+        }
 
-    def test_an_engine_without_torch_or_a_cache_to_leave_out(self, tmp_path: Path, clock: FakeClock) -> None:
-        found = measured(scripted(clock, lambda i: 0.1, dtype="int8"), tmp_path, clock, engine=object())
+    def test_an_engine_without_torch_or_a_cache_to_leave_out(
+        self, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        found = measured(
+            scripted(clock, lambda i: 0.1, dtype="int8"), tmp_path, clock, engine=object()
+        )
         assert found.unavailable["decoder/ops_gemm_s"] == "the engine runs no torch operators"
         assert found.unavailable["decoder/uncached_ratio"] == "the engine can't leave its cache out"
         assert "computes in 'int8'" in found.unavailable["decoder/kv_token_bytes"]
         assert found.artifacts == ("decoder_steps.csv",)
 
-    def test_frames_of_a_shortened_window_that_nobody_showed(self, tmp_path: Path, clock: FakeClock) -> None:
-        model = replace(STEPWISE, architecture={**STEPWISE.architecture, "max_source_positions": 1500})
+    def test_frames_of_a_shortened_window_that_nobody_showed(
+        self, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        model = replace(
+            STEPWISE, architecture={**STEPWISE.architecture, "max_source_positions": 1500}
+        )
         system = scripted(clock, lambda i: 0.1)
         whole = measured(system, tmp_path, clock, model=model)
         assert (
             values(whole)["decoder/kv_cross_bytes"] == 1500 * 2 * 2 * 8 * 4
         )  # keys and values, layers, width, float32
         assert whole.tags["decoder/kv_cross"] == "the model's whole window"
-        short = measured(system, tmp_path, clock, model=model, engine=Cached(system, window_margin_s=2.0))
+        short = measured(
+            system, tmp_path, clock, model=model, engine=Cached(system, window_margin_s=2.0)
+        )
         assert "doesn't show its encoder's output" in short.unavailable["decoder/kv_cross_bytes"]
         assert values(short)["decoder/kv_token_bytes"] == 2 * 2 * 8 * 4
 
@@ -158,7 +193,9 @@ class TestWhatIsNotThere:
 
 
 class TestWithoutCache:
-    def test_its_cost_is_against_the_same_steps_with_one(self, tmp_path: Path, clock: FakeClock) -> None:
+    def test_its_cost_is_against_the_same_steps_with_one(
+        self, tmp_path: Path, clock: FakeClock
+    ) -> None:
         other = scripted(clock, lambda i: 0.1 + 0.05 * i)
         found = measured(scripted(clock, lambda i: 0.1), tmp_path, clock, engine=Cached(other))
         mean = 0.1 + 0.05 * 6.5
@@ -166,22 +203,37 @@ class TestWithoutCache:
         assert values(found)["decoder/uncached_slope_s"] == pytest.approx(0.05)
         assert values(found)["decoder/uncached_ratio"] == pytest.approx(mean / 0.1)
         assert other.closed == 1
-        assert [row["cache"] for row in table(tmp_path / "decoder_steps.csv")][-10:] == ["none"] * 10
+        assert [row["cache"] for row in table(tmp_path / "decoder_steps.csv")][-10:] == [
+            "none"
+        ] * 10
 
     def test_what_was_measured_without_one_has_none(self, tmp_path: Path, clock: FakeClock) -> None:
         system = scripted(clock, lambda i: 0.1)
         found = measured(system, tmp_path, clock, engine=Cached(system, cache="none"))
-        assert found.unavailable["decoder/uncached_step_s"] == "engine.cache=none is what was measured"
+        assert (
+            found.unavailable["decoder/uncached_step_s"] == "engine.cache=none is what was measured"
+        )
         assert "keeps no keys and values" in found.unavailable["decoder/kv_self_bytes"]
 
     def test_why_it_can_not_be_had_is_said(self, tmp_path: Path, clock: FakeClock) -> None:
         system = scripted(clock, lambda i: 0.1, compile_s=1.0)
         assert (
-            "compiled" in measured(system, tmp_path, clock, engine=Cached(system)).unavailable["decoder/uncached_ratio"]
+            "compiled"
+            in measured(system, tmp_path, clock, engine=Cached(system)).unavailable[
+                "decoder/uncached_ratio"
+            ]
         )
         system = scripted(clock, lambda i: 0.1)
-        for engine, said in ((Cached(system, refuses=True), "Leave it."), (Cached(system, full=True), "Too large.")):
-            assert measured(system, tmp_path, clock, engine=engine).unavailable["decoder/uncached_ratio"] == said
+        for engine, said in (
+            (Cached(system, refuses=True), "Leave it."),
+            (Cached(system, full=True), "Too large."),
+        ):
+            assert (
+                measured(system, tmp_path, clock, engine=engine).unavailable[
+                    "decoder/uncached_ratio"
+                ]
+                == said
+            )
 
 
 @dataclass(frozen=True)
@@ -231,12 +283,16 @@ class TestOfTransformers:
         assert found.artifacts == ("decoder_steps.csv", "kv_cache.csv")
         assert values(found)["decoder/uncached_step_s"] > 0
 
-    def test_operators_and_what_is_outside_them_are_the_step(self, real: tuple[Session, Findings]) -> None:
+    def test_operators_and_what_is_outside_them_are_the_step(
+        self, real: tuple[Session, Findings]
+    ) -> None:
         found = values(real[1])
         parts = [value for name, value in found.items() if name.startswith("decoder/ops_")]
         assert len(parts) == 7
         assert sum(parts) == pytest.approx(found["decoder/profiled_step_s"])
-        assert found["decoder/ops_gemm_s"] > 0 == found["decoder/ops_convolution_s"]  # the encoder's are not counted
+        assert (
+            found["decoder/ops_gemm_s"] > 0 == found["decoder/ops_convolution_s"]
+        )  # the encoder's are not counted
 
     def test_the_formula_is_what_transformers_keeps(self, real: tuple[Session, Findings]) -> None:
         import torch
@@ -250,7 +306,9 @@ class TestOfTransformers:
         cache = kept[-1]
 
         def held(part: Any) -> int:
-            tensors: list[torch.Tensor] = [t for layer in part.layers for t in (layer.keys, layer.values)]
+            tensors: list[torch.Tensor] = [
+                t for layer in part.layers for t in (layer.keys, layer.values)
+            ]
             return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
         found, tokens = values(findings), cache.self_attention_cache.get_seq_length()
@@ -265,7 +323,10 @@ class TestOfTransformers:
 def test_fewer_key_value_heads_and_half_the_bytes_halve_it() -> None:
     whole = kv_cache(moonshine(), "float32")
     shared = kv_cache(
-        replace(moonshine(), architecture={**moonshine().architecture, "decoder_num_key_value_heads": 1}), "float16"
+        replace(
+            moonshine(), architecture={**moonshine().architecture, "decoder_num_key_value_heads": 1}
+        ),
+        "float16",
     )
     assert not isinstance(whole, str)
     assert not isinstance(shared, str)

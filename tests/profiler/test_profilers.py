@@ -39,7 +39,11 @@ def values(findings: Findings) -> dict[str, float]:
 
 
 def scored(*pairs: tuple[str, str]) -> Findings:
-    return score([(f"u{i}", *pair) for i, pair in enumerate(pairs)], str.strip, {"quality/normaliser": "none"})
+    return score(
+        [(f"u{i}", *pair) for i, pair in enumerate(pairs)],
+        str.strip,
+        {"quality/normaliser": "none"},
+    )
 
 
 class TestQuality:
@@ -67,7 +71,14 @@ class TestQuality:
         assert found["quality/cer"] == 1.0
 
     def test_error_rates_have_intervals_from_six_utterances_on(self):
-        pairs = [("a b c d", "a b c d"), ("a b c", "a x c"), ("a b", "a"), ("a", "a"), ("a b c", "b c"), ("c d", "c d")]
+        pairs = [
+            ("a b c d", "a b c d"),
+            ("a b c", "a x c"),
+            ("a b", "a"),
+            ("a", "a"),
+            ("a b c", "b c"),
+            ("c d", "c d"),
+        ]
         metrics = {metric.name: metric for metric in scored(*pairs).metrics}
         for name in ("quality/wer", "quality/cer"):
             interval = metrics[name].interval
@@ -84,7 +95,11 @@ class TestQuality:
         assert found["quality/wer"] == 0.5
         assert found["quality/left_out"] == 2
         assert {m.n for m in findings.metrics if m.name == "quality/wer"} == {1}
-        assert [row.get("left_out") for row in findings.transcripts] == ["empty reference", "empty reference", None]
+        assert [row.get("left_out") for row in findings.transcripts] == [
+            "empty reference",
+            "empty reference",
+            None,
+        ]
 
     def test_no_reference_at_all_is_unavailable(self):
         findings = scored(("", "x"))
@@ -97,21 +112,36 @@ class TestQuality:
         assert (row["id"], row["reference"], row["hypothesis"]) == ("u0", "a b", "a c")
         assert (row["substitutions"], row["words"]) == (1, 2)
 
-    @given(st.lists(st.tuples(st.text("ab ", max_size=8), st.text("ab ", max_size=8)), min_size=1, max_size=5))
+    @given(
+        st.lists(
+            st.tuples(st.text("ab ", max_size=8), st.text("ab ", max_size=8)),
+            min_size=1,
+            max_size=5,
+        )
+    )
     def test_a_perfect_text_has_no_error_and_counts_add_up(self, pairs: list[tuple[str, str]]):
         found = values(scored(*pairs))
         words = sum(len(reference.split()) for reference, _ in pairs)
         assert ("quality/wer" in found) == (words > 0)
         if words:
-            edits = sum(found[f"quality/{name}"] for name in ("substitutions", "deletions", "insertions"))
+            edits = sum(
+                found[f"quality/{name}"] for name in ("substitutions", "deletions", "insertions")
+            )
             assert found["quality/wer"] == pytest.approx(edits / words)
-            assert values(scored(*((reference, reference) for reference, _ in pairs)))["quality/wer"] == 0
+            assert (
+                values(scored(*((reference, reference) for reference, _ in pairs)))["quality/wer"]
+                == 0
+            )
 
     def test_whisper_english_ignores_spelling_and_punctuation(self):
         found = (utterance(1.0, "u0", "Mr. Smith's COLOUR isn't grey!"),)
-        system = ScriptedSystem(lambda batch, probe: transcription(batch, texts=("mister smith's color, is not gray",)))
+        system = ScriptedSystem(
+            lambda batch, probe: transcription(batch, texts=("mister smith's color, is not gray",))
+        )
         findings = Quality().measure(make_session(system, found))
-        assert findings.tags["quality/normaliser"].startswith("whisper_english (whisper-normalizer ")
+        assert findings.tags["quality/normaliser"].startswith(
+            "whisper_english (whisper-normalizer "
+        )
         assert values(findings)["quality/wer"] == 0
         assert values(Quality("none").measure(make_session(system, found)))["quality/wer"] > 0
 
@@ -135,7 +165,9 @@ class TestQuality:
         assert len(findings.transcripts) == 3
 
     def test_a_repeated_utterance_counts_once(self):
-        session = make_session(ScriptedSystem(lambda batch, probe: None), utterances([1.0, 1.0, 1.0]), size=2)
+        session = make_session(
+            ScriptedSystem(lambda batch, probe: None), utterances([1.0, 1.0, 1.0]), size=2
+        )
         assert len(session.batches) == 2
         assert values(Quality("none").measure(session))["quality/words"] == 6
 
@@ -147,9 +179,13 @@ class TestQuality:
 class TestMemory:
     def test_of_the_largest_batch(self):
         held: list[str] = []
-        system = ScriptedSystem(lambda batch, probe: held.extend(u.id for u in batch.utterances), weights_bytes=1000)
+        system = ScriptedSystem(
+            lambda batch, probe: held.extend(u.id for u in batch.utterances), weights_bytes=1000
+        )
         device = FakeDevice(peak=5000)
-        findings = Memory().measure(make_session(system, utterances([1.0, 5.0]), device=device, idle_rss_bytes=77))
+        findings = Memory().measure(
+            make_session(system, utterances([1.0, 5.0]), device=device, idle_rss_bytes=77)
+        )
         found = values(findings)
         assert held == ["u1"]  # a call of its own, since nobody watched the timed pass
         assert found["memory/peak_device_bytes"] == 5000
@@ -159,7 +195,9 @@ class TestMemory:
         assert findings.unavailable == {}
 
     def test_a_device_without_memory_says_so(self):
-        findings = Memory().measure(make_session(ScriptedSystem(lambda b, p: None), utterances([1.0])))
+        findings = Memory().measure(
+            make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]))
+        )
         assert set(findings.unavailable) == {"memory/peak_device_bytes"}
         assert "memory/peak_device_bytes" not in values(findings)
         assert findings.tags["memory/method"]
@@ -171,10 +209,14 @@ class TestMemory:
         release_memory()
         idle = resident_bytes()
         system = ScriptedSystem(lambda batch, probe: np.ones(size, dtype=np.uint8).sum())
-        found = values(Memory().measure(make_session(system, utterances([1.0]), idle_rss_bytes=idle)))
+        found = values(
+            Memory().measure(make_session(system, utterances([1.0]), idle_rss_bytes=idle))
+        )
         assert found["memory/peak_rss_bytes"] == pytest.approx(size, rel=0.1)
 
-    @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel has no high-water mark")
+    @pytest.mark.skipif(
+        not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel has no high-water mark"
+    )
     def test_the_timed_pass_is_watched_at_no_cost(self):
         """The second batch needs most; no call is made but for those of warm-up and timed pass."""
         calls: list[int] = []
@@ -184,14 +226,22 @@ class TestMemory:
             np.ones(round(batch.audio_s) * 50_000_000, dtype=np.uint8).sum()
 
         job = make_job(durations=(1.0, 4.0), profiler={"memory": Memory()})
-        record = run(replace(job, engine=ScriptedEngine(ScriptedSystem(script)), device=FakeDevice(peak=5000)))
-        assert 190_000_000 < record.values["memory/peak_rss_bytes"] < 300_000_000  # pages trimmed before come back too
+        record = run(
+            replace(
+                job, engine=ScriptedEngine(ScriptedSystem(script)), device=FakeDevice(peak=5000)
+            )
+        )
+        assert (
+            190_000_000 < record.values["memory/peak_rss_bytes"] < 300_000_000
+        )  # pages trimmed before come back too
         assert record.values["memory/peak_device_bytes"] == 5000
         assert record.tags["memory/method"] == "kernel high-water mark"
         assert len(calls) == 3
 
     def test_is_never_negative(self):
-        session = make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]), idle_rss_bytes=2**60)
+        session = make_session(
+            ScriptedSystem(lambda b, p: None), utterances([1.0]), idle_rss_bytes=2**60
+        )
         found = values(Memory().measure(session))
         assert found["memory/peak_rss_bytes"] == 0
         assert found["memory/activations_bytes"] == 0
@@ -242,13 +292,18 @@ class TestTrace:
         [
             ("aten::topk", "other"),
             ("mkldnn::_linear_pointwise", "gemm"),
-            ("void at::native::elementwise_kernel<128, 4, at::native::direct_copy_kernel_cuda>", "memory"),
+            (
+                "void at::native::elementwise_kernel<128, 4, at::native::direct_copy_kernel_cuda>",
+                "memory",
+            ),
         ],
     )
     def test_class_of_an_operator_that_looks_like_another(self, name: str, expected: str):
         assert operator_class(name) == expected
 
-    @given(st.lists(st.tuples(st.sampled_from([*CLASSES, "other"]), st.floats(1e-9, 1e3)), min_size=1))
+    @given(
+        st.lists(st.tuples(st.sampled_from([*CLASSES, "other"]), st.floats(1e-9, 1e3)), min_size=1)
+    )
     def test_shares_add_up_to_one(self, rows: list[tuple[str, float]]):
         found = shares([{"class": name, "self_s": seconds} for name, seconds in rows])
         assert set(found) == {*CLASSES, "other"}
@@ -258,7 +313,9 @@ class TestTrace:
         assert set(shares([]).values()) == {0.0}
 
     def test_an_engine_without_torch_says_so(self, tmp_path: Path):
-        session = make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]), folder=tmp_path)
+        session = make_session(
+            ScriptedSystem(lambda b, p: None), utterances([1.0]), folder=tmp_path
+        )
         findings = Trace().measure(session)
         assert findings.metrics == ()
         assert set(findings.unavailable) == {f"ops/{name}_share" for name in (*CLASSES, "other")}
@@ -304,7 +361,9 @@ class TestTrace:
         system = ScriptedSystem(script, modules={"encoder": encoder, "model": encoder})
         found = values(Trace().measure(make_session(system, utterances([1.0]), folder=tmp_path)))
         encoders = {
-            name: share for name, share in found.items() if name.startswith("ops/encoder_") and name.endswith("_share")
+            name: share
+            for name, share in found.items()
+            if name.startswith("ops/encoder_") and name.endswith("_share")
         }
         assert 0 < found["ops/encoder_s"] < 60
         assert sum(encoders.values()) == pytest.approx(1.0)
@@ -333,7 +392,9 @@ class TestFlops:
     ATTENTION = 2 * (2 * FRAMES * FRAMES * OUT)  # q·k and weights·v, all heads together
     FIRST, STEP = 2 * OUT * 100, 2 * OUT * 10
 
-    def findings(self, sdpa: bool, steps: int = 3, seconds: tuple[float, ...] = (1.0,)) -> tuple[Findings, list[str]]:
+    def findings(
+        self, sdpa: bool, steps: int = 3, seconds: tuple[float, ...] = (1.0,)
+    ) -> tuple[Findings, list[str]]:
         import torch
 
         test = self
@@ -351,7 +412,11 @@ class TestFlops:
                     return torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
                 return (heads @ heads.transpose(-1, -2)).softmax(-1) @ heads
 
-        encoder, once, each = Encoder(), torch.nn.Linear(self.OUT, 100), torch.nn.Linear(self.OUT, 10)
+        encoder, once, each = (
+            Encoder(),
+            torch.nn.Linear(self.OUT, 100),
+            torch.nn.Linear(self.OUT, 10),
+        )
         seen: list[str] = []
 
         def script(batch: Any, probe: Any) -> None:
@@ -375,13 +440,16 @@ class TestFlops:
     def test_by_hand(self, sdpa: bool):
         found, _ = self.findings(sdpa)
         encoder = self.CONVOLUTION + self.LINEAR + self.ATTENTION
-        assert {name: value for name, value in values(found).items() if name.startswith("flops/")} == {
+        assert {
+            name: value for name, value in values(found).items() if name.startswith("flops/")
+        } == {
             "flops/encoder": encoder,
             "flops/utterance": encoder + self.FIRST + 3 * self.STEP,
             "flops/decoder_first": self.FIRST + self.STEP,
             "flops/decoder_step": self.STEP,
             "flops/audio_s": 1.0,
-            "flops/encoder_thop": self.CONVOLUTION + self.LINEAR,  # thop sees modules, and attention is none
+            "flops/encoder_thop": self.CONVOLUTION
+            + self.LINEAR,  # thop sees modules, and attention is none
         }
         assert found.unavailable == {}
 
@@ -412,5 +480,9 @@ class TestFlops:
                 probe.stage("decoder")
             return transcription(batch)
 
-        found = values(Flops().measure(make_session(ScriptedSystem(script, {"encoder": encoder}), utterances([1.0]))))
+        found = values(
+            Flops().measure(
+                make_session(ScriptedSystem(script, {"encoder": encoder}), utterances([1.0]))
+            )
+        )
         assert found["flops/encoder"] == found["flops/encoder_thop"] == 3 * 2 * 5 * 8 * 4

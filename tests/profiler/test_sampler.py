@@ -50,7 +50,9 @@ class TestSampler:
             gate.wait(0.1)
         assert sampler.error is None
         assert len(sampler.readings) == script.calls > 3
-        assert not [thread for thread in threading.enumerate() if thread.name == "asr_scaling sampler"]
+        assert not [
+            thread for thread in threading.enumerate() if thread.name == "asr_scaling sampler"
+        ]
 
     def test_reads_no_more_often_than_told(self):
         script, gate = Script(Reading()), threading.Event()
@@ -92,7 +94,9 @@ class TestSampler:
     def test_ends_when_a_call_fails(self):
         with pytest.raises(OutOfMemoryError), Sampler(Script(Reading()), hz=5):
             raise OutOfMemoryError("told to")
-        assert not [thread for thread in threading.enumerate() if thread.name == "asr_scaling sampler"]
+        assert not [
+            thread for thread in threading.enumerate() if thread.name == "asr_scaling sampler"
+        ]
 
     def test_ends_when_waiting_for_it_is_interrupted(self):
         def read() -> Reading:
@@ -113,7 +117,14 @@ class TestSampler:
 class TestSummary:
     def test_shares_are_differences_of_the_counters(self):
         found = values(
-            summarise([Reading(cores(10.0, 100.0)), Reading(cores(10.5, 101.0)), Reading(cores(11.5, 102.0))], "")
+            summarise(
+                [
+                    Reading(cores(10.0, 100.0)),
+                    Reading(cores(10.5, 101.0)),
+                    Reading(cores(11.5, 102.0)),
+                ],
+                "",
+            )
         )
         assert found["utilisation/cpu_share"] == pytest.approx(0.75)
         for core in allowed_cores():
@@ -121,7 +132,9 @@ class TestSummary:
 
     def test_the_mean_is_over_cores(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(_sampler, "allowed_cores", lambda: [3, 7])
-        found = values(summarise([Reading({3: (0, 0), 7: (0, 0)}), Reading({3: (1, 2), 7: (2, 2)})], ""))
+        found = values(
+            summarise([Reading({3: (0, 0), 7: (0, 0)}), Reading({3: (1, 2), 7: (2, 2)})], "")
+        )
         assert found["utilisation/cpu3_share"] == 0.5
         assert found["utilisation/cpu7_share"] == 1.0
         assert found["utilisation/cpu_share"] == 0.75
@@ -132,8 +145,16 @@ class TestSummary:
         assert "profiler.utilisation.seconds" in found.unavailable["utilisation/cpu_share"]
 
     def test_the_first_reading_is_only_the_base(self):
-        gpus = [GpuReading(1.0, 9e9, 99.0, 900.0), GpuReading(0.5, 1e9, 50.0, 100.0), GpuReading(0.7, 2e9, 60.0, 300.0)]
-        found = values(summarise([Reading(cores(i, 2 * i), 1e9 * i, 30.0 - i, gpu) for i, gpu in enumerate(gpus)], ""))
+        gpus = [
+            GpuReading(1.0, 9e9, 99.0, 900.0),
+            GpuReading(0.5, 1e9, 50.0, 100.0),
+            GpuReading(0.7, 2e9, 60.0, 300.0),
+        ]
+        found = values(
+            summarise(
+                [Reading(cores(i, 2 * i), 1e9 * i, 30.0 - i, gpu) for i, gpu in enumerate(gpus)], ""
+            )
+        )
         assert found["utilisation/cpu_clock_hz"] == pytest.approx(1.5e9)
         assert found["utilisation/temperature_c"] == 29.0
         assert found["utilisation/gpu_share"] == pytest.approx(0.6)
@@ -142,13 +163,21 @@ class TestSummary:
         assert found["utilisation/gpu_power_w"] == pytest.approx(200.0)
 
     def test_what_the_machine_does_not_tell_is_unavailable(self):
-        found = summarise([Reading(cores(0, 0)), Reading(cores(1, 2), gpu=GpuReading(share=0.5))], "no GPU")
+        found = summarise(
+            [Reading(cores(0, 0)), Reading(cores(1, 2), gpu=GpuReading(share=0.5))], "no GPU"
+        )
         assert found.unavailable["utilisation/temperature_c"] == "this machine does not tell"
         assert found.unavailable["utilisation/gpu_power_w"] == "this GPU does not tell"
-        assert summarise([Reading(), Reading()], "no GPU").unavailable["utilisation/gpu_share"] == "no GPU"
+        assert (
+            summarise([Reading(), Reading()], "no GPU").unavailable["utilisation/gpu_share"]
+            == "no GPU"
+        )
 
     def test_throttling_is_a_caution(self):
-        slow, well = (Reading(cores(1, 2), gpu=GpuReading(slowed=names)) for names in (("heat", "power cap"), ()))
+        slow, well = (
+            Reading(cores(1, 2), gpu=GpuReading(slowed=names))
+            for names in (("heat", "power cap"), ())
+        )
         (caution,) = summarise([slow, slow, well, slow], "").cautions
         assert caution.kind == "Throttled"
         assert "heat in 2 of 3 readings of the GPU, power cap in 2 of 3" in caution.message
@@ -195,12 +224,19 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         "nvmlDeviceGetCurrentClocksThrottleReasons": lambda: state.reasons,
     }
     parts: dict[str, Any] = {name: function(name, value) for name, value in answers.items()}
-    parts |= {"NVMLError": NvmlError, "NVML_CLOCK_SM": 1, "NVML_TEMPERATURE_GPU": 0, "nvmlInit": init}
+    parts |= {
+        "NVMLError": NvmlError,
+        "NVML_CLOCK_SM": 1,
+        "NVML_TEMPERATURE_GPU": 0,
+        "nvmlInit": init,
+    }
     parts |= {"nvmlShutdown": shutdown, "nvmlDeviceGetHandleByUUID": by_uuid}
     for name, part in parts.items():
         setattr(fake, name, part)
     monkeypatch.setitem(sys.modules, "pynvml", fake)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda name: SimpleNamespace(uuid="u-1"))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda name: SimpleNamespace(uuid="u-1")
+    )
     return state
 
 
@@ -225,9 +261,15 @@ class TestNvml:
 
     @pytest.mark.parametrize(
         ("bits", "names"),
-        [(0x01 | 0x02 | 0x10, ()), (0x04, ("power cap",)), (0x08 | 0x40, ("hardware slowdown", "heat, by hardware"))],
+        [
+            (0x01 | 0x02 | 0x10, ()),
+            (0x04, ("power cap",)),
+            (0x08 | 0x40, ("hardware slowdown", "heat, by hardware")),
+        ],
     )
-    def test_idle_and_a_users_clocks_are_no_throttling(self, nvml: SimpleNamespace, bits: int, names: tuple[str, ...]):
+    def test_idle_and_a_users_clocks_are_no_throttling(
+        self, nvml: SimpleNamespace, bits: int, names: tuple[str, ...]
+    ):
         nvml.reasons = bits
         assert self.read().slowed == names
 
@@ -236,7 +278,9 @@ class TestNvml:
         assert self.read().slowed == ("heat",)
 
     def test_what_a_gpu_does_not_support_is_none(self, nvml: SimpleNamespace):
-        nvml.missing = {name for name in dir(sys.modules["pynvml"]) if name.startswith("nvmlDeviceGet")}
+        nvml.missing = {
+            name for name in dir(sys.modules["pynvml"]) if name.startswith("nvmlDeviceGet")
+        }
         assert self.read() == GpuReading()
 
     def test_a_slice_of_a_gpu(self, nvml: SimpleNamespace):
@@ -264,7 +308,9 @@ class TestNvml:
     def test_throttling_reaches_the_findings(self, nvml: SimpleNamespace):
         nvml.reasons = 0x40
         system = ScriptedSystem(lambda b, p: None)
-        found = Utilisation(0.01).measure(make_session(system, utterances([1.0]), device=gpu_device()))
+        found = Utilisation(0.01).measure(
+            make_session(system, utterances([1.0]), device=gpu_device())
+        )
         assert values(found)["utilisation/gpu_share"] == 0.8
         assert [caution.kind for caution in found.cautions] == ["Throttled"]
         assert nvml.open == 0
@@ -274,13 +320,18 @@ class TestNvml:
             raise OutOfMemoryError("told to")
 
         with pytest.raises(OutOfMemoryError):
-            Utilisation(0.01).measure(make_session(ScriptedSystem(script), utterances([1.0]), device=gpu_device()))
+            Utilisation(0.01).measure(
+                make_session(ScriptedSystem(script), utterances([1.0]), device=gpu_device())
+            )
         assert nvml.open == 0
 
 
 def test_temperature_is_the_processors_own(monkeypatch: pytest.MonkeyPatch):
     sensor = SimpleNamespace
-    chips = {"nvme": [sensor(current=90.0)], "k10temp": [sensor(current=50.0), sensor(current=61.5)]}
+    chips = {
+        "nvme": [sensor(current=90.0)],
+        "k10temp": [sensor(current=50.0), sensor(current=61.5)],
+    }
     monkeypatch.setattr(_sampler.psutil, "sensors_temperatures", lambda: chips, raising=False)
     assert Machine(FakeDevice()).read().temperature_c == 61.5
     del chips["k10temp"]

@@ -28,15 +28,29 @@ def values(findings: Findings) -> dict[str, float]:
 
 PEAKS = Peaks("float32", flop_per_s=1000.0, byte_per_s=100.0, n=512, measured_at=0.0)
 ENCODER = {"flops/encoder": 1200.0, "bytes/encoder": 70.0, "bytes/encoder_weights": 40.0}
-FIRST = {"flops/decoder_first": 200.0, "bytes/decoder_first": 25.0, "bytes/decoder_first_weights": 20.0}
+FIRST = {
+    "flops/decoder_first": 200.0,
+    "bytes/decoder_first": 25.0,
+    "bytes/decoder_first_weights": 20.0,
+}
 STEP = {"flops/decoder_step": 30.0, "bytes/decoder_step": 22.0, "bytes/decoder_step_weights": 20.0}
 COUNTED = ENCODER | FIRST | STEP
 
 
 def sample(
-    ids: tuple[str, ...] = ("u0", "u1"), total_s: float = 8.0, encoder_s: float = 4.0, step_s: tuple[float, ...] = ()
+    ids: tuple[str, ...] = ("u0", "u1"),
+    total_s: float = 8.0,
+    encoder_s: float = 4.0,
+    step_s: tuple[float, ...] = (),
 ) -> Sample:
-    return Sample(ids, 3.0, 3.0, total_s, {"encoder": encoder_s, "decoder": total_s - encoder_s}, step_s=step_s)
+    return Sample(
+        ids,
+        3.0,
+        3.0,
+        total_s,
+        {"encoder": encoder_s, "decoder": total_s - encoder_s},
+        step_s=step_s,
+    )
 
 
 @pytest.fixture
@@ -48,11 +62,19 @@ def known(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def session(
-    *samples: Sample, counted: Mapping[str, float] = COUNTED, size: int = 2, dtype: str = "float32", **changes: Any
+    *samples: Sample,
+    counted: Mapping[str, float] = COUNTED,
+    size: int = 2,
+    dtype: str = "float32",
+    **changes: Any,
 ) -> Session:
     """Utterances of 1, 2 and 0.5 s; the longest is in the first batch of two."""
-    system = ScriptedSystem(lambda batch, probe: None, {"encoder": torch.nn.Identity()}, dtype=dtype)
-    return make_session(system, utterances([1.0, 2.0, 0.5]), size, samples=samples, values=dict(counted), **changes)
+    system = ScriptedSystem(
+        lambda batch, probe: None, {"encoder": torch.nn.Identity()}, dtype=dtype
+    )
+    return make_session(
+        system, utterances([1.0, 2.0, 0.5]), size, samples=samples, values=dict(counted), **changes
+    )
 
 
 class TestMfu:
@@ -84,7 +106,9 @@ class TestMfu:
         assert encoder.value == pytest.approx(3 * 2400 / sum(times) / 1000)
         expected = ratio_interval([2.4] * 3, times)
         assert expected is not None
-        assert encoder.interval == Interval(pytest.approx(expected.low), pytest.approx(expected.high))
+        assert encoder.interval == Interval(
+            pytest.approx(expected.low), pytest.approx(expected.high)
+        )
         assert encoder.n == 3
 
     def test_two_calls_have_no_interval(self, known: list[str]):
@@ -99,7 +123,11 @@ class TestMfu:
     def test_a_model_without_steps_has_an_encoder_only(self, known: list[str]):
         found = utilisation(session(sample(), counted=ENCODER))
         assert values(found)["utilisation/mfu"] == pytest.approx(2400 / 8 / 1000)
-        for name in ("utilisation/mfu_decoder", "utilisation/membw_decoder", "roofline/decoder_intensity"):
+        for name in (
+            "utilisation/mfu_decoder",
+            "utilisation/membw_decoder",
+            "roofline/decoder_intensity",
+        ):
             assert found.unavailable[name] == "the model does not decode step by step"
         assert "roofline/decoder" not in found.tags
 
@@ -113,11 +141,17 @@ class TestMfu:
         assert "'encoder'" in found.unavailable["utilisation/mfu_encoder"]
         assert "utilisation/mfu" in values(found)
 
-    @pytest.mark.parametrize(("window_s", "size", "there"), [(1.5, 2, False), (1.5, 1, True), (2.0, 2, True)])
-    def test_batches_that_shrink_have_no_figure(self, known: list[str], window_s: float, size: int, there: bool):
+    @pytest.mark.parametrize(
+        ("window_s", "size", "there"), [(1.5, 2, False), (1.5, 1, True), (2.0, 2, True)]
+    )
+    def test_batches_that_shrink_have_no_figure(
+        self, known: list[str], window_s: float, size: int, there: bool
+    ):
         """Of 2 s of audio in windows of 1.5 s, one utterance's second window may be alone."""
         ids = ("u0", "u1")[2 - size :]
-        found = utilisation(session(sample(ids, step_s=(0.1,)), size=size, model=make_spec(window_s=window_s)))
+        found = utilisation(
+            session(sample(ids, step_s=(0.1,)), size=size, model=make_spec(window_s=window_s))
+        )
         assert ("utilisation/mfu" in values(found)) == there
         assert ("batch=1" in found.unavailable.get("utilisation/mfu", "")) == (not there)
 
@@ -133,7 +167,8 @@ class TestRoofline:
 
     def test_a_larger_batch_reads_the_weights_once(self, known: list[str]):
         at_one, at_three = (
-            values(utilisation(session(counted=COUNTED, size=n)))["roofline/decoder_intensity"] for n in (1, 3)
+            values(utilisation(session(counted=COUNTED, size=n)))["roofline/decoder_intensity"]
+            for n in (1, 3)
         )
         assert (at_one, at_three) == pytest.approx((30 / 22, 90 / 26))
 
@@ -148,11 +183,15 @@ class TestWhatIsMissing:
         return reason
 
     def test_counts(self, known: list[str]):
-        assert "put flops before utilisation" in self.missing(utilisation(session(sample(), counted={})))
+        assert "put flops before utilisation" in self.missing(
+            utilisation(session(sample(), counted={}))
+        )
         assert known == []
 
     def test_modules(self, known: list[str]):
-        found = make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]), values=dict(COUNTED))
+        found = make_session(
+            ScriptedSystem(lambda b, p: None), utterances([1.0]), values=dict(COUNTED)
+        )
         assert "no torch modules" in self.missing(utilisation(found))
         assert known == []
 
@@ -160,7 +199,9 @@ class TestWhatIsMissing:
         assert "int8" in self.missing(utilisation(session(sample(), dtype="int8")))
         assert known == []
 
-    @pytest.mark.parametrize("error", [RuntimeError("no kernel"), MemoryError("full"), PermissionError("read-only")])
+    @pytest.mark.parametrize(
+        "error", [RuntimeError("no kernel"), MemoryError("full"), PermissionError("read-only")]
+    )
     def test_peaks_that_cant_be_measured(self, monkeypatch: pytest.MonkeyPatch, error: Exception):
         def fail(*_: Any) -> None:
             raise error
@@ -186,7 +227,9 @@ class TestSampledPass:
         with pytest.raises(ConfigError, match=r"profiler\.utilisation\.seconds"):
             Utilisation(seconds=seconds)
 
-    def calls(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, call_s: float, seconds: float) -> list[str]:
+    def calls(
+        self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, call_s: float, seconds: float
+    ) -> list[str]:
         monkeypatch.setattr(module, "time", clock.as_time())
         seen: list[str] = []
 
@@ -194,17 +237,23 @@ class TestSampledPass:
             seen.append(batch.utterances[0].id)
             clock.sleep(call_s)
 
-        Utilisation(seconds).measure(make_session(ScriptedSystem(script), utterances([1.0, 2.0, 3.0])))
+        Utilisation(seconds).measure(
+            make_session(ScriptedSystem(script), utterances([1.0, 2.0, 3.0]))
+        )
         return seen
 
-    def test_the_batches_go_round_until_the_time_is_over(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch):
+    def test_the_batches_go_round_until_the_time_is_over(
+        self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ):
         assert self.calls(clock, monkeypatch, 0.5, 2.0) == ["u0", "u1", "u2", "u0"]
 
     def test_one_call_at_least(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch):
         assert self.calls(clock, monkeypatch, 3.0, 2.0) == ["u0"]
 
     @pytest.mark.parametrize(("total_s", "runs"), [(4.0, True), (4.1, False)])
-    def test_slow_calls_cost_nothing(self, monkeypatch: pytest.MonkeyPatch, total_s: float, runs: bool):
+    def test_slow_calls_cost_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, total_s: float, runs: bool
+    ):
         seen: list[int] = []
         monkeypatch.setattr(Utilisation, "_pass", lambda self, session: seen.append(1))
         rows = [sample(("u0",), total_s=s) for s in (1.0, total_s, 100.0)]
@@ -212,8 +261,15 @@ class TestSampledPass:
         findings = Utilisation(seconds=2.0).measure(found)
         assert bool(seen) == runs
         if not runs:
-            assert "raise profiler.utilisation.seconds to 5" in findings.unavailable["utilisation/cpu_share"]
-            names = {"utilisation/sampler_share", f"utilisation/cpu{allowed_cores()[0]}_share", "utilisation/gpu_share"}
+            assert (
+                "raise profiler.utilisation.seconds to 5"
+                in findings.unavailable["utilisation/cpu_share"]
+            )
+            names = {
+                "utilisation/sampler_share",
+                f"utilisation/cpu{allowed_cores()[0]}_share",
+                "utilisation/gpu_share",
+            }
             assert names <= set(findings.unavailable)
 
     def test_of_this_machine(self):
@@ -225,7 +281,9 @@ class TestSampledPass:
             while time.perf_counter() < until:
                 sum(range(1000))
 
-        found = Utilisation(seconds=0.5, hz=10).measure(make_session(ScriptedSystem(script), utterances([1.0])))
+        found = Utilisation(seconds=0.5, hz=10).measure(
+            make_session(ScriptedSystem(script), utterances([1.0]))
+        )
         got = values(found)
         assert 0 < got["utilisation/cpu_share"] <= 1
         busiest = max(got.get(f"utilisation/cpu{core}_share", 0.0) for core in allowed_cores())
@@ -238,13 +296,19 @@ class TestSampledPass:
             raise OSError("gone")
 
         monkeypatch.setattr(Machine, "read", read)
-        found = Utilisation(seconds=0.01).measure(make_session(ScriptedSystem(lambda b, p: None), utterances([1.0])))
+        found = Utilisation(seconds=0.01).measure(
+            make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]))
+        )
         assert "OSError: gone" in found.unavailable["utilisation/cpu_share"]
         assert set(values(found)) == {"utilisation/sampler_share"}
 
     def test_heat_of_the_processor_is_a_caution(self, monkeypatch: pytest.MonkeyPatch):
         events = iter([3, 5])
-        monkeypatch.setattr(module, "read_counters", lambda: SimpleNamespace(throttled=next(events)))
-        found = Utilisation(seconds=0.01).measure(make_session(ScriptedSystem(lambda b, p: None), utterances([1.0])))
+        monkeypatch.setattr(
+            module, "read_counters", lambda: SimpleNamespace(throttled=next(events))
+        )
+        found = Utilisation(seconds=0.01).measure(
+            make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]))
+        )
         assert [c.kind for c in found.cautions] == ["Throttled"]
         assert "2 thermal events" in found.cautions[0].message

@@ -29,9 +29,13 @@ def part(k: int, *, rounds: int = 3, **changes: Any) -> RunRecord:
     """Round ``k``: two calls, the later rounds slower."""
     samples = (sample(1.0 + k, 100.0 * k + 1), sample(1.5 + k, 100.0 * k))
     config = {"batch": {"size": 1}, "sweep": {"interleave": True, "rounds": rounds, "round": k}}
-    record = RunRecord("point", "ok", config, {"host": "here"}, samples=samples, started_at=k, ended_at=k + 0.5)
+    record = RunRecord(
+        "point", "ok", config, {"host": "here"}, samples=samples, started_at=k, ended_at=k + 0.5
+    )
     found = summarise(samples)
-    return replace(record, **({"metrics": found.metrics, "unavailable": dict(found.unavailable)} | changes))
+    return replace(
+        record, **({"metrics": found.metrics, "unavailable": dict(found.unavailable)} | changes)
+    )
 
 
 def with_metric(record: RunRecord, *metrics: Metric) -> RunRecord:
@@ -47,9 +51,9 @@ def test_samples_follow_one_another_and_their_figures_are_those_of_all() -> None
     whole = merge([part(2), part(0), part(1)])
     assert [s.total_s for s in whole.samples] == [1.5, 1.0, 2.5, 2.0, 3.5, 3.0]
     anew = summarise(whole.samples)
-    assert {found.name: found for found in whole.metrics if found.name != "noise/latency_floor"} == {
-        found.name: found for found in anew.metrics
-    }
+    assert {
+        found.name: found for found in whole.metrics if found.name != "noise/latency_floor"
+    } == {found.name: found for found in anew.metrics}
     assert whole.values["latency/mean_s"] == pytest.approx(2.25)
     assert whole.values["workload/iterations"] == 6
     assert whole.values["throughput/rtfx"] == pytest.approx(60 / 13.5)
@@ -73,7 +77,10 @@ def test_a_point_without_latency_gets_none() -> None:
 
 def test_other_figures_are_means_over_rounds_with_their_interval() -> None:
     name, values = "memory/peak_rss_bytes", [100.0, 110.0, 120.0]
-    whole = metric(merge([with_metric(part(k), Metric(name, value, 4)) for k, value in enumerate(values)]), name)
+    whole = metric(
+        merge([with_metric(part(k), Metric(name, value, 4)) for k, value in enumerate(values)]),
+        name,
+    )
     assert (whole.value, whole.n, whole.interval) == (110.0, 3, mean_interval(values))
 
 
@@ -126,12 +133,17 @@ def test_everything_else_is_united() -> None:
 
 def test_missing_rounds_are_said() -> None:
     (found,) = merge([part(0), part(1)]).cautions
-    assert (found.kind, found.message) == ("RoundsMissing", "Only 2 of 3 rounds of this point were measured.")
+    assert (found.kind, found.message) == (
+        "RoundsMissing",
+        "Only 2 of 3 rounds of this point were measured.",
+    )
     assert merge([part(0, rounds=2), part(1, rounds=2)]).cautions == ()
 
 
 def test_a_round_that_failed_fails_the_point_and_keeps_what_the_others_measured() -> None:
-    lost = replace(part(0), status="out_of_memory", reason="a batch of 8 does not fit", samples=(), metrics=())
+    lost = replace(
+        part(0), status="out_of_memory", reason="a batch of 8 does not fit", samples=(), metrics=()
+    )
     whole = merge([lost, part(1, system={"device": "cpu"}), part(2)])
     assert (whole.status, whole.reason) == ("out_of_memory", "round 0: a batch of 8 does not fit")
     assert whole.values["latency/mean_s"] == pytest.approx(2.75)
@@ -142,11 +154,19 @@ def test_a_round_that_failed_fails_the_point_and_keeps_what_the_others_measured(
 
 def test_real_records_merge(tmp_path: Path) -> None:
     """Two rounds through run(): the whole has the calls of both, and the WER of the first."""
-    noted = Recorder("noted", "disturbing", then=lambda session: Findings((Metric("flops/encoder", 5.0),)))
+    noted = Recorder(
+        "noted", "disturbing", then=lambda session: Findings((Metric("flops/encoder", 5.0),))
+    )
     parts = []
-    for k, profiler in enumerate([{"latency": Latency(), "noted": noted, "quality": Quality("none")}, {}]):
+    for k, profiler in enumerate(
+        [{"latency": Latency(), "noted": noted, "quality": Quality("none")}, {}]
+    ):
         config = {"sweep": {"rounds": 2, "round": k}}
-        job = make_job(FakeClock(), profiler=profiler, pipeline=Pipeline(min_iterations=4, precision=None, warmup=0))
+        job = make_job(
+            FakeClock(),
+            profiler=profiler,
+            pipeline=Pipeline(min_iterations=4, precision=None, warmup=0),
+        )
         parts.append(run(replace(job, config=config)))
     whole = merge(parts)
     assert len(whole.samples) == len(parts[0].samples) + len(parts[1].samples)

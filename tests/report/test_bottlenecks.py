@@ -37,20 +37,32 @@ def usual() -> Section:
 def test_it_begins_with_a_sentence_for_each_system(usual: Section):
     first = usual.blocks[0]
     assert isinstance(first, Bullets)
-    assert [item.partition(":")[0] for item in first.items] == ["**whisper_tiny_en**", "**wav2vec2**"]
+    assert [item.partition(":")[0] for item in first.items] == [
+        "**whisper_tiny_en**",
+        "**wav2vec2**",
+    ]
 
 
 def test_every_row_has_a_cell_for_every_column_and_every_slug_is_one(usual: Section):
     tables = [each for each in usual.blocks if isinstance(each, Table)]
     assert {len(each.cells) - len(found.columns) for found in tables for each in found.rows} == {0}
     assert [found.name for found in tables] == ["advice", "stages", "operators", "roofline"]
-    assert [each.name for each in usual.blocks if isinstance(each, Figure)] == ["stages", "operators", "roofline"]
+    assert [each.name for each in usual.blocks if isinstance(each, Figure)] == [
+        "stages",
+        "operators",
+        "roofline",
+    ]
 
 
 def test_the_table_of_stages_holds_the_law(usual: Section):
     """A call on 16 × 5 s takes 0.05 + 16 · (0.30 + 0.05) = 5.65 s, 60 % of it in the encoder."""
     found = texts(tables(usual)["stages"], "whisper_tiny_en", "cpu", "5", "16")
-    assert (found["call"], found["encoder"], found["decoder"], found["text"]) == ("5,650", "3,390", "1,978", "–")
+    assert (found["call"], found["encoder"], found["decoder"], found["text"]) == (
+        "5,650",
+        "3,390",
+        "1,978",
+        "–",
+    )
     assert [each.keys["batch"] for each in tables(usual)["stages"].rows] == ["1", "16"] * 4
 
 
@@ -109,7 +121,11 @@ def test_many_bars_are_drawn_at_one_length():
     assert said == "Only 15 s is drawn; the other lengths are in the table."
     assert said in figures(of(found))["stages"].caption
     assert len(tables(of(found))["stages"].rows) == 27
-    many = [replace(found[0], system=f"s{i:02}", length_s=length) for i in range(30) for length in (5.0, 15.0)]
+    many = [
+        replace(found[0], system=f"s{i:02}", length_s=length)
+        for i in range(30)
+        for length in (5.0, 15.0)
+    ]
     kept, said = shown(pairs(many, Style.of(many)))
     assert [pair.small.system for pair in kept] == [f"s{i:02}" for i in range(MOST_BARS)]
     assert "24 smallest of 30 at 15 s" in said
@@ -127,19 +143,28 @@ def test_unknown_stages_have_a_colour_and_natural_lengths_a_name():
 
 def test_what_was_not_measured_is_said():
     only = ("latency/mean_s", "throughput/rtfx")
-    bare = [replace(p, values={name: p.values[name] for name in only}, intervals={}) for p in points(lengths=LENGTHS)]
+    bare = [
+        replace(p, values={name: p.values[name] for name in only}, intervals={})
+        for p in points(lengths=LENGTHS)
+    ]
     said = words(of(bare))
     assert "No stage was timed." in said
     assert "No operator was traced: profiler=all" in said
     assert "No roofline: " in said
-    lacking = [replace(p, unavailable={"utilisation/mfu": "the engine shows no torch modules"}) for p in bare]
-    assert "where the engine runs on torch (the engine shows no torch modules)." in words(of(lacking))
+    lacking = [
+        replace(p, unavailable={"utilisation/mfu": "the engine shows no torch modules"})
+        for p in bare
+    ]
+    assert "where the engine runs on torch (the engine shows no torch modules)." in words(
+        of(lacking)
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_nothing_measured_is_a_section_too(count: int):
     failed = [
-        replace(point, status="failed", reason="no disk", values={}) for point in points(TINY, lengths=LENGTHS)[:count]
+        replace(point, status="failed", reason="no disk", values={})
+        for point in points(TINY, lengths=LENGTHS)[:count]
     ]
     part = of(failed)
     assert (part.name, part.title) == ("bottlenecks", "What to optimise")

@@ -36,8 +36,12 @@ class Browser:
 
     def media(self, **features: str) -> None:
         kind = features.pop("media", "screen")
-        found = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": found})
+        found = [
+            {"name": name.replace("_", "-"), "value": value} for name, value in features.items()
+        ]
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"media": kind, "features": found}
+        )
 
     def click(self, selector: str, number: int = 0) -> None:
         self.driver.find_elements("css selector", selector)[number].click()
@@ -51,7 +55,9 @@ class Browser:
         self.click(f"[data-key={key}] summary")
 
     def column(self, name: str, number: int) -> list[str]:
-        script = "return [...document.querySelectorAll(arguments[0])].map((cell) => cell.textContent)"
+        script = (
+            "return [...document.querySelectorAll(arguments[0])].map((cell) => cell.textContent)"
+        )
         return list(self.run(script, f"table[data-name={name}] tbody td:nth-child({number + 1})"))
 
     def marks(self) -> list[str]:
@@ -60,7 +66,11 @@ class Browser:
 
     @property
     def sorting(self) -> list[str]:
-        return list(self.run("return [...document.querySelectorAll('[data-points] th')].map((th) => th.ariaSort)"))
+        return list(
+            self.run(
+                "return [...document.querySelectorAll('[data-points] th')].map((th) => th.ariaSort)"
+            )
+        )
 
     @property
     def count(self) -> str:
@@ -107,14 +117,29 @@ def width(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.mark.parametrize("name", ["small", "long", "whole"])
-def test_it_opens_quietly_asks_for_nothing_and_fits(browser: Browser, folder: Path, name: str, width: int) -> None:
+def test_it_opens_quietly_asks_for_nothing_and_fits(
+    browser: Browser, folder: Path, name: str, width: int
+) -> None:
     browser.open(folder / name / "report.html", width)
     assert browser.said == []
-    assert browser.run("return performance.getEntriesByType('resource').map((each) => each.name)") == []
+    assert (
+        browser.run("return performance.getEntriesByType('resource').map((each) => each.name)")
+        == []
+    )
     assert browser.run("return innerWidth") == width
-    assert browser.run("const page = document.documentElement; return page.scrollWidth - page.clientWidth") == 0
+    assert (
+        browser.run(
+            "const page = document.documentElement; return page.scrollWidth - page.clientWidth"
+        )
+        == 0
+    )
     blocks = "[...document.querySelectorAll('main, h2, p, li, figure, .box')]"
-    assert browser.run(f"return {blocks}.filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length") == 0
+    assert (
+        browser.run(
+            f"return {blocks}.filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length"
+        )
+        == 0
+    )
 
 
 def test_text_from_records_is_shown_as_text(browser: Browser, folder: Path) -> None:
@@ -163,9 +188,13 @@ def test_the_filter_acts_on_tables_and_figures(browser: Browser, folder: Path, w
 
 
 def test_the_filter_is_in_the_address(browser: Browser, folder: Path) -> None:
-    browser.open(folder / "small" / "report.html", hash="#points&length=5+s&batch=1&batch=no%20such")
+    browser.open(
+        folder / "small" / "report.html", hash="#points&length=5+s&batch=1&batch=no%20such"
+    )
     assert browser.count == "2 of 8 points"
-    assert browser.run("return document.querySelector('#points').getBoundingClientRect().top < innerHeight")
+    assert browser.run(
+        "return document.querySelector('#points').getBoundingClientRect().top < innerHeight"
+    )
     browser.click("nav a", 1)
     assert browser.run("return location.hash") == "#figures&length=5+s&batch=1"
     browser.driver.back()
@@ -181,12 +210,17 @@ def test_a_filter_that_leaves_nothing_says_so(browser: Browser, folder: Path) ->
     assert browser.column("points", 0) == ["No row is about what the filter shows."]
 
 
-def test_a_long_table_is_shown_in_parts_and_sorted_as_a_whole(browser: Browser, folder: Path, width: int) -> None:
+def test_a_long_table_is_shown_in_parts_and_sorted_as_a_whole(
+    browser: Browser, folder: Path, width: int
+) -> None:
     browser.open(folder / "long" / "report.html", width)
     assert browser.column("points", 2) == [str(-i) for i in range(200)]
     browser.click(".on")
     assert browser.column("points", 2) == [str(-i) for i in range(200, 400)]
-    assert browser.run("return document.querySelector('.pages span').textContent") == "rows 201 to 400 of 1,050"
+    assert (
+        browser.run("return document.querySelector('.pages span').textContent")
+        == "rows 201 to 400 of 1,050"
+    )
     browser.click("[data-points] th button", 2)
     assert browser.column("points", 2) == [str(i - ROWS + 1) for i in range(200)]
     browser.choose("model", "model_3")
@@ -211,7 +245,9 @@ def test_dark_screens_and_paper(browser: Browser, folder: Path) -> None:
     white, found = "rgb(255, 255, 255)", {}
     for scheme in ("light", "dark"):
         browser.media(prefers_color_scheme=scheme)
-        found[scheme] = [browser.run(look, name, "background-color") for name in ("body", ".plot .box")]
+        found[scheme] = [
+            browser.run(look, name, "background-color") for name in ("body", ".plot .box")
+        ]
     assert found["light"] == [white, white]
     assert found["dark"][0] != white
     assert found["dark"][1] == white  # drawings are made for white
@@ -223,7 +259,9 @@ def test_dark_screens_and_paper(browser: Browser, folder: Path) -> None:
 def test_every_figure_of_a_report_is_drawn_and_has_a_place(browser: Browser, folder: Path) -> None:
     browser.open(folder / "whole" / "report.html")
     drawings = "[...document.querySelectorAll('.plot svg')]"
-    sizes = browser.run(f"return {drawings}.map((drawing) => [drawing.clientWidth, drawing.clientHeight])")
+    sizes = browser.run(
+        f"return {drawings}.map((drawing) => [drawing.clientWidth, drawing.clientHeight])"
+    )
     assert len(sizes) >= 5
     assert all(wide > 400 and high > 150 for wide, high in sizes)
     assert browser.run("return document.querySelectorAll('main > section').length") == 7

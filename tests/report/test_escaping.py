@@ -40,7 +40,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:constrained_layout")  # names ar
 def hostile(record: RunRecord, text: str, name: str = NAME) -> RunRecord:
     """``text`` wherever a record has words, ``name`` for what figures name."""
     config = {**record.config, "model": {**record.config["model"], "name": name}}
-    transcripts = tuple({**row, "id": text, "hypothesis": text, "reference": text} for row in record.transcripts)
+    transcripts = tuple(
+        {**row, "id": text, "hypothesis": text, "reference": text} for row in record.transcripts
+    )
     return replace(
         record,
         name=text,
@@ -61,7 +63,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     records = study((TINY, BASE), (5.0, 30.0), (1, 4))
     for i, record in enumerate(records):
-        found = record if i == 0 else hostile(record, FORMULA if i == 1 else EVIL, FORMULA if i == 1 else NAME)
+        found = (
+            record
+            if i == 0
+            else hostile(record, FORMULA if i == 1 else EVIL, FORMULA if i == 1 else NAME)
+        )
         if i == len(records) - 1:
             found = replace(found, status="failed", reason=EVIL, metrics=())
         found.write(folder / f"{i}_point")
@@ -87,10 +93,20 @@ def test_drawings_are_xml_without_scripts(folder: Path) -> None:
 
 def test_markdown_keeps_its_lines(folder: Path) -> None:
     text = (folder / "report.md").read_text(encoding="utf-8")
-    kinds = [token for block in MarkdownIt().enable("table").parse(text) for token in (block, *(block.children or ()))]
+    kinds = [
+        token
+        for block in MarkdownIt().enable("table").parse(text)
+        for token in (block, *(block.children or ()))
+    ]
     raw = [token.content for token in kinds if token.type.startswith("html")]
-    assert [content for content in raw if not re.fullmatch(r"<a id=\"\w+\">|</a>", content.strip())] == []
-    assert not [token for token in kinds if token.type == "image" and "figures/" not in str(token.attrs["src"])]
+    assert [
+        content for content in raw if not re.fullmatch(r"<a id=\"\w+\">|</a>", content.strip())
+    ] == []
+    assert not [
+        token
+        for token in kinds
+        if token.type == "image" and "figures/" not in str(token.attrs["src"])
+    ]
 
 
 def test_a_command_can_not_leave_its_fence() -> None:
@@ -141,7 +157,9 @@ def test_a_recommendation_has_no_line_that_a_record_wrote(tmp_path: Path) -> Non
         config = {**record.config, "engine": engine, "seed": "1'\nhydra: {job: 3}"}
         model = {**config["model"], "path": "a\nhydra: {job: 4}"}
         here = {**record.environment, **environment()}
-        replace(record, config={**config, "model": model}, environment=here).write(tmp_path / f"{i}_point")
+        replace(record, config={**config, "model": model}, environment=here).write(
+            tmp_path / f"{i}_point"
+        )
     assert recommend([str(tmp_path), "--length", "5", "-o", str(tmp_path / "out.yaml")]) == 0
     text = (tmp_path / "out.yaml").read_text()
     assert "hydra" not in yaml.safe_load(text)
@@ -159,7 +177,9 @@ def test_nothing_runs_in_a_browser(driver: Any, folder: Path) -> None:
     driver.get((folder / "report.html").as_uri())
     assert driver.execute_script("return window.ran") is None
     assert driver.execute_script("return document.images.length") == 0
-    assert "<img src=x onerror=window.ran=1>" in driver.execute_script("return document.body.textContent")
+    assert "<img src=x onerror=window.ran=1>" in driver.execute_script(
+        "return document.body.textContent"
+    )
     for drawing in (folder / "figures").glob("*.svg"):
         driver.get(drawing.as_uri())
         assert driver.execute_script("return window.ran") is None
@@ -174,10 +194,16 @@ def test_nothing_runs_in_a_long_table(driver: Any, tmp_path: Path) -> None:
     found = named(to_point(each) for each in rows)
     path = tmp_path / "report.html"
     path.write_text(page(Document(EVIL, EVIL, (all_points(found, [EVIL]),)), {}), encoding="utf-8")
-    data = re.search(r'<script type="application/json">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)
+    data = re.search(
+        r'<script type="application/json">(.*?)</script>',
+        path.read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
     assert data is not None
     assert len(json.loads(data[1])["rows"]) == len(rows)
     driver.get(path.as_uri())
     assert driver.execute_script("return window.ran") is None
-    shown = driver.execute_script("return document.querySelector('table[data-points] tbody').textContent")
+    shown = driver.execute_script(
+        "return document.querySelector('table[data-points] tbody').textContent"
+    )
     assert "<img src=x onerror=window.ran=1>" in shown

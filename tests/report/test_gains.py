@@ -17,23 +17,31 @@ from asr_scaling.report.build import document
 from asr_scaling.report.gains.section import sections
 
 
-def optimised(law: Law, batch: int = 1, *names: str, engine: str = "transformers", **costs: float) -> RunRecord:
+def optimised(
+    law: Law, batch: int = 1, *names: str, engine: str = "transformers", **costs: float
+) -> RunRecord:
     one = record(law, 5.0, batch)
     metrics = [metric for metric in one.metrics if metric.name not in costs]
     found = (*metrics, *(Metric(name, value) for name, value in costs.items()))
-    return replace(one, metrics=found, system={**one.system, "engine": engine, "optimisations": list(names)})
+    return replace(
+        one, metrics=found, system={**one.system, "engine": engine, "optimisations": list(names)}
+    )
 
 
 def points(*records: RunRecord) -> list[Point]:
     return named(map(to_point, records))
 
 
-TWICE = replace(TINY, window_cost_s=TINY.window_cost_s / 2, per_s=TINY.per_s / 2, call_s=TINY.call_s / 2)
+TWICE = replace(
+    TINY, window_cost_s=TINY.window_cost_s / 2, per_s=TINY.per_s / 2, call_s=TINY.call_s / 2
+)
 BEHIND: dict[str, Any] = {"startup/load_s": 1.5, "startup/compile_s": 3.0}
 
 
 def test_twice_as_fast_is_said_with_what_it_costs() -> None:
-    (section,) = sections(points(record(TINY, 5.0, 1), optimised(TWICE, 1, "int8", "dynamic_window", **BEHIND)))
+    (section,) = sections(
+        points(record(TINY, 5.0, 1), optimised(TWICE, 1, "int8", "dynamic_window", **BEHIND))
+    )
     found = row(tables(section)["gains"])
     assert found["System"].text == "whisper_tiny_en · int8 + dynamic_window"
     assert found["RTFx"].text.startswith("2.00")
@@ -42,7 +50,10 @@ def test_twice_as_fast_is_said_with_what_it_costs() -> None:
     assert found["WER"].text == "0 ± 0"
     assert found["Start-up"].text == "4.00"
     assert found["Pays off"].text == "20"  # 4 s over the 0.2 s that half a call of 0.4 s saves
-    assert "**whisper_tiny_en** gained most from transformers · int8 + dynamic_window: 2.00" in words(section)
+    assert (
+        "**whisper_tiny_en** gained most from transformers · int8 + dynamic_window: 2.00"
+        in words(section)
+    )
     assert list(figures(section)) == ["gains"]
 
 
@@ -57,13 +68,20 @@ def test_slower_never_pays_off_and_a_faster_start_does_at_once() -> None:
     plain = record(TINY, 5.0, 1)
     (late,) = sections(points(plain, optimised(slow, 1, "cache_none", **BEHIND)))
     assert row(tables(late)["gains"])["Pays off"].text == "never"
-    (early,) = sections(points(plain, optimised(TWICE, 1, engine="onnxruntime", **{"startup/load_s": 0.1})))
+    (early,) = sections(
+        points(plain, optimised(TWICE, 1, engine="onnxruntime", **{"startup/load_s": 0.1}))
+    )
     assert row(tables(early)["gains"])["Pays off"].text == "at once"
 
 
 def test_batches_are_not_mixed_and_what_has_no_plain_point_is_counted() -> None:
     (section,) = sections(
-        points(record(TINY, 5.0, 1), optimised(TWICE, 1, "int8"), optimised(TWICE, 8, "int8"), record(TINY, 5.0, 4))
+        points(
+            record(TINY, 5.0, 1),
+            optimised(TWICE, 1, "int8"),
+            optimised(TWICE, 8, "int8"),
+            record(TINY, 5.0, 4),
+        )
     )
     table = tables(section)["gains"]
     assert [cells.cells[3].text for cells in table.rows] == ["1"]
@@ -73,7 +91,9 @@ def test_batches_are_not_mixed_and_what_has_no_plain_point_is_counted() -> None:
 def test_of_several_plain_points_the_nearest_in_time_counts() -> None:
     early, late = (replace(record(TINY, 5.0, 1), started_at=at) for at in (0.0, 1000.0))
     slow = replace(record(replace(TINY, call_s=1.0), 5.0, 1), started_at=500.0)
-    (section,) = sections(points(early, slow, late, replace(optimised(TWICE, 1, "int8"), started_at=900.0)))
+    (section,) = sections(
+        points(early, slow, late, replace(optimised(TWICE, 1, "int8"), started_at=900.0))
+    )
     assert row(tables(section)["gains"])["RTFx"].text.startswith("2.00")
 
 
@@ -85,7 +105,9 @@ def test_random_weights_have_no_wer_to_compare() -> None:
     assert "WER not compared" in words(section)
 
 
-@pytest.mark.parametrize("extra", [[], [replace(optimised(TWICE, 1, "int8"), status="failed", reason="no")]])
+@pytest.mark.parametrize(
+    "extra", [[], [replace(optimised(TWICE, 1, "int8"), status="failed", reason="no")]]
+)
 def test_without_gains_there_is_no_such_part(extra: list[RunRecord]) -> None:
     found = points(record(TINY, 5.0, 1), record(TINY, 5.0, 4), *extra)
     assert sections(found) == ()

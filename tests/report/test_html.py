@@ -48,12 +48,18 @@ class Reader(HTMLParser):
 
 
 def made(whole: Document) -> str:
-    found = [block for section in whole.sections for block in section.blocks if hasattr(block, "drawing")]
+    found = [
+        block for section in whole.sections for block in section.blocks if hasattr(block, "drawing")
+    ]
     return page(whole, {each.name: drawn(each) for each in found})
 
 
 def alone(rows: tuple[Row, ...]) -> Document:
-    return Document("t", "s", (Section("points", "p", (Table("points", "all", table(points()).columns, rows),)),))
+    return Document(
+        "t",
+        "s",
+        (Section("points", "p", (Table("points", "all", table(points()).columns, rows),)),),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +90,19 @@ def test_what_a_drawing_refers_to_is_in_it(text: str, reader: Reader) -> None:
 
 def test_nothing_comes_from_elsewhere(text: str, reader: Reader) -> None:
     sources = [
-        value for _, attributes, _ in reader.found for key, value in attributes.items() if key in ("src", "href")
+        value
+        for _, attributes, _ in reader.found
+        for key, value in attributes.items()
+        if key in ("src", "href")
     ]
     assert sources
     assert all(str(value).startswith(("#", "data:")) for value in sources)
     assert not re.search(r"@import|url\((?!#)", text)
-    (policy,) = (a["content"] for a, _ in reader.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    (policy,) = (
+        a["content"]
+        for a, _ in reader.all("meta")
+        if a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert str(policy).startswith("default-src 'none'")
     assert "unsafe-inline" not in str(policy).partition("script-src")[2]
 
@@ -98,7 +111,11 @@ def test_text_from_records_is_text(text: str, reader: Reader) -> None:
     assert "<script>alert" not in text
     assert "<b>b</b>" not in text
     assert len(reader.all("script")) == 1
-    shown = [content for tag in ("h1", "h2", "p", "figcaption", "title") for _, content in reader.all(tag)]
+    shown = [
+        content
+        for tag in ("h1", "h2", "p", "figcaption", "title")
+        for _, content in reader.all(tag)
+    ]
     assert sum(EVIL in content for content in shown) >= 5
 
 
@@ -114,7 +131,9 @@ def test_marks_say_what_they_are_about(reader: Reader) -> None:
     assert {key: value for key, value in line.items() if str(key).startswith("data-")} == {
         "data-model": "whisper_tiny_en"
     }
-    assert {str(key)[5:]: value for key, value in point.items() if str(key).startswith("data-")} == points()[0].keys
+    assert {
+        str(key)[5:]: value for key, value in point.items() if str(key).startswith("data-")
+    } == points()[0].keys
     titles = [content for _, content in reader.all("title")]
     assert f"{points()[0].name} {EVIL}" in titles
 
@@ -128,9 +147,18 @@ def test_a_drawings_own_style_stays_out_of_the_page() -> None:
 
 def test_rows_carry_their_keys_and_cells_their_order(reader: Reader) -> None:
     rows = [a for a, _ in reader.all("tr") if "data-batch" in a]
-    assert [{str(key)[5:]: value for key, value in a.items()} for a in rows] == [p.keys for p in points()]
+    assert [{str(key)[5:]: value for key, value in a.items()} for a in rows] == [
+        p.keys for p in points()
+    ]
     cells = [a for a, _ in reader.all("td")]
-    assert [a.get("data-sort") for a in cells[-6:]] == ["whisper_base", "1", "6.5", "whisper_base", "4", None]
+    assert [a.get("data-sort") for a in cells[-6:]] == [
+        "whisper_base",
+        "1",
+        "6.5",
+        "whisper_base",
+        "4",
+        None,
+    ]
     assert cells[-1]["title"] == "not | measured"
 
 
@@ -143,7 +171,9 @@ def test_the_filter_offers_what_differs_in_order(reader: Reader) -> None:
 
 def test_lengths_are_offered_by_size_and_natural_ones_last() -> None:
     cells = table(points()).rows[0].cells
-    rows = tuple(Row(cells, {"length": length}) for length in ("natural", "60 s", "5 s", "7.5 s", "15 s"))
+    rows = tuple(
+        Row(cells, {"length": length}) for length in ("natural", "60 s", "5 s", "7.5 s", "15 s")
+    )
     reader = Reader(made(alone(rows)))
     values = [str(a["data-value"]) for a, _ in reader.all("button") if "data-value" in a]
     assert values == ["5 s", "7.5 s", "15 s", "60 s", "natural"]
@@ -155,7 +185,9 @@ def test_a_long_table_is_data() -> None:
     reader = Reader(made(alone((Row((Cell(EVIL), batch, time), row.keys), *[row] * 500))))
     assert reader.open == []
     assert reader.all("td") == []
-    (block,) = (content for a, content in reader.all("script") if a.get("type") == "application/json")
+    (block,) = (
+        content for a, content in reader.all("script") if a.get("type") == "application/json"
+    )
     data = json.loads(block)
     assert len(data["rows"]) == 501
     assert data["keys"] == [dict(row.keys)]

@@ -48,7 +48,12 @@ def points(*records: RunRecord) -> list[Point]:
 
 
 def slower(law: Law, factor: float = 2.0) -> Law:
-    return replace(law, call_s=factor * law.call_s, window_cost_s=factor * law.window_cost_s, per_s=factor * law.per_s)
+    return replace(
+        law,
+        call_s=factor * law.call_s,
+        window_cost_s=factor * law.window_cost_s,
+        per_s=factor * law.per_s,
+    )
 
 
 def int8(one: RunRecord) -> RunRecord:
@@ -57,7 +62,14 @@ def int8(one: RunRecord) -> RunRecord:
 
 class TestKind:
     @pytest.mark.parametrize(
-        ("gib", "name"), [(15.4, "16 GiB"), (15.6, "16 GiB"), (23.4, "24 GiB"), (62.7, "64 GiB"), (1007.0, "1024 GiB")]
+        ("gib", "name"),
+        [
+            (15.4, "16 GiB"),
+            (15.6, "16 GiB"),
+            (23.4, "24 GiB"),
+            (62.7, "64 GiB"),
+            (1007.0, "1024 GiB"),
+        ],
     )
     def test_memory_is_the_size_that_was_built_in(self, gib: float, name: str) -> None:
         assert memory_class({"memory_bytes": int(gib * GIB)}) == name
@@ -89,7 +101,10 @@ class TestKind:
 def mixed() -> list[Point]:
     """One sweep on two kinds of machine that have one host name and one processor, the second twice as slow."""
     laws = (TINY, BASE)
-    return points(*study(laws, batches=(1, 4)), *on(study([slower(law) for law in laws], batches=(1, 4)), **BIG))
+    return points(
+        *study(laws, batches=(1, 4)),
+        *on(study([slower(law) for law in laws], batches=(1, 4)), **BIG),
+    )
 
 
 class TestTwoKinds:
@@ -117,14 +132,20 @@ class TestTwoKinds:
 
     def test_fronts_tables_and_pairs_are_of_one_kind(self, mixed: list[Point]) -> None:
         style = Style.of(mixed)
-        assert set(column(tables(pareto(mixed, style))["pareto-members"], "device")) == {self.SMALL, self.BIG}
+        assert set(column(tables(pareto(mixed, style))["pareto-members"], "device")) == {
+            self.SMALL,
+            self.BIG,
+        }
         assert {len({p.machine for p in pair.points}) for pair in pairs(mixed, style)} == {1}
         latency = tables(study_tables.section(mixed, style))["latency-batch-1"]
         assert sorted(column(latency, "Device")) == sorted([self.SMALL, self.BIG] * 2)
 
     def test_stars_are_by_the_best_of_the_same_kind(self, mixed: list[Point]) -> None:
         table = tables(study_tables.section(mixed, Style.of(mixed)))["stars"]
-        speed = {device: row(table, (TINY.model, device))["Speed"].text for device in (self.SMALL, self.BIG)}
+        speed = {
+            device: row(table, (TINY.model, device))["Speed"].text
+            for device in (self.SMALL, self.BIG)
+        }
         assert speed == dict.fromkeys((self.SMALL, self.BIG), "★★★★★")
 
     def test_it_is_said(self, mixed: list[Point]) -> None:
@@ -139,7 +160,9 @@ class TestTwoKinds:
     def test_no_winner_is_compared_with_another_kind(self) -> None:
         fast, slow = points(record(TINY, 5.0, 1), *on([record(slower(TINY), 5.0, 1)], **BIG))
         assert "differ in machine (memory 256 GiB and 16 GiB" in str(duel(fast, slow).found)
-        (throughput,) = (each for each in recommend([fast, slow], Budgets()) if each.scenario == "Throughput")
+        (throughput,) = (
+            each for each in recommend([fast, slow], Budgets()) if each.scenario == "Throughput"
+        )
         assert throughput.winner is fast
         assert throughput.verdict.endswith("not compared")
         assert "can't be compared" in throughput.provisional
@@ -147,7 +170,9 @@ class TestTwoKinds:
     def test_the_runner_up_is_of_the_winners_kind_where_there_is_one(self) -> None:
         here = [record(law, 5.0, 1) for law in (TINY, slower(BASE, 3.0))]
         found = points(*here, *on([record(slower(TINY, 1.1), 5.0, 1)], **BIG))
-        (throughput,) = (each for each in recommend(found, Budgets()) if each.scenario == "Throughput")
+        (throughput,) = (
+            each for each in recommend(found, Budgets()) if each.scenario == "Throughput"
+        )
         assert (throughput.winner, throughput.runner_up) == (found[0], found[1])
 
     def test_one_price_is_not_that_of_two_kinds(self, mixed: list[Point]) -> None:
@@ -156,7 +181,9 @@ class TestTwoKinds:
         assert "a price of" not in words(priced)
         assert "Price" not in {each.heading for each in tables(priced)["minute-of-audio"].columns}
         one = [point for point in mixed if point.device == self.SMALL]
-        assert "a price of" in words(answer.section(one, Budgets(price_per_hour=3.0), Style.of(one)))
+        assert "a price of" in words(
+            answer.section(one, Budgets(price_per_hour=3.0), Style.of(one))
+        )
 
     def test_gains_are_against_the_plain_point_of_the_same_kind(self) -> None:
         plain, better = record(TINY, 5.0, 1), int8(record(slower(TINY, 0.5), 5.0, 1))
@@ -216,7 +243,9 @@ class TestOneKind:
     def test_a_ratio_of_two_of_them_says_so(self) -> None:
         here, there = points(record(TINY, 5.0, 1), *on([record(slower(BASE), 5.0, 1)], host="n2"))
         found = duel(here, there)
-        assert found.row("throughput/rtfx").qualifier == "on two hosts of one kind, testbench and n2"
+        assert (
+            found.row("throughput/rtfx").qualifier == "on two hosts of one kind, testbench and n2"
+        )
         assert found.row("throughput/rtfx").verdict == "faster"
 
     def test_the_plain_point_of_the_same_host_is_preferred(self) -> None:
@@ -242,12 +271,16 @@ class TestRounds:
             one = record(slower(TINY) if "memory_bytes" in each else TINY, 5.0, 1)
             sweep = {"interleave": True, "rounds": len(facts), "round": number}
             heard = () if number else one.transcripts
-            made += on([replace(one, config={**one.config, "sweep": sweep}, transcripts=heard)], **each)
+            made += on(
+                [replace(one, config={**one.config, "sweep": sweep}, transcripts=heard)], **each
+            )
         return merge(made)
 
     def test_those_of_another_kind_are_left_out_and_said(self) -> None:
         found = self.rounds({}, BIG, BIG)
-        assert found.values["latency/mean_s"] == pytest.approx(record(TINY, 5.0, 1).values["latency/mean_s"])
+        assert found.values["latency/mean_s"] == pytest.approx(
+            record(TINY, 5.0, 1).values["latency/mean_s"]
+        )
         assert machine_kind(found.environment) == machine_kind(MACHINE)
         (caution,) = (each for each in found.cautions if each.kind == "RoundsElsewhere")
         assert caution.message == (

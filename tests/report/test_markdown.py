@@ -54,7 +54,9 @@ def test_tables(lines: list[str]) -> None:
 
 def test_the_marks_are_kept_and_everything_else_is_text(lines: list[str]) -> None:
     (line,) = (line for line in lines if line.startswith("Use "))
-    assert line.startswith("Use **whisper_base** with `batch=4`. \\</script>\\<script>alert('x')\\</script>")
+    assert line.startswith(
+        "Use **whisper_base** with `batch=4`. \\</script>\\<script>alert('x')\\</script>"
+    )
     assert "\\[a\\](b)" in line
     assert "- One **thing**" in lines
     assert "- 1\\. another" in lines

@@ -42,7 +42,10 @@ def test_a_search_for_the_largest_batch_goes_before_the_points():
     assert law.fit.coefficients == pytest.approx((200e6, 100e6))
     assert (law.largest, law.fails) == (6, 8)
     cells = line(found)
-    assert (cells["each utterance"].sort, cells["largest batch that fits"].text) == (pytest.approx(100), "6")
+    assert (cells["each utterance"].sort, cells["largest batch that fits"].text) == (
+        pytest.approx(100),
+        "6",
+    )
     assert cells["smallest that does not fit"].note == ""
 
 
@@ -52,7 +55,9 @@ def test_a_search_for_the_largest_batch_goes_before_the_points():
 )
 def test_a_search_that_memory_did_not_end_says_so(limited_by: str, text: str, note: str):
     (point,) = points(TINY, lengths=(15.0,), batches=(6,))
-    cell = line([replace(point, curve=CURVE, tags={"batch/limited_by": limited_by})])["largest batch that fits"]
+    cell = line([replace(point, curve=CURVE, tags={"batch/limited_by": limited_by})])[
+        "largest batch that fits"
+    ]
     assert (cell.text, cell.sort) == (text, 6)
     assert note in cell.note
     assert bool(cell.note) == bool(note)
@@ -76,7 +81,10 @@ def test_on_an_accelerator_its_own_memory_counts():
 
 
 def test_a_batch_that_did_not_fit_is_named():
-    found = [replace(p, status="out_of_memory") if p.batch == 16 else p for p in points(TINY, lengths=(15.0,))]
+    found = [
+        replace(p, status="out_of_memory") if p.batch == 16 else p
+        for p in points(TINY, lengths=(15.0,))
+    ]
     (law,) = memory_laws(found)
     assert law.fails == 16
     assert law.peaks[-1][0] == 8

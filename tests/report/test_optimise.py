@@ -34,8 +34,12 @@ class Kept(Bench):
         """As they are read from a sweep: rounds merged."""
         places: dict[tuple[object, str], list[RunRecord]] = {}
         for trial in self.trials:
-            places.setdefault((trial.entry, trial.stage), []).append(self.made(trial, self.factor(trial.entry)))
-        return named(to_point(merge(found) if len(found) > 1 else found[0]) for found in places.values())
+            places.setdefault((trial.entry, trial.stage), []).append(
+                self.made(trial, self.factor(trial.entry))
+            )
+        return named(
+            to_point(merge(found) if len(found) > 1 else found[0]) for found in places.values()
+        )
 
 
 def searched(bench: Kept | None = None, **given: object) -> tuple[Outcome, Sequence[Point]]:
@@ -66,7 +70,10 @@ def test_summary_is_one_line_of_gains_and_one_command():
     lines = summary(found, points)
     assert "  a 2.40 ×, b 1.50 ×, together 3.60 ×" in lines
     assert sum(line.strip().startswith("python -m asr_scaling ") for line in lines) == 1
-    assert re.match(r"[\d.]+ of 20 minutes spent, \d+ measurements\. Refused, left out or not tried: 1; ", lines[-1])
+    assert re.match(
+        r"[\d.]+ of 20 minutes spent, \d+ measurements\. Refused, left out or not tried: 1; ",
+        lines[-1],
+    )
 
 
 def test_the_waterfall_reaches_the_total():
@@ -102,17 +109,27 @@ def test_the_pareto_set_names_its_axes(made: Section):
 
 
 def test_what_was_refused_says_why(made: Section):
-    (left,) = [r for r in tables(made)["optimise-left"].rows if r.cells[1].text == "transformers + c"]
-    assert [cell.text for cell in left.cells] == ["refused", "transformers + c", "1", "c makes no sense here."]
+    (left,) = [
+        r for r in tables(made)["optimise-left"].rows if r.cells[1].text == "transformers + c"
+    ]
+    assert [cell.text for cell in left.cells] == [
+        "refused",
+        "transformers + c",
+        "1",
+        "c makes no sense here.",
+    ]
 
 
 def test_nothing_faster_is_said_and_nothing_is_drawn():
     found, points = searched(Kept({"slow": 0.5}))
     text = words(section(points, found))
     assert (
-        "nothing that was tried is faster than transformers beyond noise and as accurate; the fastest other, " in text
+        "nothing that was tried is faster than transformers beyond noise and as accurate; the fastest other, "
+        in text
     )
-    assert re.search(r"was 1\.00 × as fast, WER \+0\.0 points, with a noise floor of 1\.0 %\.", text)
+    assert re.search(
+        r"was 1\.00 × as fast, WER \+0\.0 points, with a noise floor of 1\.0 %\.", text
+    )
     assert not figures(section(points, found))
     assert not any("python -m" in line for line in summary(found, points))
 
@@ -127,7 +144,10 @@ def test_nothing_measured_is_not_nothing_faster():
 def test_an_unknown_wer_is_said():
     found, points = searched(Kept(GAINS, random=True))
     assert "WER unknown" in verdict(found.answers[0])
-    assert "Not known of every point, so no axis: WER." in tables(section(points, found))["optimise-pareto-final"].notes
+    assert (
+        "Not known of every point, so no axis: WER."
+        in tables(section(points, found))["optimise-pareto-final"].notes
+    )
     assert "No WER is known" in words(section(points, found))
 
 
@@ -135,7 +155,9 @@ def test_steps_that_do_not_multiply_to_the_total_are_said():
     (answer,) = searched()[0].answers
     apart = replace(answer, total=replace(answer.total, factor=3.0))
     found, points = searched()
-    caption = figures(section(points, replace(found, answers=(apart,))))["optimise-waterfall-b1"].caption
+    caption = figures(section(points, replace(found, answers=(apart,))))[
+        "optimise-waterfall-b1"
+    ].caption
     assert "the steps multiply to 3.60 ×" in caption
 
 
@@ -154,5 +176,8 @@ def test_other_sweeps_have_no_such_section(tmp_path):
 
 def test_a_report_on_a_search_begins_with_it():
     found, points = searched()
-    assert [each.name for each in document(points, Budgets(), found).sections][:2] == ["optimise", "answer"]
+    assert [each.name for each in document(points, Budgets(), found).sections][:2] == [
+        "optimise",
+        "answer",
+    ]
     assert document(points, Budgets()).sections[0].name == "answer"

@@ -29,7 +29,9 @@ def section(found: Sequence[Point]) -> Section:
 
 def members(found: Section) -> list[tuple[str, ...]]:
     """Front, device, system and batch of each row."""
-    return [tuple(cell.text for cell in row.cells[:4]) for row in tables(found)["pareto-members"].rows]
+    return [
+        tuple(cell.text for cell in row.cells[:4]) for row in tables(found)["pareto-members"].rows
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,9 @@ def test_no_member_is_dominated_and_everyone_else_is(measures: list[tuple[int, i
     inside = {id(point) for point in best}
     for point in found:
         assert any(dominates(other, point) for other in found) != (id(point) in inside)
-    assert [point.values["cost"] for point in best] == sorted(point.values["cost"] for point in best)
+    assert [point.values["cost"] for point in best] == sorted(
+        point.values["cost"] for point in best
+    )
 
 
 def test_what_is_not_known_is_on_no_front():
@@ -87,7 +91,9 @@ def test_each_device_has_its_front():
 
 def test_a_better_and_faster_system_stands_alone():
     best = replace(TINY, wer=0.01)
-    assert {row[2] for row in members(section(points(best, BASE, batches=(1,))))} == {"whisper_tiny_en"}
+    assert {row[2] for row in members(section(points(best, BASE, batches=(1,))))} == {
+        "whisper_tiny_en"
+    }
 
 
 def test_unknown_wer_is_counted_and_named_in_the_caption(made: Section):
@@ -120,9 +126,19 @@ def test_latency_is_the_median_and_a_mean_where_there_is_none_and_says_so(made: 
     few = points(BASE, lengths=(5.0,), batches=(1,), calls=3)
     found = section([*points(TINY, lengths=(5.0,), batches=(1,)), *few])
     caption = figures(found)["pareto-latency"].caption
-    assert "Latency is the median of a call's time, but the mean for 1 of 2 points, whose calls are too few" in caption
-    assert {line[2] for line in members(found) if line[0] == "latency"} == {"whisper_tiny_en", "whisper_base"}
-    cells = [row.cells[6] for row in tables(found)["pareto-members"].rows if row.cells[2].text == "whisper_base"]
+    assert (
+        "Latency is the median of a call's time, but the mean for 1 of 2 points, whose calls are too few"
+        in caption
+    )
+    assert {line[2] for line in members(found) if line[0] == "latency"} == {
+        "whisper_tiny_en",
+        "whisper_base",
+    }
+    cells = [
+        row.cells[6]
+        for row in tables(found)["pareto-members"].rows
+        if row.cells[2].text == "whisper_base"
+    ]
     assert {cell.text for cell in cells} == {f"{1000 * BASE.call(5.0, 1):.0f}"}
     assert all("The mean: 3 calls" in cell.note for cell in cells)
     assert "Latency is the median of a call's time. " in figures(made)["pareto-latency"].caption
@@ -146,12 +162,19 @@ def test_synthetic_speech_other_lengths_and_estimates_are_said(made: Section):
 
 @pytest.mark.parametrize("change", [{"intervals": {}}, {"length_s": None}, {"batch": 1}])
 def test_partial_data_is_drawn(change: dict[str, Any]):
-    assert figures(section([replace(p, **change) for p in points(TINY, lengths=(5.0,), batches=(1, 2))]))
+    assert figures(
+        section([replace(p, **change) for p in points(TINY, lengths=(5.0,), batches=(1, 2))])
+    )
 
 
 def test_faultless_systems_are_drawn():
     assert figures(
-        section([replace(p, values={**p.values, "quality/wer": 0.0}, intervals={}) for p in points(TINY, batches=(1,))])
+        section(
+            [
+                replace(p, values={**p.values, "quality/wer": 0.0}, intervals={})
+                for p in points(TINY, batches=(1,))
+            ]
+        )
     )
 
 
@@ -169,7 +192,9 @@ class TestReference:
 
     def test_points_that_failed_do_not_count(self):
         tiny = [p for p in points() if p.system == "whisper_tiny_en"]
-        found = [replace(p, status="failed") if p in tiny and p.length_s == 15.0 else p for p in points()]
+        found = [
+            replace(p, status="failed") if p in tiny and p.length_s == 15.0 else p for p in points()
+        ]
         assert reference_length(found) == 5.0
         assert all(point.ok for point in at(found, 15.0))
 

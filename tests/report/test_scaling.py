@@ -36,7 +36,11 @@ def coefficients(law: LengthLaw | BatchLaw) -> tuple[float, ...]:
 
 def of_length(cost: str, length_s: float, seconds: float) -> Point:
     """A batch-1 point of a model without a window that takes ``seconds``."""
-    (found,) = points(Law(cost, 1_000_000, 1e9, 0.0, seconds / length_s, 0.0, None), lengths=(length_s,), batches=(1,))
+    (found,) = points(
+        Law(cost, 1_000_000, 1e9, 0.0, seconds / length_s, 0.0, None),
+        lengths=(length_s,),
+        batches=(1,),
+    )
     return found
 
 
@@ -59,13 +63,17 @@ class TestLength:
             ("whisper_tiny_en", "cuda:0", 8), ("wav2vec2", "cpu", 1), ("wav2vec2", "cpu", 8),
         ]  # fmt: skip
 
-    @pytest.mark.parametrize(("audio_s", "expected"), [(0.1, 1), (30.0, 1), (30.0000001, 1), (30.1, 2), (60.0, 2)])
+    @pytest.mark.parametrize(
+        ("audio_s", "expected"), [(0.1, 1), (30.0, 1), (30.0000001, 1), (30.1, 2), (60.0, 2)]
+    )
     def test_windows(self, audio_s: float, expected: int):
         assert windows(audio_s, 30.0) == expected
         assert windows(audio_s, None) == 1
 
     def test_the_table_has_coefficients_what_a_minute_costs_and_the_held_out_errors(self):
-        table = tables(section(points(replace(TINY, call_s=0.0), batches=(1,), noise=0.05)))["length-time"]
+        table = tables(section(points(replace(TINY, call_s=0.0), batches=(1,), noise=0.05)))[
+            "length-time"
+        ]
         line = row(table)
         assert line["a"].sort == pytest.approx(300, rel=0.2)
         assert "±" in line["a"].text
@@ -93,7 +101,10 @@ class TestLength:
 
     def test_more_windows_than_assumed_are_suspected(self):
         dear = replace(TINY, call_s=0.0, window_s=29.5)  # three windows in a minute
-        found = [replace(p, window_s=30.0) for p in points(dear, lengths=(5.0, 15.0, 29.0, 60.0), batches=(1,))]
+        found = [
+            replace(p, window_s=30.0)
+            for p in points(dear, lengths=(5.0, 15.0, 29.0, 60.0), batches=(1,))
+        ]
         assert "longest audio costs more than its windows say" in words(section(found))
 
     def test_a_good_fit_suggests_nothing(self, made: Section):
@@ -107,7 +118,10 @@ class TestLength:
         assert line["held-out error, worst"].text == "–"
         assert line["predicts"].text == "unchecked"
         assert "It lies beyond the longest measured (15 s)." in line["one minute"].note
-        assert "s by its law, beyond the longest measured (15 s); too few lengths to check it." in words(made)
+        assert (
+            "s by its law, beyond the longest measured (15 s); too few lengths to check it."
+            in words(made)
+        )
 
     def test_one_length_is_no_law(self):
         made = section(points(WAV2VEC2, lengths=(15.0,), batches=(1,)))
@@ -127,12 +141,18 @@ class TestLength:
             in words(section(points(TINY, lengths=(None,), batches=(1,)))).lower()
         )
         found = section(points(TINY, lengths=(None, 5.0, 15.0), batches=(1,)))
-        assert "Natural utterances vary in length and are left out of these laws: whisper_tiny_en." in words(found)
+        assert (
+            "Natural utterances vary in length and are left out of these laws: whisper_tiny_en."
+            in words(found)
+        )
         assert row(tables(found)["length-time"])["lengths"].text == "5, 15 s"
 
     def test_audio_that_was_left_out_counts_for_no_length(self):
         cut = (truncated_audio(30.0),)
-        found = [replace(p, cautions=cut) if p.length_s == 60.0 else p for p in points(TINY, batches=(1,))]
+        found = [
+            replace(p, cautions=cut) if p.length_s == 60.0 else p
+            for p in points(TINY, batches=(1,))
+        ]
         assert row(tables(section(found))["length-time"])["lengths"].text == "5, 15, 30 s"
         said = "Points that did not transcribe all of their audio are left out of these laws: whisper_tiny_en."
         assert said in words(section(found))
@@ -164,7 +184,9 @@ class TestBatch:
         assert line["batch"].text == "16"
         assert line["speed-up"].sort == pytest.approx(0.5 / (0.05 / 16 + 0.45))
         assert line["share of batch 1's time"].sort == pytest.approx(100 * (0.05 / 16 + 0.45) / 0.5)
-        assert line["share of batch 1's energy"].sort == pytest.approx(100 * (0.05 / 16 + 0.45) / 0.5)
+        assert line["share of batch 1's energy"].sort == pytest.approx(
+            100 * (0.05 / 16 + 0.45) / 0.5
+        )
         assert "±" in line["share of batch 1's energy"].text
         assert table.rows[4].keys["batch"] == "16"
 
@@ -186,7 +208,10 @@ class TestBatch:
 
 
 class TestSize:
-    SIZES = tuple(Law(f"m{k}", 10**6 * k, 1e9 * k, 0.01 * k**0.8, 0.0, 0.0, None, wer=None) for k in (1, 2, 5, 10))
+    SIZES = tuple(
+        Law(f"m{k}", 10**6 * k, 1e9 * k, 0.01 * k**0.8, 0.0, 0.0, None, wer=None)
+        for k in (1, 2, 5, 10)
+    )
 
     def test_the_exponent_is_found_over_flops_and_parameters(self):
         laws = size_laws(points(*self.SIZES, lengths=(5.0,)))
@@ -212,7 +237,9 @@ class TestSize:
         assert table.rows[0].keys == {"device": "cpu", "length": "5 s"}
 
     def test_what_costs_less_the_larger_falls(self):
-        falling = [replace(law, window_cost_s=0.01 * (law.parameters / 1e6) ** -0.8) for law in self.SIZES]
+        falling = [
+            replace(law, window_cost_s=0.01 * (law.parameters / 1e6) ** -0.8) for law in self.SIZES
+        ]
         found = words(section(points(*falling, lengths=(5.0,), batches=(1,), noise=0.02)))
         assert "falls as FLOPs per utterance to the power -0." in found
         assert "grows as" not in found
@@ -221,7 +248,9 @@ class TestSize:
         assert "No two models" in words(section(points(TINY, lengths=(5.0,), batches=(1,))))
 
     def test_sizes_that_do_not_differ_say_so(self):
-        laws = size_laws(points(self.SIZES[0], replace(self.SIZES[0], model="twin", per_s=0.1), lengths=(5.0,)))
+        laws = size_laws(
+            points(self.SIZES[0], replace(self.SIZES[0], model="twin", per_s=0.1), lengths=(5.0,))
+        )
         assert all(isinstance(law.fit, NoFit) and "don't differ" in law.fit.reason for law in laws)
 
 
@@ -234,11 +263,17 @@ class TestPartialData:
             ("flops/", "No two models of known size and cost were measured"),
             ("latency", "Time was not measured in this sweep, so there is no law of seconds."),
             ("latency", "No call was timed, so there is nothing to say of batches."),
-            ("throughput/", "The time of a second of audio was not measured: it has no law of size."),
+            (
+                "throughput/",
+                "The time of a second of audio was not measured: it has no law of size.",
+            ),
         ],
     )
     def test_any_measurement_may_be_missing(self, prefix: str, said: str):
-        whole = [replace(p, parameters=None) for p in points(TINY, BASE, lengths=(5.0, 30.0), batches=(1, 4), calls=4)]
+        whole = [
+            replace(p, parameters=None)
+            for p in points(TINY, BASE, lengths=(5.0, 30.0), batches=(1, 4), calls=4)
+        ]
         assert said not in words(section(whole))
         assert said in words(section(without(whole, prefix)))
 
@@ -250,7 +285,11 @@ class TestPartialData:
         ],
     )
     def test_little_is_enough(
-        self, laws: tuple[Law, ...], lengths: tuple[float | None, ...], batches: tuple[int, ...], said: str
+        self,
+        laws: tuple[Law, ...],
+        lengths: tuple[float | None, ...],
+        batches: tuple[int, ...],
+        said: str,
     ):
         text = words(section(points(*laws, lengths=lengths, batches=batches)))
         assert said in text
@@ -262,15 +301,25 @@ class TestPartialData:
         assert "±" not in row(tables(section(found))["batch-saving"], 1)["speed-up"].text
 
     def test_failed_points_are_no_points(self):
-        assert "No point was measured" in words(section([replace(p, status="failed") for p in points()]))
+        assert "No point was measured" in words(
+            section([replace(p, status="failed") for p in points()])
+        )
         assert "No point was measured" in words(section([]))
 
 
 def test_every_figure_has_marks_for_the_filter_and_words():
-    made = figures(section(points(TINY, BASE, GPU_TINY, lengths=(5.0, 15.0), batches=(1, 16), noise=0.03)))
-    assert " ".join(made) == "length-time-curves length-energy-curves batch-speed-up size-curves memory-curves"
+    made = figures(
+        section(points(TINY, BASE, GPU_TINY, lengths=(5.0, 15.0), batches=(1, 16), noise=0.03))
+    )
+    assert (
+        " ".join(made)
+        == "length-time-curves length-energy-curves batch-speed-up size-curves memory-curves"
+    )
     for figure in made.values():
         assert all((figure.caption, figure.alt, figure.marks))
-        assert all(set(mark.keys) <= {"model", "device", "length", "batch"} for mark in figure.marks.values())
+        assert all(
+            set(mark.keys) <= {"model", "device", "length", "batch"}
+            for mark in figure.marks.values()
+        )
     drawn = {tuple(mark.keys.values()) for mark in made["batch-speed-up"].marks.values()}
     assert ("whisper_tiny_en", "cuda:0", "15 s", "16") in drawn

@@ -25,7 +25,10 @@ ALL = (5.0, 15.0, 30.0, 60.0)
 
 
 def points(
-    *laws: Law, lengths: Sequence[float | None] = ALL, batches: Sequence[int] = (1, 16), noise: float = 0.0
+    *laws: Law,
+    lengths: Sequence[float | None] = ALL,
+    batches: Sequence[int] = (1, 16),
+    noise: float = 0.0,
 ) -> list[Point]:
     return reading.points(*laws, lengths=lengths, batches=batches, noise=noise)
 
@@ -47,7 +50,14 @@ class TestBesideTheStudy:
         assert [column.heading for column in table.columns[2:]] == [
             "5 s", "15 s", "30 s", "60 s", "Study, 60 s", "Ratio, 60 s"
         ]  # fmt: skip
-        assert [cell.text for cell in table.rows[0].cells[2:]] == ["400", "500", "650", "1,250", "1,046", "1.19"]
+        assert [cell.text for cell in table.rows[0].cells[2:]] == [
+            "400",
+            "500",
+            "650",
+            "1,250",
+            "1,046",
+            "1.19",
+        ]
         assert table.rows[0].cells[-1].sort == pytest.approx(1.25 / 1.0463)
         assert any("first 30 s" in note for note in table.notes)
 
@@ -63,7 +73,9 @@ class TestBesideTheStudy:
         assert figure(row, table, "Energy") == pytest.approx(joules)
         assert figure(row, table, "Ratio") == pytest.approx(joules / 4.8)
         assert column(table, "Study's range") == ["4.7–9.1"]
-        assert column(table, "Range") == ["7.06–25.0"]  # 20 W · (0.05 + 16 · 0.35) s / 16, and 20 W · 1.25 s
+        assert column(table, "Range") == [
+            "7.06–25.0"
+        ]  # 20 W · (0.05 + 16 · 0.35) s / 16, and 20 W · 1.25 s
 
     def test_another_cell_has_no_ratio(self) -> None:
         table = made(points(TINY, batches=(1, 8)))["energy-per-utterance"]
@@ -77,7 +89,10 @@ class TestBesideTheStudy:
         most = 16 / (0.02 + 16 * 0.012)
         assert figure(row, table, "Most utterances") == pytest.approx(most)
         assert figure(row, table, "Ratio") == pytest.approx(most / 54.1)
-        assert [cell.text for cell in row.cells if cell.text.startswith("batch")] == ["batch 16, 5 s", "batch 16, 60 s"]
+        assert [cell.text for cell in row.cells if cell.text.startswith("batch")] == [
+            "batch 16, 5 s",
+            "batch 16, 60 s",
+        ]
         assert column(made(points(GPU_TINY, lengths=(15.0,)))["throughput"], "Ratio") == ["–"]
 
     def test_wer_stands_beside_but_is_not_divided(self) -> None:
@@ -122,7 +137,9 @@ class TestRatios:
         assert figure(at_60, table, "Ratio, 60 s at batch 1") == pytest.approx(1.25 / 0.144 / study)
 
     def test_devices_of_two_hosts_are_not_mixed(self) -> None:
-        found = [replace(p, host="elsewhere") if p.device != "cpu" else p for p in points(TINY, GPU_TINY)]
+        found = [
+            replace(p, host="elsewhere") if p.device != "cpu" else p for p in points(TINY, GPU_TINY)
+        ]
         assert "cpu-against-gpu" not in made(found)
         assert "cpu-against-gpu" not in made(points(TINY))
 
@@ -151,16 +168,21 @@ class TestRatios:
         (row,) = table.rows
         assert column(table, "Batches") == ["1 → 16"]
         assert figure(row, table, "Gain") == pytest.approx(0.5 * 16 / (0.05 + 16 * 0.45))
-        assert figure(row, table, "Energy per utterance") == pytest.approx((0.05 + 16 * 0.45) / 16 / 0.5)
+        assert figure(row, table, "Energy per utterance") == pytest.approx(
+            (0.05 + 16 * 0.45) / 16 / 0.5
+        )
         assert column(table, "Study, 1 → 16") == ["1.1–1.6 (all)"]
         smaller = made(points(TINY, lengths=(15.0,), batches=(1, 4)))["batching-gain"]
         assert column(smaller, "Batches") == ["1 → 4"]
-        assert column(made(points(GPU_TINY, lengths=(15.0,)))["batching-gain"], "Study, 1 → 16") == ["6.6"]
+        assert column(
+            made(points(GPU_TINY, lengths=(15.0,)))["batching-gain"], "Study, 1 → 16"
+        ) == ["6.6"]
 
 
 class TestStars:
     @pytest.mark.parametrize(
-        ("behind", "stars"), [(1, 5), (1.99, 5), (2, 4), (3.99, 4), (4, 3), (8, 2), (16, 1), (1e6, 1)]
+        ("behind", "stars"),
+        [(1, 5), (1.99, 5), (2, 4), (3.99, 4), (4, 3), (8, 2), (16, 1), (1e6, 1)],
     )
     def test_a_factor_of_two_costs_one(self, behind: float, stars: int) -> None:
         assert count(behind) == stars
@@ -174,7 +196,9 @@ class TestStars:
         table = made(points(TINY, BASE, WAV2VEC2))["stars"]
         # RTFx at 15 s and batch 16: 33.1, 17.3 and 9.0, so 1, 1.9 and 3.7 behind
         assert column(table, "Speed") == ["★★★★★", "★★★★★", "★★★★☆"]
-        assert column(table, "Energy") == column(table, "Speed")  # one power, so energy goes with time
+        assert column(table, "Energy") == column(
+            table, "Speed"
+        )  # one power, so energy goes with time
         assert table.rows[0].cells[2].note.startswith("RTFx 33.1 at batch 16; 1.00 ×")
 
 
@@ -188,7 +212,9 @@ class TestPartialData:
 
     def test_a_failed_point_is_a_dash_with_its_reason(self) -> None:
         found = [
-            replace(p, status="out_of_memory", reason="too large", values={}, intervals={}) if p.length_s == 60 else p
+            replace(p, status="out_of_memory", reason="too large", values={}, intervals={})
+            if p.length_s == 60
+            else p
             for p in [*points(TINY), *points(BASE, lengths=(60.0,), batches=(1,))]
             if p.model != "whisper_base" or p.length_s == 60
         ]
@@ -206,21 +232,37 @@ class TestPartialData:
         assert found["wer-by-length"].columns[2].heading == "natural"
 
     def test_audio_that_was_left_out_is_noted_where_speed_is(self) -> None:
-        cut = [replace(p, cautions=(truncated_audio(1.0),)) for p in points(TINY, lengths=(60.0,), batches=(1,))]
+        cut = [
+            replace(p, cautions=(truncated_audio(1.0),))
+            for p in points(TINY, lengths=(60.0,), batches=(1,))
+        ]
         said = "Part of the audio was not transcribed."
         for found, noted in ((cut, True), (points(TINY, lengths=(60.0,), batches=(1,)), False)):
-            (latency,), (throughput,) = (made(found)[name].rows for name in ("latency-batch-1", "throughput"))
-            assert [said in cell.note for cell in (latency.cells[2], throughput.cells[2], throughput.cells[4])] == [
-                noted
-            ] * 3
+            (latency,), (throughput,) = (
+                made(found)[name].rows for name in ("latency-batch-1", "throughput")
+            )
+            assert [
+                said in cell.note
+                for cell in (latency.cells[2], throughput.cells[2], throughput.cells[4])
+            ] == [noted] * 3
 
     def test_many_lengths_are_thinned_but_keep_the_ends(self) -> None:
-        table = made(points(TINY, lengths=[float(n) for n in range(1, 31)], batches=(1,)))["latency-batch-1"]
-        headings = [column.heading for column in table.columns if column.heading.endswith(" s") and column.unit]
+        table = made(points(TINY, lengths=[float(n) for n in range(1, 31)], batches=(1,)))[
+            "latency-batch-1"
+        ]
+        headings = [
+            column.heading
+            for column in table.columns
+            if column.heading.endswith(" s") and column.unit
+        ]
         assert len([h for h in headings if not h.startswith(("Study", "Ratio"))]) == 8
         assert (headings[0], headings[7]) == ("1 s", "30 s")
 
     def test_every_row_has_a_cell_for_every_column(self) -> None:
-        for found in (points(TINY, GPU_TINY, WAV2VEC2), points(TINY, batches=(2,)), points(WAV2VEC2, lengths=(None,))):
+        for found in (
+            points(TINY, GPU_TINY, WAV2VEC2),
+            points(TINY, batches=(2,)),
+            points(WAV2VEC2, lengths=(None,)),
+        ):
             for table in made(found).values():
                 assert {len(row.cells) for row in table.rows} == {len(table.columns)}

@@ -24,7 +24,11 @@ METRICS = {"throughput/rtfx": 12.34, "latency/p50_s": 0.5, "memory/weights_bytes
 
 
 def record(
-    model: str = "tiny", batch: int = 1, metrics: Mapping[str, float] = METRICS, length: Any = None, **changes: Any
+    model: str = "tiny",
+    batch: int = 1,
+    metrics: Mapping[str, float] = METRICS,
+    length: Any = None,
+    **changes: Any,
 ) -> RunRecord:
     config = {"model": {"name": model}, "batch": {"size": batch}, "dataset": {"length_s": length}}
     plain = RunRecord(
@@ -107,7 +111,9 @@ class TestTable:
         assert any("0.0" in line.split() for line in lines)
 
     def test_failures_are_rows(self):
-        _, lines = shown(record(), record("base", status="out_of_memory", reason="too big", metrics={}))
+        _, lines = shown(
+            record(), record("base", status="out_of_memory", reason="too big", metrics={})
+        )
         assert any("base" in line and "out of memory" in line for line in lines)
 
     def test_fragments_of_one_length(self):
@@ -118,7 +124,8 @@ class TestTable:
         methods = ("estimated", "measured", "unavailable")
         points = [
             record(
-                metrics={"energy/per_sample_j": 3.0} if method != "unavailable" else {}, tags={"energy/method": method}
+                metrics={"energy/per_sample_j": 3.0} if method != "unavailable" else {},
+                tags={"energy/method": method},
             )
             for method in methods
         ]
@@ -169,11 +176,17 @@ def demo() -> list[RunRecord]:
         Metric(name, value, 9, None if half is None else Interval(value - half, value + half))
         for name, (value, half) in DEMO.items()
     )
-    changes = {"tags": {"energy/method": "estimated"}, "dataset": {"name": "demo", "synthetic": True}}
+    changes = {
+        "tags": {"energy/method": "estimated"},
+        "dataset": {"name": "demo", "synthetic": True},
+    }
     points = []
     for model, weights in (("whisper_tiny_en", "pretrained"), ("wav2vec2", "random")):
         system = {"device": "cpu", "facts": {"weights": weights}}
-        points += [replace(record(model, size, system=system, **changes), metrics=metrics) for size in (1, 8, 16)]
+        points += [
+            replace(record(model, size, system=system, **changes), metrics=metrics)
+            for size in (1, 8, 16)
+        ]
     return points
 
 
@@ -186,7 +199,17 @@ class TestWidth:
     def test_the_demo_fits_120_columns_a_line_a_point(self):
         lines = self.rendered(120)
         assert max(map(len, lines)) <= 120
-        cells = ["12242±310", "6127±180", "41.8±1.2", "4.9±1.8", "2035", "378", "14.6±0.4", "estimated", "90.4"]
+        cells = [
+            "12242±310",
+            "6127±180",
+            "41.8±1.2",
+            "4.9±1.8",
+            "2035",
+            "378",
+            "14.6±0.4",
+            "estimated",
+            "90.4",
+        ]
         assert [line.split()[:4] for line in lines[-6:]] == [
             [model, weights, str(size), "10.3±0.3"]
             for model, weights in (("whisper_tiny_en", "pretrained"), ("wav2vec2", "random"))
@@ -204,7 +227,9 @@ class TestWidth:
 class TestNotes:
     def test_each_kind_once_with_the_number_of_points(self):
         noisy = Caution("Noisy", "It is noisy.", "Close your browser.")
-        lines = notes([record(cautions=(noisy,)), record("base", cautions=(noisy, noisy)), record("small")])
+        lines = notes(
+            [record(cautions=(noisy,)), record("base", cautions=(noisy, noisy)), record("small")]
+        )
         assert len(lines) == 1
         assert "Noisy" in lines[0]
         assert "2" in lines[0]
@@ -238,7 +263,9 @@ class TestDisplay:
         assert "a[/red] b1 · warm-up" in err
         assert "Bad [bold]option[/red] value." in err
 
-    def test_results_are_on_standard_output_with_notes_and_hints(self, capsys: pytest.CaptureFixture[str]):
+    def test_results_are_on_standard_output_with_notes_and_hints(
+        self, capsys: pytest.CaptureFixture[str]
+    ):
         display = Display([1.0, 1.0])
         failed = record("base", status="failed", reason="The [/red] file is gone.", metrics={})
         display.close()
@@ -248,7 +275,9 @@ class TestDisplay:
         assert "The [/red] file is gone." in out
         assert "Records: [/tmp]" in out
         assert "12.3" in out
-        assert "±: the larger half of the 95 % interval; –: not available, the record says why." in out
+        assert (
+            "±: the larger half of the 95 % interval; –: not available, the record says why." in out
+        )
 
     def test_no_records_at_all(self, capsys: pytest.CaptureFixture[str]):
         display = Display([1.0, 1.0])
@@ -261,7 +290,11 @@ class TestReadableRecords:
     def test_in_the_order_of_the_points(self, tmp_path: Path):
         for name in ("10_c", "2_b", "0_a"):
             record(name).write(tmp_path / name)
-        assert [found.config["model"]["name"] for found in readable_records(tmp_path, [])] == ["0_a", "2_b", "10_c"]
+        assert [found.config["model"]["name"] for found in readable_records(tmp_path, [])] == [
+            "0_a",
+            "2_b",
+            "10_c",
+        ]
 
     def test_what_cannot_be_read_is_left_out(self, tmp_path: Path):
         record().write(tmp_path / "0_a")
@@ -288,8 +321,15 @@ class TestEachRecord:
         with lines.open("w") as file:
             for name in ("x", "y"):
                 file.write(json.dumps({"sweep": "today", **record(name).to_json()}) + "\n")
-        found = {path: [one.name for one in self.read(tmp_path / path)] for path in ("2_b/record.json", "10_c", "")}
-        assert found == {"2_b/record.json": ["2_b b1"], "10_c": ["10_c b1"], "": ["2_b b1", "10_c b1"]}
+        found = {
+            path: [one.name for one in self.read(tmp_path / path)]
+            for path in ("2_b/record.json", "10_c", "")
+        }
+        assert found == {
+            "2_b/record.json": ["2_b b1"],
+            "10_c": ["10_c b1"],
+            "": ["2_b b1", "10_c b1"],
+        }
         assert self.read(lines) == [record("x"), record("y")]
         lines.write_text(lines.read_text().splitlines()[0])
         assert self.read(lines) == [record("x")]

@@ -40,7 +40,9 @@ class TestGain:
 
     def test_the_floor_is_the_largest_known(self):
         a = record(SLOW, None, 1, calls=12)
-        noisy = replace(a, environment={**a.environment, "certificate": {"status": "ok", "noise_floor": 0.2}})
+        noisy = replace(
+            a, environment={**a.environment, "certificate": {"status": "ok", "noise_floor": 0.2}}
+        )
         assert gain(a, noisy).floor == 0.2
         assert not Gain(1.1, Interval(1.05, 1.15), 0.2).faster
 
@@ -81,7 +83,12 @@ def test_an_axis_that_one_point_lacks_is_none():
 
 class TestOptions:
     def test_names_are_checked_and_null_means_all(self):
-        found = Options.of({"engines": None, "optimisations": ["b"], "batches": 4}, ("t", "o"), ("a", "b"), Pipeline())
+        found = Options.of(
+            {"engines": None, "optimisations": ["b"], "batches": 4},
+            ("t", "o"),
+            ("a", "b"),
+            Pipeline(),
+        )
         assert (found.engines, found.optimisations, found.batches) == (("t", "o"), ("b",), (4,))
 
     @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ def only(found: Outcome) -> Answer:
 
 
 def reasons(found: Outcome) -> dict[tuple[str, int], tuple[str, str]]:
-    return {(each.entry.candidate.label, each.entry.batch): (each.kind, each.why) for each in found.left}
+    return {
+        (each.entry.candidate.label, each.entry.batch): (each.kind, each.why) for each in found.left
+    }
 
 
 def test_gains_multiply_and_are_exact():
@@ -34,7 +36,11 @@ def test_gains_multiply_and_are_exact():
     assert found.total.interval is not None
     assert found.total.interval.low == pytest.approx(4.32)
     assert (found.stage, found.rounds) == ("final", 2)
-    assert [(step.name, round(step.gain.factor, 6)) for step in found.steps] == [("a", 2.4), ("b", 1.5), ("c", 1.2)]
+    assert [(step.name, round(step.gain.factor, 6)) for step in found.steps] == [
+        ("a", 2.4),
+        ("b", 1.5),
+        ("c", 1.2),
+    ]
 
 
 def test_the_better_engine_wins_with_what_helps_it():
@@ -47,7 +53,9 @@ def test_the_better_engine_wins_with_what_helps_it():
 
 def test_what_does_not_help_beside_the_others_is_not_kept():
     bench = Bench(GAINS, joint={frozenset("ab"): 1 / 1.5})
-    assert only(optimise(options(), bench)).winner.candidate == Candidate("transformers", ("a", "c"))
+    assert only(optimise(options(), bench)).winner.candidate == Candidate(
+        "transformers", ("a", "c")
+    )
 
 
 def test_what_another_makes_useless_is_dropped_again():
@@ -57,7 +65,8 @@ def test_what_another_makes_useless_is_dropped_again():
     found = only(optimise(options(), bench))
     assert ("transformers + a + c", 1) in bench.measured("together")
     assert found.winner.candidate.optimisations == max(
-        [("a", "b"), ("a", "c"), ("a", "b", "c")], key=lambda names: bench.factor(Entry(Candidate("t", names), 1))
+        [("a", "b"), ("a", "c"), ("a", "b", "c")],
+        key=lambda names: bench.factor(Entry(Candidate("t", names), 1)),
     )
 
 
@@ -73,7 +82,10 @@ def test_speed_that_costs_words_does_not_win():
     kind, why = reasons(outcome)["transformers + a", 1]
     assert (kind, why) == ("WER", "WER rose by 5.0 points, and optimiser.max_wer_loss allows 0.5.")
     assert (
-        only(optimise(options(max_wer_loss=6), Bench(GAINS, wer={"a": 5.0}))).winner.candidate.optimisations[0] == "a"
+        only(
+            optimise(options(max_wer_loss=6), Bench(GAINS, wer={"a": 5.0}))
+        ).winner.candidate.optimisations[0]
+        == "a"
     )
 
 
@@ -85,7 +97,10 @@ def test_random_weights_have_no_wer_and_it_is_said():
 
 
 def test_what_is_refused_is_never_measured_and_named_once():
-    refused = {"a": ("refused", "a makes no sense here."), "other": ("not installed", "run pip install other")}
+    refused = {
+        "a": ("refused", "a makes no sense here."),
+        "other": ("not installed", "run pip install other"),
+    }
     bench = Bench(GAINS, refused=refused)
     outcome = optimise(options(), bench)
     assert only(outcome).winner.candidate == Candidate("transformers", ("b", "c"))
@@ -115,7 +130,9 @@ def test_a_candidate_that_breaks_is_named_and_the_rest_goes_on():
 
 
 def test_a_baseline_that_breaks_ends_the_search_with_the_reason():
-    with pytest.raises(EngineError, match=r"engine=transformers, can't be measured \(failed: it broke\)"):
+    with pytest.raises(
+        EngineError, match=r"engine=transformers, can't be measured \(failed: it broke\)"
+    ):
         optimise(options(), Bench(GAINS, failing=("transformers",)))
 
 
@@ -140,7 +157,12 @@ class TestBatches:
         bench = Bench({"a": 1.2, "b": 1.5, "c": 2.4, "other": 1.1})
         optimise(options(batches=(1, 16)), bench)
         larger = [label for label, batch in bench.measured("alone") if batch == 16]
-        assert larger == ["transformers", *(f"transformers + {n}" for n in "cba"), "other", "transformers + slow"]
+        assert larger == [
+            "transformers",
+            *(f"transformers + {n}" for n in "cba"),
+            "other",
+            "transformers + slow",
+        ]
 
     def test_the_best_of_the_smaller_batch_begins_the_next(self):
         bench = Bench({"a": 1.2, "b": 1.5, "c": 2.4, "other": 1.1})
@@ -151,7 +173,9 @@ class TestBatches:
 
     def test_little_time_at_the_larger_is_spent_on_it(self):
         """Its points take much longer: as fast as the best was at batch 1, this one still fits."""
-        found = optimise(options(batches=(1, 16), minutes=12), Bench({"c": 4.0}, batch_seconds={16: 100.0})).answers[1]
+        found = optimise(
+            options(batches=(1, 16), minutes=12), Bench({"c": 4.0}, batch_seconds={16: 100.0})
+        ).answers[1]
         assert found.winner.candidate.optimisations == ("c",)
 
     def test_a_gain_that_one_long_call_makes_uncertain_is_not_given_up(self):
@@ -171,11 +195,18 @@ class TestFinal:
     def test_a_rival_is_of_another_engine(self):
         bench = Bench({"a": 2.4, "b": 1.5, "other": 0.9})
         optimise(options(optimisations=("a", "b")), bench)
-        assert bench.measured("final")[:3] == [("transformers", 1), ("transformers + a + b", 1), ("other + a + b", 1)]
+        assert bench.measured("final")[:3] == [
+            ("transformers", 1),
+            ("transformers + a + b", 1),
+            ("other + a + b", 1),
+        ]
 
     @pytest.mark.parametrize(("given", "wanted"), [(6, 48), (100, 100), (None, None)])
     def test_it_hears_enough_words(self, given: int | None, wanted: int | None):
-        assert options(pipeline=Pipeline(utterances=given), final_utterances=48).final.utterances == wanted
+        assert (
+            options(pipeline=Pipeline(utterances=given), final_utterances=48).final.utterances
+            == wanted
+        )
 
 
 class TestBudget:
@@ -194,11 +225,15 @@ class TestBudget:
     def test_time_that_no_final_needs_goes_to_the_search(self):
         many = tuple(f"x{i:02}" for i in range(16))
         bench = Bench({"x15": 2.0})
-        assert only(optimise(options(minutes=4, optimisations=many), bench)).winner.candidate.optimisations == ("x15",)
+        assert only(
+            optimise(options(minutes=4, optimisations=many), bench)
+        ).winner.candidate.optimisations == ("x15",)
 
     def test_what_a_second_look_at_the_field_finds_slow_alone_stays_where_it_helped(self):
         """With little time the first look measures a + c before c alone, which then gains nothing."""
-        book = Notebook(Bench({"a": 2.0}, joint={frozenset("ac"): 1.5}), options(engines=("transformers",)))
+        book = Notebook(
+            Bench({"a": 2.0}, joint={frozenset("ac"): 1.5}), options(engines=("transformers",))
+        )
         for names in ((), ("a",), ("a", "c"), ("b",), ("c",), ("slow",)):
             book.search(Entry(Candidate("transformers", names), 1), "alone", 1e9)
         assert together(book, 1, 1e9).candidate.optimisations == ("a", "c")
@@ -214,7 +249,10 @@ class TestBudget:
         gains = {"e1": 1.1, "e2": 1.2, "e3": 1.3, "e4": 3.0, **dict.fromkeys(names, 1.1)}
         bench = Bench(gains)
         outcome = optimise(options(engines=engines, optimisations=names, minutes=60), bench)
-        tries = {e: sum(label.startswith(f"{e} ") for label, _ in bench.measured("together")) for e in engines[1:]}
+        tries = {
+            e: sum(label.startswith(f"{e} ") for label, _ in bench.measured("together"))
+            for e in engines[1:]
+        }
         assert only(outcome).winner.candidate == Candidate("e4", names)
         assert tries["e1"] == 2 < tries["e4"]
         assert any("left behind, as e4" in why for _, why in reasons(outcome).values())
@@ -233,7 +271,9 @@ def test_the_same_answers_give_the_same_way():
     assert first.trials == again.trials
 
 
-FACTORS = st.dictionaries(st.sampled_from(["a", "b", "c", "slow", "other"]), st.sampled_from([0.5, 1.0, 1.3, 2.0]))
+FACTORS = st.dictionaries(
+    st.sampled_from(["a", "b", "c", "slow", "other"]), st.sampled_from([0.5, 1.0, 1.3, 2.0])
+)
 
 
 @settings(max_examples=8, deadline=None)

@@ -17,7 +17,14 @@ from typing import Any
 
 import psutil
 import pytest
-from support.fakes import FakeClock, FakeDevice, Recorder, ScriptedEngine, ScriptedSystem, transcription
+from support.fakes import (
+    FakeClock,
+    FakeDevice,
+    Recorder,
+    ScriptedEngine,
+    ScriptedSystem,
+    transcription,
+)
 
 from asr_scaling.cli.selftest import main
 from asr_scaling.core.checksum import signed, verified
@@ -25,7 +32,15 @@ from asr_scaling.core.record import Findings, Metric
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.machine.environment import environment
 from asr_scaling.selftest import Check, answers, clock, machine, overall, tried
-from asr_scaling.selftest.certificate import MAX_AGE_S, certificate, fresh, keep, obtain, remarks, summary
+from asr_scaling.selftest.certificate import (
+    MAX_AGE_S,
+    certificate,
+    fresh,
+    keep,
+    obtain,
+    remarks,
+    summary,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +109,9 @@ def sleeper(fake: FakeClock, takes: float = 1.0, says: float = 1.0) -> Callable[
 
 
 class TestKnownSleeps:
-    def check(self, takes: float = 1.0, says: float = 1.0, device: type[FakeDevice] = FakeDevice) -> Check:
+    def check(
+        self, takes: float = 1.0, says: float = 1.0, device: type[FakeDevice] = FakeDevice
+    ) -> Check:
         fake = FakeClock()
         return clock.known_sleeps(sleeper(fake, takes, says), device(fake))
 
@@ -105,7 +122,10 @@ class TestKnownSleeps:
 
     def test_sleeps_that_take_longer_and_say_so_are_the_machines_fault(self) -> None:
         found = self.check(takes=1.05, says=1.05)
-        assert (found.status, found.figure) == ("warn", "sleeps came out 5.0% off, and were measured right")
+        assert (found.status, found.figure) == (
+            "warn",
+            "sleeps came out 5.0% off, and were measured right",
+        )
         assert "machine was disturbed" in found.advice
 
     def test_what_was_slept_and_what_was_measured_must_agree(self) -> None:
@@ -214,21 +234,28 @@ class FakeCounter:
 class TestEnergy:
     def test_a_counter_and_its_tick(self) -> None:
         counter = FakeCounter(period_s=0.02)
-        found = machine.energy(lambda device: ([counter], {"memory": "no counter", "gpu": "not used"}))
+        found = machine.energy(
+            lambda device: ([counter], {"memory": "no counter", "gpu": "not used"})
+        )
         assert found.status == "pass"
         assert found.figure.startswith("cpu measured by hand, a tick every ")
         assert 0.018 < found.values["cpu_tick_s"] < 0.2  # a machine that is busy misses ticks
         assert counter.closed
 
     def test_no_counter_means_estimates(self) -> None:
-        found = machine.energy(lambda device: ([], {"cpu": "no RAPL", "memory": "no RAPL", "gpu": "none here"}))
+        found = machine.energy(
+            lambda device: ([], {"cpu": "no RAPL", "memory": "no RAPL", "gpu": "none here"})
+        )
         assert found.status == "warn"
         assert found.figure.startswith("no counter of the cpu: no RAPL")
         assert "estimated" in found.advice
 
     def test_a_counter_that_stands_still_is_none(self) -> None:
         found = machine.energy(lambda device: ([FakeCounter(period_s=None)], {"gpu": "not used"}))
-        assert (found.status, found.figure) == ("warn", "no counter of the cpu: its counter does not move")
+        assert (found.status, found.figure) == (
+            "warn",
+            "no counter of the cpu: its counter does not move",
+        )
 
 
 class TestFlops:
@@ -239,13 +266,21 @@ class TestFlops:
         assert found.values == {"flops/encoder": 215040, "flops/encoder_thop": 163840}
 
     def test_another_count_fails(self) -> None:
-        wrong = Findings((Metric("flops/encoder", 215041, 1), Metric("flops/encoder_thop", 163840, 1)))
+        wrong = Findings(
+            (Metric("flops/encoder", 215041, 1), Metric("flops/encoder_thop", 163840, 1))
+        )
         found = answers.flops(Recorder(then=lambda session: wrong))
         assert found.status == "fail"
-        assert found.figure.startswith("flops/encoder is 215041, by hand 215040; flops/encoder_thop is 163840")
-        missing = answers.flops(Recorder(then=lambda session: Findings(unavailable={"flops/encoder": "no torch"})))
+        assert found.figure.startswith(
+            "flops/encoder is 215041, by hand 215040; flops/encoder_thop is 163840"
+        )
+        missing = answers.flops(
+            Recorder(then=lambda session: Findings(unavailable={"flops/encoder": "no torch"}))
+        )
         assert (missing.status, missing.values) == ("fail", {})
-        assert missing.figure.startswith("flops/encoder is no torch, by hand 215040; flops/encoder_thop is missing")
+        assert missing.figure.startswith(
+            "flops/encoder is no torch, by hand 215040; flops/encoder_thop is missing"
+        )
 
 
 class TestKnownAnswer:
@@ -255,7 +290,9 @@ class TestKnownAnswer:
         def script(batch: Any, probe: Any) -> Any:
             return transcription(batch, texts=tuple(texts[u.id] for u in batch.utterances))
 
-        return answers.known_answer(ScriptedEngine(ScriptedSystem(script)), lambda hub_id, spec: (tmp_path, "here"))
+        return answers.known_answer(
+            ScriptedEngine(ScriptedSystem(script)), lambda hub_id, spec: (tmp_path, "here")
+        )
 
     def test_the_known_texts_pass(self, tmp_path: Path) -> None:
         found = self.check(tmp_path, {})
@@ -279,7 +316,10 @@ class TestKnownAnswer:
             raise EngineError("it broke.")
 
         engine = ScriptedEngine(ScriptedSystem(script))
-        found = tried("known answer", lambda: answers.known_answer(engine, lambda hub_id, spec: (tmp_path, "here")))
+        found = tried(
+            "known answer",
+            lambda: answers.known_answer(engine, lambda hub_id, spec: (tmp_path, "here")),
+        )
         assert (found.status, found.figure) == ("fail", "failed: it broke.")
 
 
@@ -303,10 +343,17 @@ FAIL = Check("four", "fail", "wrong", "mend that")
     [((PASS, SKIP), "pass", 0), ((PASS, WARN, SKIP), "warn", 0), ((FAIL, WARN, PASS), "fail", 1)],
 )
 def test_table_exit_code_and_json(
-    checks: Sequence[Check], status: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checks: Sequence[Check],
+    status: str,
+    code: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "new" / "certificate.json"
-    assert main(["--json", str(path)], {check.name: lambda check=check: check for check in checks}) == code
+    assert (
+        main(["--json", str(path)], {check.name: lambda check=check: check for check in checks})
+        == code
+    )
     out = capsys.readouterr().out
     for check in checks:
         assert f" {check.name} " in out
@@ -331,7 +378,10 @@ def test_a_certificate_that_can_not_be_written_is_one_sentence(
 def test_arguments_it_does_not_know_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--jsn", "x.json"], {"one": lambda: PASS}) == 1
     said = capsys.readouterr()
-    assert said.err == "error: unrecognized arguments: --jsn x.json; see  python -m asr_scaling.selftest --help.\n"
+    assert (
+        said.err
+        == "error: unrecognized arguments: --jsn x.json; see  python -m asr_scaling.selftest --help.\n"
+    )
     assert said.out == ""
 
 
@@ -372,7 +422,16 @@ class TestCertificate:
         assert said == ["self-test (once a day, about 20 s) …"]
 
     @pytest.mark.parametrize(
-        "damage", ["", "{", "[]", "{}", '{"schema": 1}', '{"schema": 0}', '{"schema": 1, "checks": 5, "at": 1}']
+        "damage",
+        [
+            "",
+            "{",
+            "[]",
+            "{}",
+            '{"schema": 1}',
+            '{"schema": 0}',
+            '{"schema": 1, "checks": 5, "at": 1}',
+        ],
     )
     def test_a_damaged_one_is_made_anew(self, cache: Path, damage: str) -> None:
         keep(certificate([FAIL], 12.0))
@@ -419,7 +478,12 @@ class TestCertificate:
 
     def test_what_records_and_notes_say(self) -> None:
         found = certificate([PASS, WARN, FAIL, SKIP], 12.0)
-        brief = {"status": "fail", "at": found["at"], "host": environment()["host"], "noise_floor": 0.02}
+        brief = {
+            "status": "fail",
+            "at": found["at"],
+            "host": environment()["host"],
+            "noise_floor": 0.02,
+        }
         assert summary(found) == brief
         (line,) = remarks(found)
         assert "four failed (wrong); two warns ([not] quite). Advice, and a new one:" in line
@@ -434,9 +498,15 @@ def test_the_whole_in_a_process_of_its_own(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     found = {check["name"]: check for check in json.loads(path.read_bytes())["checks"]}
-    assert done.returncode == any(check["status"] == "fail" for check in found.values()), done.stderr
+    assert done.returncode == any(check["status"] == "fail" for check in found.values()), (
+        done.stderr
+    )
     assert len(found) == 8
-    for name in ("timer", "sum of stages", "known FLOPs"):  # what another program's load can't spoil
+    for name in (
+        "timer",
+        "sum of stages",
+        "known FLOPs",
+    ):  # what another program's load can't spoil
         assert found[name]["status"] == "pass", found[name]
     assert found["known answer"]["status"] in ("pass", "warn", "skip"), found["known answer"]
 

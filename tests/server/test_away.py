@@ -91,7 +91,9 @@ def test_all_that_a_start_waits_for_is_within_fifteen_seconds() -> None:
 
 def test_a_server_that_never_answers(black_hole: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_server, "START_S", 0.2)
-    assert f"does not answer: start it, or set tracking.uri (now {black_hole})" in refused(black_hole)
+    assert f"does not answer: start it, or set tracking.uri (now {black_hole})" in refused(
+        black_hole
+    )
 
 
 def test_a_name_that_never_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +114,10 @@ def test_a_name_that_never_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"status": 401}, "asks for a user and a password: set MLFLOW_TRACKING_USERNAME and"),
         ({"health": 401, "status": 401}, "asks for a user and a password"),
         ({"status": 403, "body": HOST_REFUSED}, "does not serve the name 127.0.0.1"),
-        ({"status": 403}, "does not let user 'None' do this: have an administrator give it EDIT on the experiment"),
+        (
+            {"status": 403},
+            "does not let user 'None' do this: have an administrator give it EDIT on the experiment",
+        ),
     ],
 )
 def test_a_server_that_refuses_is_asked_once(answers: dict[str, object], said: str) -> None:
@@ -141,7 +146,9 @@ class TestMidSweep:
                 assert os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES") != "0"
             assert asked == ["/health"]
 
-    def test_who_failed_is_asked_briefly_until_it_is_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_who_failed_is_asked_briefly_until_it_is_back(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         limits = list[float]()
         state = {"up": True}
 
@@ -193,6 +200,8 @@ def test_an_address_with_a_password_is_refused(uri: str, said: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", "http://host:5000", "postgresql://ann@host/mlflow", "http://["])
+@pytest.mark.parametrize(
+    "uri", ["sqlite:///mlflow.db", "http://host:5000", "postgresql://ann@host/mlflow", "http://["]
+)
 def test_an_address_without_one_is_not(uri: str) -> None:
     assert Mlflow(uri).uri == uri

@@ -29,7 +29,9 @@ from asr_scaling.tracking.mlflow import Mlflow
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # MLflow's own
-    pytest.mark.skipif(not postgresql(), reason="PostgreSQL is not installed: apt-get install postgresql"),
+    pytest.mark.skipif(
+        not postgresql(), reason="PostgreSQL is not installed: apt-get install postgresql"
+    ),
     pytest.mark.skipif(sys.platform != "linux", reason="the server's script is tested on Linux"),
 ]
 
@@ -75,7 +77,9 @@ def records(folder: Path) -> list[RunRecord]:
 
 
 def wait_for_a_record(folder: Path, process: Started) -> None:
-    while not any(path.stat().st_size for path in folder.rglob("mlflow.json")):  # empty until the point is stored
+    while not any(
+        path.stat().st_size for path in folder.rglob("mlflow.json")
+    ):  # empty until the point is stored
         assert process.returncode is None, process.communicate()
         time.sleep(0.05)
 
@@ -87,7 +91,9 @@ def runs(server: TeamServer, experiment: str) -> tuple[list[Any], list[Any]]:
     client = mlflow.MlflowClient(server.uri)
     found = list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id]))
     kind = "asr_scaling.kind"
-    return [run for run in found if run.data.tags[kind] == "sweep"], [r for r in found if r.data.tags[kind] != "sweep"]
+    return [run for run in found if run.data.tags[kind] == "sweep"], [
+        r for r in found if r.data.tags[kind] != "sweep"
+    ]
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
@@ -105,19 +111,31 @@ def test_secrets_are_the_owners_alone(server: TeamServer) -> None:
         assert len(path.read_text().strip()) == 32
         assert path.read_text().strip() not in server.said + server.log()
     rules = (server.folder / "postgresql" / "pg_hba.conf").read_text().splitlines()
-    assert {rule.split()[-1] for rule in rules if rule and not rule.startswith("#")} == {"scram-sha-256"}
+    assert {rule.split()[-1] for rule in rules if rule and not rule.startswith("#")} == {
+        "scram-sha-256"
+    }
 
 
 def test_what_the_page_says_is_run(server: TeamServer, here: Path) -> None:
     """Users, backup, restore and upgrade, as docs/server.md prints them."""
     blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 4
-    own = {".server": str(server.folder), "5000": str(server.port), "15432": str(server.database_port)}
+    own = {
+        ".server": str(server.folder),
+        "5000": str(server.port),
+        "15432": str(server.database_port),
+    }
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for block in blocks:
-        command = re.sub(r"(?<!\w)\.server\b|\b(?:15432|5000)\b", lambda match: own[match[0]], block)
+        command = re.sub(
+            r"(?<!\w)\.server\b|\b(?:15432|5000)\b", lambda match: own[match[0]], block
+        )
         done = subprocess.run(
-            ["bash", "-euc", command], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+            ["bash", "-euc", command],
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
     assert (here / "mlflow.dump").stat().st_size > 10_000
@@ -131,7 +149,10 @@ def test_what_the_page_says_is_run(server: TeamServer, here: Path) -> None:
 
 @pytest.mark.parametrize(
     ("password", "said"),
-    [("wrong", "does not accept user 'admin' with the password given"), (None, "asks for a user and a password")],
+    [
+        ("wrong", "does not accept user 'admin' with the password given"),
+        (None, "asks for a user and a password"),
+    ],
 )
 def test_who_may_not_in_is_told_at_the_start(
     server: TeamServer, here: Path, monkeypatch: pytest.MonkeyPatch, password: str | None, said: str
@@ -146,7 +167,9 @@ def test_who_may_not_in_is_told_at_the_start(
 
 
 def test_a_name_that_the_server_does_not_serve(server: TeamServer, here: Path) -> None:
-    with pytest.raises(TrackingError, match=rf"start it with  --allowed-hosts 127\.1:{server.port}"):
+    with pytest.raises(
+        TrackingError, match=rf"start it with  --allowed-hosts 127\.1:{server.port}"
+    ):
         Mlflow(f"http://127.1:{server.port}").open("sweep", {})
 
 
@@ -157,7 +180,11 @@ def test_with_a_database_of_its_own_behind_nginx(
     if nginx is None or shutil.which("openssl") is None:
         pytest.skip("needs nginx and openssl: apt-get install nginx openssl")
     secret = (server.folder / "database_password").read_text().strip()
-    database = {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(server.database_port), "PGPASSWORD": secret}
+    database = {
+        "DATABASE_HOST": "127.0.0.1",
+        "DATABASE_PORT": str(server.database_port),
+        "PGPASSWORD": secret,
+    }
     behind = TeamServer(here / "server", ALLOWED_HOSTS="localhost", **database)
     behind.start()
     assert not (behind.folder / "postgresql").exists()
@@ -181,8 +208,26 @@ def test_with_a_database_of_its_own_behind_nginx(
 
 def proxied(folder: Path, port: int) -> tuple[str, Path]:
     """Where the nginx of docs/server.md serves the server at ``port``, and its configuration below ``folder``."""
-    made = ("-keyout", folder / "mlflow.key", "-out", folder / "mlflow.pem", "-addext", "subjectAltName=DNS:localhost")
-    request = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost")
+    made = (
+        "-keyout",
+        folder / "mlflow.key",
+        "-out",
+        folder / "mlflow.pem",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    )
+    request = (
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=localhost",
+    )
     subprocess.run([*request, *made], check=True, capture_output=True)
     (block,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     listen = free_port()
@@ -196,7 +241,10 @@ def proxied(folder: Path, port: int) -> tuple[str, Path]:
         assert old in block
         block = block.replace(old, new)
     user = "user root;" if os.geteuid() == 0 else ""
-    places = " ".join(f"{name}_temp_path {folder};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    places = " ".join(
+        f"{name}_temp_path {folder};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
     path = folder / "nginx.conf"
     path.write_text(
         f"daemon off; pid {folder}/nginx.pid; {user} events {{}} http {{ access_log off; {places} {block} }}"
@@ -229,17 +277,26 @@ def test_a_server_that_dies_costs_no_measurement(
     assert {run.data.tags["mlflow.parentRunId"] for run in points} == {parents[0].info.run_id}
     assert not any(c.kind == "NotTracked" for record in records(here) for c in record.cautions)
     assert not any("NotTracked" in run.data.tags.get("cautions", "") for run in points)
-    stored = [again() for _, again in records_of(f"mlflow:{parents[0].info.run_id}", server.uri, light=True)]
+    stored = [
+        again()
+        for _, again in records_of(f"mlflow:{parents[0].info.run_id}", server.uri, light=True)
+    ]
     assert sorted(r.started_at for r in stored) == sorted(r.started_at for r in records(here))
-    assert sorted(map(str, (r.to_json() for r in stored))) == sorted(map(str, (r.to_json() for r in records(here))))
+    assert sorted(map(str, (r.to_json() for r in stored))) == sorted(
+        map(str, (r.to_json() for r in records(here)))
+    )
 
     assert told(capsys) == [
         f"{folder.relative_to(here)}: all 4 records were there",
         "1 sweeps: 4 records were there, 0 brought.",
     ]
     again = runs(server, "dying")
-    assert [[r.info.run_id for r in each] for each in again] == [[r.info.run_id for r in e] for e in (parents, points)]
-    assert server.password not in "".join(p.read_text(errors="replace") for p in here.rglob("*.json"))
+    assert [[r.info.run_id for r in each] for each in again] == [
+        [r.info.run_id for r in e] for e in (parents, points)
+    ]
+    assert server.password not in "".join(
+        p.read_text(errors="replace") for p in here.rglob("*.json")
+    )
 
 
 def test_a_client_that_is_killed_leaves_nothing_running(
@@ -256,8 +313,16 @@ def test_a_client_that_is_killed_leaves_nothing_running(
     parents, points = runs(server, "killed")
     assert {run.info.run_id: run.info.status for run in parents}[parent.info.run_id] == "KILLED"
     assert "RUNNING" not in {run.info.status for run in parents + points}
-    folder = next(p.parent for p in here.rglob("sweep.json") if SweepFile.read(p.parent).parent == parent.info.run_id)
+    folder = next(
+        p.parent
+        for p in here.rglob("sweep.json")
+        if SweepFile.read(p.parent).parent == parent.info.run_id
+    )
     on_disk = len(records(folder))
     told(capsys, str(folder))
-    below = [r for r in runs(server, "killed")[1] if r.data.tags["mlflow.parentRunId"] == parent.info.run_id]
+    below = [
+        r
+        for r in runs(server, "killed")[1]
+        if r.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    ]
     assert sum(run.data.tags["asr_scaling.kind"] == "point" for run in below) == on_disk

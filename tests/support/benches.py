@@ -22,7 +22,11 @@ SECONDS = 10.0
 
 
 def options(**changed: Any) -> Options:
-    given = {"engines": ("transformers", "other"), "optimisations": ("a", "b", "c", "slow"), "batches": (1,)}
+    given = {
+        "engines": ("transformers", "other"),
+        "optimisations": ("a", "b", "c", "slow"),
+        "batches": (1,),
+    }
     given |= {"final_utterances": 6}
     quick = Pipeline(utterances=6, max_seconds=1, warmup_seconds=0, min_iterations=3)
     return Options(**{**given, "pipeline": quick, **changed})
@@ -76,7 +80,9 @@ class Bench:
         self.spent_s += paced or self.seconds.get(trial.stage, SECONDS)
         names = (trial.entry.candidate.engine, *trial.entry.candidate.optimisations)
         if any(name in self.failing for name in names):
-            return replace(self.made(trial, 1.0), status="failed", reason="it broke", samples=(), metrics=())
+            return replace(
+                self.made(trial, 1.0), status="failed", reason="it broke", samples=(), metrics=()
+            )
         return self.made(trial, self.factor(trial.entry))
 
     def factor(self, entry: Entry) -> float:
@@ -103,17 +109,25 @@ class Bench:
             "optimiser": {"stage": trial.stage},
             "sweep": {} if trial.round is None else {"round": trial.round, "rounds": 2},
         }
-        system = {**found.system, "engine": candidate.engine, "optimisations": list(candidate.optimisations)}
+        system = {
+            **found.system,
+            "engine": candidate.engine,
+            "optimisations": list(candidate.optimisations),
+        }
         began = found.started_at + len(self.trials)
         samples = tuple(replace(s, started_at=began + i / 100) for i, s in enumerate(found.samples))
         if set(self.again) & set(candidate.optimisations):
             whole_s = replace(TINY, call_s=0.0, window_cost_s=0.3, per_s=0.01).call(4.0, batch)
             samples = tuple(
-                replace(s, total_s=s.total_s + whole_s, stages={"encoder": s.total_s + whole_s}) if i % 6 == 0 else s
+                replace(s, total_s=s.total_s + whole_s, stages={"encoder": s.total_s + whole_s})
+                if i % 6 == 0
+                else s
                 for i, s in enumerate(samples)
             )
             changed = {metric.name: metric for metric in summarise(samples).metrics}
-            found = replace(found, metrics=tuple(changed.get(metric.name, metric) for metric in found.metrics))
+            found = replace(
+                found, metrics=tuple(changed.get(metric.name, metric) for metric in found.metrics)
+            )
         return replace(found, config=config, system=system, samples=samples, started_at=began)
 
     def measured(self, stage: str) -> list[tuple[str, int]]:

@@ -29,8 +29,12 @@ def chosen(*names: str, **options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def composed(*names: str, model: Any = None, engine: Any = None, device: Any = None, **options: Any) -> Composition:
-    parts = Composition(model or whisper(), engine or Transformers(), device or FakeDevice(), Fixed(1))
+def composed(
+    *names: str, model: Any = None, engine: Any = None, device: Any = None, **options: Any
+) -> Composition:
+    parts = Composition(
+        model or whisper(), engine or Transformers(), device or FakeDevice(), Fixed(1)
+    )
     return compose(parts, chosen(*names, **options))
 
 

@@ -40,21 +40,34 @@ WAV2VEC2 = {
     "num_conv_pos_embedding_groups": 2,
     "pad_token_id": 0,
 }
-SAMPLES = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16_000, "return_attention_mask": True}
+SAMPLES = {
+    "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+    "sampling_rate": 16_000,
+    "return_attention_mask": True,
+}
 
 
 def whisper(**changes: Any) -> ModelSpec:
     options = {"architecture": WHISPER, "multilingual": True, "window_s": 30.0, "tokens_per_s": 1.0}
-    options |= {"features": {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}}
+    options |= {
+        "features": {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
+    }
     return make_spec(**(options | {"weights": "random"} | changes))
 
 
 def ctc(model_type: str = "wav2vec2", **changes: Any) -> ModelSpec:
-    options = {"family": "ctc", "model_type": model_type, "architecture": WAV2VEC2, "features": SAMPLES}
+    options = {
+        "family": "ctc",
+        "model_type": model_type,
+        "architecture": WAV2VEC2,
+        "features": SAMPLES,
+    }
     return make_spec(**(options | {"weights": "random"} | changes))
 
 
-def transcribe(engine: Any, spec: ModelSpec, seconds: Sequence[float]) -> tuple[Transcription, Listener]:
+def transcribe(
+    engine: Any, spec: ModelSpec, seconds: Sequence[float]
+) -> tuple[Transcription, Listener]:
     listener = Listener()
     engine.check(spec)
     system = engine.load(spec, FakeDevice())

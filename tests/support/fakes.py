@@ -35,7 +35,9 @@ class FakeClock:
 
     def as_time(self) -> SimpleNamespace:
         """A stand-in for the module ``time``."""
-        return SimpleNamespace(perf_counter=self.perf_counter, time=self.perf_counter, sleep=self.sleep)
+        return SimpleNamespace(
+            perf_counter=self.perf_counter, time=self.perf_counter, sleep=self.sleep
+        )
 
 
 class Listener:
@@ -96,7 +98,13 @@ def utterances(durations: Sequence[float]) -> tuple[Utterance, ...]:
 
 
 def workload(found: Sequence[Utterance], **info: Any) -> Workload:
-    facts = {"name": "fake", "source": "made here", "licence": "CC0", "digest": "d" * 40, "utterances": len(found)}
+    facts = {
+        "name": "fake",
+        "source": "made here",
+        "licence": "CC0",
+        "digest": "d" * 40,
+        "utterances": len(found),
+    }
     facts |= {"audio_s": sum(u.duration_s for u in found)}
     return Workload(tuple(found), DatasetInfo(**(facts | info)))
 
@@ -115,7 +123,13 @@ class FakeDataset:
 
 
 def make_spec(**changes: Any) -> ModelSpec:
-    options = {"name": "toy", "hub_id": "toys/toy", "revision": "main", "licence": "MIT", "family": "whisper"}
+    options = {
+        "name": "toy",
+        "hub_id": "toys/toy",
+        "revision": "main",
+        "licence": "MIT",
+        "family": "whisper",
+    }
     options |= {"model_type": "whisper", "parameters": 1, "architecture": {}, "features": {}}
     return ModelSpec(**(options | changes))
 
@@ -137,8 +151,15 @@ class Recorder:
 class ScriptedSystem:
     """A system whose calls are ``script(batch, probe)``."""
 
-    def __init__(self, script: Callable[[AudioBatch, Probe], Any], modules: Any = None, **facts: Any) -> None:
-        known = {"weights": "pretrained", "weights_source": "here", "weights_bytes": 0, "parameters": 0}
+    def __init__(
+        self, script: Callable[[AudioBatch, Probe], Any], modules: Any = None, **facts: Any
+    ) -> None:
+        known = {
+            "weights": "pretrained",
+            "weights_source": "here",
+            "weights_bytes": 0,
+            "parameters": 0,
+        }
         self.facts = SystemFacts(**(known | {"dtype": "float32"} | facts))
         self.modules: Mapping[str, Any] = modules or {}
         self.script, self.closed = script, 0
@@ -192,8 +213,17 @@ def transcription(batch: AudioBatch, **changes: Any) -> Transcription:
 
 
 def make_session(system: Any, found: Sequence[Utterance], size: int = 1, **changes: Any) -> Session:
-    options = {"model": make_spec(), "system": system, "device": FakeDevice(), "workload": workload(found)}
-    options |= {"batches": tuple(Fixed(size).batches(found)), "folder": Path(), "progress": NullProgress()}
+    options = {
+        "model": make_spec(),
+        "system": system,
+        "device": FakeDevice(),
+        "workload": workload(found),
+    }
+    options |= {
+        "batches": tuple(Fixed(size).batches(found)),
+        "folder": Path(),
+        "progress": NullProgress(),
+    }
     return Session(**(options | {"idle_rss_bytes": 0} | changes))
 
 

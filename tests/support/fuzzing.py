@@ -71,7 +71,9 @@ def watchdog() -> Iterator[None]:
         bark()
 
 
-def cases(name: str, **drawn: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[[], None]]:
+def cases(
+    name: str, **drawn: st.SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], Callable[[], None]]:
     """A test of ``CASES[name]`` drawn cases, each under the watchdog; it fails when fewer were run."""
     wanted = max(1, round(CASES[name] * TIMES))
 
@@ -107,7 +109,12 @@ def sentence(error: BaseException, begin: str = "") -> None:
 
 
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF)
-_EDIT = st.tuples(st.sampled_from("fbcdiuex"), st.integers(0, 1 << 16), st.integers(0, 1 << 10), st.binary(max_size=6))
+_EDIT = st.tuples(
+    st.sampled_from("fbcdiuex"),
+    st.integers(0, 1 << 16),
+    st.integers(0, 1 << 10),
+    st.binary(max_size=6),
+)
 
 
 def _edited(data: bytes, edits: list[tuple[str, int, int, bytes]]) -> bytes:
@@ -116,7 +123,9 @@ def _edited(data: bytes, edits: list[tuple[str, int, int, bytes]]) -> bytes:
     for kind, where, length, extra in edits:
         if not out:
             break
-        at = where // 2 % (min(128, len(out)) if where % 2 else len(out))  # half of them in the header
+        at = (
+            where // 2 % (min(128, len(out)) if where % 2 else len(out))
+        )  # half of them in the header
         if kind == "f":
             out[at] ^= 1 << length % 8
         elif kind == "b":
@@ -143,16 +152,44 @@ def damaged(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
 
 DEEP: Any = functools.reduce(lambda inner, _: [inner], range(300), 1)
 JUNK = st.sampled_from(
-    [None, True, False, 0, 1, -1, 1.0, 0.5, -1e308, 10**400, "", "x", "ok", "1", "a\nb", "\ud800", "y" * 5000]
+    [
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        1.0,
+        0.5,
+        -1e308,
+        10**400,
+        "",
+        "x",
+        "ok",
+        "1",
+        "a\nb",
+        "\ud800",
+        "y" * 5000,
+    ]
 )
-JUNK |= st.sampled_from([[], {}, [1], ["x"], [None], [[1]], {"a": 1}, {"": None}, {"a": {"b": []}}, DEEP])
+JUNK |= st.sampled_from(
+    [[], {}, [1], ["x"], [None], [[1]], {"a": 1}, {"": None}, {"a": {"b": []}}, DEEP]
+)
 JUNK |= st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 _CHANGE = st.tuples(
-    st.sampled_from(["put", "delete", "rename", "repeat"]), st.lists(st.integers(0, 40), max_size=5), JUNK
+    st.sampled_from(["put", "delete", "rename", "repeat"]),
+    st.lists(st.integers(0, 40), max_size=5),
+    JUNK,
 )
 
 
@@ -166,7 +203,13 @@ def _changed(value: Any, changes: list[tuple[str, list[int], Any]]) -> Any:
 def _change(root: Any, what: str, steps: list[int], junk: Any) -> Any:
     junk, parent, key, here = copy.deepcopy(junk), None, None, root
     for step in steps:
-        keys = list(here) if isinstance(here, dict) else list(range(len(here))) if isinstance(here, list) else []
+        keys = (
+            list(here)
+            if isinstance(here, dict)
+            else list(range(len(here)))
+            if isinstance(here, list)
+            else []
+        )
         if not keys:
             break
         parent, key = here, keys[step % len(keys)]

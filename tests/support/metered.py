@@ -12,7 +12,14 @@ from asr_scaling.profiler.energy import Energy
 from support.fakes import FakeClock, FakeDevice, ScriptedSystem, make_session, utterances
 
 NONE = {"cpu": "no counter", "memory": "no counter", "gpu": "not used by this device"}
-TOTALS = ("total_j", "power_w", "per_sample_j", "per_audio_second_j", "net_per_sample_j", "net_per_audio_second_j")
+TOTALS = (
+    "total_j",
+    "power_w",
+    "per_sample_j",
+    "per_audio_second_j",
+    "net_per_sample_j",
+    "net_per_audio_second_j",
+)
 
 
 class Machine(FakeClock):
@@ -95,7 +102,9 @@ class FakeTracker:
         assert self.open is not None
         self.log.append("stop")
         (cpu, memory), (cpu_now, memory_now), self.open = self.open, self.now(), None
-        return SimpleNamespace(cpu_energy=(cpu_now - cpu) / 3.6e6, ram_energy=(memory_now - memory) / 3.6e6)
+        return SimpleNamespace(
+            cpu_energy=(cpu_now - cpu) / 3.6e6, ram_energy=(memory_now - memory) / 3.6e6
+        )
 
     def stop(self) -> None:
         self.log.append("end")
@@ -113,7 +122,10 @@ class Gpu(FakeDevice):
 def counting(*meters: Meter, **why: str) -> Callable[[Any], Any]:
     """The device has these counters; ``why``: reasons for the components that have none."""
     known = {meter.component for meter in meters}
-    return lambda device: (list(meters), {part: reason for part, reason in (NONE | why).items() if part not in known})
+    return lambda device: (
+        list(meters),
+        {part: reason for part, reason in (NONE | why).items() if part not in known},
+    )
 
 
 def work(machine: Machine, seconds: Sequence[float] = (0.5,)) -> ScriptedSystem:
@@ -141,7 +153,9 @@ def measured(
     """As the pipeline does it, with ``calls`` timed calls of one utterance each."""
     device = device or FakeDevice(machine)
     watch = energy.watch(device)
-    session = make_session(work(machine, seconds), utterances(durations), device=device, watches={"energy": watch})
+    session = make_session(
+        work(machine, seconds), utterances(durations), device=device, watches={"energy": watch}
+    )
     watch.begin()
     for i in range(calls):
         batch = session.batches[i % len(session.batches)]

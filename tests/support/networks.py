@@ -22,15 +22,29 @@ WHISPER = {
     "max_source_positions": 1500,
     "max_target_positions": 448,
 }
-ENGLISH = {"vocab_size": 51_864, "pad_token_id": 50_256, "bos_token_id": 50_257, "eos_token_id": 50_256}
+ENGLISH = {
+    "vocab_size": 51_864,
+    "pad_token_id": 50_256,
+    "bos_token_id": 50_257,
+    "eos_token_id": 50_256,
+}
 ENGLISH |= {"decoder_start_token_id": 50_257}
-MULTILINGUAL = {"vocab_size": 51_865, "pad_token_id": 50_257, "bos_token_id": 50_257, "eos_token_id": 50_257}
+MULTILINGUAL = {
+    "vocab_size": 51_865,
+    "pad_token_id": 50_257,
+    "bos_token_id": 50_257,
+    "eos_token_id": 50_257,
+}
 MULTILINGUAL |= {"decoder_start_token_id": 50_258}
 MOONSHINE = {
     "vocab_size": 64,
     "hidden_size": 16,
     "intermediate_size": 32,
-    **{f"{side}_num_{what}": 2 for side in ("encoder", "decoder") for what in ("hidden_layers", "attention_heads")},
+    **{
+        f"{side}_num_{what}": 2
+        for side in ("encoder", "decoder")
+        for what in ("hidden_layers", "attention_heads")
+    },
     **{f"{side}_num_key_value_heads": 2 for side in ("encoder", "decoder")},
     "max_position_embeddings": 194,
     "pad_token_id": 2,
@@ -51,12 +65,23 @@ WAV2VEC2 = {
     "num_conv_pos_embedding_groups": 2,
     "pad_token_id": 0,
 }
-SAMPLES = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16_000, "return_attention_mask": True}
+SAMPLES = {
+    "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+    "sampling_rate": 16_000,
+    "return_attention_mask": True,
+}
 
 
 def whisper(**changes: Any) -> ModelSpec:
-    options = {"architecture": WHISPER | ENGLISH, "window_s": 30.0, "tokens_per_s": 1.0, "weights": "random"}
-    options |= {"features": {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}}
+    options = {
+        "architecture": WHISPER | ENGLISH,
+        "window_s": 30.0,
+        "tokens_per_s": 1.0,
+        "weights": "random",
+    }
+    options |= {
+        "features": {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
+    }
     return make_spec(**(options | changes))
 
 
@@ -65,12 +90,22 @@ def whisper_multilingual() -> ModelSpec:
 
 
 def moonshine() -> ModelSpec:
-    options = {"family": "moonshine", "model_type": "moonshine", "architecture": MOONSHINE, "features": SAMPLES}
+    options = {
+        "family": "moonshine",
+        "model_type": "moonshine",
+        "architecture": MOONSHINE,
+        "features": SAMPLES,
+    }
     return make_spec(**options, tokens_per_s=1.0, weights="random")
 
 
 def ctc() -> ModelSpec:
-    options = {"family": "ctc", "model_type": "wav2vec2", "architecture": WAV2VEC2, "features": SAMPLES}
+    options = {
+        "family": "ctc",
+        "model_type": "wav2vec2",
+        "architecture": WAV2VEC2,
+        "features": SAMPLES,
+    }
     return make_spec(**options, weights="random")
 
 

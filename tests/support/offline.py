@@ -21,7 +21,10 @@ FAST = (
 
 
 def run_python(
-    folder: Path, arguments: Sequence[str], timeout_s: float = 900, env: Mapping[str, str] | None = None
+    folder: Path,
+    arguments: Sequence[str],
+    timeout_s: float = 900,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """``python`` with ``arguments`` in ``folder``; what it printed and its exit status."""
     return subprocess.run(

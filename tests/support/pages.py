@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
-from asr_scaling.report.document import Bullets, Cell, Column, Command, Document, Figure, Row, Section, Table, Text
+from asr_scaling.report.document import (
+    Bullets,
+    Cell,
+    Column,
+    Command,
+    Document,
+    Figure,
+    Row,
+    Section,
+    Table,
+    Text,
+)
 from asr_scaling.report.output.drawing import Sketch, Style
 from support.studies import BASE, TINY, study
 
@@ -19,17 +30,30 @@ def points() -> list[Point]:
 
 def table(found: Sequence[Point], name: str = "points") -> Table:
     """A row a point: name, batch, a number that is missing for batch 4."""
-    columns = (Column("System", numeric=False), Column("Batch"), Column("Time", "ms", meaning="of a call"))
+    columns = (
+        Column("System", numeric=False),
+        Column("Batch"),
+        Column("Time", "ms", meaning="of a call"),
+    )
     rows = []
     for number, point in enumerate(found):
-        time = Cell("–", None, "not | measured") if point.batch == 4 else Cell(f"{number}.5 ± 1", number + 0.5)
-        rows.append(Row((Cell(point.system), Cell(str(point.batch), point.batch), time), point.keys))
+        time = (
+            Cell("–", None, "not | measured")
+            if point.batch == 4
+            else Cell(f"{number}.5 ± 1", number + 0.5)
+        )
+        rows.append(
+            Row((Cell(point.system), Cell(str(point.batch), point.batch), time), point.keys)
+        )
     return Table(name, f"All of {name}", columns, tuple(rows), ("A **note** below.",))
 
 
 def overview() -> Table:
     """Rows about a model, and one about everything."""
-    rows = (*(Row((Cell(name),), {"model": name}) for name in ("whisper_tiny_en", "whisper_base")), Row((Cell("all"),)))
+    rows = (
+        *(Row((Cell(name),), {"model": name}) for name in ("whisper_tiny_en", "whisper_base")),
+        Row((Cell("all"),)),
+    )
     return Table("overview", "Overview", (Column("Model", numeric=False),), rows)
 
 
@@ -38,10 +62,14 @@ def figure(found: Sequence[Point], name: str = "time") -> Figure:
     (axes,) = sketch.axes
     for system in style.systems:
         here = [point for point in found if point.system == system]
-        (line,) = axes.plot([p.length_s for p in here], [p.batch for p in here], color=style.colour(system))
+        (line,) = axes.plot(
+            [p.length_s for p in here], [p.batch for p in here], color=style.colour(system)
+        )
         sketch.mark(line, {"model": system})
         for point in here:
-            sketch.mark(axes.plot([point.length_s], [point.batch], "o"), point.keys, f"{point.name} {EVIL}")
+            sketch.mark(
+                axes.plot([point.length_s], [point.batch], "o"), point.keys, f"{point.name} {EVIL}"
+            )
     sketch.titles(axes, "length (s)", "batch")
     return sketch.figure(f"Batch by length: {EVIL}", 'A "figure" <of> points')
 

@@ -29,7 +29,15 @@ def words(section: Section) -> str:
     """Paragraphs, then items of lists, a line each."""
     lines = [block.text for block in section.blocks if isinstance(block, Text)]
     return "\n".join(
-        [*lines, *(item for block in section.blocks if isinstance(block, Bullets) for item in block.items)]
+        [
+            *lines,
+            *(
+                item
+                for block in section.blocks
+                if isinstance(block, Bullets)
+                for item in block.items
+            ),
+        ]
     )
 
 
@@ -38,7 +46,11 @@ def row(table: Table, which: int | tuple[str, ...] = 0) -> dict[str, Cell]:
     if isinstance(which, int):
         found = table.rows[which]
     else:
-        (found,) = (each for each in table.rows if tuple(cell.text for cell in each.cells[: len(which)]) == which)
+        (found,) = (
+            each
+            for each in table.rows
+            if tuple(cell.text for cell in each.cells[: len(which)]) == which
+        )
     return {column.heading: cell for column, cell in zip(table.columns, found.cells, strict=True)}
 
 
@@ -51,6 +63,11 @@ def column(table: Table, heading: str) -> list[str]:
 def without(found: Iterable[Point], *prefixes: str) -> list[Point]:
     """The points as if no metric whose name begins so had been measured."""
     return [
-        replace(point, values={name: value for name, value in point.values.items() if not name.startswith(prefixes)})
+        replace(
+            point,
+            values={
+                name: value for name, value in point.values.items() if not name.startswith(prefixes)
+            },
+        )
         for point in found
     ]

@@ -26,7 +26,9 @@ MACHINE = {
 }
 
 
-ESTIMATED = Caution("EstimatedEnergy", "Energy is estimated, not measured: cpu.", "Compare on one machine only.")
+ESTIMATED = Caution(
+    "EstimatedEnergy", "Energy is estimated, not measured: cpu.", "Compare on one machine only."
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,17 @@ class Law:
 TINY = Law("whisper_tiny_en", 37_760_256, 36.9e9, 0.30, 0.010, wer=0.0493)
 BASE = Law("whisper_base", 72_593_920, 87.0e9, 0.60, 0.018, wer=0.0402)
 WAV2VEC2 = Law("wav2vec2", 94_396_320, 34.7e9, 0.01, 0.110, window_s=None, wer=None)
-GPU_TINY = Law("whisper_tiny_en", 37_760_256, 36.9e9, 0.002, 0.002, 0.02, wer=0.0493, watts=120.0, device="cuda:0")
+GPU_TINY = Law(
+    "whisper_tiny_en",
+    37_760_256,
+    36.9e9,
+    0.002,
+    0.002,
+    0.02,
+    wer=0.0493,
+    watts=120.0,
+    device="cuda:0",
+)
 
 
 def study(
@@ -79,11 +91,19 @@ def study(
 
 
 def record(
-    law: Law, length: float | None, batch: int, *, calls: int = 8, noise: float = 0.0, dice: random.Random | None = None
+    law: Law,
+    length: float | None,
+    batch: int,
+    *,
+    calls: int = 8,
+    noise: float = 0.0,
+    dice: random.Random | None = None,
 ) -> RunRecord:
     """One point. Natural lengths (None) are of 4 s."""
     dice, seconds = dice or random.Random(1), length or 4.0
-    samples = tuple(_sample(law, seconds, batch, i, math.exp(dice.gauss(0, noise))) for i in range(calls))
+    samples = tuple(
+        _sample(law, seconds, batch, i, math.exp(dice.gauss(0, noise))) for i in range(calls)
+    )
     measured = summarise(samples)
     unavailable, cautions = dict(measured.unavailable), [ESTIMATED]
     if law.wer is None:
@@ -92,22 +112,40 @@ def record(
     transcripts = () if law.wer is None else tuple(_transcript(f"u{i}", law.wer) for i in range(16))
     per_second_j = law.watts * law.call(seconds, batch) / batch / seconds
     return RunRecord(
-        name=f"{law.model} transformers {law.device.split(':')[0]} b{batch}" + (f" {length:g}s" if length else ""),
+        name=f"{law.model} transformers {law.device.split(':')[0]} b{batch}"
+        + (f" {length:g}s" if length else ""),
         status="ok",
         config={
             "seed": 42,
             "model": {"name": law.model},
-            "engine": {"_target_": "asr_scaling.engine.transformers.Transformers", "dtype": "float32"},
+            "engine": {
+                "_target_": "asr_scaling.engine.transformers.Transformers",
+                "dtype": "float32",
+            },
             "device": {"_target_": "asr_scaling.device.cpu.Cpu"},
             "dataset": {"length_s": length},
             "batch": {"size": batch},
         },
-        environment={**MACHINE, "device": {"kind": "cpu"} if law.device == "cpu" else {"gpu": "Test GPU"}},
+        environment={
+            **MACHINE,
+            "device": {"kind": "cpu"} if law.device == "cpu" else {"gpu": "Test GPU"},
+        },
         system=_system(law),
-        dataset={"name": "speech", "digest": "d", "utterances": 16, "audio_s": 16 * seconds, "synthetic": False},
+        dataset={
+            "name": "speech",
+            "digest": "d",
+            "utterances": 16,
+            "audio_s": 16 * seconds,
+            "synthetic": False,
+        },
         scope=SCOPE,
         samples=samples,
-        metrics=(*measured.metrics, *_costs(law, seconds, batch, calls), *_work(law, seconds), *_wer(transcripts)),
+        metrics=(
+            *measured.metrics,
+            *_costs(law, seconds, batch, calls),
+            *_work(law, seconds),
+            *_wer(transcripts),
+        ),
         unavailable=unavailable,
         cautions=tuple(cautions),
         tags={
@@ -117,7 +155,9 @@ def record(
             **({"roofline/decoder": "memory"} if law.window_s else {}),
         },
         transcripts=transcripts,
-        repeats={"energy/per_audio_second_j": tuple(per_second_j * f for f in (0.99, 1.0, 1.0, 1.01))},
+        repeats={
+            "energy/per_audio_second_j": tuple(per_second_j * f for f in (0.99, 1.0, 1.0, 1.01))
+        },
         started_at=1_795_000_000.0,
         ended_at=1_795_000_020.0,
     )
@@ -126,12 +166,18 @@ def record(
 def _costs(law: Law, seconds: float, batch: int, calls: int) -> list[Metric]:
     """Start-up, memory, energy and noise."""
     per_sample_j = law.watts * law.call(seconds, batch) / batch
-    joules = {"energy/per_sample_j": per_sample_j, "energy/per_audio_second_j": per_sample_j / seconds}
+    joules = {
+        "energy/per_sample_j": per_sample_j,
+        "energy/per_audio_second_j": per_sample_j / seconds,
+    }
     return [
         Metric("startup/load_s", 0.5),
         Metric("memory/weights_bytes", law.parameters * 4.0),
         Metric("memory/peak_rss_bytes", law.parameters * 4.0 + batch * 4e6 * seconds),
-        *(Metric(name, value, 4, Interval(value * 0.97, value * 1.03)) for name, value in joules.items()),
+        *(
+            Metric(name, value, 4, Interval(value * 0.97, value * 1.03))
+            for name, value in joules.items()
+        ),
         Metric("noise/latency_floor", 0.01, calls),
     ]
 
@@ -164,7 +210,9 @@ def _work(law: Law, seconds: float) -> list[Metric]:
 def _wer(transcripts: Sequence[Mapping[str, object]]) -> list[Metric]:
     if not transcripts:
         return []
-    edits, words = (sum(int(str(row[key])) for row in transcripts) for key in ("substitutions", "words"))
+    edits, words = (
+        sum(int(str(row[key])) for row in transcripts) for key in ("substitutions", "words")
+    )
     rate = edits / words
     return [Metric("quality/wer", rate, 16, Interval(0.7 * rate, 1.3 * rate))]
 
@@ -201,7 +249,17 @@ def _sample(law: Law, seconds: float, batch: int, number: int, factor: float) ->
         stages["text"] = total - sum(stages.values())
     steps = tuple([0.01] * 10) if law.window_s else ()
     first = 0.65 * total if law.window_s else None
-    return Sample(ids, batch * seconds, batch * seconds, total, stages, first, steps, (11,) * batch, 1e9 + number)
+    return Sample(
+        ids,
+        batch * seconds,
+        batch * seconds,
+        total,
+        stages,
+        first,
+        steps,
+        (11,) * batch,
+        1e9 + number,
+    )
 
 
 def _transcript(key: str, rate: float) -> dict[str, object]:

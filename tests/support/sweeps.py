@@ -20,7 +20,10 @@ RESUME = "sweep.resume=true"
 def identities(folder: Path) -> dict[tuple[str, int], tuple[str, str]]:
     """Model and batch → how the point ended, and the hash of all that shapes it."""
     found = records(folder)
-    return {(r.config["model"]["name"], r.config["batch"]["size"]): (r.status, r.identity) for r in found}
+    return {
+        (r.config["model"]["name"], r.config["batch"]["size"]): (r.status, r.identity)
+        for r in found
+    }
 
 
 def starts(folder: Path) -> dict[str, float]:
@@ -83,15 +86,26 @@ def one_parent(options: tuple[str, ...], experiment: str, ended: list[str]) -> N
     assert parent.info.status == "FINISHED"
 
 
-def lose_two_and_go_on(cli: Cli, folder: Path, stored: tuple[str, ...], name: str, *launcher: str, **env: str) -> str:
+def lose_two_and_go_on(
+    cli: Cli, folder: Path, stored: tuple[str, ...], name: str, *launcher: str, **env: str
+) -> str:
     """Of three points one is killed and one raises: the third is measured, and then those two alone are measured again,
     below the same parent in experiment ``name`` of the store that the options ``stored`` name. Why the first was lost.
     """
     (folder / "fault").write_text("kill raise")
-    sweep = ("-m", *stored, "batch=1,2,4", *launcher, "engine.fault=fault", f"tracking.experiment={name}")
+    sweep = (
+        "-m",
+        *stored,
+        "batch=1,2,4",
+        *launcher,
+        "engine.fault=fault",
+        f"tracking.experiment={name}",
+    )
     done = cli(*sweep, **env)
     assert done.returncode == 1
-    assert [record.status for record in records(folder)] == ["interrupted", "failed", "ok"], done.stderr
+    assert [record.status for record in records(folder)] == ["interrupted", "failed", "ok"], (
+        done.stderr
+    )
     (reason,) = reasons(folder)
     one_parent(stored, name, ["KILLED", "FAILED", "FINISHED"])
     before = starts(folder)

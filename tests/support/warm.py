@@ -21,7 +21,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # as asr_scaling does before it imports mlflow
+os.environ.setdefault(
+    "MLFLOW_DISABLE_TELEMETRY", "true"
+)  # as asr_scaling does before it imports mlflow
 _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload([
     "asr_scaling.cli.sweep", "asr_scaling.measure.job", "asr_scaling.report.build", "codecarbon", "jiwer",
@@ -34,7 +36,9 @@ _FORKS.set_forkserver_preload([
 class Started:
     """A process, in a group of its own, whose output goes to two files."""
 
-    def __init__(self, folder: Path, module: str, arguments: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, module: str, arguments: Sequence[str], env: Mapping[str, str]
+    ) -> None:
         scratch = tempfile.mkdtemp()
         weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
         self._streams = [Path(scratch, name) for name in ("out", "err")]
@@ -105,7 +109,9 @@ def _work(folder: str, command: list[str], env: dict[str, str], streams: Sequenc
     """In the child: become that process."""
     gc.freeze()  # a collection would walk through, and so copy, what was imported before
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is deaf to it
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # what runs in the background is deaf to it
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

@@ -49,7 +49,11 @@ def test_every_yaml_of_this_package_may_be_built() -> None:
     found = 0
     for path in conf_dir().glob("*/*.yaml"):
         node = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-        if path.parent.name in ("experiment", "model") or not isinstance(node, dict) or "defaults" in node:
+        if (
+            path.parent.name in ("experiment", "model")
+            or not isinstance(node, dict)
+            or "defaults" in node
+        ):
             continue
         node = {key: value for key, value in node.items() if not str(value).startswith("${")}
         if "dataset" not in path.parts:  # some want a path
@@ -61,7 +65,9 @@ def test_every_yaml_of_this_package_may_be_built() -> None:
 
 @pytest.mark.parametrize("target", EVIL)
 @pytest.mark.parametrize("place", ["top", "nested", "list", "deep", "of another"])
-def test_anything_else_is_refused_before_it_is_called(target: Any, place: str, tmp_path: Path) -> None:
+def test_anything_else_is_refused_before_it_is_called(
+    target: Any, place: str, tmp_path: Path
+) -> None:
     evil = {"_target_": target, "_args_": [f"touch {tmp_path / 'run'}"]}
     node: dict[str, Any] = {
         "top": evil,
@@ -99,17 +105,26 @@ def test_parts_of_a_package_that_the_user_names(monkeypatch: pytest.MonkeyPatch)
         build(node)
     monkeypatch.setenv(TRUSTED, f"elsewhere, {__name__}")
     assert isinstance(build(node), Mine)
-    for other in ("os.system", f"{__name__}.os.system", f"{__name__}.Path", f"{__name__}.build", f"{__name__}.gone.X"):
+    for other in (
+        "os.system",
+        f"{__name__}.os.system",
+        f"{__name__}.Path",
+        f"{__name__}.build",
+        f"{__name__}.gone.X",
+    ):
         with pytest.raises(ConfigError, match="may not call"):
             build({"_target_": other})
 
 
 @pytest.mark.parametrize(
-    "target", ["os.system", "asr_scaling.util.cache.write_atomic", "asr_scaling.sweep.callback.State"]
+    "target",
+    ["os.system", "asr_scaling.util.cache.write_atomic", "asr_scaling.sweep.callback.State"],
 )
 def test_a_recommendation_from_elsewhere(target: str, tmp_path: Path) -> None:
     path = tmp_path / "recommended.yaml"
-    path.write_text(f"defaults: [config, override engine: fake, _self_]\nengine:\n  _target_: {target}\n")
+    path.write_text(
+        f"defaults: [config, override engine: fake, _self_]\nengine:\n  _target_: {target}\n"
+    )
     with pytest.raises(ConfigError, match=rf"engine names '{target}'"):
         load_system(path)
 
@@ -117,7 +132,9 @@ def test_a_recommendation_from_elsewhere(target: str, tmp_path: Path) -> None:
 CALLBACK = {"asr_scaling": {"_target_": "asr_scaling.sweep.callback.SweepCallback"}}
 LAUNCHER = {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}
 LOGGING = {
-    "formatters": {"simple": {"format": "%(message)s", "class": "asr_scaling.util.redact.Formatter"}},
+    "formatters": {
+        "simple": {"format": "%(message)s", "class": "asr_scaling.util.redact.Formatter"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}},
 }
 
@@ -126,7 +143,9 @@ def test_what_hydra_may_call() -> None:
     check_hydra(
         {
             "callbacks": CALLBACK,
-            "launcher": {"_target_": "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"},
+            "launcher": {
+                "_target_": "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
+            },
             "sweeper": LAUNCHER,
             "job_logging": LOGGING,
             "job": {"env_set": {"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "0"}},
@@ -149,15 +168,23 @@ def test_what_hydra_may_call() -> None:
         {"job_logging": {"handlers": {"evil": {"class": "logging.handlers.HTTPHandler"}}}},
         {"job_logging": {"formatters": {"evil": {"()": "builtins.eval"}}}},
         {"hydra_logging": {"filters": {"evil": {"()": "ext://os.system"}}}},
-        {"hydra_logging": {"handlers": {"x": {"class": "logging.StreamHandler", "stream": "ext://os.environ"}}}},
+        {
+            "hydra_logging": {
+                "handlers": {"x": {"class": "logging.StreamHandler", "stream": "ext://os.environ"}}
+            }
+        },
         {"job": {"env_set": {"PATH": "/tmp"}}},
         {"job": {"env_set": {"LD_PRELOAD": "x.so"}}},
         {"job": {"env_set": {TRUSTED: "os"}}},
     ],
 )
 def test_what_hydra_may_not_call(changes: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"hydra\.(callbacks|launcher|sweeper|help|job_logging|hydra_logging|job)"):
-        check_hydra({"callbacks": CALLBACK, "launcher": LAUNCHER, "job_logging": LOGGING, **changes})
+    with pytest.raises(
+        ConfigError, match=r"hydra\.(callbacks|launcher|sweeper|help|job_logging|hydra_logging|job)"
+    ):
+        check_hydra(
+            {"callbacks": CALLBACK, "launcher": LAUNCHER, "job_logging": LOGGING, **changes}
+        )
 
 
 def test_a_package_is_trusted_by_its_whole_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,14 +31,18 @@ HYDRA = {
 
 def composed(tmp_path: Path, text: str, *overrides: str) -> Any:
     (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "evil.yaml").write_text(f"# @package _global_\n{text}", encoding="utf-8")
+    (tmp_path / "experiment" / "evil.yaml").write_text(
+        f"# @package _global_\n{text}", encoding="utf-8"
+    )
     path = f"hydra.searchpath=['file://{tmp_path}']"
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         return compose("config", [path, "experiment=evil", *overrides], return_hydra_config=True)
 
 
 @pytest.mark.parametrize("kind", HYDRA)
-def test_hydra_may_not_call_what_an_experiment_from_elsewhere_names(tmp_path: Path, kind: str) -> None:
+def test_hydra_may_not_call_what_an_experiment_from_elsewhere_names(
+    tmp_path: Path, kind: str
+) -> None:
     node = textwrap.indent(HYDRA[kind], "  ")
     with pytest.raises(ConfigError, match=r"^hydra\.[\w.]+ (names|stands for|may not set)"):
         check(composed(tmp_path, f"word: subprocess.Popen\n{ELSEWHERE}hydra:\n{node}\n"))
@@ -48,7 +52,11 @@ def test_hydra_may_not_call_what_an_experiment_from_elsewhere_names(tmp_path: Pa
 @pytest.mark.parametrize("tracking", ["mlflow", "jsonl"])
 def test_an_ordinary_experiment_is_fine(tmp_path: Path, engine: str, tracking: str) -> None:
     text = "seed: 7\nhydra:\n  job:\n    env_set: {OMP_NUM_THREADS: 2}\n  sweep: {dir: 'out/${seed}'}\n"
-    check(composed(tmp_path, text, f"engine={engine}", f"tracking={tracking}", "hydra/job_logging=default"))
+    check(
+        composed(
+            tmp_path, text, f"engine={engine}", f"tracking={tracking}", "hydra/job_logging=default"
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,9 @@ def test_a_secret_in_a_yaml_is_refused_and_not_repeated(
     assert SECRET not in str(caught.value)
 
 
-def test_a_secret_that_stays_in_the_environment_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_stays_in_the_environment_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_TOKEN", SECRET)
     check(composed(tmp_path, "hub: {token: '${oc.env:HF_TOKEN}'}\n"))
 
@@ -96,7 +106,14 @@ def test_a_secret_on_the_command_line(monkeypatch: pytest.MonkeyPatch, argument:
 
 
 def test_a_command_line_without_one() -> None:
-    check_arguments(["-m", "model.architecture.pad_token_id=3", "dataset.path=/a@b", "tracking.uri=http://h:5000"])
+    check_arguments(
+        [
+            "-m",
+            "model.architecture.pad_token_id=3",
+            "dataset.path=/a@b",
+            "tracking.uri=http://h:5000",
+        ]
+    )
 
 
 def test_a_pickle_is_not_run_again() -> None:

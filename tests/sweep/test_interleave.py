@@ -14,7 +14,12 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
 from asr_scaling.sweep.interleave import Rounds, measurements, merge_rounds
 
-POINTS = [["model=a", "batch.size=1"], ["model=a", "batch.size=8"], ["model=b", "batch.size=1"], ["model=b"]]
+POINTS = [
+    ["model=a", "batch.size=1"],
+    ["model=a", "batch.size=8"],
+    ["model=b", "batch.size=1"],
+    ["model=b"],
+]
 PATTERN = "${hydra.job.num}_${model.name}"
 
 
@@ -34,7 +39,9 @@ def test_a_point_has_one_folder_name_in_every_round() -> None:
     folders = {tuple(job[:-2]): set() for job in jobs}
     for job in jobs:
         folders[tuple(job[:-2])].add(job[-1])
-    expected = [{f"hydra.sweep.subdir='rounds/{k}/{i}_${{model.name}}'" for k in range(3)} for i in range(4)]
+    expected = [
+        {f"hydra.sweep.subdir='rounds/{k}/{i}_${{model.name}}'" for k in range(3)} for i in range(4)
+    ]
     assert [folders[tuple(point)] for point in POINTS] == expected
 
 
@@ -59,7 +66,11 @@ def test_one_round_is_no_interleaving(count: object) -> None:
 
 
 def test_only_the_first_round_disturbs_and_scores() -> None:
-    every = {"a": Recorder("a", "timed"), "b": Recorder("b", "disturbing"), "c": Recorder("c", "final")}
+    every = {
+        "a": Recorder("a", "timed"),
+        "b": Recorder("b", "disturbing"),
+        "c": Recorder("c", "final"),
+    }
     assert measurements(every, None) == measurements(every, 0) == every
     assert list(measurements(every, 1)) == list(measurements(every, 2)) == ["a"]
 
@@ -81,4 +92,7 @@ def test_points_are_stored_in_their_order_without_unreadable_rounds(tmp_path: Pa
     sink = Kept()
     merge_rounds(tmp_path, sink, "sweep")  # type: ignore[arg-type]
     assert sink.written == [("2_point", "1", "sweep"), ("10_point", "2", "sweep")]
-    assert [path.parent.name for path in sorted(tmp_path.glob("*/record.json"))] == ["10_point", "2_point"]
+    assert [path.parent.name for path in sorted(tmp_path.glob("*/record.json"))] == [
+        "10_point",
+        "2_point",
+    ]

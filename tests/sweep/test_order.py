@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 
 from asr_scaling.sweep.order import labels, neighbours, seconds_left, weight
 
-NAMES = st.sampled_from(["model=a", "model=b", "engine.dtype=x", "batch.size=1", "batch.size=2", "dataset.length_s=5"])
+NAMES = st.sampled_from(
+    ["model=a", "model=b", "engine.dtype=x", "batch.size=1", "batch.size=2", "dataset.length_s=5"]
+)
 
 
 def test_points_of_one_system_are_side_by_side_lighter_ones_first():
-    jobs = [[f"batch.size={size}", f"model={model}"] for size in (8, 1) for model in ("tiny", "base")]
+    jobs = [
+        [f"batch.size={size}", f"model={model}"] for size in (8, 1) for model in ("tiny", "base")
+    ]
     assert neighbours(jobs) == [
         ["batch.size=1", "model=tiny"],
         ["batch.size=8", "model=tiny"],
@@ -24,7 +28,11 @@ def test_points_of_one_system_are_side_by_side_lighter_ones_first():
 
 
 def test_what_leaves_the_system_as_it_is_does_not_part_points():
-    jobs = [["model=a", "batch=max"], ["model=b"], ["model=a", "dataset=demo", "+pipeline.x=1", "profiler=[latency]"]]
+    jobs = [
+        ["model=a", "batch=max"],
+        ["model=b"],
+        ["model=a", "dataset=demo", "+pipeline.x=1", "profiler=[latency]"],
+    ]
     assert neighbours(jobs) == [jobs[2], jobs[0], jobs[1]]
 
 
@@ -34,7 +42,12 @@ def test_the_engines_options_are_the_systems():
 
 
 def test_systems_that_keep_the_heap_come_last():
-    jobs = [["device.heap=keep"], ["optimisation=[int8,keep_heap]"], ["optimisation=[int8]"], ["model=keep_heap"]]
+    jobs = [
+        ["device.heap=keep"],
+        ["optimisation=[int8,keep_heap]"],
+        ["optimisation=[int8]"],
+        ["model=keep_heap"],
+    ]
     assert neighbours(jobs) == [jobs[2], jobs[3], jobs[0], jobs[1]]
 
 
@@ -56,7 +69,9 @@ def test_labels_are_what_points_do_not_share():
 
 def test_weights_follow_parameters_length_and_batch():
     one = weight(["model=whisper_tiny_en", "dataset.length_s=5", "batch.size=1"])
-    assert weight(["model=whisper_tiny_en", "dataset.length_s=30", "batch.size=8"]) == pytest.approx(48 * one)
+    assert weight(
+        ["model=whisper_tiny_en", "dataset.length_s=30", "batch.size=8"]
+    ) == pytest.approx(48 * one)
     assert weight(["model=whisper_base", "dataset.length_s=5", "batch.size=1"]) > 1.5 * one
     assert weight(["batch=max"]) > weight(["batch.size=16"])
     assert weight([]) == weight(["model=of_another_folder", "dataset.length_s=null"]) > 0

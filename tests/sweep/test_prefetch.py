@@ -25,13 +25,18 @@ class Site:
 
     def compose(self, overrides: Sequence[str]) -> Mapping[str, Any]:
         self.composed.append(tuple(overrides))
-        given = {key.lstrip("+"): value for key, _, value in (each.partition("=") for each in overrides)}
+        given = {
+            key.lstrip("+"): value for key, _, value in (each.partition("=") for each in overrides)
+        }
         if "no.such" in given:
             raise ValueError("Hydra's")
         return {
             "dataset": {"length_s": given.get("dataset.length_s", "5")},
             "pipeline": {"utterances": int(given.get("pipeline.utterances", 16))},
-            "model": {"name": given.get("model", "tiny"), "weights": given.get("model.weights", "auto")},
+            "model": {
+                "name": given.get("model", "tiny"),
+                "weights": given.get("model.weights", "auto"),
+            },
             "engine": {"engine": given.get("engine", "transformers")},
         }
 
@@ -83,7 +88,9 @@ def test_weights_that_nobody_reads_are_not_fetched(site: Site):
     site.prepare("model=both engine=fake", "model=both engine=onnxruntime")
     assert site.resolved == ["both"]
     site.resolved.clear()
-    site.prepare("engine=fake", "model=base model.weights=random", "model=small engine=faster_whisper")
+    site.prepare(
+        "engine=fake", "model=base model.weights=random", "model=small engine=faster_whisper"
+    )
     assert site.resolved == ["small"]
 
 

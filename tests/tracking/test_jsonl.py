@@ -28,7 +28,9 @@ def test_a_sweep_of_two_points(tmp_path: Path):
     sink.close(token, "FINISHED")
     found = lines(path)
     assert [line.pop("sweep") for line in found] == ["sweep 1", "sweep 1"]
-    assert list(map(verified, found)) == json.loads(json.dumps([record.to_json() for record in records]))
+    assert list(map(verified, found)) == json.loads(
+        json.dumps([record.to_json() for record in records])
+    )
     assert [RunRecord.from_json(line).name for line in found] == ["a", "b"]
     assert str(path) in sink.hint
 
@@ -70,7 +72,10 @@ def test_a_record_is_one_line_however_often_it_is_written(tmp_path: Path):
     record = run(make_job())
     for each in (record, record, replace(record, started_at=record.started_at + 1)):
         Jsonl(str(path)).write(each, tmp_path, "sweep")
-    assert [line["started_at"] for line in lines(path)] == [record.started_at, record.started_at + 1]
+    assert [line["started_at"] for line in lines(path)] == [
+        record.started_at,
+        record.started_at + 1,
+    ]
 
 
 def test_a_sweep_that_goes_on_takes_out_its_lines_which_it_writes_anew(tmp_path: Path):

@@ -13,7 +13,15 @@ from asr_scaling.analysis.points import to_point
 from asr_scaling.core import cautions
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError
-from asr_scaling.tracking._marker import compact, forget, read_points, remember, remembered, untracked, write_points
+from asr_scaling.tracking._marker import (
+    compact,
+    forget,
+    read_points,
+    remember,
+    remembered,
+    untracked,
+    write_points,
+)
 
 ONE = record(TINY, 5.0, 2)
 
@@ -41,10 +49,16 @@ def test_a_point_of_no_calls_too() -> None:
 
 
 def test_points_are_in_the_order_they_began_with_their_runs(tmp_path: Path) -> None:
-    records = [replace(ONE, name=name, started_at=at) for name, at in (("c", 3.0), ("a", 1.0), ("b", 2.0))]
+    records = [
+        replace(ONE, name=name, started_at=at) for name, at in (("c", 3.0), ("a", 1.0), ("b", 2.0))
+    ]
     file = write_points(written(tmp_path, records), "p")
     assert file is not None
-    assert [(run, one.name) for run, one in read_points(file)] == [("run1", "a"), ("run2", "b"), ("run0", "c")]
+    assert [(run, one.name) for run, one in read_points(file)] == [
+        ("run1", "a"),
+        ("run2", "b"),
+        ("run0", "c"),
+    ]
 
 
 def test_rounds_and_what_the_store_lacks_are_no_points_of_it(tmp_path: Path) -> None:
@@ -74,7 +88,8 @@ def test_a_run_is_remembered_for_the_very_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b"[" * 99, mtime=0)[:-9]]
+    "content",
+    [b"", b"no gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b"[" * 99, mtime=0)[:-9]],
 )
 def test_a_damaged_file_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "points.jsonl.gz"

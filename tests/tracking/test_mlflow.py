@@ -56,7 +56,9 @@ class Store:
         return {found.path for found in self.client.list_artifacts(self.runs[name].info.run_id)}
 
     def text(self, run_id: str, path: str, folder: Path) -> str:
-        return Path(self.client.download_artifacts(run_id, path, str(folder))).read_text(encoding="utf-8")
+        return Path(self.client.download_artifacts(run_id, path, str(folder))).read_text(
+            encoding="utf-8"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +86,24 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def ended(store: Store, root: Path) -> None:
     """One point of each status, then the end of the sweep."""
-    measurements = {"latency": Latency(), "quality": Quality("none"), "extra": Recorder("extra", then=artifact)}
-    common = {"config": CONFIG, "tracking": store.sink, "size": 2, "pipeline": brief(min_iterations=6)}
+    measurements = {
+        "latency": Latency(),
+        "quality": Quality("none"),
+        "extra": Recorder("extra", then=artifact),
+    }
+    common = {
+        "config": CONFIG,
+        "tracking": store.sink,
+        "size": 2,
+        "pipeline": brief(min_iterations=6),
+    }
     jobs = {
         "ok": {"profiler": measurements, "dataset": FakeDataset(info={"synthetic": True})},
         "out_of_memory": {"engine": {"max_batch": 1}},
         "failed": {"engine": {"fail_on": "toy"}},
-        "interrupted": {"profiler": {"latency": Latency(), "stop": Recorder("stop", then=interrupt)}},
+        "interrupted": {
+            "profiler": {"latency": Latency(), "stop": Recorder("stop", then=interrupt)}
+        },
     }
     for name, changes in jobs.items():
         folder = root / name
@@ -108,7 +121,9 @@ def ended(store: Store, root: Path) -> None:
 
 def test_a_parent_with_a_child_per_point(store: Store):
     assert set(store.runs) == {"ok", "out_of_memory", "failed", "interrupted"}
-    assert {entry.data.tags["mlflow.parentRunId"] for entry in store.runs.values()} == {store.parent}
+    assert {entry.data.tags["mlflow.parentRunId"] for entry in store.runs.values()} == {
+        store.parent
+    }
     assert store.sweep.info.run_name == "sweep 1"
     assert store.sweep.info.status == "FINISHED"
     assert store.sweep.data.tags["asr_scaling.kind"] == "sweep"
@@ -126,7 +141,12 @@ def test_the_parent_has_the_files_of_the_end(store: Store, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    [("ok", "FINISHED"), ("out_of_memory", "FAILED"), ("failed", "FAILED"), ("interrupted", "KILLED")],
+    [
+        ("ok", "FINISHED"),
+        ("out_of_memory", "FAILED"),
+        ("failed", "FAILED"),
+        ("interrupted", "KILLED"),
+    ],
 )
 def test_status(store: Store, name: str, status: str):
     entry, record = store.runs[name], store.records[name]
@@ -140,7 +160,11 @@ def test_status(store: Store, name: str, status: str):
 @pytest.mark.parametrize("name", ["ok", "out_of_memory", "failed", "interrupted"])
 def test_metrics_are_the_records_to_the_last_bit(store: Store, name: str):
     record = store.records[name]
-    ends = {f"{key}.{end}": getattr(i, end) for key, i in record.intervals.items() for end in ("low", "high")}
+    ends = {
+        f"{key}.{end}": getattr(i, end)
+        for key, i in record.intervals.items()
+        for end in ("low", "high")
+    }
     assert store.runs[name].data.metrics == record.values | ends
 
 
@@ -164,18 +188,33 @@ class TestReadingBack:
     def test_a_sweeps_run_gives_its_points_in_order(self, store: Store):
         found = [record for record, _ in store.sink.records(store.parent)]
         assert [record.name for record in found] == ["ok", "out_of_memory", "failed", "interrupted"]
-        assert [record.status for record in found] == [store.records[record.name].status for record in found]
+        assert [record.status for record in found] == [
+            store.records[record.name].status for record in found
+        ]
 
-    def test_light_records_are_one_file_of_the_sweep_and_fetched_whole(self, store: Store, tmp_path: Path):
-        shutil.copytree(store.root, tmp_path / "sweep", ignore=shutil.ignore_patterns("artifacts", "*.db"))
+    def test_light_records_are_one_file_of_the_sweep_and_fetched_whole(
+        self, store: Store, tmp_path: Path
+    ):
+        shutil.copytree(
+            store.root, tmp_path / "sweep", ignore=shutil.ignore_patterns("artifacts", "*.db")
+        )
         file = write_points(tmp_path / "sweep", store.parent)
         assert file is not None
         store.sink.close(store.parent, "FINISHED", [file])
         found = list(store.sink.records(store.parent, light=True))
-        assert [record.name for record, _ in found] == ["ok", "out_of_memory", "failed", "interrupted"]
+        assert [record.name for record, _ in found] == [
+            "ok",
+            "out_of_memory",
+            "failed",
+            "interrupted",
+        ]
         assert not found[0][0].transcripts
-        assert [again().to_json() for _, again in found] == [store.records[r.name].to_json() for r, _ in found]
-        assert store.sink.open("sweep 1", {}, store.parent) == store.parent  # goes on: the file is not whole any more
+        assert [again().to_json() for _, again in found] == [
+            store.records[r.name].to_json() for r, _ in found
+        ]
+        assert (
+            store.sink.open("sweep 1", {}, store.parent) == store.parent
+        )  # goes on: the file is not whole any more
         assert next(store.sink.records(store.parent, light=True))[0].transcripts
         store.sink.close(store.parent, "FINISHED")
 
@@ -188,7 +227,9 @@ class TestReadingBack:
         file = write_points(tmp_path, parent)
         assert file is not None
         store.sink.close(parent, "FINISHED", [file])
-        (gone,) = store.client.search_runs([store.sweep.info.experiment_id], "attributes.run_name = 'deleted'")
+        (gone,) = store.client.search_runs(
+            [store.sweep.info.experiment_id], "attributes.run_name = 'deleted'"
+        )
         store.client.delete_run(gone.info.run_id)
         assert [record.name for record, _ in store.sink.records(parent, light=True)] == ["kept"]
 
@@ -202,7 +243,9 @@ class TestReadingBack:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # mlflow's, with the newest sqlalchemy
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy"
+)  # mlflow's, with the newest sqlalchemy
 def test_more_options_than_mlflow_takes_at_once(store: Store, tmp_path: Path):
     options = {f"option_{i}": i for i in range(250)}
     many = replace(store.records["failed"], name="many", config=options)
@@ -236,7 +279,9 @@ def test_tags(store: Store):
         "ops/clock": "cpu",
     }
     assert expected.items() <= tags.items()
-    assert tags["cautions"].split(", ") == [caution.kind for caution in store.records["ok"].cautions]
+    assert tags["cautions"].split(", ") == [
+        caution.kind for caution in store.records["ok"].cautions
+    ]
     assert tags["cautions"].startswith("SyntheticSpeech, SystemNote")
     assert tags.get("mlflow.source.git.commit") == facts["commit"]
 
@@ -275,13 +320,17 @@ def test_hypotheses_are_a_table(store: Store, tmp_path: Path):
     ]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # MLflow's search_traces
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning"
+)  # MLflow's search_traces
 def test_stages_are_a_trace_of_the_run(store: Store):
     experiment = store.client.get_experiment_by_name("speech").experiment_id
     traces = store.client.search_traces(locations=[experiment], filter_string="")
     known = {run.info.run_id for run in store.runs.values()}
     by_run = {trace.info.request_metadata["mlflow.sourceRun"]: trace for trace in traces}
-    by_run = {run_id: trace for run_id, trace in by_run.items() if run_id in known}  # other tests log, too
+    by_run = {
+        run_id: trace for run_id, trace in by_run.items() if run_id in known
+    }  # other tests log, too
     assert set(by_run) == {store.runs[name].info.run_id for name in ("ok", "interrupted")}
     trace, record = by_run[store.runs["ok"].info.run_id], store.records["ok"]
     sample = record.samples[0]
@@ -353,14 +402,18 @@ class TestGoingOn:
 
     def test_a_record_is_stored_once(self, store: Store, tmp_path: Path):
         parent = store.sink.open("sweep 5", {})
-        record = run(make_job(FakeClock(), name="once", folder=tmp_path, tracking=store.sink), parent=parent)
+        record = run(
+            make_job(FakeClock(), name="once", folder=tmp_path, tracking=store.sink), parent=parent
+        )
         (first,) = self.below(store, parent)
         store.sink.write(record, tmp_path, parent)
         assert [entry.info.run_id for entry in self.below(store, parent)] == [first.info.run_id]
 
     def test_what_was_cut_gives_way_to_the_whole_record(self, store: Store, tmp_path: Path):
         parent = store.sink.open("sweep 6", {})
-        record = run(make_job(FakeClock(), name="cut", folder=tmp_path, tracking=store.sink), parent=parent)
+        record = run(
+            make_job(FakeClock(), name="cut", folder=tmp_path, tracking=store.sink), parent=parent
+        )
         (first,) = self.below(store, parent)
         store.client.update_run(first.info.run_id, status="RUNNING")
         store.sink.write(replace(record, ended_at=record.ended_at + 1), tmp_path, parent)
@@ -368,7 +421,9 @@ class TestGoingOn:
         assert second.info.run_id != first.info.run_id
         assert second.info.status == "FINISHED"
 
-    def test_a_sweep_that_is_new_asks_for_no_point(self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_a_sweep_that_is_new_asks_for_no_point(
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
         parent = store.sink.open("sweep 7", {})
         monkeypatch.setattr("asr_scaling.tracking._mlflow_run.search", None)
         run(make_job(FakeClock(), name="new", folder=tmp_path, tracking=store.sink), parent=parent)
@@ -380,7 +435,10 @@ class TestGoingOn:
         parent = store.sink.open("sweep 8", {})
         with monkeypatch.context() as patch:
             patch.setattr("asr_scaling.tracking._mlflow_run.log_stages", None)
-            record = run(make_job(FakeClock(), name="half", folder=tmp_path, tracking=store.sink), parent=parent)
+            record = run(
+                make_job(FakeClock(), name="half", folder=tmp_path, tracking=store.sink),
+                parent=parent,
+            )
         (half,) = self.below(store, parent)
         assert half.info.status == "RUNNING"
         store.sink.write(record, tmp_path, parent)

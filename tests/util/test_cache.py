@@ -64,7 +64,9 @@ def test_one_that_is_killed_halfway_leaves_nothing_that_others_read(tmp_path: Pa
             first.kill()
             assert second.communicate(timeout=60)[0] == "['first', 'second']\n"
     assert (tmp_path / "log").read_text() == "made\n" * 2
-    assert [path.name for path in cache_dir("things").iterdir()] == ["entry"]  # the half is cleared away
+    assert [path.name for path in cache_dir("things").iterdir()] == [
+        "entry"
+    ]  # the half is cleared away
 
 
 @contextmanager
@@ -80,7 +82,9 @@ def test_without_locks_the_first_to_end_wins_and_nothing_is_lost(monkeypatch: py
         return (target / "file").read_text() if (target / "file").exists() else None
 
     def late(folder: Path) -> None:
-        assert made_once(target, read, lambda other: (other / "file").write_text("first")) == "first"
+        assert (
+            made_once(target, read, lambda other: (other / "file").write_text("first")) == "first"
+        )
         (folder / "file").write_text("second")
 
     assert made_once(target, read, late) == "first"

@@ -17,7 +17,14 @@ from asr_scaling.core.cautions import Caution
 from asr_scaling.core.record import Findings
 from asr_scaling.errors import TrackingError
 from asr_scaling.measure.job import run
-from asr_scaling.util.redact import Formatter, printable, redact, redacted, secret_option, traceback_hook
+from asr_scaling.util.redact import (
+    Formatter,
+    printable,
+    redact,
+    redacted,
+    secret_option,
+    traceback_hook,
+)
 
 SECRET = "s3cr3t/+value=%"
 
@@ -61,8 +68,13 @@ def test_what_stays(text: str) -> None:
     assert redact(text) == text
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(st.text(max_size=30), st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=8, max_size=20))
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
+@given(
+    st.text(max_size=30),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=8, max_size=20),
+)
 def test_no_secret_survives_and_hiding_twice_changes_nothing(around: str, secret: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOME_API_KEY", secret)
@@ -80,8 +92,16 @@ def test_variables_that_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_values_of_every_depth() -> None:
-    given_: dict[str, Any] = {SECRET: [SECRET, (SECRET, 1)], "c": Caution("Kind", SECRET, "advice"), "n": None}
-    assert redacted(given_) == {"***": ["***", ("***", 1)], "c": Caution("Kind", "***", "advice"), "n": None}
+    given_: dict[str, Any] = {
+        SECRET: [SECRET, (SECRET, 1)],
+        "c": Caution("Kind", SECRET, "advice"),
+        "n": None,
+    }
+    assert redacted(given_) == {
+        "***": ["***", ("***", 1)],
+        "c": Caution("Kind", "***", "advice"),
+        "n": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -103,7 +123,10 @@ def test_control_characters_are_shown() -> None:
 
 
 def test_every_error_of_this_package_is_fit_to_be_seen() -> None:
-    assert str(TrackingError(f"\x1b]0;x at http://u:p@h: {SECRET}")) == "\\x1b]0;x at http://***@h: ***"
+    assert (
+        str(TrackingError(f"\x1b]0;x at http://u:p@h: {SECRET}"))
+        == "\\x1b]0;x at http://***@h: ***"
+    )
 
 
 def test_logs_and_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,7 +164,10 @@ def test_a_record_and_its_sink_never_see_one(tmp_path: Path) -> None:
     job = make_job(profiler=profiler, folder=tmp_path, tracking=sink, config=config)
     record = run(job)
     assert record.status == "failed"
-    assert record.reason == "RuntimeError: 401 for http://***@hub/x with *** (details in traceback.txt)"
+    assert (
+        record.reason
+        == "RuntimeError: 401 for http://***@hub/x with *** (details in traceback.txt)"
+    )
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"traceback.txt" in written
     assert SECRET.encode() not in written

@@ -66,8 +66,13 @@ def advice(points: Sequence[Point]) -> Mapping[str, str]:
     """System → what to optimise first: a sentence, one for each device where there are several."""
     systems = dict.fromkeys(point.system for point in points)
     found = advise(points)
-    said = {system: [each.sentence for each in found if each.first.point.system == system] for system in systems}
-    return {system: " ".join(sentences) or nothing(points, system) for system, sentences in said.items()}
+    said = {
+        system: [each.sentence for each in found if each.first.point.system == system]
+        for system in systems
+    }
+    return {
+        system: " ".join(sentences) or nothing(points, system) for system, sentences in said.items()
+    }
 
 
 def advise(points: Sequence[Point]) -> list[Advice]:
@@ -81,7 +86,11 @@ def advise(points: Sequence[Point]) -> list[Advice]:
     length = reference_length(points)
     found = []
     for (system, device), group in groups.items():
-        there = [d for p in at(group, length) or at(group, reference_length(group)) if (d := diagnose(p)) is not None]
+        there = [
+            d
+            for p in at(group, length) or at(group, reference_length(group))
+            if (d := diagnose(p)) is not None
+        ]
         if there:
             where = f"On {device}, " if sum(key[0] == system for key in groups) > 1 else ""
             found.append(_advice(sorted(there, key=lambda d: d.point.batch), where))
@@ -94,7 +103,11 @@ def _advice(there: Sequence[Diagnosis], where: str) -> Advice:
     batching = _batching(first, last)
     remedy = [batching] if batching and _batching_helps(first) else []
     start = f"start with {_where_time_goes(first)}: {_bounded(first, first.stage)}"
-    remarks = [*_also(first), *([batching] if batching and not remedy else []), *_at_largest(first, last)]
+    remarks = [
+        *_also(first),
+        *([batching] if batching and not remedy else []),
+        *_at_largest(first, last),
+    ]
     ratio = None if last is None else gain(first.point, last.point)[0]
     sentence = _sentence(where + "; ".join((start, *_silence(first), *remedy)))
     return Advice(first, last, ratio, sentence, tuple(map(_sentence, remarks)))

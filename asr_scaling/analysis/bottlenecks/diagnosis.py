@@ -72,7 +72,10 @@ DERIVATIONS = (
         f"encoding what follows the audio up to the window's end takes {100 * PADDING:g} % of a call or more. Its "
         "share of the encoder's input is 1 - audio / whole windows.",
     ),
-    Derivation("Copies", f"copies, look-ups and allocations take {100 * COPIES:g} % of operator time or more."),
+    Derivation(
+        "Copies",
+        f"copies, look-ups and allocations take {100 * COPIES:g} % of operator time or more.",
+    ),
     Derivation(
         "More is lost",
         "another stage has more time beyond what its operations and bytes take at the peaks: seconds × (1 - the larger "
@@ -89,7 +92,10 @@ DERIVATIONS = (
         "convolutions do the counted operations: their share of peak while they run is the encoder's over their share "
         "of its time, all of them in one call under torch's profiler.",
     ),
-    Derivation("Largest batch", "the stage that takes most, or what bounds it, is another than at the smallest batch."),
+    Derivation(
+        "Largest batch",
+        "the stage that takes most, or what bounds it, is another than at the smallest batch.",
+    ),
 )
 
 
@@ -135,13 +141,21 @@ class Diagnosis:
         """The second longest stage, where it takes as long within noise."""
         rest = [stage for stage in self.stages if stage != self.stage]
         second = max(rest, key=lambda stage: self.stages[stage], default=None)
-        first, other = (self.point.intervals.get(f"stage/{stage}_s") for stage in (self.stage, second))
-        return second if first is not None and other is not None and other.high >= first.low else None
+        first, other = (
+            self.point.intervals.get(f"stage/{stage}_s") for stage in (self.stage, second)
+        )
+        return (
+            second if first is not None and other is not None and other.high >= first.low else None
+        )
 
     @property
     def farther(self) -> str | None:
         """The stage with most time above its roof, where that is not the longest stage and both are known."""
-        above = {stage: seconds for stage in self.stages if (seconds := self.above_roof(stage)) is not None}
+        above = {
+            stage: seconds
+            for stage in self.stages
+            if (seconds := self.above_roof(stage)) is not None
+        }
         if self.stage not in above:
             return None
         farthest = max(above, key=lambda stage: above[stage])
@@ -151,7 +165,11 @@ class Diagnosis:
 def stage_seconds(point: Point) -> dict[str, float]:
     """Stage → mean seconds of a call, in call order; empty where no stage was timed."""
     names = [name[len("stage/") : -len("_s")] for name in point.values if name.startswith("stage/")]
-    order = {**dict.fromkeys(STAGES), **dict.fromkeys(sorted(set(names) - {"other"})), "other": None}
+    order = {
+        **dict.fromkeys(STAGES),
+        **dict.fromkeys(sorted(set(names) - {"other"})),
+        "other": None,
+    }
     return {name: point.values[f"stage/{name}_s"] for name in order if name in names}
 
 
@@ -182,7 +200,10 @@ def used(point: Point, stage: str) -> tuple[float | None, float | None]:
 def regime(point: Point, stage: str) -> Regime:
     """What bounds a stage: the peak it is near, overhead where it is near none, unknown where a share is."""
     mfu, membw = used(point, stage)
-    compute, memory = mfu is not None and mfu >= NEAR_COMPUTE, membw is not None and membw >= NEAR_MEMORY
+    compute, memory = (
+        mfu is not None and mfu >= NEAR_COMPUTE,
+        membw is not None and membw >= NEAR_MEMORY,
+    )
     if compute and memory:
         return "memory" if (membw or 0) > (mfu or 0) else "compute"
     if compute or memory:
@@ -195,7 +216,10 @@ def padding(point: Point) -> float | None:
 
     1 - audio / (whole windows that hold it), of an utterance of mean length.
     """
-    shortened = "dynamic_window" in point.optimisations or point.options.get("window_margin_s", "null") != "null"
+    shortened = (
+        "dynamic_window" in point.optimisations
+        or point.options.get("window_margin_s", "null") != "null"
+    )
     if not point.window_s or shortened or not point.audio_s > 0:
         return None
     return max(0.0, 1 - point.audio_s / (windows(point.audio_s, point.window_s) * point.window_s))
@@ -210,7 +234,12 @@ def gain(small: Point, large: Point) -> tuple[float | None, Pace]:
     if not a or not b:
         return None, "alike"
     before, after = (point.intervals.get("throughput/rtfx") for point in (small, large))
-    overlap = before is not None and after is not None and after.low <= before.high and before.low <= after.high
+    overlap = (
+        before is not None
+        and after is not None
+        and after.low <= before.high
+        and before.low <= after.high
+    )
     if overlap or 1 / BATCHING < b / a < BATCHING:
         return b / a, "alike"
     return b / a, "faster" if b > a else "slower"

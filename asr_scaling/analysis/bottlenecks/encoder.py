@@ -66,7 +66,13 @@ def where_the_rest_goes(point: Point) -> str:
     found = encoder_time(point)
     if found is None or found.mfu >= AT_PEAK:
         return ""
-    rest = [f"{_CLASS[name]} {percent(share, 2)}" for name, share in found.rest.items() if share >= _WORTH_SAYING]
+    rest = [
+        f"{_CLASS[name]} {percent(share, 2)}"
+        for name, share in found.rest.items()
+        if share >= _WORTH_SAYING
+    ]
     products = f"its products take {percent(found.products, 2)} of its time and run at {percent(found.rate, 2)} of peak"
-    slower = [f"in a traced call {found.slower:.1f} times as long"] if found.slower >= _SLOWER else []
+    slower = (
+        [f"in a traced call {found.slower:.1f} times as long"] if found.slower >= _SLOWER else []
+    )
     return ", ".join((products, *rest, *slower))

@@ -45,7 +45,9 @@ def paired_blocks(a: Sequence[Sample], b: Sequence[Sample]) -> list[Block]:
             sides[-1][home[ids[0]]].append(calls)
     blocks = []
     for ids, ours, theirs in zip(joined, *sides, strict=True):
-        audio_s = min(_audio_s(ours), _audio_s(theirs))  # the side that filled up less is nearer to the block's own
+        audio_s = min(
+            _audio_s(ours), _audio_s(theirs)
+        )  # the side that filled up less is nearer to the block's own
         waits, works = zip(*(_repeats(side, audio_s) for side in (ours, theirs)), strict=True)
         blocks.append(Block(frozenset(ids), *waits, *works))
     return blocks
@@ -63,7 +65,9 @@ def _shared(a: _Calls, b: _Calls) -> tuple[_Calls, _Calls]:
     """Without calls on speech that the other system did not time; leaving one out can strand others."""
     while True:
         common = {key for ids in a for key in ids} & {key for ids in b for key in ids}
-        kept_a, kept_b = ({ids: calls for ids, calls in side.items() if common.issuperset(ids)} for side in (a, b))
+        kept_a, kept_b = (
+            {ids: calls for ids, calls in side.items() if common.issuperset(ids)} for side in (a, b)
+        )
         if len(kept_a) == len(a) and len(kept_b) == len(b):
             return kept_a, kept_b
         a, b = kept_a, kept_b
@@ -86,10 +90,16 @@ def _audio_s(inputs: Sequence[Sequence[Sample]]) -> float:
     return math.fsum(calls[0].audio_s for calls in inputs)
 
 
-def _repeats(inputs: Sequence[Sequence[Sample]], audio_s: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _repeats(
+    inputs: Sequence[Sequence[Sample]], audio_s: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Waits and works: the j-th repeat of a block is made of the j-th of each of its calls, as far as all have one."""
     each, all_audio_s = sum(len(calls[0].utterances) for calls in inputs), _audio_s(inputs)
     rounds = list(zip(*inputs))  # noqa: B905 (the last round may have been cut short)
-    waits = tuple(math.fsum(call.total_s * len(call.utterances) for call in calls) / each for calls in rounds)
-    works = tuple(math.fsum(call.total_s for call in calls) * audio_s / all_audio_s for calls in rounds)
+    waits = tuple(
+        math.fsum(call.total_s * len(call.utterances) for call in calls) / each for calls in rounds
+    )
+    works = tuple(
+        math.fsum(call.total_s for call in calls) * audio_s / all_audio_s for calls in rounds
+    )
     return waits, works

@@ -22,7 +22,9 @@ def check_alike(a: RunRecord, b: RunRecord, allow: Collection[str] = ()) -> list
     """
     for side, record in (("A", a), ("B", b)):
         if record.status != "ok":
-            raise ConfigError(f"{side}'s point '{record.name}' can't be compared ({record.outcome}): measure it again.")
+            raise ConfigError(
+                f"{side}'s point '{record.name}' can't be compared ({record.outcome}): measure it again."
+            )
     differing = differences(a, b)
     refused = [kind for kind in differing if kind not in allow]
     if refused:
@@ -45,7 +47,8 @@ def differences(a: RunRecord, b: RunRecord) -> dict[str, str]:
         told = [
             f"{name} {_short(value)} and {_short(theirs[kind][name])}"
             for name, value in ours[kind].items()
-            if value != theirs[kind][name] and not (name in _OPTIONAL and None in (value, theirs[kind][name]))
+            if value != theirs[kind][name]
+            and not (name in _OPTIONAL and None in (value, theirs[kind][name]))
         ]
         if told:
             found[kind] = "what a latency covers" if kind == "scope" else ", ".join(told)
@@ -63,7 +66,10 @@ def _facts(record: RunRecord) -> dict[str, dict[str, Any]]:
             "memory": memory_class(machine) or None,
             "GPU": gpu_name(machine),
         },
-        "dataset": {"name": record.dataset.get("name"), "digest": str(record.dataset.get("digest"))[:16]},
+        "dataset": {
+            "name": record.dataset.get("name"),
+            "digest": str(record.dataset.get("digest"))[:16],
+        },
         "normaliser": {"WER's": record.tags.get("quality/normaliser")},
         "scope": {"scope": record.scope},
     }
@@ -89,7 +95,11 @@ def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
 
 def _versions(record: RunRecord) -> Mapping[str, Any]:
     machine = record.environment
-    return {"python": machine.get("python"), **machine.get("versions", {}), "commit": machine.get("commit")}
+    return {
+        "python": machine.get("python"),
+        **machine.get("versions", {}),
+        "commit": machine.get("commit"),
+    }
 
 
 def _short(value: Any) -> str:

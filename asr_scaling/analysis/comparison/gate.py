@@ -9,7 +9,9 @@ from asr_scaling.analysis.comparison.verdict import CANT_TELL, NO_DIFFERENCE, Co
 from asr_scaling.core.metrics import metric_spec
 from asr_scaling.errors import ConfigError
 
-_FORM = re.compile(r"([a-z][\w/]*)\s*([<>])\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(%?)", re.IGNORECASE)
+_FORM = re.compile(
+    r"([a-z][\w/]*)\s*([<>])\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(%?)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Gate:
             raise ConfigError(
                 f"--fail-if '{text}' names no metric: take one of a record's, as in 'latency/p50_s>5%'."
             ) from None
-        return cls(text, metric, sign == ">", float(number) / (100 if percent else 1), bool(percent))
+        return cls(
+            text, metric, sign == ">", float(number) / (100 if percent else 1), bool(percent)
+        )
 
     def judge(self, found: Comparison) -> Outcome:
         """Failed when the change is beyond the limit, unless it is noise. Whatever can't be judged has not passed."""
@@ -56,9 +60,15 @@ class Gate:
         if row.verdict.startswith(CANT_TELL) or change is None:
             unsure = row.verdict if row.verdict.startswith(CANT_TELL) else f"A's value is {row.a}"
             why = row.reason or unsure
-            return Outcome(None, f"{where} can't be judged ({why}): measure it longer, or leave the gate out.")
+            return Outcome(
+                None, f"{where} can't be judged ({why}): measure it longer, or leave the gate out."
+            )
         unit = metric_spec(self.metric).unit
-        said = f"{change:+.2%}" if self.relative else f"{change:+.4g} {unit if unit != '1' else ''}".strip()
+        said = (
+            f"{change:+.2%}"
+            if self.relative
+            else f"{change:+.4g} {unit if unit != '1' else ''}".strip()
+        )
         beyond = change > self.limit if self.above else change < self.limit
         if beyond and row.verdict == NO_DIFFERENCE:
             return Outcome(False, f"{where} passed: {said} is {NO_DIFFERENCE}.")

@@ -77,7 +77,9 @@ class Comparison:
         return {"a": self.a.name, "b": self.b.name, **size, "rows": rows, "notes": list(self.notes)}
 
 
-def compare(a: RunRecord, b: RunRecord, allow: Collection[str] = (), also: Iterable[str] = ()) -> Comparison:
+def compare(
+    a: RunRecord, b: RunRecord, allow: Collection[str] = (), also: Iterable[str] = ()
+) -> Comparison:
     """B against A in latency, throughput, energy, WER and memory, and in the metrics that ``also`` names.
 
     ConfigError when a point failed, when host, dataset, normaliser or scope differ and ``allow`` doesn't name it, or
@@ -114,7 +116,9 @@ def _pairing(a: RunRecord, b: RunRecord, blocks: int, utterances: int) -> list[s
     return lines
 
 
-def _times(a: RunRecord, b: RunRecord, blocks: Sequence[Block], floor: float, known: bool) -> tuple[Row, Row]:
+def _times(
+    a: RunRecord, b: RunRecord, blocks: Sequence[Block], floor: float, known: bool
+) -> tuple[Row, Row]:
     longer, _ = time_changes([block.wait_a for block in blocks], [block.wait_b for block in blocks])
     _, faster = time_changes([block.work_a for block in blocks], [block.work_b for block in blocks])
     latency = _relative(LATENCY, _values(a, b, LATENCY), longer, floor=floor, what="calls")
@@ -128,14 +132,18 @@ def _plain(row: Row, floor: float) -> Row:
         return row
     if abs(math.log1p(row.relative)) <= PLAIN * math.log1p(floor):
         return row
-    return replace(row, verdict=f"{_word(row.metric, more=row.relative > 0)}: over {PLAIN} noise floors")
+    return replace(
+        row, verdict=f"{_word(row.metric, more=row.relative > 0)}: over {PLAIN} noise floors"
+    )
 
 
 def _values(a: RunRecord, b: RunRecord, name: str) -> _Values:
     return a.values.get(name), b.values.get(name)
 
 
-def _relative(name: str, values: _Values, change: Change, *, floor: float, what: str, qualifier: str = "") -> Row:
+def _relative(
+    name: str, values: _Values, change: Change, *, floor: float, what: str, qualifier: str = ""
+) -> Row:
     absolute = None if values[0] is None else values[0] * change.value
     within_floor = abs(math.log1p(change.value)) <= math.log1p(floor)
     verdict = _verdict(name, change.interval, what, within_floor)
@@ -178,30 +186,45 @@ def _energy(a: RunRecord, b: RunRecord, floor: float) -> Row:
     windows = [record.repeats.get(ENERGY, ()) for record in (a, b)]
     reason = _missing(a, b, ENERGY)
     if not reason and methods[0] != methods[1]:
-        reason = "the methods differ: " + " and ".join(method.get("energy/method", "unknown") for method in methods)
+        reason = "the methods differ: " + " and ".join(
+            method.get("energy/method", "unknown") for method in methods
+        )
         if methods[0].get("energy/method") == methods[1].get("energy/method"):
             reason = "the methods differ in a component"
     if not reason and not all(windows):
-        reason = "no repeated windows in " + " and ".join(s for s, w in zip("AB", windows, strict=True) if not w)
+        reason = "no repeated windows in " + " and ".join(
+            s for s, w in zip("AB", windows, strict=True) if not w
+        )
     if not reason and min(map(min, windows)) <= 0:
         reason = "a window's energy is not positive"
     qualifier = methods[0].get("energy/method", "")
     if reason:
-        return Row(ENERGY, *values, reason=reason, qualifier=qualifier if methods[0] == methods[1] else "")
-    return _relative(ENERGY, values, mean_change(*windows), floor=floor, what="windows", qualifier=qualifier)
+        return Row(
+            ENERGY, *values, reason=reason, qualifier=qualifier if methods[0] == methods[1] else ""
+        )
+    return _relative(
+        ENERGY, values, mean_change(*windows), floor=floor, what="windows", qualifier=qualifier
+    )
 
 
 def _methods(record: RunRecord) -> dict[str, str]:
     """Of the sum and of each component; why one is unavailable makes no difference."""
     found = {key: method for key, method in record.tags.items() if key.startswith("energy/method")}
-    return {key: "unavailable" if method.startswith("unavailable") else method for key, method in found.items()}
+    return {
+        key: "unavailable" if method.startswith("unavailable") else method
+        for key, method in found.items()
+    }
 
 
 def _wer(a: RunRecord, b: RunRecord) -> Row:
     """Edits of both systems on the utterances that both were scored on."""
     values = _values(a, b, WER)
-    qualifier = "synthetic speech" if a.dataset.get("synthetic") or b.dataset.get("synthetic") else ""
-    ours, theirs = ({row["id"]: row for row in record.transcripts if "words" in row} for record in (a, b))
+    qualifier = (
+        "synthetic speech" if a.dataset.get("synthetic") or b.dataset.get("synthetic") else ""
+    )
+    ours, theirs = (
+        {row["id"]: row for row in record.transcripts if "words" in row} for record in (a, b)
+    )
     rows = [(ours[key], theirs[key]) for key in ours if key in theirs]
     reason = _missing(a, b, WER)
     if not reason and not rows:
@@ -210,7 +233,10 @@ def _wer(a: RunRecord, b: RunRecord) -> Row:
         reason = "the references differ in their number of words"
     if reason:
         return Row(WER, *values, reason=reason, qualifier=qualifier)
-    edits = [[x["substitutions"] + x["deletions"] + x["insertions"] for x in side] for side in zip(*rows, strict=True)]
+    edits = [
+        [x["substitutions"] + x["deletions"] + x["insertions"] for x in side]
+        for side in zip(*rows, strict=True)
+    ]
     words = [x["words"] for x, _ in rows]
     change = rate_change(edits[0], edits[1], words)
     before = sum(edits[0]) / sum(words)
@@ -230,7 +256,9 @@ def _unpaired(a: RunRecord, b: RunRecord, name: str, floor: float) -> Row:
     intervals, verdict = (a.intervals.get(name), b.intervals.get(name)), ""
     if intervals[0] and intervals[1]:
         apart = intervals[0].high < intervals[1].low or intervals[1].high < intervals[0].low
-        small = name.partition("/")[0] in _FLOORED and min(ours, theirs) * (1 + floor) >= max(ours, theirs)
+        small = name.partition("/")[0] in _FLOORED and min(ours, theirs) * (1 + floor) >= max(
+            ours, theirs
+        )
         verdict = _word(name, more=theirs > ours) if apart and not small else NO_DIFFERENCE
     return Row(name, ours, theirs, relative, theirs - ours, verdict=verdict)
 

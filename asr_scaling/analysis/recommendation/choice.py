@@ -83,10 +83,18 @@ def answer(points: Sequence[Point], budget: Budget) -> Answer:
     """The best of ``points`` of this machine under ``budget``. Loads whole the records of those that it compares."""
     left_out: Counter[str] = Counter()
     here = _kept(points, left_out, _elsewhere)
-    genuine = _kept(here, left_out, lambda point: "of engine=fake" if point.weights == "fake" else "")
-    finished = _kept(genuine, left_out, lambda point: "" if point.ok else "not measured to their end")
+    genuine = _kept(
+        here, left_out, lambda point: "of engine=fake" if point.weights == "fake" else ""
+    )
+    finished = _kept(
+        genuine, left_out, lambda point: "" if point.ok else "not measured to their end"
+    )
     dataset = budget.dataset or _usual_dataset(finished)
-    meant = _kept(finished, left_out, lambda p: "" if p.dataset == dataset else f"of other speech than {dataset}")
+    meant = _kept(
+        finished,
+        left_out,
+        lambda p: "" if p.dataset == dataset else f"of other speech than {dataset}",
+    )
     length_s = reference_length(meant) if budget.length_s is None else budget.length_s
     said = f"of other lengths than {speech(length_s)}"
     long = _kept(meant, left_out, lambda p: "" if p.length_s == length_s else said)
@@ -97,18 +105,30 @@ def answer(points: Sequence[Point], budget: Budget) -> Answer:
     if long and not sized:
         batches = ", ".join(str(batch) for batch in sorted({point.batch for point in long}))
         found = replace(
-            found, verdict=f"No batch of {budget.batch} was measured here; measured: {batches}.", evidence=()
+            found,
+            verdict=f"No batch of {budget.batch} was measured here; measured: {batches}.",
+            evidence=(),
         )
     elif finished and not meant:
         names = ", ".join(sorted({point.dataset for point in finished}))
-        found = replace(found, verdict=f"No speech of {dataset} was measured here; measured: {names}.", evidence=())
+        found = replace(
+            found,
+            verdict=f"No speech of {dataset} was measured here; measured: {names}.",
+            evidence=(),
+        )
     elif not here:
-        found = replace(found, verdict=f"No point was measured on this machine ({_this_machine()}).", evidence=())
+        found = replace(
+            found,
+            verdict=f"No point was measured on this machine ({_this_machine()}).",
+            evidence=(),
+        )
     where = f"{speech(length_s)} of {dataset}" if dataset else speech(length_s)
     return Answer(found, where, len(known), dict(left_out), tuple(synthetic(known)))
 
 
-def _kept(points: Sequence[Point], left_out: Counter[str], why_not: Callable[[Point], str]) -> list[Point]:
+def _kept(
+    points: Sequence[Point], left_out: Counter[str], why_not: Callable[[Point], str]
+) -> list[Point]:
     """The points that there is no reason against; the reasons of the others are counted."""
     kept = []
     for point in points:
@@ -153,7 +173,9 @@ def _usual_dataset(points: Sequence[Point]) -> str | None:
     last: dict[str, tuple[bool, float]] = {}
     for point in points:
         systems.setdefault(point.dataset, set()).add(_configuration(point))
-        last[point.dataset] = max(last.get(point.dataset, (False, 0.0)), (not point.synthetic, point.started_at))
+        last[point.dataset] = max(
+            last.get(point.dataset, (False, 0.0)), (not point.synthetic, point.started_at)
+        )
     return max(systems, key=lambda name: (len(systems[name]), last[name]), default=None)
 
 

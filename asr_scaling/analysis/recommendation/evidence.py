@@ -7,8 +7,25 @@ from collections.abc import Iterable, Sequence
 from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX, WER
 from asr_scaling.analysis.format import at_length
 from asr_scaling.analysis.points import Point, length_order
-from asr_scaling.analysis.recommendation.paired_comparison import Duel, differs, label, sentence, tie, too_few, verdict
-from asr_scaling.analysis.recommendation.rules import LOWEST_WER, NEEDED, P95, SHOWN, TAIL, Rule, barred, figures
+from asr_scaling.analysis.recommendation.paired_comparison import (
+    Duel,
+    differs,
+    label,
+    sentence,
+    tie,
+    too_few,
+    verdict,
+)
+from asr_scaling.analysis.recommendation.rules import (
+    LOWEST_WER,
+    NEEDED,
+    P95,
+    SHOWN,
+    TAIL,
+    Rule,
+    barred,
+    figures,
+)
 
 _MOST = 5
 """Systems of a kind that are spoken of."""
@@ -16,9 +33,14 @@ _CLEAR = 0.01
 """A point of WER: where a tie leaves room for more, it is for want of speech."""
 
 
-def evidence(rule: Rule, winner: Point, duel: Duel | None, pool: Sequence[Point]) -> tuple[str, ...]:
+def evidence(
+    rule: Rule, winner: Point, duel: Duel | None, pool: Sequence[Point]
+) -> tuple[str, ...]:
     """Figures of both, by how much the winner leads, and what of ``pool`` was passed over for its WER or the budget."""
-    lines = [f"{label(winner)} on {winner.hardware}: {figures(winner, tuple(SHOWN))}.", *_reaching(rule, winner)]
+    lines = [
+        f"{label(winner)} on {winner.hardware}: {figures(winner, tuple(SHOWN))}.",
+        *_reaching(rule, winner),
+    ]
     if duel is not None:
         lines.append(f"Runner-up {label(duel.rival)}: {figures(duel.rival, tuple(SHOWN))}.")
         lines += _lead(rule, duel)
@@ -46,32 +68,51 @@ def provisional(rule: Rule, winner: Point, duel: Duel | None) -> str:
 def _unsure(rule: Rule, duel: Duel) -> list[str]:
     """Why it is not sure that the winner is ahead of the other."""
     if isinstance(duel.found, str):
-        return [f"winner and runner-up can't be compared ({duel.found.partition(': ')[0].rstrip('.')})"]
+        return [
+            f"winner and runner-up can't be compared ({duel.found.partition(': ')[0].rstrip('.')})"
+        ]
     row = duel.ranked(rule.first.metric)
     if row.reason:
         return [f"what ranks winner and runner-up can't be compared ({row.reason.rstrip('.')})"]
     if rule.first is not LOWEST_WER:
         return []
     if too_few(row):
-        return ["too few utterances were scored to tell the two WERs apart, so the lower figure decides"]
-    worse = tie(row) and (row.absolute or 0.0) > 0 and row.interval is not None and row.interval.high > _CLEAR
+        return [
+            "too few utterances were scored to tell the two WERs apart, so the lower figure decides"
+        ]
+    worse = (
+        tie(row)
+        and (row.absolute or 0.0) > 0
+        and row.interval is not None
+        and row.interval.high > _CLEAR
+    )
     return ["too little speech was scored to show or rule out a difference in WER"] if worse else []
 
 
-def nobody(rule: Rule, pool: Sequence[Point], length_s: float | None, everything: Sequence[Point]) -> tuple[str, ...]:
+def nobody(
+    rule: Rule, pool: Sequence[Point], length_s: float | None, everything: Sequence[Point]
+) -> tuple[str, ...]:
     """Why there is no winner, the verdict first, and the nearest miss."""
     if not pool:
         return _nothing_measured(length_s, everything)
     eligible = [point for point in pool if not barred(point)]
     others = [point for point in pool if barred(point)]
-    lines = [f"{label(point)} meets the budget, but {barred(point)}." for point in _each(rule, others)]
+    lines = [
+        f"{label(point)} meets the budget, but {barred(point)}." for point in _each(rule, others)
+    ]
     if not eligible:
-        whole = " that transcribes all of its audio" if any(point.wer_known for point in pool) else ""
+        whole = (
+            " that transcribes all of its audio" if any(point.wer_known for point in pool) else ""
+        )
         return f"No system of known WER{whole} was measured.", *lines
     nearest = min(eligible, key=rule.shortfall)
     if rule.shortfall(nearest) == 0:  # within the budget, yet without the figure that would rank it
         return f"{label(nearest)} meets the budget, but nothing ranks it.", *lines
-    return "No system of known WER meets the budget.", f"Nearest: {label(nearest)}, {_miss(rule, nearest)}.", *lines
+    return (
+        "No system of known WER meets the budget.",
+        f"Nearest: {label(nearest)}, {_miss(rule, nearest)}.",
+        *lines,
+    )
 
 
 def _passed_over(rule: Rule, winner: Point, points: Iterable[Point]) -> list[str]:
@@ -92,7 +133,10 @@ def _missed(rule: Rule, pool: Sequence[Point]) -> list[str]:
     for point in sorted(pool, key=rule.shortfall):
         if point.system not in within:
             nearest.setdefault(point.system, point)
-    return [f"{label(point)} misses the budget: {_miss(rule, point)}." for point in list(nearest.values())[:_MOST]]
+    return [
+        f"{label(point)} misses the budget: {_miss(rule, point)}."
+        for point in list(nearest.values())[:_MOST]
+    ]
 
 
 def _miss(rule: Rule, point: Point) -> str:
@@ -114,14 +158,20 @@ def _nothing_measured(length_s: float | None, everything: Sequence[Point]) -> tu
         return ("No point was measured to its end.",)
     if any(point.length_s == length_s for point in finished):
         return (f"No point of batch 1 was measured {at_length(length_s)}.",)
-    lengths = dict.fromkeys(point.length for point in sorted(finished, key=lambda p: length_order(p.length_s)))
+    lengths = dict.fromkeys(
+        point.length for point in sorted(finished, key=lambda p: length_order(p.length_s))
+    )
     return (f"Nothing was measured {at_length(length_s)}; measured: {', '.join(lengths)}.",)
 
 
 def _reaching(rule: Rule, winner: Point) -> list[str]:
     """Whether the interval of p95 or WER leaves the budget although its value is within."""
     metrics = {P95: TAIL, "WER": WER}
-    known = [(limit, winner.intervals.get(metrics[limit.name])) for limit in rule.limits if limit.name in metrics]
+    known = [
+        (limit, winner.intervals.get(metrics[limit.name]))
+        for limit in rule.limits
+        if limit.name in metrics
+    ]
     return [
         f"The interval of its {limit.name} reaches beyond the budget."
         for limit, interval in known

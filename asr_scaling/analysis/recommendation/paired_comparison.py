@@ -42,13 +42,19 @@ class Duel:
 
     def row(self, metric: str) -> Row:
         """The comparison's row; where there is no comparison, a row with the reason."""
-        return Row(metric, reason=self.found) if isinstance(self.found, str) else self.found.row(metric)
+        return (
+            Row(metric, reason=self.found)
+            if isinstance(self.found, str)
+            else self.found.row(metric)
+        )
 
     def ranked(self, metric: Callable[[Point], str]) -> Row:
         """The row of what ranks the two, which must be the same ``metric`` of both."""
         ours, theirs = metric(self.winner), metric(self.rival)
         if ours != theirs:
-            return Row(ours, reason="one figure is of the accelerator's memory, the other of the process's")
+            return Row(
+                ours, reason="one figure is of the accelerator's memory, the other of the process's"
+            )
         return self.row(ours)
 
 
@@ -68,7 +74,10 @@ def duel(winner: Point, rival: Point) -> Duel:
         return Duel(winner, rival, str(error))
     if winner.host != rival.host:
         hosts = f"on two hosts of one kind, {winner.host} and {rival.host}"
-        rows = (replace(row, qualifier="; ".join(filter(None, (row.qualifier, hosts)))) for row in found.rows)
+        rows = (
+            replace(row, qualifier="; ".join(filter(None, (row.qualifier, hosts))))
+            for row in found.rows
+        )
         found = replace(found, rows=tuple(rows))
     return Duel(winner, rival, found)
 
@@ -111,7 +120,9 @@ def sentence(row: Row) -> str:
         return f"{noun} can't be compared: not measured in both."
     ends = ""
     if row.interval:
-        ends = f" (95 % interval {_signed(row.interval.low)} to {_signed(row.interval.high)} {unit})"
+        ends = (
+            f" (95 % interval {_signed(row.interval.low)} to {_signed(row.interval.high)} {unit})"
+        )
     qualifier = f" [{row.qualifier}]" if row.qualifier else ""
     within = ""
     if tie(row) and row.interval and not row.interval.low <= 0 <= row.interval.high:

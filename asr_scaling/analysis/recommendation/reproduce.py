@@ -49,7 +49,9 @@ def command(point: Point, **pipeline: Any) -> str:
     words += [f"batch={point.batch}"] if batch.name in ("", "fixed") else batch.words()
     options, defaults = {**config.get("pipeline", {}), **pipeline}, asdict(Pipeline())
     words += [
-        f"pipeline.{key}={_text(options[key])}" for key in defaults if options.get(key, defaults[key]) != defaults[key]
+        f"pipeline.{key}={_text(options[key])}"
+        for key in defaults
+        if options.get(key, defaults[key]) != defaults[key]
     ]
     words += [f"seed={seed}" for seed in own_seed(point)]
     return shlex.join(["python", "-m", "asr_scaling", *words])
@@ -58,7 +60,9 @@ def command(point: Point, **pipeline: Any) -> str:
 def model(point: Point) -> Choice:
     """The model, and where its weights came from if not from the usual places."""
     chosen = point.config.get("model", {})
-    differing = {key: chosen[key] for key, usual in _USUAL.items() if chosen.get(key) not in (None, usual)}
+    differing = {
+        key: chosen[key] for key, usual in _USUAL.items() if chosen.get(key) not in (None, usual)
+    }
     return Choice("model", point.model, differing)
 
 
@@ -67,7 +71,9 @@ def choice(point: Point, group: str) -> Choice:
     chosen = point.config.get(group, {})
     name = str(chosen.get("_target_", "")).rpartition(".")[0].rpartition(".")[2]
     if not name:
-        return Choice(group, "", {key: value for key, value in chosen.items() if group == "dataset" and value})
+        return Choice(
+            group, "", {key: value for key, value in chosen.items() if group == "dataset" and value}
+        )
     defaults, seed = _flat(conf_dir() / group / f"{name}.yaml"), _seed(point)
     differing = {
         key: value

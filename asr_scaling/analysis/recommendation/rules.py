@@ -113,8 +113,12 @@ def _cost(metric: str, sign: float = 1.0) -> Callable[[Point], float]:
 LOWEST_WER = Aim(lambda _: WER, "more accurate", _cost(WER))
 HIGHEST_RTFX = Aim(lambda _: RTFX, "faster", _cost(RTFX, -1.0))
 LOWEST_ENERGY = Aim(lambda _: ENERGY, "more frugal", _cost(ENERGY))
-LOWEST_LATENCY = Aim(lambda _: LATENCY, "faster", lambda point: point.values.get(latency_metric(point), math.inf))
-LEAST_MEMORY = Aim(memory_metric, "smaller", lambda point: point.values.get(memory_metric(point), math.inf))
+LOWEST_LATENCY = Aim(
+    lambda _: LATENCY, "faster", lambda point: point.values.get(latency_metric(point), math.inf)
+)
+LEAST_MEMORY = Aim(
+    memory_metric, "smaller", lambda point: point.values.get(memory_metric(point), math.inf)
+)
 
 
 def barred(point: Point) -> str:
@@ -170,7 +174,11 @@ def _memory_words(point: Point) -> str:
 def _rtfx_words(point: Point) -> str:
     """ "RTFx 40.1 ± 0.3"."""
     value = point.value(RTFX)
-    return "RTFx unknown" if value is None else f"RTFx {with_interval(value, point.intervals.get(RTFX))}"
+    return (
+        "RTFx unknown"
+        if value is None
+        else f"RTFx {with_interval(value, point.intervals.get(RTFX))}"
+    )
 
 
 SHOWN: dict[str, Callable[[Point], str]] = {

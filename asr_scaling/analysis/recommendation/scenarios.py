@@ -41,7 +41,9 @@ class Budgets:
         for option in fields(self):
             value = getattr(self, option.name)
             if value is not None and not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"The budget {option.name} must be a positive number; got {value}.")
+                raise ConfigError(
+                    f"The budget {option.name} must be a positive number; got {value}."
+                )
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,30 @@ def _scenarios(points: Sequence[Point], budgets: Budgets) -> tuple[Rule, ...]:
     if points and all(math.isinf(frugal.cost(point)) for point in points):
         frugal, least = rules.LEAST_MEMORY, "the least memory, for no energy was measured"
     return (
-        Rule("Real time", f"{best}lowest latency", rules.LOWEST_WER, latency, live, ("tail", "rtfx", "wer"), live=True),
+        Rule(
+            "Real time",
+            f"{best}lowest latency",
+            rules.LOWEST_WER,
+            latency,
+            live,
+            ("tail", "rtfx", "wer"),
+            live=True,
+        ),
         Rule("Throughput", "the highest RTFx", rtfx, None, accurate, ("rtfx", "wer")),
         Rule("Quality", f"{best}highest RTFx", rules.LOWEST_WER, rtfx, accurate, ("wer", "rtfx")),
         Rule("Edge", least, frugal, None, small, ("memory", "energy", "wer")),
     )
 
 
-def choose(rule: Rule, points: Sequence[Point], length_s: float | None, everything: Sequence[Point]) -> Recommendation:
+def choose(
+    rule: Rule, points: Sequence[Point], length_s: float | None, everything: Sequence[Point]
+) -> Recommendation:
     """By ``rule``, among ``points`` of one length that are ok; ``everything``: what there is of other lengths too."""
     pool = [point for point in points if not rule.live or point.batch == 1]
     fitting = [point for point in pool if rule.shortfall(point) == 0]
-    ranked = sorted((p for p in fitting if not barred(p) and math.isfinite(rule.order(p)[0])), key=rule.order)
+    ranked = sorted(
+        (p for p in fitting if not barred(p) and math.isfinite(rule.order(p)[0])), key=rule.order
+    )
     if not ranked:
         said = nobody(rule, pool, length_s, everything)
         return Recommendation(rule.scenario, rule.sentence, None, None, "", said[0], said[1:])
@@ -138,7 +152,9 @@ def _same(a: Point, b: Point) -> bool:
     return (a.system, a.device) == (b.system, b.device)
 
 
-def _other_batch(rule: Rule, winner: Point, runner_up: Point | None, ranked: Sequence[Point]) -> tuple[str, ...]:
+def _other_batch(
+    rule: Rule, winner: Point, runner_up: Point | None, ranked: Sequence[Point]
+) -> tuple[str, ...]:
     """The winner's batch against the system's next best."""
     other = next((p for p in ranked if _same(p, winner) and p.batch != winner.batch), None)
     if other is None or other is runner_up:

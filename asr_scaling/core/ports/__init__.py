@@ -3,7 +3,15 @@
 May import ``core`` and what is below it; nothing in this folder imports an implementation.
 """
 
-from asr_scaling.core.ports.measurement import PHASES, Measurement, Peak, Phase, Session, Watch, Watcher
+from asr_scaling.core.ports.measurement import (
+    PHASES,
+    Measurement,
+    Peak,
+    Phase,
+    Session,
+    Watch,
+    Watcher,
+)
 from asr_scaling.core.ports.progress import NullProgress, Progress
 from asr_scaling.core.ports.speech import Batching, Dataset, Fitting
 from asr_scaling.core.ports.store import Ending, Sink
@@ -18,7 +26,15 @@ from asr_scaling.core.ports.system import (
     SystemFacts,
     Transcription,
 )
-from asr_scaling.core.ports.system_spec import Change, Changed, Composition, Demanding, Optimisation, Turn, compose
+from asr_scaling.core.ports.system_spec import (
+    Change,
+    Changed,
+    Composition,
+    Demanding,
+    Optimisation,
+    Turn,
+    compose,
+)
 
 __all__ = [
     "PHASES",

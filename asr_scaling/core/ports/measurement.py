@@ -86,13 +86,17 @@ class Session:
         start = time.perf_counter()
         done = self.system.transcribe(batch, probe or NullProbe())
         self.engine_s += time.perf_counter() - start
-        for utterance, text, seconds in zip(batch.utterances, done.texts, done.audio_s, strict=True):
+        for utterance, text, seconds in zip(
+            batch.utterances, done.texts, done.audio_s, strict=True
+        ):
             self.hypotheses.setdefault(utterance.id, text)
             self.processed_s.setdefault(utterance.id, seconds)
         ids = tuple(u.id for u in batch.utterances)
         if ids in self.texts:
             self.repeated.update(ids)
-            self.differing.update(i for i, a, b in zip(ids, self.texts[ids], done.texts, strict=True) if a != b)
+            self.differing.update(
+                i for i, a, b in zip(ids, self.texts[ids], done.texts, strict=True) if a != b
+            )
         else:
             self.texts[ids] = done.texts
         return done

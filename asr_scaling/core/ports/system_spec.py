@@ -122,10 +122,14 @@ class Composition:
             self.refuse(f"changes a torch network, and engine={self.engine_name} has none")
         where = f"changes.{change.kind}"
         if where in self.set_by:
-            self.refuse(f"and optimisation={self.set_by[where]} both change the {change.kind}: choose one of them")
+            self.refuse(
+                f"and optimisation={self.set_by[where]} both change the {change.kind}: choose one of them"
+            )
         engine: Any = self.engine
         changes = tuple(sorted((*engine.changes, change), key=lambda made: (made.turn, made.kind)))
-        return replace(self, engine=replace(engine, changes=changes), set_by={**self.set_by, where: self.by})
+        return replace(
+            self, engine=replace(engine, changes=changes), set_by={**self.set_by, where: self.by}
+        )
 
     def refuse(self, why: str) -> NoReturn:
         """ConfigError: the optimisation at work ``why``."""

@@ -35,7 +35,9 @@ class FasterWhisper:
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
-            raise ConfigError(f"engine.dtype must be one of {', '.join(DTYPES)}; got '{self.dtype}'.")
+            raise ConfigError(
+                f"engine.dtype must be one of {', '.join(DTYPES)}; got '{self.dtype}'."
+            )
         check_margin(self.window_margin_s)
         check_features(self.features)
         if self.beam < 1:
@@ -65,7 +67,13 @@ class FasterWhisper:
                 cpu_threads=torch.get_num_threads(),
             )
         load_s = time.perf_counter() - start
-        facts = facts_of(files, self.dtype, load_s, details={"compute_type": compute}, unobservable=_hidden(device))
+        facts = facts_of(
+            files,
+            self.dtype,
+            load_s,
+            details={"compute_type": compute},
+            unobservable=_hidden(device),
+        )
         return SpeechSystem(model, facts, Speech(model, self, library, files, device))
 
     def _compute_type(self, device: Device) -> str:
@@ -75,7 +83,9 @@ class FasterWhisper:
         try:
             offered = sorted(ctranslate2.get_supported_compute_types(device.kind))
         except (RuntimeError, ValueError) as error:
-            raise EngineError(f"CTranslate2 can't use device={device.kind} here ({error}): use device=cpu.") from error
+            raise EngineError(
+                f"CTranslate2 can't use device={device.kind} here ({error}): use device=cpu."
+            ) from error
         known = {dtype: name for dtype in DTYPES if (name := _name(dtype, device)) in offered}
         if self.dtype not in known:
             raise EngineError(

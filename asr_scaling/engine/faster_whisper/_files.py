@@ -35,7 +35,13 @@ def ctranslate2_files(model: ModelSpec, dtype: str, seed: int) -> Converted:
 
     make = partial(_convert, model, dtype)
     return converted(
-        model, "ctranslate2", make, seed, dtype=dtype, version=ctranslate2.__version__, conversion=CONVERSION
+        model,
+        "ctranslate2",
+        make,
+        seed,
+        dtype=dtype,
+        version=ctranslate2.__version__,
+        conversion=CONVERSION,
     )
 
 
@@ -58,11 +64,19 @@ def _write_placeholder(model: ModelSpec, folder: Path) -> None:
     from tokenizers import AddedToken, Tokenizer, models
 
     names, first = special_tokens(model), end_of_text(model)
-    vocabulary = {str(i): i for i in range(first)} | {name: first + i for i, name in enumerate(names)}
+    vocabulary = {str(i): i for i in range(first)} | {
+        name: first + i for i, name in enumerate(names)
+    }
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=names[0]))
-    tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in names])
+    tokenizer.add_special_tokens(
+        [AddedToken(name, normalized=False, special=True) for name in names]
+    )
     tokenizer.save(str(folder / "tokenizer.json"))
-    told = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": names[0], "unk_token": names[0]}
+    told = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": names[0],
+        "unk_token": names[0],
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
 
 
@@ -71,7 +85,9 @@ def _checked(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str,
     import ctranslate2
     import numpy as np
 
-    network = ctranslate2.models.Whisper(str(new), compute_type="int8_float32" if dtype == "int8" else "float32")
+    network = ctranslate2.models.Whisper(
+        str(new), compute_type="int8_float32" if dtype == "int8" else "float32"
+    )
     features, prompt, end = example_features(origin), list(prompt_ids(model)), end_of_text(model)
     encoded = network.encode(ctranslate2.StorageView.from_array(features))
     (result,) = network.generate(

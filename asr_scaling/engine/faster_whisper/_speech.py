@@ -39,7 +39,12 @@ class Speech:
     """
 
     def __init__(
-        self, model: ModelSpec, options: FasterWhisper, library: Any, files: Converted, device: Device
+        self,
+        model: ModelSpec,
+        options: FasterWhisper,
+        library: Any,
+        files: Converted,
+        device: Device,
     ) -> None:
         from transformers import AutoFeatureExtractor
 
@@ -66,23 +71,34 @@ class Speech:
         return self._windows.transcribe(batch, probe, self._decode, self._texts)
 
     def _decode(
-        self, features: NDArray[np.float32], probe: Probe, most: int | None, planned: list[int] | None
+        self,
+        features: NDArray[np.float32],
+        probe: Probe,
+        most: int | None,
+        planned: list[int] | None,
     ) -> tuple[list[list[int]], int]:
         """As ``Windows`` asks for; the steps are those of the longest row."""
         import ctranslate2
         import numpy as np
 
         probe.stage("encoder")
-        encoded = self._network.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(features)))
+        encoded = self._network.encode(
+            ctranslate2.StorageView.from_array(np.ascontiguousarray(features))
+        )
         probe.stage("decoder")
         bound = max(planned) + 1 if planned else most or self._most
         results = self._network.generate(
             encoded,
             [list(self._prompt)] * len(features),
             beam_size=self._options.beam,
-            max_length=2 * min(bound, self._most),  # CTranslate2 decodes at most half of it (openai/whisper's rule)
+            max_length=2
+            * min(
+                bound, self._most
+            ),  # CTranslate2 decodes at most half of it (openai/whisper's rule)
             suppress_blank=planned is None,
-            suppress_tokens=[self._end] if planned else [-1],  # -1: those of the model's generation config
+            suppress_tokens=[self._end]
+            if planned
+            else [-1],  # -1: those of the model's generation config
         )
         rows = [result.sequences_ids[0] for result in results]
         if planned is not None:
@@ -96,7 +112,9 @@ class Speech:
         for utterance in batch.utterances:
             self._watched.probe = probe
             probe.stage("features")
-            segments, _ = self._library.transcribe(utterance.audio, beam_size=self._options.beam, **_LONG_FORM)
+            segments, _ = self._library.transcribe(
+                utterance.audio, beam_size=self._options.beam, **_LONG_FORM
+            )
             tokens = [token for segment in segments for token in segment.tokens]
             steps += len(tokens)
             rows.append([token for token in tokens if token < self._end])

@@ -67,7 +67,9 @@ class Transformers:
             ("decode", self.decode, DECODES),
         ):
             if value not in allowed:
-                raise ConfigError(f"engine.{key} must be one of {', '.join(allowed)}; got '{value}'.")
+                raise ConfigError(
+                    f"engine.{key} must be one of {', '.join(allowed)}; got '{value}'."
+                )
         check_features(self.features)
         check_margin(self.window_margin_s)
         if self.beam < 1:
@@ -78,7 +80,9 @@ class Transformers:
         """A family is known when this package has a module of its name."""
         known = model.family.isidentifier() and not model.family.startswith("_")
         if not known or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
-            raise EngineError(f"engine=transformers can't decode models of the family '{model.family}'.")
+            raise EngineError(
+                f"engine=transformers can't decode models of the family '{model.family}'."
+            )
         self._generate_options(model)
         check_model(self, model)
         from asr_scaling.model import build
@@ -102,10 +106,14 @@ class Transformers:
         start = time.perf_counter()
         with _out_of_memory(model, device), torch.no_grad():
             network, features, tokenizer = self._parts(model, weights, dtype)
-            made = changed(network.eval().to(device.torch_name), self.dtype, self.changes, model, device)
+            made = changed(
+                network.eval().to(device.torch_name), self.dtype, self.changes, model, device
+            )
             network, options, draft = made.network, self._generate_options(model), None
             if self.draft:
-                draft = load_draft(draft_spec(self.draft, model), dtype, self.attention, device.torch_name)
+                draft = load_draft(
+                    draft_spec(self.draft, model), dtype, self.attention, device.torch_name
+                )
                 options["assistant_model"] = draft
         device.seconds([device.mark()])  # waits for the copy
         load_s = time.perf_counter() - start
@@ -130,7 +138,9 @@ class Transformers:
         )
         family = importlib.import_module(f"{__name__}.{model.family}").Adapter(loaded)
         facts = made.facts(weights, load_s, 0.0 if mode or self.cuda_graph else None)
-        return TransformersSystem(model, device, family, facts if draft is None else drafted(facts, self.draft, draft))
+        return TransformersSystem(
+            model, device, family, facts if draft is None else drafted(facts, self.draft, draft)
+        )
 
     def _parts(self, model: ModelSpec, weights: Weights, dtype: Any) -> tuple[Any, Any, Any]:
         """Network, feature extractor and tokenizer; no tokenizer with random weights."""
@@ -146,7 +156,12 @@ class Transformers:
             return build.pretrained(loader, folder, model, **options)
 
         folder = weights.folder
-        network = read(build.auto_class(model), dtype=dtype, attn_implementation=self.attention, weights_only=True)
+        network = read(
+            build.auto_class(model),
+            dtype=dtype,
+            attn_implementation=self.attention,
+            weights_only=True,
+        )
         return network, read(transformers.AutoFeatureExtractor), read(transformers.AutoTokenizer)
 
     def _generate_options(self, model: ModelSpec) -> dict[str, Any]:
@@ -156,14 +171,18 @@ class Transformers:
         if self.cache == "none":
             options["use_cache"] = False
         if options and model.tokens_per_s is None:
-            raise EngineError(f"'{model.name}' decodes without steps: leave out engine.beam and engine.cache.")
+            raise EngineError(
+                f"'{model.name}' decodes without steps: leave out engine.beam and engine.cache."
+            )
         return options
 
 
 class TransformersSystem:
     """A model of the transformers library, loaded."""
 
-    def __init__(self, model: ModelSpec, device: Device, family: Family, facts: SystemFacts) -> None:
+    def __init__(
+        self, model: ModelSpec, device: Device, family: Family, facts: SystemFacts
+    ) -> None:
         self._facts, self._model, self._device = facts, model, device
         self._family: Family | None = family
         self._compiled_before_s = None if facts.compile_s is None else compile_seconds()
@@ -173,7 +192,9 @@ class TransformersSystem:
         """What was loaded, and what the calls so far add to it: the time of those that compile."""
         if self._family is None:
             return self._facts
-        facts = replace(self._facts, details={**(self._facts.details or {}), **self._family.details})
+        facts = replace(
+            self._facts, details={**(self._facts.details or {}), **self._family.details}
+        )
         if self._compiled_before_s is None:
             return facts
         compiled_s = compile_seconds() - self._compiled_before_s

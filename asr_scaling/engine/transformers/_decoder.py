@@ -49,7 +49,11 @@ class Decoder:
     def __init__(self, model: Any) -> None:
         decoder = model.get_decoder()
         self._embed, self._positions = decoder.embed_tokens, decoder.embed_positions.weight
-        self._layers, self._norm, self._project = list(decoder.layers), decoder.layer_norm, model.proj_out
+        self._layers, self._norm, self._project = (
+            list(decoder.layers),
+            decoder.layer_norm,
+            model.proj_out,
+        )
         self.longest = int(self._positions.shape[0])
         self._compiled: Any = self._hidden
 
@@ -66,7 +70,8 @@ class Decoder:
         """Keys and values of ``encoded`` for every layer: what cross attention reads at every step."""
         attentions = [layer.encoder_attn for layer in self._layers]
         return [
-            (_heads(a, a.k_proj(encoded)).contiguous(), _heads(a, a.v_proj(encoded)).contiguous()) for a in attentions
+            (_heads(a, a.k_proj(encoded)).contiguous(), _heads(a, a.v_proj(encoded)).contiguous())
+            for a in attentions
         ]
 
     def compile(self, mode: str) -> None:
@@ -75,7 +80,9 @@ class Decoder:
 
         self._compiled = torch.compile(self._hidden, mode=mode)
 
-    def step(self, tokens: torch.Tensor, position: int | torch.Tensor, cache: Cache) -> torch.Tensor:
+    def step(
+        self, tokens: torch.Tensor, position: int | torch.Tensor, cache: Cache
+    ) -> torch.Tensor:
         """Logits (utterances, vocabulary) after ``tokens`` (utterances, n), of which the first is at ``position``.
 
         A position that is a tensor of one element keeps every shape the same from step to step, so that the step can
@@ -83,7 +90,9 @@ class Decoder:
         """
         if isinstance(position, int):
             where = self._positions[position : position + tokens.shape[1]]
-            hidden = self._hidden(self._embed(tokens) + where, position, cache.own, cache.cross, None)
+            hidden = self._hidden(
+                self._embed(tokens) + where, position, cache.own, cache.cross, None
+            )
         else:
             hidden = self._embed(tokens) + self._positions[position]
             hidden = self._compiled(hidden, position, cache.own, cache.cross, cache.mask[position])
@@ -101,13 +110,21 @@ class Decoder:
         for layer, kept, read in zip(self._layers, own, cross, strict=True):
             normed = layer.self_attn_layer_norm(hidden)
             hidden = hidden + _self_attention(layer.self_attn, normed, position, kept, mask)
-            hidden = hidden + _cross_attention(layer.encoder_attn, layer.encoder_attn_layer_norm(hidden), read)
-            hidden = hidden + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden))))
+            hidden = hidden + _cross_attention(
+                layer.encoder_attn, layer.encoder_attn_layer_norm(hidden), read
+            )
+            hidden = hidden + layer.fc2(
+                layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden)))
+            )
         return hidden
 
 
 def _self_attention(
-    attention: Any, normed: torch.Tensor, position: int | torch.Tensor, own: Pair, mask: torch.Tensor | None
+    attention: Any,
+    normed: torch.Tensor,
+    position: int | torch.Tensor,
+    own: Pair,
+    mask: torch.Tensor | None,
 ) -> torch.Tensor:
     """Of tokens to themselves and those before them; queries are projected first, as fused projections expect."""
     from torch.nn.functional import scaled_dot_product_attention as attend
@@ -115,7 +132,9 @@ def _self_attention(
     query = _heads(attention, attention.q_proj(normed))
     keys = _kept(own[0], _heads(attention, attention.k_proj(normed)), position)
     values = _kept(own[1], _heads(attention, attention.v_proj(normed)), position)
-    mixed = attend(query, keys, values, attn_mask=mask, is_causal=normed.shape[1] > 1, scale=attention.scaling)
+    mixed = attend(
+        query, keys, values, attn_mask=mask, is_causal=normed.shape[1] > 1, scale=attention.scaling
+    )
     return attention.out_proj(_joined(mixed))  # type: ignore[no-any-return]
 
 

@@ -12,7 +12,9 @@ def draft_spec(name: str, model: ModelSpec) -> ModelSpec:
     """The spec of the draft model ``name`` for ``model``. EngineError where they can't work together."""
     draft = load_spec(name)
     if draft.family != model.family or model.window_s is None:
-        raise EngineError(f"'{name}' can't draft for '{model.name}': both have to be Whisper models.")
+        raise EngineError(
+            f"'{name}' can't draft for '{model.name}': both have to be Whisper models."
+        )
     if draft.parameters >= model.parameters:
         raise EngineError(
             f"'{name}' is no smaller than '{model.name}', so that it gains nothing: choose a smaller one."
@@ -27,7 +29,9 @@ def draft_spec(name: str, model: ModelSpec) -> ModelSpec:
                 "the same kind, English-only or multilingual, and generation."
             )
     if "random" in (draft.weights, model.weights):
-        raise EngineError("Random weights agree on no token, so that engine.draft measures nothing: leave it out.")
+        raise EngineError(
+            "Random weights agree on no token, so that engine.draft measures nothing: leave it out."
+        )
     return draft
 
 
@@ -38,7 +42,9 @@ def load_draft(spec: ModelSpec, dtype: Any, attention: str, device: str) -> Any:
 
     weights = resolve(spec)
     if weights.folder is None:
-        raise EngineError(f"No pretrained weights of the draft '{spec.name}' were found: leave out engine.draft.")
+        raise EngineError(
+            f"No pretrained weights of the draft '{spec.name}' were found: leave out engine.draft."
+        )
     options = {"dtype": dtype, "attn_implementation": attention, "weights_only": True}
     network = build.pretrained(build.auto_class(spec), weights.folder, spec, **options)
     return network.eval().to(device)

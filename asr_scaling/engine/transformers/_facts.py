@@ -22,7 +22,10 @@ class Network:
 
     def facts(self, weights: Weights, load_s: float, compile_s: float | None) -> SystemFacts:
         """For the record."""
-        details = {"revision": weights.revision, "attention": self.network.config._attn_implementation}
+        details = {
+            "revision": weights.revision,
+            "attention": self.network.config._attn_implementation,
+        }
         return SystemFacts(
             weights=weights.kind,
             weights_source=weights.reason if weights.kind == "random" else weights.source,
@@ -35,7 +38,9 @@ class Network:
         )
 
 
-def changed(network: Any, dtype: str, changes: Sequence[Change], model: ModelSpec, device: Device) -> Network:
+def changed(
+    network: Any, dtype: str, changes: Sequence[Change], model: ModelSpec, device: Device
+) -> Network:
     """``network`` with every one of ``changes`` made, in their order. EngineError where one can't be."""
     now = Network(network, dtype, sum(parameter.numel() for parameter in network.parameters()))
     for change in changes:
@@ -63,8 +68,12 @@ def stored_bytes(network: Any) -> int:
     A tensor that wraps others (quantised or sparse weights) is as large as those. A module whose weights are no tensors
     at all says their size in ``packed_bytes``.
     """
-    stored = (part for tensor in (*network.parameters(), *network.buffers()) for part in _parts(tensor))
-    unique: dict[int, int] = {part.data_ptr(): part.numel() * part.element_size() for part in stored}
+    stored = (
+        part for tensor in (*network.parameters(), *network.buffers()) for part in _parts(tensor)
+    )
+    unique: dict[int, int] = {
+        part.data_ptr(): part.numel() * part.element_size() for part in stored
+    }
     packed: list[int] = [getattr(module, "packed_bytes", 0) for module in network.modules()]
     return sum(unique.values()) + sum(packed)
 

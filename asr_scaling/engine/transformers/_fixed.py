@@ -26,7 +26,9 @@ class FixedGreedy(Greedy):
     seconds that capturing took so far, None where nothing is captured.
     """
 
-    def __init__(self, model: Any, rules: Rules, device: torch.device, capture: Capture | None = None) -> None:
+    def __init__(
+        self, model: Any, rules: Rules, device: torch.device, capture: Capture | None = None
+    ) -> None:
         super().__init__(model, rules, device)
         self._capture, self._shapes = capture, dict[tuple[int, int], _Shape]()
         self.capture_s = None if capture is None else 0.0
@@ -56,7 +58,9 @@ class _Shape:
 
         self._greedy = greedy
         self.cache = greedy.decoder.start(encoded, greedy.decoder.longest)
-        allowed = torch.ones(greedy.decoder.longest, greedy.decoder.longest, dtype=torch.bool, device=encoded.device)
+        allowed = torch.ones(
+            greedy.decoder.longest, greedy.decoder.longest, dtype=torch.bool, device=encoded.device
+        )
         self.cache.mask = allowed.tril()
         self.tokens = torch.zeros(self.cache.rows, 1, dtype=torch.long, device=encoded.device)
         self.position = torch.zeros(1, dtype=torch.long, device=encoded.device)

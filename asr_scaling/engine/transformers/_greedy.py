@@ -65,10 +65,16 @@ class Greedy:
         self.most = self.decoder.longest - len(rules.prompt)
         self._prompt = torch.tensor([rules.prompt], device=device)
         self._never = torch.tensor(rules.never, dtype=torch.long, device=device)
-        self._not_first = torch.tensor(rules.never + rules.not_first, dtype=torch.long, device=device)
+        self._not_first = torch.tensor(
+            rules.never + rules.not_first, dtype=torch.long, device=device
+        )
 
     def decode(
-        self, encoded: torch.Tensor, most: Sequence[int], stepped: Callable[[], None], ends: bool = True
+        self,
+        encoded: torch.Tensor,
+        most: Sequence[int],
+        stepped: Callable[[], None],
+        ends: bool = True,
     ) -> list[list[int]]:
         """Tokens of every utterance of ``encoded`` (utterances, frames, width), at most ``most`` of each.
 

@@ -28,7 +28,9 @@ class Loop:
         self._loaded, self._steps = loaded, steps
         self._encoder = loaded.model.get_encoder()
         self._greedy = _greedy(loaded)
-        self._log_mel = LogMel(loaded.features, loaded.device, loaded.dtype) if loaded.device_features else None
+        self._log_mel = (
+            LogMel(loaded.features, loaded.device, loaded.dtype) if loaded.device_features else None
+        )
         self._whole_s = loaded.spec.window_s or 30.0
 
     @property
@@ -39,9 +41,13 @@ class Loop:
     def transcribe(self, batch: AudioBatch) -> Transcription:
         """From samples to texts; of an utterance that is longer than the window its beginning."""
         loaded = self._loaded
-        return windowed(batch, loaded.window_margin_s, self._whole_s, self._attempt, guarded=not loaded.random)
+        return windowed(
+            batch, loaded.window_margin_s, self._whole_s, self._attempt, guarded=not loaded.random
+        )
 
-    def _attempt(self, batch: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
+    def _attempt(
+        self, batch: AudioBatch, window_s: float | None, most: int | None
+    ) -> Transcription:
         """One pass over ``batch`` with a window of ``window_s`` seconds, None for the whole one."""
         loaded, before = self._loaded, self._steps.count
         seconds = tuple(min(s, self._whole_s) for s in durations(batch))
@@ -51,7 +57,9 @@ class Loop:
         rows = self._greedy.decode(encoded, limits, self._steps.step, ends=not loaded.random)
         self._steps.probe.stage("text")
         kept = self._kept(rows)
-        return Transcription(loaded.text(kept), tuple(map(len, kept)), seconds, self._steps.count - before)
+        return Transcription(
+            loaded.text(kept), tuple(map(len, kept)), seconds, self._steps.count - before
+        )
 
     def _encoded(self, batch: AudioBatch, samples: int) -> torch.Tensor:
         """Hidden states (utterances, frames, width) of ``samples`` each, in one go or in groups."""
@@ -86,7 +94,9 @@ def _greedy(loaded: Loaded) -> Greedy:
     whole = loaded.compile if loaded.compile != "regional" else None
     if not (whole or loaded.cuda_graph):
         return Greedy(loaded.model, rules, loaded.device)
-    greedy = FixedGreedy(loaded.model, rules, loaded.device, cuda_graph if loaded.cuda_graph else None)
+    greedy = FixedGreedy(
+        loaded.model, rules, loaded.device, cuda_graph if loaded.cuda_graph else None
+    )
     if whole:
         greedy.decoder.compile(whole)
     return greedy

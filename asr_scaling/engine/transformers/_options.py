@@ -18,33 +18,53 @@ def check_options(engine: Transformers) -> None:
     """ConfigError where options contradict one another, whatever the model."""
     mode = compile_mode(engine.compile)
     if mode is not None and mode not in MODES:
-        raise ConfigError(f"engine.compile must be true, false or one of {', '.join(MODES)}; got '{mode}'.")
+        raise ConfigError(
+            f"engine.compile must be true, false or one of {', '.join(MODES)}; got '{mode}'."
+        )
     if engine.decode == "loop":
         _check_loop(engine)
         return
     for option, is_set, why in (
-        ("window_margin_s", engine.window_margin_s is not None, "the library's generate always encodes 30 s"),
+        (
+            "window_margin_s",
+            engine.window_margin_s is not None,
+            "the library's generate always encodes 30 s",
+        ),
         ("cuda_graph", engine.cuda_graph, "the library's steps change their shapes"),
         ("overlap", engine.overlap, "the library's generate takes the features of the whole batch"),
-        ("features=device", engine.features == "device", "the library's extractor computes on the host"),
+        (
+            "features=device",
+            engine.features == "device",
+            "the library's extractor computes on the host",
+        ),
     ):
         if is_set:
             raise ConfigError(f"engine.{option} needs engine.decode=loop: {why}.")
     if engine.draft and engine.beam > 1:
         raise ConfigError("engine.draft is greedy: leave out engine.beam.")
     if engine.draft and engine.cache != "dynamic":
-        raise ConfigError("engine.draft takes back keys and values of tokens it rejects: leave out engine.cache.")
+        raise ConfigError(
+            "engine.draft takes back keys and values of tokens it rejects: leave out engine.cache."
+        )
 
 
 def _check_loop(engine: Transformers) -> None:
     if engine.beam > 1:
-        raise ConfigError("engine.decode=loop is greedy: leave out engine.beam, or decode with engine.decode=library.")
+        raise ConfigError(
+            "engine.decode=loop is greedy: leave out engine.beam, or decode with engine.decode=library."
+        )
     if engine.cache != "dynamic":
-        raise ConfigError("engine.decode=loop keeps keys and values in its own way: leave out engine.cache.")
+        raise ConfigError(
+            "engine.decode=loop keeps keys and values in its own way: leave out engine.cache."
+        )
     if engine.attention != "sdpa":
-        raise ConfigError("engine.decode=loop computes attention by sdpa: leave out engine.attention.")
+        raise ConfigError(
+            "engine.decode=loop computes attention by sdpa: leave out engine.attention."
+        )
     if engine.draft:
-        raise ConfigError("engine.draft needs engine.decode=library, which checks several tokens in one step.")
+        raise ConfigError(
+            "engine.draft needs engine.decode=library, which checks several tokens in one step."
+        )
     if compile_mode(engine.compile) == "reduce-overhead":
         if engine.cuda_graph:
             raise ConfigError(
@@ -75,7 +95,9 @@ def check_device(engine: Transformers, device: Device) -> None:
     """EngineError where options need a device that ``device`` is not."""
     for option, is_set in (("cuda_graph", engine.cuda_graph), ("overlap", engine.overlap)):
         if is_set and device.kind != "cuda":
-            raise EngineError(f"engine.{option} needs device=cuda, and this is {device.kind}: leave it out.")
+            raise EngineError(
+                f"engine.{option} needs device=cuda, and this is {device.kind}: leave it out."
+            )
     if compile_mode(engine.compile) == "reduce-overhead" and device.kind != "cuda":
         raise EngineError(
             f"engine.compile=reduce-overhead captures CUDA graphs, and this is {device.kind}: "

@@ -27,7 +27,9 @@ class Adapter(Family):
         bound: dict[str, int] = {"max_new_tokens": max(2, int(max(seconds) * _MOST_TOKENS_PER_S))}
         if loaded.random:
             bound = {"min_new_tokens": steps, "max_new_tokens": steps}
-        ids = loaded.model.generate(**inputs, do_sample=False, **loaded.generate, **bound)[:, 1:].tolist()
+        ids = loaded.model.generate(**inputs, do_sample=False, **loaded.generate, **bound)[
+            :, 1:
+        ].tolist()
         probe.stage("text")
         config = loaded.model.config
         ends = {config.eos_token_id, config.pad_token_id, config.bos_token_id}

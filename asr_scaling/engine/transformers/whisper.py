@@ -43,7 +43,11 @@ class Adapter(Family):
         """Which calls the loop did not decode, where there is one."""
         if self._loop is None:
             return {}
-        return {"decode": f"loop; library for {self._beyond} calls beyond a window" if self._beyond else "loop"}
+        return {
+            "decode": f"loop; library for {self._beyond} calls beyond a window"
+            if self._beyond
+            else "loop"
+        }
 
     @property
     def capture_s(self) -> float | None:
@@ -71,14 +75,18 @@ class Adapter(Family):
             rows = loaded.model.generate(**inputs, **self._options, **extra).tolist()
             probe.stage("text")
             eot = loaded.model.generation_config.eos_token_id
-            rows = [[token for token in row if token < eot] for row in rows]  # specials and timestamps lie above
+            rows = [
+                [token for token in row if token < eot] for row in rows
+            ]  # specials and timestamps lie above
         return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)
 
     def _padding(self, longest_s: float) -> dict[str, Any]:
         window_s = self.loaded.spec.window_s or 30.0
         if longest_s <= window_s:
             return {"return_attention_mask": True}
-        whole = {"pad_to_multiple_of": round(window_s * SAMPLE_RATE_HZ)} if self.loaded.random else {}
+        whole = (
+            {"pad_to_multiple_of": round(window_s * SAMPLE_RATE_HZ)} if self.loaded.random else {}
+        )
         return {"truncation": False, "padding": "longest", "return_attention_mask": True, **whole}
 
     def _windows(self, features: Any, seconds: tuple[float, ...]) -> list[list[int]]:
@@ -86,11 +94,15 @@ class Adapter(Family):
         loaded, window_s = self.loaded, self.loaded.spec.window_s or 30.0
         rows: list[list[int]] = [[] for _ in seconds]
         for start in range(0, features.shape[-1], _FRAMES):
-            left = {i: min(window_s, s - start / 100) for i, s in enumerate(seconds) if s > start / 100}
+            left = {
+                i: min(window_s, s - start / 100) for i, s in enumerate(seconds) if s > start / 100
+            }
             plan = {i: loaded.planned_tokens(s) for i, s in left.items()}
             steps = max(plan.values()) + 1  # the step that would give the end of text
             window = features[list(plan), :, start : start + _FRAMES]
-            ids = loaded.model.generate(window, min_new_tokens=steps, max_new_tokens=steps, **self._options).tolist()
+            ids = loaded.model.generate(
+                window, min_new_tokens=steps, max_new_tokens=steps, **self._options
+            ).tolist()
             for row, (i, n) in zip(ids, plan.items(), strict=True):
                 rows[i] += row[-steps:][:n]
         return rows
@@ -108,7 +120,10 @@ def _complete_generation_config(loaded: Loaded) -> None:
     config.eos_token_id = start - 1
     if spec.multilingual:
         config.lang_to_id = {"<|en|>": start + 1}
-        config.task_to_id = {"translate": start + languages + 1, "transcribe": start + languages + 2}
+        config.task_to_id = {
+            "translate": start + languages + 1,
+            "transcribe": start + languages + 2,
+        }
 
 
 def _never_seek(model: Any) -> None:

@@ -20,12 +20,21 @@ from asr_scaling.engine._whisper import (
     window_of,
 )
 from asr_scaling.engine._window import check_margin, windowed
-from asr_scaling.engine.whisper_cpp._library import TOLERANCE, Steps, ggml_files, load_context, options, places
+from asr_scaling.engine.whisper_cpp._library import (
+    TOLERANCE,
+    Steps,
+    ggml_files,
+    load_context,
+    options,
+    places,
+)
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.whisper import end_of_text
 
 _POSITIONS_PER_S = 50
-_ALONE = "whisper.cpp decodes no batches: the utterances of a batch were decoded one after the other."
+_ALONE = (
+    "whisper.cpp decodes no batches: the utterances of a batch were decoded one after the other."
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,9 @@ class WhisperCpp:
 
     def __post_init__(self) -> None:
         if self.dtype not in TOLERANCE:
-            raise ConfigError(f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'.")
+            raise ConfigError(
+                f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'."
+            )
         check_margin(self.window_margin_s)
         if self.beam < 1:
             raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")
@@ -63,7 +74,9 @@ class WhisperCpp:
         import torch
 
         if device.kind != "cpu":
-            raise EngineError(f"pywhispercpp computes on the CPU, not on {device.torch_name}: use device=cpu.")
+            raise EngineError(
+                f"pywhispercpp computes on the CPU, not on {device.torch_name}: use device=cpu."
+            )
         files = ggml_files(model, self.dtype, self.seed)
         start = time.perf_counter()
         with out_of_memory(model):
@@ -76,7 +89,9 @@ class WhisperCpp:
 class WhisperCppSystem:
     """A Whisper in whisper.cpp, loaded."""
 
-    def __init__(self, model: ModelSpec, engine: WhisperCpp, facts: SystemFacts, context: Any, threads: int) -> None:
+    def __init__(
+        self, model: ModelSpec, engine: WhisperCpp, facts: SystemFacts, context: Any, threads: int
+    ) -> None:
         self.facts = facts
         self._model, self._engine, self._context = model, engine, context
         self._end = end_of_text(model)
@@ -101,7 +116,9 @@ class WhisperCppSystem:
             return self._each(part, probe, window_s, most)
 
         with out_of_memory(self._model):
-            return windowed(batch, self._engine.window_margin_s, whole_s, attempt, guarded=not self.facts.random)
+            return windowed(
+                batch, self._engine.window_margin_s, whole_s, attempt, guarded=not self.facts.random
+            )
 
     def close(self) -> None:
         """Give the memory back."""
@@ -112,7 +129,9 @@ class WhisperCppSystem:
             cpp.whisper_free(self._context)
             self._context = None
 
-    def _each(self, batch: AudioBatch, probe: Probe, window_s: float | None, most: int | None) -> Transcription:
+    def _each(
+        self, batch: AudioBatch, probe: Probe, window_s: float | None, most: int | None
+    ) -> Transcription:
         """One utterance after the other, each in windows of the model's length where it is longer."""
         texts, counts, steps = list[str](), list[int](), 0
         for utterance in batch.utterances:
@@ -122,22 +141,37 @@ class WhisperCppSystem:
             steps += self._steps.count
         return Transcription(tuple(texts), tuple(counts), durations(batch), steps)
 
-    def _one(self, audio: Any, probe: Probe, window_s: float | None, most: int | None) -> tuple[str, int]:
+    def _one(
+        self, audio: Any, probe: Probe, window_s: float | None, most: int | None
+    ) -> tuple[str, int]:
         """Text and number of tokens; random weights get the planned number in every window."""
         import _pywhispercpp as cpp
 
         size = round(window_of(self._model) * SAMPLE_RATE_HZ)
-        parts = [audio[start : start + size] for start in range(0, audio.size, size)] if self.facts.random else [audio]
+        parts = (
+            [audio[start : start + size] for start in range(0, audio.size, size)]
+            if self.facts.random
+            else [audio]
+        )
         self._steps.watch(probe)
         rows, text = list[int](), ""
         for part in parts:
-            planned = planned_tokens(self._model, part.size / SAMPLE_RATE_HZ) if self.facts.random else None
+            planned = (
+                planned_tokens(self._model, part.size / SAMPLE_RATE_HZ)
+                if self.facts.random
+                else None
+            )
             self._set(part.size <= size, window_s, planned if planned is not None else most)
             probe.stage("features")
             if cpp.whisper_full(self._context, self._parameters, part, part.size):
-                raise EngineError(f"whisper.cpp failed on {part.size / SAMPLE_RATE_HZ:.1f} s of '{self._model.name}'.")
+                raise EngineError(
+                    f"whisper.cpp failed on {part.size / SAMPLE_RATE_HZ:.1f} s of '{self._model.name}'."
+                )
             probe.stage("text")
-            found = [cpp.whisper_full_get_token_id(self._context, *place) for place in places(self._context)]
+            found = [
+                cpp.whisper_full_get_token_id(self._context, *place)
+                for place in places(self._context)
+            ]
             row = [token for token in found if token < self._end][:planned]
             if planned is not None and len(row) < planned:
                 raise EngineError(

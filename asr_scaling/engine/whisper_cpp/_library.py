@@ -40,7 +40,9 @@ def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str,
     cpp.whisper_full(context, parameters, audio, audio.size)
     told = [cpp.whisper_full_get_token_data(context, *place) for place in places(context)]
     cpp.whisper_free(context)
-    said = check_log_probabilities(origin, model, [token.id for token in told], [token.plog for token in told])
+    said = check_log_probabilities(
+        origin, model, [token.id for token in told], [token.plog for token in told]
+    )
     if not said.difference <= TOLERANCE[dtype]:
         raise EngineError(
             f"'{model.name}' converted for engine=whisper_cpp gives log-probabilities that differ from those of "
@@ -114,7 +116,9 @@ def load_context(folder: Path) -> Any:
     finally:
         cpp.whisper_log_set(None)  # a callback that outlives the interpreter crashes it
     if failed:  # the context would be one that crashes
-        raise EngineError(f"whisper.cpp can't load {folder / _FILE} ({failed[0]}): use another engine.")
+        raise EngineError(
+            f"whisper.cpp can't load {folder / _FILE} ({failed[0]}): use another engine."
+        )
     return context
 
 

@@ -64,7 +64,9 @@ def shown(found: Sequence[Pair]) -> tuple[list[Pair], str]:
     name = there[0].small.length
     if len(there) <= MOST_BARS:
         return there, f"Only {name} is drawn; the other lengths are in the table."
-    return there[:MOST_BARS], f"Only the {MOST_BARS} smallest of {len(there)} at {name} are drawn; see the table."
+    return there[
+        :MOST_BARS
+    ], f"Only the {MOST_BARS} smallest of {len(there)} at {name} are drawn; see the table."
 
 
 def stages_figure(found: Sequence[Pair], style: Style) -> Figure | None:
@@ -75,16 +77,22 @@ def stages_figure(found: Sequence[Pair], style: Style) -> Figure | None:
     two = any(pair.large is not None for pair in rows)
     sketch = Sketch("stages", columns=2 if two else 1, height=_height(len(rows)))
     small: list[Point | None] = [pair.small for pair in rows]
-    for axes, side, kind in zip(sketch.axes, (small, [pair.large for pair in rows]), _KINDS, strict=False):
+    for axes, side, kind in zip(
+        sketch.axes, (small, [pair.large for pair in rows]), _KINDS, strict=False
+    ):
         batches = {point.batch for point in side if point}
-        _bars(sketch, axes, side, parts=_stage_shares, inside=_in_milliseconds, colours=_colours(rows))
+        _bars(
+            sketch, axes, side, parts=_stage_shares, inside=_in_milliseconds, colours=_colours(rows)
+        )
         same = f"Batch {min(batches)}" if len(batches) == 1 else f"{kind} batch of each"
         sketch.titles(axes, "share of a call, %", "", same)
         for row, point in enumerate(side):
             if point:
                 total = sum(stage_seconds(point).values()) / point.batch
                 said = duration(total) + ("" if len(batches) == 1 else f", b{point.batch}")
-                sketch.mark(axes.text(101.5, row, said, va="center", fontsize=8, color=INK), point.keys)
+                sketch.mark(
+                    axes.text(101.5, row, said, va="center", fontsize=8, color=INK), point.keys
+                )
         axes.set_xlim(0, 125)
     _name_rows(sketch, style, [pair.small for pair in rows], _colours(rows))
     return sketch.figure(
@@ -101,7 +109,9 @@ def operators_figure(found: Sequence[Pair], style: Style) -> Figure | None:
         return None
     sketch = Sketch("operators", height=_height(len(rows)))
     side = [pair.small for pair in rows]
-    _bars(sketch, sketch.axes[0], side, parts=class_shares, inside=_in_percent, colours=CLASS_COLOURS)
+    _bars(
+        sketch, sketch.axes[0], side, parts=class_shares, inside=_in_percent, colours=CLASS_COLOURS
+    )
     sketch.axes[0].set_xlim(0, 100)
     sketch.titles(sketch.axes[0], "share of operator time, %", "")
     _name_rows(sketch, style, side, CLASS_COLOURS)
@@ -130,10 +140,14 @@ def _in_percent(_: Point, share: float) -> str:
 
 def _colours(rows: Iterable[Pair]) -> Mapping[str, str]:
     """Stage → colour, those that no engine of ours has included."""
-    names = dict.fromkeys(stage for pair in rows for point in pair.points for stage in stage_seconds(point))
+    names = dict.fromkeys(
+        stage for pair in rows for point in pair.points for stage in stage_seconds(point)
+    )
     unknown = [name for name in names if name not in STAGE_COLOURS]
     extra = {name: _MORE[i % len(_MORE)] for i, name in enumerate(unknown)}
-    known = {name: colour for name, colour in STAGE_COLOURS.items() if name in names and name != "other"}
+    known = {
+        name: colour for name, colour in STAGE_COLOURS.items() if name in names and name != "other"
+    }
     return known | extra | ({"other": _OTHER} if "other" in names else {})
 
 
@@ -154,12 +168,25 @@ def _bars(
     for row, point in enumerate(side):
         left = 0.0
         for part, share in parts(point).items() if point else ():
-            title = f"{point.system}, {point.length}, batch {point.batch}: {part} {percent(share)}" if point else ""
+            title = (
+                f"{point.system}, {point.length}, batch {point.batch}: {part} {percent(share)}"
+                if point
+                else ""
+            )
             width = 100 * share
-            bar = axes.barh(row, width, 0.74, left, color=colours[part], edgecolor="white", linewidth=0.4)
+            bar = axes.barh(
+                row, width, 0.74, left, color=colours[part], edgecolor="white", linewidth=0.4
+            )
             sketch.mark(list(bar), point.keys if point else {}, title)
             if point and share >= _FITS * len(sketch.axes):
-                said = axes.text(left + width / 2, row, inside(point, share), ha="center", va="center", fontsize=7.5)
+                said = axes.text(
+                    left + width / 2,
+                    row,
+                    inside(point, share),
+                    ha="center",
+                    va="center",
+                    fontsize=7.5,
+                )
                 sketch.mark(said, point.keys, title)
             left += width
     axes.set_ylim(len(side) - 0.5, -0.5)
@@ -169,13 +196,18 @@ def _bars(
     axes.tick_params(axis="y", length=0)
 
 
-def _name_rows(sketch: Sketch, style: Style, side: Sequence[Point], colours: Mapping[str, str]) -> None:
+def _name_rows(
+    sketch: Sketch, style: Style, side: Sequence[Point], colours: Mapping[str, str]
+) -> None:
     """Names of the rows, each in its system's colour, and of the parts, above the first panel."""
     from matplotlib.patches import Patch
 
     axes = sketch.axes[0]
     one_device = len({point.device for point in side}) == 1
-    names = [f"{p.system} · {p.length}" if one_device else f"{p.system} · {p.device} · {p.length}" for p in side]
+    names = [
+        f"{p.system} · {p.length}" if one_device else f"{p.system} · {p.device} · {p.length}"
+        for p in side
+    ]
     axes.set_yticks(range(len(side)), names, fontsize=8)
     for tick, point in zip(axes.get_yticklabels(), side, strict=True):
         tick.set_color(style.colour(point.system))

@@ -38,7 +38,10 @@ def spots(point: Point) -> list[Spot]:
     """The stages of ``point`` whose place is known: MFU × peak over intensity."""
     found, peak = [], point.value("peak/flop_per_s")
     for stage in ROOFED:
-        mfu, intensity = point.value(f"utilisation/mfu_{stage}"), point.value(f"roofline/{stage}_intensity")
+        mfu, intensity = (
+            point.value(f"utilisation/mfu_{stage}"),
+            point.value(f"roofline/{stage}_intensity"),
+        )
         if peak and mfu and intensity:
             found.append(Spot(point, stage, intensity, mfu * peak))
     return found
@@ -64,7 +67,9 @@ def roofline_figure(found: Sequence[Pair], style: Style) -> Figure | None:
         _panel(sketch, axes, style, panels[machine], length)
         sketch.titles(axes, "intensity, FLOP per byte", "GFLOP/s reached", machine)
     said = f" Left out: {', '.join(left_out)}." if left_out else ""
-    if any(sum(pair.small.length_s == length for pair in panels[name]) > MOST_NAMED for name in drawn):
+    if any(
+        sum(pair.small.length_s == length for pair in panels[name]) > MOST_NAMED for name in drawn
+    ):
         said += f" Named are the {MOST_NAMED} smallest systems; the others are pale."
     return sketch.figure(
         "How near each stage is to what the machine can do. Below the slope memory is the lower roof, right of the "
@@ -82,10 +87,14 @@ def _machine(point: Point) -> str:
 
 def _named(found: Sequence[Pair], length: float | None) -> list[Pair]:
     """Those at the reference length; one, where none was measured there."""
-    return ([pair for pair in found if pair.small.length_s == length] or list(found[:1]))[:MOST_NAMED]
+    return ([pair for pair in found if pair.small.length_s == length] or list(found[:1]))[
+        :MOST_NAMED
+    ]
 
 
-def _panel(sketch: Sketch, axes: Axes, style: Style, found: Sequence[Pair], length: float | None) -> None:
+def _panel(
+    sketch: Sketch, axes: Axes, style: Style, found: Sequence[Pair], length: float | None
+) -> None:
     named = _named(found, length)
     pale = [pair for pair in found if pair not in named][:MOST_PALE]
     places = [spot for pair in found for point in pair.points for spot in spots(point)]
@@ -104,7 +113,11 @@ def _panel(sketch: Sketch, axes: Axes, style: Style, found: Sequence[Pair], leng
     for pair in pale:
         for spot in spots(pair.small):
             _mark(sketch, axes, style, spot, 0.3)
-    ends = [spot for pair in named for spot in (_path(sketch, axes, style, pair, each) for each in spots(pair.small))]
+    ends = [
+        spot
+        for pair in named
+        for spot in (_path(sketch, axes, style, pair, each) for each in spots(pair.small))
+    ]
     for stage in ROOFED:
         right_most = max((spot.intensity for spot in places if spot.stage == stage), default=0.0)
         labels = _labels([spot for spot in ends if spot.stage == stage], style, right_most, roofs)
@@ -141,7 +154,14 @@ def _roof(axes: Axes, dtype: str, flop: float, byte: float, ends: tuple[float, f
     axes.plot(xs, [min(flop, x * byte) / 1e9 for x in xs], color=INK, linewidth=1.2)
     said = f"{dtype} peak {plain(flop / 1e9)} GFLOP/s · copy {plain(byte / 1e9)} GB/s · ridge {plain(ridge)}".strip()
     axes.annotate(
-        said, (ends[1], flop / 1e9), (-2, 3), textcoords="offset points", ha="right", va="bottom", fontsize=8, color=INK
+        said,
+        (ends[1], flop / 1e9),
+        (-2, 3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color=INK,
     )
     axes.axvline(ridge, color=PALE, linewidth=0.8, linestyle=":")
 
@@ -159,19 +179,29 @@ def _mark(sketch: Sketch, axes: Axes, style: Style, spot: Spot, alpha: float) ->
         alpha=alpha,
     )
     share = percent(point.values[f"utilisation/mfu_{spot.stage}"])
-    title = f"{point.system}, {spot.stage}, {point.length}, batch {point.batch}: {share} of peak FLOP/s"
+    title = (
+        f"{point.system}, {spot.stage}, {point.length}, batch {point.batch}: {share} of peak FLOP/s"
+    )
     sketch.mark(marks, point.keys, title)
 
 
 def _path(sketch: Sketch, axes: Axes, style: Style, pair: Pair, spot: Spot) -> Spot:
     """Draw ``spot``, where the largest batch is, and a line between them; returns the last."""
     _mark(sketch, axes, style, spot, 1.0)
-    end = next((each for each in spots(pair.large) if each.stage == spot.stage), spot) if pair.large else spot
+    end = (
+        next((each for each in spots(pair.large) if each.stage == spot.stage), spot)
+        if pair.large
+        else spot
+    )
     if end is not spot:
         xs, ys = [spot.intensity, end.intensity], [spot.flop_per_s / 1e9, end.flop_per_s / 1e9]
         line = axes.plot(xs, ys, color=style.colour(spot.point.system), linewidth=1.2, alpha=0.6)
         share = percent(end.point.values[f"utilisation/mfu_{end.stage}"])
-        title = f"{end.point.system}, {end.stage}: {share} of peak FLOP/s at batch {end.point.batch}"
-        sketch.mark(line, {key: value for key, value in end.point.keys.items() if key != "batch"}, title)
+        title = (
+            f"{end.point.system}, {end.stage}: {share} of peak FLOP/s at batch {end.point.batch}"
+        )
+        sketch.mark(
+            line, {key: value for key, value in end.point.keys.items() if key != "batch"}, title
+        )
         _mark(sketch, axes, style, end, 0.6)
     return end

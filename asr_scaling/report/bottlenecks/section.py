@@ -52,7 +52,9 @@ def _bullets(points: Sequence[Point], said: Sequence[Advice], style: Style) -> I
     present = {point.system for point in points}
     for system in (each for each in style.systems if each in present):
         its = [each for each in said if each.first.point.system == system]
-        texts = [" ".join((each.sentence, *each.remarks)) for each in its] or [nothing(points, system)]
+        texts = [" ".join((each.sentence, *each.remarks)) for each in its] or [
+            nothing(points, system)
+        ]
         yield from (f"**{system}**: {text}" for text in texts)
 
 
@@ -65,9 +67,15 @@ def _advice_table(said: Iterable[Advice]) -> Table:
         Column("MFU", "%", meaning="of the stage, of the machine's measured peak FLOP/s"),
         Column("bandwidth", "%", meaning="of the stage, of the machine's measured copy speed"),
         Column("bound by", numeric=False),
-        Column("silence", "%", meaning="of the encoder's input, behind the audio up to the window's end"),
+        Column(
+            "silence",
+            "%",
+            meaning="of the encoder's input, behind the audio up to the window's end",
+        ),
         Column("copies", "%", meaning="of operator time: copies, look-ups and allocations"),
-        Column("largest batch", "× RTFx", meaning="RTFx of the largest batch over that of the smallest"),
+        Column(
+            "largest batch", "× RTFx", meaning="RTFx of the largest batch over that of the smallest"
+        ),
     )
     return Table(
         "advice",
@@ -108,17 +116,34 @@ def _stages(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> list
         "Means over calls, ± the larger half of the 95 % interval. A call holds a whole batch.",
         "“other” is what no stage claims.",
     )
-    return [drawn, Table("stages", "Stages of a call at the smallest and the largest batch", columns, rows, notes)]
+    return [
+        drawn,
+        Table(
+            "stages", "Stages of a call at the smallest and the largest batch", columns, rows, notes
+        ),
+    ]
 
 
 def _operators(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> list[Block]:
     drawn = operators_figure(found, style)
     if drawn is None:
-        return [Text("No operator was traced: profiler=all does it, where the engine runs on torch.")]
+        return [
+            Text("No operator was traced: profiler=all does it, where the engine runs on torch.")
+        ]
     columns = (*_POINT, *(Column(name, "%") for name in CLASSES))
-    rows = _rows([p for p in shown if class_shares(p)], [f"ops/{name}_share" for name in CLASSES], 100)
-    notes = ("One call under torch's profiler, which slows small operators down more than large ones.",)
-    whole = Table("operators", "Share of operator time at the smallest and the largest batch", columns, rows, notes)
+    rows = _rows(
+        [p for p in shown if class_shares(p)], [f"ops/{name}_share" for name in CLASSES], 100
+    )
+    notes = (
+        "One call under torch's profiler, which slows small operators down more than large ones.",
+    )
+    whole = Table(
+        "operators",
+        "Share of operator time at the smallest and the largest batch",
+        columns,
+        rows,
+        notes,
+    )
     return [drawn, whole, *_encoder(shown)]
 
 
@@ -128,22 +153,39 @@ def _encoder(shown: Sequence[Point]) -> list[Block]:
         return []
     columns = (
         *_POINT,
-        Column("MFU", "%", meaning="of the encoder, of the machine's measured peak FLOP/s in its dtype"),
-        Column("traced", "× timed", meaning="the encoder's time under torch's profiler over that of the timed calls"),
+        Column(
+            "MFU", "%", meaning="of the encoder, of the machine's measured peak FLOP/s in its dtype"
+        ),
+        Column(
+            "traced",
+            "× timed",
+            meaning="the encoder's time under torch's profiler over that of the timed calls",
+        ),
         Column("products", "%", meaning="of its time: matrix products, attention and convolutions"),
-        Column("at", "% of peak", meaning="FLOP/s of these products while they run, in the traced call"),
+        Column(
+            "at", "% of peak", meaning="FLOP/s of these products while they run, in the traced call"
+        ),
         Column("normalisation", "%", meaning="of its time, softmax outside attention included"),
         Column("copies", "%", meaning="of its time: copies, look-ups and allocations"),
         Column("other", "%", meaning="of its time: activations and other operators"),
-        Column("Python", "%", meaning="of its time, between operators; on a GPU the queue hides it"),
+        Column(
+            "Python", "%", meaning="of its time, between operators; on a GPU the queue hides it"
+        ),
     )
-    rows = tuple(Row((*_identity(point), *map(number, _encoder_values(time))), point.keys) for point, time in times)
-    notes = ("Shares of time are of one call under torch's profiler; the MFU is of the timed calls.",)
+    rows = tuple(
+        Row((*_identity(point), *map(number, _encoder_values(time))), point.keys)
+        for point, time in times
+    )
+    notes = (
+        "Shares of time are of one call under torch's profiler; the MFU is of the timed calls.",
+    )
     return [Table("encoder", "Where the encoder's time goes", columns, rows, notes)]
 
 
 def _encoder_values(time: EncoderTime) -> tuple[float, ...]:
-    rest = [100 * time.parts.get(name, 0.0) for name in ("normalisation", "memory", "other", "python")]
+    rest = [
+        100 * time.parts.get(name, 0.0) for name in ("normalisation", "memory", "other", "python")
+    ]
     return (100 * time.mfu, time.slower, 100 * time.products, 100 * time.rate, *rest)
 
 
@@ -166,13 +208,16 @@ def _roofline(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> li
         Row((*_identity(point), *_place(point, stage)), point.keys)
         for point in shown
         for stage in ROOFED
-        if f"roofline/{stage}_intensity" in point.values or f"utilisation/mfu_{stage}" in point.values
+        if f"roofline/{stage}_intensity" in point.values
+        or f"utilisation/mfu_{stage}" in point.values
     )
     return [drawn, Table("roofline", "Encoder and decoding steps in the roofline", columns, rows)]
 
 
 def _reason(shown: Sequence[Point]) -> str:
-    reasons = [p.unavailable[name] for p in shown for name in ("utilisation/mfu",) if name in p.unavailable]
+    reasons = [
+        p.unavailable[name] for p in shown for name in ("utilisation/mfu",) if name in p.unavailable
+    ]
     return f" ({reasons[0]})" if reasons else ""
 
 
@@ -191,8 +236,15 @@ def _place(point: Point, stage: str) -> tuple[Cell, ...]:
 
 
 def _rows(points: Iterable[Point], metrics: Sequence[str], factor: float) -> tuple[Row, ...]:
-    return tuple(Row((*_identity(p), *(figure(p, name, factor) for name in metrics)), p.keys) for p in points)
+    return tuple(
+        Row((*_identity(p), *(figure(p, name, factor) for name in metrics)), p.keys) for p in points
+    )
 
 
 def _identity(point: Point) -> tuple[Cell, ...]:
-    return words(point.system), words(point.device, point.hardware), length_cell(point), batch_cell(point)
+    return (
+        words(point.system),
+        words(point.device, point.hardware),
+        length_cell(point),
+        batch_cell(point),
+    )

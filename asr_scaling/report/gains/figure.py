@@ -31,11 +31,17 @@ def drawn(found: Sequence[Gain]) -> Figure | None:
     largest = sorted(panels, key=lambda key: -len(panels[key]))[:_MOST_PANELS]
     if not largest:
         return None
-    bars = {key: sorted(panels[key], key=_speed, reverse=True)[:_MOST_BARS] for key in sorted(largest)}
+    bars = {
+        key: sorted(panels[key], key=_speed, reverse=True)[:_MOST_BARS] for key in sorted(largest)
+    }
     heights = tuple(_BAR_IN * (len(each) + 0.5) for each in bars.values())
     several = len({device for _, device, _, _ in panels}) > 1
-    sketch = Sketch("gains", rows=len(bars), height=sum(_FRAME_IN + each for each in heights), shares=heights)
-    for axes, ((model, device, length, batch), those) in zip(sketch.axes, bars.items(), strict=True):
+    sketch = Sketch(
+        "gains", rows=len(bars), height=sum(_FRAME_IN + each for each in heights), shares=heights
+    )
+    for axes, ((model, device, length, batch), those) in zip(
+        sketch.axes, bars.items(), strict=True
+    ):
         _panel(sketch, axes, those)
         where = f"{model} on {device}" if several else model
         sketch.titles(axes, "RTFx, × the plain system's", "", f"{where}, {length}, batch {batch}")
@@ -55,12 +61,16 @@ def _panel(sketch: Sketch, axes: Axes, those: Sequence[Gain]) -> None:
     for place, (gain, name) in enumerate(zip(those, names, strict=True)):
         row, value = gain.found.row(RTFX), _speed(gain)
         title, colour = f"{name}: {times(row)}", PALETTE[2 if value >= 1 else 1]
-        bar = axes.barh([place], [abs(value - 1)], left=min(1.0, value), height=0.65, color=colour, zorder=2)
+        bar = axes.barh(
+            [place], [abs(value - 1)], left=min(1.0, value), height=0.65, color=colour, zorder=2
+        )
         sketch.mark(list(bar), gain.point.keys, title)
         ends = (1 + row.interval.low, 1 + row.interval.high) if row.interval else (value, value)
         errors = [[max(0.0, value - ends[0])], [max(0.0, ends[1] - value)]]
         sketch.mark(
-            axes.errorbar([value], [place], xerr=errors, color=INK, capsize=2.0, fmt="none"), gain.point.keys, title
+            axes.errorbar([value], [place], xerr=errors, color=INK, capsize=2.0, fmt="none"),
+            gain.point.keys,
+            title,
         )
         reached += [value, *ends]
         label = axes.annotate(

@@ -68,7 +68,9 @@ def gains(points: Sequence[Point]) -> list[Gain]:
         rivals = plain.get(_key(point), []) if point.ok and not is_plain(point) else []
         if rivals:
             found_at = (point.host, point.started_at)
-            base = min(rivals, key=lambda p: (p.host != found_at[0], abs(p.started_at - found_at[1])))
+            base = min(
+                rivals, key=lambda p: (p.host != found_at[0], abs(p.started_at - found_at[1]))
+            )
             found.append(Gain(point, base, duel(point, base)))
     return found
 

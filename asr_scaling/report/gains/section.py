@@ -5,26 +5,49 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from asr_scaling.analysis.comparison.verdict import CANT_TELL, ENERGY, LATENCY, MEMORY, NO_DIFFERENCE, RTFX, WER
+from asr_scaling.analysis.comparison.verdict import (
+    CANT_TELL,
+    ENERGY,
+    LATENCY,
+    MEMORY,
+    NO_DIFFERENCE,
+    RTFX,
+    WER,
+)
 from asr_scaling.analysis.format import DEVICE_MEMORY, memory_metric
 from asr_scaling.analysis.points import Point
 from asr_scaling.report.cells import batch_cell, length_cell, missing, number, words
 from asr_scaling.report.document import Block, Cell, Column, Row, Section, Table, Text
 from asr_scaling.report.gains.figure import drawn
-from asr_scaling.report.gains.pairs import PLAIN_ENGINE, Gain, factor, gains, is_plain, points_of, ratio, times
+from asr_scaling.report.gains.pairs import (
+    PLAIN_ENGINE,
+    Gain,
+    factor,
+    gains,
+    is_plain,
+    points_of,
+    ratio,
+    times,
+)
 
 _COLUMNS = (
     Column("System", numeric=False),
     Column("Device", numeric=False),
     Column("Length", "s"),
     Column("Batch"),
-    Column("RTFx", "× plain", meaning="audio per second over the plain system's, paired by utterance"),
+    Column(
+        "RTFx", "× plain", meaning="audio per second over the plain system's, paired by utterance"
+    ),
     Column("Latency", "× plain", meaning="median time of a call over the plain system's"),
     Column("WER", "points", meaning="change on the same utterances"),
     Column("Energy", "× plain", meaning="joules per second of audio over the plain system's"),
     Column("Memory", "× plain", meaning="peak memory over the plain system's"),
     Column("Start-up", "s", meaning="loading and compiling, beyond what the plain system takes"),
-    Column("Pays off", "utterances", meaning="start-up beyond the plain system's over the time an utterance saves"),
+    Column(
+        "Pays off",
+        "utterances",
+        meaning="start-up beyond the plain system's over the time an utterance saves",
+    ),
 )
 
 
@@ -51,7 +74,9 @@ def _best(found: Iterable[Gain]) -> str:
     several = len({device for _, device in groups}) > 1
     for (name, device), those in groups.items():
         model = f"{name} on {device}" if several else name
-        good = [gain for gain in those if factor(gain.found.row(RTFX)) is not None and not _worse(gain)]
+        good = [
+            gain for gain in those if factor(gain.found.row(RTFX)) is not None and not _worse(gain)
+        ]
         best = max(good, key=lambda gain: factor(gain.found.row(RTFX)) or 0.0, default=None)
         if best is None:
             said.append(f"Nothing made {model} faster without making it worse.")
@@ -59,8 +84,14 @@ def _best(found: Iterable[Gain]) -> str:
         row, wer = best.found.row(RTFX), best.found.row(WER)
         how = " · ".join(filter(None, (best.point.engine, " + ".join(best.point.optimisations))))
         known = wer.absolute is not None
-        about = f"WER {points_of(wer)} points" if known else f"WER not compared: {wer.reason.rstrip('.')}"
-        said.append(f"**{model}** gained most from {how}: {times(row)} at batch {best.point.batch} ({about}).")
+        about = (
+            f"WER {points_of(wer)} points"
+            if known
+            else f"WER not compared: {wer.reason.rstrip('.')}"
+        )
+        said.append(
+            f"**{model}** gained most from {how}: {times(row)} at batch {best.point.batch} ({about})."
+        )
     return " ".join(said)
 
 
@@ -71,7 +102,9 @@ def _worse(gain: Gain) -> bool:
 
 
 def _table(found: Sequence[Gain], lone: int) -> Table:
-    ordered = sorted(found, key=lambda g: (g.point.model, g.point.batch, -(factor(g.found.row(RTFX)) or 0.0)))
+    ordered = sorted(
+        found, key=lambda g: (g.point.model, g.point.batch, -(factor(g.found.row(RTFX)) or 0.0))
+    )
     rows = tuple(Row(_cells(gain), gain.point.keys) for gain in ordered)
     notes = [
         f"Plain is engine={PLAIN_ENGINE} without optimisations: same model, weights, device, speech, length and batch.",
@@ -79,14 +112,20 @@ def _table(found: Sequence[Gain], lone: int) -> Table:
     ]
     if lone:
         notes.append(f"{lone} more points have no plain one beside them and are left out.")
-    return Table("gains", "Each system against the plain one of its model", _COLUMNS, rows, tuple(notes))
+    return Table(
+        "gains", "Each system against the plain one of its model", _COLUMNS, rows, tuple(notes)
+    )
 
 
 def _cells(gain: Gain) -> tuple[Cell, ...]:
     point, row = gain.point, gain.found.row
     memory = MEMORY if memory_metric(point) == MEMORY else DEVICE_MEMORY
     wer, extra = row(WER), gain.startup_s
-    points = missing(wer.reason) if wer.absolute is None else Cell(points_of(wer), wer.absolute, wer.verdict)
+    points = (
+        missing(wer.reason)
+        if wer.absolute is None
+        else Cell(points_of(wer), wer.absolute, wer.verdict)
+    )
     return (
         words(point.system),
         words(point.device, point.hardware),

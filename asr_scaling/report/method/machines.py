@@ -33,7 +33,11 @@ def machines_table(points: Sequence[Point]) -> Table:
         Row((Cell(fact, fact), *(_cell(side.get(fact, ())) for side in sides.values())))
         for fact in dict.fromkeys(fact for side in sides.values() for fact in side)
     )
-    notes = ("Figures of different machines must not be compared as if of one.",) if len(found) > 1 else ()
+    notes = (
+        ("Figures of different machines must not be compared as if of one.",)
+        if len(found) > 1
+        else ()
+    )
     columns = (Column("fact", numeric=False), *(Column(name, numeric=False) for name in found))
     return Table("environment", "What it was measured on", columns, rows, notes)
 
@@ -43,22 +47,30 @@ def selftests(points: Sequence[Point]) -> list[str]:
     lines = []
     for name, group in machines(points).items():
         certificates = {
-            str(c.get("at")): c for p in group if isinstance(c := p.environment.get("certificate"), Mapping)
+            str(c.get("at")): c
+            for p in group
+            if isinstance(c := p.environment.get("certificate"), Mapping)
         }
         where = f" on {name}"
         lines += [_certificate(found, where) for found in certificates.values()]
         bare = sum(1 for point in group if not point.environment.get("certificate"))
         if bare:
             count = f"{bare} of {len(group)} points" if bare < len(group) else "the points"
-            lines.append(f"**Self-test**{where}: none before {count}; `python -m asr_scaling.selftest` makes one.")
+            lines.append(
+                f"**Self-test**{where}: none before {count}; `python -m asr_scaling.selftest` makes one."
+            )
     return lines
 
 
 def _certificate(found: Mapping[str, Any], where: str) -> str:
     status, at = str(found.get("status", "unknown")), str(found.get("at", "an unknown time"))
     floor = found.get("noise_floor")
-    noise = f"; noise floor of a matrix product {percent(float(floor))}" if floor is not None else ""
-    again = "" if status == "pass" else "; `python -m asr_scaling.selftest` says what and gives advice"
+    noise = (
+        f"; noise floor of a matrix product {percent(float(floor))}" if floor is not None else ""
+    )
+    again = (
+        "" if status == "pass" else "; `python -m asr_scaling.selftest` says what and gives advice"
+    )
     return f"**Self-test**{where}: {_SAID.get(status, status)} at {at[:16].replace('T', ' ')} UTC{noise}{again}."
 
 
@@ -67,7 +79,9 @@ def _facts(group: Sequence[Point]) -> dict[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
     seen: set[int] = set()
     for point in group:
-        if id(point.environment) not in seen:  # points share what is equal, so that thousands are read once
+        if (
+            id(point.environment) not in seen
+        ):  # points share what is equal, so that thousands are read once
             seen.add(id(point.environment))
             for fact, value in _facts_of(point.environment).items():
                 found.setdefault(fact, {})[value] = None
@@ -102,4 +116,8 @@ def _size(count: Any) -> str | None:
 
 
 def _cell(values: Sequence[str]) -> Cell:
-    return Cell("; ".join(values), "; ".join(values)) if values else Cell(MISSING, None, "not recorded on this machine")
+    return (
+        Cell("; ".join(values), "; ".join(values))
+        if values
+        else Cell(MISSING, None, "not recorded on this machine")
+    )

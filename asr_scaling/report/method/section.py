@@ -73,12 +73,16 @@ def _timing(points: Iterable[Point]) -> list[str]:
         return ["**Timed passes**: none ended."]
     ended = Counter(point.tags.get("timing/ended_by", "not recorded") for point in ok)
     reasons = [
-        f"{_points(n)}: {', '.join(_ENDED.get(w, w) for w in how.split(', '))}" for how, n in ended.most_common()
+        f"{_points(n)}: {', '.join(_ENDED.get(w, w) for w in how.split(', '))}"
+        for how, n in ended.most_common()
     ]
     warm = Counter(point.tags.get("timing/warmup", "not recorded") for point in ok)
     warmups = ", ".join(f"{state} in {_points(n)}" for state, n in warm.most_common())
     most = f"{min(calls):,} to {max(calls):,} calls a point, median {statistics.median(calls):,g}"
-    return [f"**Timed passes** ended because: {'; '.join(reasons)}. {most}.", f"**Warm-ups**: {warmups}."]
+    return [
+        f"**Timed passes** ended because: {'; '.join(reasons)}. {most}.",
+        f"**Warm-ups**: {warmups}.",
+    ]
 
 
 def _time(points: Sequence[Point]) -> str:
@@ -112,7 +116,9 @@ def _cautions(points: Iterable[Point]) -> list[Block]:
     for kind, messages in sorted(said.items(), key=lambda item: (-_carriers(item[1]), item[0])):
         often = max(messages, key=lambda message: len(messages[message]))
         more = f" (and {len(messages) - 1} more like it)" if len(messages) > 1 else ""
-        rows.append(Row((words(kind), count(_carriers(messages)), words(often + more), words(advice[kind]))))
+        rows.append(
+            Row((words(kind), count(_carriers(messages)), words(often + more), words(advice[kind])))
+        )
     columns = (
         Column("caution", numeric=False),
         Column("points"),
@@ -131,9 +137,20 @@ def _failures(points: Iterable[Point]) -> list[Block]:
     failed = [point for point in points if not point.ok]
     if not failed:
         return [Text("Every point was measured to its end.")]
-    columns = (Column("point", numeric=False), Column("how", numeric=False), Column("reason", numeric=False))
+    columns = (
+        Column("point", numeric=False),
+        Column("how", numeric=False),
+        Column("reason", numeric=False),
+    )
     rows = tuple(
-        Row((words(p.name), words(p.status.replace("_", " ")), words(p.reason or "no reason was recorded")), p.keys)
+        Row(
+            (
+                words(p.name),
+                words(p.status.replace("_", " ")),
+                words(p.reason or "no reason was recorded"),
+            ),
+            p.keys,
+        )
         for p in failed
     )
     return [Table("failures", "Points that were not measured to their end", columns, rows)]
@@ -158,7 +175,11 @@ def _estimated(points: Sequence[Point]) -> str:
         if not point.tags.get(f"energy/method_{part}", "unavailable").startswith("unavailable")
     }
     how = f" ({'; '.join(known)})" if known else ""
-    caution = " Estimates compare points of one machine at most." if any(point.estimated for point in points) else ""
+    caution = (
+        " Estimates compare points of one machine at most."
+        if any(point.estimated for point in points)
+        else ""
+    )
     return f"**Energy**: {said}{how}.{caution}"
 
 
@@ -193,7 +214,11 @@ def _missing(points: Iterable[Point]) -> list[Block]:
         example = reasons.most_common(1)[0][0] + more
         carriers = len({number for _, _, number in cases})
         rows.append(Row((words(example), count(carriers), words(", ".join(metrics)))))
-    columns = (Column("why", numeric=False), Column("points"), Column("figures that are missing", numeric=False))
+    columns = (
+        Column("why", numeric=False),
+        Column("points"),
+        Column("figures that are missing", numeric=False),
+    )
     return [Table("missing", "What is missing, by its reason", columns, tuple(rows))]
 
 

@@ -21,12 +21,19 @@ def summary(found: Outcome, points: Sequence[Point]) -> list[str]:
     for answer in found.answers:
         lines += ["", f"{verdict(answer)}"]
         lines += [f"  {waterfall(answer)}"] if answer.steps else []
-        point = point_of(points, answer.winner, answer.stage) if answer.winner != answer.baseline else None
+        point = (
+            point_of(points, answer.winner, answer.stage)
+            if answer.winner != answer.baseline
+            else None
+        )
         if point:
             lines.append(f"  {command(point)}")
     minutes = found.spent_s / 60
     left = f"Refused, left out or not tried: {len(found.left)}; optimise.json says why"
-    lines += ["", f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements. {left}."]
+    lines += [
+        "",
+        f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements. {left}.",
+    ]
     return [*lines, *found.notes]
 
 
@@ -38,9 +45,7 @@ def goal(answer: Answer) -> str:
 def verdict(answer: Answer) -> str:
     """ "Latency, batch 1: transformers + int8 is 1.52 ± 0.05 × as fast as transformers, WER +0.1 ± 0.3 points." """
     if answer.winner == answer.baseline and answer.other is None:
-        return (
-            f"{goal(answer)}: no other way gave an answer: all were refused, failed, too wrong or not tried, see below."
-        )
+        return f"{goal(answer)}: no other way gave an answer: all were refused, failed, too wrong or not tried, see below."
     if answer.winner == answer.baseline:
         said = f"faster than {answer.baseline.candidate.label} beyond noise and as accurate{_nearest(answer)}"
         return f"{goal(answer)}: nothing that was tried is {said}."
@@ -91,7 +96,8 @@ def point_of(points: Sequence[Point], entry: Entry, stage: Stage) -> Point | Non
         point
         for point in points
         if point.ok
-        and (point.engine, point.optimisations) == (entry.candidate.engine, entry.candidate.optimisations)
+        and (point.engine, point.optimisations)
+        == (entry.candidate.engine, entry.candidate.optimisations)
         and point.batch == entry.batch
         and stage_of(point)
     ]

@@ -67,7 +67,11 @@ def _tried(points: Sequence[Point], found: Outcome) -> Table:
         Column("Stage", numeric=False, meaning="one change alone, winners together, or the final"),
         Column("Batch"),
         Column("What ran", numeric=False),
-        Column("Speed", "× baseline", meaning="RTFx over the baseline's of the same stage, paired by speech"),
+        Column(
+            "Speed",
+            "× baseline",
+            meaning="RTFx over the baseline's of the same stage, paired by speech",
+        ),
         Column("WER", "points", meaning="change against the baseline, on the same speech"),
         Column("RTFx"),
         Column("Latency", "ms"),
@@ -93,7 +97,11 @@ def _row(points: Sequence[Point], each: Tried) -> Row:
         words(each.stage),
         count(each.entry.batch),
         words(each.entry.candidate.label),
-        number(gain.factor, gain.interval, note="" if gain.interval else "too few calls for an interval"),
+        number(
+            gain.factor,
+            gain.interval,
+            note="" if gain.interval else "too few calls for an interval",
+        ),
         change,
         *(_figures(point) if point else [missing("its record is not here")] * 4),
     )
@@ -116,7 +124,8 @@ def _pareto(points: Sequence[Point]) -> list[Block]:
     final = [point for point in points if point.ok and stage_of(point) == "final"]
     searched = [point for point in points if point.ok and stage_of(point) in ("alone", "together")]
     final, searched = (
-        [point for point in those if not unlike(those[0].environment, point.environment)] for those in (final, searched)
+        [point for point in those if not unlike(those[0].environment, point.environment)]
+        for those in (final, searched)
     )
     tables = [_front(mine, name) for mine, name in ((final, "final"), (searched, "search")) if mine]
     return [table for table in tables if table is not None]
@@ -131,11 +140,20 @@ def _front(points: Sequence[Point], stage: str) -> Table | None:
         Column("Energy", "J/s"), Column("Peak memory", "MB"), Column("WER", "%"),
     )  # fmt: skip
     rows = [
-        Row((count(p.batch), words(" + ".join((p.engine, *p.optimisations))), *_figures(p), wer(p)), p.keys)
+        Row(
+            (count(p.batch), words(" + ".join((p.engine, *p.optimisations))), *_figures(p), wer(p)),
+            p.keys,
+        )
         for p in sorted(best, key=lambda p: -p.values.get("throughput/rtfx", 0.0))
     ]
-    unknown = [_AXIS_NAMES[name] for name in ("energy/per_audio_second_j", "quality/wer") if name not in axes]
-    notes = [f"Axes: {', '.join(_AXIS_NAMES[name] for name in axes)}; batches compete with one another."]
+    unknown = [
+        _AXIS_NAMES[name]
+        for name in ("energy/per_audio_second_j", "quality/wer")
+        if name not in axes
+    ]
+    notes = [
+        f"Axes: {', '.join(_AXIS_NAMES[name] for name in axes)}; batches compete with one another."
+    ]
     notes += [f"Not known of every point, so no axis: {', '.join(unknown)}."] if unknown else []
     return Table(
         f"optimise-pareto-{stage}",

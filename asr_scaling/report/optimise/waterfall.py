@@ -60,24 +60,45 @@ def drawn(answer: Answer, keys: Keys) -> Figure:
         if bar.ends is not None:
             errors = [[max(0.0, bar.high - bar.ends[0])], [max(0.0, bar.ends[1] - bar.high)]]
             sketch.mark(
-                axes.errorbar([bar.high], [place], xerr=errors, color=INK, capsize=2.5, fmt="none"), keys, title
+                axes.errorbar([bar.high], [place], xerr=errors, color=INK, capsize=2.5, fmt="none"),
+                keys,
+                title,
             )
         right = max(bar.low, bar.high, *(bar.ends or ()))
         axes.annotate(
-            times(bar.gain), (right, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8.5
+            times(bar.gain),
+            (right, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
         )
     sketch.octaves(axes, "x", [tick for tick in _TICKS if low <= tick <= high])
     axes.set_xlim(low, high)
     axes.set_yticks(range(len(found)), [bar.name for bar in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.axvline(1.0, color=INK, linewidth=0.8)
-    sketch.titles(axes, f"speed, as a multiple of {answer.baseline.candidate.label} at batch {answer.batch}", "")
-    return sketch.figure(f"{goal(answer)}: {_caption(answer)}", f"Waterfall of gains in speed: {waterfall(answer)}.")
+    sketch.titles(
+        axes,
+        f"speed, as a multiple of {answer.baseline.candidate.label} at batch {answer.batch}",
+        "",
+    )
+    return sketch.figure(
+        f"{goal(answer)}: {_caption(answer)}", f"Waterfall of gains in speed: {waterfall(answer)}."
+    )
 
 
 def _caption(answer: Answer) -> str:
     stages = {step.stage for step in answer.steps}
-    where = "all measured in the final" if stages == {"final"} else "steps from the search where not in the final"
+    where = (
+        "all measured in the final"
+        if stages == {"final"}
+        else "steps from the search where not in the final"
+    )
     product = math.prod(step.gain.factor for step in answer.steps)
-    apart = "" if abs(product / answer.total.factor - 1) < 0.02 else f"; the steps multiply to {product:.2f} ×"
+    apart = (
+        ""
+        if abs(product / answer.total.factor - 1) < 0.02
+        else f"; the steps multiply to {product:.2f} ×"
+    )
     return f"what each step gained over the one before it, with 95 % intervals; {where}{apart}."

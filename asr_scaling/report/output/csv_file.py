@@ -43,7 +43,11 @@ def write_csv(points: Sequence[Point], path: Path) -> None:
     """One row a point; ``<metric>.low`` and ``.high`` where some point has its interval. What is missing is empty."""
     metrics = sorted({name for point in points for name in point.values})
     known = {name for point in points for name in point.intervals}
-    ends = [end for name in metrics for end in ([name, f"{name}.low", f"{name}.high"] if name in known else [name])]
+    ends = [
+        end
+        for name in metrics
+        for end in ([name, f"{name}.low", f"{name}.high"] if name in known else [name])
+    ]
     with path.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
         out.writerow([*_IDENTITY, *ends])

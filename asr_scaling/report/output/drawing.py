@@ -75,7 +75,9 @@ class Sketch:
         from matplotlib.figure import Figure as Drawing
 
         self._drawing = Drawing(figsize=(_WIDTH, self.height), layout="constrained")
-        grid = self._drawing.subplots(self.rows, self.columns, squeeze=False, height_ratios=self.shares)
+        grid = self._drawing.subplots(
+            self.rows, self.columns, squeeze=False, height_ratios=self.shares
+        )
         self.axes = list(grid.flat)
         for axes in self.axes:
             axes.spines[["top", "right"]].set_visible(False)
@@ -86,7 +88,9 @@ class Sketch:
 
     def mark(self, artist: Any, keys: Keys, title: str = "") -> None:
         """Say what a drawn thing is about. An error bar (a container of artists) is marked part by part."""
-        if hasattr(artist, "lines") and isinstance(artist.lines, tuple):  # matplotlib's ErrorbarContainer
+        if hasattr(artist, "lines") and isinstance(
+            artist.lines, tuple
+        ):  # matplotlib's ErrorbarContainer
             line, caps, bars = artist.lines
             for part in (line, *caps, *bars):
                 self.mark(part, keys, title)
@@ -127,7 +131,9 @@ class Sketch:
         wanted = sorted((up.transform((x, y))[1], i) for i, (x, y, _, _) in enumerate(labels))
         room = 1.25 * _LABEL_PT * self._drawing.dpi / 72
         places: dict[int, float] = {}
-        for pixel, i in zip(_apart([pixel for pixel, _ in wanted], room), [i for _, i in wanted], strict=True):
+        for pixel, i in zip(
+            _apart([pixel for pixel, _ in wanted], room), [i for _, i in wanted], strict=True
+        ):
             places[i] = pixel
         for i, (x, y, text, colour) in enumerate(labels):
             shift = (places[i] - up.transform((x, y))[1]) * 72 / self._drawing.dpi
@@ -155,7 +161,11 @@ def _apart(places: Sequence[float], room: float) -> list[float]:
     groups: list[tuple[float, int]] = []  # (centre wanted, members)
     for place in places:
         centre, size = place, 1
-        while groups and centre - room * (size - 1) / 2 < groups[-1][0] + room * (groups[-1][1] - 1) / 2 + room:
+        while (
+            groups
+            and centre - room * (size - 1) / 2
+            < groups[-1][0] + room * (groups[-1][1] - 1) / 2 + room
+        ):
             before, members = groups.pop()
             centre = (before * members + centre * size) / (members + size)
             size += members

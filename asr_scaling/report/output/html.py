@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.analysis.format import MISSING
-from asr_scaling.report.document import FILTERS, Cell, Column, Document, Figure, Keys, Table, attributes
+from asr_scaling.report.document import (
+    FILTERS,
+    Cell,
+    Column,
+    Document,
+    Figure,
+    Keys,
+    Table,
+    attributes,
+)
 from asr_scaling.report.output.inline import heading, pieces, unmarked
 from asr_scaling.report.output.svg import inlined
 
@@ -51,7 +60,9 @@ def page(document: Document, drawings: Mapping[str, str]) -> str:
     templates.filters |= {
         "data": _data,
         "heading": heading,
-        "drawing": lambda figure: Markup(inlined(drawings[figure.name], figure)),  # ElementTree escapes
+        "drawing": lambda figure: Markup(
+            inlined(drawings[figure.name], figure)
+        ),  # ElementTree escapes
         "keys": attributes,
         "kind": lambda block: type(block).__name__,
         "marked": _marked,
@@ -64,7 +75,11 @@ def page(document: Document, drawings: Mapping[str, str]) -> str:
         style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),  # a file of ours
         script=Markup(script),  # a file of ours
         digest=b64encode(sha256(script.encode()).digest()).decode(),
-        filters=[(key, heading(key), values) for key, values in _choices(document).items() if len(values) > 1],
+        filters=[
+            (key, heading(key), values)
+            for key, values in _choices(document).items()
+            if len(values) > 1
+        ],
         most_rows=MOST_ROWS,
         tall_rows=_TALL_ROWS,
         all_points=ALL_POINTS,
@@ -79,7 +94,8 @@ def _choices(document: Document) -> dict[str, list[str]]:
             if key in keys:
                 found[key][keys[key]] = None
     return {
-        key: sorted(values, key=_size) if key in ("length", "batch") else list(values) for key, values in found.items()
+        key: sorted(values, key=_size) if key in ("length", "batch") else list(values)
+        for key, values in found.items()
     }
 
 
@@ -113,7 +129,11 @@ def _order(cell: Cell, column: Column) -> float | str | None:
     """What the script sorts by: words without an order of their own by themselves."""
     if isinstance(cell.sort, float) and not math.isfinite(cell.sort):
         return None
-    return cell.text if cell.sort is None and not column.numeric and cell.text != MISSING else cell.sort
+    return (
+        cell.text
+        if cell.sort is None and not column.numeric and cell.text != MISSING
+        else cell.sort
+    )
 
 
 def _data(table: Table) -> Markup:
@@ -124,9 +144,17 @@ def _data(table: Table) -> Markup:
     keys: dict[str, int] = {}
     rows = []
     for row in table.rows:
-        key = keys.setdefault(json.dumps({k: row.keys[k] for k in FILTERS if k in row.keys}), len(keys))
+        key = keys.setdefault(
+            json.dumps({k: row.keys[k] for k in FILTERS if k in row.keys}), len(keys)
+        )
         rows.append(
-            [key, [_packed(cell, column, notes) for cell, column in zip(row.cells, table.columns, strict=True)]]
+            [
+                key,
+                [
+                    _packed(cell, column, notes)
+                    for cell, column in zip(row.cells, table.columns, strict=True)
+                ],
+            ]
         )
     plain = {"keys": [json.loads(text) for text in keys], "notes": list(notes), "rows": rows}
     text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))

@@ -7,7 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 
 from asr_scaling.analysis.format import MISSING
-from asr_scaling.report.document import Block, Bullets, Command, Document, Figure, Section, Table, Text
+from asr_scaling.report.document import (
+    Block,
+    Bullets,
+    Command,
+    Document,
+    Figure,
+    Section,
+    Table,
+    Text,
+)
 from asr_scaling.report.output.inline import heading, pieces
 
 MOST_ROWS = 500
@@ -21,9 +30,14 @@ _OPENING = re.compile(r"^(\d*)([#>+=.)-])")
 
 def markdown(document: Document) -> str:
     """The text of ``report.md``; figures are looked for in ``figures/<name>.svg`` and ``.png``."""
-    contents = "\n".join(f"- [{_inline(section.title)}](#{section.name})" for section in document.sections)
+    contents = "\n".join(
+        f"- [{_inline(section.title)}](#{section.name})" for section in document.sections
+    )
     head = [f"# {_inline(document.title)}", _line(document.subtitle), contents]
-    return "\n\n".join([*head, *(part for section in document.sections for part in _section(section))]) + "\n"
+    return (
+        "\n\n".join([*head, *(part for section in document.sections for part in _section(section))])
+        + "\n"
+    )
 
 
 def _section(section: Section) -> Iterator[str]:
@@ -51,10 +65,17 @@ def _block(block: Block) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     yield f"**{_inline(table.caption, bold=False)}**"
-    heads = [heading(column.heading) + (f" ({column.unit})" if column.unit else "") for column in table.columns]
+    heads = [
+        heading(column.heading) + (f" ({column.unit})" if column.unit else "")
+        for column in table.columns
+    ]
     rules = ["---:" if column.numeric else ":---" for column in table.columns]
     rows = [[cell.text for cell in row.cells] for row in table.rows[:MOST_ROWS]]
-    lines = [[_cell(text) for text in heads], rules, *([_cell(text) for text in row] for row in rows)]
+    lines = [
+        [_cell(text) for text in heads],
+        rules,
+        *([_cell(text) for text in row] for row in rows),
+    ]
     yield "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     notes = list(dict.fromkeys(_notes(table)))
     if notes:
@@ -68,8 +89,12 @@ def _notes(table: Table) -> Iterator[str]:
     if left > 0:
         yield f"{left:,} more rows are in the page and in metrics.csv."
     described = [column for column in table.columns if column.meaning]
-    yield from (f"{heading(column.heading)}: {column.meaning.removesuffix('.')}." for column in described)
-    told = Counter(cell.note for row in table.rows for cell in row.cells if cell.note and cell.text == MISSING)
+    yield from (
+        f"{heading(column.heading)}: {column.meaning.removesuffix('.')}." for column in described
+    )
+    told = Counter(
+        cell.note for row in table.rows for cell in row.cells if cell.note and cell.text == MISSING
+    )
     for note, count in told.items():
         yield f"{MISSING}: {note}" + (f" ({count} cells)" if count > 1 else "")
 

@@ -37,7 +37,9 @@ class Pen:
     def scale(self, which: str, values: Sequence[Value], at: Sequence[float] = ()) -> None:
         """A logarithmic axis, "x" or "y", for positive values and their bars; ticks at ``at`` or round numbers."""
         places, ends = sorted(set(at)), _span(values)
-        self.sketch.octaves(self.axes, which, places if 0 < len(places) <= _MOST_TICKS else _ticks(*ends))
+        self.sketch.octaves(
+            self.axes, which, places if 0 < len(places) <= _MOST_TICKS else _ticks(*ends)
+        )
         (self.axes.set_xlim if which == "x" else self.axes.set_ylim)(*ends)
 
     def point(self, point: Point, x: Value, y: Value, title: str, *, pale: bool = False) -> None:
@@ -58,20 +60,39 @@ class Pen:
         )
         self.sketch.mark(artist, point.keys, title)
 
-    def line(self, path: Sequence[tuple[float, float]], colour: str, *, device: str, keys: Keys, title: str) -> None:
+    def line(
+        self,
+        path: Sequence[tuple[float, float]],
+        colour: str,
+        *,
+        device: str,
+        keys: Keys,
+        title: str,
+    ) -> None:
         """A line through (x, y) behind the points, in the style of its device; nothing for no path."""
         if not path:
             return
         (artist,) = self.axes.plot(
-            *zip(*path, strict=True), color=colour, linestyle=self.style.line(device), linewidth=1.3, zorder=1.5
+            *zip(*path, strict=True),
+            color=colour,
+            linestyle=self.style.line(device),
+            linewidth=1.3,
+            zorder=1.5,
         )
         self.sketch.mark(artist, keys, title)
 
-    def cloud(self, path: Sequence[tuple[float, float]], *, device: str, keys: Keys, title: str) -> None:
+    def cloud(
+        self, path: Sequence[tuple[float, float]], *, device: str, keys: Keys, title: str
+    ) -> None:
         """Many points (x, y) as one thing, without bars."""
         fill = "white" if device != self.style.devices[0] else INK
         (artist,) = self.axes.plot(
-            *zip(*path, strict=True), "o", color=INK, markerfacecolor=fill, markersize=2.5, markeredgewidth=0.5
+            *zip(*path, strict=True),
+            "o",
+            color=INK,
+            markerfacecolor=fill,
+            markersize=2.5,
+            markeredgewidth=0.5,
         )
         self.sketch.mark(artist, keys, title)
 
@@ -86,7 +107,9 @@ class Pen:
 
         if len(self._labels) > MOST_NAMES:
             said = f"{len(self._labels)} systems, too many to name here"
-            self.axes.text(1.0, 1.02, said, transform=self.axes.transAxes, fontsize=8.5, color=INK, ha="right")
+            self.axes.text(
+                1.0, 1.02, said, transform=self.axes.transAxes, fontsize=8.5, color=INK, ha="right"
+            )
             return
         self.sketch.label_ends(self.axes, self._labels)
         for text in self.axes.texts:
@@ -99,13 +122,20 @@ def _ticks(low: float, high: float) -> list[float]:
     """
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)):
-        within = [tick for power in powers for digit in digits if low <= (tick := float(f"{digit}e{power}")) <= high]
+        within = [
+            tick
+            for power in powers
+            for digit in digits
+            if low <= (tick := float(f"{digit}e{power}")) <= high
+        ]
         if len(within) >= _FEWEST_TICKS:
             return within
     room = (high - low) / _FEWEST_TICKS
     unit = math.floor(math.log10(room))
     step = max(tick for digit in (1, 2, 5) if (tick := float(f"{digit}e{unit}")) <= room)
-    return [float(f"{k * step:.12g}") for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [
+        float(f"{k * step:.12g}") for k in range(math.ceil(low / step), math.floor(high / step) + 1)
+    ]
 
 
 def between(values: Sequence[float], count: int = 160) -> list[float]:

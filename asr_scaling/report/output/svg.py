@@ -39,7 +39,12 @@ def inlined(svg: str, figure: Figure) -> str:
         for child in list(parent):
             if child.tag in _NOT_IN_A_PAGE:
                 parent.remove(child)
-    used = {name for element in root.iter() for value in element.attrib.values() for name in _named(value)}
+    used = {
+        name
+        for element in root.iter()
+        for value in element.attrib.values()
+        for name in _named(value)
+    }
     for element in list(root.iter()):
         _shorten(element)
         mark = figure.marks.get(element.get("id", ""))

@@ -26,7 +26,11 @@ def blocks(laws: Sequence[BatchLaw]) -> list[Block]:
         return [Text("No call was timed, so there is nothing to say of batches.")]
     several = [law for law in laws if len({point.batch for point in law.points}) > 1]
     if not several:
-        return [Text("Every system was measured at one batch size only, so there is nothing to say of batches.")]
+        return [
+            Text(
+                "Every system was measured at one batch size only, so there is nothing to say of batches."
+            )
+        ]
     bad = [_bad(law) for law in several if verdict(law.fit) == "badly"]
     bullets = [Bullets(capped(bad))] if bad else []
     return [Text(_INTRO), *bullets, _law_table(laws), _saving_table(several)]
@@ -41,13 +45,21 @@ def _law_table(laws: Sequence[BatchLaw]) -> Table:
         Column("batches", numeric=False),
         Column("c", "ms", meaning="What a call costs, however many utterances it has."),
         Column("m", "ms", meaning="What each utterance adds."),
-        Column("limit of speed-up", "×", meaning="(c + m) / m: what an ever larger batch would reach."),
-        Column("held-out error, worst", "%", meaning="The batch size it misjudges most when fitted to the others."),
+        Column(
+            "limit of speed-up", "×", meaning="(c + m) / m: what an ever larger batch would reach."
+        ),
+        Column(
+            "held-out error, worst",
+            "%",
+            meaning="The batch size it misjudges most when fitted to the others.",
+        ),
         Column("held-out error, mean", "%"),
         Column("predicts", numeric=False),
     )
     caption = "Time of a call against its batch: t(B) = c + m · B."
-    return Table("batch-law", caption, columns, tuple(Row(_law_cells(law), _keys(law)) for law in laws))
+    return Table(
+        "batch-law", caption, columns, tuple(Row(_law_cells(law), _keys(law)) for law in laws)
+    )
 
 
 def _saving_table(laws: Sequence[BatchLaw]) -> Table:
@@ -66,7 +78,9 @@ def _saving_table(laws: Sequence[BatchLaw]) -> Table:
     )
     rows = tuple(Row(_saving_cells(law, point), point.keys) for law in laws for point in law.points)
     notes = ("Intervals of ratios combine those of both values, taken as independent.",)
-    return Table("batch-saving", "What an utterance costs in a batch, against alone.", columns, rows, notes)
+    return Table(
+        "batch-saving", "What an utterance costs in a batch, against alone.", columns, rows, notes
+    )
 
 
 def _law_cells(law: BatchLaw) -> tuple[Cell, ...]:
@@ -75,8 +89,15 @@ def _law_cells(law: BatchLaw) -> tuple[Cell, ...]:
     tail = (*held_out_cells(law.fit), words(verdict(law.fit)))
     if isinstance(law.fit, NoFit):
         return (*head, *[missing(law.fit.reason)] * 3, *tail)
-    note = "" if law.fit.freedom else "Two batch sizes: the law goes through both, and no interval can be had."
-    c, m = (number(k, i, 1e3, note=note) for k, i in zip(law.fit.coefficients, law.fit.intervals, strict=True))
+    note = (
+        ""
+        if law.fit.freedom
+        else "Two batch sizes: the law goes through both, and no interval can be had."
+    )
+    c, m = (
+        number(k, i, 1e3, note=note)
+        for k, i in zip(law.fit.coefficients, law.fit.intervals, strict=True)
+    )
     return (*head, c, m, _limit(law), *tail)
 
 

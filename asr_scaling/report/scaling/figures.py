@@ -13,7 +13,16 @@ from asr_scaling.report.held_out import verdict
 from asr_scaling.report.output.drawing import PALE, Sketch, Style
 from asr_scaling.report.output.pen import CROWDED, Pen, Value, between
 from asr_scaling.report.scaling.memory import MemoryLaw, keys
-from asr_scaling.report.scaling.size import ALL, FLOPS, JOULES, PARAMETERS, SECONDS, Cost, Measure, SizeLaw
+from asr_scaling.report.scaling.size import (
+    ALL,
+    FLOPS,
+    JOULES,
+    PARAMETERS,
+    SECONDS,
+    Cost,
+    Measure,
+    SizeLaw,
+)
 
 _BEYOND_S = 1e-3
 """How far beyond the end of a window the next one is drawn."""
@@ -24,7 +33,9 @@ _BATCH = "batch size (utterances in a call)"
 def length_figure(laws: Sequence[LengthLaw], style: Style) -> Figure:
     """Cost of an utterance over its length, a panel for the smallest and one for the largest batch that has a curve."""
     quantity = laws[0].quantity
-    sizes = sorted({law.batch for law in laws if len(law.points) > 1} or {law.batch for law in laws})
+    sizes = sorted(
+        {law.batch for law in laws if len(law.points) > 1} or {law.batch for law in laws}
+    )
     panels = sizes if len(sizes) == 1 else [sizes[0], sizes[-1]]
     sketch = Sketch(f"length-{quantity.name}-curves", 1, len(panels), height=3.5 * len(panels))
     markers = sum(len(law.points) for law in laws if law.batch in panels) <= CROWDED
@@ -32,19 +43,30 @@ def length_figure(laws: Sequence[LengthLaw], style: Style) -> Figure:
         shown = [law for law in laws if law.batch == batch]
         points = [point for law in shown for point in law.points]
         pen = Pen(sketch, axes, style)
-        pen.scale("x", [(p.audio_s, None) for p in points], at=[p.length_s or p.audio_s for p in points])
+        pen.scale(
+            "x", [(p.audio_s, None) for p in points], at=[p.length_s or p.audio_s for p in points]
+        )
         pen.scale("y", [_value(p, quantity.metric) for p in points])
-        sketch.titles(axes, "audio length (s)", f"{quantity.noun} per utterance ({quantity.unit})", f"batch {batch}")
+        sketch.titles(
+            axes,
+            "audio length (s)",
+            f"{quantity.noun} per utterance ({quantity.unit})",
+            f"batch {batch}",
+        )
         for law in shown:
             _draw_length(pen, law, markers)
         pen.write()
-    estimated = quantity is not TIME and any(point.estimated for law in laws for point in law.points)
+    estimated = quantity is not TIME and any(
+        point.estimated for law in laws for point in law.points
+    )
     said = f"{quantity.noun.capitalize()} of an utterance against its length{', estimated' if estimated else ''}"
     caption = (
         f"{said}: means with intervals of 95 %, and the fitted laws, with a step where a model begins another window. "
         f"Both axes are logarithmic.{_badly([law for law in laws if law.batch in panels])}"
     )
-    return sketch.figure(caption, f"{said}: a curve for each system, at batch {' and '.join(map(str, panels))}.")
+    return sketch.figure(
+        caption, f"{said}: a curve for each system, at batch {' and '.join(map(str, panels))}."
+    )
 
 
 def _draw_length(pen: Pen, law: LengthLaw, markers: bool) -> None:
@@ -58,7 +80,17 @@ def _draw_length(pen: Pen, law: LengthLaw, markers: bool) -> None:
         xs = between([point.audio_s for point in law.points])
         if law.window_s:
             edges = [law.window_s * k for k in range(1, int(xs[-1] / law.window_s) + 1)]
-            xs = sorted([*xs, *(e + d for e in edges for d in (0, _BEYOND_S) if xs[0] <= e and e + d <= xs[-1])])
+            xs = sorted(
+                [
+                    *xs,
+                    *(
+                        e + d
+                        for e in edges
+                        for d in (0, _BEYOND_S)
+                        if xs[0] <= e and e + d <= xs[-1]
+                    ),
+                ]
+            )
         path = [(x, y) for x in xs if (y := law.fit.predict(law.row(x))) > 0]
         about = {"model": law.system, "device": law.device, "batch": str(law.batch)}
         title = f"law of {law.system}, batch {law.batch}"
@@ -79,7 +111,9 @@ def batch_figure(laws: Sequence[BatchLaw], style: Style) -> Figure | None:
         return None
     sketch = Sketch("batch-speed-up")
     pen = Pen(sketch, sketch.axes[0], style)
-    drawn = [(point, _speed_up(law.single, point)) for law in shown if law.single for point in law.points]
+    drawn = [
+        (point, _speed_up(law.single, point)) for law in shown if law.single for point in law.points
+    ]
     sizes = [float(point.batch) for point, _ in drawn]
     pen.scale("x", [(size, None) for size in sizes], at=sizes)
     pen.scale("y", [value for _, value in drawn])
@@ -120,7 +154,9 @@ def size_figure(laws: Sequence[SizeLaw], style: Style) -> Figure | None:
     """Both costs over both measures of size, for laws of one length; None for fewer than two models."""
     shown = [law for law in laws if law.family == ALL and len(law.models) > 1]
     costs = [cost for cost in (SECONDS, JOULES) if any(law.cost is cost for law in shown)]
-    measures = [measure for measure in (FLOPS, PARAMETERS) if any(law.measure is measure for law in shown)]
+    measures = [
+        measure for measure in (FLOPS, PARAMETERS) if any(law.measure is measure for law in shown)
+    ]
     if not shown:
         return None
     sketch = Sketch("size-curves", len(measures), len(costs), height=3.4 * len(costs))
@@ -137,16 +173,24 @@ def size_figure(laws: Sequence[SizeLaw], style: Style) -> Figure | None:
         f"{said}: with intervals of 95 %, and fitted power laws; how well they hold is in the table. "
         f"{'Joules are estimated. ' if estimated else ''}All axes are logarithmic."
     )
-    return sketch.figure(caption, f"{said}: a point for each system, by {' and by '.join(m.name for m in measures)}.")
+    return sketch.figure(
+        caption, f"{said}: a point for each system, by {' and by '.join(m.name for m in measures)}."
+    )
 
 
 def _draw_sizes(pen: Pen, laws: Sequence[SizeLaw], cost: Cost, measure: Measure) -> None:
-    drawn = [(p, (measure.of(p) or 0.0) * measure.factor, cost.of(p) or 0.0) for law in laws for p in law.points]
+    drawn = [
+        (p, (measure.of(p) or 0.0) * measure.factor, cost.of(p) or 0.0)
+        for law in laws
+        for p in law.points
+    ]
     if not drawn:
         return
     pen.scale("x", [(x, None) for _, x, _ in drawn])
     pen.scale("y", [(y, cost.interval(point)) for point, _, y in drawn])
-    pen.sketch.titles(pen.axes, f"{measure.name} ({measure.unit})", f"{cost.name} per audio second ({cost.unit})")
+    pen.sketch.titles(
+        pen.axes, f"{measure.name} ({measure.unit})", f"{cost.name} per audio second ({cost.unit})"
+    )
     crowded = len(drawn) > CROWDED / _PANELS
     for point, x, y in () if crowded else drawn:
         title = f"{point.name}: {plain(y)} {cost.unit} per second of audio"
@@ -157,7 +201,9 @@ def _draw_sizes(pen: Pen, laws: Sequence[SizeLaw], cost: Cost, measure: Measure)
         about = {"device": law.device, "length": law.points[0].length, "batch": "1"}
         if crowded:
             dots = [(x, y) for point, x, y in drawn if point.device == law.device]
-            pen.cloud(dots, device=law.device, keys=about, title=f"{len(dots)} systems on {law.device}")
+            pen.cloud(
+                dots, device=law.device, keys=about, title=f"{len(dots)} systems on {law.device}"
+            )
         if not isinstance(law.fit, NoFit):
             xs = between([measure.of(point) or 0.0 for point in law.points])
             path = [(x * measure.factor, law.fit.predict(x)) for x in xs]
@@ -179,12 +225,23 @@ def memory_figure(laws: Sequence[MemoryLaw], style: Style) -> Figure | None:
     for law in shown:
         system, device, about = law.first.system, law.first.device, keys(law)
         for batch, peak in law.peaks if len(peaks) <= CROWDED else ():
-            (dot,) = pen.axes.plot(batch, peak * 1e-6, style.marker(system), color=style.colour(system), markersize=5)
-            sketch.mark(dot, {**about, "batch": str(batch)}, f"{system}, batch {batch}: {plain(peak * 1e-6)} MB")
+            (dot,) = pen.axes.plot(
+                batch, peak * 1e-6, style.marker(system), color=style.colour(system), markersize=5
+            )
+            sketch.mark(
+                dot,
+                {**about, "batch": str(batch)},
+                f"{system}, batch {batch}: {plain(peak * 1e-6)} MB",
+            )
         if not isinstance(law.fit, NoFit):
-            path = [(x, law.fit.predict((1.0, x)) * 1e-6) for x in between([batch for batch, _ in law.peaks])]
+            path = [
+                (x, law.fit.predict((1.0, x)) * 1e-6)
+                for x in between([batch for batch, _ in law.peaks])
+            ]
             path = [(x, y) for x, y in path if y > 0]
-            pen.line(path, style.colour(system), device=device, keys=about, title=f"line of {system}")
+            pen.line(
+                path, style.colour(system), device=device, keys=about, title=f"line of {system}"
+            )
         pen.name(law.peaks[-1][0], law.peaks[-1][1] * 1e-6, system, device)
     pen.write()
     said = f"Peak memory against batch size, {at_length(shown[0].first.length_s)}"

@@ -21,7 +21,9 @@ _INTRO = (
 )
 
 
-def introduction(points: Sequence[Point], times: Sequence[LengthLaw], joules: Sequence[LengthLaw]) -> list[Block]:
+def introduction(
+    points: Sequence[Point], times: Sequence[LengthLaw], joules: Sequence[LengthLaw]
+) -> list[Block]:
     """What the laws are, what a minute of audio costs by them, and which of them predict badly."""
     if not times and not joules:
         none = "No point has both a length and a cost, so there is no law of length to fit."
@@ -41,7 +43,11 @@ def _left_out(points: Sequence[Point]) -> list[Block]:
         ("Points that did not transcribe all of their audio", [p for p in points if p.truncated]),
     )
     named = [(said, sorted({point.system for point in those if point.ok})) for said, those in kinds]
-    return [Text(f"{said} are left out of these laws: {', '.join(systems)}.") for said, systems in named if systems]
+    return [
+        Text(f"{said} are left out of these laws: {', '.join(systems)}.")
+        for said, systems in named
+        if systems
+    ]
 
 
 def table(laws: Sequence[LengthLaw]) -> Table:
@@ -57,7 +63,11 @@ def table(laws: Sequence[LengthLaw]) -> Table:
         Column("b", f"{unit}/s", meaning=f"{quantity.noun} for every second of audio"),
         Column("one minute", quantity.unit, meaning="What the law says of 60 s of audio."),
         Column("lengths", numeric=False),
-        Column("held-out error, worst", "%", meaning="The length it misjudges most when fitted to the others."),
+        Column(
+            "held-out error, worst",
+            "%",
+            meaning="The length it misjudges most when fitted to the others.",
+        ),
         Column("held-out error, mean", "%"),
         Column("predicts", numeric=False),
         *((Column("energy is", numeric=False),) if quantity is JOULES else ()),
@@ -77,7 +87,11 @@ def _cells(law: LengthLaw, factor: float) -> tuple[Cell, ...]:
     if isinstance(law.fit, NoFit):
         none = missing(law.fit.reason)
         return (*head, none, words(paid), none, none, words(lengths), *tail)
-    note = "" if law.fit.freedom else "Two lengths: the law goes through both, and no interval can be had."
+    note = (
+        ""
+        if law.fit.freedom
+        else "Two lengths: the law goes through both, and no interval can be had."
+    )
     a, b = (
         number(c, interval, factor, note=note)
         for c, interval in zip(law.fit.coefficients, law.fit.intervals, strict=True)
@@ -105,7 +119,9 @@ def _notes(laws: Sequence[LengthLaw]) -> tuple[str, ...]:
             "many was planned."
         )
     if laws[0].quantity is JOULES and any(p.estimated for law in laws for p in law.points):
-        notes.append("Estimated joules follow a model of the machine's load: they repeat its times more than they add.")
+        notes.append(
+            "Estimated joules follow a model of the machine's load: they repeat its times more than they add."
+        )
     return tuple(notes)
 
 
@@ -146,13 +162,19 @@ def _minute(law: LengthLaw) -> str:
     worst, unit = percent(law.fit.held_out.worst or 0.0, 2), law.quantity.unit
     by_law = f"{plain(law.fit.predict(law.row(MINUTE_S)))} {unit}"
     took = [p.values[law.quantity.metric] for p in law.points if p.length_s == MINUTE_S]
-    cost = f"took {plain(took[0])} {unit}, by its law {by_law}" if took else f"takes {by_law} by its law"
+    cost = (
+        f"took {plain(took[0])} {unit}, by its law {by_law}"
+        if took
+        else f"takes {by_law} by its law"
+    )
     cost = ", ".join(filter(None, (cost, _beyond(law))))
     checked = {
         "well": f"lengths held out are met within {worst}",
         "badly": f"but lengths held out are missed by up to {worst}",
     }.get(verdict(law.fit), "too few lengths to check it")
-    return f"**{law.system}** on {law.device}, batch {law.batch}: a minute of audio {cost}; {checked}."
+    return (
+        f"**{law.system}** on {law.device}, batch {law.batch}: a minute of audio {cost}; {checked}."
+    )
 
 
 def _beyond(law: LengthLaw) -> str:
@@ -163,7 +185,9 @@ def _beyond(law: LengthLaw) -> str:
 
 def _bad(laws: Sequence[LengthLaw]) -> list[str]:
     lines = []
-    for (system, device), members in _by_system([law for law in laws if verdict(law.fit) == "badly"]).items():
+    for (system, device), members in _by_system(
+        [law for law in laws if verdict(law.fit) == "badly"]
+    ).items():
         said = sorted({text for text in map(_reading, members) if text})
         batches = ", ".join(str(law.batch) for law in members)
         line = f"The law of {members[0].quantity.noun} of **{system}** on {device} predicts badly at batch {batches}"

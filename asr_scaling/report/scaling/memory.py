@@ -52,17 +52,27 @@ def memory_laws(points: Sequence[Point]) -> list[MemoryLaw]:
 def _law(members: Sequence[Point]) -> MemoryLaw:
     """Of the points of one system, device and length; a search for the largest batch goes before single points."""
     searches = [(point, entry) for point in members for entry in point.curve]
-    peaks = tuple(sorted(_searched([entry for _, entry in searches]) if searches else _measured(members)))
+    peaks = tuple(
+        sorted(_searched([entry for _, entry in searches]) if searches else _measured(members))
+    )
     fitting = {int(entry["batch"]): point for point, entry in searches if entry["fits"]}
-    failing = {int(entry["batch"]): not entry.get("tried", True) for _, entry in searches if not entry["fits"]}
-    failing |= {p.batch: False for p in members if p.status == "out_of_memory" and p.batch and not p.curve}
+    failing = {
+        int(entry["batch"]): not entry.get("tried", True)
+        for _, entry in searches
+        if not entry["fits"]
+    }
+    failing |= {
+        p.batch: False for p in members if p.status == "out_of_memory" and p.batch and not p.curve
+    }
     largest, fails = max(fitting, default=None), min(failing, default=None)
     return MemoryLaw(
         first=members[0],
         source=_SEARCH if searches else _POINTS,
         peaks=peaks,
         largest=largest,
-        limited_by="memory" if largest is None else fitting[largest].tags.get("batch/limited_by", "memory"),
+        limited_by="memory"
+        if largest is None
+        else fitting[largest].tags.get("batch/limited_by", "memory"),
         fails=fails,
         foretold=fails is not None and failing[fails],
         fit=_fit(peaks),
@@ -91,7 +101,11 @@ def _fit(peaks: Sequence[tuple[int, float]]) -> Fit | NoFit:
 def blocks(laws: Sequence[MemoryLaw]) -> list[Block]:
     """The line in words and the table; a sentence where no memory was measured."""
     if not laws:
-        return [Text("Memory was not measured in this sweep, so there is nothing to say of memory by batch.")]
+        return [
+            Text(
+                "Memory was not measured in this sweep, so there is nothing to say of memory by batch."
+            )
+        ]
     return [Text(_INTRO), _table(laws)]
 
 
@@ -101,13 +115,24 @@ def _table(laws: Sequence[MemoryLaw]) -> Table:
         Column("system", numeric=False),
         Column("device", numeric=False),
         Column("length", "s"),
-        Column("base", "MB", meaning="What the line says of no utterance at all: weights and what else is held."),
+        Column(
+            "base",
+            "MB",
+            meaning="What the line says of no utterance at all: weights and what else is held.",
+        ),
         Column("each utterance", "MB"),
         Column("largest batch measured"),
         Column("its peak", "MB"),
-        Column("largest batch that fits", meaning="As batch=max finds it; ≥: until its time or limit was reached."),
+        Column(
+            "largest batch that fits",
+            meaning="As batch=max finds it; ≥: until its time or limit was reached.",
+        ),
         Column("smallest that does not fit", meaning="As tried, or as smaller batches foretell."),
-        Column("held-out error, worst", "%", meaning="The batch size it misjudges most when fitted to the others."),
+        Column(
+            "held-out error, worst",
+            "%",
+            meaning="The batch size it misjudges most when fitted to the others.",
+        ),
         Column("held-out error, mean", "%"),
         Column("predicts", numeric=False),
         Column("from", numeric=False),
@@ -126,9 +151,15 @@ def _cells(law: MemoryLaw) -> tuple[Cell, ...]:
     if isinstance(law.fit, NoFit):
         line: tuple[Cell, ...] = (missing(law.fit.reason), missing(law.fit.reason))
     else:
-        line = tuple(number(c, i, 1e-6) for c, i in zip(law.fit.coefficients, law.fit.intervals, strict=True))
+        line = tuple(
+            number(c, i, 1e-6) for c, i in zip(law.fit.coefficients, law.fit.intervals, strict=True)
+        )
     none = missing("no peak was measured")
-    most = (count(law.peaks[-1][0]), number(law.peaks[-1][1], None, 1e-6)) if law.peaks else (none, none)
+    most = (
+        (count(law.peaks[-1][0]), number(law.peaks[-1][1], None, 1e-6))
+        if law.peaks
+        else (none, none)
+    )
     tail = (*held_out_cells(law.fit), words(verdict(law.fit)), words(law.source))
     return (*head, *line, *most, _largest(law), _fails(law), *tail)
 

@@ -19,9 +19,18 @@ def section(points: Sequence[Point], style: Style) -> Section:
     Figures that need one length are drawn at the report's reference length.
     """
     if not any(point.ok for point in points):
-        return Section("scaling", "How cost grows", (Text("No point was measured to its end: nothing scales yet."),))
+        return Section(
+            "scaling",
+            "How cost grows",
+            (Text("No point was measured to its end: nothing scales yet."),),
+        )
     length_s = reference_length(points)
-    said = [*different_speech(points), *partly(points), *several_kinds(points), *several_hosts(points)]
+    said = [
+        *different_speech(points),
+        *partly(points),
+        *several_kinds(points),
+        *several_hosts(points),
+    ]
     blocks: list[Block] = [
         *([Text(" ".join(said))] if said else []),
         *_length_blocks(points, style),

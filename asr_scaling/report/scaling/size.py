@@ -57,7 +57,10 @@ class Measure:
 
 
 SECONDS, JOULES = Cost("time", "s"), Cost("energy", "J")
-FLOPS, PARAMETERS = Measure("FLOPs per utterance", "GFLOP", 1e-9), Measure("parameters", "million", 1e-6)
+FLOPS, PARAMETERS = (
+    Measure("FLOPs per utterance", "GFLOP", 1e-9),
+    Measure("parameters", "million", 1e-6),
+)
 _INTRO = (
     "Across models at batch 1, one device and length at a time: what a second of audio costs against a model's size, "
     "cost = k · size^exponent. An exponent of 1 means that twice the size costs twice as much; below it, larger models "
@@ -94,7 +97,15 @@ def size_laws(points: Sequence[Point]) -> list[SizeLaw]:
                 usable = [p for p in members if cost.of(p) and measure.of(p)]
                 for family, some in _families(usable):
                     laws.append(
-                        SizeLaw(device, length_s, cost, measure, family, tuple(some), _fit(some, cost, measure))
+                        SizeLaw(
+                            device,
+                            length_s,
+                            cost,
+                            measure,
+                            family,
+                            tuple(some),
+                            _fit(some, cost, measure),
+                        )
                     )
     return sorted(laws, key=lambda law: (law.device, length_order(law.length_s)))
 
@@ -112,7 +123,9 @@ def _fit(points: Sequence[Point], cost: Cost, measure: Measure) -> Power | NoFit
     models = [point.model for point in points]
     if len(set(models)) < 2:
         return NoFit("one model was measured: a law needs two, a check of it three")
-    fit = power_fit([measure.of(p) or 0.0 for p in points], [cost.of(p) or 0.0 for p in points], models)
+    fit = power_fit(
+        [measure.of(p) or 0.0 for p in points], [cost.of(p) or 0.0 for p in points], models
+    )
     return NoFit(f"these models don't differ in {measure.name}") if isinstance(fit, NoFit) else fit
 
 
@@ -124,13 +137,26 @@ def blocks(laws: Sequence[SizeLaw], length_s: float | None) -> list[Block]:
     said = [
         line
         for law in laws
-        if law.length_s == length_s and law.family == ALL and len(law.models) > 1 and (line := _sentence(law))
+        if law.length_s == length_s
+        and law.family == ALL
+        and len(law.models) > 1
+        and (line := _sentence(law))
     ]
     random = sorted({p.system for law in laws for p in law.points if p.random})
     lacking = [cost.name for cost in (SECONDS, JOULES) if not any(law.cost is cost for law in laws)]
-    absent = [Text(f"The {name} of a second of audio was not measured: it has no law of size.") for name in lacking]
-    notes = (f"Models with random weights count here, for speed doesn't depend on values: {', '.join(random)}.",)
-    return [Text(_INTRO), *([Bullets(capped(said))] if said else []), *absent, _table(laws, notes if random else ())]
+    absent = [
+        Text(f"The {name} of a second of audio was not measured: it has no law of size.")
+        for name in lacking
+    ]
+    notes = (
+        f"Models with random weights count here, for speed doesn't depend on values: {', '.join(random)}.",
+    )
+    return [
+        Text(_INTRO),
+        *([Bullets(capped(said))] if said else []),
+        *absent,
+        _table(laws, notes if random else ()),
+    ]
 
 
 def _table(laws: Sequence[SizeLaw], notes: tuple[str, ...] = ()) -> Table:
@@ -143,22 +169,38 @@ def _table(laws: Sequence[SizeLaw], notes: tuple[str, ...] = ()) -> Table:
         Column("family", numeric=False),
         Column("models"),
         Column("exponent", meaning="1: in proportion."),
-        Column("held-out error, worst", "%", meaning="The model it misjudges most when fitted to the others."),
+        Column(
+            "held-out error, worst",
+            "%",
+            meaning="The model it misjudges most when fitted to the others.",
+        ),
         Column("held-out error, mean", "%"),
         Column("predicts", numeric=False),
     )
-    rows = tuple(Row(_cells(law), {"device": law.device, "length": law.points[0].length}) for law in laws)
+    rows = tuple(
+        Row(_cells(law), {"device": law.device, "length": law.points[0].length}) for law in laws
+    )
     return Table("size-exponents", "Exponents of cost over size, batch 1.", columns, rows, notes)
 
 
 def _cells(law: SizeLaw) -> tuple[Cell, ...]:
     name = f"{law.cost.name} ({law.cost.unit})"
     models = count(len(law.models), ", ".join(law.models))
-    head = (words(law.device), length_cell(law.points[0]), words(name), words(law.measure.name), words(law.family))
+    head = (
+        words(law.device),
+        length_cell(law.points[0]),
+        words(name),
+        words(law.measure.name),
+        words(law.family),
+    )
     tail = (*held_out_cells(law.fit), words(verdict(law.fit, _HALF)))
     if isinstance(law.fit, NoFit):
         return (*head, models, missing(law.fit.reason), *tail)
-    note = "" if law.fit.freedom else "Two points: the law goes through both, and no interval can be had."
+    note = (
+        ""
+        if law.fit.freedom
+        else "Two points: the law goes through both, and no interval can be had."
+    )
     return (*head, models, number(law.fit.exponent, law.fit.interval, note=note), *tail)
 
 

@@ -17,7 +17,10 @@ _GIGA = 1e-9
 def encoder_flops(found: Sequence[Lane]) -> Table:
     """A row a system; where the encoder has no fixed window, a row for every length."""
     extra = any(published.name_of(lane.any) for lane in found)
-    theirs = (Column("Study", "GFLOP or GMAC", meaning=published.SOURCE), Column("Ratio", "by the convention"))
+    theirs = (
+        Column("Study", "GFLOP or GMAC", meaning=published.SOURCE),
+        Column("Ratio", "by the convention"),
+    )
     columns = (
         Column("System", numeric=False), Column("Audio", numeric=False), Column("With attention", "GFLOP"),
         Column("By the study's convention", "GFLOP or GMAC", meaning=published.CONVENTIONS), *(theirs if extra else ()),
@@ -37,7 +40,9 @@ def encoder_flops(found: Sequence[Lane]) -> Table:
     notes = ["Operations of one utterance's encoder; a multiply-add is two."] + (
         [published.CONVENTIONS] if extra else []
     )
-    return Table("encoder-operations", "Operations of the encoder", columns, tuple(rows), tuple(notes))
+    return Table(
+        "encoder-operations", "Operations of the encoder", columns, tuple(rows), tuple(notes)
+    )
 
 
 def decoder_flops(found: Sequence[Lane]) -> Table:
@@ -52,7 +57,9 @@ def decoder_flops(found: Sequence[Lane]) -> Table:
             cells += published.beside(point, _STEP, theirs, _GIGA)
         rows.append(Row(tuple(cells), {"model": point.system}))
     notes = (published.PARTIAL_STEP,) if extra else ()
-    return Table("decoder-operations", "Operations of one decoding step", columns, tuple(rows), notes)
+    return Table(
+        "decoder-operations", "Operations of one decoding step", columns, tuple(rows), notes
+    )
 
 
 def _counted(found: Iterable[Lane], metric: str) -> list[Point]:
@@ -62,7 +69,12 @@ def _counted(found: Iterable[Lane], metric: str) -> list[Point]:
     for point in sorted(points, key=lambda p: length_order(p.length_s)):
         if point.window_s is None:
             seen.setdefault((point.system, point.length_s), point)
-        elif windows(point.length_s or point.values.get("flops/audio_s", point.audio_s), point.window_s) == 1:
+        elif (
+            windows(
+                point.length_s or point.values.get("flops/audio_s", point.audio_s), point.window_s
+            )
+            == 1
+        ):
             seen.setdefault((point.system, None), point)
     order = {lane.system: i for i, lane in reversed(list(enumerate(found)))}
     return sorted(seen.values(), key=lambda point: order[point.system])

@@ -51,7 +51,12 @@ BATCH_GAIN: Mapping[str, str] = {"cpu": "1.1–1.6 (all)", "gpu": "3–33 (all)"
 BATCH_GAIN_OF: Mapping[tuple[str, str], str] = {("gpu", TINY): "6.6", ("gpu", WAV2VEC2): "33"}
 ENCODER_FLOP: Mapping[str, float] = {TINY: 23.2e9, BASE: 59.8e9, SMALL: 261.4e9, MEDIUM: 917.5e9}
 WAV2VEC2_MAC: Mapping[float, float] = {5.0: 34.8e9, 60.0: 418.2e9}
-DECODER_STEP_FLOP: Mapping[str, float] = {TINY: 0.014e9, BASE: 0.038e9, SMALL: 0.170e9, MEDIUM: 0.604e9}
+DECODER_STEP_FLOP: Mapping[str, float] = {
+    TINY: 0.014e9,
+    BASE: 0.038e9,
+    SMALL: 0.170e9,
+    MEDIUM: 0.604e9,
+}
 
 TRUNCATED = (
     "The study's 60 s figures of Whisper are probably of the first 30 s only, its audio cut there, while here it is "
@@ -90,7 +95,9 @@ def published(table: Mapping[str, Mapping[str, float]], point: Point) -> float |
     return table.get(kind(point.device), {}).get(MODELS.get(point.model, ""))
 
 
-def columns(found: Iterable[Lane], unit: str, ratio: str = "ours / study", where: str = "") -> tuple[Column, ...]:
+def columns(
+    found: Iterable[Lane], unit: str, ratio: str = "ours / study", where: str = ""
+) -> tuple[Column, ...]:
     """The columns of the study's figure and the ratio; none where the study has none of the models."""
     if not any(name_of(lane.any) for lane in found):
         return ()

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
 from asr_scaling.analysis.format import latency_metric
 from asr_scaling.analysis.points import Point
-from asr_scaling.report.cells import batch_cell, figure, latency, length_cell, missing, number, ratio, words
+from asr_scaling.report.cells import (
+    batch_cell,
+    figure,
+    latency,
+    length_cell,
+    missing,
+    number,
+    ratio,
+    words,
+)
 from asr_scaling.report.document import Cell, Column, Row, Table
 from asr_scaling.report.study import published
 from asr_scaling.report.study.lanes import WHO, Lane, Length, kind, lengths, who
@@ -36,14 +45,20 @@ def devices(found: Sequence[Lane]) -> Table:
             cells += _beside(before, after, gain) if extra else []
             keys = {"model": slow.system, "length": before.length, "batch": str(before.batch)}
             rows.append(Row(tuple(cells), keys))
-    return Table("cpu-against-gpu", "CPU against GPU: latency of the same call", columns, tuple(rows))
+    return Table(
+        "cpu-against-gpu", "CPU against GPU: latency of the same call", columns, tuple(rows)
+    )
 
 
 def _pairs(found: Iterable[Lane]) -> Iterator[tuple[Lane, Lane]]:
     known = list(found)
     for slow in known:
         for fast in known:
-            if slow.system == fast.system and kind(slow.device) == "cpu" and kind(fast.device) == "gpu":
+            if (
+                slow.system == fast.system
+                and kind(slow.device) == "cpu"
+                and kind(fast.device) == "gpu"
+            ):
                 yield slow, fast
 
 
@@ -62,9 +77,16 @@ def _alike(slow: Lane, fast: Lane) -> list[tuple[Point, Point]]:
 def _beside(before: Point, after: Point, gain: Cell) -> list[Cell]:
     cpu = published.published(published.LATENCY_S, before)
     gpu = published.published(published.LATENCY_S, after)
-    if cpu is None or gpu is None or (before.length_s, before.batch) != (published.LATENCY_LENGTH_S, 1):
+    if (
+        cpu is None
+        or gpu is None
+        or (before.length_s, before.batch) != (published.LATENCY_LENGTH_S, 1)
+    ):
         return [missing("the study's is of 60 s at batch 1")] * 2
-    return [number(cpu / gpu), number(float(gain.sort) / (cpu / gpu)) if gain.sort else missing(gain.note)]
+    return [
+        number(cpu / gpu),
+        number(float(gain.sort) / (cpu / gpu)) if gain.sort else missing(gain.note),
+    ]
 
 
 def batching(found: Sequence[Lane]) -> Table:
@@ -82,8 +104,14 @@ def batching(found: Sequence[Lane]) -> Table:
             ends = _ends(lane, length)
             if ends is not None:
                 rows.append(_gain(lane, *ends, extra))
-    notes = ["Gain: RTFx at the larger batch over RTFx at batch 1; the larger is 16, or the largest that was measured."]
-    notes += ["The study doesn't say at which length its gains were reached, so no ratio is formed."] if extra else []
+    notes = [
+        "Gain: RTFx at the larger batch over RTFx at batch 1; the larger is 16, or the largest that was measured."
+    ]
+    notes += (
+        ["The study doesn't say at which length its gains were reached, so no ratio is formed."]
+        if extra
+        else []
+    )
     return Table("batching-gain", "What batching gains", columns, tuple(rows), tuple(notes))
 
 
@@ -107,6 +135,8 @@ def _gain(lane: Lane, one: Point, many: Point, extra: bool) -> Row:
     ]
     if extra:
         name = published.name_of(one)
-        said = published.BATCH_GAIN_OF.get((kind(lane.device), name or ""), published.BATCH_GAIN[kind(lane.device)])
+        said = published.BATCH_GAIN_OF.get(
+            (kind(lane.device), name or ""), published.BATCH_GAIN[kind(lane.device)]
+        )
         cells.append(words(said) if name else missing("not in the study"))
     return Row(tuple(cells), {**lane.keys, "length": one.length})

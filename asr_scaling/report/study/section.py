@@ -9,7 +9,17 @@ from asr_scaling.analysis.comparison.verdict import RTFX
 from asr_scaling.analysis.format import PARTLY, latency_metric, plain
 from asr_scaling.analysis.points import Point, length_name
 from asr_scaling.analysis.reference_length import reference_length
-from asr_scaling.report.cells import batch_cell, figure, latency, length_cell, missing, noted, number, wer, words
+from asr_scaling.report.cells import (
+    batch_cell,
+    figure,
+    latency,
+    length_cell,
+    missing,
+    noted,
+    number,
+    wer,
+    words,
+)
 from asr_scaling.report.document import Block, Cell, Column, Row, Section, Table, Text
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.study import published
@@ -29,7 +39,11 @@ def section(points: Sequence[Point], style: Style) -> Section:
     found = lanes(points, style.systems)
     finished = [lane for lane in found if lane.finished]
     if not finished:
-        return Section("tables", "The study's tables", (Text("No point was measured to its end, so there are none."),))
+        return Section(
+            "tables",
+            "The study's tables",
+            (Text("No point was measured to its end, so there are none."),),
+        )
     blocks: list[Block] = [Text(_opening(points))]
     blocks += [
         _latency(finished),
@@ -69,11 +83,19 @@ def _latency(found: Sequence[Lane]) -> Table:
         if extra:
             point = lane.cells.get((published.LATENCY_LENGTH_S, 1))
             metric = latency_metric(point) if point else ""
-            cells += published.beside(point, metric, published.published(published.LATENCY_S, lane.any), 1e3)
+            cells += published.beside(
+                point, metric, published.published(published.LATENCY_S, lane.any), 1e3
+            )
         rows.append(Row(tuple(cells), {**lane.keys, "batch": "1"}))
     columns = (*WHO, *(Column(length_name(length), "ms") for length in shown), *extra)
     notes = (published.TRUNCATED,) if extra else ()
-    return Table("latency-batch-1", "Latency of a call at batch 1, by length (median)", columns, tuple(rows), notes)
+    return Table(
+        "latency-batch-1",
+        "Latency of a call at batch 1, by length (median)",
+        columns,
+        tuple(rows),
+        notes,
+    )
 
 
 def _energy(found: Sequence[Lane]) -> Table:
@@ -100,13 +122,21 @@ def _energy(found: Sequence[Lane]) -> Table:
             theirs = published.published(published.ENERGY_J, point)
             same = (point.length_s, point.batch) == published.ENERGY_CELL
             cells += published.beside(
-                point if same else None, _PER_SAMPLE_J, theirs, 1.0, "60 s at batch 16 was not measured"
+                point if same else None,
+                _PER_SAMPLE_J,
+                theirs,
+                1.0,
+                "60 s at batch 16 was not measured",
             )
-            low, high = published.ENERGY_RANGE_J[kind(lane.device)].get(published.name_of(point) or "", (None, None))
+            low, high = published.ENERGY_RANGE_J[kind(lane.device)].get(
+                published.name_of(point) or "", (None, None)
+            )
             cells.append(missing("not in the study") if low is None else words(f"{low:g}–{high:g}"))
         rows.append(Row(tuple(cells), point.keys))
     notes = (published.TRUNCATED, published.UNSTEADY_ENERGY) if extra else ()
-    caption = "Energy per utterance at 60 s and batch 16, or at the longest length and largest batch"
+    caption = (
+        "Energy per utterance at 60 s and batch 16, or at the longest length and largest batch"
+    )
     return Table("energy-per-utterance", caption, columns, tuple(rows), notes)
 
 
@@ -118,7 +148,9 @@ def _throughput(found: Sequence[Lane]) -> Table:
     )  # fmt: skip
     rows = []
     for lane in found:
-        timed = [point for point in lane.finished if _SAMPLES in point.values and RTFX in point.values]
+        timed = [
+            point for point in lane.finished if _SAMPLES in point.values and RTFX in point.values
+        ]
         if not timed:
             continue
         most = max(timed, key=lambda point: point.values[_SAMPLES])
@@ -134,7 +166,9 @@ def _throughput(found: Sequence[Lane]) -> Table:
             )
         rows.append(Row(tuple(cells), lane.keys))
     notes = (published.ODD_THROUGHPUT,) if extra else ()
-    return Table("throughput", "Maximum throughput over all lengths and batches", columns, tuple(rows), notes)
+    return Table(
+        "throughput", "Maximum throughput over all lengths and batches", columns, tuple(rows), notes
+    )
 
 
 def _wer(found: Sequence[Lane]) -> Table:
@@ -146,7 +180,11 @@ def _wer(found: Sequence[Lane]) -> Table:
         cells = [*who(lane), *(_cell(lane, length, smallest[length], wer) for length in shown)]
         if extra:
             theirs = published.WER.get(published.name_of(lane.any) or "")
-            cells.append(missing("not in the study") if theirs is None else number(theirs, factor=100, digits=2))
+            cells.append(
+                missing("not in the study")
+                if theirs is None
+                else number(theirs, factor=100, digits=2)
+            )
         rows.append(Row(tuple(cells), lane.keys))
     columns = (*WHO, *(Column(length_name(length), "%") for length in shown))
     if extra:

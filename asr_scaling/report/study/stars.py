@@ -48,7 +48,9 @@ class _Scale:
 
 _SCALES = (
     _Scale("Speed", lambda point: RTFX, True, lambda value: f"RTFx {plain(value)}"),
-    _Scale("Energy", lambda point: ENERGY, False, lambda value: f"{plain(value)} J per second of audio"),
+    _Scale(
+        "Energy", lambda point: ENERGY, False, lambda value: f"{plain(value)} J per second of audio"
+    ),
     _Scale("Memory", memory_metric, False, size),
 )
 
@@ -60,22 +62,33 @@ def count(behind: float) -> int:
 
 def stars(found: Sequence[Lane], length_s: Length) -> Table:
     """A row for every system and device that measured ``length_s`` to the end."""
-    rated = [(lane, there) for lane in found if (there := [p for p in lane.finished if p.length_s == length_s])]
+    rated = [
+        (lane, there)
+        for lane in found
+        if (there := [p for p in lane.finished if p.length_s == length_s])
+    ]
     kinds = kinds_of(point for _, there in rated for point in there).values()
-    heads = {id(p): [min(map(scale.cost, those)) for scale in _SCALES] for those in kinds for p in those}
+    heads = {
+        id(p): [min(map(scale.cost, those)) for scale in _SCALES] for those in kinds for p in those
+    }
     rows = []
     for lane, there in rated:
         best = heads[id(there[0])]
         scored = next((point for point in there if point.wer_known), there[0])
         cells = (
             *who(lane),
-            *(_stars(scale, scale.best(there), head) for scale, head in zip(_SCALES, best, strict=True)),
+            *(
+                _stars(scale, scale.best(there), head)
+                for scale, head in zip(_SCALES, best, strict=True)
+            ),
             wer(scored),
         )
         rows.append(Row(cells, {**lane.keys, "length": length_name(length_s)}))
     columns = (*WHO, *(Column(scale.heading) for scale in _SCALES), Column("WER", "%"))
     caption = f"Speed, energy and memory in stars, for {speech(length_s)}"
-    return Table("stars", caption, columns, tuple(rows), (_RULE, *([_OF_A_KIND] if len(kinds) > 1 else [])))
+    return Table(
+        "stars", caption, columns, tuple(rows), (_RULE, *([_OF_A_KIND] if len(kinds) > 1 else []))
+    )
 
 
 def _stars(scale: _Scale, point: Point, head: float) -> Cell:

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from support.studies import GPU_TINY, TINY, WAV2VEC2, record, study
 
 from asr_scaling.analysis.bottlenecks.advice import Advice, advice, advise
-from asr_scaling.analysis.bottlenecks.diagnosis import STAGES, amdahl, diagnose, gain, padding, regime
+from asr_scaling.analysis.bottlenecks.diagnosis import (
+    STAGES,
+    amdahl,
+    diagnose,
+    gain,
+    padding,
+    regime,
+)
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.core.statistics import Interval
@@ -33,7 +40,9 @@ def point(
     known = {f"stage/{name}_s": seconds for name, seconds in stages.items()}
     known |= {"throughput/rtfx": rtfx, **(values or {})}
     base = to_point(record(TINY, length, batch))
-    return replace(base, **{"values": known, "intervals": {}, "unavailable": {}, "tags": {}, **changes})
+    return replace(
+        base, **{"values": known, "intervals": {}, "unavailable": {}, "tags": {}, **changes}
+    )
 
 
 def said(*points: Point) -> Advice:
@@ -73,7 +82,9 @@ def test_a_stage_that_is_nearly_everything_has_no_bound_worth_saying():
         (None, None, "unknown"),
     ],
 )
-def test_what_bounds_a_stage_follows_from_its_two_shares(mfu: float | None, membw: float | None, expected: str):
+def test_what_bounds_a_stage_follows_from_its_two_shares(
+    mfu: float | None, membw: float | None, expected: str
+):
     shares = {"utilisation/mfu_decoder": mfu, "utilisation/membw_decoder": membw}
     known = {name: share for name, share in shares.items() if share is not None}
     assert regime(point(values=known), "decoder") == expected
@@ -88,27 +99,51 @@ def test_what_bounds_a_stage_follows_from_its_two_shares(mfu: float | None, memb
             "at 63 % of peak FLOP/s, only fewer or cheaper operations help (`optimisation=[int8]` or `[bf16]`,",
         ),
         (0.01, 0.8, "at 80 % of copy speed, only fewer bytes help (`optimisation=[int8]`"),
-        (0.02, 0.15, "at 2.0 % of peak FLOP/s and 15 % of copy speed, overhead bounds it, dispatch, launches and"),
+        (
+            0.02,
+            0.15,
+            "at 2.0 % of peak FLOP/s and 15 % of copy speed, overhead bounds it, dispatch, launches and",
+        ),
     ],
 )
-def test_the_sentence_names_the_share_it_stands_on_and_what_helps(mfu: float, membw: float, words: str):
-    assert words in said(point(values={"utilisation/mfu_decoder": mfu, "utilisation/membw_decoder": membw})).sentence
+def test_the_sentence_names_the_share_it_stands_on_and_what_helps(
+    mfu: float, membw: float, words: str
+):
+    assert (
+        words
+        in said(
+            point(values={"utilisation/mfu_decoder": mfu, "utilisation/membw_decoder": membw})
+        ).sentence
+    )
 
 
 def test_what_spares_the_host_work_is_for_the_device_and_the_engine():
-    assert "(try `optimisation=[decode_loop]`, `engine=faster_whisper`)" in said(point(values=IDLE)).sentence
-    assert "(try `optimisation=[cuda_graph]`, `engine=fa" in said(point(values=IDLE, device="cuda:0")).sentence
+    assert (
+        "(try `optimisation=[decode_loop]`, `engine=faster_whisper`)"
+        in said(point(values=IDLE)).sentence
+    )
+    assert (
+        "(try `optimisation=[cuda_graph]`, `engine=fa"
+        in said(point(values=IDLE, device="cuda:0")).sentence
+    )
     assert "(try another engine)" in said(point(values=IDLE, engine="openvino")).sentence
 
 
 def test_what_can_not_be_judged_says_why_and_which_roof_is_lower():
     known = {"roofline/decoder_intensity": 1.2, "roofline/ridge": 3.7}
-    sentence = said(point(values=known, unavailable={"utilisation/mfu_decoder": "set batch=1"})).sentence
-    assert "peaks is not known (set batch=1), but with 1.20 FLOP per byte (ridge 3.70) copy speed is its" in sentence
+    sentence = said(
+        point(values=known, unavailable={"utilisation/mfu_decoder": "set batch=1"})
+    ).sentence
+    assert (
+        "peaks is not known (set batch=1), but with 1.20 FLOP per byte (ridge 3.70) copy speed is its"
+        in sentence
+    )
     assert "(profiler=all measures it)" in said(point()).sentence
 
 
-@pytest.mark.parametrize(("audio", "share"), [(5, 5 / 6), (30, 0), (60, 0), (45, 0.25), (15, 0.5), (30 + 1e-12, 0)])
+@pytest.mark.parametrize(
+    ("audio", "share"), [(5, 5 / 6), (30, 0), (60, 0), (45, 0.25), (15, 0.5), (30 + 1e-12, 0)]
+)
 def test_silence_is_what_the_windows_hold_beyond_the_audio(audio: float, share: float):
     assert padding(point(audio_s=audio)) == pytest.approx(share, abs=1e-9)
 
@@ -131,7 +166,9 @@ def test_silence_is_said_with_its_own_bound():
 @pytest.mark.parametrize(("share", "heard"), [(0.2, True), (0.19, False)])
 def test_copies_are_said_from_a_fifth_of_operator_time(share: float, heard: bool):
     text = whole(point(values={"ops/memory_share": share}))
-    assert ("Copies and look-ups take 20 % of operator time (reuse buffers, fuse; at most 1.2×" in text) is heard
+    assert (
+        "Copies and look-ups take 20 % of operator time (reuse buffers, fuse; at most 1.2×" in text
+    ) is heard
 
 
 def test_a_stage_farther_from_its_roof_is_named_although_shorter():
@@ -151,7 +188,8 @@ def test_stages_whose_intervals_overlap_take_as_long():
 
 
 @pytest.mark.parametrize(
-    ("rtfx", "verdict"), [(33.0, "faster"), (32.9, "alike"), (30.0, "alike"), (27.3, "alike"), (27.2, "slower")]
+    ("rtfx", "verdict"),
+    [(33.0, "faster"), (32.9, "alike"), (30.0, "alike"), (27.3, "alike"), (27.2, "slower")],
 )
 def test_a_larger_batch_must_change_rtfx_by_a_tenth(rtfx: float, verdict: str):
     assert gain(point(rtfx=30.0), point(rtfx=rtfx, batch=8)) == (rtfx / 30, verdict)
@@ -159,23 +197,38 @@ def test_a_larger_batch_must_change_rtfx_by_a_tenth(rtfx: float, verdict: str):
 
 def test_a_change_within_the_intervals_is_none():
     near = {"throughput/rtfx": Interval(20.0, 50.0)}
-    assert gain(point(rtfx=30.0, intervals=near), point(rtfx=45.0, intervals=near)) == (1.5, "alike")
+    assert gain(point(rtfx=30.0, intervals=near), point(rtfx=45.0, intervals=near)) == (
+        1.5,
+        "alike",
+    )
 
 
 def test_batching_is_the_remedy_where_overhead_bounds():
     small = point(values=IDLE)
-    assert "batch 8 has 3.00× the RTFx of batch 1." in said(small, point(values=IDLE, batch=8, rtfx=90.0)).sentence
-    assert "larger batches bring little: batch 8 has 1.00×" in said(small, point(values=IDLE, batch=8)).sentence
+    assert (
+        "batch 8 has 3.00× the RTFx of batch 1."
+        in said(small, point(values=IDLE, batch=8, rtfx=90.0)).sentence
+    )
+    assert (
+        "larger batches bring little: batch 8 has 1.00×"
+        in said(small, point(values=IDLE, batch=8)).sentence
+    )
     assert "what larger batches bring was not measured" in said(small).sentence
-    assert "Larger batches cost speed: batch 8 has 0.500×" in whole(point(), point(batch=8, rtfx=15.0))
+    assert "Larger batches cost speed: batch 8 has 0.500×" in whole(
+        point(), point(batch=8, rtfx=15.0)
+    )
 
 
 def test_the_largest_batch_is_spoken_of_where_it_differs():
     busy = {"encoder": 0.8, "decoder": 0.2}
     other = point(busy, {"utilisation/mfu_encoder": 0.7}, batch=8)
-    assert "At batch 8 the encoder takes most, 80 % of a call, near peak FLOP/s." in whole(point(), other)
+    assert "At batch 8 the encoder takes most, 80 % of a call, near peak FLOP/s." in whole(
+        point(), other
+    )
     assert "At batch" not in whole(point(values=IDLE), point(values=IDLE, batch=8))
-    assert "At batch" not in whole(point(values=IDLE), point(batch=8)), "the same stage, and not judged there"
+    assert "At batch" not in whole(point(values=IDLE), point(batch=8)), (
+        "the same stage, and not judged there"
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,7 +256,10 @@ def test_each_device_has_its_sentence():
     assert texts["whisper_tiny_en"].startswith(
         "On cpu, start with the encoder, 60 % of a call (300 ms of 500 ms at 15 s"
     )
-    assert " On cuda:0, start with the encoder, 60 % of a call (31.2 ms of 52.0 ms" in texts["whisper_tiny_en"]
+    assert (
+        " On cuda:0, start with the encoder, 60 % of a call (31.2 ms of 52.0 ms"
+        in texts["whisper_tiny_en"]
+    )
     assert texts["wav2vec2"].startswith("Start with the encoder, 90 % of a call")
 
 
@@ -223,12 +279,16 @@ def test_natural_lengths_and_other_smallest_batches_are_said():
 
 def test_nothing_measured_ends_in_a_sentence():
     failed = point(status="out_of_memory", reason="12 GB were asked for", values={})
-    assert advice([failed]) == {"whisper_tiny_en": "Nothing was measured (out of memory: 12 GB were asked for)."}
+    assert advice([failed]) == {
+        "whisper_tiny_en": "Nothing was measured (out of memory: 12 GB were asked for)."
+    }
     assert "no stage was timed" in advice([point({})])["whisper_tiny_en"]
     assert advice([]) == {}
 
 
-@given(st.dictionaries(st.sampled_from((*STAGES, "other", "vad")), st.floats(1e-6, 1e3), min_size=1))
+@given(
+    st.dictionaries(st.sampled_from((*STAGES, "other", "vad")), st.floats(1e-6, 1e3), min_size=1)
+)
 def test_shares_add_up_and_no_bound_promises_more_than_the_call(stages: dict[str, float]):
     found = diagnose(point(stages))
     assert found is not None
@@ -236,12 +296,23 @@ def test_shares_add_up_and_no_bound_promises_more_than_the_call(stages: dict[str
     assert all(stages[name] <= stages[found.stage] for name in stages)
     bound = amdahl(found.share())
     assert bound >= 1
-    assert found.call_s / bound == pytest.approx(found.call_s - stages[found.stage], abs=1e-9 * found.call_s)
+    assert found.call_s / bound == pytest.approx(
+        found.call_s - stages[found.stage], abs=1e-9 * found.call_s
+    )
     assert found.farther != found.stage
 
 
-TRACED = {"gemm": 0.6, "attention": 0.15, "convolution": 0.05, "normalisation": 0.11, "memory": 0.01, "python": 0.08}
-TRACED_VALUES = {f"ops/encoder_{name}_share": share for name, share in TRACED.items()} | {"ops/encoder_s": 0.6}
+TRACED = {
+    "gemm": 0.6,
+    "attention": 0.15,
+    "convolution": 0.05,
+    "normalisation": 0.11,
+    "memory": 0.01,
+    "python": 0.08,
+}
+TRACED_VALUES = {f"ops/encoder_{name}_share": share for name, share in TRACED.items()} | {
+    "ops/encoder_s": 0.6
+}
 
 
 def test_where_the_rest_of_the_encoders_time_goes():
@@ -262,10 +333,17 @@ def test_a_traced_call_that_was_slower_than_the_timed_ones():
     assert "Python between operators 8.0 %, in a traced call 1.5 times as long" in text
 
 
-@pytest.mark.parametrize("known", [{"utilisation/mfu_encoder": 0.8, **TRACED_VALUES}, {"utilisation/mfu_encoder": 0.5}])
+@pytest.mark.parametrize(
+    "known", [{"utilisation/mfu_encoder": 0.8, **TRACED_VALUES}, {"utilisation/mfu_encoder": 0.5}]
+)
 def test_nothing_is_said_of_an_encoder_near_its_peak_or_without_a_trace(known: Mapping[str, float]):
     assert "its products" not in whole(point({"encoder": 0.6, "decoder": 0.4}, {**known, **IDLE}))
 
 
 def test_the_decoder_is_no_encoder():
-    assert "its products" not in said(point(values={"utilisation/mfu_encoder": 0.5, **TRACED_VALUES, **IDLE})).sentence
+    assert (
+        "its products"
+        not in said(
+            point(values={"utilisation/mfu_encoder": 0.5, **TRACED_VALUES, **IDLE})
+        ).sentence
+    )

@@ -37,7 +37,9 @@ def record(times: Times, factor: float = 1.0) -> RunRecord:
         for calls in zip(*times.values(), strict=True)
         for ids, time in zip(times, calls, strict=True)
     )
-    return RunRecord("x", "ok", {}, {}, samples=samples, metrics=(Metric("noise/latency_floor", floor(times)),))
+    return RunRecord(
+        "x", "ok", {}, {}, samples=samples, metrics=(Metric("noise/latency_floor", floor(times)),)
+    )
 
 
 def floor(times: Times) -> float:

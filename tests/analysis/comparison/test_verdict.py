@@ -38,21 +38,31 @@ Call = tuple[Sequence[int], float]
 def call(numbers: Sequence[int], seconds: float) -> Sample:
     """One call on utterances u0, u1 …, which last 1, 2 … seconds."""
     audio_s = float(sum(number + 1 for number in numbers))
-    return Sample(tuple(f"u{number}" for number in numbers), audio_s, audio_s, seconds, {"other": seconds})
+    return Sample(
+        tuple(f"u{number}" for number in numbers), audio_s, audio_s, seconds, {"other": seconds}
+    )
 
 
-def rounds(size: int, times: Sequence[float], utterances: int = 8, repeats: int = 2) -> list[Sample]:
+def rounds(
+    size: int, times: Sequence[float], utterances: int = 8, repeats: int = 2
+) -> list[Sample]:
     """All batches of ``size`` again and again, the last filled up; ``times``: of each batch."""
     filled = [i % utterances for i in range(len(times) * size)]
     batches = [filled[i : i + size] for i in range(0, len(filled), size)]
-    return [call(batch, time) for _ in range(repeats) for batch, time in zip(batches, times, strict=True)]
+    return [
+        call(batch, time)
+        for _ in range(repeats)
+        for batch, time in zip(batches, times, strict=True)
+    ]
 
 
 def point(samples: Sequence[Sample], floor: float | None = 0.01, **changes: Any) -> RunRecord:
     metrics = (*summarise(samples).metrics, *changes.pop("metrics", ()))
     if floor is not None:
         metrics = (*metrics, Metric("noise/latency_floor", floor))
-    plain = RunRecord("tiny", "ok", {}, {**HOST, "device": CPU}, samples=tuple(samples), metrics=metrics)
+    plain = RunRecord(
+        "tiny", "ok", {}, {**HOST, "device": CPU}, samples=tuple(samples), metrics=metrics
+    )
     plain = replace(plain, scope="in memory to text", dataset={"name": "demo", "digest": "d" * 40})
     return replace(plain, **changes)
 
@@ -78,7 +88,9 @@ class TestTimes:
         assert (latency.verdict, rtfx.verdict) == ("slower", "slower")
         assert (row(b, a, LATENCY).verdict, row(b, a, RTFX).verdict) == ("faster", "faster")
 
-    @pytest.mark.parametrize(("ours", "theirs", "verdict"), [(0.0, 0.11, NO_DIFFERENCE), (0.0, 0.09, "slower")])
+    @pytest.mark.parametrize(
+        ("ours", "theirs", "verdict"), [(0.0, 0.11, NO_DIFFERENCE), (0.0, 0.09, "slower")]
+    )
     def test_the_larger_noise_floor_counts(self, ours: float, theirs: float, verdict: str):
         a, b = point(rounds(1, EIGHT), ours), point(rounds(1, SLOWER), theirs)
         assert compare(a, b).floor == theirs
@@ -88,7 +100,10 @@ class TestTimes:
 
     def test_an_interval_around_zero_is_no_difference(self):
         mixed = [time * (1.1 if i % 2 else 0.9) for i, time in enumerate(EIGHT)]
-        assert row(point(rounds(1, EIGHT), 0.0), point(rounds(1, mixed), 0.0), LATENCY).verdict == NO_DIFFERENCE
+        assert (
+            row(point(rounds(1, EIGHT), 0.0), point(rounds(1, mixed), 0.0), LATENCY).verdict
+            == NO_DIFFERENCE
+        )
 
     def test_an_unknown_floor_is_said(self):
         a, b = point(rounds(1, EIGHT)), point(rounds(1, SLOWER), floor=None)
@@ -106,11 +121,16 @@ class TestTimes:
         (3.0, 0.44, "slower: over 3 noise floors"), (3.0, 0.45, "can't tell: too few calls"),
         (3.0, None, "can't tell: too few calls"), (1 / 3, 0.44, "faster: over 3 noise floors"),
     ])  # fmt: skip
-    def test_a_change_of_many_floors_needs_no_interval(self, seconds: float, floor: float | None, verdict: str):
+    def test_a_change_of_many_floors_needs_no_interval(
+        self, seconds: float, floor: float | None, verdict: str
+    ):
         """1.44³ is less than 3, and 1.45³ is more."""
         a, b = point(rounds(8, [1.0], repeats=5), floor), point(rounds(8, [seconds], repeats=5))
         assert row(a, b, LATENCY).verdict == verdict
-        assert Gate.parse("latency/p99_s>5%").judge(compare(a, b, also=["latency/p99_s"])).failed is None
+        assert (
+            Gate.parse("latency/p99_s>5%").judge(compare(a, b, also=["latency/p99_s"])).failed
+            is None
+        )
 
     def test_one_block_of_six_calls_is_judged(self):
         a, b = point(rounds(8, [1.0], repeats=6)), point(rounds(8, [3.0], repeats=6))
@@ -128,7 +148,9 @@ class TestTimes:
 
 class TestBlocks:
     def test_batch_1_against_8(self):
-        first, second = paired_blocks(rounds(1, [float(i) for i in range(1, 17)], 16), rounds(8, [4.0, 8.0], 16))
+        first, second = paired_blocks(
+            rounds(1, [float(i) for i in range(1, 17)], 16), rounds(8, [4.0, 8.0], 16)
+        )
         assert first.utterances == {f"u{i}" for i in range(8)}
         assert first.wait_a == pytest.approx((4.5, 4.5))  # the mean of 1 … 8
         assert first.wait_b == (4.0, 4.0)
@@ -143,7 +165,9 @@ class TestBlocks:
         assert block.work_a == pytest.approx((6.0,))
         assert block.work_b == pytest.approx((2.0 * audio_s / (audio_s + twice_s),))
         found = compare(point(whole), point(filled)).row(RTFX)
-        assert found.relative == pytest.approx(point(filled).values[RTFX] / point(whole).values[RTFX] - 1)
+        assert found.relative == pytest.approx(
+            point(filled).values[RTFX] / point(whole).values[RTFX] - 1
+        )
 
     def test_one_batch_that_repeats_everything(self):
         (block,) = paired_blocks(rounds(1, [0.5] * 2, 2, repeats=1), rounds(8, [4.0], 2, repeats=1))
@@ -154,15 +178,23 @@ class TestBlocks:
         a, b = rounds(4, [1.0, 1.0]), rounds(1, [0.2] * 6, 6)
         (block,) = paired_blocks(a, b)
         assert block.utterances == {"u0", "u1", "u2", "u3"}
-        assert compare(point(a), point(b)).notes[0].startswith("Paired over 4 of 8 utterances in 1 block;")
+        assert (
+            compare(point(a), point(b))
+            .notes[0]
+            .startswith("Paired over 4 of 8 utterances in 1 block;")
+        )
 
     def test_leaving_out_goes_on_until_both_have_the_same(self):
         a = [call((0, 1), 1.0), call((2, 3), 1.0)]
         b = [call((1, 2), 1.0), call((3, 9), 1.0), call((0, 0), 1.0)]
-        assert paired_blocks(a, b) == []  # without u9 there is no u3, without u3 no u2, without u2 no u1
+        assert (
+            paired_blocks(a, b) == []
+        )  # without u9 there is no u3, without u3 no u2, without u2 no u1
 
     def test_the_round_that_was_cut_short_is_not_used(self):
-        (block,) = paired_blocks(rounds(2, [1.0], 2, repeats=3), [*rounds(1, [0.4, 0.6], 2), call((0,), 9.0)])
+        (block,) = paired_blocks(
+            rounds(2, [1.0], 2, repeats=3), [*rounds(1, [0.4, 0.6], 2), call((0,), 9.0)]
+        )
         assert block.wait_b == pytest.approx((0.5, 0.5))
         assert len(block.wait_a) == 3
 
@@ -171,12 +203,18 @@ class TestBlocks:
         assert [block.wait_a for block in paired_blocks(a, a)] == [(1.0, 1.0)] * 2
 
     @given(st.integers(1, 20), st.integers(1, 9), st.integers(1, 9))
-    def test_blocks_part_the_speech_and_no_call_crosses_them(self, utterances: int, size_a: int, size_b: int):
-        a, b = (rounds(size, [1.0] * -(-utterances // size), utterances) for size in (size_a, size_b))
+    def test_blocks_part_the_speech_and_no_call_crosses_them(
+        self, utterances: int, size_a: int, size_b: int
+    ):
+        a, b = (
+            rounds(size, [1.0] * -(-utterances // size), utterances) for size in (size_a, size_b)
+        )
         blocks = [block.utterances for block in paired_blocks(a, b)]
         assert sum(map(len, blocks)) == utterances
         assert set().union(*blocks) == {f"u{i}" for i in range(utterances)}
-        assert all(any(block.issuperset(sample.utterances) for block in blocks) for sample in (*a, *b))
+        assert all(
+            any(block.issuperset(sample.utterances) for block in blocks) for sample in (*a, *b)
+        )
 
 
 times = st.lists(st.floats(0.01, 10.0), min_size=8, max_size=8)
@@ -196,7 +234,9 @@ class TestProperties:
             assert found.row(metric).verdict == NO_DIFFERENCE
 
     @given(times, times, sizes, sizes)
-    def test_the_other_way_round_signs_turn(self, ours: list[float], theirs: list[float], size_a: int, size_b: int):
+    def test_the_other_way_round_signs_turn(
+        self, ours: list[float], theirs: list[float], size_a: int, size_b: int
+    ):
         a, b = studied(size_a, ours), studied(size_b, theirs)
         turned = {"faster": "slower", "slower": "faster"}
         for metric in (LATENCY, RTFX):
@@ -208,9 +248,12 @@ class TestProperties:
                 assert back.verdict == turned[there.verdict]
 
 
-def scored(edits: Mapping[str, int], words: int = 10, normaliser: str = "none", **changes: Any) -> RunRecord:
+def scored(
+    edits: Mapping[str, int], words: int = 10, normaliser: str = "none", **changes: Any
+) -> RunRecord:
     rows = [
-        {"id": key, "substitutions": n, "deletions": 0, "insertions": 0, "words": words} for key, n in edits.items()
+        {"id": key, "substitutions": n, "deletions": 0, "insertions": 0, "words": words}
+        for key, n in edits.items()
     ]
     wer = sum(edits.values()) / (words * len(edits))
     tags = {"quality/normaliser": normaliser}
@@ -244,14 +287,19 @@ class TestWer:
     def test_no_noise_floor_but_an_interval(self):
         a, b = scored(each(0, 1, 0, 1, 0, 1, 0, 1)), scored(each(1, 0, 1, 0, 1, 0, 1, 1))
         assert row(a, b, WER).verdict == NO_DIFFERENCE
-        assert row(scored(each(*[1] * 5)), scored(each(*[9] * 5)), WER).verdict == "can't tell: too few utterances"
+        assert (
+            row(scored(each(*[1] * 5)), scored(each(*[9] * 5)), WER).verdict
+            == "can't tell: too few utterances"
+        )
 
     def test_from_no_error_at_all_there_is_no_relative_change(self):
         assert row(scored(each(*[0] * 8)), scored(each(*[1] * 8)), WER).relative is None
         assert row(scored(each(*[0] * 8)), scored(each(*[0] * 8)), WER).relative == 0
 
     def test_reasons(self):
-        random = point(rounds(1, EIGHT), unavailable={WER: "the weights are random, so the texts mean nothing"})
+        random = point(
+            rounds(1, EIGHT), unavailable={WER: "the weights are random, so the texts mean nothing"}
+        )
         a = scored(each(*[1] * 8))
         assert row(a, random, WER).reason == "B: the weights are random, so the texts mean nothing"
         assert row(random, point(rounds(1, EIGHT)), WER).reason.endswith("B: not measured")
@@ -266,7 +314,9 @@ class TestWer:
 def powered(*windows: float, method: str = "estimated", **tags: str) -> RunRecord:
     value = sum(windows) / len(windows) if windows else 5.0
     tags = {"energy/method": method, **tags}
-    return point(rounds(1, EIGHT), metrics=(Metric(ENERGY, value),), repeats={ENERGY: windows}, tags=tags)
+    return point(
+        rounds(1, EIGHT), metrics=(Metric(ENERGY, value),), repeats={ENERGY: windows}, tags=tags
+    )
 
 
 class TestEnergy:
@@ -277,14 +327,23 @@ class TestEnergy:
         assert row(powered(6.0, 6.1, 5.9), powered(5.0, 5.1, 4.9), ENERGY).verdict == "less"
 
     def test_within_the_floor(self):
-        assert row(powered(5.0, 5.001, 4.999), powered(5.04, 5.041, 5.039), ENERGY).verdict == NO_DIFFERENCE
+        assert (
+            row(powered(5.0, 5.001, 4.999), powered(5.04, 5.041, 5.039), ENERGY).verdict
+            == NO_DIFFERENCE
+        )
 
     def test_why_a_component_is_not_counted_makes_no_difference(self):
-        a, b = (powered(5.0, 5.1, 4.9, **{"energy/method_gpu": f"unavailable: {why}"}) for why in ("none", "no NVML"))
+        a, b = (
+            powered(5.0, 5.1, 4.9, **{"energy/method_gpu": f"unavailable: {why}"})
+            for why in ("none", "no NVML")
+        )
         assert row(a, b, ENERGY).reason == ""
 
     def test_two_windows_are_too_few(self):
-        assert row(powered(5.0, 5.1), powered(9.0, 9.1), ENERGY).verdict == "can't tell: too few windows"
+        assert (
+            row(powered(5.0, 5.1), powered(9.0, 9.1), ENERGY).verdict
+            == "can't tell: too few windows"
+        )
 
     def test_reasons(self):
         a = powered(5.0, 5.1, 4.9)
@@ -292,7 +351,10 @@ class TestEnergy:
         assert row(a, powered(5.0, 5.1, method="measured"), ENERGY).reason == (
             "the methods differ: estimated and measured"
         )
-        assert "component" in row(a, powered(5.0, 5.1, **{"energy/method_gpu": "measured by NVML"}), ENERGY).reason
+        assert (
+            "component"
+            in row(a, powered(5.0, 5.1, **{"energy/method_gpu": "measured by NVML"}), ENERGY).reason
+        )
         assert row(a, powered(), ENERGY).reason == "no repeated windows in B"
         assert "not positive" in row(a, powered(5.0, -0.1, 5.0), ENERGY).reason
 
@@ -304,11 +366,17 @@ class TestUnpaired:
 
     def test_memory_is_shown_and_not_judged(self):
         found = self.read(Metric(MEMORY, 100e6), Metric(MEMORY, 150e6))
-        assert (found.relative, found.absolute, found.verdict, found.interval) == (0.5, 50e6, "", None)
+        assert (found.relative, found.absolute, found.verdict, found.interval) == (
+            0.5,
+            50e6,
+            "",
+            None,
+        )
         assert self.read(Metric(MEMORY, 0.0), Metric(MEMORY, 1.0)).relative is None
 
     @pytest.mark.parametrize(
-        ("low", "floor", "verdict"), [(1.15, 0.01, "slower"), (1.05, 0.01, NO_DIFFERENCE), (1.15, 0.3, NO_DIFFERENCE)]
+        ("low", "floor", "verdict"),
+        [(1.15, 0.01, "slower"), (1.05, 0.01, NO_DIFFERENCE), (1.15, 0.3, NO_DIFFERENCE)],
     )
     def test_other_metrics_by_their_intervals(self, low: float, floor: float, verdict: str):
         a = Metric("latency/p99_s", 1.0, 500, Interval(0.9, 1.1))
@@ -318,7 +386,8 @@ class TestUnpaired:
 
     def test_missing(self):
         assert (
-            row(point(rounds(1, EIGHT)), point(rounds(1, EIGHT)), MEMORY).reason == "A: not measured; B: not measured"
+            row(point(rounds(1, EIGHT)), point(rounds(1, EIGHT)), MEMORY).reason
+            == "A: not measured; B: not measured"
         )
 
 
@@ -335,7 +404,11 @@ REFUSED = {
     "GPU id": ("host", on(device=GPU), on(device={**GPU, "uuid": "GPU-2"})),
     "dataset": ("dataset", {}, {"dataset": {"name": "librispeech", "digest": "d" * 40}}),
     "digest": ("dataset", {}, {"dataset": {"name": "demo", "digest": "e" * 40}}),
-    "normaliser": ("normaliser", {"tags": {"quality/normaliser": "x"}}, {"tags": {"quality/normaliser": "y"}}),
+    "normaliser": (
+        "normaliser",
+        {"tags": {"quality/normaliser": "x"}},
+        {"tags": {"quality/normaliser": "y"}},
+    ),
     "scope": ("scope", {}, {"scope": "from a file"}),
 }
 
@@ -352,7 +425,9 @@ class TestRefusals:
 
     def test_all_that_differs_is_named_at_once(self):
         other = point(rounds(1, EIGHT), scope="x", **on(host="box"))
-        with pytest.raises(ConfigError, match=r"host \(name vm and box\) and scope .*--allow host,scope"):
+        with pytest.raises(
+            ConfigError, match=r"host \(name vm and box\) and scope .*--allow host,scope"
+        ):
             compare(point(rounds(1, EIGHT)), other)
 
     def test_two_devices_of_one_host_and_a_wer_of_one_only(self):
@@ -361,7 +436,9 @@ class TestRefusals:
 
     def test_points_that_failed(self):
         failed = point(rounds(1, EIGHT), status="failed", reason="no weights")
-        with pytest.raises(ConfigError, match=r"B's point 'tiny' can't be compared \(failed: no weights\)"):
+        with pytest.raises(
+            ConfigError, match=r"B's point 'tiny' can't be compared \(failed: no weights\)"
+        ):
             compare(point(rounds(1, EIGHT)), failed)
 
     def test_no_speech_in_common(self):
@@ -388,7 +465,12 @@ class TestGate:
     )
     def test_forms(self, text: str, metric: str, above: bool, limit: float, relative: bool):
         gate = Gate.parse(text)
-        assert (gate.metric, gate.above, gate.limit, gate.relative) == (metric, above, pytest.approx(limit), relative)
+        assert (gate.metric, gate.above, gate.limit, gate.relative) == (
+            metric,
+            above,
+            pytest.approx(limit),
+            relative,
+        )
 
     @pytest.mark.parametrize(
         "text", ["", "latency/p50_s", "latency/p50_s>=5%", "latency/p50_s>x", ">5%", "a>5%", "5>x"]
@@ -442,6 +524,11 @@ def random_weights() -> RunRecord:
 def test_as_json():
     found: Comparison = compare(scored(each(*[1] * 8)), scored(each(*[3] * 8)))
     plain = found.to_json()
-    assert (plain["a"], plain["blocks"], plain["utterances"], plain["noise_floor"]) == ("tiny", 8, 8, 0.01)
+    assert (plain["a"], plain["blocks"], plain["utterances"], plain["noise_floor"]) == (
+        "tiny",
+        8,
+        8,
+        0.01,
+    )
     (wer,) = (row for row in plain["rows"] if row["metric"] == WER)
     assert (wer["unit"], wer["verdict"], set(wer["interval"])) == ("1", "worse", {"low", "high"})

@@ -31,15 +31,27 @@ def records(*laws: Law) -> list[RunRecord]:
 
 def scored(one: RunRecord, edits: Sequence[int]) -> RunRecord:
     """16 utterances of 100 words, so many of them wrong in each."""
-    rows = tuple({**row, "substitutions": wrong} for row, wrong in zip(one.transcripts, edits, strict=True))
+    rows = tuple(
+        {**row, "substitutions": wrong} for row, wrong in zip(one.transcripts, edits, strict=True)
+    )
     others = [metric for metric in one.metrics if metric.name != "quality/wer"]
-    return replace(one, transcripts=rows, metrics=(*others, Metric("quality/wer", sum(edits) / 1600, 16)))
+    return replace(
+        one, transcripts=rows, metrics=(*others, Metric("quality/wer", sum(edits) / 1600, 16))
+    )
 
 
 def holding(one: RunRecord, **sizes: float) -> RunRecord:
     """Without energy, its memory as given."""
-    others = [metric for metric in one.metrics if not metric.name.startswith(("energy/", "memory/peak"))]
-    return replace(one, metrics=(*others, *(Metric(f"memory/peak_{name}_bytes", size) for name, size in sizes.items())))
+    others = [
+        metric for metric in one.metrics if not metric.name.startswith(("energy/", "memory/peak"))
+    ]
+    return replace(
+        one,
+        metrics=(
+            *others,
+            *(Metric(f"memory/peak_{name}_bytes", size) for name, size in sizes.items()),
+        ),
+    )
 
 
 def cut(found: Sequence[Point]) -> list[Point]:
@@ -51,10 +63,15 @@ class TestTooLittleSpeech:
         ("edits", "unsure"),
         [
             ([29, 9] * 8, True),  # one point better than 20, and as well five points worse
-            ([19, 21] * 7 + [19, 20], False),  # a sixteenth of a point better, give or take half a point
+            (
+                [19, 21] * 7 + [19, 20],
+                False,
+            ),  # a sixteenth of a point better, give or take half a point
         ],
     )
-    def test_a_tie_that_leaves_room_for_a_point_is_provisional(self, edits: list[int], unsure: bool) -> None:
+    def test_a_tie_that_leaves_room_for_a_point_is_provisional(
+        self, edits: list[int], unsure: bool
+    ) -> None:
         tiny, base = records(TINY, BASE)
         best = by_name([scored(tiny, [20] * 16), scored(base, edits)])["Quality"]
         assert best.winner is not None
@@ -63,7 +80,10 @@ class TestTooLittleSpeech:
         )  # fmt: skip
         said = "Provisional: too little speech was scored to show or rule out a difference in WER."
         assert best.provisional == (said if unsure else "")
-        assert "Its WER is lower than the winner's, but not by a difference that was shown." in best.evidence
+        assert (
+            "Its WER is lower than the winner's, but not by a difference that was shown."
+            in best.evidence
+        )
 
     def test_a_winner_of_the_lower_wer_needs_no_more(self) -> None:
         tiny, base = records(TINY, BASE)
@@ -83,19 +103,26 @@ class TestNotComparable:
     def test_energy_by_another_method(self) -> None:
         tiny, base = records(TINY, BASE)
         found = by_name([replace(tiny, tags={**tiny.tags, "energy/method": "measured"}), base])
-        said = "Provisional: what ranks winner and runner-up can't be compared (the methods differ: "
+        said = (
+            "Provisional: what ranks winner and runner-up can't be compared (the methods differ: "
+        )
         assert found["Edge"].provisional.startswith(said)
         assert found["Throughput"].provisional == ""
 
     def test_alike_is_not_provisional(self) -> None:
-        assert {by_name(records(TINY, BASE))[name].provisional for name in ("Throughput", "Quality", "Edge")} == {""}
+        assert {
+            by_name(records(TINY, BASE))[name].provisional
+            for name in ("Throughput", "Quality", "Edge")
+        } == {""}
 
 
 class TestMemoryWithoutEnergy:
     def test_what_ranks_is_what_is_compared(self) -> None:
         """By the process's memory it would be the other way round."""
         tiny, base = records(GPU_TINY, GPU_BASE)
-        edge = by_name([holding(tiny, device=2e8, rss=1e8), holding(base, device=1e8, rss=2e8)])["Edge"]
+        edge = by_name([holding(tiny, device=2e8, rss=1e8), holding(base, device=1e8, rss=2e8)])[
+            "Edge"
+        ]
         assert edge.winner is not None
         assert (edge.winner.system, edge.provisional) == ("whisper_base", "")
         assert any(said.startswith("Against it, memory -50.0 %") for said in edge.evidence)
@@ -105,7 +132,10 @@ class TestMemoryWithoutEnergy:
         edge = by_name([holding(tiny, rss=2e8), holding(base, device=1e8, rss=9e8)])["Edge"]
         assert edge.winner is not None
         assert (edge.winner.system, edge.verdict) == ("whisper_base", "memory: not compared")
-        assert "one figure is of the accelerator's memory, the other of the process's" in edge.provisional
+        assert (
+            "one figure is of the accelerator's memory, the other of the process's"
+            in edge.provisional
+        )
 
 
 class TestTruncatedAudio:
@@ -113,7 +143,9 @@ class TestTruncatedAudio:
         tiny, base = (reading.points(law, lengths=(15.0,), batches=(1,)) for law in (TINY, BASE))
         found = {each.scenario: each for each in recommend([*cut(tiny), *base], AT_15)}
         assert {each.winner.system for each in found.values() if each.winner} == {"whisper_base"}
-        (said,) = (line for line in found["Throughput"].evidence if line.startswith("whisper_tiny_en"))
+        (said,) = (
+            line for line in found["Throughput"].evidence if line.startswith("whisper_tiny_en")
+        )
         assert said.startswith("whisper_tiny_en · cpu · batch 1 is faster (RTFx ")
         assert said.endswith("but it transcribes only part of the audio.")
 
@@ -125,7 +157,10 @@ class TestTruncatedAudio:
         )  # fmt: skip
         section = answer.section(found, AT_15, Style.of(found))
         assert "Fastest without regard" not in reading.words(section)
-        assert any("speed is overstated" in note for note in reading.tables(section)["minute-of-audio"].notes)
+        assert any(
+            "speed is overstated" in note
+            for note in reading.tables(section)["minute-of-audio"].notes
+        )
 
 
 def test_the_fastest_of_all_was_measured_to_its_end() -> None:

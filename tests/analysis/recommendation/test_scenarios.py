@@ -29,7 +29,9 @@ FAST = replace(WAV2VEC2, per_s=0.001)
 AT_15 = Budgets(length_s=15)
 
 
-def points(*laws: Law, calls: int = 8, batches: Sequence[int] = (1, 16), noise: float = 0.02) -> list[Point]:
+def points(
+    *laws: Law, calls: int = 8, batches: Sequence[int] = (1, 16), noise: float = 0.02
+) -> list[Point]:
     return named(map(to_point, study(laws, (15.0,), batches, calls=calls, noise=noise)))
 
 
@@ -47,7 +49,10 @@ class TestWhoWins:
         assert name(live.winner) == ("whisper_base", 1)
         assert name(live.runner_up) == ("whisper_tiny_en", 1)
         assert live.verdict == "WER: better"
-        assert any("WER -1.00 points (95 % interval -1.00 to -1.00 points): better" in said for said in live.evidence)
+        assert any(
+            "WER -1.00 points (95 % interval -1.00 to -1.00 points): better" in said
+            for said in live.evidence
+        )
 
     def test_whatever_misses_the_budget_is_passed_over_and_named(self) -> None:
         live = by_name(points(TINY, BASE), replace(AT_15, latency_p95_s=0.7))["Real time"]
@@ -78,7 +83,10 @@ class TestWhoWins:
 
     def test_throughput_is_the_highest_rtfx_on_any_device(self) -> None:
         most = by_name(points(TINY, BASE, GPU_TINY))["Throughput"]
-        assert (name(most.winner), most.winner and most.winner.device) == (("whisper_tiny_en", 16), "cuda:0")
+        assert (name(most.winner), most.winner and most.winner.device) == (
+            ("whisper_tiny_en", 16),
+            "cuda:0",
+        )
         assert most.verdict == "RTFx: faster"
 
     def test_no_difference_is_said(self) -> None:
@@ -94,7 +102,8 @@ class TestWhoWins:
 
     def test_without_energy_the_edge_goes_by_memory_and_says_so(self) -> None:
         blind = [
-            replace(p, values={k: v for k, v in p.values.items() if not k.startswith("energy/")}) for p in points(TINY)
+            replace(p, values={k: v for k, v in p.values.items() if not k.startswith("energy/")})
+            for p in points(TINY)
         ]
         small = by_name(blind, replace(AT_15, memory_bytes=2e9))["Edge"]
         assert name(small.winner) == ("whisper_tiny_en", 1)
@@ -104,7 +113,9 @@ class TestWhoWins:
 class TestUnknownWer:
     def test_it_is_never_recommended_but_spoken_of(self) -> None:
         found = by_name(points(TINY, FAST))
-        assert {name(each.winner) and name(each.winner)[0] for each in found.values()} == {"whisper_tiny_en"}
+        assert {name(each.winner) and name(each.winner)[0] for each in found.values()} == {
+            "whisper_tiny_en"
+        }
         said = [s for s in found["Throughput"].evidence if s.startswith("wav2vec2")]
         assert said[0].startswith("wav2vec2 · cpu · batch 16 is faster (RTFx ")
         assert said[0].endswith("but its WER is unknown: random weights.")
@@ -116,7 +127,9 @@ class TestUnknownWer:
     def test_where_all_are_unknown_there_is_no_winner(self) -> None:
         most = by_name(points(FAST))["Throughput"]
         assert (most.winner, most.verdict) == (None, "No system of known WER was measured.")
-        assert any("wav2vec2 · cpu · batch 16 meets the budget, but" in said for said in most.evidence)
+        assert any(
+            "wav2vec2 · cpu · batch 16 meets the budget, but" in said for said in most.evidence
+        )
 
 
 class TestHowSure:
@@ -127,7 +140,10 @@ class TestHowSure:
         assert "model=whisper_tiny_en" in live.command
         assert "batch=1 " in live.command
         assert "dataset.length_s=15" in live.command
-        assert "pipeline.min_iterations=90 pipeline.precision=null pipeline.max_seconds=" in live.command
+        assert (
+            "pipeline.min_iterations=90 pipeline.precision=null pipeline.max_seconds="
+            in live.command
+        )
 
     def test_p95_needs_no_stand_in(self) -> None:
         live = by_name(points(TINY, calls=100))["Real time"]
@@ -144,11 +160,15 @@ class TestHowSure:
             assert ("The interval of its p95 reaches beyond the budget." in live.evidence) == beyond
 
     def test_different_speech_is_not_compared(self) -> None:
-        other = [replace(r, dataset={**r.dataset, "digest": "e"}) for r in study((TINY,), (15.0,), (1,))]
+        other = [
+            replace(r, dataset={**r.dataset, "digest": "e"}) for r in study((TINY,), (15.0,), (1,))
+        ]
         found = named(map(to_point, [*study((BASE,), (15.0,), (1,)), *other]))
         most = by_name(found)["Throughput"]
         assert most.verdict == "RTFx: not compared"
-        assert any("can't be compared" in said and "differ in dataset" in said for said in most.evidence)
+        assert any(
+            "can't be compared" in said and "differ in dataset" in said for said in most.evidence
+        )
 
     def test_a_record_that_is_gone_is_a_sentence(self) -> None:
         def gone() -> RunRecord:
@@ -164,14 +184,19 @@ class TestHowSure:
         def loading(point: Point) -> Point:
             return replace(point, load=lambda: read.append(point.name) or point.load())
 
-        laws = [replace(TINY, model=f"m{i}", wer=0.05 + i / 50, window_cost_s=1 / (i + 2)) for i in range(40)]
+        laws = [
+            replace(TINY, model=f"m{i}", wer=0.05 + i / 50, window_cost_s=1 / (i + 2))
+            for i in range(40)
+        ]
         recommend([loading(point) for point in points(*laws, batches=(1, 2))], AT_15)
         assert 0 < len(read) <= 40
 
 
 class TestNobody:
     def test_the_nearest_miss_is_named(self) -> None:
-        live = by_name(points(TINY, BASE, noise=0.0), replace(AT_15, latency_p95_s=0.25))["Real time"]
+        live = by_name(points(TINY, BASE, noise=0.0), replace(AT_15, latency_p95_s=0.25))[
+            "Real time"
+        ]
         assert (live.winner, live.command) == (None, "")
         assert live.verdict == "No system of known WER meets the budget."
         assert live.evidence[0] == (
@@ -188,15 +213,21 @@ class TestNobody:
 
     def test_failed_points_are_none(self) -> None:
         broken = [replace(point, status="failed", reason="no") for point in points(TINY)]
-        assert {each.verdict for each in recommend(broken, Budgets())} == {"No point was measured to its end."}
+        assert {each.verdict for each in recommend(broken, Budgets())} == {
+            "No point was measured to its end."
+        }
         assert len(recommend([], Budgets())) == 4
 
     def test_max_wer_counts_in_every_scenario(self) -> None:
         found = by_name(points(TINY, BASE), replace(AT_15, max_wer=0.04, memory_bytes=2e9))
-        assert {name(each.winner) and name(each.winner)[0] for each in found.values()} == {"whisper_base"}
+        assert {name(each.winner) and name(each.winner)[0] for each in found.values()} == {
+            "whisper_base"
+        }
 
 
-@pytest.mark.parametrize("option", ["latency_p95_s", "memory_bytes", "max_wer", "length_s", "price_per_hour"])
+@pytest.mark.parametrize(
+    "option", ["latency_p95_s", "memory_bytes", "max_wer", "length_s", "price_per_hour"]
+)
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
 def test_a_budget_is_a_positive_number(option: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"{option} must be a positive number"):
@@ -213,12 +244,22 @@ class TestSection:
         section = answer.section(found, replace(AT_15, price_per_hour=3.6), Style.of(found))
         first, table = section.blocks[:2]
         assert isinstance(first, Text)
-        assert first.text.startswith("For live speech use **whisper_base · cpu · batch 1**, provisionally")
+        assert first.text.startswith(
+            "For live speech use **whisper_base · cpu · batch 1**, provisionally"
+        )
         # 16 utterances of 15 s take 7.25 s: 1.8125 s a minute, at 20 W and 0.001 a second
-        assert "1.81 s of compute, a price of 0.00181 and 36.2 J (estimated (model of load))" in first.text
+        assert (
+            "1.81 s of compute, a price of 0.00181 and 36.2 J (estimated (model of load))"
+            in first.text
+        )
         assert "What to optimise first: " in first.text
         assert isinstance(table, Table)
-        assert [row.cells[0].text for row in table.rows] == ["Real time", "Throughput", "Quality", "Edge"]
+        assert [row.cells[0].text for row in table.rows] == [
+            "Real time",
+            "Throughput",
+            "Quality",
+            "Edge",
+        ]
         assert sum(isinstance(block, Command) for block in section.blocks) == 4
         assert sum(isinstance(block, Bullets) for block in section.blocks) == 4
 
@@ -233,7 +274,9 @@ class TestSection:
         assert tiny.cells[5].sort == pytest.approx(60 * 20 * 7.25 / 16 / 15 / 3.6)
         assert (wav2vec2.cells[7].text, wav2vec2.cells[7].note) == ("–", "random weights")
 
-    @pytest.mark.parametrize("found", [[], points(FAST), points(TINY, batches=(4,))], ids=["none", "random", "no b1"])
+    @pytest.mark.parametrize(
+        "found", [[], points(FAST), points(TINY, batches=(4,))], ids=["none", "random", "no b1"]
+    )
     def test_partial_data_end_in_sentences(self, found: list[Point]) -> None:
         section = answer.section(found, Budgets(), Style.of(found))
         assert isinstance(section.blocks[0], Text)

@@ -13,7 +13,14 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from support.fakes import FakeDevice, ScriptedEngine, ScriptedSystem, make_job, make_session, utterances
+from support.fakes import (
+    FakeDevice,
+    ScriptedEngine,
+    ScriptedSystem,
+    make_job,
+    make_session,
+    utterances,
+)
 from support.metered import (
     Gpu,
     Machine,
@@ -37,7 +44,9 @@ class PowerCap:
     def __init__(self, machine: Machine, folder: Path, limit_uj: int = 262_143_328_850) -> None:
         self.machine, self.folder, self.limit_uj = machine, folder, limit_uj
 
-    def zone(self, path: str, name: str, start_uj: int, watts: tuple[float, float] = (1000.0, 1000.0)) -> Path:
+    def zone(
+        self, path: str, name: str, start_uj: int, watts: tuple[float, float] = (1000.0, 1000.0)
+    ) -> Path:
         zone = self.folder / path
         zone.mkdir(parents=True)
         (zone / "name").write_text(f"{name}\n")
@@ -63,14 +72,22 @@ class TestRapl:
         tree.zone("intel-rapl:0/intel-rapl:0:0", "core", 20_000_000)
         tree.zone("intel-rapl:0/intel-rapl:0:1", "uncore", 30_000_000)
         tree.zone("intel-rapl:0/intel-rapl:0:2", "dram", 40_000_000, (2, 4))
-        tree.zone("intel-rapl:0:2", "dram", 40_000_000)  # the same zones stand flat in the class, too
+        tree.zone(
+            "intel-rapl:0:2", "dram", 40_000_000
+        )  # the same zones stand flat in the class, too
         tree.zone("intel-rapl:1", "psys", 50_000_000)
         tree.zone("intel-rapl-mmio:0", "package-0", 60_000_000)
         findings = self.found(machine, tmp_path)
         found = values(findings)
-        assert (found["cpu_j"], found["memory_j"], found["total_j"]) == pytest.approx((90.0, 12.0, 102.0))
+        assert (found["cpu_j"], found["memory_j"], found["total_j"]) == pytest.approx(
+            (90.0, 12.0, 102.0)
+        )
         assert findings.tags["energy/method"] == "measured"
-        assert findings.tags["energy/method_cpu"] == findings.tags["energy/method_memory"] == "measured by RAPL"
+        assert (
+            findings.tags["energy/method_cpu"]
+            == findings.tags["energy/method_memory"]
+            == "measured by RAPL"
+        )
         assert machine.trackers == []
 
     def test_two_sockets_add_up_and_two_dies_of_one_counter_do_not(
@@ -101,7 +118,10 @@ class TestRapl:
         findings = self.found(machine, tmp_path)
         assert findings.tags["energy/method"] == "estimated"
         assert values(findings)["cpu_j"] == pytest.approx(75.0)
-        assert f"{zone / 'energy_uj'} can't be read (No such file or directory)" in findings.cautions[0].message
+        assert (
+            f"{zone / 'energy_uj'} can't be read (No such file or directory)"
+            in findings.cautions[0].message
+        )
 
     def test_none(self, machine: Machine, modelled: Any, tmp_path: Path):
         findings = self.found(machine, tmp_path / "nowhere")
@@ -148,7 +168,10 @@ class TestNvml:
     @pytest.fixture
     def nvml(self, machine: Machine, modelled: Any, monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
         """Two GPUs; torch sees the second alone, as its number 0."""
-        meters = {"GPU-aaaa": Meter(machine, "gpu", 1, 1, 0.1), "GPU-bbbb": Meter(machine, "gpu", 50, 150, 0.1)}
+        meters = {
+            "GPU-aaaa": Meter(machine, "gpu", 1, 1, 0.1),
+            "GPU-bbbb": Meter(machine, "gpu", 50, 150, 0.1),
+        }
         found = FakeNvml(machine, meters)
         monkeypatch.setitem(sys.modules, "pynvml", found.module())
         self.torch(monkeypatch, "bbbb")
@@ -166,7 +189,12 @@ class TestNvml:
 
     @pytest.mark.parametrize("uuid", ["bbbb", "GPU-bbbb"])
     def test_a_gpu_run_is_measured(
-        self, machine: Machine, nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uuid: str
+        self,
+        machine: Machine,
+        nvml: FakeNvml,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        uuid: str,
     ):
         """150 W for three windows of fifty ticks of 100 ms; a window is ten calls of one utterance."""
         self.torch(monkeypatch, uuid)
@@ -184,7 +212,10 @@ class TestNvml:
         nvml.error = "Not Supported"
         findings = self.found(machine, tmp_path)
         assert findings.tags["energy/method"] == "unavailable"
-        assert findings.tags["energy/method_gpu"] == "unavailable: NVML knows no energy of cuda:0: Not Supported"
+        assert (
+            findings.tags["energy/method_gpu"]
+            == "unavailable: NVML knows no energy of cuda:0: Not Supported"
+        )
         assert nvml.opened == 0
 
     def test_a_gpu_that_nvml_does_not_know(
@@ -211,19 +242,27 @@ class TestNvml:
 
 
 class TestCodecarbon:
-    def test_reads_at_the_ends_of_windows_and_samples_in_no_call(self, machine: Machine, modelled: Any):
+    def test_reads_at_the_ends_of_windows_and_samples_in_no_call(
+        self, machine: Machine, modelled: Any
+    ):
         sampling: list[bool] = []
         energy = Energy(find=counting())
         watch = energy.watch(FakeDevice(machine))
         system = work(machine)
         script = system.script
-        system.script = lambda batch, probe: (sampling.append(machine.trackers[0].sampling), script(batch, probe))[1]
+        system.script = lambda batch, probe: (
+            sampling.append(machine.trackers[0].sampling),
+            script(batch, probe),
+        )[1]
         session = make_session(system, utterances([1.0]), watches={"energy": watch})
         watch.begin()
         energy.measure(session)
         watch.close()
         (tracker,) = machine.trackers
-        assert tracker.log == ["start", "stop"] * 7 + ["start", "end"]  # trial, idle, 2 dropped, 3 windows, 1 open
+        assert tracker.log == ["start", "stop"] * 7 + [
+            "start",
+            "end",
+        ]  # trial, idle, 2 dropped, 3 windows, 1 open
         assert sampling == [False] * 6
         assert tracker.options["save_to_file"] is False
 
@@ -232,7 +271,9 @@ class TestCodecarbon:
             raise MemoryError
 
         job = make_job(device=FakeDevice(machine), profiler={"energy": Energy(find=counting())})
-        assert run(replace(job, engine=ScriptedEngine(ScriptedSystem(fail)))).status == "out_of_memory"
+        assert (
+            run(replace(job, engine=ScriptedEngine(ScriptedSystem(fail)))).status == "out_of_memory"
+        )
         assert machine.trackers[0].log[-1] == "end"
 
     @pytest.mark.parametrize(
@@ -269,7 +310,9 @@ class TestCodecarbon:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             watch = energy.watch(FakeDevice())
-            session = make_session(ScriptedSystem(call), utterances([2.0]), watches={"energy": watch})
+            session = make_session(
+                ScriptedSystem(call), utterances([2.0]), watches={"energy": watch}
+            )
             watch.begin()
             findings = energy.measure(session)
             watch.close()

@@ -76,14 +76,18 @@ def test_joules_of_counters(machine: Machine):
 
 def test_several_counters_of_a_component_add_up(machine: Machine):
     sockets = Meter(machine, "cpu", 10, 30), Meter(machine, "cpu", 10, 12)
-    assert values(measured(machine, Energy(find=counting(*sockets))))["cpu_j"] == pytest.approx(126.0)
+    assert values(measured(machine, Energy(find=counting(*sockets))))["cpu_j"] == pytest.approx(
+        126.0
+    )
 
 
 class TestWindows:
     def test_the_defaults_give_a_gpu_enough_of_them_for_an_interval(self, machine: Machine):
         """NVML's tick of 0.1 s makes windows of 5 s: one in the 8 s of a timed pass, and two more."""
         board = Meter(machine, "gpu", 50, 400, tick_s=0.1, method="measured by NVML")
-        found = measured(machine, Energy(find=counting(board)), calls=80, seconds=(0.1,), device=Gpu(machine))
+        found = measured(
+            machine, Energy(find=counting(board)), calls=80, seconds=(0.1,), device=Gpu(machine)
+        )
         assert values(found)["windows"] == 3
         assert values(found)["ticks"] >= 50
         assert found.tags["energy/method"] == "measured"
@@ -105,7 +109,9 @@ class TestWindows:
         assert (found["window_s"], found["ticks"]) == (pytest.approx(2.0), 20)
 
     def test_are_of_whole_calls(self, machine: Machine, modelled: Any):
-        assert values(measured(machine, Energy(find=counting()), seconds=(0.7,)))["window_s"] == pytest.approx(1.4)
+        assert values(measured(machine, Energy(find=counting()), seconds=(0.7,)))[
+            "window_s"
+        ] == pytest.approx(1.4)
 
     def test_of_the_timed_pass_are_enough(self, machine: Machine, modelled: Any):
         """Eleven calls of half a second: five windows, the last call is in none, and no call is added."""
@@ -115,14 +121,18 @@ class TestWindows:
         assert values(energy.measure(session))["windows"] == 5
         assert seen == []
 
-    def test_missing_ones_are_made_up_without_what_happened_between(self, machine: Machine, modelled: Any):
+    def test_missing_ones_are_made_up_without_what_happened_between(
+        self, machine: Machine, modelled: Any
+    ):
         """Three timed calls are one window and a half; the half, and the pause after it, count nowhere."""
         energy, session = watched(machine, calls=3)
         machine.sleep(100.0)
         found = energy.measure(session)
         assert values(found)["windows"] == 3
         assert values(found)["total_j"] == pytest.approx(3 * 45.0)
-        assert machine.trackers[0].log.count("start") == 1 + 2 + 2 + 3, "trial, idle, timed pass, own calls"
+        assert machine.trackers[0].log.count("start") == 1 + 2 + 2 + 3, (
+            "trial, idle, timed pass, own calls"
+        )
 
     @pytest.mark.parametrize(("max_seconds", "windows"), [(0, 1), (5, 2), (8, 2), (9, 3), (99, 3)])
     def test_extra_calls_have_a_budget_but_there_is_one_window(
@@ -146,7 +156,9 @@ class TestWindows:
     def test_the_idle_machine_is_watched_for_as_many_ticks(self, machine: Machine, modelled: Any):
         meter = Meter(machine, "cpu", 50, 150, tick_s=0.1)
         Energy(find=counting(meter)).watch(FakeDevice(machine))
-        assert machine.perf_counter() == pytest.approx(0.7 + 5.0, abs=0.01)  # seven changes, then fifty ticks
+        assert machine.perf_counter() == pytest.approx(
+            0.7 + 5.0, abs=0.01
+        )  # seven changes, then fifty ticks
         Energy(find=counting(meter), idle_seconds=0).watch(FakeDevice(machine))
         assert machine.perf_counter() == pytest.approx(0.7 + 5.0 + 0.7, abs=0.11)
 
@@ -158,13 +170,19 @@ class TestWindows:
 class TestIntervals:
     def test_come_from_the_spread_of_windows(self, machine: Machine):
         """Windows of 1.0, 1.2 and 1.4 s at 30 W, one utterance each: 30, 36 and 42 J."""
-        energy = Energy(find=counting(Meter(machine, "cpu", 10, 30), Meter(machine, "memory", 0.5, 0.5)))
+        energy = Energy(
+            find=counting(Meter(machine, "cpu", 10, 30), Meter(machine, "memory", 0.5, 0.5))
+        )
         findings = measured(machine, energy, seconds=(1.0, 1.2, 1.4), durations=(2.0,))
         joules = [30.5, 36.6, 42.7]
         found = {metric.name: metric for metric in findings.metrics}
         assert findings.repeats["energy/per_sample_j"] == pytest.approx(joules)
-        assert findings.repeats["energy/per_audio_second_j"] == pytest.approx([j / 2 for j in joules])
-        half = 4.302652729911275 * 6.1 / math.sqrt(3)  # Student's t of two degrees of freedom, at 97.5 %
+        assert findings.repeats["energy/per_audio_second_j"] == pytest.approx(
+            [j / 2 for j in joules]
+        )
+        half = (
+            4.302652729911275 * 6.1 / math.sqrt(3)
+        )  # Student's t of two degrees of freedom, at 97.5 %
         interval = found["energy/per_sample_j"].interval
         assert interval is not None
         assert (interval.low, interval.high) == pytest.approx((36.6 - half, 36.6 + half))
@@ -197,7 +215,9 @@ class TestNet:
 
     def test_that_drowns_in_the_spread_is_unavailable(self, machine: Machine):
         meter = Meter(machine, "cpu", 5.0, 10.0)
-        findings = measured(machine, Energy(find=counting(meter), max_seconds=60), seconds=(1.0, 5.0, 1.0))
+        findings = measured(
+            machine, Energy(find=counting(meter), max_seconds=60), seconds=(1.0, 5.0, 1.0)
+        )
         assert "can't be told from 0" in findings.unavailable["energy/net_per_sample_j"]
 
     def test_needs_an_idle_reading(self, machine: Machine, modelled: Any):
@@ -224,16 +244,22 @@ class TestProvenance:
         """A processor with a counter, memory without one: the model's 20 W of memory stand beside the total."""
         findings = measured(machine, Energy(find=counting(Meter(machine, "cpu", 10, 30))))
         found = values(findings)
-        assert (found["total_j"], found["cpu_j"], found["memory_j"]) == pytest.approx((90.0, 90.0, 60.0))
+        assert (found["total_j"], found["cpu_j"], found["memory_j"]) == pytest.approx(
+            (90.0, 90.0, 60.0)
+        )
         assert found["idle_power_w"] == pytest.approx(10.0)
         assert findings.tags["energy/method"] == "measured"
         assert findings.tags["energy/method_memory"].startswith("estimated")
         assert findings.cautions == ()
 
     def test_a_gpu_run_is_measured_when_the_gpu_is(self, machine: Machine, modelled: Any):
-        findings = measured(machine, Energy(find=counting(Meter(machine, "gpu", 50, 150))), device=Gpu(machine))
+        findings = measured(
+            machine, Energy(find=counting(Meter(machine, "gpu", 50, 150))), device=Gpu(machine)
+        )
         found = values(findings)
-        assert (found["total_j"], found["gpu_j"], found["cpu_j"]) == pytest.approx((450.0, 450.0, 75.0))
+        assert (found["total_j"], found["gpu_j"], found["cpu_j"]) == pytest.approx(
+            (450.0, 450.0, 75.0)
+        )
         assert findings.tags["energy/method"] == "measured"
         assert findings.tags["energy/method_cpu"] == "estimated from cpu_load by codecarbon"
         assert findings.cautions == ()
@@ -277,10 +303,17 @@ class TestNeverZero:
         findings = measured(machine, Energy(find=counting()), calls=6)
         assert set(values(findings)) == {"memory_j"}
         assert findings.tags["energy/method"] == "unavailable"
-        assert findings.tags["energy/method_cpu"] == "unavailable: its meter counted nothing in a window"
-        assert set(findings.unavailable) >= {f"energy/{name}" for name in (*TOTALS, "cpu_j", "gpu_j")}
+        assert (
+            findings.tags["energy/method_cpu"]
+            == "unavailable: its meter counted nothing in a window"
+        )
+        assert set(findings.unavailable) >= {
+            f"energy/{name}" for name in (*TOTALS, "cpu_j", "gpu_j")
+        }
 
-    def test_a_counter_that_stands_still_gives_way_to_the_model(self, machine: Machine, modelled: Any):
+    def test_a_counter_that_stands_still_gives_way_to_the_model(
+        self, machine: Machine, modelled: Any
+    ):
         meter = Meter(machine, "cpu", 10, 30, tick_s=0)
         findings = measured(machine, Energy(find=counting(meter)))
         assert findings.tags["energy/method_cpu"] == "estimated from cpu_load by codecarbon"
@@ -322,7 +355,9 @@ class TestNeverZero:
             assert f"energy/{name}" in findings.unavailable
         assert "the counter is gone" in findings.unavailable["energy/total_j"]
 
-    def test_a_model_that_fails_leaves_the_counters(self, machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    def test_a_model_that_fails_leaves_the_counters(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ):
         monkeypatch.setitem(sys.modules, "codecarbon", None)
         findings = measured(machine, Energy(find=counting(Meter(machine, "cpu", 10, 30))))
         assert values(findings)["total_j"] == pytest.approx(90.0)
