@@ -33,7 +33,10 @@ _NO_STEPS = "the model does not decode step by step"
 _NO_CALLS = (
     "the timed pass has no call on the batch with the longest utterance: raise pipeline.max_seconds"
 )
-_SHRINKS = "utterances of several windows leave the batch as they end, so the operations of a call are not known: set batch=1"
+_SHRINKS = (
+    "utterances of several windows leave the batch as they end, "
+    "so the operations of a call are not known: set batch=1"
+)
 
 
 @dataclass(frozen=True)

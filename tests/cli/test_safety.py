@@ -11,7 +11,10 @@ from support.command import QUICK, Cli, records
 
 SECRET = "s3cr3t-of-the-environment"
 HYDRA = "# @package _global_\nhydra:\n  callbacks:\n    evil: {_target_: subprocess.Popen, args: [touch, RAN]}\n"
-LOGGING = "# @package _global_\nhydra:\n  job_logging:\n    handlers: {evil: {(): subprocess.Popen, args: [touch, RAN]}}\n"
+LOGGING = (
+    "# @package _global_\nhydra:\n  job_logging:\n"
+    "    handlers: {evil: {(): subprocess.Popen, args: [touch, RAN]}}\n"
+)
 
 
 def write(folder: Path, group: str, text: str) -> None:

@@ -172,7 +172,10 @@ class TestLoading:
             load_system(tmp_path / name)
 
     def test_importing_it_is_cheap(self) -> None:
-        code = "import sys, asr_scaling; print([n for n in ('torch', 'hydra', 'omegaconf', 'scipy') if n in sys.modules])"
+        code = (
+            "import sys, asr_scaling; "
+            "print([n for n in ('torch', 'hydra', 'omegaconf', 'scipy') if n in sys.modules])"
+        )
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )

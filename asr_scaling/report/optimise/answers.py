@@ -45,7 +45,8 @@ def goal(answer: Answer) -> str:
 def verdict(answer: Answer) -> str:
     """ "Latency, batch 1: transformers + int8 is 1.52 ± 0.05 × as fast as transformers, WER +0.1 ± 0.3 points." """
     if answer.winner == answer.baseline and answer.other is None:
-        return f"{goal(answer)}: no other way gave an answer: all were refused, failed, too wrong or not tried, see below."
+        why = "all were refused, failed, too wrong or not tried, see below."
+        return f"{goal(answer)}: no other way gave an answer: {why}"
     if answer.winner == answer.baseline:
         said = f"faster than {answer.baseline.candidate.label} beyond noise and as accurate{_nearest(answer)}"
         return f"{goal(answer)}: nothing that was tried is {said}."
