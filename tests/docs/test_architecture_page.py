@@ -1,0 +1,66 @@
+"""docs/architecture.md and the folders' own words against the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from asr_scaling.util.layers import LAYERS
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "asr_scaling"
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+GROUPS = ["model", "engine", "device", "dataset", "batch", "profiler", "tracking", "optimisation"]
+
+
+def test_the_picture_is_that_of_the_code():
+    drawing = runpy.run_path(str(ROOT / "scripts" / "draw_architecture.py"))
+    assert drawing["picture"]() == drawing["PICTURE"].read_text(encoding="utf-8")
+
+
+def test_every_path_of_the_page_is_there():
+    paths = [path for path in re.findall(r"`([\w/]+(?:/|\.py))`", PAGE) if "<" not in path]
+    assert len(paths) > 25
+    for path in paths:
+        assert (PACKAGE / path.removeprefix("asr_scaling/")).exists() or (ROOT / path).exists(), (
+            path
+        )
+
+
+def test_twelve_questions_have_answers_that_are_files():
+    rows = re.findall(r"^\| (.+\?) \| (.+) \|$", PAGE, re.MULTILINE)
+    assert len(rows) == 12
+    assert all(re.search(r"`[\w/<>]+\.py`", answer) for _, answer in rows)
+
+
+def allowed(row: int) -> list[str]:
+    """The parts that a part of ``row`` may import, all of the groups told in two words."""
+    names = [part for above in LAYERS[:row] for part in above]
+    if set(GROUPS) <= {*names}:
+        first = names.index(GROUPS[0])
+        names = [*names[:first], "the groups", *(n for n in names[first:] if n not in GROUPS)]
+    return names
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        (row, part)
+        for row, parts in enumerate(LAYERS)
+        for part in parts
+        if (PACKAGE / part).is_dir()
+    ],
+)
+def test_a_folder_says_in_two_sentences_what_it_holds_and_imports(row: int, part: str):
+    text = ast.get_docstring(
+        ast.parse((PACKAGE / part / "__init__.py").read_text(encoding="utf-8"))
+    )
+    assert text is not None
+    holds, imports = (" ".join(each.split()) for each in text.split("\n\n"))
+    assert len(holds) > 20
+    may = f"May import {', '.join(allowed(row))}."
+    assert imports == (may if allowed(row) else "Imports nothing else of this package.")
