@@ -25,7 +25,7 @@ ONLY_IN = {
     "hydra": ("sweep/", "cli/"),
     "omegaconf": ("sweep/", "cli/", "core/model_spec.py"),
     "mlflow": ("tracking/mlflow", "tracking/_mlflow"),
-    "codecarbon": ("profiler/_codecarbon.py",),
+    "codecarbon": ("profiler/energy/codecarbon.py",),
     "pynvml": ("machine/nvml.py",),
     "thop": ("profiler/flops.py",),
     "jiwer": ("profiler/quality.py",),

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device
-from asr_scaling.engine._log_mel import check_features, place_of
-from asr_scaling.engine._onnx_files import check_exportable, check_length
-from asr_scaling.engine._onnx_networks import cross_names, self_names
-from asr_scaling.engine._onnx_system import Recipe
-from asr_scaling.engine._system import SpeechSystem
-from asr_scaling.engine._window import check_margin
+from asr_scaling.engine._onnx.files import check_exportable, check_length
+from asr_scaling.engine._onnx.networks import cross_names, self_names
+from asr_scaling.engine._onnx.recipe import Recipe
+from asr_scaling.engine._shared.log_mel import check_features, place_of
+from asr_scaling.engine._shared.short_window import check_margin
+from asr_scaling.engine._shared.speech_system import SpeechSystem
 from asr_scaling.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
@@ -30,10 +30,15 @@ _PACKAGES = ("openvino", "onnx", "onnxscript")
 
 @dataclass(frozen=True)
 class OpenVino:
-    """``dtype``: float32; bfloat16, where the processor computes in it; int8 for weights in 8 bits per output channel
-    and activations quantised on the fly. ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest
-    utterance of a batch, null for its whole window (_window.py). ``features``: "device" to
-    compute Whisper's there (_log_mel.py) instead of by the library's extractor. ``seed``: of random weights.
+    """Options of the engine.
+
+    ``dtype``: float32; bfloat16, where the processor computes in it; or int8, for weights in 8 bits
+    per output channel and activations that are quantised while they are computed.
+    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a batch;
+    None for its whole window (_shared/short_window.py).
+    ``features``: "library" for the extractor of transformers, "device" to compute Whisper's features
+    on the device (_shared/log_mel.py).
+    ``seed``: of random weights.
     """
 
     dtype: str = "float32"

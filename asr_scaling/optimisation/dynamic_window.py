@@ -11,7 +11,7 @@ from asr_scaling.core.ports import Composition
 class DynamicWindow:
     """``margin_s``: seconds that the encoder sees beyond the longest utterance of a batch.
 
-    Too few, and Whisper falls into loops; those are noticed and decoded again (engine/_window.py).
+    Too few, and Whisper falls into loops; those are noticed and decoded again (engine/_shared/short_window.py).
     """
 
     margin_s: float = 4.0

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from support.fakes import FakeDevice, make_job, noise
 from support.small_whisper import (
     ctc,
@@ -34,21 +32,7 @@ from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.latency import Latency
 
 pytest.importorskip("ctranslate2", reason="pip install 'asr-scaling[faster_whisper]'")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASR_SCALING_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread", "own_cache")
 
 
 class TestOptions:

@@ -98,7 +98,7 @@ def test_a_pickle_of_tensors_is_read(spec: ModelSpec, folder: Path) -> None:
 def test_converters_do_not_run_it_either(
     what: str, spec: ModelSpec, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asr_scaling.engine._onnx_files import exported
+    from asr_scaling.engine._onnx.files import exported
     from asr_scaling.engine.whisper_cpp._library import ggml_files
 
     pytest.importorskip("pywhispercpp" if what == "a conversion" else "onnx")

@@ -18,7 +18,7 @@ from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
-from asr_scaling.engine.transformers._facts import stored_bytes
+from asr_scaling.engine.transformers._network_facts import stored_bytes
 from asr_scaling.errors import ConfigError, EngineError, MissingExtraError
 from asr_scaling.optimisation._int8_linear import dynamic, widening
 from asr_scaling.optimisation._torchao import Torchao

@@ -29,8 +29,8 @@ from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, OutOfMemoryError
 from asr_scaling.model.build import random_model
 from asr_scaling.optimisation.prune import RemoveWeakest
-from asr_scaling.profiler._kv_cache import kv_cache
 from asr_scaling.profiler.decoder import Decoder
+from asr_scaling.profiler.decoder.kv_cache import kv_cache
 
 BRIEF = Decoder(seconds=1e-9, traced_steps=4)
 """Three calls, and one without a cache."""

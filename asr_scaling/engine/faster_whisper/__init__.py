@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device
-from asr_scaling.engine._log_mel import check_features
-from asr_scaling.engine._system import SpeechSystem
-from asr_scaling.engine._whisper import check_whisper, facts_of, out_of_memory
-from asr_scaling.engine._window import check_margin
+from asr_scaling.engine._shared.log_mel import check_features
+from asr_scaling.engine._shared.short_window import check_margin
+from asr_scaling.engine._shared.speech_system import SpeechSystem
+from asr_scaling.engine._shared.whisper import check_whisper, facts_of, out_of_memory
 from asr_scaling.errors import ConfigError, EngineError
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
@@ -19,11 +19,17 @@ _WHOLE = "CTranslate2 decodes in one call and shows nothing of its steps"
 
 @dataclass(frozen=True)
 class FasterWhisper:
-    """``dtype``: of weights and arithmetic; int8: matrices in 8 bits, the rest in float32 on a CPU and in float16 on a
-    GPU. ``beam``: 1 is greedy. ``long_form``: false for the first window only; what lies beyond is lost, and said.
-    ``window_margin_s``: seconds that the encoder sees beyond the longest utterance of a batch, null for its whole
-    window (_window.py). ``features``: "device" to compute them there (_log_mel.py) instead of by transformers'
-    extractor. ``seed``: of random weights.
+    """Options of the engine.
+
+    ``dtype``: of weights and arithmetic; int8 keeps matrices in 8 bits, and the rest in float32 on a
+    CPU and in float16 on a GPU.
+    ``beam``: number of hypotheses of the beam search; 1 is greedy.
+    ``long_form``: False decodes only the first window; what lies beyond is lost, and the record says so.
+    ``window_margin_s``: seconds that the encoder sees beyond the longest utterance of a batch; None
+    for its whole window (_shared/short_window.py).
+    ``features``: "library" for the extractor of transformers, "device" to compute the features on the
+    device (_shared/log_mel.py).
+    ``seed``: of random weights.
     """
 
     dtype: str = "float32"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device, NullProbe, Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._log_mel import place_of
-from asr_scaling.engine._whisper import durations, first_windows, longest_s, window_of
-from asr_scaling.engine._windows import Windows
+from asr_scaling.engine._shared.log_mel import place_of
+from asr_scaling.engine._shared.whisper import durations, first_windows, longest_s, window_of
+from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.model.build import pretrained
 from asr_scaling.model.convert import Converted
 from asr_scaling.model.whisper import end_of_text, prompt_ids

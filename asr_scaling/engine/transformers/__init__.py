@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Change, Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._log_mel import check_features
-from asr_scaling.engine._window import check_margin
+from asr_scaling.engine._shared.log_mel import check_features
+from asr_scaling.engine._shared.short_window import check_margin
 from asr_scaling.engine.transformers._compiled import compile_mode, compile_network, compile_seconds
 from asr_scaling.engine.transformers._draft import draft_spec, load_draft
 from asr_scaling.engine.transformers._options import check_device, check_model, check_options
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
 
 if TYPE_CHECKING:
-    from asr_scaling.engine.transformers._loaded import Family
+    from asr_scaling.engine.transformers._loaded_model import Family
     from asr_scaling.model.weights import Weights
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -32,16 +32,27 @@ DECODES = ("library", "loop")
 
 @dataclass(frozen=True)
 class Transformers:
-    """``beam``: 1 is greedy. ``attention``: sdpa, eager or flash_attention_2. ``compile``: torch.compile the encoder
-    and the decoding step; true for its default mode, or one of MODES (_compiled.py). ``cache``: of keys and values,
-    dynamic, static or none. ``long_form``: false for a model's first window only, as a plain call does; what lies
-    beyond is lost, and said. ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of
-    a batch, null for its whole window (_window.py). ``decode``: "loop" for this package's own greedy loop over
-    Whisper's windows (_greedy.py), "library" for the library's ``generate``, through which audio beyond a window
-    always goes. ``features``: "device" to compute them there instead of by the library's extractor. ``cuda_graph``:
-    capture the loop's step and replay it. ``overlap``: a GPU encodes a part of the batch while the features of the next
-    part are computed. ``draft``: a smaller model whose tokens this one only checks, null for none.
-    ``changes``: what optimisations do to the network once it is loaded. ``seed``: of random weights.
+    """Options of the engine.
+
+    ``dtype``: of weights and arithmetic, one of DTYPES.
+    ``beam``: number of hypotheses of the beam search; 1 is greedy.
+    ``attention``: sdpa, eager or flash_attention_2.
+    ``compile``: torch.compile the encoder and the decoding step; True for the default mode, or one of
+    MODES (_compiled.py).
+    ``cache``: of keys and values: dynamic, static or none.
+    ``long_form``: False decodes only a model's first window, as a plain call of the library does; what
+    lies beyond is lost, and the record says so.
+    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a batch;
+    None for its whole window (_shared/short_window.py).
+    ``decode``: "loop" for this package's own greedy loop over Whisper's windows
+    (_greedy_decoding.py), "library" for the library's ``generate``. Audio beyond a window always goes
+    through the library.
+    ``features``: "device" to compute them there instead of by the library's extractor.
+    ``cuda_graph``: capture the loop's step as a CUDA graph and replay it.
+    ``overlap``: a GPU encodes a part of the batch while the features of the next part are computed.
+    ``draft``: a smaller model that proposes tokens, which this model only checks; None for none.
+    ``changes``: what optimisations do to the network once it is loaded.
+    ``seed``: of random weights.
     """
 
     dtype: str = "float32"
@@ -94,8 +105,8 @@ class Transformers:
         import torch
         import transformers
 
-        from asr_scaling.engine.transformers._facts import changed, drafted
-        from asr_scaling.engine.transformers._loaded import Loaded
+        from asr_scaling.engine.transformers._loaded_model import Loaded
+        from asr_scaling.engine.transformers._network_facts import changed, drafted
         from asr_scaling.model.weights import resolve
 
         check_device(self, device)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.ports import Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._log_mel import LogMel
-from asr_scaling.engine._whisper import durations
-from asr_scaling.engine._window import most_tokens, windowed
-from asr_scaling.engine.transformers._fixed import FixedGreedy, cuda_graph
-from asr_scaling.engine.transformers._greedy import Greedy, Rules
-from asr_scaling.engine.transformers._loaded import Loaded, Steps
+from asr_scaling.engine._shared.log_mel import LogMel
+from asr_scaling.engine._shared.short_window import most_tokens, windowed
+from asr_scaling.engine._shared.whisper import durations
+from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules
+from asr_scaling.engine.transformers._loaded_model import Loaded, Steps
+from asr_scaling.engine.transformers._static_shape_decoding import FixedGreedy, cuda_graph
 
 if TYPE_CHECKING:
     import torch

@@ -6,9 +6,9 @@ from typing import Any
 
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._ctc import collapsed
-from asr_scaling.engine._whisper import durations
-from asr_scaling.engine.transformers._loaded import Family
+from asr_scaling.engine._shared.ctc import collapsed
+from asr_scaling.engine._shared.whisper import durations
+from asr_scaling.engine.transformers._loaded_model import Family
 
 
 class Adapter(Family):

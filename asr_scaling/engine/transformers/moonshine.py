@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._whisper import durations
-from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps
+from asr_scaling.engine._shared.whisper import durations
+from asr_scaling.engine.transformers._loaded_model import Family, Loaded, Steps
 
 _MOST_TOKENS_PER_S = 6.5
 """The authors' bound against endless repetition (Moonshine model card: 6.5 tokens per second)."""

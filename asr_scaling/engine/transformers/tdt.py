@@ -7,8 +7,8 @@ from typing import Any
 
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._whisper import durations
-from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps
+from asr_scaling.engine._shared.whisper import durations
+from asr_scaling.engine.transformers._loaded_model import Family, Loaded, Steps
 
 _LOW = -1e4
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._whisper import durations
+from asr_scaling.engine._shared.whisper import durations
 from asr_scaling.engine.transformers._compiled import compile_forward
 from asr_scaling.engine.transformers._encoder import take_any_length
-from asr_scaling.engine.transformers._loaded import Family, Loaded, Steps
+from asr_scaling.engine.transformers._loaded_model import Family, Loaded, Steps
 from asr_scaling.engine.transformers._loop import Loop
 from asr_scaling.errors import EngineError
 

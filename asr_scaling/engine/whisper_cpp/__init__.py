@@ -10,7 +10,8 @@ from typing import Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._whisper import (
+from asr_scaling.engine._shared.short_window import check_margin, windowed
+from asr_scaling.engine._shared.whisper import (
     check_whisper,
     durations,
     facts_of,
@@ -19,7 +20,6 @@ from asr_scaling.engine._whisper import (
     planned_tokens,
     window_of,
 )
-from asr_scaling.engine._window import check_margin, windowed
 from asr_scaling.engine.whisper_cpp._library import (
     TOLERANCE,
     Steps,
@@ -39,9 +39,14 @@ _ALONE = (
 
 @dataclass(frozen=True)
 class WhisperCpp:
-    """``dtype``: of the matrices, float16 or int8 (ggml's q8_0). ``beam``: 1 is greedy. ``long_form``: false for the
-    first window only; what lies beyond is lost, and said. ``window_margin_s``: seconds that the encoder sees beyond the
-    longest utterance of a batch, null for its whole window (_window.py). ``seed``: of random weights.
+    """Options of the engine.
+
+    ``dtype``: of the matrices, float16 or int8 (ggml's q8_0).
+    ``beam``: number of hypotheses of the beam search; 1 is greedy.
+    ``long_form``: False decodes only the first window; what lies beyond is lost, and the record says so.
+    ``window_margin_s``: seconds that the encoder sees beyond the longest utterance of a batch; None
+    for its whole window (_shared/short_window.py).
+    ``seed``: of random weights.
     """
 
     dtype: str = "float16"

@@ -34,8 +34,8 @@ from support.metered import (
 
 from asr_scaling.core.record import Findings
 from asr_scaling.measure.job import run
-from asr_scaling.profiler._meters import find_counters
 from asr_scaling.profiler.energy import Energy
+from asr_scaling.profiler.energy.meters import find_counters
 
 
 class PowerCap:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.engine.transformers._greedy import Greedy, Rules, Steps
+from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules, Steps
 
 if TYPE_CHECKING:
     import torch

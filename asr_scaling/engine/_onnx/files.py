@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
-from asr_scaling.engine import _onnx_networks as networks
+from asr_scaling.engine._onnx import networks
 from asr_scaling.errors import EngineError, MissingExtraError
 from asr_scaling.model.weights import resolve
 from asr_scaling.util.cache import MANIFEST

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.engine._onnx_files import Fill, for_engine
-from asr_scaling.engine._onnx_policy import load_policy, model_config
-from asr_scaling.engine._onnx_speech import (
+from asr_scaling.engine._onnx.files import Fill, for_engine
+from asr_scaling.engine._onnx.speech import (
     Ctc,
     Frames,
     Steps,
@@ -20,9 +19,10 @@ from asr_scaling.engine._onnx_speech import (
     load_texts,
     whisper_difference,
 )
-from asr_scaling.engine._system import Speech, SpeechSystem
-from asr_scaling.engine._whisper import facts_of, out_of_memory
-from asr_scaling.engine._windows import Windows
+from asr_scaling.engine._onnx.token_policy import load_policy, model_config
+from asr_scaling.engine._shared.speech_system import Speech, SpeechSystem
+from asr_scaling.engine._shared.whisper import facts_of, out_of_memory
+from asr_scaling.engine._shared.window_by_window import Windows
 
 
 @dataclass(frozen=True)

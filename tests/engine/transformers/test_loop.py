@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from support.networks import ENCODER_DECODER, ctc, transcribe, whisper, whisper_
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
-from asr_scaling.engine.transformers._greedy import Greedy, Rules
+from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.build import random_model
 from asr_scaling.optimisation.fused import JoinProjections
@@ -21,15 +20,7 @@ from asr_scaling.optimisation.int8 import Int8Dynamic
 from asr_scaling.profiler.flops import Flops
 
 WHISPERS = [whisper, whisper_multilingual]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Models this small only wait for each other's threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class TestRandomWeights:

@@ -21,7 +21,7 @@ from asr_scaling.dataset.folder import Folder
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.optimisation.int8 import Int8Dynamic
 
-LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"
+LJSPEECH = Path(__file__).parents[3].parent / "shared" / "data" / "ljspeech"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(

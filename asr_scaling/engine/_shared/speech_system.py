@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._whisper import out_of_memory
+from asr_scaling.engine._shared.whisper import out_of_memory
 from asr_scaling.errors import EngineError
 
 

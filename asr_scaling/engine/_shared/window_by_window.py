@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._log_mel import LogMel
-from asr_scaling.engine._whisper import durations, planned_tokens, window_of
-from asr_scaling.engine._window import windowed
+from asr_scaling.engine._shared.log_mel import LogMel
+from asr_scaling.engine._shared.short_window import windowed
+from asr_scaling.engine._shared.whisper import durations, planned_tokens, window_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +28,10 @@ Text = Callable[[Sequence[Sequence[int]]], tuple[str, ...]]
 class Windows:
     """Features of each window, and utterances put together again.
 
-    ``extractor``: transformers'. ``device``: torch's name of where features are computed in its place (_log_mel.py),
-    None for the extractor's own way. ``margin_s``: as in the engines' options.
+    ``extractor``: the feature extractor of transformers.
+    ``device``: torch's name of where features are computed in its place (log_mel.py); None for the
+    extractor's own way.
+    ``margin_s``: ``window_margin_s`` of the engines' options.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.engine._onnx_networks import FORBIDDEN
+from asr_scaling.engine._onnx.networks import FORBIDDEN
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,8 +13,8 @@ from asr_scaling.core.ports import Device, Phase, Session
 from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError
-from asr_scaling.profiler._account import Readings, Window, account
-from asr_scaling.profiler._meters import Counter, Found, Meters, find_counters
+from asr_scaling.profiler.energy.accounting import Readings, Window, account
+from asr_scaling.profiler.energy.meters import Counter, Found, Meters, find_counters
 
 _POLL_S, _POLLING_S, _PERIODS = 0.0005, 1.5, 6
 _IDLE_LIMIT_S, _ROUNDING_S = 5.0, 1e-6

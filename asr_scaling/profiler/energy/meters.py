@@ -10,7 +10,7 @@ from typing import Protocol
 from asr_scaling.core.ports import Device
 from asr_scaling.errors import DeviceError
 from asr_scaling.machine.nvml import handle, nvml
-from asr_scaling.profiler._codecarbon import Codecarbon
+from asr_scaling.profiler.energy.codecarbon import Codecarbon
 
 POWERCAP = Path("/sys/class/powercap")
 _SAME_COUNTER_J = 1.0
@@ -20,9 +20,9 @@ class Counter(Protocol):
     """A hardware counter of one component; ``method`` says how, "measured by …"."""
 
     @property
-    def component(self) -> str: ...
+    def component(self) -> str: ...  # noqa: D102
     @property
-    def method(self) -> str: ...
+    def method(self) -> str: ...  # noqa: D102
 
     def joules(self) -> float:
         """Joules since some moment in the past; any exception when the counter is gone."""

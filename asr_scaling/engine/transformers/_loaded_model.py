@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._whisper import planned_tokens
+from asr_scaling.engine._shared.whisper import planned_tokens
 
 if TYPE_CHECKING:
     import torch

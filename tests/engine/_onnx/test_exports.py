@@ -14,11 +14,11 @@ from support.fakes import FakeDevice, Listener, make_job, noise
 
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine import _onnx_files, _onnx_networks
-from asr_scaling.engine._ctc import collapsed, frames_of
-from asr_scaling.engine._onnx_policy import Policy
-from asr_scaling.engine._onnx_speech import Texts, Whisper
-from asr_scaling.engine._windows import Windows
+from asr_scaling.engine._onnx import files, networks
+from asr_scaling.engine._onnx.speech import Texts, Whisper
+from asr_scaling.engine._onnx.token_policy import Policy
+from asr_scaling.engine._shared.ctc import collapsed, frames_of
+from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.engine.onnxruntime import OnnxRuntime
 from asr_scaling.engine.openvino import OpenVino
 from asr_scaling.engine.transformers import Transformers
@@ -28,13 +28,7 @@ from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.quality import Quality
 
 ENGINES = [OnnxRuntime, OpenVino]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _converted_once(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASR_SCALING_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -63,7 +57,7 @@ class TestRefused:
         self, engine: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         engine().check_length(whisper(), 31.0)  # random ones take any number of windows
-        monkeypatch.setattr(_onnx_files, "resolve", lambda spec: SimpleNamespace(folder=Path()))
+        monkeypatch.setattr(files, "resolve", lambda spec: SimpleNamespace(folder=Path()))
         engine().check_length(whisper(), 30.0)
         engine().check_length(ctc(), 60.0)
         with pytest.raises(EngineError, match=r"one window of 30 s.*31\.0 s.*dataset\.length_s"):
@@ -80,7 +74,7 @@ def test_a_conversion_that_computes_something_else_is_refused_and_not_kept(
 ) -> None:
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
     monkeypatch.setattr(
-        _onnx_networks, "_attend", lambda q, k, v, mask=None: (q @ k).softmax(-1) @ v
+        networks, "_attend", lambda q, k, v, mask=None: (q @ k).softmax(-1) @ v
     )  # sees ahead
     with pytest.raises(EngineError, match="differ from transformers'"):
         OnnxRuntime().load(whisper(), FakeDevice())
@@ -123,7 +117,7 @@ class TestRandomWeights:
         def fail(*_: Any) -> None:
             raise AssertionError("exported again")
 
-        monkeypatch.setattr(_onnx_files, "_write", fail)
+        monkeypatch.setattr(files, "_write", fail)
         system = engine().load(whisper(), FakeDevice())
         assert system.facts.random
         assert system.facts.details["difference"] < system.facts.details["tolerance"]

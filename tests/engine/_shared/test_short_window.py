@@ -9,7 +9,14 @@ from support.fakes import utterance, utterances
 
 from asr_scaling.core.ports import Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._window import STEP_S, check_margin, looped, most_tokens, window_s, windowed
+from asr_scaling.engine._shared.short_window import (
+    STEP_S,
+    check_margin,
+    looped,
+    most_tokens,
+    window_s,
+    windowed,
+)
 from asr_scaling.errors import ConfigError
 
 

@@ -14,9 +14,9 @@ from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.machine.memory import release_memory
-from asr_scaling.profiler._kv_cache import kv_cache
 from asr_scaling.profiler._operators import CLASSES, operator_rows
-from asr_scaling.profiler._steps import Steps, TracingProbe, mean_step, slope, steps_of
+from asr_scaling.profiler.decoder.kv_cache import kv_cache
+from asr_scaling.profiler.decoder.steps import Steps, TracingProbe, mean_step, slope, steps_of
 
 _STEP, _SLOPE = "decoder/step_s", "decoder/step_slope_s"
 _OPS = (

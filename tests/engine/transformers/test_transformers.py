@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,21 +23,14 @@ from support.networks import (
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
-from asr_scaling.engine.transformers._loaded import Loaded
+from asr_scaling.engine.transformers._loaded_model import Loaded
 from asr_scaling.engine.transformers.ctc import Adapter
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError, WeightsError
 from asr_scaling.measure.job import run
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.quality import Quality
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Models this small only wait for each other's threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 EVERY = [*ENCODER_DECODER, ctc]
@@ -67,7 +59,7 @@ class TestOptions:
 
     def test_a_private_module_is_no_family(self):
         with pytest.raises(EngineError):
-            Transformers().check(whisper(family="_loaded"))
+            Transformers().check(whisper(family="_loaded_model"))
 
     @pytest.mark.parametrize("make", EVERY)
     def test_the_known_families(self, make: Any):

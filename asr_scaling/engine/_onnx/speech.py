@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine import _ctc
-from asr_scaling.engine._onnx_files import PREFIX, check_length
-from asr_scaling.engine._onnx_policy import Policy
-from asr_scaling.engine._whisper import durations, longest_s
-from asr_scaling.engine._windows import Windows
+from asr_scaling.engine._onnx.files import PREFIX, check_length
+from asr_scaling.engine._onnx.token_policy import Policy
+from asr_scaling.engine._shared import ctc
+from asr_scaling.engine._shared.whisper import durations, longest_s
+from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.model.whisper import difference
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ class Ctc:
         probe.stage("decoder")
         config = self.config
         lengths = [
-            _ctc.frames_of(audio.size, config.conv_kernel, config.conv_stride) for audio in arrays
+            ctc.frames_of(audio.size, config.conv_kernel, config.conv_stride) for audio in arrays
         ]
-        rows = _ctc.collapsed(frames, lengths, config.pad_token_id)
+        rows = ctc.collapsed(frames, lengths, config.pad_token_id)
         probe.stage("text")
         return Transcription(
             self.texts.text(rows, group_tokens=False), tuple(map(len, rows)), durations(batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,24 +14,16 @@ from support.networks import ctc, transcribe, whisper
 
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._log_mel import LogMel
-from asr_scaling.engine.transformers import Transformers, _fixed, _loop
-from asr_scaling.engine.transformers._fixed import FixedGreedy
-from asr_scaling.engine.transformers._greedy import Greedy, Rules
+from asr_scaling.engine._shared.log_mel import LogMel
+from asr_scaling.engine.transformers import Transformers, _loop, _static_shape_decoding
+from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules
+from asr_scaling.engine.transformers._static_shape_decoding import FixedGreedy
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.build import feature_extractor, random_model
 
 RULES = Rules(prompt=(50_257, 50_362), never=(7,), not_first=(9,), end=50_256)
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Models this small only wait for each other's threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class FakeGraph:
@@ -88,7 +80,7 @@ class TestCaptured:
     def test_the_shape_not_used_for_longest_is_forgotten(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(_fixed, "SHAPES", 2)
+        monkeypatch.setattr(_static_shape_decoding, "SHAPES", 2)
         graph = FakeGraph()
         fixed = FixedGreedy(random_model(whisper(), 3).eval(), RULES, CPU, graph)
         captured = []
