@@ -17,6 +17,7 @@ from asr_scaling.util.layers import LAYERS, MEASURING
 
 PACKAGE = Path(asr_scaling.__file__).parent
 CONF = PACKAGE.parent / "conf"
+TESTS = PACKAGE.parent / "tests"
 GROUPS = ("engine", "optimisation", "device", "dataset", "batch", "profiler", "tracking")
 LISTS = {("profiler", "default"), ("profiler", "all")}
 """YAMLs that only list others."""
@@ -243,9 +244,61 @@ def test_the_core_needs_no_heavy_package(module: str):
     assert done.stdout.strip() == "[]"
 
 
+def test_the_tests_folders_are_the_packages():
+    """One module's tests may be a folder too; the four others test what no single folder does."""
+    folders = {path.relative_to(TESTS).parent for path in TESTS.rglob("test_*.py")}
+    alone = {
+        str(f)
+        for f in folders
+        if not (PACKAGE / f).is_dir() and not (PACKAGE / f).with_suffix(".py").is_file()
+    }
+    assert alone == {"docs", "end_to_end", "fuzz", "server"}
+
+
+def test_every_test_asserts_something():
+    """Itself, or through a function of its file, of ``tests/support`` or of a conftest."""
+    shared = [path for path in TESTS.rglob("*.py") if not path.name.startswith("test_")]
+    common = asserting([function for path in shared for function in functions(path)], set())
+    for path in TESTS.rglob("test_*.py"):
+        helpers = asserting(functions(path), common)
+        assert not [
+            f.name for f in functions(path) if f.name.startswith("test_") and f.name not in helpers
+        ], path
+
+
+def functions(path: Path) -> list[ast.FunctionDef]:
+    """Those of a module and of its classes."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    return [
+        node for body in (tree, *classes) for node in body.body if isinstance(node, ast.FunctionDef)
+    ]
+
+
+def asserting(found: list[ast.FunctionDef], helpers: set[str]) -> set[str]:
+    """``helpers`` and the names of those that assert, or call one that does."""
+    more = {function.name for function in found if asserts(function, helpers)} - helpers
+    return asserting(found, helpers | more) if more else helpers
+
+
+def asserts(function: ast.FunctionDef, helpers: set[str]) -> bool:
+    nodes = list(ast.walk(function))
+    called = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+    known = {
+        name
+        for name in called
+        if name.split(".")[-1].startswith("assert_") or name.removeprefix("self.") in helpers
+    }
+    return (
+        bool(known)
+        or "pytest.raises" in called
+        or any(isinstance(node, ast.Assert) for node in nodes)
+    )
+
+
 def test_no_test_module_imports_another():
     """What tests share is in ``tests/support`` or a conftest."""
-    for path in (PACKAGE.parent / "tests").rglob("*.py"):
+    for path in TESTS.rglob("*.py"):
         assert not [
             i.module
             for i in imports(path)

@@ -130,3 +130,4 @@ def test_null_objects_take_everything():
     probe.token()
     progress.stage("load")
     progress.advance(0.5)
+    assert vars(probe) == vars(progress) == {}

@@ -165,10 +165,10 @@ class TestSystem:
     def test_out_of_memory(self, monkeypatch: pytest.MonkeyPatch):
         system = FasterWhisper().load(whisper(), FakeDevice())
 
-        def fail(*_: Any) -> None:
+        def fail(*_: Any, **__: Any) -> None:
             raise RuntimeError("CUDA failed with error out of memory")
 
-        monkeypatch.setattr(system._speech, "transcribe", fail)
+        monkeypatch.setattr("ctranslate2.models.Whisper.generate", fail)
         with pytest.raises(OutOfMemoryError, match=r"batch\.size"):
             system.transcribe(AudioBatch((noise(1.0),)), NullProbe())
 

@@ -336,7 +336,7 @@ def test_of_this_processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     ):
         monkeypatch.setattr(module, name, value)
     monkeypatch.setattr(module, "_COPY_BYTES", {"cpu": 2**22})
-    monkeypatch.setattr(module, "_agree", lambda a, b: True)
+    monkeypatch.setattr(module, "TOLERANCE", 100.0)  # whatever else runs on this machine
     first, _ = peaks(Cpu(), "float32", watch())
     assert 1e7 < first.flop_per_s < 1e15
     assert 1e7 < first.byte_per_s < 1e14

@@ -252,13 +252,18 @@ class TestSampledPass:
 
     @pytest.mark.parametrize(("total_s", "runs"), [(4.0, True), (4.1, False)])
     def test_slow_calls_cost_nothing(
-        self, monkeypatch: pytest.MonkeyPatch, total_s: float, runs: bool
+        self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, total_s: float, runs: bool
     ):
+        monkeypatch.setattr(module, "time", clock.as_time())
         seen: list[int] = []
-        monkeypatch.setattr(Utilisation, "_pass", lambda self, session: seen.append(1))
+
+        def script(batch: Any, probe: Any) -> None:
+            seen.append(len(batch))
+            clock.sleep(total_s)
+
         rows = [sample(("u0",), total_s=s) for s in (1.0, total_s, 100.0)]
-        found = make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]), samples=rows)
-        findings = Utilisation(seconds=2.0).measure(found)
+        session = make_session(ScriptedSystem(script), utterances([1.0]), samples=rows)
+        findings = Utilisation(seconds=2.0).measure(session)
         assert bool(seen) == runs
         if not runs:
             assert (

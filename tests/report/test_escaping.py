@@ -140,12 +140,15 @@ def test_the_terminal_is_not_painted(folder: Path, capsys: pytest.CaptureFixture
     assert points_table(records)
 
 
-def test_a_live_line_takes_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_line_takes_no_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(Console, "is_terminal", True)
     display = Display([1.0])
     display.begin("[/] [red]x")
     display.stage("load")
     display.close()
+    assert "[/] [red]x" in capsys.readouterr().err
 
 
 def test_a_recommendation_has_no_line_that_a_record_wrote(tmp_path: Path) -> None:

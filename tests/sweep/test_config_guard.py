@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from support.refusals import refusal
 
 from asr_scaling.errors import ConfigError
 from asr_scaling.sweep.config_guard import check, check_arguments
@@ -52,11 +53,10 @@ def test_hydra_may_not_call_what_an_experiment_from_elsewhere_names(
 @pytest.mark.parametrize("tracking", ["mlflow", "jsonl"])
 def test_an_ordinary_experiment_is_fine(tmp_path: Path, engine: str, tracking: str) -> None:
     text = "seed: 7\nhydra:\n  job:\n    env_set: {OMP_NUM_THREADS: 2}\n  sweep: {dir: 'out/${seed}'}\n"
-    check(
-        composed(
-            tmp_path, text, f"engine={engine}", f"tracking={tracking}", "hydra/job_logging=default"
-        )
+    experiment = composed(
+        tmp_path, text, f"engine={engine}", f"tracking={tracking}", "hydra/job_logging=default"
     )
+    assert refusal(check, experiment) is None
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_secret_that_stays_in_the_environment_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", SECRET)
-    check(composed(tmp_path, "hub: {token: '${oc.env:HF_TOKEN}'}\n"))
+    assert refusal(check, composed(tmp_path, "hub: {token: '${oc.env:HF_TOKEN}'}\n")) is None
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,13 @@ def test_a_secret_on_the_command_line(monkeypatch: pytest.MonkeyPatch, argument:
 
 
 def test_a_command_line_without_one() -> None:
-    check_arguments(
-        [
-            "-m",
-            "model.architecture.pad_token_id=3",
-            "dataset.path=/a@b",
-            "tracking.uri=http://h:5000",
-        ]
-    )
+    arguments = [
+        "-m",
+        "model.architecture.pad_token_id=3",
+        "dataset.path=/a@b",
+        "tracking.uri=http://h:5000",
+    ]
+    assert refusal(check_arguments, arguments) is None
 
 
 def test_a_pickle_is_not_run_again() -> None:

@@ -135,7 +135,8 @@ class TestLoading:
     def test_another_yaml_beside_it_changes_nothing(self, yaml: Any) -> None:
         path = yaml(MINE)
         path.with_name("config.yaml").write_text("defaults: [nothing]\n", encoding="utf-8")
-        load_system(path).close()
+        with load_system(path) as system:
+            assert system.transcribe(tone(5)) == "5!"
 
     def test_random_weights_are_refused(self, yaml: Any) -> None:
         with pytest.raises(WeightsError, match="The weights of 'whisper_tiny_en' would be random"):
