@@ -1,6 +1,6 @@
 """``python -m asr_scaling``."""
 
-from asr_scaling.cli.sweep import main
+from asr_scaling.cli import main
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

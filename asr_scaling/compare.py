@@ -1,8 +1,6 @@
-"""``python -m asr_scaling.compare``: another name of ``asr-scaling compare``."""
-
-import sys
+"""``python -m asr_scaling.compare``: the old name of ``python -m asr_scaling compare``."""
 
 from asr_scaling.cli.compare import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,8 +1,6 @@
-"""``python -m asr_scaling.recommend``: another name of ``asr-scaling recommend``."""
-
-import sys
+"""``python -m asr_scaling.recommend``: the old name of ``python -m asr_scaling recommend``."""
 
 from asr_scaling.cli.recommend import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,8 +1,6 @@
-"""``python -m asr_scaling.sync``: another name of ``asr-scaling sync``."""
-
-import sys
+"""``python -m asr_scaling.sync``: the old name of ``python -m asr_scaling sync``."""
 
 from asr_scaling.cli.sync import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -68,7 +68,8 @@ def measured(folder: Path, out: Path) -> tuple[int, float, float]:
     command = [
         sys.executable,
         "-m",
-        "asr_scaling.report",
+        "asr_scaling",
+        "report",
         str(folder),
         "-o",
         str(out),

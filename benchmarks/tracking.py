@@ -202,7 +202,8 @@ def many(uri: str, writers: int, count: int, root: Path) -> None:
         command = [
             sys.executable,
             "-m",
-            "asr_scaling.report",
+            "asr_scaling",
+            "report",
             source,
             "--tracking-uri",
             uri,
@@ -218,7 +219,8 @@ def many(uri: str, writers: int, count: int, root: Path) -> None:
             f"the report on {count} points from the {about}", lambda command=command: run(command)
         )
     timed(
-        "sync of that sweep", lambda: run([sys.executable, "-m", "asr_scaling.sync", str(folder)])
+        "sync of that sweep",
+        lambda: run([sys.executable, "-m", "asr_scaling", "sync", str(folder)]),
     )
     ended = root / "ended"
     for i in range(count):

@@ -5,7 +5,7 @@
 A server is started with scripts/server.sh (it needs PostgreSQL and the extras server and joblib). Then, until the time
 is over, one sweep after the other of eight points with engine=fake: each attempt is let be or loses its client, a
 worker or the server to SIGKILL at a random moment, and is gone on with (sweep.resume=true) until every point is
-measured. Beside them one client measures all the time and is never killed. In the end asr_scaling.sync brings what the
+measured. Beside them one client measures all the time and is never killed. In the end asr_scaling sync brings what the
 server missed, and the server must have every point of every sweep once, finished, as it is on disk, and nothing that
 still runs. No point that was measured may be measured again, and beyond records nothing may grow: the client's resident
 memory, the server's, and temporary files. Exit status 1 when any of it does not hold. Events go to soak.jsonl, the
@@ -227,7 +227,15 @@ class Soak:
     def sync(self) -> str:
         """Bring what the server lacks; the last line."""
         address = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "asr_scaling.sync", "multirun", "--tracking-uri", address]
+        command = [
+            sys.executable,
+            "-m",
+            "asr_scaling",
+            "sync",
+            "multirun",
+            "--tracking-uri",
+            address,
+        ]
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -338,7 +346,7 @@ def main(arguments: Sequence[str]) -> int:
         runs = soak.check_server(folders)
         said = (
             f"exit status {status}",
-            f"asr_scaling.sync: {first} Again: {second}",
+            f"asr_scaling sync: {first} Again: {second}",
             f"{runs} runs of points",
         )
         _say(soak, folders, said)

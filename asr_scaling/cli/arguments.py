@@ -1,30 +1,40 @@
-"""The arguments of this package's commands, all but Hydra's."""
+"""The arguments of the verbs: a parser in one style, the types of numbers, and the wording of choices."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+from collections.abc import Sequence
 from typing import NoReturn
 
 from asr_scaling.errors import ConfigError
 
-_SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 class Parser(argparse.ArgumentParser):
-    """Of ``python -m <module>``; ``about`` and ``exits`` stand before and after the options, as they are written.
+    """The parser of ``python -m asr_scaling <verb>``.
 
-    Raises ConfigError for what is wrong with the arguments, where argparse would print its usage and exit.
+    about: what ``--help`` prints before the options, as it is written.
+    exits: what it prints after them: the exit statuses.
     """
 
-    def __init__(self, module: str, about: str, exits: str = "") -> None:
-        plain = argparse.RawDescriptionHelpFormatter
+    def __init__(self, verb: str, about: str, exits: str = "") -> None:
+        as_written = argparse.RawDescriptionHelpFormatter
         super().__init__(
-            f"python -m {module}", description=about, epilog=exits, formatter_class=plain
+            f"python -m asr_scaling {verb}",
+            description=about,
+            epilog=exits,
+            formatter_class=as_written,
         )
 
     def error(self, message: str) -> NoReturn:
-        """As any other error: one sentence."""
+        """Raises ConfigError, where argparse would print its usage and exit."""
         raise ConfigError(f"{message}; see  {self.prog} --help.")
+
+    def long_options(self) -> list[str]:
+        """Every option that begins with two dashes."""
+        return [option for option in self._option_string_actions if option.startswith("--")]
 
 
 def positive(text: str) -> float:
@@ -39,12 +49,24 @@ def positive(text: str) -> float:
 
 
 def size(text: str) -> float:
-    """ "2GB" → bytes; units of 1000 (kB, MB, GB) or of 1024 (KiB, MiB, GiB)."""
+    """Bytes of "2GB": units of 1000 (kB, MB, GB) or of 1024 (KiB, MiB, GiB)."""
     letters = text.lstrip("0123456789. ")
-    unit = _SIZES.get(letters.upper() or "B")
+    unit = _UNITS.get(letters.upper() or "B")
     try:
         return positive(text.removesuffix(letters)) * (unit or 0) or positive("")
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(
             f"must be a size as 500MB, 2GB or 2GiB, got '{text}'"
         ) from error
+
+
+def near(word: str, choices: Sequence[str]) -> str:
+    """``, did you mean 'report'`` where a choice is written like ``word``, else nothing."""
+    close = difflib.get_close_matches(word, choices, 1)
+    return f", did you mean '{close[0]}'" if close else ""
+
+
+def either(choices: Sequence[str]) -> str:
+    """``a, b or c``, sorted."""
+    *most, last = sorted(choices)
+    return f"{', '.join(most)} or {last}" if most else last

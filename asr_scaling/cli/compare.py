@@ -1,8 +1,7 @@
-"""The command ``python -m asr_scaling.compare A B``: what differs between two measurements, and by how much."""
+"""The command ``python -m asr_scaling compare A B``: what differs between two measurements, and by how much."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter
@@ -33,7 +32,7 @@ missing, too few calls were timed, or a point of A failed or is missing in B."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare, print, and return the exit status."""
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
         gates = [Gate.parse(text) for text in options.fail_if]
         allow = _allowed(options.allow)
         a, b = (
@@ -140,8 +139,9 @@ def _allowed(text: str) -> list[str]:
     return kinds
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser("asr_scaling.compare", _ABOUT, _EXITS)
+def parser() -> Parser:
+    """Its options."""
+    parser = Parser("compare", _ABOUT, _EXITS)
     parser.add_argument("a", metavar="A", help="the measurement to start from")
     parser.add_argument("b", metavar="B", help="the one that is compared with it")
     kinds = ",".join(KINDS)

@@ -1,4 +1,4 @@
-"""The command ``python -m asr_scaling.recommend``: the best measured configuration of this machine under a budget."""
+"""The command ``python -m asr_scaling recommend``: the best measured configuration of this machine under a budget."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ the question can't be answered."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Choose, print, write, and return the exit status."""
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
         path = Path(options.out)
         check_name(path)
         budget = Budget(
@@ -96,8 +96,9 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser("asr_scaling.recommend", _ABOUT, _EXITS)
+def parser() -> Parser:
+    """Its options."""
+    parser = Parser("recommend", _ABOUT, _EXITS)
     parser.add_argument(
         "sources", metavar="SOURCE", nargs="*", default=["multirun"], help="default: multirun"
     )

@@ -1,4 +1,4 @@
-"""The command ``python -m asr_scaling.report SOURCE``: what was measured, as a page that answers which model to use."""
+"""The command ``python -m asr_scaling report SOURCE``: what was measured, as a page that answers which model to use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _EXITS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the report, say where it is and what it says first, and return the exit status."""
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
         _report(options)
     except AsrScalingError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -76,8 +76,9 @@ def _folder(options: argparse.Namespace) -> Path:
     return Path(source) / "report" if beside else Path("report")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser("asr_scaling.report", _ABOUT, _EXITS)
+def parser() -> Parser:
+    """Its options."""
+    parser = Parser("report", _ABOUT, _EXITS)
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what was measured")
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", help="default: report in the sweep's folder, else here"

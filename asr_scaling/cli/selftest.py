@@ -1,9 +1,10 @@
-"""``python -m asr_scaling.selftest [--json PATH]``: exit 0 when nothing failed, 1 otherwise."""
+"""``python -m asr_scaling selftest``: is this machine fit to measure?"""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from asr_scaling.selftest import Check, answers, clock, machine, tried
 from asr_scaling.selftest.certificate import certificate, keep, to_bytes
 from asr_scaling.util.cache import write_atomic
 
+_ABOUT = """\
+Puts known inputs through the real pipeline and prints, a row a check, what came out and what to do about it. The result
+is kept for a day and stored with every sweep of this machine."""
+_EXITS = "Exit status: 0; 1 when a check failed, or the result can't be written."
 CHECKS: Mapping[str, Callable[[], Check]] = {
     "timer": clock.timer,
     "known sleeps": clock.known_sleeps,
@@ -29,33 +34,37 @@ CHECKS: Mapping[str, Callable[[], Check]] = {
 def main(
     arguments: Sequence[str] | None = None, checks: Mapping[str, Callable[[], Check]] = CHECKS
 ) -> int:
-    """Run the checks, print the table, keep the certificate; the exit code."""
-    parser = Parser("asr_scaling.selftest", __doc__ or "")
-    parser.add_argument(
-        "--json", type=Path, metavar="PATH", help="also write the certificate there"
-    )
+    """Run the checks, print the table, keep the certificate, and return the exit status."""
     try:
-        chosen = parser.parse_args(arguments)
+        options = parser().parse_args(arguments)
     except ConfigError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    start, found = time.perf_counter(), list[Check]()
+    start = time.perf_counter()
+    results: list[Check] = []
     for name, check in checks.items():
         sys.stderr.write(f"{name} …\n")
-        found.append(tried(name, check))
-    done = certificate(found, time.perf_counter() - start)
+        results.append(tried(name, check))
+    done = certificate(results, time.perf_counter() - start)
     try:
         keep(done)
-        if chosen.json is not None:
-            write_atomic(chosen.json, to_bytes(done))
+        if options.json is not None:
+            write_atomic(options.json, to_bytes(done))
     except OSError as error:
         sys.stderr.write(
             f"error: The certificate can't be written ({error}): set ASR_SCALING_CACHE or --json.\n"
         )
         return 1
-    counts = [
-        f"{sum(c.status == status for c in found)} {status}"
-        for status in ("pass", "warn", "fail", "skip")
-    ]
-    print_checks(found, f"{', '.join(counts)}, in {done['seconds']:.0f} s")
+    counts = Counter(check.status for check in results)
+    totals = ", ".join(f"{counts[status]} {status}" for status in ("pass", "warn", "fail", "skip"))
+    print_checks(results, f"{totals}, in {done['seconds']:.0f} s")
     return 1 if done["status"] == "fail" else 0
+
+
+def parser() -> Parser:
+    """Its options."""
+    parser = Parser("selftest", _ABOUT, _EXITS)
+    parser.add_argument(
+        "--json", type=Path, metavar="PATH", help="also write the certificate there"
+    )
+    return parser

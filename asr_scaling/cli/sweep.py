@@ -1,8 +1,7 @@
-"""The command line: ``python -m asr_scaling`` and the console script ``asr-scaling``."""
+"""The sweep, ``python -m asr_scaling key=value …``: what is not another verb is Hydra's."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from asr_scaling.cli.arguments import either, near
 from asr_scaling.errors import AsrScalingError, one_line
 from asr_scaling.records.sweep_manifest import command, latest
 from asr_scaling.sweep import callback, config_guard
@@ -119,8 +119,7 @@ def _sentence(error: BaseException) -> str:
         path.stem for path in (conf_dir() / group).glob("*.yaml")
     ]
     if group and options:
-        near, known = _near(choice, options), _either(options)
-        return f"There is no {group or 'config'} '{choice}'{near}; choose {known}."
+        return f"There is no {group} '{choice}'{near(choice, options)}; choose {either(options)}."
     if match := re.match(r"Could not override '([^']+)'", str(error)):
         return f"There is no option '{match[1]}'; list the options with  python -m asr_scaling --cfg job."
     lines = [line.strip() for line in (str(error) or str(error.__cause__)).splitlines()]
@@ -130,13 +129,3 @@ def _sentence(error: BaseException) -> str:
         if line and not line.startswith(("full_key:", "object_type=", "See https", "Config search"))
     ]
     return " ".join(line for line in kept if not line.startswith("provider="))
-
-
-def _near(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1)
-    return f", did you mean '{close[0]}'" if close else ""
-
-
-def _either(names: Sequence[str]) -> str:
-    *most, last = sorted(names)
-    return f"{', '.join(most)} or {last}" if most else last

@@ -1,4 +1,4 @@
-"""The command ``python -m asr_scaling.sync``: records on disk that MLflow lacks are brought to it; what nobody ended is
+"""The command ``python -m asr_scaling sync``: records on disk that MLflow lacks are brought to it; what nobody ended is
 ended."""
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Done:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Bring what is missing, a line a sweep, and return the exit status."""
     try:
-        return _sync(_parser().parse_args(arguments))
+        return _sync(parser().parse_args(arguments))
     except AsrScalingError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -181,8 +181,9 @@ def _records(folder: Path) -> tuple[list[tuple[Path, RunRecord]], int]:
     return found, damaged
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser("asr_scaling.sync", _ABOUT, _EXITS)
+def parser() -> Parser:
+    """Its options."""
+    parser = Parser("sync", _ABOUT, _EXITS)
     parser.add_argument(
         "folders", metavar="FOLDER", nargs="*", default=[str(SWEEPS)], help=f"default: {SWEEPS}"
     )

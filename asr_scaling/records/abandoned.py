@@ -14,7 +14,7 @@ from asr_scaling.records.sweep_manifest import RUNNING, SweepFile, ended, not_cl
 def end_stale(root: Path, sink: Any, tracking: Mapping[str, Any] | None) -> None:
     """End in ``sink``, whose options are ``tracking``, the sweeps below ``root`` whose client on this machine is gone.
 
-    TrackingError. Their records stay on disk, for ``sweep.resume`` and ``asr_scaling.sync``.
+    TrackingError. Their records stay on disk, for ``sweep.resume`` and ``asr_scaling sync``.
     """
     if not isinstance(sink, Ending):
         return

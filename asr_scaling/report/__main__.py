@@ -1,8 +1,6 @@
-"""``python -m asr_scaling.report``: another name of ``asr-scaling report``."""
-
-import sys
+"""``python -m asr_scaling.report``: the old name of ``python -m asr_scaling report``."""
 
 from asr_scaling.cli.report import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

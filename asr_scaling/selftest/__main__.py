@@ -1,8 +1,6 @@
-"""``python -m asr_scaling.selftest``: another name of ``asr-scaling selftest``."""
-
-import sys
+"""``python -m asr_scaling.selftest``: the old name of ``python -m asr_scaling selftest``."""
 
 from asr_scaling.cli.selftest import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

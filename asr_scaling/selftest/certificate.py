@@ -27,7 +27,7 @@ _KEY = ("host", "cpu", "python", "versions", "commit")
 """What a certificate is of: another one of these needs another certificate."""
 _CHECK = tuple(key.name for key in fields(Check))
 _VERBS = {"fail": "failed", "warn": "warns"}
-_AGAIN = "python -m asr_scaling.selftest"
+_AGAIN = "python -m asr_scaling selftest"
 
 
 def certificate(checks: Sequence[Check], seconds: float) -> Certificate:
@@ -122,7 +122,7 @@ def remarks(found: Certificate) -> list[str]:
 
 def _make(path: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "asr_scaling.selftest", "--json", str(path)],
+        [sys.executable, "-m", "asr_scaling", "selftest", "--json", str(path)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -133,7 +133,7 @@ class State:
                 hints.append(str(error))
             if not tracked:
                 hints.append(
-                    f"What MLflow lacks is brought to it by  python -m asr_scaling.sync {folder}"
+                    f"What MLflow lacks is brought to it by  python -m asr_scaling sync {folder}"
                 )
         if cls.hold is not None:
             cls.hold.release()
@@ -155,7 +155,7 @@ class State:
     def _reported(cls, folder: Path) -> list[str]:
         """Write the report of the sweep; where to find it, or how to have it."""
         if not cls.report:
-            return [f"Report: python -m asr_scaling.report {folder}"]
+            return [f"Report: python -m asr_scaling report {folder}"]
         from asr_scaling.analysis.load import points
         from asr_scaling.analysis.recommendation.scenarios import Budgets
         from asr_scaling.records.read import Damaged
@@ -170,7 +170,7 @@ class State:
         except Exception as error:  # whatever a report trips over, the records are there
             cls.failed = True
             return [
-                f"The report failed ({type(error).__name__}: {error}): python -m asr_scaling.report {folder}"
+                f"The report failed ({type(error).__name__}: {error}): python -m asr_scaling report {folder}"
             ]
         return [first_words(made), f"Report: {page}"]
 

@@ -37,7 +37,7 @@ _LOST_S = 0.05
 
 
 def load_system(config: str | Path) -> Transcriber:
-    """Load what a YAML of ``python -m asr_scaling.recommend`` describes, with its optimisations, ready to transcribe.
+    """Load what a YAML of ``python -m asr_scaling recommend`` describes, with its optimisations, ready to transcribe.
 
     Any configuration will do that ``python -m asr_scaling --config-name`` runs. ConfigError where it is none,
     WeightsError where there are only random weights, and whatever its engine and device raise.
@@ -47,7 +47,7 @@ def load_system(config: str | Path) -> Transcriber:
     path = Path(config)
     if path.suffix != ".yaml" or not path.is_file():
         raise ConfigError(
-            f"There is no file '{path}' that ends with .yaml; python -m asr_scaling.recommend writes one."
+            f"There is no file '{path}' that ends with .yaml; python -m asr_scaling recommend writes one."
         )
     plain = options(_composed(path))
     built = build({key: plain[key] for key in _PARTS if key in plain})
@@ -88,7 +88,7 @@ def _composed(path: Path) -> DictConfig:
     except Exception as error:  # Hydra's, OmegaConf's and YAML's own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(
-            f"'{path}' can't be composed ({reason}): have asr_scaling.recommend write it again."
+            f"'{path}' can't be composed ({reason}): have  python -m asr_scaling recommend  write it again."
         ) from error
     finally:
         GlobalHydra.set_instance(around)

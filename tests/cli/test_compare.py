@@ -1,4 +1,4 @@
-"""``python -m asr_scaling.compare`` on real sweeps of the fake engine: what it reads, prints and exits with."""
+"""``python -m asr_scaling compare`` on real sweeps of the fake engine: what it reads, prints and exits with."""
 
 from __future__ import annotations
 
@@ -32,11 +32,9 @@ SWEEP = (
 NAME = "whisper_tiny_en fake cpu"
 
 
-def run(
-    folder: Path, *arguments: str, module: str = "asr_scaling"
-) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     own = {"ASR_SCALING_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
-    return run_warm(folder, module, arguments, {**os.environ, **own})
+    return run_warm(folder, "asr_scaling", arguments, {**os.environ, **own})
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +63,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def compare(measured: Path) -> Compare:
-    return lambda *arguments: run(measured, *arguments, module="asr_scaling.compare")
+    return lambda *arguments: run(measured, "compare", *arguments)
 
 
 def point(sweep: str, number: int) -> str:
@@ -76,7 +74,7 @@ def point(sweep: str, number: int) -> str:
 def test_help_is_there_at_once_and_loads_nothing(tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "asr_scaling.compare", "--help"],
+        [sys.executable, "-X", "importtime", "-m", "asr_scaling", "compare", "--help"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -268,12 +266,7 @@ def test_runs_in_mlflow(measured: Path, tmp_path: Path, request: pytest.FixtureR
         for number in (0, 1):
             folder = Path(point(str(measured / name), number))
             sink.write(RunRecord.read(folder / "record.json"), folder, parent)
-    done = run(
-        tmp_path,
-        *(f"mlflow:{parent}" for parent in sweeps.values()),
-        "--json",
-        module="asr_scaling.compare",
-    )
+    done = run(tmp_path, "compare", *(f"mlflow:{parent}" for parent in sweeps.values()), "--json")
     assert done.returncode == 0, done.stderr
     assert [found["b"] for found in json.loads(done.stdout)["comparisons"]] == [
         f"{NAME} b1",
@@ -286,14 +279,8 @@ def test_runs_in_mlflow(measured: Path, tmp_path: Path, request: pytest.FixtureR
     )
     (child,) = (one.info.run_id for one in found if one.info.run_name == f"{NAME} b1")
     gate = ("--fail-if", "latency/p50_s>5%", "--tracking-uri", sink.uri)
-    done = run(
-        measured,
-        point(str(measured / "fast"), 0),
-        f"mlflow:{child}",
-        *gate,
-        module="asr_scaling.compare",
-    )
+    done = run(measured, "compare", point(str(measured / "fast"), 0), f"mlflow:{child}", *gate)
     assert (done.returncode, done.stderr) == (1, "")
-    done = run(measured, "mlflow:abc", "slow", *gate, module="asr_scaling.compare")
+    done = run(measured, "compare", "mlflow:abc", "slow", *gate)
     assert done.returncode == 2
     assert "Run with id=abc not found" in done.stderr

@@ -1,4 +1,4 @@
-"""``python -m asr_scaling.recommend`` on made-up studies of this machine: what it names, writes and exits with."""
+"""``python -m asr_scaling recommend`` on made-up studies of this machine: what it names, writes and exits with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m asr_scaling.report``: what it reads, writes, prints and exits with, and what it never imports."""
+"""``python -m asr_scaling report``: what it reads, writes, prints and exits with, and what it never imports."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ class TestCommandLine:
 
     def test_help_loads_nothing_heavy(self, tmp_path: Path) -> None:
         done = subprocess.run(
-            [sys.executable, "-X", "importtime", "-m", "asr_scaling.report", "--help"],
+            [sys.executable, "-X", "importtime", "-m", "asr_scaling", "report", "--help"],
             cwd=tmp_path, capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert "--latency-p95" in done.stdout

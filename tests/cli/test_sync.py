@@ -1,4 +1,4 @@
-"""``python -m asr_scaling.sync`` on a SQLite store: what is brought, what is ended, what is left alone."""
+"""``python -m asr_scaling sync`` on a SQLite store: what is brought, what is ended, what is left alone."""
 
 from __future__ import annotations
 

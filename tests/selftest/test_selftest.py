@@ -380,7 +380,7 @@ def test_arguments_it_does_not_know_are_one_sentence(capsys: pytest.CaptureFixtu
     said = capsys.readouterr()
     assert (
         said.err
-        == "error: unrecognized arguments: --jsn x.json; see  python -m asr_scaling.selftest --help.\n"
+        == "error: unrecognized arguments: --jsn x.json; see  python -m asr_scaling selftest --help.\n"
     )
     assert said.out == ""
 
@@ -494,7 +494,7 @@ class TestCertificate:
 def test_the_whole_in_a_process_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "certificate.json"
     done = subprocess.run(
-        [sys.executable, "-m", "asr_scaling.selftest", "--json", str(path)],
+        [sys.executable, "-m", "asr_scaling", "selftest", "--json", str(path)],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     found = {check["name"]: check for check in json.loads(path.read_bytes())["checks"]}

@@ -261,7 +261,7 @@ def test_a_server_that_dies_costs_no_measurement(
     said = "".join(process.communicate(timeout=120))
     (folder,) = {path.parent for path in here.rglob("sweep.json")}
     assert process.returncode == 1
-    assert f"python -m asr_scaling.sync {folder.relative_to(here)}" in " ".join(said.split())
+    assert f"python -m asr_scaling sync {folder.relative_to(here)}" in " ".join(said.split())
     assert [record.status for record in records(here)] == ["ok"] * 4
     lost = sum(any(c.kind == "NotTracked" for c in record.cautions) for record in records(here))
     assert 1 <= lost <= 3

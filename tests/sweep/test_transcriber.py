@@ -276,7 +276,7 @@ def test_from_measurement_to_text(tmp_path: Path) -> None:
         "pipeline.warmup=0", "pipeline.min_iterations=1", "pipeline.precision=null", "pipeline.max_seconds=1",
         "pipeline.utterances=2", "dataset.condition=clean", "sweep.selftest=false",
     )  # fmt: skip
-    said = printed(tmp_path, "asr_scaling.recommend", "--max-wer", "50")
+    said = printed(tmp_path, "asr_scaling", "recommend", "--max-wer", "50")
     assert "whisper_tiny_en · one_thread · cpu · batch 1" in said
     from asr_scaling.dataset.demo import Demo
 

@@ -57,7 +57,7 @@ def selftests(points: Sequence[Point]) -> list[str]:
         if bare:
             count = f"{bare} of {len(group)} points" if bare < len(group) else "the points"
             lines.append(
-                f"**Self-test**{where}: none before {count}; `python -m asr_scaling.selftest` makes one."
+                f"**Self-test**{where}: none before {count}; `python -m asr_scaling selftest` makes one."
             )
     return lines
 
@@ -69,7 +69,7 @@ def _certificate(found: Mapping[str, Any], where: str) -> str:
         f"; noise floor of a matrix product {percent(float(floor))}" if floor is not None else ""
     )
     again = (
-        "" if status == "pass" else "; `python -m asr_scaling.selftest` says what and gives advice"
+        "" if status == "pass" else "; `python -m asr_scaling selftest` says what and gives advice"
     )
     return f"**Self-test**{where}: {_SAID.get(status, status)} at {at[:16].replace('T', ' ')} UTC{noise}{again}."
 
