@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
-from asr_scaling.core.damage import check_calls, check_parts
 from asr_scaling.core.metrics import metric_row, metric_spec
-from asr_scaling.core.schema import build, build_all, finite, number, read, shown
+from asr_scaling.core.schema import build, check_parts, finite, number, read, shown
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.util.cache import write_atomic
@@ -212,14 +211,9 @@ class RunRecord:
         try:
             plain = verified(data)
             check_parts(plain)
-            check_calls(samples := build_all(Sample, plain["samples"]))
-            return build(
-                cls,
-                plain,
-                samples=samples,
-                metrics=tuple(_metric(name, row) for name, row in plain["metrics"].items()),
-                cautions=build_all(Caution, plain["cautions"]),
-            )
+            parts = {name: plain[name] for name in ("samples", "cautions")}
+            parts["metrics"] = tuple(_metric(name, row) for name, row in plain["metrics"].items())
+            return _with_real_calls(build(cls, {**plain, **parts}))
         except (KeyError, TypeError, AttributeError, ValueError, ConfigError) as error:
             raise DataError(
                 f"This record is damaged ({error}): measure the point again."
@@ -249,6 +243,14 @@ class RunRecord:
 def _module(options: Mapping[str, Any]) -> str:
     """The module whose class they are of: "transformers" for asr_scaling.engine.transformers.Transformers."""
     return str(options.get("_target_", "")).rpartition(".")[0].rpartition(".")[2]
+
+
+def _with_real_calls(record: RunRecord) -> RunRecord:
+    """``record``. Raises TypeError when a timed call has no utterance, no audio or no duration."""
+    for index, sample in enumerate(record.samples):
+        if not sample.utterances or min(sample.audio_s, sample.total_s) <= 0:
+            raise TypeError(f"sample {index} is a call without utterances, audio or time")
+    return record
 
 
 def _metric(name: str, row: Mapping[str, Any]) -> Metric:

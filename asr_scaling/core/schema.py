@@ -1,4 +1,4 @@
-"""From plain JSON values, which anybody may have written, to dataclasses whose fields are what their types say."""
+"""Reads JSON that anybody may have written into dataclasses, and checks every value's type."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import sys
 import types
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import (
     Any,
@@ -24,17 +25,34 @@ from typing import (
 from asr_scaling.util.files import read_file
 
 _Kind = TypeVar("_Kind")
-_Test = Callable[[Any], bool]
+_Reader = Callable[[Any], Any]
+"""Returns the value as its field's type, or raises TypeError."""
 MAX_BYTES = 64 << 20
-"""A file of one value with more is none of this package's."""
+"""A larger file with one JSON value was not written by this package."""
 LARGEST = 1e100
-"""No time, size or count comes near; sums and squares of what is below hold in a float."""
+"""No time, size or count comes near it; sums and squares of smaller numbers still fit in a float."""
 DEEPEST = 50
-"""Values nested deeper than this are an attack or an accident, and end Python's stack sooner or later."""
+"""Deeper nesting is an attack or an accident, and would exhaust Python's stack."""
+_Table = Mapping[str, Any]
+_LOOKED_UP: Mapping[str, Mapping[str, Any]] = {
+    "config": {
+        **dict.fromkeys(("batch", "dataset", "device", "engine", "model", "sweep"), _Table),
+        "optimisation": _Table | tuple[str, ...] | None,
+        "optimiser": _Table | None,
+    },
+    "dataset": {"utterances": int | None},
+    "environment": {"device": _Table | None},
+    "system": {
+        **dict.fromkeys(("facts", "model"), _Table),
+        "optimisations": tuple[str, ...],
+        "memory_by_batch": tuple[_Table, ...],
+    },
+}
+"""Types of what reports look up in those parts of a record that are no dataclasses."""
 
 
 def parse(text: bytes) -> Any:
-    """The JSON value in ``text``. ValueError for anything else, NaN, infinities and endless nesting included."""
+    """The JSON value in ``text``. Raises ValueError for anything else, also for NaN and infinity."""
     try:
         return json.loads(text.decode("utf-8"), parse_constant=_not_json)
     except RecursionError:
@@ -42,50 +60,34 @@ def parse(text: bytes) -> Any:
 
 
 def read(path: Path) -> Any:
-    """The JSON value in the file ``path``. OSError, ValueError as ``parse``'s."""
+    """The JSON value in the file ``path``. Raises OSError, and ValueError as ``parse`` does."""
     return parse(read_file(path, MAX_BYTES))
 
 
-def build(kind: type[_Kind], row: Any, **made: Any) -> _Kind:
-    """The ``kind`` whose fields are ``row``'s values, lists made tuples, and those in ``made`` as they are.
+def build(kind: type[_Kind], row: Any) -> _Kind:
+    """An instance of the dataclass ``kind`` from the JSON object ``row``, nested dataclasses included.
 
-    TypeError that names the first value that is not of its field's type, a field that is unknown or one that is needed.
+    Lists become tuples where a field is a tuple. A value that is of its field's dataclass is kept.
+    Raises TypeError that names the first field whose value does not fit, is unknown or is missing.
     """
-    if not isinstance(row, Mapping):
-        raise TypeError(f"{shown(row)} where a {kind.__name__.lower()} should be")
-    known, values = _fields(cast(Any, kind)), dict(row)
-    for name, value in row.items():
-        if name not in known:
-            raise TypeError(f"{shown(name)} is unknown")
-        if name in made:
-            continue
-        test, freeze = known[name]
-        if not test(value):
-            raise TypeError(f"'{name}' is {shown(value)}")
-        if freeze is not None:
-            values[name] = freeze(value)
-    return kind(**{**values, **made})
+    return cast(_Kind, _reader(cast(Any, kind))(row))
 
 
-def build_all(kind: type[_Kind], rows: Any) -> tuple[_Kind, ...]:
-    """A ``kind`` of each of ``rows``. TypeError."""
-    if not isinstance(rows, list | tuple):
-        raise TypeError(f"{shown(rows)} where a list should be")
-    return tuple(build(kind, row) for row in rows)
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether ``value`` is of the type ``hint``: numbers of a sensible size, and nowhere nested too deeply."""
-    return _test(hint)(value)
+def check_parts(record: Mapping[str, Any]) -> None:
+    """Raises TypeError when a value of a record's JSON has another type than reports expect."""
+    for part, hints in _LOOKED_UP.items():
+        for name, hint in hints.items():
+            if name in record[part]:
+                _read_field(f"{part}.{name}", _reader(hint), record[part][name])
 
 
 def number(value: Any) -> float | None:
-    """``value`` where it is a number of a sensible size, None where it is anything else."""
+    """``value`` when it is a number up to ``LARGEST``, None for anything else."""
     return value if _is_number(value) else None
 
 
 def finite(value: Any) -> Any:
-    """JSON has no infinity: an option that is infinite is stored as its name."""
+    """``value`` with infinite and NaN options as text, since JSON has neither."""
     if isinstance(value, Mapping):
         return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -94,49 +96,85 @@ def finite(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """``value`` for a sentence, cut where it is long."""
-    plain = isinstance(value, str | float | bool | None) or (
-        isinstance(value, int) and _is_number(value)
-    )
+    """``value`` for an error message, at most 60 characters."""
+    plain = isinstance(value, str | float | bool | None)
+    plain = plain or (isinstance(value, int) and _is_number(value))
     text = repr(value) if plain else f"a {type(value).__name__} that can't be it"
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-@functools.cache
-def _fields(kind: Any) -> dict[str, tuple[_Test, Callable[[Any], Any] | None]]:
-    """Field → whether a value is of its type, and what makes tuples of its lists."""
-    return {name: (_test(hint), _freezer(hint)) for name, hint in get_type_hints(kind).items()}
+class _MisfitError(TypeError):
+    """A value is not of the type; ``_read_field`` adds the field's name and the value."""
 
 
-def _freezer(hint: Any) -> Callable[[Any], Any] | None:
-    if get_origin(hint) is tuple:
-        return tuple
-    if get_origin(hint) is Mapping and get_origin(get_args(hint)[1]) is tuple:
-        return lambda value: {key: tuple(each) for key, each in value.items()}
-    return None
+def _read_field(name: str, reader: _Reader, value: Any) -> Any:
+    try:
+        return reader(value)
+    except _MisfitError:
+        raise TypeError(f"'{name}' is {shown(value)}") from None
 
 
 @functools.cache
-def _test(hint: Any) -> _Test:
+def _reader(hint: Any) -> _Reader:
     origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any or hint is float:
-        return _is_tree if hint is Any else _is_number
+    if is_dataclass(hint):
+        return _dataclass_reader(hint)
     if origin in (Union, types.UnionType):
-        tests = [_test(each) for each in inner]
-        return lambda value: any(test(value) for test in tests)
+        return _union_reader([_reader(option) for option in inner])
     if origin is Literal:
-        return lambda value: isinstance(value, str) and value in inner
+        return _checked(lambda value: isinstance(value, str) and value in inner)
     if origin is tuple:
-        each = _test(inner[0])
-        return lambda value: isinstance(value, list | tuple) and all(map(each, value))
-    if origin is Mapping:
-        each = _test(inner[1])
-        return lambda value: _is_table(value) and all(map(each, value.values()))
-    return lambda value: type(value) is hint and (hint is not int or _is_number(value))
+        item, a_list = _reader(inner[0]), _checked(lambda value: isinstance(value, list | tuple))
+        return lambda value: tuple([item(entry) for entry in a_list(value)])
+    if origin in (Mapping, dict):
+        item, table = _reader(inner[1]), _checked(_is_table)
+        return lambda value: {key: item(entry) for key, entry in table(value).items()}
+    special = {
+        Any: _is_tree,
+        float: _is_number,
+        int: lambda value: type(value) is int and _is_number(value),
+    }
+    return _checked(special.get(hint, lambda value: type(value) is hint))
+
+
+def _dataclass_reader(kind: Any) -> _Reader:
+    readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
+
+    def read_row(row: Any) -> Any:
+        if isinstance(row, kind):
+            return row
+        if not isinstance(row, Mapping):
+            raise TypeError(f"{shown(row)} where a {kind.__name__.lower()} should be")
+        for name in row:
+            if name not in readers:
+                raise TypeError(f"{shown(name)} is unknown")
+        return kind(**{name: _read_field(name, readers[name], row[name]) for name in row})
+
+    return read_row
+
+
+def _union_reader(options: list[_Reader]) -> _Reader:
+    def read_first(value: Any) -> Any:
+        for option in options[:-1]:
+            try:
+                return option(value)
+            except TypeError:
+                continue
+        return options[-1](value)
+
+    return read_first
+
+
+def _checked(test: Callable[[Any], bool]) -> _Reader:
+    def read_checked(value: Any) -> Any:
+        if not test(value):
+            raise _MisfitError
+        return value
+
+    return read_checked
 
 
 def _is_number(value: Any) -> bool:
-    """A number of a size that can be added up and squared."""
     return type(value) in (float, int) and -LARGEST <= value <= LARGEST
 
 
@@ -149,19 +187,20 @@ _NUMBERS = frozenset({float, int})
 
 
 def _is_tree(value: Any, depth: int = 0) -> bool:
+    """Whether it is JSON with numbers that fit in a float, nested ``DEEPEST`` deep at most."""
     kind = type(value)
     if kind in _SIMPLE:
         return True
     if kind in _NUMBERS:
-        return bool(abs(value) <= sys.float_info.max)  # an option may be anything a float can hold
+        return bool(abs(value) <= sys.float_info.max)
     if not isinstance(value, dict | list | tuple | Mapping) or depth >= DEEPEST:
         return False
     if isinstance(value, Mapping):
         if not _is_table(value):
             return False
         value = value.values()
-    for each in value:  # noqa: SIM110 (a generator costs half as much again, in ten thousand records)
-        if type(each) not in _SIMPLE and not _is_tree(each, depth + 1):
+    for entry in value:  # noqa: SIM110 (a generator is half as slow again, over 10,000 records)
+        if type(entry) not in _SIMPLE and not _is_tree(entry, depth + 1):
             return False
     return True
 

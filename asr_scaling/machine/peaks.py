@@ -14,6 +14,7 @@ from typing import Any
 from asr_scaling.core.cautions import Caution, peaks_changed, peaks_disturbed
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.ports import Device
+from asr_scaling.core.schema import build, read
 from asr_scaling.machine.environment import allowed_cores, environment
 from asr_scaling.machine.interference import OTHERS_LIMIT, STEAL_LIMIT, MachineWatch
 from asr_scaling.util.cache import cache_dir, write_atomic
@@ -180,9 +181,9 @@ def _key(device: Device, dtype: str) -> dict[str, Any]:
 def _read(path: Path, key: dict[str, Any]) -> Peaks | None:
     """Peaks kept for ``key``; None when there are none or the file is damaged."""
     try:
-        data = verified(json.loads(path.read_text(encoding="utf-8")))
-        return Peaks(**data["peaks"]) if data["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        data = verified(read(path))
+        return build(Peaks, data["peaks"]) if data["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from asr_scaling.core.checksum import signed, verified
-from asr_scaling.core.statistics import Interval
+from asr_scaling.core.schema import build, read
 from asr_scaling.errors import DataError
-from asr_scaling.search.candidates import Candidate, Entry, Stage
+from asr_scaling.search.candidates import Entry, Stage
 from asr_scaling.search.judge import Gain
 from asr_scaling.util.cache import write_atomic
 
@@ -61,8 +60,8 @@ class Answer:
     total: Gain
     stage: Stage
     rounds: int
-    steps: tuple[Step, ...] = ()
-    other: Tried | None = None
+    steps: tuple[Step, ...]
+    other: Tried | None
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,10 @@ class Outcome:
     minutes: float
     spent_s: float
     max_wer_loss: float
-    answers: tuple[Answer, ...] = ()
-    tried: tuple[Tried, ...] = ()
-    left: tuple[Left, ...] = ()
-    notes: tuple[str, ...] = ()
+    answers: tuple[Answer, ...]
+    tried: tuple[Tried, ...]
+    left: tuple[Left, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass
@@ -87,10 +86,8 @@ class Journal:
 
     def write(self, folder: Path) -> None:
         """Into ``folder``, whole or not at all."""
-        found = {"seconds": self.seconds, "outcome": asdict(self.outcome) if self.outcome else None}
-        write_atomic(
-            folder / OUTCOME_FILE, json.dumps(signed(found), indent=1, ensure_ascii=False).encode()
-        )
+        text = json.dumps(signed(asdict(self)), indent=1, ensure_ascii=False)
+        write_atomic(folder / OUTCOME_FILE, text.encode())
 
     @classmethod
     def read(cls, folder: Path) -> Journal | None:
@@ -99,48 +96,9 @@ class Journal:
         if not path.exists():
             return None
         try:
-            data = verified(json.loads(path.read_text(encoding="utf-8")))
-            outcome = data["outcome"] and _outcome(data["outcome"])
-            return cls({str(key): float(value) for key, value in data["seconds"].items()}, outcome)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            found = verified(read(path))
+            return build(cls, {"seconds": found["seconds"], "outcome": found["outcome"]})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{path} can't be read ({error}): begin the search anew, without sweep.resume."
             ) from error
-
-
-def _outcome(data: Mapping[str, Any]) -> Outcome:
-    lists = {
-        "answers": tuple(_answer(row) for row in data["answers"]),
-        "tried": tuple(_tried(row) for row in data["tried"]),
-        "left": tuple(Left(**{**row, "entry": _entry(row["entry"])}) for row in data["left"]),
-        "notes": tuple(data["notes"]),
-    }
-    return Outcome(**{**data, **lists})
-
-
-def _answer(row: Mapping[str, Any]) -> Answer:
-    parts = {
-        "baseline": _entry(row["baseline"]),
-        "winner": _entry(row["winner"]),
-        "total": _gain(row["total"]),
-        "steps": tuple(
-            Step(**{**s, "entry": _entry(s["entry"]), "gain": _gain(s["gain"])})
-            for s in row["steps"]
-        ),
-        "other": row["other"] and _tried(row["other"]),
-    }
-    return Answer(**{**row, **parts})
-
-
-def _tried(row: Mapping[str, Any]) -> Tried:
-    return Tried(_entry(row["entry"]), row["stage"], _gain(row["gain"]))
-
-
-def _entry(row: Mapping[str, Any]) -> Entry:
-    found = row["candidate"]
-    return Entry(Candidate(found["engine"], tuple(found["optimisations"])), row["batch"])
-
-
-def _gain(row: Mapping[str, Any]) -> Gain:
-    intervals = {name: row[name] and Interval(**row[name]) for name in ("interval", "wer_interval")}
-    return Gain(**{**row, **intervals})

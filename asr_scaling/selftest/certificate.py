@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.checksum import signed, verified
+from asr_scaling.core.schema import build, read
 from asr_scaling.machine.environment import environment
 from asr_scaling.selftest import Check, overall
 from asr_scaling.util.cache import cache_dir, write_atomic
@@ -25,7 +26,6 @@ MAX_AGE_S = 24 * 3600.0
 TIMEOUT_S = 180.0
 _KEY = ("host", "cpu", "python", "versions", "commit")
 """What a certificate is of: another one of these needs another certificate."""
-_CHECK = tuple(key.name for key in fields(Check))
 _VERBS = {"fail": "failed", "warn": "warns"}
 _AGAIN = "python -m asr_scaling selftest"
 
@@ -135,13 +135,13 @@ def _make(path: Path) -> str:
 
 def _read(path: Path) -> Certificate:
     """A whole certificate; OSError, ValueError, KeyError or TypeError for anything else."""
-    found = json.loads(path.read_bytes())
+    found = read(path)
     if not isinstance(found, dict):
         raise ValueError("not a certificate")  # noqa: TRY004 (as JSON's own errors)
     found = verified(found)
     if found["schema"] != SCHEMA:
         raise ValueError(f"certificate schema {found['schema']}")
-    checks = [Check(**{key: check[key] for key in _CHECK}) for check in found["checks"]]
+    checks = [build(Check, check) for check in found["checks"]]
     if (
         found["status"] != overall(checks)
         or not found["of"]
