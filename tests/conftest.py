@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import warnings
 from collections.abc import Generator, Iterator
 from functools import partial
@@ -11,12 +12,17 @@ from pathlib import Path
 
 import hypothesis  # noqa: F401 (first of all: imported at the end of a run, its hook in trio would warn)
 import pytest
+from support.command import Cli
 from support.fakes import FakeClock
+from support.offline import run_python
+from support.warm import run_warm
 
 from asr_scaling.machine.co_tenants import FOLDER_VARIABLE
 from asr_scaling.machine.interference import Counters, MachineWatch
 from asr_scaling.measure import pipeline
 from asr_scaling.profiler import energy
+from asr_scaling.selftest import Check
+from asr_scaling.selftest.certificate import certificate, keep
 from asr_scaling.tracking._sqlite import make_whole
 
 _WAITING = {"launchers", "server"}
@@ -96,3 +102,33 @@ def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mlflow_database(fresh_database: Path, tmp_path: Path) -> Path:
     """``mlflow.db`` in the test's folder, as the first sweep leaves it, for tests of what is stored in one."""
     return Path(shutil.copy(fresh_database, tmp_path / "mlflow.db"))
+
+
+@pytest.fixture
+def command_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """An empty cache but for a made-up certificate, so that no sweep runs the self-test."""
+    with monkeypatch.context() as patch:
+        patch.setenv("ASR_SCALING_CACHE", str(tmp_path / "cache"))
+        keep(
+            certificate([Check("A/A noise", "pass", "made up", values={"noise_floor": 0.01})], 0.0)
+        )
+    return {
+        **os.environ,
+        "ASR_SCALING_CACHE": str(tmp_path / "cache"),
+        "HF_HUB_OFFLINE": "1",
+        "COLUMNS": "132",
+    }
+
+
+@pytest.fixture
+def cli(tmp_path: Path, command_env: dict[str, str]) -> Cli:
+    """The command line in a process of its own, in an empty folder, as a user runs it, without its imports."""
+
+    def call(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        if any(name.startswith("PYTHON") for name in env):  # what only a new interpreter reads
+            return run_python(
+                tmp_path, ["-m", "asr_scaling", *arguments], env={**command_env, **env}
+            )
+        return run_warm(tmp_path, "asr_scaling", arguments, {**command_env, **env})
+
+    return call
