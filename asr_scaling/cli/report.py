@@ -41,7 +41,7 @@ def _report(options: argparse.Namespace) -> None:
     from asr_scaling.analysis.recommendation.scenarios import Budgets
     from asr_scaling.records.report_log import log
     from asr_scaling.report.build import document, first_words, write
-    from asr_scaling.report.optimise.section import outcome_of
+    from asr_scaling.search.measured import outcome_of
 
     given = {
         "latency_p95_s": options.latency_p95,

@@ -160,7 +160,7 @@ class State:
         from asr_scaling.analysis.recommendation.scenarios import Budgets
         from asr_scaling.records.read import Damaged
         from asr_scaling.report.build import document, first_words, write
-        from asr_scaling.report.optimise.section import outcome_of
+        from asr_scaling.search.measured import outcome_of
 
         try:
             damaged: Damaged = []
