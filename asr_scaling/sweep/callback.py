@@ -25,7 +25,7 @@ from asr_scaling import launchers
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.measure.fingerprint import identity
 from asr_scaling.measure.model_cache import Shelf
-from asr_scaling.records.sweep_manifest import SweepFile
+from asr_scaling.records.sweep_manifest import SweepManifest
 from asr_scaling.sweep.context import State, goes_on, measured_before
 from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.interleave import Rounds, measurements, weights
@@ -92,7 +92,7 @@ class SweepCallback(Callback):
             points = labels(jobs or [])
             earlier = _earlier(config, folder, points, single=jobs is None)
             State.sink = build(plain["tracking"]) if plain.get("tracking") else None
-            file = SweepFile(
+            file = SweepManifest(
                 State.command, points, tracking=plain.get("tracking"), options=redacted(plain)
             )
             self.parent = State.begin(folder, file, earlier)
@@ -226,7 +226,7 @@ def _jobs(config: DictConfig) -> list[list[str]]:
 
 def _earlier(
     config: DictConfig, folder: Path, points: tuple[str, ...], single: bool
-) -> SweepFile | None:
+) -> SweepManifest | None:
     """What an earlier, cut run of this sweep left in ``folder``. ConfigError when nothing can be gone on with."""
     if not config.sweep.get("resume"):
         return None
@@ -234,7 +234,7 @@ def _earlier(
         raise ConfigError(
             "sweep.resume=true goes on with a sweep: add -m, as in  -m batch=1,8 sweep.resume=true."
         )
-    earlier = SweepFile.read(folder)
+    earlier = SweepManifest.read(folder)
     if earlier is not None and earlier.points != points:
         raise ConfigError(
             f"The sweep in {folder} has other points: begin anew, without sweep.resume."

@@ -14,11 +14,11 @@ from typing import Any
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
 from asr_scaling.measure.model_cache import Shelf
-from asr_scaling.records.abandoned import end_stale
-from asr_scaling.records.sweep_lock import Hold
-from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepFile, ended
+from asr_scaling.records.ending import close_sweep, end_abandoned
+from asr_scaling.records.sweep_lock import SweepLock
+from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 from asr_scaling.sweep.interleave import Rounds, merge_rounds
-from asr_scaling.tracking._marker import untracked, write_points
+from asr_scaling.tracking import as_tracked, untracked
 
 SWEEPS = Path("multirun")
 """Where sweeps are, unless the options say otherwise."""
@@ -38,20 +38,20 @@ class State:
     display: Any = None
     rounds: Rounds | None = None
     certificate: Mapping[str, Any] | None = None
-    hold: Hold | None = None
+    hold: SweepLock | None = None
     remarks: Sequence[str] = ()
     report: bool = False
     failed: bool = False
     shelf: Shelf | None = None
 
     @classmethod
-    def begin(cls, folder: Path, file: SweepFile, earlier: SweepFile | None) -> str | None:
+    def begin(cls, folder: Path, file: SweepManifest, earlier: SweepManifest | None) -> str | None:
         """Begin the sweep of ``file`` in the sink, or go on with an ``earlier`` one; the sink's token for its points.
 
         The folder belongs to this process from here on, and its file is there before the store has a run. ConfigError
         when another process works on it, TrackingError when the store is away.
         """
-        cls.hold = Hold.take(folder)
+        cls.hold = SweepLock.take(folder)
         if cls.hold is None:
             raise ConfigError(
                 f"The sweep in {folder} is being worked on by another process: wait for it, or end it."
@@ -71,7 +71,7 @@ class State:
             raise
         replace(file, parent=parent).write(folder)
         with suppress(TrackingError):  # the next sweep tries again
-            end_stale(SWEEPS, cls.sink, file.tracking)
+            end_abandoned(SWEEPS, cls.sink, file.tracking)
         return parent
 
     @classmethod
@@ -123,10 +123,8 @@ class State:
             *cls._reported(folder),
         ]
         if sink is not None and parent is not None:
-            ended(folder, status, closed=False)
             try:
-                sink.close(parent, status, closing_files(folder, parent))
-                ended(folder, status, closed=True)
+                close_sweep(sink, folder, parent, status)
                 hints.append(sink.hint)
             except AsrScalingError as error:
                 tracked, cls.failed = False, True
@@ -175,15 +173,6 @@ class State:
         return [first_words(made), f"Report: {page}"]
 
 
-def closing_files(folder: Path, parent: str) -> list[Path]:
-    """Files and folders of a sweep that are stored with its run, ``parent``, when it ends."""
-    from asr_scaling.selftest import certificate
-
-    points = write_points(folder, parent)
-    found = (folder / certificate.FILE, *sorted(folder.glob(f"{_NODE}*.json")), folder / "report")
-    return [path for path in found if path.exists()] + ([points] if points else [])
-
-
 def goes_on(display: Any) -> bool:
     """After Ctrl-C: whether the sweep goes on. A second one within two seconds ends it, and so does the last point."""
     if display.points_left <= 1:
@@ -211,7 +200,7 @@ def measured_before(folder: Path, identity: str) -> RunRecord | None:
         return None
     if record.identity != identity or record.status not in ENDED:
         return None
-    return replace(record, cautions=tuple(c for c in record.cautions if c.kind != "NotTracked"))
+    return as_tracked(record)
 
 
 def _failed(record: RunRecord) -> bool:
