@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import re
 import ssl
 import struct
-import threading
 import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import Literal
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import WeightsError
 from asr_scaling.model import packages
+from asr_scaling.util.http import ask_url
 
 HUB_VARIABLE = "ASR_SCALING_HUB"
 """Environment variable by which one process tells the others of a sweep that the hub is "up" or "down"."""
@@ -116,29 +114,16 @@ def _endpoint() -> str:
 
 
 def _answers(url: str, timeout_s: float) -> bool:
-    """Whether anything at ``url`` answers within ``timeout_s``; in a thread, because a DNS look-up has no timeout."""
-    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            with urllib.request.urlopen(
-                urllib.request.Request(url, method="HEAD"), timeout=timeout_s
-            ):
-                answer = True
-        except urllib.error.HTTPError as error:
-            answer = error.code < 500
-            error.close()
-        except urllib.error.URLError as error:  # the hub's client brings certificates of its own
-            answer = isinstance(error.reason, ssl.SSLCertVerificationError)
-        except Exception:  # whatever it is, it must not end the thread before it has answered
-            answer = False
-        answers.put(answer)
-
-    threading.Thread(target=ask, name="hub-probe", daemon=True).start()
+    """Whether anything at ``url`` answers in time."""
     try:
-        return answers.get(timeout=timeout_s)
-    except queue.Empty:
+        ask_url(url, timeout_s, "HEAD")
+    except urllib.error.HTTPError as error:
+        return error.code < 500
+    except urllib.error.URLError as error:  # the hub's client brings certificates of its own
+        return isinstance(error.reason, ssl.SSLCertVerificationError)
+    except Exception:
         return False
+    return True
 
 
 def _from_path(spec: ModelSpec, folder: Path) -> Weights:

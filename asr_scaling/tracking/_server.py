@@ -1,62 +1,65 @@
-"""A tracking server that is away, asked with a limit of time and told in one sentence. Nothing of MLflow imported."""
+"""Whether a tracking server answers, asked with a limit of time. Imports nothing of MLflow."""
 
 from __future__ import annotations
 
 import os
 import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
-from threading import Thread
 from urllib.parse import urlsplit
 
 from asr_scaling.errors import ConfigError, TrackingError
 from asr_scaling.tracking._tags import without_password
+from asr_scaling.util.http import ask_url
 
-START_S, BRIEFLY_S = 5.0, 2.0
-"""How long a server may take to say that it is there: before a sweep, and before a point once it has failed."""
+START_S = 5.0
+"""Seconds that a server may take to answer before a sweep."""
+BRIEFLY_S = 2.0
+"""Seconds that a server may take to answer before a point, once it has failed."""
 _WAITS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 _answered = set[str]()
-"""Servers whose last answer to this process was a good one."""
+"""Addresses of servers to which this process's last request succeeded."""
 
 
 def served(uri: str) -> bool:
-    """Whether a server is behind the address, no database."""
+    """Whether the address is a server's, not a database's."""
     return uri.startswith(("http://", "https://"))
 
 
 def refuse_secrets(uri: str) -> None:
-    """ConfigError for an address with a password in it: addresses are written into records, logs and MLflow."""
+    """Addresses are written into records, logs and MLflow.
+
+    Raises ConfigError for one with a password in it, or a server's with a user.
+    """
     try:
         parts = urlsplit(uri)
-        named, secret = (
-            "@" in parts.netloc,
-            parts.password is not None or "password=" in parts.query.lower(),
-        )
-    except ValueError:  # no address at all; asking it says so
-        named, secret = "@" in uri, False
-    if served(uri) and (named or secret):
+        has_user = "@" in parts.netloc
+        has_password = parts.password is not None or "password=" in parts.query.lower()
+    except ValueError:  # not an address; the first request will say so
+        has_user = "@" in uri
+        has_password = False
+    if served(uri) and (has_user or has_password):
         raise ConfigError(
-            "tracking.uri names a user or a password, which would be written into records: leave them out of it, and "
-            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment."
+            "tracking.uri names a user or a password, which would be written into records: leave "
+            "them out of it, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the "
+            "environment."
         )
-    if secret:
+    if has_password:
         raise ConfigError(
-            "tracking.uri has a password, which would be written into records: leave it out, and give it to the "
-            "database's library in PGPASSWORD or in ~/.pgpass."
+            "tracking.uri has a password, which would be written into records: leave it out, and "
+            "give it to the database's library in PGPASSWORD or in ~/.pgpass."
         )
 
 
 def check(uri: str, limit_s: float = START_S) -> None:
-    """TrackingError unless the server says within ``limit_s`` that it is there, whatever it does with the connection.
+    """Ask the server whether it is there. One that asks for a login is.
 
-    One that asks for a login counts as there.
+    Raises TrackingError when it doesn't answer well within ``limit_s`` seconds.
     """
     mend = f"start it, or set tracking.uri (now {without_password(uri)}), or use tracking=jsonl"
     try:
-        _within(limit_s, lambda: _ask(without_password(uri).rstrip("/") + "/health", limit_s))
+        ask_url(without_password(uri).rstrip("/") + "/health", limit_s)
     except urllib.error.HTTPError as error:
         if error.code not in (401, 403):
             raise TrackingError(
@@ -68,25 +71,30 @@ def check(uri: str, limit_s: float = START_S) -> None:
 
 @contextmanager
 def patience(uri: str, begin: bool = False) -> Iterator[None]:
-    """For what is sent to the server: who answered last is given time to restart, any other is asked briefly first.
+    """A block in which requests are sent to the store, with as much patience as it has earned.
 
-    So a server that goes away costs one point some seconds, and each further one at most ``BRIEFLY_S``. ``begin``: of a
-    sweep: the server is asked in any case. TrackingError when it is away.
+    A server to which the last request succeeded gets MLflow's own retries, so it may restart.
+    Any other is asked first whether it is there, and then gets no retries. So a server that goes
+    away delays one point by some seconds, and each later one by at most ``BRIEFLY_S``.
+
+    begin: a sweep begins; the server is asked first in any case.
+
+    Raises TrackingError when the server is away.
     """
-    known = uri in _answered and not begin
+    trusted = uri in _answered and not begin
     _answered.discard(uri)
-    if known or not served(uri):
+    if trusted or not served(uri):
         yield
     else:
         check(uri, START_S if begin else BRIEFLY_S)
-        with _impatient():
+        with _no_retries():
             yield
     _answered.add(uri)
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
-    """MLflow asks once and waits 5 s for an answer, while this lasts."""
+def _no_retries() -> Iterator[None]:
+    """Within this block MLflow sends each request once and waits 5 s for the answer."""
     before = {name: os.environ.get(name) for name in _WAITS}
     os.environ.update(_WAITS)
     try:
@@ -97,23 +105,3 @@ def _impatient() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _ask(url: str, limit_s: float) -> None:
-    with urllib.request.urlopen(url, timeout=limit_s):
-        return
-
-
-def _within(limit_s: float, ask: Callable[[], None]) -> None:
-    """Names that resolve slowly and hosts of many addresses have limits of their own, so the whole is waited for."""
-    answer = Future[None]()
-
-    def run() -> None:
-        try:
-            ask()
-            answer.set_result(None)
-        except BaseException as error:
-            answer.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    answer.result(limit_s)

@@ -72,9 +72,7 @@ def test_an_endpoint_that_is_nothing_is_down(monkeypatch, endpoint):
 
 
 def test_a_look_up_that_hangs_is_given_up(monkeypatch):
-    monkeypatch.setattr(
-        weights.urllib.request, "urlopen", lambda *_, **__: threading.Event().wait(5)
-    )
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: threading.Event().wait(5))
     start = time.perf_counter()
     assert not weights._answers("https://huggingface.co", 0.1)
     assert time.perf_counter() - start < 2

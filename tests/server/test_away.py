@@ -100,7 +100,7 @@ def test_a_name_that_never_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
     """The resolver has no limit of time: the question is left behind."""
     waiting = threading.Event()
     monkeypatch.setattr(_server, "START_S", 0.1)
-    monkeypatch.setattr(_server, "_ask", lambda url, limit_s: waiting.wait(60))
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: waiting.wait(60))
     assert "does not answer" in refused("http://slow.name")
     waiting.set()
 
@@ -157,7 +157,7 @@ class TestMidSweep:
             if not state["up"]:
                 raise urllib.error.HTTPError(url, 500, "no", email.message.Message(), None)
 
-        monkeypatch.setattr(_server, "_ask", ask)
+        monkeypatch.setattr(_server, "ask_url", ask)
         with _server.patience("http://host"):
             pass
         with pytest.raises(OSError, match="died"), _server.patience("http://host"):
