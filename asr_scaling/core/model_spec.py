@@ -71,6 +71,10 @@ class ModelSpec:
         if meant := sorted(_NO_SIZES & set(self.architecture)):
             raise ConfigError(f"model.architecture is for sizes: leave out {', '.join(meant)}.")
 
+    def planned_tokens(self, seconds: float) -> int:
+        """Tokens in so many seconds of speech, at least 1: the decoding length of random weights."""
+        return max(1, round(seconds * (self.tokens_per_s or 0.0)))
+
 
 def load_spec(model: str | Path, **options: Any) -> ModelSpec:
     """The spec in ``conf/model/<model>.yaml``, or in the YAML file at ``model``; ``options`` replace its keys.

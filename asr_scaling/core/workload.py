@@ -105,6 +105,16 @@ class AudioBatch:
         return sum(u.duration_s for u in self.utterances)
 
     @property
+    def durations_s(self) -> tuple[float, ...]:
+        """Seconds of audio of each utterance."""
+        return tuple(u.duration_s for u in self.utterances)
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds of audio of the longest utterance."""
+        return max(self.durations_s)
+
+    @property
     def padded_s(self) -> float:
         """Seconds of audio once every utterance is padded to the longest."""
-        return max(u.duration_s for u in self.utterances) * len(self.utterances)
+        return self.longest_s * len(self.utterances)

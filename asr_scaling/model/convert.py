@@ -10,7 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.errors import AsrScalingError, EngineError
 from asr_scaling.model import build
 from asr_scaling.model.weights import Weights, resolve
@@ -89,3 +93,17 @@ def _write_random(spec: ModelSpec, seed: int, folder: Path) -> None:
     network: Any = build.random_model(spec, seed)
     network.save_pretrained(folder)
     build.feature_extractor(spec).save_pretrained(folder)
+
+
+def example_audio(seconds: float = 4.0) -> NDArray[np.float32]:
+    """Noise in bursts, the same every time, float32 ``[samples]`` at 16 kHz: what checks listen to."""
+    times_s = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    loudness = np.sin(2 * np.pi * 3 * times_s) ** 2
+    noise = np.random.default_rng(0).normal(0, 0.1, times_s.size)
+    bursts: NDArray[np.float32] = (noise * loudness).astype(np.float32)
+    return bursts
+
+
+def difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """Root mean square difference of logits, in standard deviations of the ``wanted`` ones."""
+    return float(np.sqrt(np.mean((found - wanted) ** 2)) / wanted.std())

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
+from asr_scaling.model.convert import example_audio
 
 CHECKED = 8
 """Tokens whose logits are compared."""
-_SECONDS = 4
 
 
 def end_of_text(spec: ModelSpec) -> int:
@@ -49,16 +49,6 @@ def special_tokens(spec: ModelSpec) -> list[str]:
     return ["<|endoftext|>", "<|startoftranscript|>", *spoken, *tasks, "<|notimestamps|>"]
 
 
-def example_audio() -> NDArray[np.float32]:
-    """Four seconds of noise in bursts, the same every time, float32 ``[samples]`` at 16 kHz: what checks listen to."""
-    samples = _SECONDS * SAMPLE_RATE_HZ
-    bursts = np.sin(2 * np.pi * 3 * np.arange(samples) / SAMPLE_RATE_HZ) ** 2
-    noise: NDArray[np.float32] = (np.random.default_rng(0).normal(0, 0.1, samples) * bursts).astype(
-        np.float32
-    )
-    return noise
-
-
 def example_features(folder: Path) -> NDArray[np.float32]:
     """Whisper's features of ``example_audio``, ``[1, mels, frames]``, by the extractor in ``folder``."""
     from transformers import AutoFeatureExtractor
@@ -84,11 +74,6 @@ def transformers_logits(
         ids = torch.tensor([list(tokens)])
         logits = network(input_features=torch.from_numpy(features), decoder_input_ids=ids).logits[0]
     return logits.numpy(), sum(parameter.numel() for parameter in network.parameters())
-
-
-def difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-    """Root mean square difference of logits, in standard deviations of the ``wanted`` ones."""
-    return float(np.sqrt(np.mean((found - wanted) ** 2)) / wanted.std())
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,10 @@ import pytest
 
 from asr_scaling.errors import EngineError
 from asr_scaling.model import convert
-from asr_scaling.model.convert import converted
+from asr_scaling.model.convert import converted, difference, example_audio
 from asr_scaling.model.whisper import (
     check_log_probabilities,
-    difference,
     end_of_text,
-    example_audio,
     example_features,
     prompt_ids,
     special_tokens,

@@ -5,7 +5,6 @@ Every engine that reads them checks its own copy, in its own precision, against 
 
 from __future__ import annotations
 
-import importlib
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -13,20 +12,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.engine._onnx import networks
-from asr_scaling.errors import EngineError, MissingExtraError
+from asr_scaling.engine._shared.packages import need_packages
+from asr_scaling.errors import EngineError
+from asr_scaling.model.convert import Converted, converted, example_audio
 from asr_scaling.model.weights import resolve
 from asr_scaling.util.cache import MANIFEST
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asr_scaling.model.convert import Converted
 
 EXPORT = 1
 """Raise it when an exported file changes, so that older ones in a cache are left alone."""
@@ -53,11 +48,7 @@ def check_exportable(spec: ModelSpec, engine: str, margin_s: float | None, *pack
         )
     if margin_s is not None and spec.window_s is None:
         raise EngineError(f"'{spec.name}' has no window: leave out engine.window_margin_s.")
-    for package in packages:
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            raise MissingExtraError(package, engine) from error
+    need_packages(engine, *packages)
 
 
 def check_length(spec: ModelSpec, longest_s: float, *, random: bool | None = None) -> None:
@@ -79,8 +70,6 @@ def exported(spec: ModelSpec, seed: int) -> Converted:
     """The float32 ONNX files of ``spec``: encoder.onnx and step.onnx, or model.onnx for CTC, and the check."""
     import torch
 
-    from asr_scaling.model.convert import converted
-
     make = partial(_export, spec)
     return converted(spec, "onnx", make, seed, export=EXPORT, torch=torch.__version__)
 
@@ -99,7 +88,6 @@ def for_engine(
 
     EngineError where the logits differ from transformers' by more than ``tolerance``, found out once.
     """
-    from asr_scaling.model.convert import converted
 
     def make(_: Path, new: Path) -> dict[str, Any]:
         import numpy as np
@@ -178,7 +166,7 @@ def _whisper_check(spec: ModelSpec, network: Any) -> dict[str, Any]:
 
     from asr_scaling.model import build
 
-    audio = _bursts(spec.window_s or 30.0)
+    audio = example_audio(spec.window_s or 30.0)
     features = build.feature_extractor(spec)(
         [audio, audio[::-1].copy()], sampling_rate=SAMPLE_RATE_HZ
     )
@@ -201,7 +189,7 @@ def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
 
     from asr_scaling.model import build
 
-    rows = [_bursts(seconds) for seconds in _SECONDS]
+    rows = [example_audio(seconds) for seconds in _SECONDS]
     extract = build.pretrained(transformers.AutoFeatureExtractor, folder, spec)
     found = extract(rows, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="pt")
     mask = {"mask": found["attention_mask"].long().numpy()} if "attention_mask" in found else {}
@@ -210,15 +198,6 @@ def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
         "logits": network(**found).logits.numpy(),
         **mask,
     }
-
-
-def _bursts(seconds: float) -> NDArray[np.float32]:
-    """Noise that comes and goes four times a second, as loud as speech."""
-    import numpy as np
-
-    times = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    loudness = 0.05 * (1 + np.sin(2 * np.pi * 4 * times))
-    return (np.random.default_rng(0).normal(size=times.size) * loudness).astype(np.float32)
 
 
 @contextmanager

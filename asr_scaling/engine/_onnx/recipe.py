@@ -20,8 +20,12 @@ from asr_scaling.engine._onnx.speech import (
     whisper_difference,
 )
 from asr_scaling.engine._onnx.token_policy import load_policy, model_config
-from asr_scaling.engine._shared.speech_system import Speech, SpeechSystem
-from asr_scaling.engine._shared.whisper import facts_of, out_of_memory
+from asr_scaling.engine._shared.speech_system import (
+    Speech,
+    SpeechSystem,
+    facts_of,
+    out_of_memory,
+)
 from asr_scaling.engine._shared.window_by_window import Windows
 
 

@@ -12,9 +12,9 @@ from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._onnx.files import PREFIX, check_length
 from asr_scaling.engine._onnx.token_policy import Policy
 from asr_scaling.engine._shared import ctc
-from asr_scaling.engine._shared.whisper import durations, longest_s
+from asr_scaling.engine._shared.texts import texts_of
 from asr_scaling.engine._shared.window_by_window import Windows
-from asr_scaling.model.whisper import difference
+from asr_scaling.model.convert import difference
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,13 +61,8 @@ class Texts:
         return self.tokenizer is None
 
     def text(self, rows: Sequence[Sequence[int]], **options: Any) -> tuple[str, ...]:
-        """Texts of token ids; of random weights the ids themselves. ``options`` go to the tokenizer."""
-        if self.tokenizer is None:
-            return tuple(" ".join(map(str, row)) for row in rows)
-        return tuple(
-            text.strip()
-            for text in self.tokenizer.batch_decode(rows, skip_special_tokens=True, **options)
-        )
+        """The text of each row of token ids, as ``texts_of`` makes it."""
+        return texts_of(self.tokenizer, rows, **options)
 
 
 def load_texts(spec: ModelSpec, weights: Weights) -> Texts:
@@ -93,7 +88,7 @@ class Whisper:
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """Up to a window of audio an utterance. EngineError where there is more of it, unless weights are random."""
-        check_length(self.texts.spec, longest_s(batch), random=self.texts.random)
+        check_length(self.texts.spec, batch.longest_s, random=self.texts.random)
         return self.windows.transcribe(batch, probe, self._decode, self.texts.text)
 
     def _decode(
@@ -161,7 +156,7 @@ class Ctc:
         rows = ctc.collapsed(frames, lengths, config.pad_token_id)
         probe.stage("text")
         return Transcription(
-            self.texts.text(rows, group_tokens=False), tuple(map(len, rows)), durations(batch)
+            self.texts.text(rows, group_tokens=False), tuple(map(len, rows)), batch.durations_s
         )
 
 

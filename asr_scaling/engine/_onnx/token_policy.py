@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.engine._onnx.networks import FORBIDDEN
+from asr_scaling.model.whisper import end_of_text, prompt_ids
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,32 +30,30 @@ class Policy:
 
 
 def load_policy(spec: ModelSpec, folder: Path | None) -> Policy:
-    """The prompt (English, transcribe, no timestamps) and the tokens that the generation config in ``folder`` forbids;
-    for random weights the prompt's ids by Whisper's layout of the vocabulary (openai/whisper, tokenizer.py)."""
+    """The policy of the weights in ``folder``: English, transcribe, no timestamps.
+
+    ``folder``: None for random weights, which have the ids of Whisper's vocabulary and forbid nothing.
+    """
     import numpy as np
 
     config = model_config(spec, folder)
-    first, later = np.zeros(config.vocab_size, np.float32), np.zeros(config.vocab_size, np.float32)
-    spoken: tuple[int, ...] = ()
+    later = np.zeros(config.vocab_size, np.float32)
+    first = later.copy()
     if folder is None:
-        start = config.decoder_start_token_id
-        languages = config.vocab_size - 51_766 if spec.multilingual else 99
-        if spec.multilingual:
-            spoken = (start + 1, start + languages + 2)
-        prompt, end = (start, *spoken, start + languages + 6), start - 1
+        prompt, end = prompt_ids(spec), end_of_text(spec)
     else:
         from transformers import GenerationConfig
 
-        said = GenerationConfig.from_pretrained(str(folder))
+        generation = GenerationConfig.from_pretrained(str(folder))
+        spoken: tuple[int, ...] = ()
         if spec.multilingual:
-            spoken = (said.lang_to_id["<|en|>"], said.task_to_id["transcribe"])
-        prompt, end = (
-            (said.decoder_start_token_id, *spoken, said.no_timestamps_token_id),
-            said.eos_token_id,
-        )
-        later[list(said.suppress_tokens or ())] = FORBIDDEN
+            spoken = (generation.lang_to_id["<|en|>"], generation.task_to_id["transcribe"])
+        start = generation.decoder_start_token_id
+        prompt = (start, *spoken, generation.no_timestamps_token_id)
+        end = generation.eos_token_id
+        later[list(generation.suppress_tokens or ())] = FORBIDDEN
         first[:] = later
-        first[list(said.begin_suppress_tokens or ())] = FORBIDDEN
+        first[list(generation.begin_suppress_tokens or ())] = FORBIDDEN
     return Policy(prompt, end, config.max_target_positions - len(prompt), first, later)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._shared.whisper import out_of_memory
-from asr_scaling.errors import EngineError
+from asr_scaling.errors import AsrScalingError, EngineError, OutOfMemoryError
+from asr_scaling.model.convert import Converted
+
+_SHORT_OF_MEMORY = ("bad_alloc", "failed to allocate", "can't allocate", "out of memory")
+"""What libraries say when memory is short."""
 
 
 class Speech(Protocol):
@@ -21,7 +25,7 @@ class Speech(Protocol):
 
 
 class SpeechSystem:
-    """``speech`` until it is closed; then the model is dropped."""
+    """A system that hands batches to ``speech`` until it is closed; then the model is dropped."""
 
     def __init__(self, model: ModelSpec, facts: SystemFacts, speech: Speech) -> None:
         self.facts = facts
@@ -41,5 +45,37 @@ class SpeechSystem:
             return self._speech.transcribe(batch, probe)
 
     def close(self) -> None:
-        """Drop the model."""
+        """Drops the model."""
         self._speech = None
+
+
+def facts_of(files: Converted, dtype: str, load_s: float, **more: Any) -> SystemFacts:
+    """What was loaded of converted ``files``; their check against transformers is in ``details``."""
+    weights, facts = files.weights, dict(files.facts)
+    return SystemFacts(
+        weights=weights.kind,
+        weights_source=weights.reason if weights.kind == "random" else weights.source,
+        weights_bytes=facts.pop("bytes"),
+        parameters=facts.pop("parameters"),
+        dtype=dtype,
+        load_s=load_s,
+        **{**more, "details": {"revision": weights.revision, **facts, **more.get("details", {})}},
+    )
+
+
+@contextmanager
+def out_of_memory(model: ModelSpec) -> Iterator[None]:
+    """Raises OutOfMemoryError in place of whatever a library raises when memory is short."""
+    try:
+        yield
+    except AsrScalingError:
+        raise
+    except Exception as error:
+        message = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(
+            words in message for words in _SHORT_OF_MEMORY
+        ):
+            raise
+        raise OutOfMemoryError(
+            f"'{model.name}' does not fit in memory; use a smaller batch.size or model."
+        ) from error

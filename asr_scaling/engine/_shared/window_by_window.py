@@ -10,7 +10,7 @@ from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._shared.log_mel import LogMel
 from asr_scaling.engine._shared.short_window import windowed
-from asr_scaling.engine._shared.whisper import durations, planned_tokens, window_of
+from asr_scaling.engine._shared.whisper import window_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +61,7 @@ class Windows:
         def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
             rows, steps = self._rows(part, probe, window_s or whole_s, most, decode)
             probe.stage("text")
-            return Transcription(text(rows), tuple(map(len, rows)), durations(part), steps)
+            return Transcription(text(rows), tuple(map(len, rows)), part.durations_s, steps)
 
         return windowed(batch, self._margin_s, whole_s, attempt, guarded=not self._random)
 
@@ -83,7 +83,7 @@ class Windows:
             planned = None
             if self._random:
                 planned = [
-                    planned_tokens(self._spec, audio.size / SAMPLE_RATE_HZ)
+                    self._spec.planned_tokens(audio.size / SAMPLE_RATE_HZ)
                     for audio in left.values()
                 ]
             found, count = decode(

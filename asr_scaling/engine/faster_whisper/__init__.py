@@ -9,8 +9,8 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device
 from asr_scaling.engine._shared.log_mel import check_features
 from asr_scaling.engine._shared.short_window import check_margin
-from asr_scaling.engine._shared.speech_system import SpeechSystem
-from asr_scaling.engine._shared.whisper import check_whisper, facts_of, out_of_memory
+from asr_scaling.engine._shared.speech_system import SpeechSystem, facts_of, out_of_memory
+from asr_scaling.engine._shared.whisper import check_whisper
 from asr_scaling.errors import ConfigError, EngineError
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")

@@ -11,10 +11,9 @@ from typing import Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import EngineError
 from asr_scaling.model.build import pretrained
-from asr_scaling.model.convert import Converted, converted
+from asr_scaling.model.convert import Converted, converted, difference
 from asr_scaling.model.whisper import (
     CHECKED,
-    difference,
     end_of_text,
     example_features,
     prompt_ids,

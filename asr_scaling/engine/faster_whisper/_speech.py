@@ -9,7 +9,7 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device, NullProbe, Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.log_mel import place_of
-from asr_scaling.engine._shared.whisper import durations, first_windows, longest_s, window_of
+from asr_scaling.engine._shared.whisper import first_windows, window_of
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.model.build import pretrained
 from asr_scaling.model.convert import Converted
@@ -65,7 +65,7 @@ class Speech:
         whole_s = window_of(self._model)
         if not self._options.long_form:
             batch = first_windows(batch, whole_s)
-        elif longest_s(batch) > whole_s and not self._random:
+        elif batch.longest_s > whole_s and not self._random:
             return self._long(batch, probe)
 
         return self._windows.transcribe(batch, probe, self._decode, self._texts)
@@ -120,7 +120,7 @@ class Speech:
             rows.append([token for token in tokens if token < self._end])
         probe.stage("text")
         self._watched.probe = NullProbe()
-        return Transcription(self._texts(rows), tuple(map(len, rows)), durations(batch), steps)
+        return Transcription(self._texts(rows), tuple(map(len, rows)), batch.durations_s, steps)
 
     def _texts(self, rows: Sequence[Sequence[int]]) -> tuple[str, ...]:
         return tuple(str(self._tokenizer.decode(row)).strip() for row in rows)

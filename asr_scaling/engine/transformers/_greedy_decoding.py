@@ -56,7 +56,12 @@ class Steps(Protocol):
 
 
 class Greedy:
-    """The most likely token at every step, until every utterance has ended."""
+    """The most likely token at every step, until every utterance has ended.
+
+    ``capture_s``: seconds spent on capturing steps so far; None, since nothing is captured here.
+    """
+
+    capture_s: float | None = None
 
     def __init__(self, model: Any, rules: Rules, device: torch.device) -> None:
         import torch

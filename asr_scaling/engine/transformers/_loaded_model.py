@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._shared.whisper import planned_tokens
+from asr_scaling.engine._shared.texts import texts_of
 
 if TYPE_CHECKING:
     import torch
@@ -60,20 +60,9 @@ class Loaded:
             return value.pin_memory().to(self.device, non_blocking=True).to(dtype)
         return value.to(self.device, dtype)
 
-    def planned_tokens(self, seconds: float) -> int:
-        """Tokens that speech of this length would yield: the decoding length of random weights; at least 1."""
-        return planned_tokens(self.spec, seconds)
-
     def text(self, ids: Sequence[Sequence[int]], **options: Any) -> tuple[str, ...]:
-        """Texts of token ids; of random weights the ids themselves, so that the stage has its work to do.
-
-        ``options`` go to the tokenizer. Collapsed or transducer tokens need ``group_tokens=False``: the tokenizers of
-        wav2vec 2.0 and Parakeet otherwise group repeats once more, and double letters are lost.
-        """
-        if self.tokenizer is None:
-            return tuple(" ".join(map(str, row)) for row in ids)
-        texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True, **options)
-        return tuple(text.strip() for text in texts)
+        """The text of each row of token ids, as ``texts_of`` makes it."""
+        return texts_of(self.tokenizer, ids, **options)
 
 
 class Steps:

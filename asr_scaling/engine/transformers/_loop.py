@@ -9,7 +9,7 @@ from asr_scaling.core.ports import Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._shared.log_mel import LogMel
 from asr_scaling.engine._shared.short_window import most_tokens, windowed
-from asr_scaling.engine._shared.whisper import durations
+from asr_scaling.engine._shared.whisper import window_of
 from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules
 from asr_scaling.engine.transformers._loaded_model import Loaded, Steps
 from asr_scaling.engine.transformers._static_shape_decoding import FixedGreedy, cuda_graph
@@ -31,12 +31,12 @@ class Loop:
         self._log_mel = (
             LogMel(loaded.features, loaded.device, loaded.dtype) if loaded.device_features else None
         )
-        self._whole_s = loaded.spec.window_s or 30.0
+        self._whole_s = window_of(loaded.spec)
 
     @property
     def capture_s(self) -> float | None:
         """Seconds spent on capturing steps so far, None where nothing is captured."""
-        return getattr(self._greedy, "capture_s", None)
+        return self._greedy.capture_s
 
     def transcribe(self, batch: AudioBatch) -> Transcription:
         """From samples to texts; of an utterance that is longer than the window its beginning."""
@@ -50,7 +50,7 @@ class Loop:
     ) -> Transcription:
         """One pass over ``batch`` with a window of ``window_s`` seconds, None for the whole one."""
         loaded, before = self._loaded, self._steps.count
-        seconds = tuple(min(s, self._whole_s) for s in durations(batch))
+        seconds = tuple(min(s, self._whole_s) for s in batch.durations_s)
         samples = round((window_s or self._whole_s) * SAMPLE_RATE_HZ)
         encoded = self._encoded(batch, samples)
         limits = [self._limit(s, most) for s in seconds]
@@ -78,7 +78,7 @@ class Loop:
     def _limit(self, seconds: float, most: int | None) -> int:
         """Most tokens of an utterance; random weights take the planned ones and the step that would give the end."""
         if self._loaded.random:
-            return self._loaded.planned_tokens(seconds) + 1
+            return self._loaded.spec.planned_tokens(seconds) + 1
         return self._greedy.most if most is None else most_tokens(seconds)
 
     def _kept(self, rows: list[list[int]]) -> list[list[int]]:

@@ -7,7 +7,6 @@ from typing import Any
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.ctc import collapsed
-from asr_scaling.engine._shared.whisper import durations
 from asr_scaling.engine.transformers._loaded_model import Family
 
 
@@ -33,7 +32,7 @@ class Adapter(Family):
         blank = loaded.model.config.pad_token_id
         rows = collapsed(frames, lengths, blank)
         texts = loaded.text(rows, group_tokens=False)
-        return Transcription(texts, tuple(map(len, rows)), durations(batch))
+        return Transcription(texts, tuple(map(len, rows)), batch.durations_s)
 
     def _frames(self, batch: AudioBatch, inputs: dict[str, Any], most: int) -> list[int]:
         """Output frames that belong to each utterance."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._shared.whisper import durations
 from asr_scaling.engine.transformers._loaded_model import Family, Loaded, Steps
 
 _MOST_TOKENS_PER_S = 6.5
@@ -20,10 +19,10 @@ class Adapter(Family):
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts."""
-        loaded, seconds = self.loaded, durations(batch)
+        loaded, seconds = self.loaded, batch.durations_s
         self._steps.watch(probe)
         inputs = loaded.inputs(batch, probe, padding=True)
-        steps = max(map(loaded.planned_tokens, seconds)) + 1
+        steps = max(map(loaded.spec.planned_tokens, seconds)) + 1
         bound: dict[str, int] = {"max_new_tokens": max(2, int(max(seconds) * _MOST_TOKENS_PER_S))}
         if loaded.random:
             bound = {"min_new_tokens": steps, "max_new_tokens": steps}
@@ -35,5 +34,7 @@ class Adapter(Family):
         ends = {config.eos_token_id, config.pad_token_id, config.bos_token_id}
         rows = [[token for token in row if token not in ends] for row in ids]
         if loaded.random:
-            rows = [row[: loaded.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)]
+            rows = [
+                row[: loaded.spec.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)
+            ]
         return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)

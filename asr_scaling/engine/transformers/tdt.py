@@ -7,7 +7,6 @@ from typing import Any
 
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._shared.whisper import durations
 from asr_scaling.engine.transformers._loaded_model import Family, Loaded, Steps
 
 _LOW = -1e4
@@ -26,7 +25,7 @@ class Adapter(Family):
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts; blanks are dropped."""
-        loaded, seconds = self.loaded, durations(batch)
+        loaded, seconds = self.loaded, batch.durations_s
         self._steps.watch(probe)
         inputs = loaded.inputs(batch, probe, padding=True)
         config = loaded.model.config
@@ -44,7 +43,9 @@ class Adapter(Family):
             for row in ids
         ]
         if loaded.random:
-            rows = [row[: loaded.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)]
+            rows = [
+                row[: loaded.spec.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)
+            ]
         return Transcription(
             loaded.text(rows, group_tokens=False), tuple(map(len, rows)), seconds, self._steps.count
         )

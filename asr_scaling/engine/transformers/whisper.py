@@ -6,12 +6,13 @@ from typing import Any
 
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._shared.whisper import durations
+from asr_scaling.engine._shared.whisper import window_of
 from asr_scaling.engine.transformers._compiled import compile_forward
 from asr_scaling.engine.transformers._encoder import take_any_length
 from asr_scaling.engine.transformers._loaded_model import Family, Loaded, Steps
 from asr_scaling.engine.transformers._loop import Loop
 from asr_scaling.errors import EngineError
+from asr_scaling.model.whisper import end_of_text, prompt_ids
 
 _FRAMES = 3000
 """Mel frames of a window: 30 s at 100 a second."""
@@ -56,13 +57,13 @@ class Adapter(Family):
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts; every second of audio is processed, unless only the first window is wanted."""
-        loaded, seconds = self.loaded, durations(batch)
+        loaded, seconds = self.loaded, batch.durations_s
         if len(batch) > 1 and "assistant_model" in loaded.generate:
             raise EngineError("engine.draft decodes one utterance at a time: set batch=1.")
         if not loaded.long_form:
             seconds = tuple(min(s, loaded.spec.window_s or s) for s in seconds)
         self._steps.watch(probe)
-        if self._loop and max(seconds) <= (loaded.spec.window_s or 30.0):
+        if self._loop and max(seconds) <= window_of(loaded.spec):
             return self._loop.transcribe(batch)
         self._beyond += 1
         inputs = loaded.inputs(batch, probe, **self._padding(max(seconds)))
@@ -81,7 +82,7 @@ class Adapter(Family):
         return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)
 
     def _padding(self, longest_s: float) -> dict[str, Any]:
-        window_s = self.loaded.spec.window_s or 30.0
+        window_s = window_of(self.loaded.spec)
         if longest_s <= window_s:
             return {"return_attention_mask": True}
         whole = (
@@ -91,13 +92,13 @@ class Adapter(Family):
 
     def _windows(self, features: Any, seconds: tuple[float, ...]) -> list[list[int]]:
         """Random weights: the planned number of tokens for every 30 s window, the steps of its longest row."""
-        loaded, window_s = self.loaded, self.loaded.spec.window_s or 30.0
+        loaded, window_s = self.loaded, window_of(self.loaded.spec)
         rows: list[list[int]] = [[] for _ in seconds]
         for start in range(0, features.shape[-1], _FRAMES):
             left = {
                 i: min(window_s, s - start / 100) for i, s in enumerate(seconds) if s > start / 100
             }
-            plan = {i: loaded.planned_tokens(s) for i, s in left.items()}
+            plan = {i: loaded.spec.planned_tokens(s) for i, s in left.items()}
             steps = max(plan.values()) + 1  # the step that would give the end of text
             window = features[list(plan), :, start : start + _FRAMES]
             ids = loaded.model.generate(
@@ -109,21 +110,18 @@ class Adapter(Family):
 
 
 def _complete_generation_config(loaded: Loaded) -> None:
-    """Give random weights the special token ids of Whisper's vocabulary (openai/whisper, tokenizer.py)."""
+    """Gives random weights the special token ids of Whisper's vocabulary."""
     config, spec = loaded.model.generation_config, loaded.spec
-    start = loaded.model.config.decoder_start_token_id
-    languages = loaded.model.config.vocab_size - 51_766 if spec.multilingual else 99
+    _, *spoken, no_timestamps = prompt_ids(spec)
     config.is_multilingual = spec.multilingual
-    config.no_timestamps_token_id = start + languages + 6
+    config.no_timestamps_token_id = no_timestamps
     _never_seek(loaded.model)
     config.suppress_tokens = config.begin_suppress_tokens = None
-    config.eos_token_id = start - 1
+    config.eos_token_id = end_of_text(spec)
     if spec.multilingual:
-        config.lang_to_id = {"<|en|>": start + 1}
-        config.task_to_id = {
-            "translate": start + languages + 1,
-            "transcribe": start + languages + 2,
-        }
+        english, transcribe = spoken
+        config.lang_to_id = {"<|en|>": english}
+        config.task_to_id = {"translate": transcribe - 1, "transcribe": transcribe}
 
 
 def _never_seek(model: Any) -> None:

@@ -11,15 +11,8 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._shared.short_window import check_margin, windowed
-from asr_scaling.engine._shared.whisper import (
-    check_whisper,
-    durations,
-    facts_of,
-    first_windows,
-    out_of_memory,
-    planned_tokens,
-    window_of,
-)
+from asr_scaling.engine._shared.speech_system import facts_of, out_of_memory
+from asr_scaling.engine._shared.whisper import check_whisper, first_windows, window_of
 from asr_scaling.engine.whisper_cpp._library import (
     TOLERANCE,
     Steps,
@@ -144,7 +137,7 @@ class WhisperCppSystem:
             texts.append(text)
             counts.append(count)
             steps += self._steps.count
-        return Transcription(tuple(texts), tuple(counts), durations(batch), steps)
+        return Transcription(tuple(texts), tuple(counts), batch.durations_s, steps)
 
     def _one(
         self, audio: Any, probe: Probe, window_s: float | None, most: int | None
@@ -162,7 +155,7 @@ class WhisperCppSystem:
         rows, text = list[int](), ""
         for part in parts:
             planned = (
-                planned_tokens(self._model, part.size / SAMPLE_RATE_HZ)
+                self._model.planned_tokens(part.size / SAMPLE_RATE_HZ)
                 if self.facts.random
                 else None
             )

@@ -10,9 +10,9 @@ from typing import Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe
 from asr_scaling.errors import EngineError
-from asr_scaling.model.convert import Converted, converted
+from asr_scaling.model.convert import Converted, converted, example_audio
 from asr_scaling.model.ggml import write_ggml
-from asr_scaling.model.whisper import CHECKED, check_log_probabilities, example_audio
+from asr_scaling.model.whisper import CHECKED, check_log_probabilities
 
 CONVERSION = 1
 """Raise it when the file changes, so that older ones in a cache are left alone."""
