@@ -40,6 +40,7 @@ class SweepLauncher(Launcher):
         """The points of ``job_overrides``; how each ended is in its record, so none raises here."""
         from asr_scaling.sweep.callback import work
         from asr_scaling.sweep.launch import launch
+        from asr_scaling.sweep.sweep_run import current
 
         setup_globals()
         state, works = Singleton.get_state(), []
@@ -52,7 +53,7 @@ class SweepLauncher(Launcher):
                 )
                 config.hydra.sweep.dir = str(Path(config.hydra.sweep.dir).absolute())
             works.append(work(config, partial(measure, self.context, self.task, config, state)))
-        launch(self.cluster, self.options, works)
+        launch(current(), self.cluster, self.options, works)
         return [
             JobReturn(overrides=list(each), status=JobStatus.COMPLETED) for each in job_overrides
         ]

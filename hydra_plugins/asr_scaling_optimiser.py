@@ -1,4 +1,7 @@
-"""Hydra's sweeper of the optimiser: which point comes next depends on those before (asr_scaling/optimising.py)."""
+"""Hydra's sweeper of the optimiser: which point comes next depends on those before.
+
+The search itself is asr_scaling/sweep/search_bench.py.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ class OptimiserSweeper(BasicSweeper):
         from asr_scaling.sweep.search_bench import run
 
         loader, number = self.hydra_context.config_loader, 0
-        for override in OverridesParser.create(config_loader=loader).parse_overrides(arguments):
+        given = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
+        for override in given:
             if override.is_sweep_override():
                 raise ConfigError(
                     f"The optimiser takes one value of {override.get_key_element()}: it sweeps by itself."
@@ -35,4 +39,4 @@ class OptimiserSweeper(BasicSweeper):
             number += 1
             _ = done.return_value  # raises what the job raised
 
-        return run(Path(self.config.hydra.sweep.dir), arguments, compose, launch)
+        return run(Path(self.config.hydra.sweep.dir), given, compose, launch)

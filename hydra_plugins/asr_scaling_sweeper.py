@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from omegaconf import OmegaConf
+from hydra.core.override_parser.types import Override
 
 
 class RoundsSweeper(BasicSweeper):
-    """Hydra's own sweeper with points of one model side by side, or in shuffled rounds: ``sweep.interleave=true``."""
+    """Hydra's own sweeper, of the points and the order that the sweep was planned with."""
 
     def split_arguments(
-        self, overrides: list, max_batch_size: int | None
+        self, overrides: list[Override], max_batch_size: int | None
     ) -> list[list[Sequence[str]]]:
-        """Batches of jobs. Hydra declares this static and calls it on the sweeper, whose options are needed here."""
-        from asr_scaling.sweep.instantiate import options
-        from asr_scaling.sweep.interleave import Rounds
-        from asr_scaling.sweep.order import neighbours
+        """Batches of jobs; Hydra declares this static and calls it on the sweeper.
 
-        jobs = neighbours(BasicSweeper.split_arguments(overrides, None)[0])
-        if rounds := Rounds.of(options(self.config)):
-            pattern = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)["subdir"]
-            jobs = rounds.jobs(jobs, pattern)
+        Raises HydraException for a sweep whose values can't be listed.
+        """
+        from asr_scaling.errors import ConfigError
+        from asr_scaling.sweep.sweep_run import current
+
+        unlisted = [o for o in overrides if o.is_sweep_override() and not o.is_discrete_sweep()]
+        BasicSweeper.split_arguments(unlisted, None)  # Hydra's own refusal
+        jobs = [list(job.overrides) for job in current().plan]
+        if not jobs:
+            raise ConfigError("A sweep begins in hydra.callbacks.asr_scaling: leave it in.")
         return list(self.split_overrides_to_chunks(jobs, max_batch_size))

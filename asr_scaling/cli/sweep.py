@@ -15,9 +15,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from asr_scaling.cli.arguments import either, near
 from asr_scaling.errors import AsrScalingError, one_line
-from asr_scaling.records.sweep_manifest import command, latest
+from asr_scaling.records.sweep_manifest import latest
 from asr_scaling.sweep import callback, config_guard
-from asr_scaling.sweep.context import SWEEPS, State
+from asr_scaling.sweep.plan import key_and_value
+from asr_scaling.sweep.sweep_run import SWEEPS, current
 from asr_scaling.util.config_dir import conf_dir
 from asr_scaling.util.redact import redact, traceback_hook
 
@@ -44,8 +45,8 @@ def batch_shorthand(argument: str) -> str:
 
     Hydra takes ``batch`` for a config group, whose choices can't be integers.
     """
-    key, equals, value = argument.partition("=")
-    if key != "batch" or not equals:
+    key, value = key_and_value(argument)
+    if key != "batch":
         return argument
     bare = re.sub(r"['\"]", "", value).strip()
     words = set(_WORD.findall(bare)) - _SWEEP_FUNCTIONS
@@ -53,16 +54,15 @@ def batch_shorthand(argument: str) -> str:
 
 
 def resumed(arguments: Sequence[str]) -> list[str]:
-    """With ``sweep.resume=true`` and no folder named: the folder of the newest sweep of this command line is."""
-    found = list(arguments)
-    if any(each.lower() == "sweep.resume=true" for each in found):
-        folder = (
-            None
-            if any(each.startswith("hydra.sweep.dir=") for each in found)
-            else latest(SWEEPS, found)
-        )
-        found += [f"hydra.sweep.dir='{folder}'"] if folder else []
-    return found
+    """The arguments, with the folder of the sweep that ``sweep.resume=true`` goes on with.
+
+    That is the newest sweep of this command line, unless the arguments name a folder.
+    """
+    options = dict(map(key_and_value, arguments))
+    folder = None
+    if options.get("sweep.resume", "").lower() == "true" and "hydra.sweep.dir" not in options:
+        folder = latest(SWEEPS, arguments)
+    return [*arguments, *([f"hydra.sweep.dir='{folder}'"] if folder else [])]
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
@@ -77,20 +77,19 @@ def main() -> None:
     sys.excepthook = traceback_hook
     try:
         config_guard.check_arguments(sys.argv[1:])
-        arguments = [batch_shorthand(argument) for argument in sys.argv[1:]]
-        State.command, sys.argv[1:] = command(arguments), resumed(arguments)
+        sys.argv[1:] = resumed([batch_shorthand(argument) for argument in sys.argv[1:]])
         _app()
     except KeyboardInterrupt:
-        State.finish("KILLED")
+        current().finish("KILLED")
         sys.exit(130)
     except Exception as error:
         told = None if wants_traceback else explained(error)
         if told is None:
             raise
-        State.finish("FAILED")
+        current().finish("FAILED")
         sys.stderr.write(f"error: {told}\n")
         sys.exit(1)
-    sys.exit(1 if State.failed else 0)
+    sys.exit(1 if current().failed else 0)
 
 
 def explained(error: Exception) -> str | None:

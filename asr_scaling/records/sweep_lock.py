@@ -1,4 +1,4 @@
-"""A lock on a sweep's folder: one process at a time works on a sweep."""
+"""Who works on a sweep: one process at a time, known to be gone when it is, however it ended."""
 
 from __future__ import annotations
 
@@ -9,25 +9,18 @@ from pathlib import Path
 _LOCK = ".sweep.lock"
 
 
-class SweepLock:
-    """A lock that the system gives back when its process ends, killed or not.
+class Hold:
+    """A lock on the folder of a sweep; the system gives it back when the process ends, killed or not.
 
-    Not by filelock: where the file system has no locks, its older versions report a busy lock,
-    and newer ones leave a file behind when the process is killed.
-
-    sure: False where there are no locks; then every process gets one.
+    ``sure``: False where the file system has no locks, and everybody gets one.
     """
 
     def __init__(self, handle: int | None) -> None:
-        self._handle = handle
-        self.sure = handle is not None
+        self._handle, self.sure = handle, handle is not None
 
     @classmethod
-    def take(cls, folder: Path) -> SweepLock | None:
-        """The lock, or None when another process has it.
-
-        Raises OSError when the folder can't be written.
-        """
+    def take(cls, folder: Path) -> Hold | None:
+        """The lock, None when another process has it. OSError when the folder can't be written."""
         try:
             import fcntl
         except ModuleNotFoundError:  # Windows

@@ -1,129 +1,156 @@
-"""A sweep as Hydra runs it: begun and ended in the client, one point at a time in between, anywhere.
+"""A sweep as Hydra runs it: it begins and ends in the process of the command, and measures anywhere.
 
-Hydra's callbacks are the one hook that every launcher honours.
+Callbacks are the one hook of Hydra that every launcher honours.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from hydra.types import TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from asr_scaling import launchers
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.measure.fingerprint import identity
-from asr_scaling.measure.model_cache import Shelf
-from asr_scaling.records.sweep_manifest import SweepManifest
-from asr_scaling.sweep.context import State, goes_on, measured_before
+from asr_scaling.records.sweep_manifest import SweepFile, command
 from asr_scaling.sweep.instantiate import build, build_job, options
-from asr_scaling.sweep.interleave import Rounds, measurements, weights
-from asr_scaling.sweep.order import labels, neighbours
+from asr_scaling.sweep.interleave import Rounds, measurements
+from asr_scaling.sweep.plan import PlannedPoint, labels, planned
 from asr_scaling.sweep.prefetch import prepare
+from asr_scaling.sweep.sweep_run import SweepRun, begun, current
 from asr_scaling.util.redact import printable, redact, redacted
 
 
 class SweepCallback(Callback):
-    """Opens the tracking store before the first point and closes it after the last. Also of a sweep of one.
+    """Begins the sweep before its first point and ends it after the last; a single run is a sweep too.
 
-    ``parent`` and ``certificate``, what the self-test said, travel with this object to the processes of any launcher.
-    ``elsewhere``: points are measured on other machines than this, each of which needs a certificate of its own.
+    This object travels to the processes of any launcher, and takes there what they need to know:
+
+    parent: the store's token of the sweep.
+    certificate: summary of what the self-test said of this machine.
+    elsewhere: whether points are measured on other machines, each of which needs its own certificate.
     """
 
     def __init__(self) -> None:
         self.parent: str | None = None
-        self.certificate: dict[str, Any] | None = None
+        self.certificate: Mapping[str, Any] | None = None
         self.elsewhere = False
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Before anything is measured: a store that does not answer ends the sweep here."""
-        self._start(config, Path(config.hydra.sweep.dir), _jobs(config))
+        """Begin a sweep; a store that does not answer ends the program here."""
+        self._start(config, Path(config.hydra.sweep.dir), single=False)
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """A single run is a sweep of one."""
-        self._start(config, Path(config.hydra.run.dir), None)
+        """Begin a single run."""
+        self._start(config, Path(config.hydra.run.dir), single=True)
 
     def on_job_start(
         self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any
     ) -> None:
         """In the process that measures."""
-        State.parent, State.certificate = self.parent, self.certificate
+        sweep = current()
+        sweep.parent, sweep.certificate = self.parent, self.certificate
         if self.elsewhere and config.sweep.get("selftest"):
-            State.certificate = State.certify_node(Path(config.hydra.sweep.dir))
+            sweep.certify_node(Path(config.hydra.sweep.dir))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Hydra keeps what this returned of every point until the sweep ends: not its options, 170 kB a point."""
+        """Drop a point's options, 170 kB: Hydra would keep them until the sweep ends."""
         job_return.cfg = job_return.hydra_cfg = None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Every point has ended."""
-        State.finish("FINISHED")
+        current().finish("FINISHED")
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         """The point has ended."""
-        State.finish("FINISHED")
+        current().finish("FINISHED")
 
-    def _start(self, config: DictConfig, folder: Path, jobs: list[list[str]] | None) -> None:
-        """``jobs``: the overrides of every point of a sweep, None for a single run."""
+    def _start(self, config: DictConfig, folder: Path, single: bool) -> None:
+        """Begin the sweep, or the single run, of these options; whatever is wrong ends the program."""
         from asr_scaling.sweep.progress import Display
 
+        _check_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(folder, os.W_OK):
-                raise PermissionError(f"no permission to write {folder}")
-        except OSError as error:
-            _stop(
-                f"The output folder can't be written ({error}): set hydra.sweep.dir or hydra.run.dir."
-            )
-        try:
-            plain = options(config)
-            rounds = _rounds(config, plain, single=jobs is None)
-            points = labels(jobs or [])
-            earlier = _earlier(config, folder, points, single=jobs is None)
-            State.sink = build(plain["tracking"]) if plain.get("tracking") else None
-            file = SweepManifest(
-                State.command, points, tracking=plain.get("tracking"), options=redacted(plain)
-            )
-            self.parent = State.begin(folder, file, earlier)
+            points = () if single else planned(config)
+            sweep, resumed = _begin(config, folder, points, single)
         except AsrScalingError as error:
             _stop(str(error))
-        except (
-            Exception
-        ) as error:  # anything else would only be a warning, and the sweep would go on
+        except Exception as error:  # Hydra would only warn of it and measure without a sweep
             _stop(f"The sweep can't begin: {type(error).__name__}: {error}")
-        State.parent, State.folder, State.rounds = self.parent, folder, rounds
-        State.report = jobs is not None and bool(plain["sweep"].get("report"))
-        State.display = Display(weights(jobs or [[]], rounds))
-        if config.sweep.get("resume") and earlier is None:
-            State.display.say(
+        sweep.display = Display([job.weight for job in sweep.plan or [PlannedPoint.of(())]])
+        begun(sweep)
+        self.parent = sweep.parent
+        if config.sweep.get("resume") and not resumed:
+            sweep.display.say(
                 "There is no earlier sweep of this command line to go on with: it begins anew."
             )
-        self.elsewhere = jobs is not None and launchers.elsewhere(config.hydra.launcher)
-        if plain["sweep"].get("selftest") and not self.elsewhere:
-            self.certificate = State.certify(folder)
-        if jobs and launchers.kind(config.hydra.launcher) != "basic":
+        self.elsewhere = not single and launchers.elsewhere(config.hydra.launcher)
+        if config.sweep.get("selftest") and not self.elsewhere:
+            self.certificate = sweep.certify(folder)
+        if points and launchers.kind(config.hydra.launcher) != "basic":
             loader = GlobalHydra.instance().config_loader()
-            prepare(
-                jobs,
-                lambda point: options(loader.load_sweep_config(config, [*point])),
-                build,
-                State.display.say,
-            )
+
+            def composed(overrides: Sequence[str]) -> dict[str, Any]:
+                return options(loader.load_sweep_config(config, [*overrides]))
+
+            prepare(points, composed, build, sweep.display.say)
+
+
+def _check_folder(folder: Path) -> None:
+    """End the program where the output folder can't be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"no permission to write {folder}")
+    except OSError as error:
+        _stop(
+            f"The output folder can't be written ({error}): set hydra.sweep.dir or hydra.run.dir."
+        )
+
+
+def _begin(
+    config: DictConfig, folder: Path, points: tuple[PlannedPoint, ...], single: bool
+) -> tuple[SweepRun, bool]:
+    """The sweep, begun in its folder and its store, and whether it goes on with an earlier one.
+
+    Raises ConfigError for options that can't work together, TrackingError for a store that is away.
+    """
+    plain = options(config)
+    rounds = _rounds(config, plain, single)
+    names = labels(points)
+    earlier = _earlier(config, folder, names, single)
+    sweep = SweepRun(
+        sink=build(plain["tracking"]) if plain.get("tracking") else None,
+        plan=rounds.jobs(points, _subdir(config)) if rounds else points,
+        rounds=rounds,
+        report=not single and bool(plain["sweep"].get("report")),
+    )
+    arguments = command(sys.argv[1:])
+    file = SweepFile(arguments, names, tracking=plain.get("tracking"), options=redacted(plain))
+    sweep.begin(folder, file, earlier)
+    return sweep, earlier is not None
+
+
+def _subdir(config: DictConfig) -> str:
+    """The pattern of a point's folder, its references unresolved."""
+    return str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])  # type: ignore[index,call-overload]
 
 
 def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds | None:
-    """The rounds that the options ask for; ConfigError where they can't be."""
+    """The rounds that the options ask for.
+
+    Raises ConfigError when this kind of sweep can't be interleaved.
+    """
     rounds = Rounds.of(plain)
     if rounds and single:
         raise ConfigError(
@@ -142,7 +169,11 @@ def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds |
 
 
 def work(config: DictConfig, measure: Callable[[], None]) -> launchers.Work:
-    """A point for a launcher; ``config``: all its options, Hydra's too. ``measure`` calls ``point`` with them."""
+    """A point for a launcher.
+
+    config: all its options, Hydra's too.
+    measure: calls ``point`` with them.
+    """
     sweep = Path(config.hydra.sweep.dir)
     where = sweep / str(config.hydra.sweep.subdir)
     return launchers.Work(
@@ -158,7 +189,6 @@ def work(config: DictConfig, measure: Callable[[], None]) -> launchers.Work:
 
 def point(config: DictConfig) -> None:
     """Measure the point that Hydra composed; a point that can't be built is a record with the reason."""
-    from asr_scaling.core.ports import NullProgress
     from asr_scaling.core.record import RECORD_FILE, RunRecord
     from asr_scaling.measure.job import keep, run
     from asr_scaling.measure.record_builder import unbuilt
@@ -166,37 +196,35 @@ def point(config: DictConfig) -> None:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     plain, name = options(config), _name(config, hydra)
-    display, number = State.display, plain["sweep"].get("round")
-    if display is not None:
-        display.begin(name if number is None else f"{name} · round {number}")
+    sweep, number = current(), plain["sweep"].get("round")
+    sweep.display.begin(name if number is None else f"{name} · round {number}")
     try:
         job = replace(
-            build_job(plain), folder=folder, config=plain, name=name, certificate=State.certificate
+            build_job(plain), folder=folder, config=plain, name=name, certificate=sweep.certificate
         )
         found = job.composed().device.setup()
         job = replace(
             job, profiler=measurements(job.profiler, number), identity=identity(plain, found)
         )
     except AsrScalingError as error:
-        sink = State.sink or (build(plain["tracking"]) if plain.get("tracking") else None)
+        sink = sweep.sink or (build(plain["tracking"]) if plain.get("tracking") else None)
         record = keep(
-            unbuilt(name, str(error), plain, State.certificate), folder, sink, State.parent
+            unbuilt(name, str(error), plain, sweep.certificate), folder, sink, sweep.parent
         )
     else:
-        before = measured_before(folder, job.identity) if config.sweep.get("resume") else None
+        before = sweep.measured_before(folder, job.identity) if config.sweep.get("resume") else None
         if before is not None:
-            keep(before, folder, job.tracking, State.parent)  # the store may lack what is on disk
-            if display is not None:
-                display.reused(before)
+            keep(before, folder, job.tracking, sweep.parent)  # the store may lack what is on disk
+            sweep.display.reused(before)
             return
+        cache = sweep.models if plain["sweep"].get("keep_loaded") else None
         try:
-            record = run(job, display or NullProgress(), State.parent, _shelf(plain))
+            record = run(job, sweep.display, sweep.parent, cache)
         except (KeyboardInterrupt, PointInterruptedError) as error:
             record = RunRecord.read(folder / RECORD_FILE)
-            if display is None or isinstance(error, PointInterruptedError) or not goes_on(display):
+            if isinstance(error, PointInterruptedError) or not sweep.goes_on():
                 raise KeyboardInterrupt from None
-    if display is not None:
-        display.end(record)
+    sweep.display.end(record)
 
 
 def _name(config: DictConfig, hydra: Any) -> str:
@@ -214,27 +242,20 @@ def _name(config: DictConfig, hydra: Any) -> str:
     )
 
 
-def _jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of every point of the sweep, in the order of this project's sweeper before it shuffles rounds."""
-    params = config.hydra.sweeper.get("params") or {}
-    texts = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
-    loader = GlobalHydra.instance().config_loader()  # expands glob(*)
-    overrides = OverridesParser.create(config_loader=loader).parse_overrides(texts)
-    discrete = [o for o in overrides if o.is_discrete_sweep() or not o.is_sweep_override()]
-    return neighbours(BasicSweeper.split_arguments(discrete, None)[0])
-
-
 def _earlier(
     config: DictConfig, folder: Path, points: tuple[str, ...], single: bool
-) -> SweepManifest | None:
-    """What an earlier, cut run of this sweep left in ``folder``. ConfigError when nothing can be gone on with."""
+) -> SweepFile | None:
+    """What an earlier run of this sweep left in ``folder``, None where there is none to go on with.
+
+    Raises ConfigError for a single run and for a folder of a sweep with other points.
+    """
     if not config.sweep.get("resume"):
         return None
     if single:
         raise ConfigError(
             "sweep.resume=true goes on with a sweep: add -m, as in  -m batch=1,8 sweep.resume=true."
         )
-    earlier = SweepManifest.read(folder)
+    earlier = SweepFile.read(folder)
     if earlier is not None and earlier.points != points:
         raise ConfigError(
             f"The sweep in {folder} has other points: begin anew, without sweep.resume."
@@ -242,15 +263,7 @@ def _earlier(
     return earlier
 
 
-def _shelf(plain: dict[str, Any]) -> Shelf | None:
-    """Where a loaded model waits for the next point, if the options allow it."""
-    if not plain["sweep"].get("keep_loaded"):
-        return None
-    State.shelf = State.shelf or Shelf()
-    return State.shelf
-
-
-def _stop(message: str) -> None:
+def _stop(message: str) -> NoReturn:
     """End the program: Hydra turns any other exception of a callback into a warning."""
     sys.stderr.write(f"error: {printable(redact(message))}\n")
     raise SystemExit(1)

@@ -1,8 +1,9 @@
-"""Every configuration that Hydra composes for this program, looked at before anything in it is called.
+"""Every configuration that Hydra composes is checked before anything in it is called.
 
-Hydra calls what the nodes below ``hydra`` name (callbacks, launcher, sweeper, logging) before any function of this
-package runs, and writes the configuration into every point's folder. It has no hook for that, hence the one patch here,
-which is made by the command line and by no import of the library.
+Hydra calls what the nodes below ``hydra`` name (callbacks, launcher, sweeper, logging) before any
+function of this package runs, and writes the configuration into every point's folder. It has no
+hook for a check, so ``guard`` replaces one of its methods. The command line calls ``guard``;
+importing the library does not.
 """
 
 from __future__ import annotations
@@ -18,21 +19,25 @@ from omegaconf.errors import OmegaConfBaseException
 
 from asr_scaling.errors import ConfigError
 from asr_scaling.sweep.allowlist import check_hydra
+from asr_scaling.sweep.plan import key_and_value
 from asr_scaling.util.redact import redact, redacted, secret_option
 
 _MOVED = ("tracking.uri",)
 """Options whose credentials are taken out of them (tracking/)."""
 _GIVEN = ("hydra.overrides.", "hydra.job.override_dirname")
-"""The command line once more, which ``check_arguments`` has looked at."""
+"""Nodes with the command line, which ``check_arguments`` has checked."""
 _LATE = ("hydra.job_logging", "hydra.hydra_logging")
-"""Read again when a point begins."""
+"""Nodes that Hydra reads again when a point begins."""
 _PURE = re.compile(r"\$\{.*\}$", re.DOTALL)
-"""What may stand for anything; a text around it makes it a text."""
+"""A value that is one interpolation and nothing else, so that it may become a node.
+
+Inside a longer text the result is always a text.
+"""
 _PICKLE = "--experimental-rerun"
 
 
 def guard() -> None:
-    """Have every composition of this process checked; once is enough."""
+    """Have every composition of this process checked. May be called again."""
     composed = ConfigLoaderImpl.load_configuration
     if hasattr(composed, "__wrapped__"):
         return
@@ -47,7 +52,7 @@ def guard() -> None:
 
 
 def check(config: DictConfig) -> None:
-    """ConfigError where ``config`` would have Hydra call what is not allowed, or holds a secret."""
+    """Raises ConfigError when Hydra would call what is not allowed, or ``config`` holds a secret."""
     check_hydra(_plain(config, "hydra", "hydra"))
     raw = OmegaConf.to_container(config, resolve=False)
     for (place, text), (_, hidden) in zip(_texts(raw, ""), _texts(redacted(raw), ""), strict=True):
@@ -57,27 +62,34 @@ def check(config: DictConfig) -> None:
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """ConfigError where a command line holds a secret, which shells and Hydra would write down, or loads a pickle."""
+    """Raises ConfigError when a command line holds a secret or would load a pickle.
+
+    Shells and Hydra write command lines down.
+    """
     for argument in arguments:
-        key, equals, value = argument.partition("=")
+        key, value = key_and_value(argument)
         if argument.startswith(_PICKLE):
             raise ConfigError(
                 f"{_PICKLE} reads a pickle, which may run any code: give the command line again instead."
             )
-        named = equals and value and secret_option(key)
+        named = value and secret_option(key)
         if key not in _MOVED and (named or redact(argument) != argument):
             raise ConfigError(_secret(redact(key)))
 
 
 def _secret(place: str) -> str:
     return (
-        f"{place} holds a password or a token, which would be written into every point's folder: leave it out and set "
-        "it in the environment, as HF_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        f"{place} holds a password or a token, which would be written into every point's folder: "
+        "leave it out and set it in the environment, as HF_TOKEN, or MLFLOW_TRACKING_USERNAME and "
+        "MLFLOW_TRACKING_PASSWORD."
     )
 
 
 def _plain(config: DictConfig | ListConfig, key: Any, where: str) -> Any:
-    """The node as plain values. ConfigError for what stands for another node: it could be another one when called."""
+    """The node as plain values.
+
+    Raises ConfigError for an interpolation to a node: it may resolve to something unchecked later.
+    """
     if OmegaConf.is_missing(config, key):
         return None
     if OmegaConf.is_interpolation(config, key):
@@ -102,7 +114,7 @@ def _stands_for_a_node(config: DictConfig | ListConfig, key: Any) -> bool:
 
 
 def _unknown(config: DictConfig | ListConfig, key: Any) -> bool:
-    """Whether it is known only once a point runs, as its number."""
+    """Whether the value can't be resolved before the run starts, as the job's number."""
     try:
         _ = config[key]
     except OmegaConfBaseException:

@@ -1,4 +1,4 @@
-"""Before the jobs of a cluster begin: what all of them need is fetched or made once, into the cache that they share."""
+"""Before a cluster's jobs begin, what all of them need is put into the cache that they share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from asr_scaling.model.weights import resolve
+from asr_scaling.sweep.plan import PlannedPoint
 
 _NEITHER = (
     "optimisation",
@@ -19,62 +20,58 @@ _NEITHER = (
     "optimiser",
     "hydra",
 )
-"""Groups of options that choose neither speech nor weights: points that differ in them only are composed once."""
+"""Groups of options that choose neither speech nor weights: they do not make another composition."""
 Options = Mapping[str, Any]
+Compose = Callable[[Sequence[str]], Options]
+"""From overrides to options."""
 
 
 def prepare(
-    points: Iterable[Sequence[str]],
-    compose: Callable[[Sequence[str]], Options],
+    points: Iterable[PlannedPoint],
+    compose: Compose,
     build: Callable[[dict[str, Any]], Any],
     say: Callable[[str], None],
 ) -> None:
-    """Load every distinct dataset of ``points`` once, and find the weights of every model; nothing is kept in memory.
+    """Load every distinct dataset once and find every model's weights; nothing is kept in memory.
 
-    ``points``: overrides of each; ``compose``: overrides → options; ``build``: a node of options → its object.
-    Fragments, downloads and unpacked weights then lie in the cache (ASR_SCALING_CACHE, HF_HOME) that the jobs read.
-    What can't be loaded or composed here is left to the points, whose records say why: nothing is raised. Weights that
-    an engine converts are converted by the first job that needs them; the others wait for it (cache.made_once).
+    build: from a node of the options to its object.
+    Fragments, downloads and unpacked weights are in the cache then (ASR_SCALING_CACHE, HF_HOME).
+    Raises nothing: the record of a point says why its dataset or model can't be loaded. Weights that
+    an engine converts are converted by the first job that needs them (cache.made_once).
     """
     speech, models = _distinct(points, compose)
     if not (speech or models):
         return
     say(f"preparing {len(speech)} dataset(s) and {len(models)} model(s) for the jobs …")
-    for node, utterances in speech:
-        with suppress(Exception):  # the point's record will have it, in a sentence
-            build(node).load(utterances)
+    for dataset, utterances in speech:
+        with suppress(Exception):  # the point fails with it
+            build(dataset).load(utterances)
     for model, engines in models:
         with suppress(Exception):
             spec = build(model)
-            if spec.weights != "random" and any(
-                getattr(build(each), "reads_weights", True) for each in engines
-            ):
+            needed = any(getattr(build(engine), "reads_weights", True) for engine in engines)
+            if spec.weights != "random" and needed:
                 resolve(spec)
 
 
+_Speech = tuple[dict[str, Any], int | None]
+"""Options of a dataset, and how many of its utterances are loaded (None: all)."""
+_Model = tuple[dict[str, Any], list[dict[str, Any]]]
+"""Options of a model and of the engines that run it."""
+
+
 def _distinct(
-    points: Iterable[Sequence[str]], compose: Callable[[Sequence[str]], Options]
-) -> tuple[
-    list[tuple[dict[str, Any], int | None]], list[tuple[dict[str, Any], list[dict[str, Any]]]]
-]:
-    """Datasets with their number of utterances, and models with the engines that run them: each once."""
-    speech: dict[str, tuple[dict[str, Any], int | None]] = {}
-    models: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
-    for overrides in dict.fromkeys(
-        tuple(each for each in point if _concerns(each)) for point in points
-    ):
+    points: Iterable[PlannedPoint], compose: Compose
+) -> tuple[list[_Speech], list[_Model]]:
+    """Every dataset and every model of the points, once."""
+    speech: dict[str, _Speech] = {}
+    models: dict[str, _Model] = {}
+    for overrides in dict.fromkeys(point.without(_NEITHER) for point in points):
         with suppress(Exception):  # Hydra's: the point fails with it
-            found = compose(overrides)
-            load = (dict(found["dataset"]), found["pipeline"]["utterances"])
-            model, engine = dict(found["model"]), dict(found["engine"])
+            options = compose(overrides)
+            load = (dict(options["dataset"]), options["pipeline"]["utterances"])
+            model, engine = dict(options["model"]), dict(options["engine"])
             speech[json.dumps(load, sort_keys=True, default=str)] = load
-            models.setdefault(json.dumps(model, sort_keys=True, default=str), (model, []))[
-                1
-            ].append(engine)
+            same = models.setdefault(json.dumps(model, sort_keys=True, default=str), (model, []))
+            same[1].append(engine)
     return list(speech.values()), list(models.values())
-
-
-def _concerns(override: str) -> bool:
-    return (
-        override.lstrip("+~").partition("=")[0].partition("@")[0].partition(".")[0] not in _NEITHER
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -19,25 +18,29 @@ from rich.progress import (
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.report.terminal import FOOTNOTE, notes, points_table
-from asr_scaling.sweep.order import seconds_left
+from asr_scaling.sweep.sweep_run import SweepProgress
 from asr_scaling.util.redact import printable, redact
 
 _WIDE = 132
 
 
-class Display:
+class Display(SweepProgress):
     """On a terminal two live lines; elsewhere (a log file, CI) one line a stage.
 
-    ``weights``: roughly what each point costs, in the order they are measured: only ratios matter.
+    weights: roughly what each point costs, in the order they are measured; only ratios count.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
         self.console = Console(file=sys.stderr)
         if not self.console.is_terminal:
             self.console = Console(file=sys.stderr, width=_WIDE)
-        self.total, self._done = len(weights), 0
-        self._weights, self._took = list(weights), list[tuple[float, float]]()
-        self._point, self._began, self._live = "", time.monotonic(), self.console.is_terminal
+        self.total = len(weights)
+        self._done = 0
+        self._weights = list(weights)
+        self._took: list[tuple[float, float]] = []
+        self._point = ""
+        self._began = time.monotonic()
+        self._live = self.console.is_terminal
         self._said: set[str] = set()
         self._progress = Progress(
             SpinnerColumn(),
@@ -49,10 +52,10 @@ class Display:
             console=self.console,
             disable=not self._live,
             transient=True,
-            refresh_per_second=1,  # drawing takes the interpreter from the engine: milliseconds a second, no more
+            refresh_per_second=1,  # drawing takes the interpreter from the engine for milliseconds
         )
-        self._sweep: Any = self._progress.add_task("sweep", total=self.total, left="")
-        self._stage: Any = self._progress.add_task("", total=100, left="")
+        self._sweep = self._progress.add_task("sweep", total=self.total, left="")
+        self._stage = self._progress.add_task("", total=100, left="")
         self._progress.start()
 
     def begin(self, name: str) -> None:
@@ -87,9 +90,8 @@ class Display:
 
     def end(self, record: RunRecord) -> None:
         """A point ended; the time left is learnt from the finished ones."""
-        weight, *ahead = self._weights[self._done :] or [
-            0.0
-        ]  # another sweeper may choose more points
+        weights = self._weights[self._done :] or [0.0]  # another sweeper may choose more points
+        weight, *ahead = weights
         self._took.append((weight, time.monotonic() - self._began))
         self._done += 1
         left = f"about {_duration(seconds_left(self._took, ahead))} left"
@@ -119,7 +121,7 @@ class Display:
         hints: Sequence[str],
         remarks: Sequence[str] = (),
     ) -> None:
-        """The table of all points, what to know about it (``remarks`` last), and where to look next; on stdout."""
+        """On standard output: the table of all points, what to know about it, where to look next."""
         out = Console()
         out = out if out.is_terminal else Console(width=_WIDE)
         if any(record.metrics for record in records):
@@ -131,6 +133,26 @@ class Display:
             out.print(printable(f"• {line}"), markup=False, highlight=False)
         for hint in hints:
             out.print(printable(hint), markup=False, highlight=False, soft_wrap=True)
+
+
+def seconds_left(done: Sequence[tuple[float, float]], left: Sequence[float]) -> float:
+    """Seconds that points of the weights ``left`` will take.
+
+    Learnt from (weight, seconds) of those ``done``, at least one. A point takes c + k · weight:
+    least squares where neither comes out negative, else the mean.
+    """
+    n = len(done)
+    mean_weight = sum(weight for weight, _ in done) / n
+    mean_s = sum(seconds for _, seconds in done) / n
+    spread = sum((weight - mean_weight) ** 2 for weight, _ in done)
+    covariance = sum((weight - mean_weight) * (seconds - mean_s) for weight, seconds in done)
+    slope = covariance / spread if spread else 0.0
+    constant = mean_s - slope * mean_weight
+    if slope < 0:
+        slope, constant = 0.0, mean_s
+    elif constant < 0:
+        slope, constant = mean_s / mean_weight, 0.0
+    return sum(constant + slope * weight for weight in left)
 
 
 def _duration(seconds: float) -> str:

@@ -1,6 +1,7 @@
-"""The optimiser as a sweep: what the search asks for is launched as a point, its record is what the search reads.
+"""The optimiser as a sweep: the search asks for a point, it is launched, and its record is read.
 
-What was measured is in the folder of the sweep: ordinary points, the rounds of the final, and optimise.json.
+All that was measured is in the folder of the sweep: ordinary points, the rounds of the final, and
+optimise.json.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
+
 from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, MissingExtraError
 from asr_scaling.machine.kind import unlike
@@ -20,52 +24,62 @@ from asr_scaling.search.candidates import Entry, Trial
 from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import Journal, Kind, Outcome
 from asr_scaling.search.search import optimise
-from asr_scaling.sweep.context import State
 from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.interleave import merge_rounds
+from asr_scaling.sweep.sweep_run import SweepProgress, current
 from asr_scaling.util.config_dir import conf_dir
 
 _NOT_TRIED = ("fake",)
-"""Engines that measure nothing real; one that is named is tried all the same."""
+"""Engines that measure nothing real; they are tried only where the command line names them."""
 _SEARCHED = "[latency,memory,quality]"
 """Profilers while searching; the final has those of the command line."""
-_ELSEWHERE = "It ran on another kind of machine than the first point ({}): have the launcher choose nodes of one kind."
+_ELSEWHERE = (
+    "It ran on another kind of machine than the first point ({}): "
+    "have the launcher choose nodes of one kind."
+)
 _ORDER = {"alone": 0, "together": 1, "final": 2}
+Compose = Callable[[Sequence[str]], DictConfig]
+"""From overrides to Hydra's configuration."""
 
 
 def run(
     folder: Path,
-    given: Sequence[str],
-    compose: Callable[[Sequence[str]], Any],
+    given: Sequence[Override],
+    compose: Compose,
     launch: Callable[[Sequence[str]], Any],
 ) -> Outcome:
-    """Search, end the sweep and say what was found.
+    """Search, end the sweep and print what was found.
 
-    ``given``: the overrides of the command line. ``compose``: overrides → Hydra's config; ``launch``: runs a point.
-    ConfigError for a command line that leaves nothing to search; EngineError when the baseline can't be measured.
+    given: the overrides of the command line.
+    launch: measures the point of these overrides.
+    Raises ConfigError for a command line that leaves nothing to search, EngineError when the
+    baseline can't be measured.
     """
-    plain = options(compose(given))
-    chosen = _options(plain, given, str(compose(given).hydra.runtime.choices.engine))
-    journal = Journal.read(folder) if _flag(given, "sweep.resume") else None
-    bench = SweepBench(folder, given, chosen, compose, launch, journal or Journal())
-    found = optimise(chosen, bench)
-    bench.journal.outcome = found
+    sweep = current()
+    config = compose([str(override.input_line) for override in given])
+    chosen = _options(options(config), given, str(config.hydra.runtime.choices.engine))
+    journal = Journal.read(folder) if config.sweep.get("resume") else None
+    bench = SweepBench(
+        folder, given, chosen, compose, launch, journal or Journal(), display=sweep.display
+    )
+    outcome = optimise(chosen, bench)
+    bench.journal.outcome = outcome
     bench.journal.write(folder)
-    merge_rounds(folder, State.sink, State.parent)
-    State.finish("FINISHED")
-    sys.stdout.writelines(f"{line}\n" for line in _summary(folder, found))
-    return found
+    merge_rounds(folder, sweep.sink, sweep.parent)
+    sweep.finish("FINISHED")
+    sys.stdout.writelines(f"{line}\n" for line in _summary(folder, outcome))
+    return outcome
 
 
-def _summary(folder: Path, found: Outcome) -> list[str]:
+def _summary(folder: Path, outcome: Outcome) -> list[str]:
     from asr_scaling.analysis.load import points
     from asr_scaling.report.optimise.answers import summary
 
-    return summary(found, points([str(folder)]))
+    return summary(outcome, points([str(folder)]))
 
 
-def _options(plain: Mapping[str, Any], given: Sequence[str], engine: str) -> Options:
-    keys = {override.lstrip("+~").partition("=")[0] for override in given}
+def _options(plain: Mapping[str, Any], given: Sequence[Override], engine: str) -> Options:
+    keys = {override.key_or_group for override in given}
     for key, instead in (
         ("optimisation", "optimisations"),
         ("batch", "batches"),
@@ -91,28 +105,30 @@ def _names(group: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")))
 
 
-def _flag(given: Sequence[str], key: str) -> bool:
-    return any(override.lstrip("+").lower() == f"{key}=true" for override in given)
-
-
 @dataclass
 class SweepBench:
-    """Measures for the search, one launched point at a time. ``journal``: seconds of points measured before."""
+    """Measures for the search, one launched point at a time.
+
+    given: the overrides of the command line.
+    journal: seconds of points that an earlier run of the search measured.
+    spent_s: seconds spent on all points, also by an earlier run.
+    """
 
     folder: Path
-    given: Sequence[str]
+    given: Sequence[Override]
     options: Options
-    compose: Callable[[Sequence[str]], Any]
+    compose: Compose
     launch: Callable[[Sequence[str]], Any]
     journal: Journal
     spent_s: float = 0.0
+    display: SweepProgress = field(default_factory=SweepProgress)
     _since: float = field(default_factory=time.monotonic)
     _checked: dict[Entry, tuple[Kind, str] | None] = field(default_factory=dict)
     _count: int = 0
     _first: RunRecord | None = None
 
     def refusal(self, entry: Entry) -> tuple[Kind, str] | None:
-        """By building the point, composing its optimisations and asking its engine; nothing is loaded."""
+        """Builds the point, composes its optimisations and asks its engine; loads nothing."""
         if entry not in self._checked:
             self._checked[entry] = self._refusal(entry)
         return self._checked[entry]
@@ -143,8 +159,7 @@ class SweepBench:
             wanted |= {"+sweep.round": str(trial.round), "sweep.rounds": str(self.options.rounds)}
         before = self._before(place)
         self._count += 1
-        if State.display is not None:
-            State.display.total = self._count  # how many there will be is not known
+        self.display.total = self._count  # how many there will be is not known
         self.launch(self._overrides(trial.entry, {**wanted, "hydra.sweep.subdir": f"'{place}'"}))
         record = self._record(place)
         if record is None:
@@ -192,20 +207,19 @@ class SweepBench:
         }
 
     def _overrides(self, entry: Entry, more: Mapping[str, str]) -> list[str]:
-        """Those given and those of the point, which stand in for given ones of the same key."""
-        names = entry.candidate.optimisations
-        found = {
-            key: value for key, _, value in (override.partition("=") for override in self.given)
+        """The overrides of a point; they replace those of the command line with the same key."""
+        chosen = {
+            "engine": entry.candidate.engine,
+            "optimisation": f"[{','.join(entry.candidate.optimisations)}]",
+            "batch.size": str(entry.batch),
+            **more,
         }
-        found = {key: value for key, value in found.items() if _concerns(key, names)}
-        found["engine"] = entry.candidate.engine
-        found["optimisation"] = f"[{','.join(names)}]"
-        found["batch.size"] = str(entry.batch)
-        found |= more
-        return [
-            f"{key}={value}" if value or not key.startswith("~") else key
-            for key, value in found.items()
-        ]
+        given = {
+            override.get_key_element(): str(override.input_line)
+            for override in self.given
+            if _concerns(override, entry.candidate.optimisations)
+        }
+        return list((given | {key: f"{key}={value}" for key, value in chosen.items()}).values())
 
     def _place(self, trial: Trial) -> str:
         """The same at every run of the search, whatever else is measured."""
@@ -228,7 +242,10 @@ def _idle(job: Job) -> str | None:
     return last if same else None
 
 
-def _concerns(key: str, names: Sequence[str]) -> bool:
-    """Whether a given override makes sense for a point: options of an optimisation only where that is applied."""
-    parts = key.lstrip("+~").split(".")
-    return parts[0] != "optimisation" or (len(parts) > 1 and parts[1] in names)
+def _concerns(override: Override, optimisations: Sequence[str]) -> bool:
+    """Whether an override makes sense for a point.
+
+    Options of an optimisation do only where it is applied.
+    """
+    group, *rest = override.key_or_group.split(".")
+    return group != "optimisation" or (bool(rest) and rest[0] in optimisations)

@@ -25,7 +25,7 @@ from asr_scaling.cli.report import main as report_main
 from asr_scaling.cli.sweep import batch_shorthand, explained, resumed
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.sweep.instantiate import build_job, options
-from asr_scaling.sweep.order import labels, neighbours, weight
+from asr_scaling.sweep.plan import PlannedPoint, by_system, labels
 from asr_scaling.util.config_dir import conf_dir
 
 CORPUS = Path(__file__).parent / "corpus" / "command"
@@ -144,11 +144,12 @@ def test_what_is_made_of_arguments(found: list[str], jobs: list[list[str]]):
     assert all(a == b or a.startswith("batch=") for a, b in zip(found, short, strict=True))
     with contextlib.chdir(empty().name):
         assert resumed(found) == found
-    ordered = neighbours(jobs)
+    points = list(map(PlannedPoint.of, jobs))
+    ordered = [point.overrides for point in by_system(points)]
     assert Counter(map(tuple, ordered)) == Counter(map(tuple, jobs))
-    told = labels(jobs)
+    told = labels(points)
     assert len(told) == len(jobs)
-    assert all(0 < weight(job) < math.inf for job in jobs)
+    assert all(0 < point.weight < math.inf for point in points)
     for text in found:
         for kind in (positive, size):
             with contextlib.suppress(Exception):
@@ -283,5 +284,5 @@ def test_options_of_any_value(step: tuple[int, int], value: Any):
 def test_what_was_found_before(path: Path):
     """One argument a line."""
     arguments = path.read_text(encoding="utf-8").splitlines()
-    assert weight(arguments) > 0
+    assert PlannedPoint.of(arguments).weight > 0
     composed(arguments)

@@ -119,7 +119,7 @@ def test_parts_of_a_package_that_the_user_names(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     "target",
-    ["os.system", "asr_scaling.util.cache.write_atomic", "asr_scaling.sweep.callback.State"],
+    ["os.system", "asr_scaling.util.cache.write_atomic", "asr_scaling.sweep.callback.SweepRun"],
 )
 def test_a_recommendation_from_elsewhere(target: str, tmp_path: Path) -> None:
     path = tmp_path / "recommended.yaml"

@@ -10,6 +10,7 @@ import pytest
 
 from asr_scaling.errors import DataError
 from asr_scaling.sweep import prefetch as module
+from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.sweep.prefetch import prepare
 
 
@@ -54,7 +55,8 @@ class Site:
         return SimpleNamespace(load=load)
 
     def prepare(self, *points: str) -> None:
-        prepare([point.split() for point in points], self.compose, self.build, self.said.append)
+        planned = [PlannedPoint.of(point.split()) for point in points]
+        prepare(planned, self.compose, self.build, self.said.append)
 
 
 @pytest.fixture

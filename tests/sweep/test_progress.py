@@ -7,10 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asr_scaling.core.record import Metric, RunRecord
-from asr_scaling.sweep.interleave import Rounds, weights
-from asr_scaling.sweep.progress import Display
+from asr_scaling.sweep.interleave import Rounds
+from asr_scaling.sweep.plan import PlannedPoint
+from asr_scaling.sweep.progress import Display, seconds_left
 
 
 def record(name: str, status: Any = "ok", **changes: Any) -> RunRecord:
@@ -42,11 +45,12 @@ def test_the_time_left_of_rounds_is_learnt_in_the_order_they_are_measured(
 ) -> None:
     now = 0.0
     monkeypatch.setattr("asr_scaling.sweep.progress.time", SimpleNamespace(monotonic=lambda: now))
-    points, rounds = [[f"batch.size={size}"] for size in (1, 2, 4, 8)], Rounds(3, 42)
-    sizes = [int(job[0].partition("=")[2]) for job in rounds.jobs(points, "")]
+    points = [PlannedPoint.of([f"batch.size={size}"]) for size in (1, 2, 4, 8)]
+    jobs = Rounds(3, 42).jobs(points, "")
+    sizes = [int(job.overrides[0].partition("=")[2]) for job in jobs]
     assert sizes != 3 * [1, 2, 4, 8]
     took = [10 + 60 * size for size in sizes]
-    display = Display(weights(points, rounds))
+    display = Display([job.weight for job in jobs])
     for seconds in took:
         display.begin("point")
         now += seconds
@@ -106,3 +110,24 @@ def test_no_table_where_nothing_was_measured(capsys: pytest.CaptureFixture[str])
     display.close()
     display.results([record("whisper", "failed", reason="no weights")], "1 of 1 points", [])
     assert capsys.readouterr().out == "• whisper: failed: no weights\n"
+
+
+def test_the_time_left_is_learnt_as_a_constant_and_a_share_of_the_weight() -> None:
+    done = [(w, 10 + 2 * w) for w in (1.0, 4.0, 16.0)]
+    assert seconds_left(done, [8.0, 32.0]) == pytest.approx(10 + 16 + 10 + 64)
+
+
+def test_one_point_tells_only_the_mean() -> None:
+    assert seconds_left([(4.0, 20.0)], [8.0, 8.0]) == pytest.approx(40)
+
+
+def test_heavier_points_that_took_less_tell_only_the_mean() -> None:
+    assert seconds_left([(1.0, 30.0), (2.0, 10.0)], [5.0]) == pytest.approx(20)
+
+
+@given(
+    st.lists(st.tuples(st.floats(1e-3, 1e3), st.floats(0, 1e4)), min_size=1, max_size=20),
+    st.lists(st.floats(1e-3, 1e3), max_size=20),
+)
+def test_no_time_left_is_negative(done: list[tuple[float, float]], left: list[float]) -> None:
+    assert seconds_left(done, left) >= 0

@@ -14,7 +14,7 @@ from asr_scaling.analysis.comparison.verdict import (
     RTFX,
     WER,
     Comparison,
-    MetricChange,
+    Row,
     compare,
 )
 from asr_scaling.analysis.format import DEVICE_MEMORY, plain
@@ -33,25 +33,26 @@ _NOUNS = {
 
 
 @dataclass(frozen=True)
-class PairedComparison:
-    """A winner compared with another point, paired by speech."""
+class Duel:
+    """A winner against another point. ``found``: their comparison, or why there is none."""
 
     winner: Point
     rival: Point
-    outcome: Comparison | str
-    """Their comparison, or why there is none."""
+    found: Comparison | str
 
-    def row(self, metric: str) -> MetricChange:
+    def row(self, metric: str) -> Row:
         """The comparison's row; where there is no comparison, a row with the reason."""
-        if isinstance(self.outcome, str):
-            return MetricChange(metric, reason=self.outcome)
-        return self.outcome.row(metric)
+        return (
+            Row(metric, reason=self.found)
+            if isinstance(self.found, str)
+            else self.found.row(metric)
+        )
 
-    def ranked(self, metric: Callable[[Point], str]) -> MetricChange:
+    def ranked(self, metric: Callable[[Point], str]) -> Row:
         """The row of what ranks the two, which must be the same ``metric`` of both."""
         ours, theirs = metric(self.winner), metric(self.rival)
         if ours != theirs:
-            return MetricChange(
+            return Row(
                 ours, reason="one figure is of the accelerator's memory, the other of the process's"
             )
         return self.row(ours)
@@ -62,46 +63,46 @@ def label(point: Point) -> str:
     return f"{point.system} · {point.device} · batch {point.batch}"
 
 
-def compare_points(winner: Point, rival: Point) -> PairedComparison:
+def duel(winner: Point, rival: Point) -> Duel:
     """``winner`` against ``rival``, paired by speech, "faster" being said of the winner. Loads both records whole.
 
     Two hosts of one kind are compared, and said to be two; machines of two kinds are not.
     """
     try:
-        outcome = compare(rival.load(), winner.load(), allow=("host",), also=(DEVICE_MEMORY,))
+        found = compare(rival.load(), winner.load(), allow=("host",), also=(DEVICE_MEMORY,))
     except AsrScalingError as error:
-        return PairedComparison(winner, rival, str(error))
+        return Duel(winner, rival, str(error))
     if winner.host != rival.host:
         hosts = f"on two hosts of one kind, {winner.host} and {rival.host}"
         rows = (
             replace(row, qualifier="; ".join(filter(None, (row.qualifier, hosts))))
-            for row in outcome.rows
+            for row in found.rows
         )
-        outcome = replace(outcome, rows=tuple(rows))
-    return PairedComparison(winner, rival, outcome)
+        found = replace(found, rows=tuple(rows))
+    return Duel(winner, rival, found)
 
 
-def differs(row: MetricChange) -> bool:
+def differs(row: Row) -> bool:
     """Whether a difference was shown."""
     return bool(row.verdict) and not tie(row) and not too_few(row)
 
 
-def tie(row: MetricChange) -> bool:
+def tie(row: Row) -> bool:
     """Whether there was enough to show a difference, and none was shown."""
     return row.verdict == NO_DIFFERENCE
 
 
-def too_few(row: MetricChange) -> bool:
+def too_few(row: Row) -> bool:
     """Whether there was too little to show any difference."""
     return row.verdict.startswith(CANT_TELL)
 
 
-def verdict(row: MetricChange) -> str:
+def verdict(row: Row) -> str:
     """ "RTFx: faster", "WER: no significant difference", "WER: too few utterances to tell"."""
     return f"{_NOUNS[row.metric]}: {_judged(row)}"
 
 
-def _judged(row: MetricChange) -> str:
+def _judged(row: Row) -> str:
     if row.reason:
         return "not compared"
     if too_few(row):
@@ -109,7 +110,7 @@ def _judged(row: MetricChange) -> str:
     return "no significant difference" if tie(row) else row.verdict or "single readings, not judged"
 
 
-def sentence(row: MetricChange) -> str:
+def sentence(row: Row) -> str:
     """How much the winner leads, with the interval of the paired change: "RTFx +78.0 % (+75.1 to +81.0 %): faster"."""
     noun = _NOUNS[row.metric]
     if row.reason:

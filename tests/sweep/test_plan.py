@@ -1,18 +1,32 @@
-"""The order of a sweep's points, and the time they will take."""
+"""The points of a sweep: their order, what tells them apart, and what they cost."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.sweep.order import labels, neighbours, seconds_left, weight
+from asr_scaling.sweep import plan
+from asr_scaling.sweep.plan import PlannedPoint
 
 NAMES = st.sampled_from(
     ["model=a", "model=b", "engine.dtype=x", "batch.size=1", "batch.size=2", "dataset.length_s=5"]
 )
+
+
+def neighbours(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [list(point.overrides) for point in plan.by_system(map(PlannedPoint.of, jobs))]
+
+
+def labels(jobs: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return plan.labels([PlannedPoint.of(job) for job in jobs])
+
+
+def weight(job: Sequence[str]) -> float:
+    return PlannedPoint.of(job).weight
 
 
 def test_points_of_one_system_are_side_by_side_lighter_ones_first():
@@ -79,22 +93,7 @@ def test_weights_follow_parameters_length_and_batch():
         assert weight([f"batch.size={absurd}"]) == weight([])
 
 
-def test_the_time_left_is_learnt_as_a_constant_and_a_share_of_the_weight():
-    done = [(w, 10 + 2 * w) for w in (1.0, 4.0, 16.0)]
-    assert seconds_left(done, [8.0, 32.0]) == pytest.approx(10 + 16 + 10 + 64)
-
-
-def test_one_point_tells_only_the_mean():
-    assert seconds_left([(4.0, 20.0)], [8.0, 8.0]) == pytest.approx(40)
-
-
-def test_heavier_points_that_took_less_tell_only_the_mean():
-    assert seconds_left([(1.0, 30.0), (2.0, 10.0)], [5.0]) == pytest.approx(20)
-
-
-@given(
-    st.lists(st.tuples(st.floats(1e-3, 1e3), st.floats(0, 1e4)), min_size=1, max_size=20),
-    st.lists(st.floats(1e-3, 1e3), max_size=20),
-)
-def test_no_time_left_is_negative(done: list[tuple[float, float]], left: list[float]):
-    assert seconds_left(done, left) >= 0
+def test_what_hydra_can_not_parse_is_no_override():
+    assert plan.parsed("batch.size=8").value() == 8
+    for argument in ("", "-m", "-batch=3", "batch=[1"):
+        assert plan.parsed(argument) is None

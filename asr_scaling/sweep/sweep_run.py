@@ -1,0 +1,295 @@
+"""The sweep that this process takes part in: its store, its display, its certificate and its end."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from asr_scaling.core.ports import NullProgress, Sink
+from asr_scaling.core.record import RECORD_FILE, RunRecord
+from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
+from asr_scaling.measure.model_cache import Shelf
+from asr_scaling.records.abandoned import end_stale
+from asr_scaling.records.sweep_lock import Hold
+from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepFile, ended
+from asr_scaling.sweep.interleave import Rounds, merge_rounds
+from asr_scaling.sweep.plan import PlannedPoint
+from asr_scaling.tracking._marker import untracked, write_points
+
+SWEEPS = Path("multirun")
+"""Where sweeps are, unless the options say otherwise."""
+ENDED = ("ok", "out_of_memory")
+"""Final statuses: a sweep that is resumed skips points that ended so."""
+_NODE = "certificate-"
+"""Begins the name of the certificate of a machine other than the one the sweep was started on."""
+
+
+class SweepProgress(NullProgress):
+    """Is told how far a sweep is. This one shows nothing, as in a process that only measures."""
+
+    total = 0
+    """Points of the sweep."""
+
+    @property
+    def points_left(self) -> int:
+        """Points that have not ended."""
+        return 0
+
+    def begin(self, name: str) -> None:
+        """A point begins."""
+
+    def end(self, record: RunRecord) -> None:
+        """A point ended."""
+
+    def reused(self, record: RunRecord) -> None:
+        """A point was measured by an earlier run of the sweep."""
+
+    def close(self) -> None:
+        """Nothing more is shown while the sweep runs."""
+
+    def results(
+        self,
+        records: list[RunRecord],
+        title: str,
+        hints: Sequence[str],
+        remarks: Sequence[str] = (),
+    ) -> None:
+        """Every point has ended."""
+
+
+@dataclass
+class SweepRun:
+    """A sweep, in the process that began it or in one that measures its points.
+
+    folder: of the sweep; None in a process that only measures.
+    sink: where records go; None where nothing is tracked, and in a process that only measures.
+    parent: the sink's token of the sweep.
+    certificate: summary of what the self-test said of this machine.
+    plan: what Hydra launches, in order; empty for a single run.
+    report: whether the report is written when the sweep ends.
+    failed: whether anything went wrong: a point, the store or the report.
+    remarks: what the self-test would have the user know.
+    models: where a loaded model waits for the next point.
+    """
+
+    folder: Path | None = None
+    sink: Sink | None = None
+    parent: str | None = None
+    certificate: Mapping[str, Any] | None = None
+    display: SweepProgress = field(default_factory=SweepProgress)
+    plan: tuple[PlannedPoint, ...] = ()
+    rounds: Rounds | None = None
+    report: bool = False
+    failed: bool = False
+    remarks: Sequence[str] = ()
+    models: Shelf = field(default_factory=Shelf)
+    _lock: Hold | None = None
+
+    def begin(self, folder: Path, file: SweepFile, earlier: SweepFile | None) -> None:
+        """Begin the sweep of ``file`` in the store, or go on with an ``earlier`` one.
+
+        The folder is locked from here on, and has its file before the store has a run.
+        Raises ConfigError when another process works in the folder, TrackingError when the store
+        does not answer.
+        """
+        self._lock = Hold.take(folder)
+        if self._lock is None:
+            raise ConfigError(
+                f"The sweep in {folder} is being worked on by another process: wait for it, or end it."
+            )
+        if earlier is not None:
+            file = replace(file, sweep_id=earlier.sweep_id, parent=earlier.parent)
+        file.write(folder)
+        if self.sink is not None:
+            token = (earlier.parent or earlier.sweep_id) if earlier else None
+            try:
+                options = {**file.options, "sweep_id": file.sweep_id}
+                self.parent = self.sink.open(f"{folder.parent.name} {folder.name}", options, token)
+            except AsrScalingError:
+                if earlier is None:
+                    (folder / SWEEP_FILE).unlink(missing_ok=True)  # nothing to go on with
+                raise
+            replace(file, parent=self.parent).write(folder)
+            with suppress(TrackingError):  # the next sweep tries again
+                end_stale(SWEEPS, self.sink, file.tracking)
+        self.folder = folder
+
+    def certify(self, folder: Path) -> dict[str, Any]:
+        """Have this machine's certificate, a new one or a day's old, and store it with the sweep.
+
+        Returns its summary.
+        """
+        from asr_scaling.selftest import certificate
+        from asr_scaling.util.cache import write_atomic
+
+        signed = certificate.obtain(self.display.say)
+        write_atomic(folder / certificate.FILE, certificate.to_bytes(signed))
+        self.remarks = certificate.remarks(signed)
+        self.certificate = certificate.summary(signed)
+        return self.certificate
+
+    def certify_node(self, folder: Path) -> None:
+        """The same in a process that measures elsewhere; one process of a machine tests at a time."""
+        from asr_scaling.selftest import certificate
+        from asr_scaling.util.cache import alone, write_atomic
+
+        with alone("selftest", socket.gethostname()):
+            signed = certificate.obtain(lambda line: None)
+        path = folder / f"{_NODE}{socket.gethostname()}.json"
+        write_atomic(path, certificate.to_bytes(signed))
+        self.certificate = certificate.summary(signed)
+
+    def measured_before(self, folder: Path, identity: str) -> RunRecord | None:
+        """The record that an earlier run of the sweep left of this very point, if it still holds."""
+        path = folder / RECORD_FILE
+        if not path.exists():
+            return None
+        try:
+            record = RunRecord.read(path)
+        except AsrScalingError as error:
+            self.display.say(f"{folder.name} is measured again: {error}")
+            return None
+        if record.identity != identity or record.status not in ENDED:
+            return None
+        kept = tuple(c for c in record.cautions if c.kind != "NotTracked")
+        return replace(record, cautions=kept)
+
+    def goes_on(self) -> bool:
+        """Whether the sweep goes on after Ctrl-C.
+
+        It ends after a second one within two seconds, and after its last point.
+        """
+        if self.display.points_left <= 1:
+            return False
+        self.display.say(
+            "Interrupted this point; the sweep goes on. Press Ctrl-C again within 2 s to end it."
+        )
+        try:
+            time.sleep(2)
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    def finish(self, status: str) -> None:
+        """Show the table, write the report and end the store's run. Does nothing a second time."""
+        self.models.clear()
+        folder, self.folder = self.folder, None
+        if folder is None:
+            return
+        from asr_scaling.records.read import Damaged, readable_records
+
+        self.display.close()
+        self._take_in_nodes(folder)
+        title = self._title(folder)
+        damaged: Damaged = []
+        records = readable_records(folder, damaged)
+        tracked = not any(map(untracked, records))
+        self.failed |= bool(damaged) or not tracked or any(map(_failed, records))
+        hints = [f"Records: {folder}", *(f"Left out: {error}" for error in damaged)]
+        hints += [*self._report(folder), *self._close_store(folder, status, tracked)]
+        if self._lock is not None:
+            self._lock.release()
+        self.display.results(records, f"{len(records)} {title}", hints, self.remarks)
+
+    def _title(self, folder: Path) -> str:
+        """How many points there are; those of an interleaved sweep are made whole first."""
+        total = self.display.total
+        if self.rounds is None:
+            return f"of {total} points"
+        merge_rounds(folder, self.sink, self.parent)
+        return f"of {total // self.rounds.count} points in {self.rounds.count} rounds"
+
+    def _take_in_nodes(self, folder: Path) -> None:
+        """Adds what certificates that other machines left in ``folder`` would have the user know."""
+        from asr_scaling.selftest import certificate
+
+        for path in sorted(folder.glob(f"{_NODE}*.json")):
+            host = path.stem.removeprefix(_NODE)
+            remarks = certificate.remarks(json.loads(path.read_bytes()))
+            self.remarks = (*self.remarks, *(f"{host}: {remark}" for remark in remarks))
+
+    def _close_store(self, folder: Path, status: str, tracked: bool) -> list[str]:
+        """End the sweep in the store; returns where to look at it, or how to complete it.
+
+        tracked: whether the store has every point.
+        """
+        if self.sink is None or self.parent is None:
+            return []
+        ended(folder, status, closed=False)
+        try:
+            self.sink.close(self.parent, status, closing_files(folder, self.parent))
+            ended(folder, status, closed=True)
+            hints = [self.sink.hint]
+        except AsrScalingError as error:
+            self.failed, tracked = True, False
+            hints = [str(error)]
+        if not tracked:
+            hints.append(
+                f"What MLflow lacks is brought to it by  python -m asr_scaling sync {folder}"
+            )
+        return hints
+
+    def _report(self, folder: Path) -> list[str]:
+        """Write the report, if it is asked for; returns where it is, or how to have it."""
+        if not self.report:
+            return [f"Report: python -m asr_scaling report {folder}"]
+        from asr_scaling.analysis.load import points
+        from asr_scaling.analysis.recommendation.scenarios import Budgets
+        from asr_scaling.records.read import Damaged
+        from asr_scaling.report.build import document, first_words, write
+        from asr_scaling.report.optimise.section import outcome_of
+
+        try:
+            damaged: Damaged = []
+            measured = points([str(folder)], damaged=damaged)
+            report = document(measured, Budgets(), outcome_of([str(folder)]), damaged)
+            page, *_ = write(report, measured, folder / "report")
+        except Exception as error:  # of any kind: the records are there, whatever the report says
+            self.failed = True
+            return [
+                f"The report failed ({type(error).__name__}: {error}): python -m asr_scaling report {folder}"
+            ]
+        return [first_words(report), f"Report: {page}"]
+
+
+_latest = [SweepRun()]
+"""The one sweep of this process."""
+
+
+def current() -> SweepRun:
+    """The sweep of this process; a bare one before ``begun`` was told of any.
+
+    Hydra creates the callback, the sweeper and the launcher by itself and calls the task with
+    options alone: this is how they find it.
+    """
+    return _latest[0]
+
+
+def begun(run: SweepRun) -> None:
+    """``run`` is this process's sweep from here on."""
+    _latest[0] = run
+
+
+def closing_files(folder: Path, parent: str) -> list[Path]:
+    """Files and folders of a sweep that are stored with its run, ``parent``, when it ends."""
+    from asr_scaling.selftest import certificate
+
+    points = write_points(folder, parent)
+    certificates = (folder / certificate.FILE, *sorted(folder.glob(f"{_NODE}*.json")))
+    existing = [path for path in (*certificates, folder / "report") if path.exists()]
+    return existing + ([points] if points else [])
+
+
+def _failed(record: RunRecord) -> bool:
+    """Whether the sweep failed with this point.
+
+    A candidate of a search that can't run is an answer, and the search's report says so.
+    """
+    searched = (record.config.get("optimiser") or {}).get("stage") in ("alone", "together")
+    return record.status == "interrupted" or (record.status != "ok" and not searched)
