@@ -30,7 +30,12 @@ ONLY_IN = {
     "pynvml": ("machine/nvml.py",),
     "thop": ("profiler/flops.py",),
     "jiwer": ("profiler/quality.py",),
-    "rich": ("cli/", "sweep/progress.py", "report/terminal.py"),
+    "rich": (
+        "report/console.py",
+        "report/terminal.py",
+        "cli/comparison_table.py",
+        "sweep/progress.py",
+    ),
 }
 """Package → beginnings of the paths of the files that may import it."""
 HEAVY = {

@@ -5,59 +5,50 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from asr_scaling.analysis.comparison.verdict import ENERGY, WER, Comparison, Row
 from asr_scaling.core.metrics import metric_spec
-from asr_scaling.util.redact import printable
+from asr_scaling.report.console import cell, console, print_line, table
 
-_WIDE = 120
 _UNITS = {"s": ("ms", 1e3), "B": ("MB", 1e-6), "FLOP": ("GFLOP", 1e-9)}
 _FOOTNOTE = (
-    "Changes of latency and RTFx are paired by utterance, so they need not equal the ratio of the two values. "
-    "A verdict needs an interval without 0 and, for time and energy, a change above the noise floor."
+    "Changes of latency and RTFx are paired by utterance, so they need not equal the ratio of the "
+    "two values. A verdict needs an interval without 0 and, for time and energy, a change above "
+    "the noise floor."
 )
 
 
-def show(found: Sequence[Comparison], lines: Sequence[str]) -> None:
-    """Every comparison with its notes, then ``lines``, on standard output."""
-    out = Console()
-    out = out if out.is_terminal else Console(width=_WIDE)
-    for comparison in found:
-        out.print(printable(_title(comparison)), markup=False, highlight=False)
+def show(comparisons: Sequence[Comparison], lines: Sequence[str]) -> None:
+    """Print every comparison with its notes, then ``lines``."""
+    out = console(width=120)
+    for comparison in comparisons:
+        print_line(out, _title(comparison))
         out.print(_table(comparison))
         for note in comparison.notes:
-            out.print(printable(f"• {note}"), markup=False, highlight=False)
+            print_line(out, f"• {note}")
         out.print()
-    if found:
-        out.print(_FOOTNOTE, markup=False, highlight=False)
+    if comparisons:
+        print_line(out, _FOOTNOTE)
     for line in lines:
-        out.print(printable(line), markup=False, highlight=False)
+        print_line(out, line)
 
 
-def _title(found: Comparison) -> str:
-    names = found.a.name if found.a.name == found.b.name else f"A {found.a.name} · B {found.b.name}"
-    return f"{names} · noise floor {found.floor:.1%}"
+def _title(comparison: Comparison) -> str:
+    a, b = comparison.a.name, comparison.b.name
+    names = a if a == b else f"A {a} · B {b}"
+    return f"{names} · noise floor {comparison.floor:.1%}"
 
 
-def _table(found: Comparison) -> Table:
-    table = Table(
-        header_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    table.add_column("metric")
+def _table(comparison: Comparison) -> Table:
+    rows = table()
+    rows.add_column("metric")
     for heading in ("A", "B", "change", "95 % interval"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    for row in found.rows:
-        table.add_row(*(escape(printable(cell)) for cell in _cells(row)))
-    return table
+        rows.add_column(heading, justify="right", no_wrap=True)
+    rows.add_column("verdict")
+    for row in comparison.rows:
+        rows.add_row(*map(cell, _cells(row)))
+    return rows
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -66,8 +57,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     if row.metric in (WER, "quality/cer"):
         unit, factor = "%", 100.0
     named = unit == "1" or row.metric == ENERGY  # its name says joules and seconds of audio
-    said = ", ".join(filter(None, ("" if named else unit, row.qualifier)))
-    name = f"{row.metric} ({said})" if said else row.metric
+    details = ", ".join(filter(None, ("" if named else unit, row.qualifier)))
+    name = f"{row.metric} ({details})" if details else row.metric
     change, interval = _change(row)
     verdict = (
         f"not compared: {row.reason}" if row.reason else row.verdict or "not judged: single reading"

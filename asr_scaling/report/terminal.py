@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.kind import gpu_name, machine_kind, unlike
-from asr_scaling.util.redact import printable
+from asr_scaling.report.console import cell, table
 
 _MISSING = "–"
 _WORDY = (
@@ -52,25 +50,15 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
     ]
     if any(record.status != "ok" for record in records):
         columns.append(("status", _status))
-    table = Table(
-        header_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=0,
-    )
+    out = table(padding=0)
     for heading in (*varying, *(heading for heading, _ in columns)):
-        words = (
-            heading in _WORDY
-        )  # where the terminal is narrow, words are folded and figures stay whole
-        table.add_column(
+        words = heading in _WORDY  # in a narrow terminal words are folded, figures stay whole
+        out.add_column(
             heading, justify="left" if words else "right", no_wrap=not words, overflow="fold"
         )
     for record, row in zip(records, rows, strict=True):
-        table.add_row(
-            *(escape(printable(row[key])) for key in varying),
-            *(show(record) for _, show in columns),
-        )
-    return " · ".join(fixed), table
+        out.add_row(*(cell(row[key]) for key in varying), *(show(record) for _, show in columns))
+    return " · ".join(fixed), out
 
 
 def notes(records: Iterable[RunRecord]) -> list[str]:
@@ -99,7 +87,7 @@ def _columns(wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:
         ("RSS\nMB", _number("memory/peak_rss_bytes", 1e-6, 0)),
         ("weights\nMB", _number("memory/weights_bytes", 1e-6, 0)),
         ("J/utt.", _number("energy/per_sample_j", 1, 1)),
-        ("energy", lambda record: escape(printable(record.tags.get("energy/method", _MISSING)))),
+        ("energy", lambda record: cell(record.tags.get("energy/method", _MISSING))),
         ("GFLOP\n/utt.", _number("flops/utterance", 1e-9, 1)),
     ]
 
