@@ -1,16 +1,21 @@
-# make demo · test · pytest · lint · fuzz · ui · server · audit
+# make demo · quick · test · pytest · lint · fuzz · ui · server · audit
 PYTHON ?= python3
 BIN := .venv/bin
+# threads that wait give their core away; a file's cluster, server and models are made once, by one worker
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test pytest lint fuzz ui server audit clean
+.PHONY: demo quick test pytest lint fuzz ui server audit clean
 
 demo: .venv/demo.stamp ## six points side by side, in four to six minutes
 	$(BIN)/python -m asr_scaling -m model=whisper_tiny_en,wav2vec2 batch=1,8,16
 
+quick: lint ## lint, types, and the tests but for those marked slow: two minutes on 2 cores
+	$(PYTEST) -q -n 2 -m 'not slow'
+
 test: lint pytest ## lint, types, tests; --jobs 2 has them side by side
 
-pytest: .venv/dev.stamp ## three at a time, since many wait; threads that wait give their core away
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 3 --dist worksteal --durations 25
+pytest: .venv/dev.stamp ## three at a time, since many wait
+	$(PYTEST) -n 3 --durations 25
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -31,10 +31,10 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.record import RunRecord
-from asr_scaling.records.abandoned import end_stale
+from asr_scaling.records.ending import closing_files, end_abandoned
 from asr_scaling.records.read import each_record
-from asr_scaling.records.sweep_manifest import SweepFile
-from asr_scaling.sweep.sweep_run import SweepRun, closing_files
+from asr_scaling.records.sweep_manifest import SweepManifest
+from asr_scaling.sweep.sweep_run import SweepRun
 from asr_scaling.tracking import _mlflow_run
 from asr_scaling.tracking._marker import remember
 from asr_scaling.tracking._mlflow_client import search
@@ -177,7 +177,7 @@ def verify(sink: Mlflow, parents: Sequence[str], runs: int) -> None:
 
 def many(uri: str, writers: int, count: int, root: Path) -> None:
     sink, folder = Mlflow(uri, f"many {time.time():.0f}"), root / "multirun" / "day" / "time"
-    file = SweepFile(
+    file = SweepManifest(
         (), tracking={"_target_": "asr_scaling.tracking.mlflow.Mlflow", **asdict(sink)}
     )
     parent = sink.open("many", {"sweep_id": file.sweep_id})
@@ -185,7 +185,10 @@ def many(uri: str, writers: int, count: int, root: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(writers) as pool:
         pool.map(filled, shares(sink, parent, folder, count, writers), chunksize=1)
     print(f"{count} points of one sweep: stored in {time.perf_counter() - start:.0f} s")
-    timed("ending the sweep", lambda: sink.close(parent, "FINISHED", closing_files(folder, parent)))
+    timed(
+        "ending the sweep",
+        lambda: sink.close(parent, "FINISHED", closing_files(sink, folder, parent)),
+    )
     replace(file, parent=parent, status="FINISHED", closed=True).write(folder)
 
     def find() -> None:
@@ -227,7 +230,7 @@ def many(uri: str, writers: int, count: int, root: Path) -> None:
         replace(file, closed=True, status="FINISHED").write(ended / str(i % 100) / str(i))
     timed(
         f"a start beside {count} ended sweeps looks for unended ones",
-        lambda: end_stale(ended, sink, file.tracking),
+        lambda: end_abandoned(ended, sink, file.tracking),
     )
 
 

@@ -26,18 +26,26 @@ from asr_scaling.selftest.certificate import certificate, keep
 from asr_scaling.tracking._sqlite import make_whole
 
 _WAITING = {"launchers", "server"}
-"""Folders of tests."""
+_SLOW = {*_WAITING, "cli", "docs", "end_to_end", "fuzz"}
+"""Folders whose tests wait for schedulers and servers, and those that run whole commands."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that wait for schedulers and servers first, beside which others compute; then slow ones, so that no worker
-    is left alone with one at the end."""
-    items.sort(
-        key=lambda item: (
-            _WAITING.isdisjoint(item.path.parts),
-            item.get_closest_marker("slow") is None,
-        )
-    )
+    """Marks the tests of slow folders, before ``-m`` chooses, and has slow files begin before the others.
+
+    A file whose tests wait and one whose tests compute take turns, so that they run beside each other.
+    """
+    begun: dict[tuple[bool, bool, Path], int] = {}
+    places = {}
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in _SLOW:
+            item.add_marker("slow")
+        kind = item.get_closest_marker("slow") is None, folder not in _WAITING
+        number = sum(earlier[:2] == kind for earlier in begun)
+        places[item] = kind[0], begun.setdefault((*kind, item.path), number), kind[1]
+    items.sort(key=places.__getitem__)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,12 @@ from asr_scaling.core.statistics import CONFIDENCE, Interval
 
 _ALIKE = 1e-9
 """Columns of unit length whose smallest singular value is below this share of the largest count as dependent."""
+BADLY = 0.15
+"""Worst held-out error, as a share, above which a law of length or batch predicts badly.
+
+It would misjudge a budget by more than the tenth or so that most planning leaves.
+"""
+Prediction = Literal["well", "badly", "unchecked", "no law"]
 _Floats = NDArray[np.float64]
 
 
@@ -143,6 +150,18 @@ def power_fit(x: Sequence[float], y: Sequence[float], groups: Sequence[Hashable]
     (constant, exponent), (_, interval) = found.coefficients, found.intervals
     held = _held_out(design, target, groups, np.expm1)
     return Power(math.exp(constant), exponent, interval, found.freedom, held)
+
+
+def prediction(fit: Fit | Power | NoFit, beyond: float = BADLY) -> Prediction:
+    """How well a law predicts what it was not fitted to.
+
+    "badly" when its worst held-out error exceeds the share ``beyond``; "unchecked" without one.
+    """
+    if isinstance(fit, NoFit):
+        return "no law"
+    if fit.held_out.worst is None:
+        return "unchecked"
+    return "badly" if fit.held_out.worst > beyond else "well"
 
 
 def quotient_interval(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from asr_scaling.analysis.comparison.verdict import ENERGY, WER, Comparison, Row
+from asr_scaling.analysis.comparison.verdict import ENERGY, WER, Comparison, MetricChange
 from asr_scaling.core.metrics import metric_spec
 from asr_scaling.report.console import cell, console, print_line, table
 
@@ -51,7 +51,7 @@ def _table(comparison: Comparison) -> Table:
     return rows
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: MetricChange) -> tuple[str, ...]:
     spec = metric_spec(row.metric)
     unit, factor = _UNITS.get(spec.unit, (spec.unit, 1.0))
     if row.metric in (WER, "quality/cer"):
@@ -74,7 +74,7 @@ def _number(value: float | None, factor: float) -> str:
     return f"{scaled:.{max(0, 2 - math.floor(math.log10(abs(scaled))))}f}" if scaled else "0"
 
 
-def _change(row: Row) -> tuple[str, str]:
+def _change(row: MetricChange) -> tuple[str, str]:
     """The change and its interval in per cent, of an error rate in points."""
     value, unit = (row.absolute, "points") if row.metric == WER else (row.relative, "%")
     if value is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(
         f"Use it:  from asr_scaling import load_system; load_system({str(path)!r}).transcribe('speech.wav')\n"
     )
+    use = ["python", "-m", "asr_scaling", "transcribe", "speech.wav", "--config", str(path)]
+    sys.stdout.write(f"    or:  {shlex.join(use)}\n")
     return 0
 
 

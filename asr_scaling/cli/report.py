@@ -39,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> None:
     from asr_scaling.analysis.recommendation.scenarios import Budgets
-    from asr_scaling.records.report_log import log
+    from asr_scaling.records.log_report import log_report
     from asr_scaling.report.build import document, first_words, write
-    from asr_scaling.report.optimise.section import outcome_of
+    from asr_scaling.search.measured import outcome_of
 
     given = {
         "latency_p95_s": options.latency_p95,
@@ -64,7 +64,7 @@ def _report(options: argparse.Namespace) -> None:
     if figures:
         sys.stdout.write(f"{folder / 'figures'} ({figures} files)\n")
     if not options.no_mlflow:
-        sys.stdout.write(log(folder, options.sources, options.tracking_uri) + "\n")
+        sys.stdout.write(log_report(folder, options.sources, options.tracking_uri) + "\n")
 
 
 def _folder(options: argparse.Namespace) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
 from asr_scaling.records.read import Again, Damaged, each_record
-from asr_scaling.tracking import STORE
+from asr_scaling.tracking import STORE, store_at
 
 MLFLOW = "mlflow:"
 """Begins a source that is in MLflow."""
@@ -18,21 +18,22 @@ MLFLOW = "mlflow:"
 def records_of(
     source: str, uri: str = STORE, light: bool = False, damaged: Damaged | None = None
 ) -> Iterator[tuple[RunRecord, Again]]:
-    """The records of ``source``, in their order and one at a time, each with what reads it again.
+    """The records of ``source`` in their order, one at a time, each with what reads it again.
 
-    ``light``: without raw samples and texts where it is less work to have them so.
+    source: the folder of a sweep or a point, a record file, a file of one record a line (both
+        may be gzipped), or ``mlflow:`` with the id of a run or the name of an experiment.
+    uri: the store in which ``mlflow:`` sources are.
+    light: raw samples and texts may be left out where that saves work.
+    damaged: receives a DataError for each record that can't be read; without it, it is raised.
 
-    A source is the folder of a sweep or a point, a record file or a file of one record a line (both may be gzipped),
-    or ``mlflow:`` with the id of a run or the name of an experiment, in the store ``uri``. ConfigError, DataError or
-    TrackingError when it can't be read or holds no record. ``damaged``: where a record that can't be read is put down
-    instead, the others being read (records/read.py).
+    Raises ConfigError, DataError or TrackingError when nothing can be read.
     """
     if source.startswith(MLFLOW):
         return _stored(source, uri, light, damaged)
     if not os.path.exists(source) and "/" not in source:
         raise ConfigError(
-            f"There is no file or folder '{source}' here: name the folder of a sweep, a record file, or "
-            f"{MLFLOW}{source} for a run or an experiment in MLflow."
+            f"There is no file or folder '{source}' here: name the folder of a sweep, a record "
+            f"file, or {MLFLOW}{source} for a run or an experiment in MLflow."
         )
     return each_record(Path(source), damaged)
 
@@ -40,13 +41,11 @@ def records_of(
 def _stored(
     source: str, uri: str, light: bool, damaged: Damaged | None
 ) -> Iterator[tuple[RunRecord, Again]]:
-    from asr_scaling.tracking.mlflow import Mlflow
-
-    none = True
-    for found in Mlflow(uri).records(source.removeprefix(MLFLOW), light, damaged):
-        none = False
-        yield found
-    if none:
+    empty = True
+    for record in store_at(uri).records(source.removeprefix(MLFLOW), light, damaged):
+        empty = False
+        yield record
+    if empty:
         raise ConfigError(
             f"{source} has no record: name an experiment, or the run of a point or of a sweep."
         )

@@ -1,4 +1,4 @@
-"""Who works on a sweep: one process at a time, known to be gone when it is, however it ended."""
+"""A lock on a sweep's folder: one process at a time works on a sweep."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ from pathlib import Path
 _LOCK = ".sweep.lock"
 
 
-class Hold:
-    """A lock on the folder of a sweep; the system gives it back when the process ends, killed or not.
+class SweepLock:
+    """A lock that the system gives back when its process ends, killed or not.
 
-    ``sure``: False where the file system has no locks, and everybody gets one.
+    Not by filelock: where the file system has no locks, its older versions report a busy lock,
+    and newer ones leave a file behind when the process is killed.
+
+    sure: False where there are no locks; then every process gets one.
     """
 
     def __init__(self, handle: int | None) -> None:
-        self._handle, self.sure = handle, handle is not None
+        self._handle = handle
+        self.sure = handle is not None
 
     @classmethod
-    def take(cls, folder: Path) -> Hold | None:
-        """The lock, None when another process has it. OSError when the folder can't be written."""
+    def take(cls, folder: Path) -> SweepLock | None:
+        """The lock, or None when another process has it.
+
+        Raises OSError when the folder can't be written.
+        """
         try:
             import fcntl
         except ModuleNotFoundError:  # Windows

@@ -1,4 +1,4 @@
-"""``sweep.json``: what the folder of a sweep knows of it, so that it can be found, resumed, stored and reported."""
+"""The manifest of a sweep, ``sweep.json`` in its folder, by which it is found, resumed and stored."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ from asr_scaling.util.redact import redact
 
 SWEEP_FILE = "sweep.json"
 RUNNING = "RUNNING"
-_MLFLOW = "asr_scaling.tracking.mlflow.Mlflow"
 _CLOSED = '\n "closed": true'
 _NOT_PART = ("sweep.resume=", "hydra.sweep.dir=", "-m", "--multirun")
 """Arguments that say how to run a command, not what it measures."""
 
 
 @dataclass(frozen=True)
-class SweepFile:
-    """``command``: the arguments, sorted. ``points``: what tells each from the others, in the order they are measured.
+class SweepManifest:
+    """What is written down of a sweep.
 
-    ``parent``: the sink's token. ``tracking``: the sink's options. ``sweep_id``: what it is known by in every store.
-    ``options``: of the sweep, as the sink has them. ``host``: where the client runs. ``status``: how the client ended,
-    "RUNNING" until it did. ``closed``: whether the store knows that.
+    command: the arguments, sorted.
+    points: what tells each point from the others, in the order in which they are measured.
+    parent: the token that the sink gave for the sweep.
+    tracking: the sink's options.
+    sweep_id: what the sweep is known by in every store.
+    options: the sweep's options, as the sink has them.
+    host: name of the machine where the client runs.
+    status: how the client ended, "RUNNING" until it did.
+    closed: whether the store knows how it ended.
     """
 
     command: tuple[str, ...]
@@ -44,29 +49,22 @@ class SweepFile:
     closed: bool = False
 
     @property
-    def store(self) -> dict[str, Any] | None:
-        """Options of the store in MLflow that the sweep is tracked in, None when it is tracked elsewhere or nowhere."""
-        found = self.tracking or {}
-        return (
-            {k: v for k, v in found.items() if k != "_target_"}
-            if found.get("_target_") == _MLFLOW
-            else None
-        )
-
-    @property
     def here(self) -> bool:
         """Whether its client ran on this machine."""
         return self.host == platform.node()
 
     def write(self, folder: Path) -> None:
-        """Into ``folder``, whole or not at all."""
+        """Write the file into ``folder``, whole or not at all."""
         values = signed(finite(asdict(self)))
         text = json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False, default=str)
         write_atomic(folder / SWEEP_FILE, text.encode(errors="backslashreplace"))
 
     @classmethod
-    def read(cls, folder: Path) -> SweepFile | None:
-        """The file of ``folder``, None when it has none. DataError when it can't be read."""
+    def read(cls, folder: Path) -> SweepManifest | None:
+        """The manifest of ``folder``, or None when it has none.
+
+        Raises DataError when it can't be read.
+        """
         path = folder / SWEEP_FILE
         if not path.exists():
             return None
@@ -78,44 +76,50 @@ class SweepFile:
             ) from error
 
 
-def ended(folder: Path, status: str, closed: bool) -> None:
-    """Write into the sweep's file how it ended, and whether the store knows; not into one that is gone or damaged."""
+def mark_ended(folder: Path, status: str, closed: bool) -> None:
+    """Write into the manifest how the sweep ended, and whether the store knows.
+
+    Nothing is written where the manifest is gone or damaged.
+    """
     try:
-        file = SweepFile.read(folder)
+        manifest = SweepManifest.read(folder)
     except DataError:
         return
-    if file is not None:
-        replace(file, status=status, closed=closed).write(folder)
+    if manifest is not None:
+        replace(manifest, status=status, closed=closed).write(folder)
 
 
-def not_closed(root: Path) -> Iterator[tuple[Path, SweepFile]]:
-    """The sweeps in <root>/<day>/<time> whose end the store may not know. Thousands that it does know cost little."""
+def not_closed(root: Path) -> Iterator[tuple[Path, SweepManifest]]:
+    """The sweeps in <root>/<day>/<time> whose end the store may not know.
+
+    Closed ones are told by their text, without parsing: there may be thousands.
+    """
     for path in root.glob(f"*/*/{SWEEP_FILE}"):
         try:
             if _CLOSED in path.read_text(encoding="utf-8"):
                 continue
-            file = SweepFile.read(path.parent)
+            manifest = SweepManifest.read(path.parent)
         except (OSError, ValueError, DataError):
             continue
-        if file is not None:
-            yield path.parent, file
+        if manifest is not None:
+            yield path.parent, manifest
 
 
 def command(arguments: Sequence[str]) -> tuple[str, ...]:
-    """What makes two command lines the same sweep; written down, so without secrets."""
-    return tuple(
-        sorted(redact(argument) for argument in arguments if not argument.startswith(_NOT_PART))
-    )
+    """The arguments by which two command lines are the same sweep, without secrets."""
+    kept = (argument for argument in arguments if not argument.startswith(_NOT_PART))
+    return tuple(sorted(redact(argument) for argument in kept))
 
 
 def latest(root: Path, arguments: Sequence[str]) -> Path | None:
-    """The folder below ``root`` of the newest sweep of this command line, None when there is none."""
-    wanted, found = command(arguments), list[tuple[float, Path]]()
+    """The folder below ``root`` of the newest sweep of this command line, or None."""
+    wanted = command(arguments)
+    sweeps: list[tuple[float, Path]] = []
     for path in root.glob(f"**/{SWEEP_FILE}"):
         try:
-            file = SweepFile.read(path.parent)
+            manifest = SweepManifest.read(path.parent)
         except DataError:
             continue  # a damaged one is no sweep to go on with
-        if file is not None and file.command == wanted:
-            found.append((path.stat().st_mtime, path.parent))
-    return max(found)[1] if found else None
+        if manifest is not None and manifest.command == wanted:
+            sweeps.append((path.stat().st_mtime, path.parent))
+    return max(sweeps)[1] if sweeps else None

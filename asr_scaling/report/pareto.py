@@ -1,15 +1,15 @@
-"""Which systems no other beats in both WER and cost: fronts against speed, latency and energy."""
+"""The section of Pareto fronts: which systems no other beats in both WER and speed, latency or energy."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_scaling.analysis.caveats import different_speech, partly, several_hosts, synthetic
 from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER
 from asr_scaling.analysis.format import at_length, latency_metric, percent, plain
 from asr_scaling.analysis.laws import grouped
+from asr_scaling.analysis.pareto import ENERGY_AXIS, LATENCY_AXIS, RTFX_AXIS, CostAxis
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.core.statistics import Interval
@@ -29,36 +29,20 @@ _INTRO = (
 
 
 @dataclass(frozen=True)
-class _Axis:
-    """What WER is held against. ``metric``: which one of a point counts. ``single``: batch 1 only, since an utterance
-    waits for all of its batch.
-    """
+class _Shown:
+    """An axis of cost, as it is shown."""
 
-    name: str
+    axis: CostAxis
     noun: str
     label: str
-    metric: Callable[[Point], str]
     factor: float = 1.0
-    higher: bool = False
-    single: bool = False
-
-    def cost(self, point: Point) -> float | None:
-        """Lower is better; None where it is not known."""
-        value = point.value(self.metric(point))
-        return (1 / value if self.higher else value) if value else None
+    """What a value is drawn times."""
 
 
-_AXES = (
-    _Axis("rtfx", "RTFx", "RTFx (audio seconds per second)", lambda _: RTFX, higher=True),
-    _Axis(
-        "latency",
-        "latency",
-        "latency of a call, batch 1 (ms)",
-        latency_metric,
-        factor=1e3,
-        single=True,
-    ),
-    _Axis("energy", "energy", "energy per second of audio (J)", lambda _: ENERGY),
+_SHOWN = (
+    _Shown(RTFX_AXIS, "RTFx", "RTFx (audio seconds per second)"),
+    _Shown(LATENCY_AXIS, "latency", "latency of a call, batch 1 (ms)", factor=1e3),
+    _Shown(ENERGY_AXIS, "energy", "energy per second of audio (J)"),
 )
 
 
@@ -72,75 +56,39 @@ def section(points: Sequence[Point], style: Style) -> Section:
         return Section("pareto", _TITLE, (Text(_no_wer(here)),))
     blocks: list[Block] = [Text(_INTRO), Text(" ".join(_qualified(points, here)))]
     blocks += [
-        _figure(axis, here, style) if _on(axis, here) else Text(_nothing(axis, here))
-        for axis in _AXES
+        _figure(shown, here, style) if _drawn(shown, here) else Text(_nothing(shown, here))
+        for shown in _SHOWN
     ]
     return Section("pareto", _TITLE, (*blocks, _table(here)))
 
 
-def front(
-    points: Sequence[Point],
-    cost: Callable[[Point], float | None],
-    quality: Callable[[Point], float | None],
-) -> list[Point]:
-    """The points that no other dominates, by ascending ``cost``; of both measures less is better.
-
-    One dominates another when it is no worse in both and better in one (Pareto), so equal points stay together.
-    Points without one of the two are left out.
-    """
-    known = [
-        (c, q, point)
-        for point in points
-        if (c := cost(point)) is not None and (q := quality(point)) is not None
-    ]
-    members: list[Point] = []
-    best_cost, best_quality = math.nan, math.inf
-    for c, q, point in sorted(known, key=lambda each: each[:2]):
-        if q < best_quality:
-            best_cost, best_quality = c, q
-        if (c, q) == (best_cost, best_quality):
-            members.append(point)
-    return members
+def _drawn(shown: _Shown, points: Sequence[Point]) -> list[Point]:
+    return [point for point in points if shown.axis.has(point)]
 
 
-def _fronts(axis: _Axis, points: Sequence[Point]) -> dict[str, list[Point]]:
-    """Device → its front."""
-    devices = grouped(_on(axis, points), lambda point: point.device)
-    return {
-        device: front(members, axis.cost, lambda p: p.value(WER))
-        for device, members in devices.items()
-    }
-
-
-def _on(axis: _Axis, points: Sequence[Point]) -> list[Point]:
-    """The points that can be drawn."""
-    found = [point for point in points if point.wer_known and axis.cost(point) is not None]
-    return [point for point in found if point.batch == 1] if axis.single else found
-
-
-def _figure(axis: _Axis, here: Sequence[Point], style: Style) -> Figure:
+def _figure(shown: _Shown, here: Sequence[Point], style: Style) -> Figure:
     """A panel for each device."""
-    devices = grouped(_on(axis, here), lambda point: point.device)
-    sketch = Sketch(f"pareto-{axis.name}", rows=len(devices), height=0.7 + 3.5 * len(devices))
+    devices = grouped(_drawn(shown, here), lambda point: point.device)
+    sketch = Sketch(f"pareto-{shown.axis.name}", rows=len(devices), height=0.7 + 3.5 * len(devices))
     for axes, (device, drawn) in zip(sketch.axes, devices.items(), strict=True):
-        sketch.titles(axes, axis.label, "WER (%)", device if len(devices) > 1 else "")
-        _draw(Pen(sketch, axes, style), axis, drawn)
-    said = f"WER against {axis.noun}, {at_length(here[0].length_s)}"
+        sketch.titles(axes, shown.label, "WER (%)", device if len(devices) > 1 else "")
+        _draw(Pen(sketch, axes, style), shown, drawn)
+    said = f"WER against {shown.noun}, {at_length(here[0].length_s)}"
     read = (
-        f"{said}: towards the lower {'right' if axis.higher else 'left'} is better. The step line joins the front of a "
-        "device; what is dominated is pale. Bars are intervals of 95 %."
+        f"{said}: towards the lower {'right' if shown.axis.higher else 'left'} is better. The step line joins "
+        "the front of a device; what is dominated is pale. Bars are intervals of 95 %."
     )
-    caption = filter(None, (read, _centre(axis, _on(axis, here)), _left_out(axis, here)))
+    caption = filter(None, (read, _centre(shown, _drawn(shown, here)), _left_out(shown, here)))
     return sketch.figure(
         " ".join(caption), f"{said}: a point for each system and batch, the front as a step line."
     )
 
 
-def _draw(pen: Pen, axis: _Axis, drawn: Sequence[Point]) -> None:
+def _draw(pen: Pen, shown: _Shown, drawn: Sequence[Point]) -> None:
     """The points of one device and their front."""
-    (members,) = _fronts(axis, drawn).values()
+    (members,) = shown.axis.fronts(drawn).values()
     inside = {id(member) for member in members}
-    pen.scale("x", [_x(axis, point) for point in drawn])
+    pen.scale("x", [_x(shown, point) for point in drawn])
     top = (
         1.15 * max(interval.high if interval else value for value, interval in map(_wer, drawn))
         or 1.0
@@ -148,37 +96,39 @@ def _draw(pen: Pen, axis: _Axis, drawn: Sequence[Point]) -> None:
     pen.axes.set_ylim(0, top)
     marked = set()
     for point in drawn:
-        on, x, y = id(point) in inside, _x(axis, point), _wer(point)
+        on, x, y = id(point) in inside, _x(shown, point), _wer(point)
         if len(drawn) <= CROWDED or (on and (point.system, point.batch, x, y) not in marked):
             marked.add(
                 (point.system, point.batch, x, y)
             )  # repeated points may tie: one marker shows them
-            title = f"{point.name}: WER {percent(point.values[WER])}, {axis.noun} {plain(x[0])}"
+            title = f"{point.name}: WER {percent(point.values[WER])}, {shown.noun} {plain(x[0])}"
             pen.point(point, x, y, title, pale=not on)
-    edge, device = pen.axes.get_xlim()[0 if axis.higher else 1], drawn[0].device
+    edge, device = pen.axes.get_xlim()[0 if shown.axis.higher else 1], drawn[0].device
     keys = {"device": device, "length": drawn[0].length}
     pen.line(
-        _steps(axis, members, edge, top), INK, device=device, keys=keys, title=f"front on {device}"
+        _steps(shown, members, edge, top), INK, device=device, keys=keys, title=f"front on {device}"
     )
-    _write_names(pen, axis, drawn, inside, _BELOW * top)
+    _write_names(pen, shown, drawn, inside, _BELOW * top)
 
 
 def _write_names(
-    pen: Pen, axis: _Axis, drawn: Sequence[Point], members: set[int], below: float
+    pen: Pen, shown: _Shown, drawn: Sequence[Point], members: set[int], below: float
 ) -> None:
     """Each system of a device once, at its member of the front if it has one."""
     for system, some in grouped(drawn, lambda point: point.system).items():
-        named = max(some, key=lambda p: (id(p) in members, _x(axis, p)[0]))
-        batch = "" if axis.single else f", batch {named.batch}"
-        pen.name(_x(axis, named)[0], _wer(named)[0] - below, system, named.device, batch)
+        named = max(some, key=lambda p: (id(p) in members, _x(shown, p)[0]))
+        batch = "" if shown.axis.single else f", batch {named.batch}"
+        pen.name(_x(shown, named)[0], _wer(named)[0] - below, system, named.device, batch)
     pen.write()
 
 
-def _x(axis: _Axis, point: Point) -> Value:
+def _x(shown: _Shown, point: Point) -> Value:
     """As drawn."""
-    interval = point.intervals.get(axis.metric(point))
-    scaled = Interval(interval.low * axis.factor, interval.high * axis.factor) if interval else None
-    return point.values[axis.metric(point)] * axis.factor, scaled
+    interval = point.intervals.get(shown.axis.metric(point))
+    scaled = (
+        Interval(interval.low * shown.factor, interval.high * shown.factor) if interval else None
+    )
+    return point.values[shown.axis.metric(point)] * shown.factor, scaled
 
 
 def _wer(point: Point) -> Value:
@@ -190,13 +140,13 @@ def _wer(point: Point) -> Value:
 
 
 def _steps(
-    axis: _Axis, members: Sequence[Point], edge: float, top: float
+    shown: _Shown, members: Sequence[Point], edge: float, top: float
 ) -> list[tuple[float, float]]:
     """The border of what is to be had: from the cheapest member's cost down to the best WER, to the dear ``edge``."""
     path: list[tuple[float, float]] = []
     above = top
     for member in members:
-        x, below = _x(axis, member)[0], _wer(member)[0]
+        x, below = _x(shown, member)[0], _wer(member)[0]
         path += [(x, above), (x, below)]
         above = below
     return [*path, (edge, above)]
@@ -217,9 +167,9 @@ def _table(here: Sequence[Point]) -> Table:
         Column("energy per second of audio", "J"),
     )
     rows = tuple(
-        Row((words(axis.noun), *_cells(member)), member.keys)
-        for axis in _AXES
-        for members in _fronts(axis, here).values()
+        Row((words(shown.noun), *_cells(member)), member.keys)
+        for shown in _SHOWN
+        for members in shown.axis.fronts(here).values()
         for member in members
     )
     caption = f"Who is on a front, {at_length(here[0].length_s)}, cheapest first."
@@ -250,9 +200,9 @@ def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
     return said
 
 
-def _centre(axis: _Axis, drawn: Sequence[Point]) -> str:
+def _centre(shown: _Shown, drawn: Sequence[Point]) -> str:
     """Of what latency is the median, and of how many points it is not."""
-    if axis.metric is not latency_metric:
+    if shown.axis is not LATENCY_AXIS:
         return ""
     means = sum(latency_metric(point) != LATENCY for point in drawn)
     but = (
@@ -263,16 +213,16 @@ def _centre(axis: _Axis, drawn: Sequence[Point]) -> str:
     return f"Latency is the median of a call's time{but}."
 
 
-def _left_out(axis: _Axis, here: Sequence[Point]) -> str:
+def _left_out(shown: _Shown, here: Sequence[Point]) -> str:
     """How many points a figure lacks, whose, and why."""
-    asked = [point for point in here if point.batch == 1 or not axis.single]
+    asked = [point for point in here if point.batch == 1 or not shown.axis.single]
     unknown = [point for point in asked if not point.wer_known]
     said = []
     if unknown:
         said.append(f"Not drawn, WER unknown: {_counted(unknown)}.")
-    without = [point for point in asked if point.wer_known and axis.cost(point) is None]
+    without = [point for point in asked if point.wer_known and shown.axis.cost(point) is None]
     if without:
-        said.append(f"Not drawn, no {axis.noun}: {_counted(without)}.")
+        said.append(f"Not drawn, no {shown.noun}: {_counted(without)}.")
     return " ".join(said)
 
 
@@ -288,12 +238,12 @@ def _counted(points: Sequence[Point]) -> str:
     return ", ".join(parts)
 
 
-def _nothing(axis: _Axis, here: Sequence[Point]) -> str:
-    batch = " at batch 1" if axis.single else ""
-    return f"No front of WER against {axis.noun}: no point{batch} has both. {_left_out(axis, here)}".strip()
+def _nothing(shown: _Shown, here: Sequence[Point]) -> str:
+    batch = " at batch 1" if shown.axis.single else ""
+    return f"No front of WER against {shown.noun}: no point{batch} has both. {_left_out(shown, here)}".strip()
 
 
 def _no_wer(here: Sequence[Point]) -> str:
     if not here:
         return "No point was measured to its end, so there is no front."
-    return f"No front: WER is not known of any point, {at_length(here[0].length_s)}. {_left_out(_AXES[0], here)}"
+    return f"No front: WER is not known of any point, {at_length(here[0].length_s)}. {_left_out(_SHOWN[0], here)}"

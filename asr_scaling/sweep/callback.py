@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from asr_scaling import launchers
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.measure.fingerprint import identity
-from asr_scaling.records.sweep_manifest import SweepFile, command
+from asr_scaling.records.sweep_manifest import SweepManifest, command
 from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.interleave import Rounds, measurements
 from asr_scaling.sweep.plan import PlannedPoint, labels, planned
@@ -136,7 +136,7 @@ def _begin(
         report=not single and bool(plain["sweep"].get("report")),
     )
     arguments = command(sys.argv[1:])
-    file = SweepFile(arguments, names, tracking=plain.get("tracking"), options=redacted(plain))
+    file = SweepManifest(arguments, names, tracking=plain.get("tracking"), options=redacted(plain))
     sweep.begin(folder, file, earlier)
     return sweep, earlier is not None
 
@@ -244,7 +244,7 @@ def _name(config: DictConfig, hydra: Any) -> str:
 
 def _earlier(
     config: DictConfig, folder: Path, points: tuple[str, ...], single: bool
-) -> SweepFile | None:
+) -> SweepManifest | None:
     """What an earlier run of this sweep left in ``folder``, None where there is none to go on with.
 
     Raises ConfigError for a single run and for a folder of a sweep with other points.
@@ -255,7 +255,7 @@ def _earlier(
         raise ConfigError(
             "sweep.resume=true goes on with a sweep: add -m, as in  -m batch=1,8 sweep.resume=true."
         )
-    earlier = SweepFile.read(folder)
+    earlier = SweepManifest.read(folder)
     if earlier is not None and earlier.points != points:
         raise ConfigError(
             f"The sweep in {folder} has other points: begin anew, without sweep.resume."

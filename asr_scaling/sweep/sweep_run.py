@@ -15,12 +15,12 @@ from asr_scaling.core.ports import NullProgress, Sink
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
 from asr_scaling.measure.model_cache import Shelf
-from asr_scaling.records.abandoned import end_stale
-from asr_scaling.records.sweep_lock import Hold
-from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepFile, ended
+from asr_scaling.records.ending import close_sweep, end_abandoned
+from asr_scaling.records.sweep_lock import SweepLock
+from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 from asr_scaling.sweep.interleave import Rounds, merge_rounds
 from asr_scaling.sweep.plan import PlannedPoint
-from asr_scaling.tracking._marker import untracked, write_points
+from asr_scaling.tracking import as_tracked, untracked
 
 SWEEPS = Path("multirun")
 """Where sweeps are, unless the options say otherwise."""
@@ -89,35 +89,35 @@ class SweepRun:
     failed: bool = False
     remarks: Sequence[str] = ()
     models: Shelf = field(default_factory=Shelf)
-    _lock: Hold | None = None
+    _lock: SweepLock | None = None
 
-    def begin(self, folder: Path, file: SweepFile, earlier: SweepFile | None) -> None:
-        """Begin the sweep of ``file`` in the store, or go on with an ``earlier`` one.
+    def begin(self, folder: Path, manifest: SweepManifest, earlier: SweepManifest | None) -> None:
+        """Begin the sweep of ``manifest`` in the store, or go on with an ``earlier`` one.
 
         The folder is locked from here on, and has its file before the store has a run.
         Raises ConfigError when another process works in the folder, TrackingError when the store
         does not answer.
         """
-        self._lock = Hold.take(folder)
+        self._lock = SweepLock.take(folder)
         if self._lock is None:
             raise ConfigError(
                 f"The sweep in {folder} is being worked on by another process: wait for it, or end it."
             )
         if earlier is not None:
-            file = replace(file, sweep_id=earlier.sweep_id, parent=earlier.parent)
-        file.write(folder)
+            manifest = replace(manifest, sweep_id=earlier.sweep_id, parent=earlier.parent)
+        manifest.write(folder)
         if self.sink is not None:
             token = (earlier.parent or earlier.sweep_id) if earlier else None
             try:
-                options = {**file.options, "sweep_id": file.sweep_id}
+                options = {**manifest.options, "sweep_id": manifest.sweep_id}
                 self.parent = self.sink.open(f"{folder.parent.name} {folder.name}", options, token)
             except AsrScalingError:
                 if earlier is None:
                     (folder / SWEEP_FILE).unlink(missing_ok=True)  # nothing to go on with
                 raise
-            replace(file, parent=self.parent).write(folder)
+            replace(manifest, parent=self.parent).write(folder)
             with suppress(TrackingError):  # the next sweep tries again
-                end_stale(SWEEPS, self.sink, file.tracking)
+                end_abandoned(SWEEPS, self.sink, manifest.tracking)
         self.folder = folder
 
     def certify(self, folder: Path) -> dict[str, Any]:
@@ -157,8 +157,7 @@ class SweepRun:
             return None
         if record.identity != identity or record.status not in ENDED:
             return None
-        kept = tuple(c for c in record.cautions if c.kind != "NotTracked")
-        return replace(record, cautions=kept)
+        return as_tracked(record)
 
     def goes_on(self) -> bool:
         """Whether the sweep goes on after Ctrl-C.
@@ -221,10 +220,8 @@ class SweepRun:
         """
         if self.sink is None or self.parent is None:
             return []
-        ended(folder, status, closed=False)
         try:
-            self.sink.close(self.parent, status, closing_files(folder, self.parent))
-            ended(folder, status, closed=True)
+            close_sweep(self.sink, folder, self.parent, status)
             hints = [self.sink.hint]
         except AsrScalingError as error:
             self.failed, tracked = True, False
@@ -243,7 +240,7 @@ class SweepRun:
         from asr_scaling.analysis.recommendation.scenarios import Budgets
         from asr_scaling.records.read import Damaged
         from asr_scaling.report.build import document, first_words, write
-        from asr_scaling.report.optimise.section import outcome_of
+        from asr_scaling.search.measured import outcome_of
 
         try:
             damaged: Damaged = []
@@ -274,16 +271,6 @@ def current() -> SweepRun:
 def begun(run: SweepRun) -> None:
     """``run`` is this process's sweep from here on."""
     _latest[0] = run
-
-
-def closing_files(folder: Path, parent: str) -> list[Path]:
-    """Files and folders of a sweep that are stored with its run, ``parent``, when it ends."""
-    from asr_scaling.selftest import certificate
-
-    points = write_points(folder, parent)
-    certificates = (folder / certificate.FILE, *sorted(folder.glob(f"{_NODE}*.json")))
-    existing = [path for path in (*certificates, folder / "report") if path.exists()]
-    return existing + ([points] if points else [])
 
 
 def _failed(record: RunRecord) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import DataError
+from asr_scaling.tracking import untracked
 from asr_scaling.util.cache import write_atomic
 
 POINTS_FILE = "points.jsonl.gz"
@@ -55,11 +56,6 @@ def begin(folder: Path) -> bool:
 def forget(folder: Path) -> None:
     """The store has to be asked again."""
     (folder / _RUN_FILE).unlink(missing_ok=True)
-
-
-def untracked(record: RunRecord) -> bool:
-    """Whether the record says that the store lacks it."""
-    return any(caution.kind == "NotTracked" for caution in record.cautions)
 
 
 def compact(record: RunRecord) -> RunRecord:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from asr_scaling.core.ports import RunKey
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.tracking._mlflow_client import search
 from asr_scaling.tracking._mlflow_run import PLACE
@@ -21,20 +21,9 @@ _THREADS = 8
 _POINT = "tags.asr_scaling.kind = 'point'"
 
 
-@dataclass(frozen=True)
-class Child:
-    """The run of a point or a round. ``key``: its place in the sweep, and when it began and ended, in milliseconds."""
-
-    run_id: str
-    status: str
-    key: tuple[str, int, int | None]
-
-
-def child(run: Any) -> Child:
-    """Of what a search gave."""
-    info = run.info
-    key = (str(run.data.tags.get(PLACE, "")), info.start_time, info.end_time)
-    return Child(str(info.run_id), str(info.status), key)
+def key(run: Any) -> RunKey:
+    """What tells the run of a point or round, as a search gave it, from the others of its sweep."""
+    return str(run.data.tags.get(PLACE, "")), run.info.start_time, run.info.end_time
 
 
 def sources(client: Any, name: str) -> tuple[str, list[Any]]:

@@ -10,14 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from asr_scaling.core.ports import RunKey, StoredSweep
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError, TrackingError
 from asr_scaling.machine.environment import environment
-from asr_scaling.tracking import STORE, _mlflow_read, _mlflow_run, _server
-from asr_scaling.tracking._marker import POINTS_FILE, begin, read_points, remember, remembered
+from asr_scaling.tracking import STORE, _marker, _mlflow_read, _mlflow_run, _server
 from asr_scaling.tracking._mlflow_client import client, errors, search
 from asr_scaling.tracking._sqlite import database, make_whole
-from asr_scaling.tracking._tags import common_tags
+from asr_scaling.tracking._tags import common_tags, place
 
 _SWEEP = "asr_scaling.sweep"
 """Tag of a sweep's run: what the sweep is known by, whichever store it is in."""
@@ -25,16 +25,6 @@ _experiments: dict[tuple[str, str], str] = {}
 """Store and name of an experiment → its id."""
 _own: set[str] = set()
 """Sweeps' runs that this process created: of a point that nobody began to store below them there is nothing yet."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What a store has of a sweep. ``points``: whether they are all in one file beside its run, for reports."""
-
-    parent: str
-    status: str
-    points: bool
-    runs: tuple[_mlflow_read.Child, ...]
 
 
 @dataclass(frozen=True)
@@ -79,14 +69,14 @@ class Mlflow:
         What a sweep that was cut left of the point is deleted, unless it is this very record, stored whole. The run's
         id stays in the folder, and a record that is stored by it costs no request.
         """
-        if remembered(folder, record, parent):
+        if _marker.remembered(folder, record, parent):
             return
         with self._store() as (store, experiment):
-            begun = begin(folder)
+            begun = _marker.begin(folder)
             asked = parent if begun or parent not in _own else None
             run = _mlflow_run.stored(store, experiment, record, folder, asked) if asked else None
             run = run or _mlflow_run.store(store, experiment, record, folder, parent)
-        remember(folder, record, parent, run)
+        _marker.remember(folder, record, parent, run)
 
     def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
         """End the parent run; the files, and folders under their names, become its artifacts."""
@@ -96,12 +86,12 @@ class Mlflow:
                     store.log_artifacts(parent, str(path), path.name)
                 else:
                     store.log_artifact(parent, str(path))
-            if any(path.name == POINTS_FILE for path in files):
+            if any(path.name == _marker.POINTS_FILE for path in files):
                 store.set_tag(parent, _mlflow_read.HAS_POINTS, "true")
             store.set_terminated(parent, status)
 
-    def stored(self, earlier: str, sweep_id: str) -> Stored | None:
-        """What the store has of a sweep, None when it doesn't know it or isn't there yet. TrackingError."""
+    def stored(self, earlier: str, sweep_id: str) -> StoredSweep | None:
+        """What the store has of a sweep; None when it doesn't know it, or isn't there yet."""
         file = database(self.uri)
         if file and not file.exists():
             return None
@@ -112,13 +102,28 @@ class Mlflow:
             parent = _parent(store, experiment, earlier, sweep_id) if experiment else None
             if parent is None:
                 return None
-            own = str(parent.info.run_id)
-            runs = tuple(
-                _mlflow_read.child(run) for run in _mlflow_read.children(store, experiment, own)
-            )
-            return Stored(
-                own, str(parent.info.status), _mlflow_read.HAS_POINTS in parent.data.tags, runs
-            )
+            runs = list(_mlflow_read.children(store, experiment, str(parent.info.run_id)))
+            ended = all(run.info.status != "RUNNING" for run in (parent, *runs))
+            complete = ended and _mlflow_read.HAS_POINTS in parent.data.tags
+            ids = {_mlflow_read.key(run): str(run.info.run_id) for run in runs}
+            return StoredSweep(ids, complete)
+
+    def key(self, record: RunRecord, folder: Path) -> RunKey:
+        """What the runs of ``stored`` know the record by."""
+        return (place(record, folder), *_marker.times(record))
+
+    def remember(
+        self, record: RunRecord, folder: Path, parent: str | None, run_id: str | None
+    ) -> None:
+        """Note in ``folder`` which run has the record; None: the store has to be asked."""
+        if run_id is None:
+            _marker.forget(folder)
+        else:
+            _marker.remember(folder, record, parent, run_id)
+
+    def points_file(self, folder: Path, parent: str) -> Path | None:
+        """Write the file of all points below ``folder``; None where a point doesn't say its run."""
+        return _marker.write_points(folder, parent)
 
     def end(self, earlier: str, sweep_id: str, status: str) -> None:
         """End what a sweep left running whose client is gone: its run, and those of points it cut. TrackingError.
@@ -182,8 +187,8 @@ class Mlflow:
         if light and _mlflow_read.HAS_POINTS in tags:
             gone = _mlflow_read.deleted_of(store, experiment, own)
             with TemporaryDirectory() as scratch:
-                file = Path(store.download_artifacts(own, POINTS_FILE, scratch))
-                for point, record in read_points(file):
+                file = Path(store.download_artifacts(own, _marker.POINTS_FILE, scratch))
+                for point, record in _marker.read_points(file):
                     if point not in gone:
                         yield record, partial(self.record, point)
             return

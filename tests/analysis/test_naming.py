@@ -15,12 +15,12 @@ from asr_scaling.analysis.laws import TIME, batch_laws, length_laws
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
+from asr_scaling.analysis.size_laws import size_laws
 from asr_scaling.core.record import RunRecord
 from asr_scaling.report import pareto
 from asr_scaling.report import recommendations as answer
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.scaling import section as scaling
-from asr_scaling.report.scaling.size import size_laws
 from asr_scaling.report.study import section as study_tables
 
 CUDA = {"_target_": "asr_scaling.device.cuda.Cuda", "index": 0}

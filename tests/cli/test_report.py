@@ -22,7 +22,7 @@ from asr_scaling.cli import report as command
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
-from asr_scaling.records.report_log import log
+from asr_scaling.records.log_report import log_report
 from asr_scaling.report.build import all_points, first_words, write
 from asr_scaling.report.document import Bullets, Document, Section, Text
 from asr_scaling.report.output.csv_file import write_csv
@@ -283,13 +283,13 @@ class TestStoring:
         )
         for run, (source, uri) in zip(runs, ways, strict=True):
             assert (
-                log(report, [source], uri)
+                log_report(report, [source], uri)
                 == f"Logged to MLflow: run {run}, artifacts below report/."
             )
             assert [found.path for found in client.list_artifacts(run, "report")] == [
                 "report/figures", "report/report.html"
             ]  # fmt: skip
-        assert log(report, ["mlflow:speech"], sink.uri).startswith(
+        assert log_report(report, ["mlflow:speech"], sink.uri).startswith(
             "not logged to MLflow: 'speech' is an experiment"
         )
 
@@ -305,7 +305,7 @@ class TestStoring:
             ([cut], "the sweep was not tracked there."),
             ([elsewhere, cut], "the report is about several sources."),
         ):
-            assert log(report, sources, None) == f"not logged to MLflow: {said}"
+            assert log_report(report, sources, None) == f"not logged to MLflow: {said}"
 
     def test_a_store_that_fails_is_an_error_after_the_files_are_there(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

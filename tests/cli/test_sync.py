@@ -18,10 +18,9 @@ from support.warm import Started
 from asr_scaling.cli import sync
 from asr_scaling.core import cautions
 from asr_scaling.core.record import RunRecord
-from asr_scaling.records.abandoned import end_stale
-from asr_scaling.records.sweep_lock import Hold
-from asr_scaling.records.sweep_manifest import SweepFile
-from asr_scaling.tracking._marker import write_points
+from asr_scaling.records.ending import end_abandoned
+from asr_scaling.records.sweep_lock import SweepLock
+from asr_scaling.records.sweep_manifest import SweepManifest
 from asr_scaling.tracking.mlflow import Mlflow
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -46,7 +45,7 @@ class Swept:
     def write(self, stored: int, **changes: Any) -> str:
         """Four records, the first ``stored`` of them in the store; the client is gone. The run of the sweep."""
         tracking = {"_target_": "asr_scaling.tracking.mlflow.Mlflow", **asdict(self.sink)}
-        file = SweepFile((), tracking=tracking, options={"seed": 42})
+        file = SweepManifest((), tracking=tracking, options={"seed": 42})
         self.folder.mkdir(parents=True)
         parent = self.sink.open("day time", {**file.options, "sweep_id": file.sweep_id})
         replace(file, parent=parent, **changes).write(self.folder)
@@ -122,7 +121,7 @@ def test_what_is_missing_is_brought_once_and_the_sweep_is_ended(
         "points.jsonl.gz",
         "report",
     }
-    file = SweepFile.read(swept.folder)
+    file = SweepManifest.read(swept.folder)
     assert file is not None
     assert (file.status, file.closed) == ("KILLED", True)
 
@@ -194,13 +193,13 @@ def test_two_at_once_bring_each_record_once(swept: Swept) -> None:
 class TestLeftAlone:
     def test_a_sweep_that_runs(self, swept: Swept, capsys: pytest.CaptureFixture[str]) -> None:
         parent = swept.write(stored=1)
-        hold = Hold.take(swept.folder)
+        hold = SweepLock.take(swept.folder)
         assert hold is not None
         assert "is being worked on by another process" in told(capsys)
-        end_stale(Path("multirun"), swept.sink, SweepFile.read(swept.folder).tracking)  # type: ignore[union-attr]
+        end_abandoned(Path("multirun"), swept.sink, SweepManifest.read(swept.folder).tracking)  # type: ignore[union-attr]
         assert swept.client.get_run(parent).info.status == "RUNNING"
         hold.release()
-        end_stale(Path("multirun"), swept.sink, SweepFile.read(swept.folder).tracking)  # type: ignore[union-attr]
+        end_abandoned(Path("multirun"), swept.sink, SweepManifest.read(swept.folder).tracking)  # type: ignore[union-attr]
         assert swept.client.get_run(parent).info.status == "KILLED"
 
     def test_a_sweep_of_another_machine(
@@ -210,21 +209,21 @@ class TestLeftAlone:
         assert "may still run on elsewhere: left alone; --gone elsewhere says it doesn't" in told(
             capsys
         )
-        end_stale(Path("multirun"), swept.sink, SweepFile.read(swept.folder).tracking)  # type: ignore[union-attr]
+        end_abandoned(Path("multirun"), swept.sink, SweepManifest.read(swept.folder).tracking)  # type: ignore[union-attr]
         assert swept.client.get_run(parent).info.status == "RUNNING"
         assert "3 of 4 records brought" in told(capsys, "--gone", "elsewhere")
         assert swept.client.get_run(parent).info.status == "KILLED"
 
     def test_a_sweep_of_another_store(self, swept: Swept) -> None:
         parent = swept.write(stored=1)
-        end_stale(Path("multirun"), swept.sink, {"uri": "sqlite:///other.db"})
+        end_abandoned(Path("multirun"), swept.sink, {"uri": "sqlite:///other.db"})
         assert swept.client.get_run(parent).info.status == "RUNNING"
 
     def test_a_sweep_that_was_not_tracked(
         self, swept: Swept, capsys: pytest.CaptureFixture[str]
     ) -> None:
         swept.folder.mkdir(parents=True)
-        SweepFile(()).write(swept.folder)
+        SweepManifest(()).write(swept.folder)
         RECORDS[0].write(swept.folder / "0_point")
         assert "not tracked in MLflow; --tracking-uri names a store" in told(capsys)
         for said in ("1 of 1 records brought", "all 1 records were there"):
@@ -239,7 +238,7 @@ class TestErrors:
         for name in ("time", "later"):
             folder = swept.folder.with_name(name)
             folder.mkdir(exist_ok=True)
-            file = SweepFile.read(swept.folder)
+            file = SweepManifest.read(swept.folder)
             assert file is not None
             replace(file, tracking={**(file.tracking or {}), "uri": "http://127.0.0.1:9"}).write(
                 folder
@@ -271,13 +270,13 @@ def test_a_point_that_does_not_say_its_run_keeps_the_points_file_from_being_writ
     swept: Swept,
 ) -> None:
     parent = swept.write(stored=4)
-    assert write_points(swept.folder, parent) is not None
+    assert swept.sink.points_file(swept.folder, parent) is not None
     row = json.loads((swept.folder / "0_point" / "mlflow.json").read_text())
     assert row["parent"] == parent
     (swept.folder / "0_point" / "mlflow.json").unlink()
-    assert write_points(swept.folder, parent) is None
+    assert swept.sink.points_file(swept.folder, parent) is None
 
 
 def test_sweep_files_of_this_machine_say_so() -> None:
-    assert SweepFile(()).here
-    assert SweepFile(()).host == platform.node()
+    assert SweepManifest(()).here
+    assert SweepManifest(()).host == platform.node()

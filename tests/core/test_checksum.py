@@ -21,7 +21,7 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import AsrScalingError, DataError
 from asr_scaling.machine import peaks
 from asr_scaling.records.read import Damaged, each_record, readable_records
-from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepFile
+from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 from asr_scaling.search.outcome import OUTCOME_FILE, Journal
 from asr_scaling.selftest import Check
 from asr_scaling.selftest.certificate import FILE, certificate, to_bytes
@@ -90,10 +90,10 @@ def test_a_record_from_before_there_were_checksums(tmp_path: Path) -> None:
 
 KEPT: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], str]] = {
     "sweep": (
-        lambda folder: SweepFile(("batch=1.25,2.5",), ("batch=1.25", "batch=2.5"), "run").write(
+        lambda folder: SweepManifest(("batch=1.25,2.5",), ("batch=1.25", "batch=2.5"), "run").write(
             folder
         ),
-        SweepFile.read,
+        SweepManifest.read,
         SWEEP_FILE,
     ),
     "search": (

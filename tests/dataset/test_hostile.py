@@ -26,7 +26,7 @@ from asr_scaling.dataset.folder import Folder
 from asr_scaling.dataset.librispeech import LibriSpeech
 from asr_scaling.errors import DataError
 from asr_scaling.records.read import each_record
-from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepFile
+from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +138,7 @@ class TestNoFiles:
             lambda: read_manifest(tmp_path),
             lambda: RunRecord.read(tmp_path / RECORD_FILE),
             lambda: list(each_record(tmp_path)),
-            lambda: SweepFile.read(tmp_path),
+            lambda: SweepManifest.read(tmp_path),
             lambda: LibriSpeech(path=str(tmp_path)).load(None),
         ):
             said(read, "a pipe or a device")

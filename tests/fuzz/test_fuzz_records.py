@@ -21,7 +21,7 @@ from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import DataError
 from asr_scaling.records.merge import merge
 from asr_scaling.records.read import each_record, readable_records
-from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepFile
+from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 from asr_scaling.util.redact import printable
 
 CORPUS = Path(__file__).parent / "corpus" / "record"
@@ -172,7 +172,7 @@ def test_damaged_sweep_files(data: bytes):
     folder.mkdir(exist_ok=True)
     (folder / SWEEP_FILE).write_bytes(data)
     try:
-        found = SweepFile.read(folder)
+        found = SweepManifest.read(folder)
     except DataError as error:
         sentence(error)
     else:
@@ -180,7 +180,7 @@ def test_damaged_sweep_files(data: bytes):
         kept = {name: getattr(found, name) for name in SWEEP}
         assert same(json.loads(data), json.loads(json.dumps(kept)))
         found.write(folder)
-        assert SweepFile.read(folder) == found
+        assert SweepManifest.read(folder) == found
 
 
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*")), ids=lambda path: path.name)

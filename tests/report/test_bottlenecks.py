@@ -10,10 +10,11 @@ import pytest
 from support.reading import figures, points, row, tables, words
 from support.studies import GPU_TINY, TINY, WAV2VEC2
 
+from asr_scaling.analysis.bottlenecks.batch_pairs import batch_pairs
+from asr_scaling.analysis.bottlenecks.roofline import spots
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point
-from asr_scaling.report.bottlenecks.figures import MOST_BARS, pairs, shown
-from asr_scaling.report.bottlenecks.roofline import spots
+from asr_scaling.report.bottlenecks.figures import MOST_BARS, shown
 from asr_scaling.report.bottlenecks.section import section
 from asr_scaling.report.document import Bullets, Figure, Section, Table
 from asr_scaling.report.output.drawing import Style
@@ -115,7 +116,7 @@ def test_hardware_has_a_panel_each_and_what_is_left_out_is_said():
 
 def test_many_bars_are_drawn_at_one_length():
     found = points(lengths=(5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 90.0), batches=(1,))
-    kept, said = shown(pairs(found, Style.of(found)))
+    kept, said = shown(batch_pairs(found, Style.of(found).systems))
     assert {pair.small.length_s for pair in kept} == {15.0}
     assert len(kept) == 3
     assert said == "Only 15 s is drawn; the other lengths are in the table."
@@ -126,7 +127,7 @@ def test_many_bars_are_drawn_at_one_length():
         for i in range(30)
         for length in (5.0, 15.0)
     ]
-    kept, said = shown(pairs(many, Style.of(many)))
+    kept, said = shown(batch_pairs(many, Style.of(many).systems))
     assert [pair.small.system for pair in kept] == [f"s{i:02}" for i in range(MOST_BARS)]
     assert "24 smallest of 30 at 15 s" in said
 

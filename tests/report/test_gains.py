@@ -14,7 +14,7 @@ from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.report.build import document
-from asr_scaling.report.gains.section import sections
+from asr_scaling.report.gains import sections
 
 
 def optimised(

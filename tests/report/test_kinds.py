@@ -10,27 +10,27 @@ import pytest
 from support.reading import column, figures, row, tables, words
 from support.studies import BASE, GPU_TINY, MACHINE, TINY, Law, record, study
 
+from asr_scaling.analysis.bottlenecks.batch_pairs import batch_pairs
 from asr_scaling.analysis.caveats import kinds_of
 from asr_scaling.analysis.fits import Fit
+from asr_scaling.analysis.gains import gains_over_plain
 from asr_scaling.analysis.laws import TIME, batch_laws, length_laws
+from asr_scaling.analysis.memory_laws import memory_laws
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
-from asr_scaling.analysis.recommendation.paired_comparison import duel
+from asr_scaling.analysis.recommendation.paired_comparison import compare_points
 from asr_scaling.analysis.recommendation.scenarios import Budgets, recommend
+from asr_scaling.analysis.size_laws import size_laws
 from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.environment import certified, environment
 from asr_scaling.machine.kind import gpu_name, machine_kind, memory_class, unlike
 from asr_scaling.records.merge import merge
+from asr_scaling.report import gains as gains_section
 from asr_scaling.report import recommendations as answer
-from asr_scaling.report.bottlenecks.figures import pairs
 from asr_scaling.report.build import all_points
-from asr_scaling.report.gains import section as gains_section
-from asr_scaling.report.gains.pairs import gains
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.pareto import section as pareto
 from asr_scaling.report.scaling import section as scaling
-from asr_scaling.report.scaling.memory import memory_laws
-from asr_scaling.report.scaling.size import size_laws
 from asr_scaling.report.study import section as study_tables
 from asr_scaling.report.terminal import points_table
 
@@ -136,7 +136,9 @@ class TestTwoKinds:
             self.SMALL,
             self.BIG,
         }
-        assert {len({p.machine for p in pair.points}) for pair in pairs(mixed, style)} == {1}
+        assert {
+            len({p.machine for p in pair.points}) for pair in batch_pairs(mixed, style.systems)
+        } == {1}
         latency = tables(study_tables.section(mixed, style))["latency-batch-1"]
         assert sorted(column(latency, "Device")) == sorted([self.SMALL, self.BIG] * 2)
 
@@ -159,7 +161,9 @@ class TestTwoKinds:
 
     def test_no_winner_is_compared_with_another_kind(self) -> None:
         fast, slow = points(record(TINY, 5.0, 1), *on([record(slower(TINY), 5.0, 1)], **BIG))
-        assert "differ in machine (memory 256 GiB and 16 GiB" in str(duel(fast, slow).found)
+        assert "differ in machine (memory 256 GiB and 16 GiB" in str(
+            compare_points(fast, slow).outcome
+        )
         (throughput,) = (
             each for each in recommend([fast, slow], Budgets()) if each.scenario == "Throughput"
         )
@@ -187,10 +191,13 @@ class TestTwoKinds:
 
     def test_gains_are_against_the_plain_point_of_the_same_kind(self) -> None:
         plain, better = record(TINY, 5.0, 1), int8(record(slower(TINY, 0.5), 5.0, 1))
-        assert gains(points(plain, *on([better], **BIG))) == []
-        assert len(gains(points(plain, better))) == 1
+        assert gains_over_plain(points(plain, *on([better], **BIG))) == []
+        assert len(gains_over_plain(points(plain, better))) == 1
         both = points(plain, better, *on([record(slower(TINY), 5.0, 1), better], **BIG))
-        assert [gain.plain.machine == gain.point.machine for gain in gains(both)] == [True, True]
+        assert [gain.plain.machine == gain.point.machine for gain in gains_over_plain(both)] == [
+            True,
+            True,
+        ]
         (section,) = gains_section.sections(both)
         assert f"{TINY.model} on {self.SMALL}** gained" in words(section)
         assert f"{TINY.model} on {self.BIG}** gained" in words(section)
@@ -242,7 +249,7 @@ class TestOneKind:
 
     def test_a_ratio_of_two_of_them_says_so(self) -> None:
         here, there = points(record(TINY, 5.0, 1), *on([record(slower(BASE), 5.0, 1)], host="n2"))
-        found = duel(here, there)
+        found = compare_points(here, there)
         assert (
             found.row("throughput/rtfx").qualifier == "on two hosts of one kind, testbench and n2"
         )
@@ -251,7 +258,7 @@ class TestOneKind:
     def test_the_plain_point_of_the_same_host_is_preferred(self) -> None:
         better = int8(record(slower(TINY, 0.5), 5.0, 1))
         later = replace(record(TINY, 5.0, 1), started_at=better.started_at + 1e6)
-        (gain,) = gains(points(better, later, *on([record(TINY, 5.0, 1)], host="n2")))
+        (gain,) = gains_over_plain(points(better, later, *on([record(TINY, 5.0, 1)], host="n2")))
         assert gain.plain.host == gain.point.host == "testbench"
 
     def test_are_told_apart_where_both_measured_the_same(self) -> None:

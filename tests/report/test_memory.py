@@ -9,11 +9,11 @@ from support.reading import points, row, tables
 from support.studies import GPU_TINY, TINY
 
 from asr_scaling.analysis.fits import Fit
+from asr_scaling.analysis.memory_laws import memory_laws
 from asr_scaling.analysis.points import Point
 from asr_scaling.report.document import Cell
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.scaling import section as scaling
-from asr_scaling.report.scaling.memory import memory_laws
 
 CURVE = (
     {"batch": 1, "peak_bytes": 300e6, "fits": True, "seconds": 1.0},

@@ -18,9 +18,10 @@ from asr_scaling.records.merge import merge
 from asr_scaling.report.build import document
 from asr_scaling.report.document import Command, Section
 from asr_scaling.report.optimise.answers import summary, verdict, waterfall
-from asr_scaling.report.optimise.section import outcome_of, section, sections
+from asr_scaling.report.optimise.section import section, sections
 from asr_scaling.report.optimise.waterfall import bars
 from asr_scaling.report.output.svg import drawn
+from asr_scaling.search.measured import outcome_of
 from asr_scaling.search.outcome import Answer, Outcome
 from asr_scaling.search.search import optimise
 

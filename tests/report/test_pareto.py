@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from support.reading import figures, points, tables, without, words
 from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2
 
+from asr_scaling.analysis.pareto import front
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.core.cautions import truncated_audio
 from asr_scaling.report import pareto
 from asr_scaling.report.document import Section
 from asr_scaling.report.output.drawing import Style
-from asr_scaling.report.pareto import front
 
 (ONE,) = points(TINY, lengths=(5.0,), batches=(1,))
 
@@ -45,8 +45,13 @@ def valued(cost: float | None, quality: float | None) -> Point:
     return replace(ONE, values={key: value for key, value in values.items() if value is not None})
 
 
+def costs(point: Point) -> tuple[float, ...] | None:
+    cost, quality = point.value("cost"), point.value("quality")
+    return None if cost is None or quality is None else (cost, quality)
+
+
 def front_of(found: Sequence[Point]) -> list[Point]:
-    return front(found, lambda p: p.value("cost"), lambda p: p.value("quality"))
+    return front(found, costs)
 
 
 def dominates(a: Point, b: Point) -> bool:

@@ -12,11 +12,11 @@ from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 from asr_scaling.analysis.fits import Fit, NoFit, Power
 from asr_scaling.analysis.laws import JOULES, TIME, BatchLaw, LengthLaw, batch_laws, length_laws
 from asr_scaling.analysis.points import Point, windows
+from asr_scaling.analysis.size_laws import ALL, FLOPS, PARAMETERS, SECONDS, size_laws
 from asr_scaling.core.cautions import truncated_audio
 from asr_scaling.report.document import Section
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.scaling import section as scaling
-from asr_scaling.report.scaling.size import ALL, FLOPS, PARAMETERS, SECONDS, size_laws
 
 
 def section(found: Sequence[Point]) -> Section:

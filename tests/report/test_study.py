@@ -15,11 +15,11 @@ from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.stars import star_count
 from asr_scaling.core.cautions import truncated_audio
 from asr_scaling.report.document import Row, Table
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.study import section as tables
-from asr_scaling.report.study.stars import count
 
 ALL = (5.0, 15.0, 30.0, 60.0)
 
@@ -185,12 +185,14 @@ class TestStars:
         [(1, 5), (1.99, 5), (2, 4), (3.99, 4), (4, 3), (8, 2), (16, 1), (1e6, 1)],
     )
     def test_a_factor_of_two_costs_one(self, behind: float, stars: int) -> None:
-        assert count(behind) == stars
+        assert star_count(behind) == stars
 
     @given(st.floats(1, 1e9), st.floats(1, 8))
     def test_worse_never_has_more(self, behind: float, factor: float) -> None:
-        assert 1 <= count(behind * factor) <= count(behind) <= 5
-        assert count(behind) - count(behind * factor) <= math.ceil(math.log2(factor) + 1e-6)
+        assert 1 <= star_count(behind * factor) <= star_count(behind) <= 5
+        assert star_count(behind) - star_count(behind * factor) <= math.ceil(
+            math.log2(factor) + 1e-6
+        )
 
     def test_each_is_measured_by_its_best_batch(self) -> None:
         table = made(points(TINY, BASE, WAV2VEC2))["stars"]

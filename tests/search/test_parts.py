@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from support.benches import Bench, options
 from support.studies import TINY, record
 
+from asr_scaling.analysis.pareto import front_in_metrics
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.search.judge import Gain, gain
 from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import OUTCOME_FILE, Journal
-from asr_scaling.search.pareto import front
 from asr_scaling.search.search import optimise
 
 SLOW = replace(TINY, call_s=0.0)
@@ -67,7 +67,7 @@ def beats(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 
 @given(VALUES)
 def test_nobody_beats_the_front_and_someone_of_it_beats_the_rest(rows: list[tuple[int, ...]]):
-    best, axes = front(rows, lambda row: dict(zip(NAMES, map(float, row), strict=True)))
+    best, axes = front_in_metrics(rows, lambda row: dict(zip(NAMES, map(float, row), strict=True)))
     assert axes == (("latency/mean_s", *NAMES[:1], *NAMES[2:]) if rows else ())
     for row in rows:
         assert (row in best) == (not any(beats(other, row) for other in rows))
@@ -76,9 +76,9 @@ def test_nobody_beats_the_front_and_someone_of_it_beats_the_rest(rows: list[tupl
 
 def test_an_axis_that_one_point_lacks_is_none():
     rows = [{"latency/p50_s": 1.0, "quality/wer": 0.1}, {"latency/p50_s": 2.0}]
-    best, axes = front(rows, lambda row: row)
+    best, axes = front_in_metrics(rows, lambda row: row)
     assert (best, axes) == (rows[:1], ("latency/p50_s",))
-    assert front([], lambda row: row) == ([], ())
+    assert front_in_metrics([], lambda row: row) == ([], ())
 
 
 class TestOptions:

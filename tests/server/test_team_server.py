@@ -23,7 +23,7 @@ from asr_scaling.cli import sync
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import TrackingError
 from asr_scaling.records.sources import records_of
-from asr_scaling.records.sweep_manifest import SweepFile
+from asr_scaling.records.sweep_manifest import SweepManifest
 from asr_scaling.tracking.mlflow import Mlflow
 
 pytestmark = [
@@ -316,7 +316,7 @@ def test_a_client_that_is_killed_leaves_nothing_running(
     folder = next(
         p.parent
         for p in here.rglob("sweep.json")
-        if SweepFile.read(p.parent).parent == parent.info.run_id
+        if SweepManifest.read(p.parent).parent == parent.info.run_id
     )
     on_disk = len(records(folder))
     told(capsys, str(folder))

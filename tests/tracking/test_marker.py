@@ -13,13 +13,13 @@ from asr_scaling.analysis.points import to_point
 from asr_scaling.core import cautions
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError
+from asr_scaling.tracking import untracked
 from asr_scaling.tracking._marker import (
     compact,
     forget,
     read_points,
     remember,
     remembered,
-    untracked,
     write_points,
 )
 

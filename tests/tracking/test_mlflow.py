@@ -21,7 +21,6 @@ from asr_scaling.machine.environment import environment
 from asr_scaling.measure.job import run
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
-from asr_scaling.tracking._marker import write_points
 from asr_scaling.tracking._sqlite import make_whole
 from asr_scaling.tracking._tags import tags
 from asr_scaling.tracking.mlflow import Mlflow
@@ -198,7 +197,7 @@ class TestReadingBack:
         shutil.copytree(
             store.root, tmp_path / "sweep", ignore=shutil.ignore_patterns("artifacts", "*.db")
         )
-        file = write_points(tmp_path / "sweep", store.parent)
+        file = store.sink.points_file(tmp_path / "sweep", store.parent)
         assert file is not None
         store.sink.close(store.parent, "FINISHED", [file])
         found = list(store.sink.records(store.parent, light=True))
@@ -224,7 +223,7 @@ class TestReadingBack:
             folder = tmp_path / name
             folder.mkdir()
             run(make_job(FakeClock(), name=name, folder=folder, tracking=store.sink), parent=parent)
-        file = write_points(tmp_path, parent)
+        file = store.sink.points_file(tmp_path, parent)
         assert file is not None
         store.sink.close(parent, "FINISHED", [file])
         (gone,) = store.client.search_runs(

@@ -173,6 +173,13 @@ def stage_seconds(point: Point) -> dict[str, float]:
     return {name: point.values[f"stage/{name}_s"] for name in order if name in names}
 
 
+def stage_shares(point: Point) -> dict[str, float]:
+    """Stage → its share of a call, in call order; empty where no stage was timed."""
+    stages = stage_seconds(point)
+    call_s = sum(stages.values()) or 1.0
+    return {stage: seconds / call_s for stage, seconds in stages.items()}
+
+
 def class_shares(point: Point) -> dict[str, float]:
     """Operator class → share of operator time; empty where no trace was taken."""
     names = {name: f"ops/{name}_share" for name in CLASSES}

@@ -15,7 +15,7 @@ _FORM = re.compile(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GateResult:
     """``failed``: None when nothing could be judged. ``sentence``: for people."""
 
     failed: bool | None
@@ -52,7 +52,7 @@ class Gate:
             text, metric, sign == ">", float(number) / (100 if percent else 1), bool(percent)
         )
 
-    def judge(self, found: Comparison) -> Outcome:
+    def judge(self, found: Comparison) -> GateResult:
         """Failed when the change is beyond the limit, unless it is noise. Whatever can't be judged has not passed."""
         row = found.row(self.metric)
         change = row.relative if self.relative else row.absolute
@@ -60,7 +60,7 @@ class Gate:
         if row.verdict.startswith(CANT_TELL) or change is None:
             unsure = row.verdict if row.verdict.startswith(CANT_TELL) else f"A's value is {row.a}"
             why = row.reason or unsure
-            return Outcome(
+            return GateResult(
                 None, f"{where} can't be judged ({why}): measure it longer, or leave the gate out."
             )
         unit = metric_spec(self.metric).unit
@@ -71,5 +71,5 @@ class Gate:
         )
         beyond = change > self.limit if self.above else change < self.limit
         if beyond and row.verdict == NO_DIFFERENCE:
-            return Outcome(False, f"{where} passed: {said} is {NO_DIFFERENCE}.")
-        return Outcome(beyond, f"{where} {'FAILED' if beyond else 'passed'}: {said}.")
+            return GateResult(False, f"{where} passed: {said} is {NO_DIFFERENCE}.")
+        return GateResult(beyond, f"{where} {'FAILED' if beyond else 'passed'}: {said}.")

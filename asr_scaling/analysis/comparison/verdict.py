@@ -34,7 +34,7 @@ _Values = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricChange:
     """One metric of both systems; ``a`` and ``b`` are the records' values.
 
     ``relative``: change of B against A as a share. ``absolute``: the same in the metric's unit; where a change is
@@ -60,13 +60,13 @@ class Comparison:
 
     a: RunRecord
     b: RunRecord
-    rows: tuple[Row, ...]
+    rows: tuple[MetricChange, ...]
     notes: tuple[str, ...]
     utterances: int
     blocks: int
     floor: float
 
-    def row(self, metric: str) -> Row:
+    def row(self, metric: str) -> MetricChange:
         """The row of ``metric``; KeyError when it was not compared."""
         return {row.metric: row for row in self.rows}[metric]
 
@@ -118,7 +118,7 @@ def _pairing(a: RunRecord, b: RunRecord, blocks: int, utterances: int) -> list[s
 
 def _times(
     a: RunRecord, b: RunRecord, blocks: Sequence[Block], floor: float, known: bool
-) -> tuple[Row, Row]:
+) -> tuple[MetricChange, MetricChange]:
     longer, _ = time_changes([block.wait_a for block in blocks], [block.wait_b for block in blocks])
     _, faster = time_changes([block.work_a for block in blocks], [block.work_b for block in blocks])
     latency = _relative(LATENCY, _values(a, b, LATENCY), longer, floor=floor, what="calls")
@@ -126,7 +126,7 @@ def _times(
     return (_plain(latency, floor), _plain(rtfx, floor)) if known else (latency, rtfx)
 
 
-def _plain(row: Row, floor: float) -> Row:
+def _plain(row: MetricChange, floor: float) -> MetricChange:
     """A change without an interval that is several floors large: batch 1 against 16, both timed for seconds."""
     if row.interval is not None or row.relative is None:
         return row
@@ -143,11 +143,13 @@ def _values(a: RunRecord, b: RunRecord, name: str) -> _Values:
 
 def _relative(
     name: str, values: _Values, change: Change, *, floor: float, what: str, qualifier: str = ""
-) -> Row:
+) -> MetricChange:
     absolute = None if values[0] is None else values[0] * change.value
     within_floor = abs(math.log1p(change.value)) <= math.log1p(floor)
     verdict = _verdict(name, change.interval, what, within_floor)
-    return Row(name, *values, change.value, absolute, change.interval, verdict, qualifier=qualifier)
+    return MetricChange(
+        name, *values, change.value, absolute, change.interval, verdict, qualifier=qualifier
+    )
 
 
 def _verdict(name: str, interval: Interval | None, what: str, within_floor: bool = False) -> str:
@@ -179,7 +181,7 @@ def _missing(a: RunRecord, b: RunRecord, name: str) -> str:
     )
 
 
-def _energy(a: RunRecord, b: RunRecord, floor: float) -> Row:
+def _energy(a: RunRecord, b: RunRecord, floor: float) -> MetricChange:
     """By windows, which are not paired: each holds whatever calls it had time for."""
     values = _values(a, b, ENERGY)
     methods = [_methods(record) for record in (a, b)]
@@ -199,7 +201,7 @@ def _energy(a: RunRecord, b: RunRecord, floor: float) -> Row:
         reason = "a window's energy is not positive"
     qualifier = methods[0].get("energy/method", "")
     if reason:
-        return Row(
+        return MetricChange(
             ENERGY, *values, reason=reason, qualifier=qualifier if methods[0] == methods[1] else ""
         )
     return _relative(
@@ -216,7 +218,7 @@ def _methods(record: RunRecord) -> dict[str, str]:
     }
 
 
-def _wer(a: RunRecord, b: RunRecord) -> Row:
+def _wer(a: RunRecord, b: RunRecord) -> MetricChange:
     """Edits of both systems on the utterances that both were scored on."""
     values = _values(a, b, WER)
     qualifier = (
@@ -232,7 +234,7 @@ def _wer(a: RunRecord, b: RunRecord) -> Row:
     if not reason and any(x["words"] != y["words"] for x, y in rows):
         reason = "the references differ in their number of words"
     if reason:
-        return Row(WER, *values, reason=reason, qualifier=qualifier)
+        return MetricChange(WER, *values, reason=reason, qualifier=qualifier)
     edits = [
         [x["substitutions"] + x["deletions"] + x["insertions"] for x in side]
         for side in zip(*rows, strict=True)
@@ -242,16 +244,18 @@ def _wer(a: RunRecord, b: RunRecord) -> Row:
     before = sum(edits[0]) / sum(words)
     relative = change.value / before if before else (None if change.value else 0.0)
     verdict = _verdict(WER, change.interval, "utterances")
-    return Row(WER, *values, relative, change.value, change.interval, verdict, qualifier=qualifier)
+    return MetricChange(
+        WER, *values, relative, change.value, change.interval, verdict, qualifier=qualifier
+    )
 
 
-def _unpaired(a: RunRecord, b: RunRecord, name: str, floor: float) -> Row:
+def _unpaired(a: RunRecord, b: RunRecord, name: str, floor: float) -> MetricChange:
     """The two values as they are; a difference only where both have an interval, the two are apart, and the floor is
     exceeded.
     """
     ours, theirs = _values(a, b, name)
     if ours is None or theirs is None:
-        return Row(name, ours, theirs, reason=_missing(a, b, name))
+        return MetricChange(name, ours, theirs, reason=_missing(a, b, name))
     relative = theirs / ours - 1 if ours else None
     intervals, verdict = (a.intervals.get(name), b.intervals.get(name)), ""
     if intervals[0] and intervals[1]:
@@ -260,7 +264,7 @@ def _unpaired(a: RunRecord, b: RunRecord, name: str, floor: float) -> Row:
             ours, theirs
         )
         verdict = _word(name, more=theirs > ours) if apart and not small else NO_DIFFERENCE
-    return Row(name, ours, theirs, relative, theirs - ours, verdict=verdict)
+    return MetricChange(name, ours, theirs, relative, theirs - ours, verdict=verdict)
 
 
 def _count(n: int, thing: str) -> str:

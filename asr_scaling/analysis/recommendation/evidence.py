@@ -8,7 +8,7 @@ from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX, WER
 from asr_scaling.analysis.format import at_length
 from asr_scaling.analysis.points import Point, length_order
 from asr_scaling.analysis.recommendation.paired_comparison import (
-    Duel,
+    PairedComparison,
     differs,
     label,
     sentence,
@@ -34,30 +34,32 @@ _CLEAR = 0.01
 
 
 def evidence(
-    rule: Rule, winner: Point, duel: Duel | None, pool: Sequence[Point]
+    rule: Rule, winner: Point, comparison: PairedComparison | None, pool: Sequence[Point]
 ) -> tuple[str, ...]:
     """Figures of both, by how much the winner leads, and what of ``pool`` was passed over for its WER or the budget."""
     lines = [
         f"{label(winner)} on {winner.hardware}: {figures(winner, tuple(SHOWN))}.",
         *_reaching(rule, winner),
     ]
-    if duel is not None:
-        lines.append(f"Runner-up {label(duel.rival)}: {figures(duel.rival, tuple(SHOWN))}.")
-        lines += _lead(rule, duel)
+    if comparison is not None:
+        lines.append(
+            f"Runner-up {label(comparison.rival)}: {figures(comparison.rival, tuple(SHOWN))}."
+        )
+        lines += _lead(rule, comparison)
     return (*lines, *_passed_over(rule, winner, pool), *_missed(rule, pool))
 
 
-def judged(rule: Rule, duel: Duel) -> str:
+def judged(rule: Rule, comparison: PairedComparison) -> str:
     """Winner against runner-up in what ranks them; the second aim where the first shows no difference."""
-    row = duel.ranked(rule.first.metric)
-    if rule.second is None or differs(row) or isinstance(duel.found, str):
+    row = comparison.ranked(rule.first.metric)
+    if rule.second is None or differs(row) or isinstance(comparison.outcome, str):
         return verdict(row)
-    return f"{verdict(row)}; {verdict(duel.ranked(rule.second.metric))}"
+    return f"{verdict(row)}; {verdict(comparison.ranked(rule.second.metric))}"
 
 
-def provisional(rule: Rule, winner: Point, duel: Duel | None) -> str:
+def provisional(rule: Rule, winner: Point, comparison: PairedComparison | None) -> str:
     """Why the recommendation needs confirming; empty where it needs none."""
-    reasons = [] if duel is None else _unsure(rule, duel)
+    reasons = [] if comparison is None else _unsure(rule, comparison)
     if rule.tail and TAIL not in winner.values:
         reasons.append(
             f"{winner.calls} calls can't bound the 95th percentile ({NEEDED} can), so the slowest of them stands for it"
@@ -65,13 +67,13 @@ def provisional(rule: Rule, winner: Point, duel: Duel | None) -> str:
     return f"Provisional: {'; '.join(reasons)}." if reasons else ""
 
 
-def _unsure(rule: Rule, duel: Duel) -> list[str]:
+def _unsure(rule: Rule, comparison: PairedComparison) -> list[str]:
     """Why it is not sure that the winner is ahead of the other."""
-    if isinstance(duel.found, str):
+    if isinstance(comparison.outcome, str):
         return [
-            f"winner and runner-up can't be compared ({duel.found.partition(': ')[0].rstrip('.')})"
+            f"winner and runner-up can't be compared ({comparison.outcome.partition(': ')[0].rstrip('.')})"
         ]
-    row = duel.ranked(rule.first.metric)
+    row = comparison.ranked(rule.first.metric)
     if row.reason:
         return [f"what ranks winner and runner-up can't be compared ({row.reason.rstrip('.')})"]
     if rule.first is not LOWEST_WER:
@@ -179,13 +181,17 @@ def _reaching(rule: Rule, winner: Point) -> list[str]:
     ]
 
 
-def _lead(rule: Rule, duel: Duel) -> list[str]:
+def _lead(rule: Rule, comparison: PairedComparison) -> list[str]:
     """The paired changes in what ranks, in RTFx or latency, and in WER."""
-    if isinstance(duel.found, str):
-        return [f"The two can't be compared: {duel.found}"]
-    ranking = [duel.ranked(aim.metric) for aim in (rule.first, rule.second) if aim is not None]
-    wer = duel.row(WER)
-    rows = {row.metric: row for row in (*ranking, duel.row(LATENCY if rule.live else RTFX), wer)}
+    if isinstance(comparison.outcome, str):
+        return [f"The two can't be compared: {comparison.outcome}"]
+    ranking = [
+        comparison.ranked(aim.metric) for aim in (rule.first, rule.second) if aim is not None
+    ]
+    wer = comparison.row(WER)
+    rows = {
+        row.metric: row for row in (*ranking, comparison.row(LATENCY if rule.live else RTFX), wer)
+    }
     lines = [f"Against it, {sentence(row)}" for row in rows.values()]
     if rule.first is LOWEST_WER and tie(wer) and (wer.absolute or 0) > 0:
         lines.append("Its WER is lower than the winner's, but not by a difference that was shown.")

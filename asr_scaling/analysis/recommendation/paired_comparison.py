@@ -14,7 +14,7 @@ from asr_scaling.analysis.comparison.verdict import (
     RTFX,
     WER,
     Comparison,
-    Row,
+    MetricChange,
     compare,
 )
 from asr_scaling.analysis.format import DEVICE_MEMORY, plain
@@ -33,26 +33,25 @@ _NOUNS = {
 
 
 @dataclass(frozen=True)
-class Duel:
-    """A winner against another point. ``found``: their comparison, or why there is none."""
+class PairedComparison:
+    """A winner compared with another point, paired by speech."""
 
     winner: Point
     rival: Point
-    found: Comparison | str
+    outcome: Comparison | str
+    """Their comparison, or why there is none."""
 
-    def row(self, metric: str) -> Row:
+    def row(self, metric: str) -> MetricChange:
         """The comparison's row; where there is no comparison, a row with the reason."""
-        return (
-            Row(metric, reason=self.found)
-            if isinstance(self.found, str)
-            else self.found.row(metric)
-        )
+        if isinstance(self.outcome, str):
+            return MetricChange(metric, reason=self.outcome)
+        return self.outcome.row(metric)
 
-    def ranked(self, metric: Callable[[Point], str]) -> Row:
+    def ranked(self, metric: Callable[[Point], str]) -> MetricChange:
         """The row of what ranks the two, which must be the same ``metric`` of both."""
         ours, theirs = metric(self.winner), metric(self.rival)
         if ours != theirs:
-            return Row(
+            return MetricChange(
                 ours, reason="one figure is of the accelerator's memory, the other of the process's"
             )
         return self.row(ours)
@@ -63,46 +62,46 @@ def label(point: Point) -> str:
     return f"{point.system} · {point.device} · batch {point.batch}"
 
 
-def duel(winner: Point, rival: Point) -> Duel:
+def compare_points(winner: Point, rival: Point) -> PairedComparison:
     """``winner`` against ``rival``, paired by speech, "faster" being said of the winner. Loads both records whole.
 
     Two hosts of one kind are compared, and said to be two; machines of two kinds are not.
     """
     try:
-        found = compare(rival.load(), winner.load(), allow=("host",), also=(DEVICE_MEMORY,))
+        outcome = compare(rival.load(), winner.load(), allow=("host",), also=(DEVICE_MEMORY,))
     except AsrScalingError as error:
-        return Duel(winner, rival, str(error))
+        return PairedComparison(winner, rival, str(error))
     if winner.host != rival.host:
         hosts = f"on two hosts of one kind, {winner.host} and {rival.host}"
         rows = (
             replace(row, qualifier="; ".join(filter(None, (row.qualifier, hosts))))
-            for row in found.rows
+            for row in outcome.rows
         )
-        found = replace(found, rows=tuple(rows))
-    return Duel(winner, rival, found)
+        outcome = replace(outcome, rows=tuple(rows))
+    return PairedComparison(winner, rival, outcome)
 
 
-def differs(row: Row) -> bool:
+def differs(row: MetricChange) -> bool:
     """Whether a difference was shown."""
     return bool(row.verdict) and not tie(row) and not too_few(row)
 
 
-def tie(row: Row) -> bool:
+def tie(row: MetricChange) -> bool:
     """Whether there was enough to show a difference, and none was shown."""
     return row.verdict == NO_DIFFERENCE
 
 
-def too_few(row: Row) -> bool:
+def too_few(row: MetricChange) -> bool:
     """Whether there was too little to show any difference."""
     return row.verdict.startswith(CANT_TELL)
 
 
-def verdict(row: Row) -> str:
+def verdict(row: MetricChange) -> str:
     """ "RTFx: faster", "WER: no significant difference", "WER: too few utterances to tell"."""
     return f"{_NOUNS[row.metric]}: {_judged(row)}"
 
 
-def _judged(row: Row) -> str:
+def _judged(row: MetricChange) -> str:
     if row.reason:
         return "not compared"
     if too_few(row):
@@ -110,7 +109,7 @@ def _judged(row: Row) -> str:
     return "no significant difference" if tie(row) else row.verdict or "single readings, not judged"
 
 
-def sentence(row: Row) -> str:
+def sentence(row: MetricChange) -> str:
     """How much the winner leads, with the interval of the paired change: "RTFx +78.0 % (+75.1 to +81.0 %): faster"."""
     noun = _NOUNS[row.metric]
     if row.reason:

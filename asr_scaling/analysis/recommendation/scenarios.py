@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation import rules
 from asr_scaling.analysis.recommendation.evidence import evidence, judged, nobody, provisional
-from asr_scaling.analysis.recommendation.paired_comparison import duel, sentence, tie
+from asr_scaling.analysis.recommendation.paired_comparison import compare_points, sentence, tie
 from asr_scaling.analysis.recommendation.reproduce import command
 from asr_scaling.analysis.recommendation.rules import NEEDED, TAIL, Rule, barred
 from asr_scaling.analysis.reference_length import at, reference_length
@@ -117,7 +117,7 @@ def choose(
         said = nobody(rule, pool, length_s, everything)
         return Recommendation(rule.scenario, rule.sentence, None, None, "", said[0], said[1:])
     winner, runner_up = _pick(rule, ranked)
-    against = None if runner_up is None else duel(winner, runner_up)
+    against = None if runner_up is None else compare_points(winner, runner_up)
     said = evidence(rule, winner, against, pool)
     lead = "the only candidate" if against is None else judged(rule, against)
     return Recommendation(
@@ -139,7 +139,9 @@ def _pick(rule: Rule, ranked: Sequence[Point]) -> tuple[Point, Point | None]:
     tied = [best]
     if rule.second:
         near = _front(rule, ranked)[1 : 1 + _NEAREST]
-        tied += [point for point in near if tie(duel(point, best).ranked(rule.first.metric))]
+        tied += [
+            point for point in near if tie(compare_points(point, best).ranked(rule.first.metric))
+        ]
         tied.sort(key=rule.second.cost)
     winner = tied[0]
     rivals = [point for point in (best, *tied, *ranked) if point is not winner]
@@ -159,7 +161,7 @@ def _other_batch(
     other = next((p for p in ranked if _same(p, winner) and p.batch != winner.batch), None)
     if other is None or other is runner_up:
         return ()
-    row = duel(winner, other).ranked((rule.second or rule.first).metric)
+    row = compare_points(winner, other).ranked((rule.second or rule.first).metric)
     return (f"Batch {winner.batch} against {other.batch}: {sentence(row)}",)
 
 

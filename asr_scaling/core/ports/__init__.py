@@ -14,7 +14,7 @@ from asr_scaling.core.ports.measurement import (
 )
 from asr_scaling.core.ports.progress import NullProgress, Progress
 from asr_scaling.core.ports.speech import Batching, Dataset, Fitting
-from asr_scaling.core.ports.store import Ending, Sink
+from asr_scaling.core.ports.store import RunKey, RunStore, Sink, StoredSweep
 from asr_scaling.core.ports.system import (
     Bounded,
     Device,
@@ -47,7 +47,6 @@ __all__ = [
     "Demanding",
     "Device",
     "DeviceMemory",
-    "Ending",
     "Engine",
     "Fitting",
     "Measurement",
@@ -58,8 +57,11 @@ __all__ = [
     "Phase",
     "Probe",
     "Progress",
+    "RunKey",
+    "RunStore",
     "Session",
     "Sink",
+    "StoredSweep",
     "System",
     "SystemFacts",
     "Transcription",

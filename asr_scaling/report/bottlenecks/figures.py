@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asr_scaling.analysis.bottlenecks.diagnosis import CLASSES, STAGES, class_shares, stage_seconds
+from asr_scaling.analysis.bottlenecks.batch_pairs import BatchPair
+from asr_scaling.analysis.bottlenecks.diagnosis import (
+    CLASSES,
+    STAGES,
+    class_shares,
+    stage_seconds,
+    stage_shares,
+)
 from asr_scaling.analysis.format import duration, percent, plain
-from asr_scaling.analysis.points import Point, length_order
+from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.report.document import Figure
 from asr_scaling.report.output.drawing import INK, Sketch, Style
@@ -31,31 +37,7 @@ _KINDS = ("Smallest", "Largest")
 Parts = Callable[[Point], Mapping[str, float]]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A system on one device at one length: at its smallest batch, and at its largest where that is another."""
-
-    small: Point
-    large: Point | None
-
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """One or two."""
-        return (self.small,) if self.large is None else (self.small, self.large)
-
-
-def pairs(points: Iterable[Point], style: Style) -> list[Pair]:
-    """Of the points that are ok: by size of the system, device, and length, natural utterances last."""
-    groups: dict[tuple[int, str, float], dict[int, Point]] = {}
-    for point in points:
-        if point.ok:
-            key = (style.systems.index(point.system), point.device, length_order(point.length_s))
-            groups.setdefault(key, {}).setdefault(point.batch, point)
-    found = [groups[key] for key in sorted(groups)]
-    return [Pair(each[min(each)], each[max(each)] if len(each) > 1 else None) for each in found]
-
-
-def shown(found: Sequence[Pair]) -> tuple[list[Pair], str]:
+def shown(found: Sequence[BatchPair]) -> tuple[list[BatchPair], str]:
     """The pairs that bars are drawn of, and a sentence about those that are not."""
     if len(found) <= MOST_BARS:
         return list(found), ""
@@ -69,7 +51,7 @@ def shown(found: Sequence[Pair]) -> tuple[list[Pair], str]:
     ], f"Only the {MOST_BARS} smallest of {len(there)} at {name} are drawn; see the table."
 
 
-def stages_figure(found: Sequence[Pair], style: Style) -> Figure | None:
+def stages_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     """Stages of a call as shares of it, in call order, at the smallest and the largest batch; None without stages."""
     rows, left_out = shown([pair for pair in found if stage_seconds(pair.small)])
     if not rows:
@@ -82,7 +64,7 @@ def stages_figure(found: Sequence[Pair], style: Style) -> Figure | None:
     ):
         batches = {point.batch for point in side if point}
         _bars(
-            sketch, axes, side, parts=_stage_shares, inside=_in_milliseconds, colours=_colours(rows)
+            sketch, axes, side, parts=stage_shares, inside=_in_milliseconds, colours=_colours(rows)
         )
         same = f"Batch {min(batches)}" if len(batches) == 1 else f"{kind} batch of each"
         sketch.titles(axes, "share of a call, %", "", same)
@@ -102,7 +84,7 @@ def stages_figure(found: Sequence[Pair], style: Style) -> Figure | None:
     )
 
 
-def operators_figure(found: Sequence[Pair], style: Style) -> Figure | None:
+def operators_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     """Classes of operators as shares of operator time at the smallest batch; None where no trace was taken."""
     rows, left_out = shown([pair for pair in found if class_shares(pair.small)])
     if not rows:
@@ -124,12 +106,6 @@ def operators_figure(found: Sequence[Pair], style: Style) -> Figure | None:
     )
 
 
-def _stage_shares(point: Point) -> Mapping[str, float]:
-    stages = stage_seconds(point)
-    whole = sum(stages.values()) or 1.0
-    return {stage: seconds / whole for stage, seconds in stages.items()}
-
-
 def _in_milliseconds(point: Point, share: float) -> str:
     return plain(1e3 * share * sum(stage_seconds(point).values()) / point.batch)
 
@@ -138,7 +114,7 @@ def _in_percent(_: Point, share: float) -> str:
     return plain(100 * share, 2)
 
 
-def _colours(rows: Iterable[Pair]) -> Mapping[str, str]:
+def _colours(rows: Iterable[BatchPair]) -> Mapping[str, str]:
     """Stage → colour, those that no engine of ours has included."""
     names = dict.fromkeys(
         stage for pair in rows for point in pair.points for stage in stage_seconds(point)

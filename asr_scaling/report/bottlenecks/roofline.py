@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from asr_scaling.analysis.bottlenecks.batch_pairs import BatchPair
 from asr_scaling.analysis.bottlenecks.diagnosis import ROOFED
+from asr_scaling.analysis.bottlenecks.roofline import RooflineSpot, highest_roofs, spots
 from asr_scaling.analysis.format import percent, plain
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import reference_length
-from asr_scaling.report.bottlenecks.figures import Pair
 from asr_scaling.report.document import Figure
 from asr_scaling.report.output.drawing import INK, PALE, Sketch, Style
 
@@ -24,36 +24,13 @@ _LINE = 1.4
 _DECADES = tuple(10.0**k for k in range(-4, 7))
 
 
-@dataclass(frozen=True)
-class Spot:
-    """A stage of a point in the roofline: FLOP per byte, and the FLOP/s it reached."""
-
-    point: Point
-    stage: str
-    intensity: float
-    flop_per_s: float
-
-
-def spots(point: Point) -> list[Spot]:
-    """The stages of ``point`` whose place is known: MFU × peak over intensity."""
-    found, peak = [], point.value("peak/flop_per_s")
-    for stage in ROOFED:
-        mfu, intensity = (
-            point.value(f"utilisation/mfu_{stage}"),
-            point.value(f"roofline/{stage}_intensity"),
-        )
-        if peak and mfu and intensity:
-            found.append(Spot(point, stage, intensity, mfu * peak))
-    return found
-
-
-def roofline_figure(found: Sequence[Pair], style: Style) -> Figure | None:
+def roofline_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     """One panel for each device, two at most; None where no stage's place is known.
 
     A line leads from a system's smallest batch at the reference length to its largest; the smallest batches of other
     lengths are pale.
     """
-    panels: dict[str, list[Pair]] = {}
+    panels: dict[str, list[BatchPair]] = {}
     for pair in found:
         if spots(pair.small):
             panels.setdefault(_machine(pair.small), []).append(pair)
@@ -85,7 +62,7 @@ def _machine(point: Point) -> str:
     return point.device if point.hardware in point.device else f"{point.device}: {point.hardware}"
 
 
-def _named(found: Sequence[Pair], length: float | None) -> list[Pair]:
+def _named(found: Sequence[BatchPair], length: float | None) -> list[BatchPair]:
     """Those at the reference length; one, where none was measured there."""
     return ([pair for pair in found if pair.small.length_s == length] or list(found[:1]))[
         :MOST_NAMED
@@ -93,12 +70,12 @@ def _named(found: Sequence[Pair], length: float | None) -> list[Pair]:
 
 
 def _panel(
-    sketch: Sketch, axes: Axes, style: Style, found: Sequence[Pair], length: float | None
+    sketch: Sketch, axes: Axes, style: Style, found: Sequence[BatchPair], length: float | None
 ) -> None:
     named = _named(found, length)
     pale = [pair for pair in found if pair not in named][:MOST_PALE]
     places = [spot for pair in found for point in pair.points for spot in spots(point)]
-    roofs = _roofs([pair.small for pair in found])
+    roofs = highest_roofs([pair.small for pair in found])
     ridges = [flop / byte for flop, byte in roofs.values()]
     left = min([spot.intensity for spot in places] + ridges) / 3
     right = max([spot.intensity for spot in places] + ridges) * 14
@@ -125,7 +102,7 @@ def _panel(
 
 
 def _labels(
-    ends: Sequence[Spot], style: Style, x: float, roofs: Mapping[str, tuple[float, float]]
+    ends: Sequence[RooflineSpot], style: Style, x: float, roofs: Mapping[str, tuple[float, float]]
 ) -> list[tuple[float, float, str, str]]:
     """Names right of all markers of a stage, and below the roof however many there are."""
     room, labels = 0.7 * max(flop for flop, _ in roofs.values()) / 1e9, []
@@ -134,18 +111,6 @@ def _labels(
         labels.append((x, y, f"{spot.point.system}, {spot.stage}", style.colour(spot.point.system)))
         room /= _LINE
     return labels
-
-
-def _roofs(points: Sequence[Point]) -> dict[str, tuple[float, float]]:
-    """Type of number → highest measured peaks in FLOP/s and bytes per second, since a peak is a maximum."""
-    found: dict[str, tuple[float, float]] = {}
-    for point in points:
-        dtype = str(point.facts.get("dtype", ""))
-        flop, byte = point.value("peak/flop_per_s"), point.value("peak/byte_per_s")
-        if flop and byte:
-            before = found.get(dtype, (0.0, 0.0))
-            found[dtype] = max(flop, before[0]), max(byte, before[1])
-    return found
 
 
 def _roof(axes: Axes, dtype: str, flop: float, byte: float, ends: tuple[float, float]) -> None:
@@ -166,7 +131,7 @@ def _roof(axes: Axes, dtype: str, flop: float, byte: float, ends: tuple[float, f
     axes.axvline(ridge, color=PALE, linewidth=0.8, linestyle=":")
 
 
-def _mark(sketch: Sketch, axes: Axes, style: Style, spot: Spot, alpha: float) -> None:
+def _mark(sketch: Sketch, axes: Axes, style: Style, spot: RooflineSpot, alpha: float) -> None:
     point, colour = spot.point, style.colour(spot.point.system)
     face = colour if spot.stage == "encoder" else "white"
     marks = axes.plot(
@@ -185,7 +150,9 @@ def _mark(sketch: Sketch, axes: Axes, style: Style, spot: Spot, alpha: float) ->
     sketch.mark(marks, point.keys, title)
 
 
-def _path(sketch: Sketch, axes: Axes, style: Style, pair: Pair, spot: Spot) -> Spot:
+def _path(
+    sketch: Sketch, axes: Axes, style: Style, pair: BatchPair, spot: RooflineSpot
+) -> RooflineSpot:
     """Draw ``spot``, where the largest batch is, and a line between them; returns the last."""
     _mark(sketch, axes, style, spot, 1.0)
     end = (

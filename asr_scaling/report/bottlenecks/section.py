@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from asr_scaling.analysis.bottlenecks.advice import Advice, advise, nothing
+from asr_scaling.analysis.bottlenecks.batch_pairs import BatchPair, batch_pairs
 from asr_scaling.analysis.bottlenecks.diagnosis import (
     CLASSES,
     DERIVATIONS,
@@ -16,7 +17,7 @@ from asr_scaling.analysis.bottlenecks.diagnosis import (
 )
 from asr_scaling.analysis.bottlenecks.encoder import EncoderTime, encoder_time
 from asr_scaling.analysis.points import Point
-from asr_scaling.report.bottlenecks.figures import Pair, operators_figure, pairs, stages_figure
+from asr_scaling.report.bottlenecks.figures import operators_figure, stages_figure
 from asr_scaling.report.bottlenecks.roofline import roofline_figure
 from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, number, words
 from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Section, Table, Text
@@ -33,7 +34,7 @@ _UNPLACED = "No roofline: no point has both FLOPs and peaks. profiler=all measur
 
 def section(points: Sequence[Point], style: Style) -> Section:
     """What to optimise first, and the figures and tables that it follows from."""
-    found, said = pairs(points, style), advise(points)
+    found, said = batch_pairs(points, style.systems), advise(points)
     if not points:
         return Section("bottlenecks", "What to optimise", (Text("There is no point to judge."),))
     blocks: list[Block] = [Bullets(tuple(_bullets(points, said, style)))]
@@ -105,7 +106,7 @@ def _advice_cells(each: Advice) -> tuple[Cell, ...]:
     )
 
 
-def _stages(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> list[Block]:
+def _stages(found: Sequence[BatchPair], shown: Sequence[Point], style: Style) -> list[Block]:
     drawn = stages_figure(found, style)
     if drawn is None:
         return [Text("No stage was timed.")]
@@ -124,7 +125,7 @@ def _stages(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> list
     ]
 
 
-def _operators(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> list[Block]:
+def _operators(found: Sequence[BatchPair], shown: Sequence[Point], style: Style) -> list[Block]:
     drawn = operators_figure(found, style)
     if drawn is None:
         return [
@@ -189,7 +190,7 @@ def _encoder_values(time: EncoderTime) -> tuple[float, ...]:
     return (100 * time.mfu, time.slower, 100 * time.products, 100 * time.rate, *rest)
 
 
-def _roofline(found: Sequence[Pair], shown: Sequence[Point], style: Style) -> list[Block]:
+def _roofline(found: Sequence[BatchPair], shown: Sequence[Point], style: Style) -> list[Block]:
     drawn = roofline_figure(found, style)
     if drawn is None:
         return [Text(f"{_UNPLACED}{_reason(shown)}.")]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from asr_scaling.analysis.format import plain, with_interval
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
-from asr_scaling.search.candidates import Entry, Stage
 from asr_scaling.search.judge import Gain
+from asr_scaling.search.measured import point_of
 from asr_scaling.search.outcome import Answer, Outcome
 
 _FINAL = "from the final: whole budget, in turns with the baseline"
@@ -89,22 +89,3 @@ def wer_change(gain: Gain) -> str:
     wide = gain.wer_interval.half(gain.wer) if gain.wer_interval else 0.0
     half = f" ± {plain(100 * wide, 2)}" if wide else ""
     return f"WER {100 * gain.wer:+.1f}{half} points"
-
-
-def point_of(points: Sequence[Point], entry: Entry, stage: Stage) -> Point | None:
-    """The measured point of an entry, by preference of ``stage``; None where it is not among ``points``."""
-    mine = [
-        point
-        for point in points
-        if point.ok
-        and (point.engine, point.optimisations)
-        == (entry.candidate.engine, entry.candidate.optimisations)
-        and point.batch == entry.batch
-        and stage_of(point)
-    ]
-    return next((point for point in mine if stage_of(point) == stage), mine[-1] if mine else None)
-
-
-def stage_of(point: Point) -> str:
-    """Of the search that measured it; empty for a point of another sweep."""
-    return str((point.config.get("optimiser") or {}).get("stage") or "")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from asr_scaling.analysis.format import memory_metric
+from asr_scaling.analysis.pareto import front_in_metrics
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
-from asr_scaling.machine.kind import unlike
 from asr_scaling.report.cells import count, figure, latency, missing, number, wer, words
 from asr_scaling.report.document import Block, Cell, Column, Command, Row, Section, Table, Text
-from asr_scaling.report.optimise.answers import point_of, stage_of, verdict, wer_change
+from asr_scaling.report.optimise.answers import verdict, wer_change
 from asr_scaling.report.optimise.waterfall import drawn
-from asr_scaling.search.outcome import Answer, Journal, Left, Outcome, Tried
-from asr_scaling.search.pareto import front
+from asr_scaling.search.measured import comparable, point_of
+from asr_scaling.search.outcome import Answer, Left, Outcome, Tried
 
 _TITLE = "What to optimise"
 _AXIS_NAMES = {
@@ -27,14 +26,6 @@ _AXIS_NAMES = {
     "memory/peak_rss_bytes": "peak memory",
     "quality/wer": "WER",
 }
-
-
-def outcome_of(sources: Sequence[str]) -> Outcome | None:
-    """What the search of the one source found; None for anything else. DataError for a damaged optimise.json."""
-    if len(sources) != 1 or not Path(sources[0]).is_dir():
-        return None
-    journal = Journal.read(Path(sources[0]))
-    return journal.outcome if journal else None
 
 
 def sections(points: Sequence[Point], found: Outcome | None) -> tuple[Section, ...]:
@@ -121,18 +112,16 @@ def _pareto(points: Sequence[Point]) -> list[Block]:
     """Of the final where there was one, else of the search: their figures rest on the same speech, and on one kind of
     machine, that of the first point.
     """
-    final = [point for point in points if point.ok and stage_of(point) == "final"]
-    searched = [point for point in points if point.ok and stage_of(point) in ("alone", "together")]
-    final, searched = (
-        [point for point in those if not unlike(those[0].environment, point.environment)]
-        for those in (final, searched)
-    )
-    tables = [_front(mine, name) for mine, name in ((final, "final"), (searched, "search")) if mine]
+    stages = {
+        "final": comparable(points, "final"),
+        "search": comparable(points, "alone", "together"),
+    }
+    tables = [_front(those, name) for name, those in stages.items() if those]
     return [table for table in tables if table is not None]
 
 
 def _front(points: Sequence[Point], stage: str) -> Table | None:
-    best, axes = front(points, lambda point: point.values)
+    best, axes = front_in_metrics(points, lambda point: point.values)
     if not axes:
         return None
     columns = (

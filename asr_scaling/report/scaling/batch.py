@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.fits import NoFit
+from asr_scaling.analysis.fits import BADLY, NoFit, prediction
 from asr_scaling.analysis.format import percent, plain
 from asr_scaling.analysis.laws import JOULES, TIME, BatchLaw
 from asr_scaling.analysis.points import Point
 from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, number, ratio, words
 from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Table, Text
-from asr_scaling.report.held_out import BADLY, capped, held_out_cells, verdict
+from asr_scaling.report.scaling.held_out import capped, held_out_cells
 
 _NO_SINGLE = "batch 1 was not measured: there is nothing to compare with"
 _INTRO = (
@@ -31,7 +31,7 @@ def blocks(laws: Sequence[BatchLaw]) -> list[Block]:
                 "Every system was measured at one batch size only, so there is nothing to say of batches."
             )
         ]
-    bad = [_bad(law) for law in several if verdict(law.fit) == "badly"]
+    bad = [_bad(law) for law in several if prediction(law.fit) == "badly"]
     bullets = [Bullets(capped(bad))] if bad else []
     return [Text(_INTRO), *bullets, _law_table(laws), _saving_table(several)]
 
@@ -86,7 +86,7 @@ def _saving_table(laws: Sequence[BatchLaw]) -> Table:
 def _law_cells(law: BatchLaw) -> tuple[Cell, ...]:
     batches = ", ".join(str(size) for size in sorted({point.batch for point in law.points}))
     head = (words(law.system), words(law.device), length_cell(law.points[0]), words(batches))
-    tail = (*held_out_cells(law.fit), words(verdict(law.fit)))
+    tail = (*held_out_cells(law.fit), words(prediction(law.fit)))
     if isinstance(law.fit, NoFit):
         return (*head, *[missing(law.fit.reason)] * 3, *tail)
     note = (

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.fits import NoFit, quotient_interval
+from asr_scaling.analysis.fits import NoFit, prediction, quotient_interval
 from asr_scaling.analysis.format import at_length, plain
 from asr_scaling.analysis.laws import TIME, BatchLaw, LengthLaw
+from asr_scaling.analysis.memory_laws import MemoryLaw
 from asr_scaling.analysis.points import Point
-from asr_scaling.report.document import Figure
-from asr_scaling.report.held_out import verdict
-from asr_scaling.report.output.drawing import PALE, Sketch, Style
-from asr_scaling.report.output.pen import CROWDED, Pen, Value, between
-from asr_scaling.report.scaling.memory import MemoryLaw, keys
-from asr_scaling.report.scaling.size import (
+from asr_scaling.analysis.size_laws import (
     ALL,
     FLOPS,
     JOULES,
@@ -23,6 +19,9 @@ from asr_scaling.report.scaling.size import (
     Measure,
     SizeLaw,
 )
+from asr_scaling.report.document import Figure
+from asr_scaling.report.output.drawing import PALE, Sketch, Style
+from asr_scaling.report.output.pen import CROWDED, Pen, Value, between
 
 _BEYOND_S = 1e-3
 """How far beyond the end of a window the next one is drawn."""
@@ -100,7 +99,7 @@ def _draw_length(pen: Pen, law: LengthLaw, markers: bool) -> None:
 
 
 def _badly(laws: Sequence[LengthLaw | BatchLaw]) -> str:
-    bad = sorted({f"{law.system} ({law.device})" for law in laws if verdict(law.fit) == "badly"})
+    bad = sorted({f"{law.system} ({law.device})" for law in laws if prediction(law.fit) == "badly"})
     return f" Curves that predict badly, though drawn: {', '.join(bad)}." if bad else ""
 
 
@@ -223,7 +222,7 @@ def memory_figure(laws: Sequence[MemoryLaw], style: Style) -> Figure | None:
     pen.scale("y", [(peak * 1e-6, None) for _, peak in peaks])
     sketch.titles(pen.axes, _BATCH, "peak memory (MB)")
     for law in shown:
-        system, device, about = law.first.system, law.first.device, keys(law)
+        system, device, about = law.first.system, law.first.device, law.keys
         for batch, peak in law.peaks if len(peaks) <= CROWDED else ():
             (dot,) = pen.axes.plot(
                 batch, peak * 1e-6, style.marker(system), color=style.colour(system), markersize=5

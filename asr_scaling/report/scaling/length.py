@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.fits import NoFit
+from asr_scaling.analysis.fits import BADLY, NoFit, prediction
 from asr_scaling.analysis.format import MINUTE_S, percent, plain
 from asr_scaling.analysis.laws import JOULES, TIME, LengthLaw
 from asr_scaling.analysis.points import Point
 from asr_scaling.report.cells import count, missing, number, words
 from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Table, Text
-from asr_scaling.report.held_out import BADLY, capped, held_out_cells, verdict
+from asr_scaling.report.scaling.held_out import capped, held_out_cells
 
 _INTRO = (
     "An utterance of d seconds costs `a` for every window that it begins and `b` for every second: "
@@ -81,7 +81,7 @@ def _cells(law: LengthLaw, factor: float) -> tuple[Cell, ...]:
     paid = f"every {law.window_s:g} s" if law.window_s else "once"
     lengths = ", ".join(f"{s:g}" for s in sorted({p.length_s or 0.0 for p in law.points})) + " s"
     head = (words(law.system), words(law.device), count(law.batch))
-    tail: tuple[Cell, ...] = (*held_out_cells(law.fit), words(verdict(law.fit), _reading(law)))
+    tail: tuple[Cell, ...] = (*held_out_cells(law.fit), words(prediction(law.fit), _reading(law)))
     if law.quantity is JOULES:
         tail = (*tail, words(", ".join(sorted({p.energy_method for p in law.points}))))
     if isinstance(law.fit, NoFit):
@@ -127,7 +127,7 @@ def _notes(laws: Sequence[LengthLaw]) -> tuple[str, ...]:
 
 def _reading(law: LengthLaw) -> str:
     """What a bad prediction suggests, where its direction is clear; "" for a good one."""
-    if verdict(law.fit) != "badly" or isinstance(law.fit, NoFit):
+    if prediction(law.fit) != "badly" or isinstance(law.fit, NoFit):
         return ""
     errors = [law.fit.held_out.errors.get(p.length) for p in (law.points[0], law.points[-1])]
     known = [error for error in errors if error is not None]
@@ -171,7 +171,7 @@ def _minute(law: LengthLaw) -> str:
     checked = {
         "well": f"lengths held out are met within {worst}",
         "badly": f"but lengths held out are missed by up to {worst}",
-    }.get(verdict(law.fit), "too few lengths to check it")
+    }.get(prediction(law.fit), "too few lengths to check it")
     return (
         f"**{law.system}** on {law.device}, batch {law.batch}: a minute of audio {cost}; {checked}."
     )
@@ -186,7 +186,7 @@ def _beyond(law: LengthLaw) -> str:
 def _bad(laws: Sequence[LengthLaw]) -> list[str]:
     lines = []
     for (system, device), members in _by_system(
-        [law for law in laws if verdict(law.fit) == "badly"]
+        [law for law in laws if prediction(law.fit) == "badly"]
     ).items():
         said = sorted({text for text in map(_reading, members) if text})
         batches = ", ".join(str(law.batch) for law in members)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from asr_scaling.analysis.caveats import different_speech, partly, several_hosts, several_kinds
 from asr_scaling.analysis.laws import JOULES, TIME, batch_laws, length_laws
+from asr_scaling.analysis.memory_laws import memory_laws
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import reference_length
+from asr_scaling.analysis.size_laws import size_laws
 from asr_scaling.report.document import Block, Section, Text
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.scaling import batch, figures, length, memory, size
@@ -61,12 +63,12 @@ def _batch_blocks(points: Sequence[Point], style: Style, length_s: float | None)
 
 
 def _size_blocks(points: Sequence[Point], style: Style, length_s: float | None) -> list[Block]:
-    laws = size.size_laws(points)
+    laws = size_laws(points)
     figure = figures.size_figure([law for law in laws if law.length_s == length_s], style)
     return [*size.blocks(laws, length_s), *([figure] if figure else [])]
 
 
 def _memory_blocks(points: Sequence[Point], style: Style, length_s: float | None) -> list[Block]:
-    laws = memory.memory_laws(points)
+    laws = memory_laws(points)
     figure = figures.memory_figure([law for law in laws if law.first.length_s == length_s], style)
     return [*memory.blocks(laws), *([figure] if figure else [])]

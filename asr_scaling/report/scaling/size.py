@@ -2,131 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from asr_scaling.analysis.fits import NoFit, Power, power_fit
-from asr_scaling.analysis.format import at_length, inverse, percent, plain, with_interval
-from asr_scaling.analysis.laws import by_size, grouped
-from asr_scaling.analysis.points import Point, length_order
-from asr_scaling.core.statistics import Interval
+from asr_scaling.analysis.fits import NoFit, prediction
+from asr_scaling.analysis.format import at_length, percent, plain, with_interval
+from asr_scaling.analysis.size_laws import ALL, JOULES, SECONDS, SIZE_BADLY, SizeLaw
 from asr_scaling.report.cells import count, length_cell, missing, number, words
 from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Table, Text
-from asr_scaling.report.held_out import capped, held_out_cells, verdict
+from asr_scaling.report.scaling.held_out import capped, held_out_cells
 
-_HALF = 0.5
-"""A law of size whose worst held-out error exceeds this predicts badly: neighbouring sizes of a family differ two- to
-fourfold, so it could not tell them apart."""
-_FEWEST = 3
-"""Models of a family that get a law of their own: two say nothing of how well it holds."""
-ALL = "all"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Cost of a second of audio, in ``unit``."""
-
-    name: str
-    unit: str
-
-    def of(self, point: Point) -> float | None:
-        """The cost at a point, None where it is not known."""
-        if self is SECONDS:
-            speed = point.value("throughput/rtfx")
-            return 1 / speed if speed else None
-        return point.value("energy/per_audio_second_j")
-
-    def interval(self, point: Point) -> Interval | None:
-        """Where the cost lies with 95 %."""
-        if self is JOULES:
-            return point.intervals.get("energy/per_audio_second_j")
-        return inverse(point.intervals.get("throughput/rtfx"))
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A model's size: ``factor`` makes ``unit`` of its number."""
-
-    name: str
-    unit: str
-    factor: float
-
-    def of(self, point: Point) -> float | None:
-        """The size at a point, None where it is not known."""
-        return point.value("flops/utterance") if self is FLOPS else point.parameters
-
-
-SECONDS, JOULES = Cost("time", "s"), Cost("energy", "J")
-FLOPS, PARAMETERS = (
-    Measure("FLOPs per utterance", "GFLOP", 1e-9),
-    Measure("parameters", "million", 1e-6),
-)
 _INTRO = (
     "Across models at batch 1, one device and length at a time: what a second of audio costs against a model's size, "
     "cost = k · size^exponent. An exponent of 1 means that twice the size costs twice as much; below it, larger models "
     "use the device better. Models are held out in turn, and a law that misses one by more than "
-    f"{percent(_HALF, 2)} is said to predict badly: neighbouring sizes differ two- to fourfold."
+    f"{percent(SIZE_BADLY, 2)} is said to predict badly: neighbouring sizes differ two- to fourfold."
 )
-
-
-@dataclass(frozen=True)
-class SizeLaw:
-    """``family``: whose models, or "all". ``points``: batch 1, each with cost and size."""
-
-    device: str
-    length_s: float | None
-    cost: Cost
-    measure: Measure
-    family: str
-    points: tuple[Point, ...]
-    fit: Power | NoFit
-
-    @property
-    def models(self) -> list[str]:
-        """Their names, each once."""
-        return list(dict.fromkeys(point.model for point in self.points))
-
-
-def size_laws(points: Sequence[Point]) -> list[SizeLaw]:
-    """For each device and length at batch 1: both costs over both measures, all models and each family of three."""
-    single = by_size(point for point in points if point.ok and point.batch == 1)
-    laws = []
-    for (device, length_s), members in grouped(single, lambda p: (p.device, p.length_s)).items():
-        for cost in (SECONDS, JOULES):
-            for measure in (FLOPS, PARAMETERS):
-                usable = [p for p in members if cost.of(p) and measure.of(p)]
-                for family, some in _families(usable):
-                    laws.append(
-                        SizeLaw(
-                            device,
-                            length_s,
-                            cost,
-                            measure,
-                            family,
-                            tuple(some),
-                            _fit(some, cost, measure),
-                        )
-                    )
-    return sorted(laws, key=lambda law: (law.device, length_order(law.length_s)))
-
-
-def _families(points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:
-    if points:
-        yield ALL, list(points)
-    families = grouped(points, lambda p: p.family)
-    for family, members in families.items():
-        if family and len(families) > 1 and len({p.model for p in members}) >= _FEWEST:
-            yield family, members
-
-
-def _fit(points: Sequence[Point], cost: Cost, measure: Measure) -> Power | NoFit:
-    models = [point.model for point in points]
-    if len(set(models)) < 2:
-        return NoFit("one model was measured: a law needs two, a check of it three")
-    fit = power_fit(
-        [measure.of(p) or 0.0 for p in points], [cost.of(p) or 0.0 for p in points], models
-    )
-    return NoFit(f"these models don't differ in {measure.name}") if isinstance(fit, NoFit) else fit
 
 
 def blocks(laws: Sequence[SizeLaw], length_s: float | None) -> list[Block]:
@@ -193,7 +83,7 @@ def _cells(law: SizeLaw) -> tuple[Cell, ...]:
         words(law.measure.name),
         words(law.family),
     )
-    tail = (*held_out_cells(law.fit), words(verdict(law.fit, _HALF)))
+    tail = (*held_out_cells(law.fit), words(prediction(law.fit, SIZE_BADLY)))
     if isinstance(law.fit, NoFit):
         return (*head, models, missing(law.fit.reason), *tail)
     note = (
@@ -220,4 +110,4 @@ def _sentence(law: SizeLaw) -> str:
         "well": f"; models held out are met within {worst}",
         "badly": f", a law that predicts badly: models held out are missed by up to {worst}",
     }
-    return f"{where} {trend} {exponent}{checked.get(verdict(fit, _HALF), '')}."
+    return f"{where} {trend} {exponent}{checked.get(prediction(fit, SIZE_BADLY), '')}."

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from asr_scaling.analysis.points import Point, length_order, windows
+from asr_scaling.analysis.grid import SystemColumn, counted_points
+from asr_scaling.analysis.points import Point
 from asr_scaling.report.cells import figure, missing, number, words
 from asr_scaling.report.document import Cell, Column, Row, Table
 from asr_scaling.report.study import published
-from asr_scaling.report.study.lanes import Lane
 
 _TRUE, _THOP, _STEP = "flops/encoder", "flops/encoder_thop", "flops/decoder_step"
 _GIGA = 1e-9
 
 
-def encoder_flops(found: Sequence[Lane]) -> Table:
+def encoder_flops(found: Sequence[SystemColumn]) -> Table:
     """A row a system; where the encoder has no fixed window, a row for every length."""
-    extra = any(published.name_of(lane.any) for lane in found)
+    extra = any(published.name_of(column.any) for column in found)
     theirs = (
         Column("Study", "GFLOP or GMAC", meaning=published.SOURCE),
         Column("Ratio", "by the convention"),
@@ -26,7 +26,7 @@ def encoder_flops(found: Sequence[Lane]) -> Table:
         Column("By the study's convention", "GFLOP or GMAC", meaning=published.CONVENTIONS), *(theirs if extra else ()),
     )  # fmt: skip
     rows = []
-    for point in _counted(found, _TRUE):
+    for point in counted_points(found, _TRUE):
         printed, scale, unit = _printed(point)
         cells = [
             words(point.system),
@@ -45,12 +45,13 @@ def encoder_flops(found: Sequence[Lane]) -> Table:
     )
 
 
-def decoder_flops(found: Sequence[Lane]) -> Table:
+def decoder_flops(found: Sequence[SystemColumn]) -> Table:
     """A row for every system that decodes step by step."""
     extra = published.columns(found, "GFLOP")
     columns = (Column("System", numeric=False), Column("One decoding step", "GFLOP"), *extra)
     rows = []
-    for point in _first(_counted(found, _STEP)):
+    first = {point.system: point for point in reversed(counted_points(found, _STEP))}
+    for point in reversed(first.values()):
         cells = [words(point.system), figure(point, _STEP, _GIGA)]
         if extra:
             theirs = published.DECODER_STEP_FLOP.get(published.name_of(point) or "")
@@ -60,28 +61,6 @@ def decoder_flops(found: Sequence[Lane]) -> Table:
     return Table(
         "decoder-operations", "Operations of one decoding step", columns, tuple(rows), notes
     )
-
-
-def _counted(found: Iterable[Lane], metric: str) -> list[Point]:
-    """A point of each system within its window, or of each length, where ``metric`` was counted; shortest first."""
-    points = [point for lane in found for point in lane.finished if metric in point.values]
-    seen: dict[tuple[str, float | None], Point] = {}
-    for point in sorted(points, key=lambda p: length_order(p.length_s)):
-        if point.window_s is None:
-            seen.setdefault((point.system, point.length_s), point)
-        elif (
-            windows(
-                point.length_s or point.values.get("flops/audio_s", point.audio_s), point.window_s
-            )
-            == 1
-        ):
-            seen.setdefault((point.system, None), point)
-    order = {lane.system: i for i, lane in reversed(list(enumerate(found)))}
-    return sorted(seen.values(), key=lambda point: order[point.system])
-
-
-def _first(points: Iterable[Point]) -> list[Point]:
-    return list({point.system: point for point in reversed(list(points))}.values())[::-1]
 
 
 def _audio(point: Point) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from asr_scaling.analysis.grid import SystemColumn, device_kind
 from asr_scaling.analysis.points import Point
-from asr_scaling.report.cells import missing, number
+from asr_scaling.report.cells import missing, number, words
 from asr_scaling.report.document import Cell, Column
-from asr_scaling.report.study.lanes import Lane, kind
 
 NOT_MEASURED = "not measured in this sweep"
 SOURCE = "a 2025 course study: Colab Xeon CPU and Tesla P100, speech of GigaSpeech in fragments of 5, 15, 30 and 60 s"
@@ -92,16 +92,25 @@ def name_of(point: Point) -> str | None:
 
 def published(table: Mapping[str, Mapping[str, float]], point: Point) -> float | None:
     """The figure of the same model on the same kind of device; None where the study has none."""
-    return table.get(kind(point.device), {}).get(MODELS.get(point.model, ""))
+    return table.get(device_kind(point.device), {}).get(MODELS.get(point.model, ""))
 
 
 def columns(
-    found: Iterable[Lane], unit: str, ratio: str = "ours / study", where: str = ""
+    found: Iterable[SystemColumn], unit: str, ratio: str = "ours / study", where: str = ""
 ) -> tuple[Column, ...]:
     """The columns of the study's figure and the ratio; none where the study has none of the models."""
-    if not any(name_of(lane.any) for lane in found):
+    if not any(name_of(column.any) for column in found):
         return ()
     return Column(f"Study{where}", unit, meaning=SOURCE), Column(f"Ratio{where}", ratio)
+
+
+WHO = (Column("System", numeric=False), Column("Device", numeric=False))
+"""The two columns that say what a row is about; ``who`` makes their cells."""
+
+
+def who(column: SystemColumn) -> tuple[Cell, Cell]:
+    """System and device; the hardware is the second's note."""
+    return words(column.system), words(column.device, column.any.hardware)
 
 
 def beside(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from asr_scaling.analysis.caveats import synthetic
 from asr_scaling.analysis.comparison.verdict import RTFX
 from asr_scaling.analysis.format import PARTLY, latency_metric, plain
+from asr_scaling.analysis.grid import Length, SystemColumn, device_kind, lengths, system_columns
 from asr_scaling.analysis.points import Point, length_name
 from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.report.cells import (
@@ -24,7 +25,7 @@ from asr_scaling.report.document import Block, Cell, Column, Row, Section, Table
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.study import published
 from asr_scaling.report.study.flops import decoder_flops, encoder_flops
-from asr_scaling.report.study.lanes import WHO, Lane, Length, kind, lanes, lengths, who
+from asr_scaling.report.study.published import WHO, who
 from asr_scaling.report.study.ratios import batching, devices
 from asr_scaling.report.study.stars import stars
 
@@ -36,8 +37,8 @@ _WIDEST = 8
 
 def section(points: Sequence[Point], style: Style) -> Section:
     """Latency, energy, throughput, WER, devices against each other, batching, FLOPs, stars: a table each."""
-    found = lanes(points, style.systems)
-    finished = [lane for lane in found if lane.finished]
+    found = system_columns(points, style.systems)
+    finished = [column for column in found if column.finished]
     if not finished:
         return Section(
             "tables",
@@ -72,21 +73,23 @@ def _opening(points: Iterable[Point]) -> str:
     )
 
 
-def _latency(found: Sequence[Lane]) -> Table:
-    shown = _few(lengths(point for lane in found for point in lane.finished if point.batch == 1))
+def _latency(found: Sequence[SystemColumn]) -> Table:
+    shown = _few(
+        lengths(point for column in found for point in column.finished if point.batch == 1)
+    )
     extra = published.columns(found, "ms", where=", 60 s")
     rows = []
-    for lane in found:
-        if 1 not in {point.batch for point in lane.finished}:
+    for column in found:
+        if 1 not in {point.batch for point in column.finished}:
             continue
-        cells = [*who(lane), *(_cell(lane, length, 1, latency) for length in shown)]
+        cells = [*who(column), *(_cell(column, length, 1, latency) for length in shown)]
         if extra:
-            point = lane.cells.get((published.LATENCY_LENGTH_S, 1))
+            point = column.cells.get((published.LATENCY_LENGTH_S, 1))
             metric = latency_metric(point) if point else ""
             cells += published.beside(
-                point, metric, published.published(published.LATENCY_S, lane.any), 1e3
+                point, metric, published.published(published.LATENCY_S, column.any), 1e3
             )
-        rows.append(Row(tuple(cells), {**lane.keys, "batch": "1"}))
+        rows.append(Row(tuple(cells), {**column.keys, "batch": "1"}))
     columns = (*WHO, *(Column(length_name(length), "ms") for length in shown), *extra)
     notes = (published.TRUNCATED,) if extra else ()
     return Table(
@@ -98,7 +101,7 @@ def _latency(found: Sequence[Lane]) -> Table:
     )
 
 
-def _energy(found: Sequence[Lane]) -> Table:
+def _energy(found: Sequence[SystemColumn]) -> Table:
     extra = published.columns(found, "J")
     columns = (
         *WHO, Column("Length", "s"), Column("Batch"), Column("Energy", "J per utterance"),
@@ -106,16 +109,16 @@ def _energy(found: Sequence[Lane]) -> Table:
         Column("By", numeric=False), *extra, *((Column("Study's range", "J", numeric=False),) if extra else ()),
     )  # fmt: skip
     rows = []
-    for lane in found:
-        measured = [point for point in lane.finished if _PER_SAMPLE_J in point.values]
+    for column in found:
+        measured = [point for point in column.finished if _PER_SAMPLE_J in point.values]
         if not measured:
             continue
-        point = lane.cells.get(published.ENERGY_CELL)
+        point = column.cells.get(published.ENERGY_CELL)
         if point is None or not any(point is other for other in measured):
             point = max(measured, key=lambda p: (p.length_s or 0.0, p.batch))
         values = [p.values[_PER_SAMPLE_J] for p in measured]
         cells = [
-            *who(lane), length_cell(point), batch_cell(point), figure(point, _PER_SAMPLE_J),
+            *who(column), length_cell(point), batch_cell(point), figure(point, _PER_SAMPLE_J),
             words(f"{plain(min(values))}–{plain(max(values))}"), words(point.energy_method),
         ]  # fmt: skip
         if extra:
@@ -128,7 +131,7 @@ def _energy(found: Sequence[Lane]) -> Table:
                 1.0,
                 "60 s at batch 16 was not measured",
             )
-            low, high = published.ENERGY_RANGE_J[kind(lane.device)].get(
+            low, high = published.ENERGY_RANGE_J[device_kind(column.device)].get(
                 published.name_of(point) or "", (None, None)
             )
             cells.append(missing("not in the study") if low is None else words(f"{low:g}–{high:g}"))
@@ -140,23 +143,23 @@ def _energy(found: Sequence[Lane]) -> Table:
     return Table("energy-per-utterance", caption, columns, tuple(rows), notes)
 
 
-def _throughput(found: Sequence[Lane]) -> Table:
+def _throughput(found: Sequence[SystemColumn]) -> Table:
     extra = published.columns(found, "utterances/s")
     columns = (
         *WHO, Column("Most utterances", "1/s"), Column("at", numeric=False), Column("Highest RTFx"),
         Column("at", numeric=False), *extra,
     )  # fmt: skip
     rows = []
-    for lane in found:
+    for column in found:
         timed = [
-            point for point in lane.finished if _SAMPLES in point.values and RTFX in point.values
+            point for point in column.finished if _SAMPLES in point.values and RTFX in point.values
         ]
         if not timed:
             continue
         most = max(timed, key=lambda point: point.values[_SAMPLES])
         fastest = max(timed, key=lambda point: point.values[RTFX])
         cells = [
-            *who(lane), _speed(most, _SAMPLES), words(_at(most)), _speed(fastest, RTFX), words(_at(fastest)),
+            *who(column), _speed(most, _SAMPLES), words(_at(most)), _speed(fastest, RTFX), words(_at(fastest)),
         ]  # fmt: skip
         if extra:
             theirs = published.published(published.SAMPLES_PER_S, most)
@@ -164,33 +167,33 @@ def _throughput(found: Sequence[Lane]) -> Table:
             cells += published.beside(
                 most if alike else None, _SAMPLES, theirs, 1.0, "5 s at batch 16 was not measured"
             )
-        rows.append(Row(tuple(cells), lane.keys))
+        rows.append(Row(tuple(cells), column.keys))
     notes = (published.ODD_THROUGHPUT,) if extra else ()
     return Table(
         "throughput", "Maximum throughput over all lengths and batches", columns, tuple(rows), notes
     )
 
 
-def _wer(found: Sequence[Lane]) -> Table:
-    shown = _few(lengths(point for lane in found for point in lane.finished))
-    extra = any(published.name_of(lane.any) for lane in found)
+def _wer(found: Sequence[SystemColumn]) -> Table:
+    shown = _few(lengths(point for column in found for point in column.finished))
+    extra = any(published.name_of(column.any) for column in found)
     rows = []
-    for lane in found:
-        smallest = {length: min(lane.batches(length), default=1) for length in shown}
-        cells = [*who(lane), *(_cell(lane, length, smallest[length], wer) for length in shown)]
+    for column in found:
+        smallest = {length: min(column.batches(length), default=1) for length in shown}
+        cells = [*who(column), *(_cell(column, length, smallest[length], wer) for length in shown)]
         if extra:
-            theirs = published.WER.get(published.name_of(lane.any) or "")
+            theirs = published.WER.get(published.name_of(column.any) or "")
             cells.append(
                 missing("not in the study")
                 if theirs is None
                 else number(theirs, factor=100, digits=2)
             )
-        rows.append(Row(tuple(cells), lane.keys))
+        rows.append(Row(tuple(cells), column.keys))
     columns = (*WHO, *(Column(length_name(length), "%") for length in shown))
     if extra:
         columns = (*columns, Column("Study, other speech", "%", meaning=published.SOURCE))
     notes = ["WER at the smallest batch; – for random weights, which have none."]
-    notes += synthetic(point for lane in found for point in lane.finished)
+    notes += synthetic(point for column in found for point in column.finished)
     notes += [published.CUT_REFERENCES] if extra else []
     return Table("wer-by-length", "Word error rate by length", columns, tuple(rows), tuple(notes))
 
@@ -199,8 +202,10 @@ def _speed(point: Point, metric: str) -> Cell:
     return noted(figure(point, metric), PARTLY if point.truncated else "")
 
 
-def _cell(lane: Lane, length_s: Length, batch: int, show: Callable[[Point], Cell]) -> Cell:
-    point = lane.cells.get((length_s, batch))
+def _cell(
+    column: SystemColumn, length_s: Length, batch: int, show: Callable[[Point], Cell]
+) -> Cell:
+    point = column.cells.get((length_s, batch))
     return missing(published.NOT_MEASURED) if point is None else show(point)
 
 

@@ -21,7 +21,7 @@ from asr_scaling.analysis.comparison.verdict import (
     RTFX,
     WER,
     Comparison,
-    Row,
+    MetricChange,
     compare,
 )
 from asr_scaling.core.cautions import busy_machine
@@ -67,7 +67,7 @@ def point(samples: Sequence[Sample], floor: float | None = 0.01, **changes: Any)
     return replace(plain, **changes)
 
 
-def row(a: RunRecord, b: RunRecord, metric: str) -> Row:
+def row(a: RunRecord, b: RunRecord, metric: str) -> MetricChange:
     return compare(a, b, also=[metric]).row(metric)
 
 
@@ -360,7 +360,7 @@ class TestEnergy:
 
 
 class TestUnpaired:
-    def read(self, a: Metric, b: Metric, floor: float = 0.01) -> Row:
+    def read(self, a: Metric, b: Metric, floor: float = 0.01) -> MetricChange:
         ours, theirs = (point(rounds(1, EIGHT), floor, metrics=(metric,)) for metric in (a, b))
         return row(ours, theirs, a.name)
 

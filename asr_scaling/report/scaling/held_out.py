@@ -1,4 +1,4 @@
-"""How well a law predicts what it was not fitted to, as a word, as cells and as lines of text."""
+"""How well a law predicts what it was not fitted to, as cells and as lines of text."""
 
 from __future__ import annotations
 
@@ -8,20 +8,8 @@ from asr_scaling.analysis.fits import Fit, HeldOut, NoFit, Power
 from asr_scaling.report.cells import missing
 from asr_scaling.report.document import Cell
 
-BADLY = 0.15
-"""A law of length or batch whose worst held-out error exceeds this predicts badly: it would misjudge a budget by more
-than the tenth or so that most planning leaves."""
 _MOST = 12
 """Bullets of one kind; the table has the rest."""
-
-
-def verdict(fit: Fit | Power | NoFit, beyond: float = BADLY) -> str:
-    """ "well", "badly" for a worst held-out error ``beyond`` this share, "unchecked" or "no law"."""
-    if isinstance(fit, NoFit):
-        return "no law"
-    if fit.held_out.worst is None:
-        return "unchecked"
-    return "badly" if fit.held_out.worst > beyond else "well"
 
 
 def held_out_cells(fit: Fit | Power | NoFit) -> tuple[Cell, Cell]:

@@ -1,0 +1,111 @@
+"""What engines and optimisations bring: points compared with the plain system of their model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asr_scaling.analysis.comparison.verdict import RTFX, WER
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.paired_comparison import (
+    PairedComparison,
+    compare_points,
+    differs,
+)
+
+PLAIN_ENGINE = "transformers"
+
+
+@dataclass(frozen=True)
+class GainOverPlain:
+    """A point compared with the plain point beside it."""
+
+    point: Point
+    plain: Point
+    """The same but for engine and optimisations, of which it has the plain ones."""
+    comparison: PairedComparison
+    """``point`` against ``plain``."""
+
+    @property
+    def speed_up(self) -> float | None:
+        """RTFx over the plain point's; None where the two can't be compared."""
+        relative = self.comparison.row(RTFX).relative
+        return None if relative is None else 1 + relative
+
+    @property
+    def worse_wer(self) -> bool:
+        """Whether a higher WER than the plain point's was shown."""
+        row = self.comparison.row(WER)
+        return differs(row) and (row.absolute or 0.0) > 0
+
+    @property
+    def startup_s(self) -> float | None:
+        """Seconds of loading and compiling beyond the plain point's; None where unknown."""
+        ours = _startup_s(self.point)
+        theirs = _startup_s(self.plain)
+        return None if ours is None or theirs is None else ours - theirs
+
+    @property
+    def pays_off_after(self) -> float | None:
+        """Utterances after which the time saved exceeds the longer start.
+
+        0 where it starts no later, infinite where an utterance takes no less time, None where
+        loading was not timed in both.
+        """
+        extra_s = self.startup_s
+        if extra_s is None:
+            return None
+        if extra_s <= 0:
+            return 0.0
+        saved_s = self._saved_s()
+        return math.ceil(extra_s / saved_s) if saved_s > 0 else math.inf
+
+    def _saved_s(self) -> float:
+        """Seconds that an utterance takes less; 0 where that is not known."""
+        plain = self.plain.value("throughput/samples_per_s")
+        ours = self.point.value("throughput/samples_per_s")
+        return 1 / plain - 1 / ours if plain and ours else 0.0
+
+
+def _startup_s(point: Point) -> float | None:
+    load_s = point.value("startup/load_s")
+    return None if load_s is None else load_s + (point.value("startup/compile_s") or 0.0)
+
+
+def is_plain(point: Point) -> bool:
+    """Whether nothing was done to make it faster."""
+    return point.engine == PLAIN_ENGINE and not point.optimisations
+
+
+def gains_over_plain(points: Sequence[Point]) -> list[GainOverPlain]:
+    """Every point of another engine than ``PLAIN_ENGINE``, or with optimisations, against its plain point.
+
+    The plain point has the same model, weights, device, kind of machine, speech, length and batch.
+    Of several, one of the same host is taken, and the one measured nearest in time, since machines
+    drift. Loads both records whole.
+    """
+    plain: dict[tuple[object, ...], list[Point]] = {}
+    for point in points:
+        if point.ok and is_plain(point):
+            plain.setdefault(_key(point), []).append(point)
+    return [
+        GainOverPlain(point, base, compare_points(point, base))
+        for point in points
+        if point.ok
+        and not is_plain(point)
+        and (base := _nearest(point, plain.get(_key(point), [])))
+    ]
+
+
+def _key(point: Point) -> tuple[object, ...]:
+    speech = (point.dataset, point.length_s, point.batch)
+    return (point.model, point.weights, point.device, point.hardware, point.machine, *speech)
+
+
+def _nearest(point: Point, rivals: Sequence[Point]) -> Point | None:
+    return min(
+        rivals,
+        key=lambda p: (p.host != point.host, abs(p.started_at - point.started_at)),
+        default=None,
+    )

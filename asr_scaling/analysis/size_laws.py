@@ -1,0 +1,120 @@
+"""Laws of cost over the size of a model: one device and length at a time, at batch 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from asr_scaling.analysis.fits import NoFit, Power, power_fit
+from asr_scaling.analysis.format import inverse
+from asr_scaling.analysis.laws import by_size, grouped
+from asr_scaling.analysis.points import Point, length_order
+from asr_scaling.core.statistics import Interval
+
+SIZE_BADLY = 0.5
+"""Worst held-out error, as a share, above which a law of size predicts badly.
+
+Neighbouring sizes of a family differ two- to fourfold: such a law could not tell them apart.
+"""
+FEWEST_MODELS = 3
+"""Models that a family needs for a law of its own: two do not show how well it holds."""
+ALL = "all"
+"""The family of a law over all models."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a second of audio costs, in ``unit``."""
+
+    name: str
+    unit: str
+
+    def of(self, point: Point) -> float | None:
+        """The cost at a point; None where it is not known."""
+        if self is SECONDS:
+            speed = point.value("throughput/rtfx")
+            return 1 / speed if speed else None
+        return point.value("energy/per_audio_second_j")
+
+    def interval(self, point: Point) -> Interval | None:
+        """The interval of 95 % of the cost."""
+        if self is JOULES:
+            return point.intervals.get("energy/per_audio_second_j")
+        return inverse(point.intervals.get("throughput/rtfx"))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of a model's size; its number times ``factor`` is in ``unit``."""
+
+    name: str
+    unit: str
+    factor: float
+
+    def of(self, point: Point) -> float | None:
+        """The size at a point; None where it is not known."""
+        return point.value("flops/utterance") if self is FLOPS else point.parameters
+
+
+SECONDS = Cost("time", "s")
+JOULES = Cost("energy", "J")
+FLOPS = Measure("FLOPs per utterance", "GFLOP", 1e-9)
+PARAMETERS = Measure("parameters", "million", 1e-6)
+
+
+@dataclass(frozen=True)
+class SizeLaw:
+    """Cost of a second of audio over the size of a model: a power law."""
+
+    device: str
+    length_s: float | None
+    cost: Cost
+    measure: Measure
+    family: str
+    """Whose models, or ``ALL``."""
+    points: tuple[Point, ...]
+    """Of batch 1, each with cost and size."""
+    fit: Power | NoFit
+
+    @property
+    def models(self) -> list[str]:
+        """Their names, each once."""
+        return list(dict.fromkeys(point.model for point in self.points))
+
+
+def size_laws(points: Sequence[Point]) -> list[SizeLaw]:
+    """Laws at batch 1 for each device and length: both costs over both measures of size.
+
+    Each over all models, and over each family of at least ``FEWEST_MODELS``.
+    """
+    single = by_size(point for point in points if point.ok and point.batch == 1)
+    laws = [
+        SizeLaw(device, length_s, cost, measure, family, tuple(some), _fit(some, cost, measure))
+        for (device, length_s), members in grouped(single, lambda p: (p.device, p.length_s)).items()
+        for cost in (SECONDS, JOULES)
+        for measure in (FLOPS, PARAMETERS)
+        for family, some in _families([p for p in members if cost.of(p) and measure.of(p)])
+    ]
+    return sorted(laws, key=lambda law: (law.device, length_order(law.length_s)))
+
+
+def _families(points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:
+    if points:
+        yield ALL, list(points)
+    families = grouped(points, lambda p: p.family)
+    for family, members in families.items():
+        enough = len({p.model for p in members}) >= FEWEST_MODELS
+        if family and len(families) > 1 and enough:
+            yield family, members
+
+
+def _fit(points: Sequence[Point], cost: Cost, measure: Measure) -> Power | NoFit:
+    models = [point.model for point in points]
+    if len(set(models)) < 2:
+        return NoFit("one model was measured: a law needs two, a check of it three")
+    sizes = [measure.of(p) or 0.0 for p in points]
+    costs = [cost.of(p) or 0.0 for p in points]
+    fit = power_fit(sizes, costs, models)
+    if isinstance(fit, NoFit):
+        return NoFit(f"these models don't differ in {measure.name}")
+    return fit

@@ -1,1 +1,0 @@
-"""What engines and optimisations bring: each point against the plain one of its model, on the same speech."""
