@@ -16,7 +16,6 @@ from asr_scaling.analysis.recommendation import rules
 from asr_scaling.analysis.recommendation.rules import Rule
 from asr_scaling.analysis.recommendation.scenarios import Recommendation, choose
 from asr_scaling.analysis.reference_length import reference_length
-from asr_scaling.errors import AsrScalingError
 from asr_scaling.machine.environment import environment
 from asr_scaling.machine.kind import machine_kind
 
@@ -152,15 +151,10 @@ def _elsewhere(point: Point) -> str:
 
 @functools.cache
 def _gpus() -> tuple[str, ...]:
-    """Names of the GPUs that are here."""
-    from asr_scaling.device.cuda import Cuda
+    """Names of the GPUs that this process sees; none of them is selected."""
+    import torch
 
-    found: list[str] = []
-    try:
-        while True:
-            found.append(str(Cuda(len(found)).setup()["gpu"]))
-    except AsrScalingError:
-        return tuple(found)
+    return tuple(torch.cuda.get_device_properties(i).name for i in range(torch.cuda.device_count()))
 
 
 def _this_machine() -> str:
