@@ -83,7 +83,7 @@ def check_parts(record: Mapping[str, Any]) -> None:
 
 def number(value: Any) -> float | None:
     """``value`` when it is a number up to ``LARGEST``, None for anything else."""
-    return value if _is_number(value) else None
+    return value if type(value) in _NUMBERS and -LARGEST <= value <= LARGEST else None
 
 
 def finite(value: Any) -> Any:
@@ -97,8 +97,7 @@ def finite(value: Any) -> Any:
 
 def shown(value: Any) -> str:
     """``value`` for an error message, at most 60 characters."""
-    plain = isinstance(value, str | float | bool | None)
-    plain = plain or (isinstance(value, int) and _is_number(value))
+    plain = isinstance(value, str | float | bool | None) or number(value) is not None
     text = repr(value) if plain else f"a {type(value).__name__} that can't be it"
     return text if len(text) <= 60 else f"{text[:57]}…"
 
@@ -125,16 +124,11 @@ def _reader(hint: Any) -> _Reader:
         return _checked(lambda value: isinstance(value, str) and value in inner)
     if origin is tuple:
         item, a_list = _reader(inner[0]), _checked(lambda value: isinstance(value, list | tuple))
-        return lambda value: tuple([item(entry) for entry in a_list(value)])
+        return lambda value: tuple(map(item, a_list(value)))
     if origin in (Mapping, dict):
         item, table = _reader(inner[1]), _checked(_is_table)
         return lambda value: {key: item(entry) for key, entry in table(value).items()}
-    special = {
-        Any: _is_tree,
-        float: _is_number,
-        int: lambda value: type(value) is int and _is_number(value),
-    }
-    return _checked(special.get(hint, lambda value: type(value) is hint))
+    return _SPECIAL.get(hint) or _checked(lambda value: type(value) is hint)
 
 
 def _dataclass_reader(kind: Any) -> _Reader:
@@ -174,8 +168,16 @@ def _checked(test: Callable[[Any], bool]) -> _Reader:
     return read_checked
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (float, int) and -LARGEST <= value <= LARGEST
+def _read_number(value: Any) -> Any:
+    if type(value) in _NUMBERS and -LARGEST <= value <= LARGEST:
+        return value
+    raise _MisfitError
+
+
+def _read_count(value: Any) -> Any:
+    if type(value) is int and -LARGEST <= value <= LARGEST:
+        return value
+    raise _MisfitError
 
 
 def _is_table(value: Any) -> bool:
@@ -203,6 +205,9 @@ def _is_tree(value: Any, depth: int = 0) -> bool:
         if type(entry) not in _SIMPLE and not _is_tree(entry, depth + 1):
             return False
     return True
+
+
+_SPECIAL: Mapping[Any, _Reader] = {Any: _checked(_is_tree), float: _read_number, int: _read_count}
 
 
 def _not_json(name: str) -> NoReturn:
