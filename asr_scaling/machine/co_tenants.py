@@ -10,10 +10,11 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.cautions import Caution, shared_node
+from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.workload import AudioBatch
 
 try:
@@ -26,6 +27,10 @@ FOLDER_VARIABLE = "ASR_SCALING_NODE"
 _PROCESS = secrets.token_hex(8)
 _PERIOD_S = 0.5
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_OTHER_GPU_ADVICE = (
+    "What the GPU computes holds; for features, text, launches and the host's energy give every "
+    "job cores of its own, or run one job per node."
+)
 
 
 class Neighbours:
@@ -57,7 +62,7 @@ class Neighbours:
         gpus = list(self._seen.values())
         elsewhere = sum(gpu not in (None, self._gpu) for gpu in gpus) if self._gpu else 0
         same = sum(gpu == self._gpu for gpu in gpus) if self._gpu else 0
-        return (shared_node(len(gpus), same, elsewhere),)
+        return (_shared_node(len(gpus), same, elsewhere),)
 
     def begin(self) -> None:
         """Look now."""
@@ -151,3 +156,16 @@ def _told(path: str) -> Mapping[str, Any] | None:
         return None
     finally:
         os.close(handle)
+
+
+def _shared_node(others: int, same_gpu: int, other_gpus: int) -> Caution:
+    """The caution about ``others`` processes, so many of them on this GPU and on other GPUs."""
+    who = "Another process" if others == 1 else f"{others} other processes"
+    if other_gpus == others:
+        where = ", on another GPU" if others == 1 else ", each on another GPU"
+        where += ": processor, memory and bus were shared"
+        return replace(caution("SharedNode", others=who, where=where), advice=_OTHER_GPU_ADVICE)
+    where = f", {same_gpu} of them on the same GPU" if same_gpu else ""
+    if others == same_gpu == 1:
+        where = ", on the same GPU"
+    return caution("SharedNode", others=who, where=where)

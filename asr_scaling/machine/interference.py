@@ -14,8 +14,7 @@ from typing import Any
 
 import psutil
 
-from asr_scaling.core import cautions
-from asr_scaling.core.cautions import Caution
+from asr_scaling.core.cautions import BUSY_MACHINE, Caution, caution
 from asr_scaling.core.record import Findings, Metric, Sample
 from asr_scaling.core.statistics import noise_floor, trend
 from asr_scaling.machine.environment import allowed_cores
@@ -128,14 +127,15 @@ def drift(samples: Sequence[Sample], warm: bool) -> tuple[Caution, ...]:
     found = trend(list(by_input(samples).values()))
     if found.falls:
         return (
-            cautions.warmup_incomplete(
-                "calls still got faster while they were timed (Mann-Kendall test, 5 %)"
+            caution(
+                "WarmupIncomplete",
+                seen="calls still got faster while they were timed (Mann-Kendall test, 5 %)",
             ),
         )
     if found.rises:
-        return (cautions.timing_drift(),)
+        return (caution("TimingDrift"),)
     if found.p is None and not warm:
-        return (cautions.warmup_incomplete("too few calls to test for a trend"),)
+        return (caution("WarmupIncomplete", seen="too few calls to test for a trend"),)
     return ()
 
 
@@ -147,20 +147,21 @@ def _machine(seen: Sequence[Counters]) -> tuple[list[Metric], dict[str, str], li
     others = max(0.0, (last.busy_s - first.busy_s) - (last.own_s - first.own_s)) / capacity
     metrics = [Metric("noise/others_share", others, 1)]
     if others > OTHERS_LIMIT:
-        told.append(cautions.busy_machine(others))
+        told.append(caution(BUSY_MACHINE, share=others))
     if first.steal_s is None or last.steal_s is None:
         unavailable["noise/steal_share"] = _NO_COUNTER
     else:
         steal = (last.steal_s - first.steal_s) / capacity
         metrics.append(Metric("noise/steal_share", steal, 1))
         if steal > STEAL_LIMIT:
-            told.append(cautions.stolen_time(steal))
+            told.append(caution("StolenTime", share=steal))
     clocks = [counters.frequency_hz for counters in seen if counters.frequency_hz]
     if clocks:
         change = max(clocks) / min(clocks) - 1
         metrics.append(Metric("noise/frequency_change", change, len(clocks)))
         if change > FREQUENCY_LIMIT:
-            told.append(cautions.frequency_changed(min(clocks), max(clocks)))
+            low_ghz, high_ghz = min(clocks) / 1e9, max(clocks) / 1e9
+            told.append(caution("FrequencyChanged", low_ghz=low_ghz, high_ghz=high_ghz))
     else:
         unavailable["noise/frequency_change"] = _NO_COUNTER
     if (
@@ -168,5 +169,6 @@ def _machine(seen: Sequence[Counters]) -> tuple[list[Metric], dict[str, str], li
         and last.throttled is not None
         and last.throttled > first.throttled
     ):
-        told.append(cautions.throttled(f"{last.throttled - first.throttled} thermal events"))
+        events = f"{last.throttled - first.throttled} thermal events"
+        told.append(caution("Throttled", events=events))
     return metrics, unavailable, told

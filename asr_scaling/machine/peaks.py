@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.cautions import Caution, peaks_changed, peaks_disturbed
+from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.ports import Device
 from asr_scaling.core.schema import build, read
@@ -76,7 +76,9 @@ def peaks(
     fresh = replace(fresh, flop_per_s=max(fresh.flop_per_s, checked))
     taken = _taken(machine) if device.kind == "cpu" else 0.0
     if kept is None:
-        return (fresh, (peaks_disturbed(taken),)) if taken else (_keep(path, key, fresh), ())
+        if taken:
+            return fresh, (caution("PeaksDisturbed", share=taken),)
+        return _keep(path, key, fresh), ()
     if _agree(fresh.flop_per_s, kept.flop_per_s):
         rates = {
             name: max(getattr(fresh, name), getattr(kept, name))
@@ -85,7 +87,12 @@ def peaks(
         return _keep(path, key, replace(fresh, **rates)), ()
     if taken and fresh.flop_per_s < kept.flop_per_s:
         return kept, ()
-    return _keep(path, key, fresh), (peaks_changed(kept.flop_per_s, fresh.flop_per_s),)
+    changed = caution(
+        "PeaksChanged",
+        kept_gflop_per_s=kept.flop_per_s / 1e9,
+        now_gflop_per_s=fresh.flop_per_s / 1e9,
+    )
+    return _keep(path, key, fresh), (changed,)
 
 
 def _taken(machine: MachineWatch) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from asr_scaling.core import cautions
+from asr_scaling.core.cautions import NOT_TRACKED, caution
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import (
     Batching,
@@ -253,6 +253,7 @@ def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None)
     try:
         sink.write(record, folder, parent)
     except TrackingError as error:
-        record = replace(record, cautions=(*record.cautions, cautions.not_tracked(str(error))))
+        lost = caution(NOT_TRACKED, reason=str(error))
+        record = replace(record, cautions=(*record.cautions, lost))
         record.write(folder)
     return record

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from asr_scaling.core.cautions import Caution, non_deterministic, timed_pass_cut, truncated_audio
+from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.ports import (
     PHASES,
     Measurement,
@@ -138,7 +138,13 @@ def _timed_pass(session: Session, pipeline: Pipeline, warm: bool) -> Findings:
     noise = machine.findings(samples, session.warmup[-STEADY_CALLS:] if warm else ())
     cautions = (*noise.cautions, *drift(samples, warm))
     if len(samples) < len(batches):
-        cautions = (*cautions, timed_pass_cut(len(samples), len(batches), pipeline.max_seconds))
+        cut = caution(
+            "TimedPassCut",
+            done=len(samples),
+            batches=len(batches),
+            max_seconds=pipeline.max_seconds,
+        )
+        cautions = (*cautions, cut)
     tags = {
         "timing/ended_by": ended,
         "timing/warmup": "steady" if warm else "not shown to be steady",
@@ -194,9 +200,12 @@ def _processed(session: Session) -> Findings:
     """Audio given and audio really processed, each distinct utterance that some pass transcribed counted once."""
     given = {u.id: u.duration_s for u in session.workload.utterances if u.id in session.processed_s}
     lost = sum(max(0.0, given[key] - session.processed_s[key]) for key in given)
-    cautions: list[Caution] = [truncated_audio(lost)] if lost > 0.05 else []
+    cautions: list[Caution] = []
+    if lost > 0.05:
+        cautions.append(caution("TruncatedAudio", seconds=lost))
     if session.differing:
-        cautions.append(non_deterministic(len(session.differing), len(session.repeated)))
+        differing, repeated = len(session.differing), len(session.repeated)
+        cautions.append(caution("NonDeterministic", differing=differing, repeated=repeated))
     metrics = (
         Metric("workload/audio_s", sum(given.values()), len(given)),
         Metric(

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from asr_scaling.core import cautions
-from asr_scaling.core.cautions import Caution
+from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.ports import Session, System
 from asr_scaling.core.record import Findings, Metric, RunRecord, Status
 from asr_scaling.core.workload import Workload
@@ -109,16 +108,20 @@ def dataset_cautions(size: int, workload: Workload) -> list[Caution]:
     """What a reader must know of the speech, in batches of ``size``."""
     info, found = workload.info, []
     if info.synthetic:
-        found.append(cautions.synthetic_speech(info.name))
+        found.append(caution("SyntheticSpeech", dataset=info.name))
     if info.left_out:
-        found.append(cautions.left_out(", ".join(f"{n} {why}" for why, n in info.left_out.items())))
+        reasons = ", ".join(f"{n} {why}" for why, n in info.left_out.items())
+        found.append(caution("UtterancesLeftOut", reasons=reasons))
     if len(workload.utterances) % size:
-        found.append(cautions.partial_batch(size, len(workload.utterances)))
+        utterances = len(workload.utterances)
+        found.append(caution("RepeatedUtterances", size=size, utterances=utterances))
     return found
 
 
 def system_cautions(system: System) -> list[Caution]:
     """What a reader must know of the loaded system."""
     facts = system.facts
-    found = [cautions.note(text) for text in facts.notes]
-    return [cautions.random_weights(facts.weights_source), *found] if facts.random else found
+    notes = [caution("SystemNote", note=text) for text in facts.notes]
+    return (
+        [caution("RandomWeights", reason=facts.weights_source), *notes] if facts.random else notes
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from asr_scaling.core.cautions import Caution, throttled
+from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.ports import Device
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.errors import DeviceError
@@ -240,10 +240,5 @@ def _slowed(gpus: Sequence[GpuReading]) -> tuple[Caution, ...]:
     found = Counter(reason for gpu in gpus for reason in gpu.slowed)
     if not found:
         return ()
-    return (
-        throttled(
-            ", ".join(
-                f"{reason} in {n} of {len(gpus)} readings of the GPU" for reason, n in found.items()
-            )
-        ),
-    )
+    events = [f"{reason} in {n} of {len(gpus)} readings of the GPU" for reason, n in found.items()]
+    return (caution("Throttled", events=", ".join(events)),)

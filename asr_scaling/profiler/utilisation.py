@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from asr_scaling.core.cautions import throttled
+from asr_scaling.core.cautions import caution
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric, Sample
 from asr_scaling.core.statistics import ratio_interval
@@ -93,7 +93,8 @@ class Utilisation:
         found = summarise(sampler.readings, machine.no_gpu)
         cautions, after = found.cautions, read_counters().throttled
         if before is not None and after is not None and after > before:
-            cautions = (*cautions, throttled(f"{after - before} thermal events of the processor"))
+            events = f"{after - before} thermal events of the processor"
+            cautions = (*cautions, caution("Throttled", events=events))
         return Findings((*found.metrics, *share), found.unavailable, cautions)
 
     def _pass(self, session: Session) -> None:

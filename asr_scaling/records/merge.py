@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asr_scaling.core.cautions import rounds_elsewhere, rounds_missing
+from asr_scaling.core.cautions import caution
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
 from asr_scaling.core.summary import NO_STEPS, summarise
@@ -84,14 +84,15 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     repeats = _repeats(ordered)
     metrics, unavailable = _figures(ordered, samples, repeats)
     bad = next((record for record in every if record.status != "ok"), None)
-    cautions = dict.fromkeys(caution for record in ordered for caution in record.cautions)
+    cautions = dict.fromkeys(kept for record in ordered for kept in record.cautions)
     if len(ordered) < len(every):
         stranger = next(record for record in every if record not in ordered)
         what = unlike(fullest.environment, stranger.environment)
-        cautions[rounds_elsewhere(len(every) - len(ordered), what)] = None
+        elsewhere = len(every) - len(ordered)
+        cautions[caution("RoundsElsewhere", rounds=elsewhere, kinds=what)] = None
     asked = (first.config.get("sweep") or {}).get("rounds")
     if isinstance(asked, int) and len(ordered) < asked:
-        cautions[rounds_missing(len(ordered), asked)] = None
+        cautions[caution("RoundsMissing", done=len(ordered), rounds=asked)] = None
     return replace(
         fullest,
         name=first.name,

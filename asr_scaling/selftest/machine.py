@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.cautions import BUSY_MACHINE
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import Device
 from asr_scaling.device.cpu import Cpu
@@ -40,9 +41,7 @@ def noticed() -> tuple[bool, float]:
             pipeline,
         )
     )
-    return any(c.kind == "BusyMachine" for c in record.cautions), record.values[
-        "noise/others_share"
-    ]
+    return any(c.kind == BUSY_MACHINE for c in record.cautions), record.values["noise/others_share"]
 
 
 def neighbours(look: Callable[[], tuple[bool, float]] = noticed) -> Check:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from asr_scaling.core.cautions import NOT_TRACKED
 from asr_scaling.core.ports import RunStore
 from asr_scaling.core.record import RunRecord
 
 STORE = "sqlite:///mlflow.db"
 """MLflow's store where none is named: a database in the current folder."""
 _TARGET = "asr_scaling.tracking.mlflow.Mlflow"
-_NOT_TRACKED = "NotTracked"
 
 
 def store_at(uri: str) -> RunStore:
@@ -41,10 +41,10 @@ def store_of(tracking: Mapping[str, Any] | None, uri: str | None = None) -> RunS
 
 def untracked(record: RunRecord) -> bool:
     """Whether the record has the caution that the store lacks it."""
-    return any(caution.kind == _NOT_TRACKED for caution in record.cautions)
+    return any(caution.kind == NOT_TRACKED for caution in record.cautions)
 
 
 def as_tracked(record: RunRecord) -> RunRecord:
     """The record without the caution that the store lacks it."""
-    cautions = tuple(caution for caution in record.cautions if caution.kind != _NOT_TRACKED)
+    cautions = tuple(caution for caution in record.cautions if caution.kind != NOT_TRACKED)
     return replace(record, cautions=cautions)

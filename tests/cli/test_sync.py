@@ -16,7 +16,7 @@ from support.studies import BASE, TINY, study
 from support.warm import Started
 
 from asr_scaling.cli import sync
-from asr_scaling.core import cautions
+from asr_scaling.core.cautions import NOT_TRACKED, caution
 from asr_scaling.core.record import RunRecord
 from asr_scaling.records.ending import end_abandoned
 from asr_scaling.records.sweep_lock import SweepLock
@@ -51,7 +51,7 @@ class Swept:
         replace(file, parent=parent, **changes).write(self.folder)
         for i, record in enumerate(RECORDS):
             place = self.folder / f"{i}_point"
-            lost = cautions.not_tracked("The server is away.")
+            lost = caution(NOT_TRACKED, reason="The server is away.")
             (record if i < stored else replace(record, cautions=(*record.cautions, lost))).write(
                 place
             )

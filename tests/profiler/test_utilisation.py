@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.fakes import FakeClock, ScriptedSystem, make_session, make_spec, utterances
 
-from asr_scaling.core.cautions import peaks_changed
+from asr_scaling.core.cautions import caution
 from asr_scaling.core.ports import Session
 from asr_scaling.core.record import Findings, Sample
 from asr_scaling.core.statistics import Interval, ratio_interval
@@ -210,9 +210,10 @@ class TestWhatIsMissing:
         assert str(error) in self.missing(utilisation(session(sample())))
 
     def test_changed_peaks_are_passed_on(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(module, "peaks", lambda *_: (PEAKS, (peaks_changed(2e9, 1e9),)))
-        (caution,) = utilisation(session(sample())).cautions
-        assert caution.kind == "PeaksChanged"
+        changed = caution("PeaksChanged", kept_gflop_per_s=2.0, now_gflop_per_s=1.0)
+        monkeypatch.setattr(module, "peaks", lambda *_: (PEAKS, (changed,)))
+        (passed_on,) = utilisation(session(sample())).cautions
+        assert passed_on.kind == "PeaksChanged"
 
 
 class TestSampledPass:

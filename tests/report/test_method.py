@@ -10,7 +10,7 @@ from support.reading import words
 from support.studies import BASE, GPU_TINY, MACHINE, TINY, WAV2VEC2
 
 from asr_scaling.analysis.points import Point
-from asr_scaling.core.cautions import Caution, synthetic_speech, truncated_audio
+from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.report.document import Section
 from asr_scaling.report.method.machines import machines
 from asr_scaling.report.method.section import section
@@ -169,7 +169,10 @@ def test_random_synthetic_truncated_and_estimated_are_named():
         made[0],
         synthetic=True,
         dataset="demo",
-        cautions=(synthetic_speech("demo"), truncated_audio(30.0)),
+        cautions=(
+            caution("SyntheticSpeech", dataset="demo"),
+            caution("TruncatedAudio", seconds=30.0),
+        ),
     )
     text = words(section(made))
     assert "**Random weights**: wav2vec2." in text

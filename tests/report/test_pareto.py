@@ -15,7 +15,7 @@ from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2
 from asr_scaling.analysis.pareto import front
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import at, reference_length
-from asr_scaling.core.cautions import truncated_audio
+from asr_scaling.core.cautions import caution
 from asr_scaling.report import pareto
 from asr_scaling.report.document import Section
 from asr_scaling.report.output.drawing import Style
@@ -152,7 +152,7 @@ def test_latency_is_the_median_and_a_mean_where_there_is_none_and_says_so(made: 
 
 def test_audio_that_was_left_out_is_said():
     found = points(TINY, batches=(1,))
-    cut = [replace(p, cautions=(truncated_audio(1.0),)) for p in found]
+    cut = [replace(p, cautions=(caution("TruncatedAudio", seconds=1.0),)) for p in found]
     assert "so speed is overstated: whisper_tiny_en." in words(section(cut))
     assert "overstated" not in words(section(found))
 

@@ -13,7 +13,7 @@ from asr_scaling.analysis.fits import Fit, NoFit, Power
 from asr_scaling.analysis.laws import JOULES, TIME, BatchLaw, LengthLaw, batch_laws, length_laws
 from asr_scaling.analysis.points import Point, windows
 from asr_scaling.analysis.size_laws import ALL, FLOPS, PARAMETERS, SECONDS, size_laws
-from asr_scaling.core.cautions import truncated_audio
+from asr_scaling.core.cautions import caution
 from asr_scaling.report.document import Section
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.scaling import section as scaling
@@ -148,7 +148,7 @@ class TestLength:
         assert row(tables(found)["length-time"])["lengths"].text == "5, 15 s"
 
     def test_audio_that_was_left_out_counts_for_no_length(self):
-        cut = (truncated_audio(30.0),)
+        cut = (caution("TruncatedAudio", seconds=30.0),)
         found = [
             replace(p, cautions=cut) if p.length_s == 60.0 else p
             for p in points(TINY, batches=(1,))

@@ -16,7 +16,7 @@ from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.stars import star_count
-from asr_scaling.core.cautions import truncated_audio
+from asr_scaling.core.cautions import caution
 from asr_scaling.report.document import Row, Table
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.study import section as tables
@@ -235,7 +235,7 @@ class TestPartialData:
 
     def test_audio_that_was_left_out_is_noted_where_speed_is(self) -> None:
         cut = [
-            replace(p, cautions=(truncated_audio(1.0),))
+            replace(p, cautions=(caution("TruncatedAudio", seconds=1.0),))
             for p in points(TINY, lengths=(60.0,), batches=(1,))
         ]
         said = "Part of the audio was not transcribed."

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.core.cautions import Caution, random_weights
+from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.record import Metric, RunRecord, Sample
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.summary import summarise
@@ -108,7 +108,7 @@ def record(
     unavailable, cautions = dict(measured.unavailable), [ESTIMATED]
     if law.wer is None:
         unavailable["quality/wer"] = "random weights have no WER"
-        cautions.append(random_weights("no hub"))
+        cautions.append(caution("RandomWeights", reason="no hub"))
     transcripts = () if law.wer is None else tuple(_transcript(f"u{i}", law.wer) for i in range(16))
     per_second_j = law.watts * law.call(seconds, batch) / batch / seconds
     return RunRecord(

@@ -10,7 +10,7 @@ import pytest
 from support.studies import BASE, TINY, record, study
 
 from asr_scaling.analysis.points import to_point
-from asr_scaling.core import cautions
+from asr_scaling.core.cautions import NOT_TRACKED, caution
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError
 from asr_scaling.tracking import untracked
@@ -62,7 +62,7 @@ def test_points_are_in_the_order_they_began_with_their_runs(tmp_path: Path) -> N
 
 
 def test_rounds_and_what_the_store_lacks_are_no_points_of_it(tmp_path: Path) -> None:
-    lost = replace(ONE, cautions=(cautions.not_tracked("away"),))
+    lost = replace(ONE, cautions=(caution(NOT_TRACKED, reason="away"),))
     part = replace(ONE, config={**ONE.config, "sweep": {"round": 0}})
     file = write_points(written(tmp_path, [lost, part, ONE]), "p")
     assert file is not None

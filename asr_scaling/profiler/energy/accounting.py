@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.core.cautions import estimated_energy
+from asr_scaling.core.cautions import caution
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import mean_interval, ratio_interval
 
@@ -95,7 +95,7 @@ def account(readings: Readings, ticks: int) -> Findings:
     return Findings(
         (*metrics, *_gross(windows, joules), *net),
         unavailable | without,
-        (estimated_energy("; ".join(estimates)),) if estimates else (),
+        (caution("EstimatedEnergy", parts="; ".join(estimates)),) if estimates else (),
         tags | {"energy/method": "estimated" if estimates else "measured"},
         repeats={
             name: tuple(j / done for j, done in zip(joules, work, strict=True))

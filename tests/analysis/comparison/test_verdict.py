@@ -24,7 +24,7 @@ from asr_scaling.analysis.comparison.verdict import (
     MetricChange,
     compare,
 )
-from asr_scaling.core.cautions import busy_machine
+from asr_scaling.core.cautions import caution
 from asr_scaling.core.record import Metric, RunRecord, Sample
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.summary import summarise
@@ -447,7 +447,11 @@ class TestRefusals:
             compare(point(rounds(1, EIGHT)), other, allow=["dataset"])
 
     def test_versions_and_cautions_are_noted(self):
-        b = point(rounds(1, EIGHT), cautions=(busy_machine(0.2),), **on(versions={"torch": "2.14"}))
+        b = point(
+            rounds(1, EIGHT),
+            cautions=(caution("BusyMachine", share=0.2),),
+            **on(versions={"torch": "2.14"}),
+        )
         notes = compare(point(rounds(1, EIGHT)), b).notes
         assert "Versions differ: torch 2.13 → 2.14." in notes
         assert "Cautions of B: BusyMachine; its record explains them." in notes

@@ -12,7 +12,7 @@ from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, study
 from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
-from asr_scaling.core.cautions import truncated_audio
+from asr_scaling.core.cautions import caution
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.report import recommendations as answer
 from asr_scaling.report.output.drawing import Style
@@ -55,7 +55,7 @@ def holding(one: RunRecord, **sizes: float) -> RunRecord:
 
 
 def cut(found: Sequence[Point]) -> list[Point]:
-    return [replace(point, cautions=(truncated_audio(30.0),)) for point in found]
+    return [replace(point, cautions=(caution("TruncatedAudio", seconds=30.0),)) for point in found]
 
 
 class TestTooLittleSpeech:
