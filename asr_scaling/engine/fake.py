@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Device, Probe, SystemFacts, Transcription
+from asr_scaling.core.ports import Capabilities, Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
 
@@ -40,9 +40,9 @@ class Fake:
     sleep: Callable[[float], None] = time.sleep
 
     @property
-    def reads_weights(self) -> bool:
-        """Nothing has to be fetched for it before a sweep."""
-        return False
+    def capabilities(self) -> Capabilities:
+        """It reads no weights: nothing is fetched for it before a sweep."""
+        return Capabilities(reads_weights=False)
 
     def __post_init__(self) -> None:
         if self.fixed_s < 0 or self.per_audio_s < 0 or self.steps < 1:

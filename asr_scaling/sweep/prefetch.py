@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from asr_scaling.core.ports import capabilities
 from asr_scaling.model.weights import resolve
 from asr_scaling.sweep.plan import PlannedPoint
 
@@ -49,7 +50,7 @@ def prepare(
     for model, engines in models:
         with suppress(Exception):
             spec = build(model)
-            needed = any(getattr(build(engine), "reads_weights", True) for engine in engines)
+            needed = any(capabilities(build(engine)).reads_weights for engine in engines)
             if spec.weights != "random" and needed:
                 resolve(spec)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import DataError
 from asr_scaling.sweep import prefetch as module
 from asr_scaling.sweep.plan import PlannedPoint
@@ -43,7 +44,7 @@ class Site:
 
     def build(self, node: Mapping[str, Any]) -> Any:
         if "engine" in node:
-            return SimpleNamespace(**({"reads_weights": False} if node["engine"] == "fake" else {}))
+            return Fake() if node["engine"] == "fake" else SimpleNamespace()
         if "weights" in node:
             return SimpleNamespace(**node)
 

@@ -17,6 +17,7 @@ from asr_scaling.core.ports.speech import Batching, Dataset, Fitting
 from asr_scaling.core.ports.store import RunKey, RunStore, Sink, StoredSweep
 from asr_scaling.core.ports.system import (
     Bounded,
+    Capabilities,
     Device,
     DeviceMemory,
     Engine,
@@ -25,6 +26,8 @@ from asr_scaling.core.ports.system import (
     System,
     SystemFacts,
     Transcription,
+    capabilities,
+    option_of,
 )
 from asr_scaling.core.ports.system_spec import (
     Change,
@@ -40,6 +43,7 @@ __all__ = [
     "PHASES",
     "Batching",
     "Bounded",
+    "Capabilities",
     "Change",
     "Changed",
     "Composition",
@@ -68,5 +72,7 @@ __all__ = [
     "Turn",
     "Watch",
     "Watcher",
+    "capabilities",
     "compose",
+    "option_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from asr_scaling.core.model_spec import ModelSpec
@@ -132,8 +132,31 @@ class System(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """What an engine can do. An engine that declares nothing has the defaults.
+
+    ``reads_weights``: it reads the model's weights, which a sweep fetches before its jobs begin.
+    ``streaming``: it transcribes audio while the audio still arrives.
+    """
+
+    reads_weights: bool = True
+    streaming: bool = False
+
+
+@runtime_checkable
+class Declaring(Protocol):
+    """An engine that declares what it can do."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...  # noqa: D102
+
+
 class Engine(Protocol):
-    """Software that runs models: transformers, faster-whisper, ONNX Runtime …"""
+    """Software that runs models: transformers, faster-whisper, ONNX Runtime …
+
+    May also be ``Declaring`` and ``Bounded``.
+    """
 
     def check(self, model: ModelSpec) -> None:
         """Import what is needed, so that loading is only loading. EngineError, MissingExtraError."""
@@ -151,3 +174,14 @@ class Bounded(Protocol):
     def check_length(self, model: ModelSpec, longest_s: float) -> None:
         """EngineError where an utterance of ``longest_s`` is too long; nothing is loaded for that."""
         ...
+
+
+def capabilities(engine: Engine) -> Capabilities:
+    """What ``engine`` declares, or the defaults."""
+    return engine.capabilities if isinstance(engine, Declaring) else Capabilities()
+
+
+def option_of(part: object, name: str) -> Any:
+    """The value of the option ``name`` of an engine, a batching …; None when it has no such option."""
+    options = {option.name for option in fields(part)} if is_dataclass(part) else ()
+    return getattr(part, name) if name in options else None

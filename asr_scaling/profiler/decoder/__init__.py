@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.ports import Engine, NullProbe, Phase, Session
+from asr_scaling.core.ports import Engine, NullProbe, Phase, Session, option_of
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import AsrScalingError, ConfigError
@@ -172,17 +172,9 @@ class Decoder:
 
 
 def _frames(output: Any) -> int:
-    """Of an encoder's output, shape (utterances, frames, width)."""
-    hidden = getattr(output, "last_hidden_state", None)
-    return int(
-        (
-            output[0]
-            if hidden is None and isinstance(output, tuple)
-            else output
-            if hidden is None
-            else hidden
-        ).shape[1]
-    )
+    """Frames of an encoder's output: hidden states ``[utterances, frames, width]``, alone or first."""
+    hidden = output if hasattr(output, "shape") else output[0]
+    return int(hidden.shape[1])
 
 
 def _kv(
@@ -195,7 +187,7 @@ def _kv(
     if isinstance(cache, str):
         return dict.fromkeys(_KV, cache), [], {}
     whole = frames is None
-    if whole and getattr(session.engine, "window_margin_s", None) is None:
+    if whole and option_of(session.engine, "window_margin_s") is None:
         frames = cache.frames  # of a shortened window only the encoder's output tells
     cross = None if frames is None else cache.cross_bytes(frames)
     token, own, other = _KV
@@ -222,8 +214,8 @@ def _kv(
 
 
 def _cache(session: Session) -> str:
-    """The engine's option, "as it is" where it has none."""
-    return str(getattr(session.engine, "cache", "as it is"))
+    """The engine's option ``cache``, "as it is" when it has none."""
+    return str(option_of(session.engine, "cache") or "as it is")
 
 
 def _without_cache(session: Session) -> Engine | str:
@@ -231,9 +223,9 @@ def _without_cache(session: Session) -> Engine | str:
     engine: Any = session.engine
     if engine is None:
         return "the session does not hold its engine"
-    if not hasattr(engine, "cache"):
+    if (cache := option_of(engine, "cache")) is None:
         return "the engine can't leave its cache out"
-    if engine.cache == "none":
+    if cache == "none":
         return "engine.cache=none is what was measured"
     if session.system.facts.compile_s is not None:
         return "the steps without a cache would have to be compiled too"
