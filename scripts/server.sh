@@ -26,7 +26,7 @@ trap stop EXIT
 trap 'exit 0' INT TERM
 
 python=$(command -v "$BIN/python" || command -v python3) || fail "there is no Python in $BIN: run make server."
-"$python" -c 'import flask_wtf, mlflow, psycopg' 2>/dev/null ||
+"$python" -c 'import flask_wtf, importlib.metadata, psycopg; importlib.metadata.version("mlflow")' 2>/dev/null ||
   fail "the server needs more packages: run  pip install 'asr-scaling[server]'  and try again."
 "$python" -c 'import socket, sys; socket.create_server((sys.argv[1], int(sys.argv[2])))' "$HOST" "$PORT" 2>/dev/null ||
   fail "port $PORT of $HOST is taken: end what listens there, or set PORT."
