@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asr_scaling.batch.bucketed import Bucketed
-from asr_scaling.core.ports import Device, NullProbe, NullProgress, Session, System
+from asr_scaling.core.ports import Device, NullProbe, NullProgress, Session, System, SystemSpec
 from asr_scaling.core.statistics import percentile_interval, ratio_interval
 from asr_scaling.core.workload import AudioBatch, Workload
 from asr_scaling.errors import AsrScalingError
@@ -109,15 +109,14 @@ def job(options: str, model: str) -> Job:
     from asr_scaling.util.config_dir import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        found: Job = build_job(
+        return build_job(
             plain(compose("config", [f"model={model}", "~tracking", *options.split()]))
         )
-    return found.composed()
 
 
 def engines(name: str, options: str, model: str, speech: Workload) -> list[Contestant]:
     """The system at every batch size; it is loaded once."""
-    made = job(options, model)
+    made = job(options, model).system.composed()
     made.engine.check(made.model)
     made.device.setup()
     system = made.engine.load(made.model, made.device)
@@ -133,7 +132,9 @@ def engines(name: str, options: str, model: str, speech: Workload) -> list[Conte
     return found
 
 
-def _session(made: Job, system: System, speech: Workload, batches: Sequence[AudioBatch]) -> Session:
+def _session(
+    made: SystemSpec, system: System, speech: Workload, batches: Sequence[AudioBatch]
+) -> Session:
     return Session(
         made.model, system, made.device, speech, tuple(batches), Path(), NullProgress(), 0
     )
@@ -146,7 +147,7 @@ def own(model: str, speech: Workload) -> list[Contestant]:
 
     from asr_scaling.engine.faster_whisper._files import ctranslate2_files
 
-    made = job("engine=faster_whisper optimisation=[int8]", model)
+    made = job("engine=faster_whisper optimisation=[int8]", model).system.composed()
     threads = int(made.device.setup().get("threads", 0))
     folder = ctranslate2_files(made.model, "int8", 42).folder
     library: Any = WhisperModel(

@@ -14,6 +14,7 @@ def test_names():
         "Job",
         "Pipeline",
         "RunRecord",
+        "SystemSpec",
         "Transcriber",
         "load_system",
         "run",

@@ -1,4 +1,4 @@
-"""What makes two measurements the same one: a hash of everything that shapes a point, and of nothing else."""
+"""The fingerprint of a point: a hash of all that shapes what is measured, and of nothing else."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from asr_scaling.model.packages import CARRIERS
 from asr_scaling.util.layers import MEASURING
 
 _SHAPING = ("model", "engine", "optimisation", "device", "dataset", "batch", "profiler", "pipeline")
+"""Groups of options that are part of the fingerprint."""
 _WORDS_ONLY = ("licence", "published")
 """Keys of a model that only people read."""
-_VARIABLES = (
+_PREFIXES = (
     "OMP_",
     "MKL_",
     "KMP_",
@@ -31,47 +32,51 @@ _VARIABLES = (
     "NVIDIA_",
     "LD_PRELOAD",
 )
-_GIVEN = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
-"""Which GPU a scheduler gave a job: the next one of its kind is as good."""
+"""Begin the names of environment variables that libraries of mathematics and memory read."""
+_SCHEDULERS_OWN = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+"""Variables that say which GPU a scheduler gave a job: the next one of its kind is as good."""
 _MACHINE = ("cpu", "cpu_cores", "python", "versions")
+"""Facts of the environment that are part of the fingerprint."""
 _UNSHAPING = ("uuid", "index", "nvml_index", "visible", "heap_kept_before")
-"""Facts of a device that differ between devices of one kind, or that earlier points of the process left."""
+"""Facts of a device that are not part of the fingerprint: they differ between devices of one kind,
+or were left by earlier points of the process."""
 
 
-def identity(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
-    """SHA-256, in hexadecimal, of a point's ``options`` and of what it runs on.
+def fingerprint(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of what decides the figures of a point.
 
-    Options of model, engine, device, dataset, batch, profilers and pipeline, the round of an interleaved sweep; files
-    that they name by ``path``, by size and time of change; ``device``: what ``Device.setup`` found; processor, memory,
-    versions; packages that carry weights; variables that libraries of mathematics and memory read; the source of this
-    package, as far as it measures. Not: where records go, what only people read, the host's name.
+    ``options``: all of the point; those of the system, speech, profilers and pipeline count, and
+    the number of the round of an interleaved sweep. Files that they name by ``path`` count by size
+    and time of change.
+    ``device``: what ``Device.setup`` found.
+
+    Processor, memory, versions, packages that carry weights, environment variables and the source
+    of this package, as far as it measures, count too. Where records go, what only people read and
+    the host's name do not.
+    Raises OSError when a file can't be examined.
     """
     machine = environment()
+    carriers = (name for carrier in CARRIERS.values() for name in carrier.packages)
     facts = {
-        "options": {part: _plain(options.get(part)) for part in _SHAPING},
+        "options": {part: _without_words(options.get(part)) for part in _SHAPING},
         "round": (options.get("sweep") or {}).get("round"),
         "files": sorted(_files(options)),
         "device": {key: value for key, value in device.items() if key not in _UNSHAPING},
         "machine": {key: machine[key] for key in _MACHINE},
         "memory_gib": round(
             machine["memory_bytes"] / 2**30
-        ),  # the last bytes differ from one start to the next
-        "weights": {
-            name: _version(name) for carrier in CARRIERS.values() for name in carrier.packages
-        },
-        "variables": {
-            key: os.environ[key]
-            for key in sorted(os.environ.keys() - _GIVEN)
-            if key.startswith(_VARIABLES)
-        },
+        ),  # its last bytes differ after a reboot
+        "weights": {name: _version(name) for name in carriers},
+        "variables": _variables(),
         "code": _code(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _without_words(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items() if key not in _WORDS_ONLY}
+        kept = {key: entry for key, entry in value.items() if key not in _WORDS_ONLY}
+        return {str(key): _without_words(entry) for key, entry in kept.items()}
     return value
 
 
@@ -82,14 +87,19 @@ def _files(value: Any, key: str = "") -> Iterator[tuple[str, int, int]]:
             if name != "tracking":
                 yield from _files(entry, str(name))
     elif key == "path" and isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _files(each, key)
+        for entry in value:
+            yield from _files(entry, key)
     elif key == "path" and isinstance(value, str):
         root = Path(value).expanduser()
         for path in (root, *root.rglob("*")) if root.is_dir() else (root,):
             if path.is_file():
-                found = path.stat()
-                yield str(path), found.st_size, found.st_mtime_ns
+                status = path.stat()
+                yield str(path), status.st_size, status.st_mtime_ns
+
+
+def _variables() -> dict[str, str]:
+    names = sorted(os.environ.keys() - _SCHEDULERS_OWN)
+    return {name: os.environ[name] for name in names if name.startswith(_PREFIXES)}
 
 
 def _version(package: str) -> str | None:
@@ -101,7 +111,7 @@ def _version(package: str) -> str | None:
 
 @functools.cache
 def _code() -> str:
-    """Of the sources that measure, so that another version's points are measured again."""
+    """Of the sources that measure, so that points of another version are measured again."""
     package, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package)

@@ -1,9 +1,9 @@
-"""run(job) → RunRecord, a failure included: the only place where a point begins and ends."""
+"""``run(job)`` → RunRecord, also of a point that fails: the only place where a point begins and ends."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,25 +11,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from asr_scaling.core.cautions import NOT_TRACKED, caution
-from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import (
     Batching,
     Bounded,
-    Composition,
     Dataset,
-    Device,
-    Engine,
     Fitting,
     Measurement,
     NullProgress,
-    Optimisation,
     Progress,
     Session,
     Sink,
-    System,
+    SystemSpec,
     Watch,
     Watcher,
-    compose,
 )
 from asr_scaling.core.record import RunRecord, Status
 from asr_scaling.core.workload import Workload
@@ -43,30 +37,38 @@ from asr_scaling.errors import (
 from asr_scaling.machine.co_tenants import Neighbours
 from asr_scaling.machine.environment import certified
 from asr_scaling.machine.memory import release_memory, resident_bytes
-from asr_scaling.measure.model_cache import Loaded, Shelf
+from asr_scaling.measure.fingerprint import fingerprint
+from asr_scaling.measure.model_cache import Loaded, ModelCache
 from asr_scaling.measure.pipeline import Pipeline, measure
-from asr_scaling.measure.record_builder import Draft, dataset_cautions, system_cautions
-from asr_scaling.measure.signals import terminated_is_interrupted
+from asr_scaling.measure.record_builder import (
+    RecordBuilder,
+    dataset_cautions,
+    system_cautions,
+    system_facts,
+)
+from asr_scaling.measure.signals import sigterm_interrupts
 from asr_scaling.util.cache import write_atomic
 from asr_scaling.util.redact import redact, redacted
+
+Earlier = Callable[[str], RunRecord | None]
+"""Fingerprint of a point → the record of when it was measured before, None to measure it now."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One point: a system under test, a workload, the measurements to take and where the record goes.
+    """One point: a system under test, its speech, what to measure, and where the record goes.
 
-    ``profiler``: name → measurement. ``folder``: where ``record.json`` and artifacts go, None to keep only the record
-    that ``run`` returns. ``config``: the options as the user wrote them, stored in the record.
-    ``certificate``: what the self-test said of this machine, stored in the record too. ``identity``: hash of all that
-    shapes the point (identity.py), by which a sweep that was cut knows it again. ``optimisation``: name → what to apply
-    before anything is loaded; ``optimised``: those that are applied already.
+    ``profiler``: name → measurement.
+    ``tracking``: the store that gets the record.
+    ``folder``: where ``record.json`` and artifacts go; None to keep only what ``run`` returns.
+    ``config``: the options as the user wrote them, stored in the record; the point's fingerprint is
+    made of them, so that a point without options has none.
+    ``name``: of the point, the model's where it is empty.
+    ``certificate``: what the self-test said of this machine, stored in the record.
     """
 
-    model: ModelSpec
-    engine: Engine
-    device: Device
+    system: SystemSpec
     dataset: Dataset
-    batch: Batching | Fitting
     profiler: Mapping[str, Measurement]
     pipeline: Pipeline = field(default_factory=Pipeline)
     tracking: Sink | None = None
@@ -74,33 +76,21 @@ class Job:
     config: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     certificate: Mapping[str, Any] | None = None
-    identity: str = ""
-    optimisation: Mapping[str, Optimisation] = field(default_factory=dict)
-    optimised: tuple[str, ...] = ()
-
-    def composed(self) -> Job:
-        """The job with its optimisations applied; ConfigError where they make no sense together or here."""
-        if not self.optimisation:
-            return self
-        parts = compose(
-            Composition(self.model, self.engine, self.device, self.batch), self.optimisation
-        )
-        changed = {name: getattr(parts, name) for name in ("model", "engine", "device", "batch")}
-        return replace(
-            self, **changed, optimisation={}, optimised=(*self.optimised, *self.optimisation)
-        )
 
 
 def run(
     job: Job,
     progress: Progress | None = None,
     parent: str | None = None,
-    shelf: Shelf | None = None,
+    cache: ModelCache | None = None,
+    earlier: Earlier | None = None,
 ) -> RunRecord:
-    """Measure ``job``; the record's status says how it ended, and it is on disk and in the sink when this returns.
+    """Measure ``job``; its record is on disk and in the store when this returns, however it ended.
 
-    ``parent``: the token that the sink's ``open`` gave for the sweep. ``shelf``: where a loaded system is taken from
-    and left for the next point. KeyboardInterrupt and PointInterruptedError are raised again once it is recorded.
+    ``parent``: the token that the store's ``open`` gave for the sweep.
+    ``cache``: where a loaded system is taken from and left for the next point.
+    ``earlier``: asked once the fingerprint is known; a record that it has is stored instead.
+    Raises KeyboardInterrupt and PointInterruptedError again once the point is recorded.
     """
     with (
         nullcontext(job.folder)
@@ -109,142 +99,169 @@ def run(
     ):
         folder = Path(where)
         folder.mkdir(parents=True, exist_ok=True)
-        draft = Draft(environment=certified(job.certificate))
-        status, reason, interrupt = _attempt(job, draft, folder, progress or NullProgress(), shelf)
-        record = draft.record(job.name or job.model.name, status, reason, job.config, job.identity)
+        point = _Point(job, folder, progress or NullProgress(), cache)
+        record, interrupt = point.ended(earlier)
         record = keep(record, folder, job.tracking, parent)
     if interrupt is not None:
         raise interrupt
     return record
 
 
-def _attempt(
-    job: Job, draft: Draft, folder: Path, progress: Progress, shelf: Shelf | None
-) -> tuple[Status, str | None, BaseException | None]:
-    try:
-        with terminated_is_interrupted():
-            _measure(job, draft, folder, progress, shelf)
-    except (OutOfMemoryError, MemoryError) as error:
-        return "out_of_memory", str(error) or "out of memory", None
-    except (KeyboardInterrupt, PointInterruptedError) as error:
-        return "interrupted", str(error) or "interrupted by the user or the scheduler", error
-    except AsrScalingError as error:
-        return "failed", str(error), None
-    except (Exception, SystemExit) as error:
-        write_atomic(
-            folder / "traceback.txt",
-            redact(traceback.format_exc()).encode("utf-8", "backslashreplace"),
-        )
-        draft.artifacts.append("traceback.txt")
-        return "failed", f"{type(error).__name__}: {error} (details in traceback.txt)", None
-    return "ok", None, None
+class _Point:
+    """A job while it is measured, and the record that grows with it."""
 
+    def __init__(
+        self, job: Job, folder: Path, progress: Progress, cache: ModelCache | None
+    ) -> None:
+        self.job = job
+        self.folder = folder
+        self.progress = progress
+        self.cache = cache
+        self.builder = RecordBuilder(job.name or job.system.model.name, job.config)
 
-def _measure(job: Job, draft: Draft, folder: Path, progress: Progress, shelf: Shelf | None) -> None:
-    job = job.composed()
-    job.engine.check(job.model)
-    draft.environment["device"] = dict(job.device.setup())
-    with ExitStack() as stack:
-        neighbours = Neighbours(draft.environment["device"].get("uuid"))
-        stack.callback(_leave, neighbours, draft)
-        draft.lap("device")
-        progress.stage("dataset")
-        workload = job.dataset.load(job.pipeline.utterances)
-        draft.dataset = asdict(workload.info)
-        draft.lap("dataset")
-        if isinstance(job.engine, Bounded):
-            longest_s = max(
-                (utterance.duration_s for utterance in workload.utterances), default=0.0
-            )
-            job.engine.check_length(job.model, longest_s)
-        progress.stage("idle")
-        watches = {**_watches(job, stack), "neighbours": neighbours}
-        loaded = stack.enter_context(_loaded(job, draft, progress, shelf))
-        system, idle = loaded.system, loaded.idle_rss_bytes
-        draft.system = _system(job, system)
-        batching = _batching(job, draft, loaded, workload, progress)
-        draft.cautions += dataset_cautions(batching.size, workload)
+    def ended(self, earlier: Earlier | None) -> tuple[RunRecord, BaseException | None]:
+        """The record of how the point ended, and what interrupted it."""
+        status: Status = "failed"
+        reason: str | None = None
+        interrupt: BaseException | None = None
+        try:
+            with sigterm_interrupts():
+                record = self._measure(earlier)
+            if record is not None:
+                return record, None
+            status = "ok"
+        except (OutOfMemoryError, MemoryError) as error:
+            status, reason = "out_of_memory", str(error) or "out of memory"
+        except (KeyboardInterrupt, PointInterruptedError) as error:
+            status, interrupt = "interrupted", error
+            reason = str(error) or "interrupted by the user or the scheduler"
+        except AsrScalingError as error:
+            reason = str(error)
+        except (Exception, SystemExit) as error:
+            text = redact(traceback.format_exc()).encode("utf-8", "backslashreplace")
+            write_atomic(self.folder / "traceback.txt", text)
+            self.builder.artifacts.append("traceback.txt")
+            reason = f"{type(error).__name__}: {error} (details in traceback.txt)"
+        return self.builder.record(status, reason), interrupt
+
+    def _measure(self, earlier: Earlier | None) -> RunRecord | None:
+        """Take every measurement, or return the record of an earlier time."""
+        job, builder = self.job, self.builder
+        builder.environment = certified(job.certificate)
+        system = job.system.composed()
+        device = dict(system.device.setup())
+        if job.config:
+            builder.identity = fingerprint(job.config, device)
+        record = earlier(builder.identity) if earlier else None
+        if record is not None:
+            return record
+        system.engine.check(system.model)
+        builder.environment["device"] = device
+        with ExitStack() as stack:
+            co_tenants = Neighbours(device.get("uuid"))
+            stack.callback(self._close, co_tenants)
+            builder.lap("device")
+            workload = self._workload(system)
+            self.progress.stage("idle")
+            watches = {**self._watches(system, stack), "neighbours": co_tenants}
+            loaded = stack.enter_context(self._loaded(system))
+            builder.system = system_facts(system, loaded.system)
+            self._take(system, loaded, workload, watches)
+            builder.system |= system_facts(system, loaded.system)  # time spent compiling grows
+        return None
+
+    def _close(self, co_tenants: Neighbours) -> None:
+        co_tenants.close()
+        self.builder.cautions += co_tenants.cautions
+
+    def _workload(self, system: SystemSpec) -> Workload:
+        """The speech, once the engine has said that it is not too long."""
+        self.progress.stage("dataset")
+        workload = self.job.dataset.load(self.job.pipeline.utterances)
+        self.builder.dataset = asdict(workload.info)
+        self.builder.lap("dataset")
+        if isinstance(system.engine, Bounded):
+            durations_s = (utterance.duration_s for utterance in workload.utterances)
+            system.engine.check_length(system.model, max(durations_s, default=0.0))
+        return workload
+
+    def _watches(self, system: SystemSpec, stack: ExitStack) -> dict[str, Watch]:
+        """The watches of the measurements that have one; they look at the idle machine now."""
+        watches = {}
+        for name, measurement in self.job.profiler.items():
+            if isinstance(measurement, Watcher):
+                watches[name] = measurement.watch(system.device)
+                stack.callback(watches[name].close)
+        return watches
+
+    @contextmanager
+    def _loaded(self, system: SystemSpec) -> Iterator[Loaded]:
+        """The loaded system; its memory is given back unless the cache keeps it."""
+        loaded = self.cache.take(system) if self.cache else None
+        release_memory(freeze=loaded is None)
+        idle_rss_bytes = resident_bytes()
+        self.builder.lap("idle")
+        if loaded is None:
+            self.progress.stage("load")
+            loaded = Loaded(system.engine.load(system.model, system.device), idle_rss_bytes)
+            self.builder.lap("load")
+        try:
+            yield loaded
+            if self.cache and self.cache.put(system, loaded):
+                loaded = None
+        finally:
+            self.builder.lap("other")
+            if loaded is not None:
+                loaded.system.close()
+                del loaded
+                release_memory()
+            self.builder.lap("close")
+
+    def _take(
+        self, system: SystemSpec, loaded: Loaded, workload: Workload, watches: Mapping[str, Watch]
+    ) -> None:
+        """Every measurement of the loaded system."""
+        batching = self._batching(system, loaded, workload)
+        self.builder.cautions += dataset_cautions(batching.size, workload)
         batches = tuple(batching.batches(workload.utterances))
         if not batches:
             raise DataError("The dataset gave no batch; check dataset and batch options.")
-        given = (job.model, system, job.device, workload, batches, folder, progress, idle, watches)
-        session = Session(*given, kept=loaded.kept, engine=job.engine)
-        draft.session = session
-        cautions = system_cautions(system)
-        draft.cautions += cautions
-        for found in cautions:
-            progress.say(f"{job.model.name}: {found.message}")
-        measure(session, job.pipeline, job.profiler, draft.collect)
-        draft.system |= _system(job, system)  # what grew with the calls: compile time
+        session = self.builder.session = Session(
+            system.model,
+            loaded.system,
+            system.device,
+            workload,
+            batches,
+            self.folder,
+            self.progress,
+            loaded.idle_rss_bytes,
+            watches=watches,
+            kept=loaded.kept,
+            engine=system.engine,
+        )
+        remarks = system_cautions(loaded.system)
+        self.builder.cautions += remarks
+        for remark in remarks:
+            self.progress.say(f"{system.model.name}: {remark.message}")
+        measure(session, self.job.pipeline, self.job.profiler, self.builder.collect)
 
-
-def _leave(neighbours: Neighbours, draft: Draft) -> None:
-    neighbours.close()
-    draft.cautions += neighbours.cautions
-
-
-def _watches(job: Job, stack: ExitStack) -> dict[str, Watch]:
-    """The watches of the measurements that have one; they look at the idle machine now, before anything is loaded."""
-    watches = {}
-    for name, measurement in job.profiler.items():
-        if isinstance(measurement, Watcher):
-            watches[name] = measurement.watch(job.device)
-            stack.callback(watches[name].close)
-    return watches
-
-
-def _batching(
-    job: Job, draft: Draft, loaded: Loaded, workload: Workload, progress: Progress
-) -> Batching:
-    """The batching that was asked for, its size found first where it is the system that decides."""
-    if not isinstance(job.batch, Fitting):
-        return job.batch
-    progress.stage("largest batch")
-    longest = max(workload.utterances, key=lambda utterance: utterance.duration_s)
-    batching, findings = job.batch.fit(loaded.system, job.device, longest, loaded.idle_rss_bytes)
-    draft.collect("largest batch", findings)
-    return batching
-
-
-@contextmanager
-def _loaded(job: Job, draft: Draft, progress: Progress, shelf: Shelf | None) -> Iterator[Loaded]:
-    """The loaded system; unless the next point may have it, memory is given back whatever happens."""
-    key = (job.model, job.engine, job.device)
-    held = shelf.take(key) if shelf else None
-    release_memory(freeze=held is None)
-    idle = resident_bytes()
-    draft.lap("idle")
-    if held is None:
-        progress.stage("load")
-        held = Loaded(job.engine.load(job.model, job.device), idle)
-        draft.lap("load")
-    try:
-        yield held
-        if shelf and shelf.put(key, held):
-            held = None
-    finally:
-        draft.lap("other")
-        if held is not None:
-            held.system.close()
-            del held
-            release_memory()
-        draft.lap("close")
-
-
-def _system(job: Job, system: System) -> dict[str, Any]:
-    return {
-        "model": asdict(job.model),
-        "engine": type(job.engine).__module__.rpartition(".")[2],
-        "device": job.device.torch_name,
-        "optimisations": list(job.optimised),
-        "facts": {**asdict(system.facts), "notes": list(system.facts.notes)},
-    }
+    def _batching(self, system: SystemSpec, loaded: Loaded, workload: Workload) -> Batching:
+        """The batching that was asked for; a size that the system decides is found first."""
+        if not isinstance(system.batch, Fitting):
+            return system.batch
+        self.progress.stage("largest batch")
+        longest = max(workload.utterances, key=lambda utterance: utterance.duration_s)
+        batching, findings = system.batch.fit(
+            loaded.system, system.device, longest, loaded.idle_rss_bytes
+        )
+        self.builder.collect("largest batch", findings)
+        return batching
 
 
 def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None) -> RunRecord:
-    """Write ``record.json`` and store the record in ``sink``; one that the sink refuses says so, on disk too.
+    """Write ``record.json`` and store the record in ``sink``; what is kept has no secrets.
 
-    What is kept, and returned, is without secrets.
+    A record that the store refuses says so, on disk too.
     """
     record = redacted(record, but="samples")  # these are numbers
     record.write(folder)

@@ -1,17 +1,17 @@
-"""A loaded model that stays loaded between neighbouring points of a sweep, where that changes no measurement."""
+"""A model that stays loaded for the next point of a sweep, where that changes no measurement."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from asr_scaling.core.ports import System
+from asr_scaling.core.ports import System, SystemSpec
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """``idle_rss_bytes``: resident memory of the process before the system was loaded.
+    """A loaded system.
 
+    ``idle_rss_bytes``: resident memory of the process before the system was loaded.
     ``kept``: it was loaded for an earlier point and has made calls.
     """
 
@@ -20,31 +20,35 @@ class Loaded:
     kept: bool = False
 
 
-class Shelf:
-    """Holds at most one system. Systems that compile aren't kept: what a call costs depends on the calls before it."""
+class ModelCache:
+    """Holds at most one loaded system.
+
+    None that compiles: what its calls cost depends on the calls before them.
+    """
 
     def __init__(self) -> None:
-        self._key: Any = None
+        self._spec: SystemSpec | None = None
         self._loaded: Loaded | None = None
 
-    def take(self, key: Any) -> Loaded | None:
-        """The system that was put here under an equal ``key``; any other is closed."""
-        held = self._loaded if self._key == key else None
-        if held is None:
+    def take(self, spec: SystemSpec) -> Loaded | None:
+        """The system that was put here for a ``spec`` that loads the same; any other is closed."""
+        loaded = self._loaded
+        if loaded is None or self._spec is None or not self._spec.loads_as(spec):
             self.clear()
             return None
-        self._key, self._loaded = None, None
-        return replace(held, kept=True)
+        self._spec = self._loaded = None
+        return replace(loaded, kept=True)
 
-    def put(self, key: Any, loaded: Loaded) -> bool:
+    def put(self, spec: SystemSpec, loaded: Loaded) -> bool:
         """Keep ``loaded`` for the next point; False when it must not be kept."""
         if loaded.system.facts.compile_s is not None:
             return False
-        self._key, self._loaded = key, loaded
+        self._spec = spec
+        self._loaded = loaded
         return True
 
     def clear(self) -> None:
         """Close what is held."""
         if self._loaded is not None:
             self._loaded.system.close()
-        self._key, self._loaded = None, None
+        self._spec = self._loaded = None

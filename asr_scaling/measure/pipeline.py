@@ -80,23 +80,18 @@ def measure(
     session: Session, pipeline: Pipeline, measurements: Mapping[str, Measurement], collect: Collect
 ) -> None:
     """Run every pass in order; ``collect`` gets the findings of each as soon as they are there."""
-
-    def keep(name: str, findings: Findings) -> None:
-        session.values.update((metric.name, metric.value) for metric in findings.metrics)
-        collect(name, findings)
-
     release_memory()  # what loading freed but the allocator kept would count as the calls' peak
     session.device.memory.reset()
     with peak_resident(sampling=False) as session.peak:
         warm = _warm_up(session, pipeline)
-        keep("warm-up", Findings((Metric("workload/warmup_iterations", len(session.warmup)),)))
-        keep("timed pass", _timed_pass(session, pipeline, warm))
+        collect("warm-up", Findings((Metric("workload/warmup_iterations", len(session.warmup)),)))
+        collect("timed pass", _timed_pass(session, pipeline, warm))
     for phase in PHASES:
         for measurement in measurements.values():
             if measurement.phase == phase:
                 session.progress.stage(measurement.name)
-                keep(measurement.name, measurement.measure(session))
-    keep("workload", _processed(session))
+                collect(measurement.name, measurement.measure(session))
+    collect("workload", _processed(session))
 
 
 def _warm_up(session: Session, pipeline: Pipeline) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from asr_scaling.core.cautions import Caution, caution
-from asr_scaling.core.ports import Session, System
+from asr_scaling.core.ports import Session, System, SystemSpec
 from asr_scaling.core.record import Findings, Metric, RunRecord, Status
 from asr_scaling.core.workload import Workload
 from asr_scaling.machine.environment import certified
@@ -16,10 +16,18 @@ from asr_scaling.measure.pipeline import SCOPE
 
 
 @dataclass
-class Draft:
-    """``job_s``: what the point's own time went into, in seconds by part."""
+class RecordBuilder:
+    """The fields of a RunRecord as far as they are known.
 
-    environment: dict[str, Any]
+    ``job_s``: what the point's own time went into, in seconds by part.
+    ``session``: the loaded system, None until it is loaded.
+    ``lap_at``: when the last part ended, on the clock of ``time.perf_counter``.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    identity: str = ""
+    environment: dict[str, Any] = field(default_factory=dict)
     system: dict[str, Any] = field(default_factory=dict)
     dataset: dict[str, Any] = field(default_factory=dict)
     metrics: list[Metric] = field(default_factory=list)
@@ -32,16 +40,16 @@ class Draft:
     job_s: dict[str, float] = field(default_factory=dict)
     session: Session | None = None
     started_at: float = field(default_factory=time.time)
-    clock: float = field(default_factory=time.perf_counter)
+    lap_at: float = field(default_factory=time.perf_counter)
 
     def lap(self, name: str) -> None:
-        """Seconds since the last lap went into ``name``."""
+        """The seconds since the last lap went into ``name``."""
         now = time.perf_counter()
-        self.job_s[name] = self.job_s.get(name, 0.0) + now - self.clock
-        self.clock = now
+        self.job_s[name] = self.job_s.get(name, 0.0) + now - self.lap_at
+        self.lap_at = now
 
     def collect(self, name: str, findings: Findings) -> None:
-        """Take in what one measurement found."""
+        """Take in what the measurement ``name`` found."""
         self.metrics.extend(findings.metrics)
         self.unavailable.update(findings.unavailable)
         self.cautions.extend(findings.cautions)
@@ -51,24 +59,19 @@ class Draft:
         self.repeats.update(findings.repeats)
         if findings.trials:
             self.system["memory_by_batch"] = [asdict(trial) for trial in findings.trials]
+        if self.session is not None:
+            self.session.values.update((metric.name, metric.value) for metric in findings.metrics)
         self.lap(name)
 
-    def record(
-        self,
-        name: str,
-        status: Status,
-        reason: str | None,
-        config: Mapping[str, Any],
-        identity: str = "",
-    ) -> RunRecord:
+    def record(self, status: Status, reason: str | None) -> RunRecord:
         """The record of the point as it ended."""
         if self.session is not None:
             self.job_s["engine_calls"] = self.session.engine_s
         return RunRecord(
-            name=name,
+            name=self.name,
             status=status,
             reason=reason,
-            config=config,
+            config=self.config,
             environment=self.environment,
             system=self.system,
             dataset=self.dataset,
@@ -84,44 +87,60 @@ class Draft:
             job_s=self.job_s,
             started_at=self.started_at,
             ended_at=time.time(),
-            identity=identity,
+            identity=self.identity,
         )
 
 
 def unbuilt(
-    name: str, reason: str, config: Mapping[str, Any], certificate: Mapping[str, Any] | None = None
+    name: str,
+    reason: str,
+    config: Mapping[str, Any],
+    certificate: Mapping[str, Any] | None = None,
 ) -> RunRecord:
     """The record of a point that could not even be built."""
-    now = time.time()
-    return RunRecord(
-        name, "failed", config, certified(certificate), reason, started_at=now, ended_at=now
-    )
+    environment, now = certified(certificate), time.time()
+    return RunRecord(name, "failed", config, environment, reason, started_at=now, ended_at=now)
 
 
 def lost(name: str, reason: str, config: Mapping[str, Any], host_known: bool) -> RunRecord:
-    """The record of a point that could not write its own. ``host_known``: it was this machine that measured it."""
-    now, environment = time.time(), certified(None) if host_known else {}
+    """The record of a point that could not write its own.
+
+    ``host_known``: it was this machine that measured it.
+    """
+    environment, now = certified(None) if host_known else {}, time.time()
     return RunRecord(name, "interrupted", config, environment, reason, started_at=now, ended_at=now)
+
+
+def system_facts(spec: SystemSpec, system: System) -> dict[str, Any]:
+    """What the record says of the system under test."""
+    return {
+        "model": asdict(spec.model),
+        "engine": spec.engine_name,
+        "device": spec.device.torch_name,
+        "optimisations": list(spec.applied),
+        "facts": {**asdict(system.facts), "notes": list(system.facts.notes)},
+    }
 
 
 def dataset_cautions(size: int, workload: Workload) -> list[Caution]:
     """What a reader must know of the speech, in batches of ``size``."""
-    info, found = workload.info, []
+    info = workload.info
+    remarks = []
     if info.synthetic:
-        found.append(caution("SyntheticSpeech", dataset=info.name))
+        remarks.append(caution("SyntheticSpeech", dataset=info.name))
     if info.left_out:
-        reasons = ", ".join(f"{n} {why}" for why, n in info.left_out.items())
-        found.append(caution("UtterancesLeftOut", reasons=reasons))
+        reasons = ", ".join(f"{count} {reason}" for reason, count in info.left_out.items())
+        remarks.append(caution("UtterancesLeftOut", reasons=reasons))
     if len(workload.utterances) % size:
         utterances = len(workload.utterances)
-        found.append(caution("RepeatedUtterances", size=size, utterances=utterances))
-    return found
+        remarks.append(caution("RepeatedUtterances", size=size, utterances=utterances))
+    return remarks
 
 
 def system_cautions(system: System) -> list[Caution]:
     """What a reader must know of the loaded system."""
     facts = system.facts
     notes = [caution("SystemNote", note=text) for text in facts.notes]
-    return (
-        [caution("RandomWeights", reason=facts.weights_source), *notes] if facts.random else notes
-    )
+    if facts.random:
+        return [caution("RandomWeights", reason=facts.weights_source), *notes]
+    return notes

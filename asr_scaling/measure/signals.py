@@ -11,18 +11,19 @@ from asr_scaling.errors import PointInterruptedError
 
 
 @contextmanager
-def terminated_is_interrupted() -> Iterator[None]:
-    """SIGTERM (a scheduler's time limit, ``kill``) becomes PointInterruptedError, so that the point is recorded."""
+def sigterm_interrupts() -> Iterator[None]:
+    """SIGTERM raises PointInterruptedError in this block; only possible in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def terminate(signum: int, frame: object) -> None:
+    def interrupt(signum: int, frame: object) -> None:
         raise PointInterruptedError(
-            "SIGTERM ended this point (a scheduler's time limit, scancel, kill): run it again, or give it more time."
+            "SIGTERM ended this point (a scheduler's time limit, scancel, kill): "
+            "run it again, or give it more time."
         )
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
-def need_capability(composition: Composition, least: tuple[int, int], what: str) -> None:
+def need_capability(system: SystemSpec, least: tuple[int, int], what: str) -> None:
     """ConfigError unless the device is a GPU of compute capability ``least`` or more, which ``what`` needs.
 
     A GPU that is not there is left to the device, which says so when it is set up.
     """
     needed = f"a GPU of compute capability {least[0]}.{least[1]} or more"
-    if composition.device.kind != "cuda":
-        composition.refuse(
+    if system.device.kind != "cuda":
+        system.refuse(
             f"computes with {what}, which needs {needed}: choose device=cuda where there is one"
         )
     import torch
 
     if not torch.cuda.is_available():
         return
-    found = torch.cuda.get_device_capability(composition.device.torch_name)
+    found = torch.cuda.get_device_capability(system.device.torch_name)
     if found < least:
-        composition.refuse(
+        system.refuse(
             f"computes with {what}, which needs {needed}, and this one has {found[0]}.{found[1]}"
         )

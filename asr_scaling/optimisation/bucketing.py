@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 
 from asr_scaling.batch.bucketed import Bucketed
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
 class Bucketing:
     """What ``batch=bucketed`` does, as an optimisation that composes."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For batches of a fixed size above 1."""
-        batch = composition.batch
+        batch = system.batch
         if not isinstance(batch, Fixed):
-            composition.refuse("sorts the batches of batch=fixed: leave the other batching out")
+            system.refuse("sorts the batches of batch=fixed: leave the other batching out")
         if batch.size == 1:
-            composition.refuse("sorts batches, and batch=1 has nothing to sort: raise batch")
-        return replace(composition, batch=Bucketed(batch.size))
+            system.refuse("sorts batches, and batch=1 has nothing to sort: raise batch")
+        return replace(system, batch=Bucketed(batch.size))

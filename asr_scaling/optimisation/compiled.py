@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,8 @@ class Compiled:
 
     mode: str = "default"
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For engines that compile; CUDA graphs, which the mode reduce-overhead adds, only on a GPU."""
-        if self.mode == "reduce-overhead" and composition.device.kind != "cuda":
-            composition.refuse(
-                f"captures CUDA graphs, which device={composition.device.kind} does not have"
-            )
-        return composition.set("engine", compile=self.mode)
+        if self.mode == "reduce-overhead" and system.device.kind != "cuda":
+            system.refuse(f"captures CUDA graphs, which device={system.device.kind} does not have")
+        return system.set("engine", compile=self.mode)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
 class CudaGraph:
     """For each number of utterances and each window a graph of its own, captured at the first batch of that shape."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For models with a window, on a GPU."""
-        if composition.device.kind != "cuda":
-            composition.refuse(
-                f"captures CUDA graphs, which device={composition.device.kind} does not have"
+        if system.device.kind != "cuda":
+            system.refuse(f"captures CUDA graphs, which device={system.device.kind} does not have")
+        if system.model.window_s is None:
+            system.refuse(
+                f"captures steps of Whisper's decoder, and '{system.model.name}' has no window"
             )
-        if composition.model.window_s is None:
-            composition.refuse(
-                f"captures steps of Whisper's decoder, and '{composition.model.name}' has no window"
-            )
-        return composition.set("engine", cuda_graph=True, decode="loop")
+        return system.set("engine", cuda_graph=True, decode="loop")

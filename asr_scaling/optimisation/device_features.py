@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
 class DeviceFeatures:
     """Samples are transferred instead of features, from pinned memory on a GPU."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For Whisper's log-mel features; engine=transformers computes them there in its own loop."""
-        if composition.model.window_s is None:
-            composition.refuse(
-                f"computes Whisper's features, and '{composition.model.name}' is none"
-            )
-        loop = {"decode": "loop"} if composition.has("engine", "decode") else {}
-        return composition.set("engine", features="device", **loop)
+        if system.model.window_s is None:
+            system.refuse(f"computes Whisper's features, and '{system.model.name}' is none")
+        loop = {"decode": "loop"} if system.has("engine", "decode") else {}
+        return system.set("engine", features="device", **loop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -14,12 +14,12 @@ class Draft:
 
     model: str = "whisper_tiny"
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For engines that can; which models fit one another is for the engine to say."""
-        return composition.set("engine", draft=self.model)
+        return system.set("engine", draft=self.model)
 
-    def check(self, composition: Composition) -> None:
+    def check(self, system: SystemSpec) -> None:
         """Drafts of several utterances are accepted to different lengths, which the library does not do."""
-        batch = composition.batch
+        batch = system.batch
         if not isinstance(batch, Fixed) or batch.size != 1:
-            composition.refuse("decodes one utterance at a time: set batch=1")
+            system.refuse("decodes one utterance at a time: set batch=1")

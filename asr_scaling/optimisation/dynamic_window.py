@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class DynamicWindow:
 
     margin_s: float = 4.0
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For models with a window, in engines that can shorten it."""
-        if composition.model.window_s is None:
-            composition.refuse(f"shortens a window, and '{composition.model.name}' has none")
-        loop = {"decode": "loop"} if composition.has("engine", "decode") else {}
-        return composition.set("engine", window_margin_s=self.margin_s, **loop)
+        if system.model.window_s is None:
+            system.refuse(f"shortens a window, and '{system.model.name}' has none")
+        loop = {"decode": "loop"} if system.has("engine", "decode") else {}
+        return system.set("engine", window_margin_s=self.margin_s, **loop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 from asr_scaling.optimisation._gpu import need_capability
 from asr_scaling.optimisation._torchao import Torchao, need_torchao
 
@@ -18,12 +18,12 @@ MULTIPLE = 16
 class Fp8:
     """One scale per row of activations and per output of weights; everything between Linear layers in bfloat16."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For device=cuda; scales per row need bfloat16."""
-        need_capability(composition, CAPABILITY, "FP8")
+        need_capability(system, CAPABILITY, "FP8")
         change = Torchao(
             "Float8DynamicActivationFloat8WeightConfig", "float8_e4m3fn", MULTIPLE, "PerRow"
         )
-        composition = composition.set("engine", dtype="bfloat16").change(change)
+        system = system.set("engine", dtype="bfloat16").change(change)
         need_torchao()
-        return composition
+        return system

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Composition, Device, Turn
+from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
 from asr_scaling.errors import EngineError
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj")
@@ -19,13 +19,13 @@ CROSS = "encoder_attn"
 class Fused:
     """Numerically the same; fewer and larger matrix products."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For networks whose self-attention projects one input three times."""
-        if composition.model.architecture.get("position_embeddings_type") == "rotary":
-            composition.refuse(
-                f"joins what has one input, and '{composition.model.name}' rotates the input of queries and keys alone"
+        if system.model.architecture.get("position_embeddings_type") == "rotary":
+            system.refuse(
+                f"joins what has one input, and '{system.model.name}' rotates the input of queries and keys alone"
             )
-        return composition.change(JoinProjections())
+        return system.change(JoinProjections())
 
 
 @dataclass(frozen=True)

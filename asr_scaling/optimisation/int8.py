@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Composition, Device, Turn
+from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
 from asr_scaling.optimisation._int8_linear import dynamic, replace_linears
 from asr_scaling.optimisation._torchao import Torchao, need_torchao
 
@@ -15,21 +15,21 @@ from asr_scaling.optimisation._torchao import Torchao, need_torchao
 class Int8:
     """Each engine by its own means: a changed network where there is one, else the data type "int8"."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """On a CPU the kernels take float32, so that bf16 and fp16 do not go with it; on a GPU torchao's take any."""
-        if not composition.has("engine", "changes"):
-            return composition.set("engine", dtype="int8")
-        if composition.device.kind == "cpu":
-            return composition.set("engine", dtype="float32").change(Int8Dynamic())
-        composition = composition.change(Torchao("Int8DynamicActivationInt8WeightConfig", "int8"))
+        if not system.has("engine", "changes"):
+            return system.set("engine", dtype="int8")
+        if system.device.kind == "cpu":
+            return system.set("engine", dtype="float32").change(Int8Dynamic())
+        system = system.change(Torchao("Int8DynamicActivationInt8WeightConfig", "int8"))
         need_torchao()
-        return composition
+        return system
 
-    def check(self, composition: Composition) -> None:
+    def check(self, system: SystemSpec) -> None:
         """The CPU's packed weights are nothing that torch.compile can trace: it would stop at every layer."""
-        packed = composition.device.kind == "cpu" and composition.has("engine", "changes")
-        if packed and getattr(composition.engine, "compile", None):
-            composition.refuse(
+        packed = system.device.kind == "cpu" and system.has("engine", "changes")
+        if packed and getattr(system.engine, "compile", None):
+            system.refuse(
                 "packs weights that torch.compile can't see: leave engine.compile out, or int8"
             )
 

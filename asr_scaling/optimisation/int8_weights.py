@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Composition, Device, Turn
+from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
 from asr_scaling.optimisation._int8_linear import replace_linears, widening
 from asr_scaling.optimisation._torchao import Torchao, need_torchao
 
@@ -15,13 +15,13 @@ from asr_scaling.optimisation._torchao import Torchao, need_torchao
 class Int8Weights:
     """Less memory to hold and to read; the arithmetic is the same, and the widening comes on top of it."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For engines whose network can be changed, in any data type; on a GPU by torchao."""
-        if composition.device.kind == "cpu":
-            return composition.change(Int8Widening())
-        composition = composition.change(Torchao("Int8WeightOnlyConfig", "int8"))
+        if system.device.kind == "cpu":
+            return system.change(Int8Widening())
+        system = system.change(Torchao("Int8WeightOnlyConfig", "int8"))
         need_torchao()
-        return composition
+        return system
 
 
 @dataclass(frozen=True)

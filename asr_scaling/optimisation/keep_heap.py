@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
 class KeepHeap:
     """A large batch allocates and frees hundreds of megabytes, each page of which costs a fault (device/_heap.py)."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For device=cpu."""
-        return composition.set("device", heap="keep")
+        return system.set("device", heap="keep")

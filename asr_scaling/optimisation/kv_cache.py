@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,8 @@ class KeyValueCache:
 
     cache: str
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For models that decode step by step, in engines with a choice."""
-        if composition.model.tokens_per_s is None:
-            composition.refuse(
-                f"is about decoding steps, and '{composition.model.name}' decodes without any"
-            )
-        return composition.set("engine", cache=self.cache)
+        if system.model.tokens_per_s is None:
+            system.refuse(f"is about decoding steps, and '{system.model.name}' decodes without any")
+        return system.set("engine", cache=self.cache)

@@ -6,20 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Composition, Device, Turn
+from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
 
 
 @dataclass(frozen=True)
 class Mixed:
     """Loaded in float32, so that the decoder's weights were never rounded; then the encoder alone is made float16."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For models that have a decoder. On a CPU it works as well, and whether it pays is for measurements to say."""
-        if composition.model.tokens_per_s is None:
-            composition.refuse(
-                f"keeps the decoder in float32, and '{composition.model.name}' has no decoder"
-            )
-        return composition.set("engine", dtype="float32").change(HalfEncoder())
+        if system.model.tokens_per_s is None:
+            system.refuse(f"keeps the decoder in float32, and '{system.model.name}' has no decoder")
+        return system.set("engine", dtype="float32").change(HalfEncoder())
 
 
 @dataclass(frozen=True)

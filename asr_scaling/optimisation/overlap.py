@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -14,20 +14,20 @@ class Overlap:
     Launching work on a GPU does not wait for it, so that no thread is needed; copies go through pinned memory.
     """
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For models with a window, on a GPU: a processor would do both with the same cores."""
-        kind = composition.device.kind
+        kind = system.device.kind
         if kind != "cuda":
-            composition.refuse(
+            system.refuse(
                 f"has a GPU and the processor work at once, and device={kind} has one of them only"
             )
-        if composition.model.window_s is None:
-            composition.refuse(
-                f"splits batches in Whisper's own loop, and '{composition.model.name}' has no window"
+        if system.model.window_s is None:
+            system.refuse(
+                f"splits batches in Whisper's own loop, and '{system.model.name}' has no window"
             )
-        return composition.set("engine", overlap=True, decode="loop")
+        return system.set("engine", overlap=True, decode="loop")
 
-    def check(self, composition: Composition) -> None:
+    def check(self, system: SystemSpec) -> None:
         """A batch of one has no parts."""
-        if getattr(composition.batch, "size", None) == 1:
-            composition.refuse("works on parts of a batch, and batch=1 has none: raise batch")
+        if getattr(system.batch, "size", None) == 1:
+            system.refuse("works on parts of a batch, and batch=1 has none: raise batch")

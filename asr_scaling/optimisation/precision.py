@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,6 @@ class Precision:
 
     dtype: str
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For engines with a choice of data types; which of them they have, they say themselves."""
-        return composition.set("engine", dtype=self.dtype)
+        return system.set("engine", dtype=self.dtype)

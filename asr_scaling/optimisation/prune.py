@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Composition, Device, Turn
+from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
 from asr_scaling.errors import ConfigError, EngineError
 
 KINDS = ("whisper", "wav2vec2", "hubert", "wav2vec2-conformer")
@@ -32,18 +32,18 @@ class Prune:
                 f"optimisation.prune.ratio must lie between 0 and 1, both excluded; got {self.ratio}."
             )
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For Whisper and for CTC models whose attention lets heads be removed."""
-        model = composition.model
+        model = system.model
         if model.model_type not in KINDS:
-            composition.refuse(
+            system.refuse(
                 f"can remove heads from {', '.join(KINDS)}; '{model.name}' is a {model.model_type}"
             )
         if model.architecture.get("position_embeddings_type") == "relative":
-            composition.refuse(
+            system.refuse(
                 f"can't remove heads from '{model.name}', whose positions are added to them"
             )
-        return composition.change(RemoveWeakest(self.ratio))
+        return system.change(RemoveWeakest(self.ratio))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Composition, Device, Turn
+from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
 from asr_scaling.errors import EngineError
 from asr_scaling.optimisation._gpu import need_capability
 
@@ -20,18 +20,16 @@ MULTIPLE = 64
 class Sparse24:
     """Without training afterwards, which the pattern was meant to have: the WER says what that costs."""
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For device=cuda."""
-        need_capability(composition, CAPABILITY, "2:4 sparsity")
-        return composition.change(HalfTheWeights())
+        need_capability(system, CAPABILITY, "2:4 sparsity")
+        return system.change(HalfTheWeights())
 
-    def check(self, composition: Composition) -> None:
+    def check(self, system: SystemSpec) -> None:
         """In 16 bits, whichever optimisation or option says so."""
-        dtype = getattr(composition.engine, "dtype", "")
+        dtype = getattr(system.engine, "dtype", "")
         if dtype not in ("float16", "bfloat16"):
-            composition.refuse(
-                f"has kernels for 16 bits, and engine.dtype is {dtype}: add bf16 or fp16"
-            )
+            system.refuse(f"has kernels for 16 bits, and engine.dtype is {dtype}: add bf16 or fp16")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import Composition
+from asr_scaling.core.ports import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,6 @@ class Threads:
     count: int | None = None
     pinned: bool = True
 
-    def apply(self, composition: Composition) -> Composition:
+    def apply(self, system: SystemSpec) -> SystemSpec:
         """For device=cpu."""
-        return composition.set("device", threads=self.count, pinned=self.pinned)
+        return system.set("device", threads=self.count, pinned=self.pinned)

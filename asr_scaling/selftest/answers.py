@@ -8,7 +8,15 @@ from typing import Any
 
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.model_spec import ModelSpec, load_spec
-from asr_scaling.core.ports import Device, Engine, Measurement, Probe, SystemFacts, Transcription
+from asr_scaling.core.ports import (
+    Device,
+    Engine,
+    Measurement,
+    Probe,
+    SystemFacts,
+    SystemSpec,
+    Transcription,
+)
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.device.cpu import Cpu
@@ -42,8 +50,8 @@ FEW_WORDS = 2
 
 def flops(measurement: Measurement | None = None) -> Check:
     """A linear layer and attention of known sizes through the profiler: exactly what the hand counts."""
-    spec, profiler = load_spec("whisper_tiny_en"), {"flops": measurement or Flops()}
-    record = measured(Job(spec, _Layers(), Cpu(), Silence([1.0]), Fixed(1), profiler, ONCE))
+    system = SystemSpec(load_spec("whisper_tiny_en"), _Layers(), Cpu(), Fixed(1))
+    record = measured(Job(system, Silence([1.0]), {"flops": measurement or Flops()}, ONCE))
     known = {"flops/encoder": LINEAR_FLOP + ATTENTION_FLOP, "flops/encoder_thop": LINEAR_FLOP}
     values = {name: record.values[name] for name in known if name in record.values}
     if values != known:
@@ -71,16 +79,8 @@ def known_answer(engine: Engine | None = None, weights: Weights = package_weight
         return Check("known answer", "skip", "no package with weights is installed", advice)
     spec = load_spec("whisper_tiny_en", path=str(carried[0]))
     pipeline = Pipeline(len(KNOWN_TEXTS), warmup=0, min_iterations=1, precision=None)
-    job = Job(
-        spec,
-        engine or Transformers(),
-        Cpu(),
-        Demo(condition="clean"),
-        Fixed(4),
-        {"quality": Quality()},
-        pipeline,
-    )
-    record = measured(job)
+    system = SystemSpec(spec, engine or Transformers(), Cpu(), Fixed(4))
+    record = measured(Job(system, Demo(condition="clean"), {"quality": Quality()}, pipeline))
     texts = {row["id"]: row["normalised_hypothesis"] for row in record.transcripts}
     wer = record.values["quality/wer"]
     differing = _differing(texts)

@@ -13,7 +13,7 @@ import numpy as np
 
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.model_spec import load_spec
-from asr_scaling.core.ports import Device
+from asr_scaling.core.ports import Device, SystemSpec
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval, mean_interval, noise_floor
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
@@ -225,11 +225,8 @@ def _known_pass(
     slept: list[float] = []
     engine = Fake(0.0, _PER_AUDIO_S, _STEPS, sleep=lambda seconds: slept.append(sleep(seconds)))
     job = Job(
-        load_spec("whisper_tiny_en"),
-        engine,
-        device or Cpu(),
+        SystemSpec(load_spec("whisper_tiny_en"), engine, device or Cpu(), Fixed(1)),
         Silence([seconds / _PER_AUDIO_S for seconds in calls_s]),
-        Fixed(1),
         {"latency": Latency()},
         Pipeline(None, warmup=0, min_iterations=len(calls_s), precision=None, max_seconds=60),
     )

@@ -11,7 +11,7 @@ from typing import Any
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.cautions import BUSY_MACHINE
 from asr_scaling.core.model_spec import load_spec
-from asr_scaling.core.ports import Device
+from asr_scaling.core.ports import Device, SystemSpec
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.device.cuda import Cuda
 from asr_scaling.engine.fake import Fake
@@ -30,17 +30,8 @@ _BURN = "import time; print(flush=True); end = time.monotonic() + 10\nwhile time
 def noticed() -> tuple[bool, float]:
     """Whether a point of one second carries the caution, and the share of the cores' time that others used."""
     pipeline = Pipeline(1, warmup=0, min_iterations=20, precision=None)
-    record = measured(
-        Job(
-            load_spec("whisper_tiny_en"),
-            Fake(0.05, 0.0),
-            Cpu(),
-            Silence([1.0]),
-            Fixed(1),
-            {},
-            pipeline,
-        )
-    )
+    system = SystemSpec(load_spec("whisper_tiny_en"), Fake(0.05, 0.0), Cpu(), Fixed(1))
+    record = measured(Job(system, Silence([1.0]), {}, pipeline))
     return any(c.kind == BUSY_MACHINE for c in record.cautions), record.values["noise/others_share"]
 
 

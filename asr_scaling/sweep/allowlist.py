@@ -18,7 +18,6 @@ from asr_scaling.util.config_dir import conf_dir
 TRUSTED = "ASR_SCALING_PARTS"
 """Environment variable with the names of other packages, separated by commas, whose classes configurations may name."""
 CALLBACK = "asr_scaling.sweep.callback.SweepCallback"
-_JOB = "asr_scaling.measure.job.Job"
 _TARGET, _CALL = "_target_", re.compile(r"_(args|partial|convert|recursive)_")
 _NAMED = re.compile(r"^\s*_target_:\s*(asr_scaling\.[\w.]+)", re.MULTILINE)
 _LAUNCHING = ("launcher", "sweeper")
@@ -119,7 +118,7 @@ def _check_target(target: Any, where: str) -> None:
 def _exported() -> frozenset[str]:
     """What the YAMLs of this package name: data tells the parts of a point from whatever else can be imported."""
     texts = (path.read_text(encoding="utf-8") for path in conf_dir().rglob("*.yaml"))
-    return frozenset(name for text in texts for name in _NAMED.findall(text)) - {CALLBACK} | {_JOB}
+    return frozenset(name for text in texts for name in _NAMED.findall(text)) - {CALLBACK}
 
 
 def _trusted(target: Any) -> bool:

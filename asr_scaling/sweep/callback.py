@@ -21,7 +21,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from asr_scaling import launchers
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
-from asr_scaling.measure.fingerprint import identity
 from asr_scaling.records.sweep_manifest import SweepManifest, command
 from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.interleave import Rounds, measurements
@@ -188,7 +187,7 @@ def work(config: DictConfig, measure: Callable[[], None]) -> launchers.Work:
 
 
 def point(config: DictConfig) -> None:
-    """Measure the point that Hydra composed; a point that can't be built is a record with the reason."""
+    """Measure the point that Hydra composed; one that can't be built is a record with the reason."""
     from asr_scaling.core.record import RECORD_FILE, RunRecord
     from asr_scaling.measure.job import keep, run
     from asr_scaling.measure.record_builder import unbuilt
@@ -197,14 +196,18 @@ def point(config: DictConfig) -> None:
     folder = Path(hydra.runtime.output_dir)
     plain, name = options(config), _name(config, hydra)
     sweep, number = current(), plain["sweep"].get("round")
+    before: RunRecord | None = None
+
+    def earlier(fingerprint: str) -> RunRecord | None:
+        nonlocal before
+        if config.sweep.get("resume"):
+            before = sweep.measured_before(folder, fingerprint)
+        return before
+
     sweep.display.begin(name if number is None else f"{name} · round {number}")
     try:
         job = replace(
             build_job(plain), folder=folder, config=plain, name=name, certificate=sweep.certificate
-        )
-        found = job.composed().device.setup()
-        job = replace(
-            job, profiler=measurements(job.profiler, number), identity=identity(plain, found)
         )
     except AsrScalingError as error:
         sink = sweep.sink or (build(plain["tracking"]) if plain.get("tracking") else None)
@@ -212,19 +215,18 @@ def point(config: DictConfig) -> None:
             unbuilt(name, str(error), plain, sweep.certificate), folder, sink, sweep.parent
         )
     else:
-        before = sweep.measured_before(folder, job.identity) if config.sweep.get("resume") else None
-        if before is not None:
-            keep(before, folder, job.tracking, sweep.parent)  # the store may lack what is on disk
-            sweep.display.reused(before)
-            return
+        job = replace(job, profiler=measurements(job.profiler, number))
         cache = sweep.models if plain["sweep"].get("keep_loaded") else None
         try:
-            record = run(job, sweep.display, sweep.parent, cache)
+            record = run(job, sweep.display, sweep.parent, cache, earlier)
         except (KeyboardInterrupt, PointInterruptedError) as error:
             record = RunRecord.read(folder / RECORD_FILE)
             if isinstance(error, PointInterruptedError) or not sweep.goes_on():
                 raise KeyboardInterrupt from None
-    sweep.display.end(record)
+    if before is None:
+        sweep.display.end(record)
+    else:
+        sweep.display.reused(record)
 
 
 def _name(config: DictConfig, hydra: Any) -> str:

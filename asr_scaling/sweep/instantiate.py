@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.schema import shown
 from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.measure.job import Job
 from asr_scaling.sweep.allowlist import check_parts
 
-_PARTS = (
-    "model",
-    "engine",
-    "optimisation",
-    "device",
-    "dataset",
-    "batch",
-    "profiler",
-    "pipeline",
-    "tracking",
-)
+_SYSTEM = ("model", "engine", "optimisation", "device", "batch")
+_UNUSABLE = "The options of {where} can't be used ({reason}); see  --cfg job  for them."
+_Made = TypeVar("_Made")
+_PARTS = (*_SYSTEM, "dataset", "profiler", "pipeline", "tracking")
 
 
 def build(node: dict[str, Any]) -> Any:
@@ -45,24 +41,32 @@ def build(node: dict[str, Any]) -> Any:
         key = re.search(r"full_key: (\S+)", str(error))
         where = key[1] if key else "the configuration"
         reason = " ".join(str(error.__cause__ or error).split())
-        raise ConfigError(
-            f"The options of {where} can't be used ({reason}); see  --cfg job  for them."
-        ) from error
+        raise ConfigError(_UNUSABLE.format(where=where, reason=reason)) from error
 
 
-def build_job(plain: dict[str, Any]) -> Any:
+def build_system(plain: dict[str, Any]) -> SystemSpec:
+    """The system under test that options describe, its optimisations not applied yet. AsrScalingError."""
+    return _made(SystemSpec, build({key: plain[key] for key in _SYSTEM if key in plain}))
+
+
+def build_job(plain: dict[str, Any]) -> Job:
     """The job that a point's options describe. AsrScalingError."""
     for where, node in _nodes(plain).items():
         if not isinstance(node, dict) or "_target_" not in node:
             raise ConfigError(
                 f"{where}={shown(node)} can't work: name a choice, or leave it out with ~{where}."
             )
-    return build(
-        {
-            "_target_": "asr_scaling.measure.job.Job",
-            **{key: plain[key] for key in _PARTS if key in plain},
-        }
-    )
+    parts = build({key: plain[key] for key in _PARTS if key in plain})
+    system = _made(SystemSpec, {key: parts.pop(key) for key in _SYSTEM if key in parts})
+    return _made(Job, {"system": system, **parts})
+
+
+def _made(kind: Callable[..., _Made], parts: dict[str, Any]) -> _Made:
+    """Raises ConfigError when a part is missing."""
+    try:
+        return kind(**parts)
+    except TypeError as error:
+        raise ConfigError(_UNUSABLE.format(where="the configuration", reason=error)) from error
 
 
 def _nodes(plain: dict[str, Any]) -> dict[str, Any]:

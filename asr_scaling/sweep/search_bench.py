@@ -16,10 +16,10 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, MissingExtraError
 from asr_scaling.machine.kind import unlike
-from asr_scaling.measure.job import Job
 from asr_scaling.search.candidates import Entry, Trial
 from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import Journal, Kind, Outcome
@@ -135,13 +135,13 @@ class SweepBench:
 
     def _refusal(self, entry: Entry) -> tuple[Kind, str] | None:
         try:
-            job = build_job(options(self.compose(self._overrides(entry, {}))))
-            if idle := _idle(job):
+            system = build_job(options(self.compose(self._overrides(entry, {})))).system
+            if idle := _idle(system):
                 return (
                     "refused",
                     f"optimisation={idle} changes nothing here: it is what runs without it.",
                 )
-            job.composed().engine.check(job.model)
+            system.composed().engine.check(system.model)
         except MissingExtraError as error:
             return "not installed", str(error)
         except AsrScalingError as error:
@@ -228,17 +228,16 @@ class SweepBench:
         return name if trial.round is None else f"{ROUNDS_FOLDER}/{trial.round}/{name}"
 
 
-def _idle(job: Job) -> str | None:
-    """The last optimisation, where the point is the same without it. ConfigError where they do not compose."""
-    *others, last = job.optimisation or [""]
+def _idle(system: SystemSpec) -> str | None:
+    """The last optimisation, when the system is the same without it.
+
+    Raises ConfigError when the optimisations do not compose.
+    """
+    *others, last = system.optimisation or [""]
     if not last:
         return None
-    less = replace(job, optimisation={name: job.optimisation[name] for name in others}).composed()
-    with_it = job.composed()
-    same = all(
-        getattr(less, part) == getattr(with_it, part)
-        for part in ("model", "engine", "device", "batch")
-    )
+    less = replace(system, optimisation={name: system.optimisation[name] for name in others})
+    same = replace(less.composed(), applied=()) == replace(system.composed(), applied=())
     return last if same else None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from asr_scaling.core.ports import NullProgress, Sink
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
-from asr_scaling.measure.model_cache import Shelf
+from asr_scaling.measure.model_cache import ModelCache
 from asr_scaling.records.ending import close_sweep, end_abandoned
 from asr_scaling.records.sweep_lock import SweepLock
 from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
@@ -88,7 +88,7 @@ class SweepRun:
     report: bool = False
     failed: bool = False
     remarks: Sequence[str] = ()
-    models: Shelf = field(default_factory=Shelf)
+    models: ModelCache = field(default_factory=ModelCache)
     _lock: SweepLock | None = None
 
     def begin(self, folder: Path, manifest: SweepManifest, earlier: SweepManifest | None) -> None:
@@ -145,7 +145,7 @@ class SweepRun:
         write_atomic(path, certificate.to_bytes(signed))
         self.certificate = certificate.summary(signed)
 
-    def measured_before(self, folder: Path, identity: str) -> RunRecord | None:
+    def measured_before(self, folder: Path, fingerprint: str) -> RunRecord | None:
         """The record that an earlier run of the sweep left of this very point, if it still holds."""
         path = folder / RECORD_FILE
         if not path.exists():
@@ -155,7 +155,7 @@ class SweepRun:
         except AsrScalingError as error:
             self.display.say(f"{folder.name} is measured again: {error}")
             return None
-        if record.identity != identity or record.status not in ENDED:
+        if record.identity != fingerprint or record.status not in ENDED:
             return None
         return as_tracked(record)
 

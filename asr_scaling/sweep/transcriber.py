@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_scaling.core.ports import (
-    Batching,
-    Composition,
-    Fitting,
-    NullProbe,
-    System,
-    SystemFacts,
-    compose,
-)
+from asr_scaling.core.ports import Batching, Fitting, NullProbe, System, SystemFacts
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
 from asr_scaling.errors import ConfigError, DataError, EngineError, WeightsError
 from asr_scaling.util.config_dir import conf_dir
@@ -30,7 +22,6 @@ if TYPE_CHECKING:
 
 Audio = NDArray[np.float32] | str | Path
 """Mono float32 samples at 16 kHz, full scale 1, or the path of an audio file of any rate."""
-_PARTS = ("model", "engine", "optimisation", "device", "batch")
 _FULL_SCALE = 10.0
 """Samples beyond it are integers that were never scaled (as dataset/_audio.py has it for files)."""
 _LOST_S = 0.05
@@ -42,31 +33,28 @@ def load_system(config: str | Path) -> Transcriber:
     Any configuration will do that ``python -m asr_scaling --config-name`` runs. ConfigError where it is none,
     WeightsError where there are only random weights, and whatever its engine and device raise.
     """
-    from asr_scaling.sweep.instantiate import build, options
+    from asr_scaling.sweep.instantiate import build_system, options
 
     path = Path(config)
     if path.suffix != ".yaml" or not path.is_file():
         raise ConfigError(
             f"There is no file '{path}' that ends with .yaml; python -m asr_scaling recommend writes one."
         )
-    plain = options(_composed(path))
-    built = build({key: plain[key] for key in _PARTS if key in plain})
-    optimisations = built.pop("optimisation", None) or {}
-    parts = compose(Composition(**built), optimisations)
-    if isinstance(parts.batch, Fitting):
+    spec = build_system(options(_composed(path))).composed()
+    if isinstance(spec.batch, Fitting):
         raise ConfigError(
             "batch=max finds its size by measuring: choose batch: fixed and set batch.size."
         )
-    parts.engine.check(parts.model)
-    parts.device.setup()
-    system = parts.engine.load(parts.model, parts.device)
+    spec.engine.check(spec.model)
+    spec.device.setup()
+    system = spec.engine.load(spec.model, spec.device)
     if system.facts.random:
         source = system.facts.weights_source
         system.close()
         raise WeightsError(
-            f"The weights of '{parts.model.name}' would be random, and so would its texts: {source}."
+            f"The weights of '{spec.model.name}' would be random, and so would its texts: {source}."
         )
-    return Transcriber(system, parts.batch)
+    return Transcriber(system, spec.batch)
 
 
 def _composed(path: Path) -> DictConfig:

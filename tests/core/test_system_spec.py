@@ -11,10 +11,10 @@ import pytest
 from support.fakes import FakeDevice, make_spec
 
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.core.ports import Changed, Composition, Turn, compose
+from asr_scaling.core.ports import Changed, SystemSpec, Turn
 from asr_scaling.errors import ConfigError
 
-Apply = Callable[[Composition], Composition]
+Apply = Callable[[SystemSpec], SystemSpec]
 
 
 @dataclass(frozen=True)
@@ -52,32 +52,36 @@ class By:
 
     do: Apply
 
-    def apply(self, composition: Composition) -> Composition:
-        return self.do(composition)
+    def apply(self, system: SystemSpec) -> SystemSpec:
+        return self.do(system)
 
 
 @dataclass(frozen=True)
 class Fussy:
     """One that judges the whole."""
 
-    def apply(self, composition: Composition) -> Composition:
-        return composition
+    def apply(self, system: SystemSpec) -> SystemSpec:
+        return system
 
-    def check(self, composition: Composition) -> None:
-        if composition.engine.dtype == "float32":  # type: ignore[attr-defined]
-            composition.refuse("needs another data type")
+    def check(self, system: SystemSpec) -> None:
+        if system.engine.dtype == "float32":  # type: ignore[attr-defined]
+            system.refuse("needs another data type")
 
 
-def start(engine: Any = None) -> Composition:
-    return Composition(make_spec(), engine or Engine(), FakeDevice(), Fixed(1))
+def start(engine: Any = None) -> SystemSpec:
+    return SystemSpec(make_spec(), engine or Engine(), FakeDevice(), Fixed(1))
+
+
+def composed(system: SystemSpec, optimisation: dict[str, Any]) -> SystemSpec:
+    return replace(system, optimisation=optimisation).composed()
 
 
 def sets(**options: Any) -> By:
-    return By(lambda composition: composition.set("engine", **options))
+    return By(lambda system: system.set("engine", **options))
 
 
 def changes(kind: str, turn: Turn) -> By:
-    return By(lambda composition: composition.change(Step(kind, turn)))
+    return By(lambda system: system.change(Step(kind, turn)))
 
 
 HALF, FEW = sets(dtype="float16"), sets(threads=4)
@@ -87,16 +91,16 @@ PACK, PACK_TOO = changes("weights", Turn.PACK), changes("weights", Turn.PACK)
 
 class TestSet:
     def test_options_of_several(self):
-        engine = compose(start(), {"half": HALF, "few": FEW}).engine
+        engine = composed(start(), {"half": HALF, "few": FEW}).engine
         assert engine == Engine(dtype="float16", threads=4)
 
     def test_what_was_there_stays(self):
         parts = start()
-        compose(parts, {"half": HALF})
+        composed(parts, {"half": HALF})
         assert parts.engine == Engine()
 
     def test_other_parts(self):
-        parts = compose(start(), {"more": By(lambda composition: composition.set("batch", size=8))})
+        parts = composed(start(), {"more": By(lambda system: system.set("batch", size=8))})
         assert parts.batch == Fixed(8)
         assert parts.engine == Engine()
 
@@ -104,16 +108,16 @@ class TestSet:
         with pytest.raises(
             ConfigError, match=r"^optimisation=few sets engine\.threads, which .* does not have\.$"
         ):
-            compose(start(Rigid()), {"few": FEW})
+            composed(start(Rigid()), {"few": FEW})
 
     def test_a_value_that_the_engine_refuses(self):
         with pytest.raises(
             ConfigError, match=r"optimisation=long is not possible .* got 'float64'\.$"
         ):
-            compose(start(), {"long": sets(dtype="float64")})
+            composed(start(), {"long": sets(dtype="float64")})
 
     def test_two_that_set_one_option_alike(self):
-        assert compose(start(), {"a": HALF, "b": sets(dtype="float16")}).engine == Engine(
+        assert composed(start(), {"a": HALF, "b": sets(dtype="float16")}).engine == Engine(
             dtype="float16"
         )
 
@@ -123,23 +127,23 @@ class TestSet:
             ConfigError,
             match=r"optimisation=b and optimisation=a both set engine\.dtype: choose one",
         ):
-            compose(start(), {"a": HALF, "b": other})
+            composed(start(), {"a": HALF, "b": other})
         with pytest.raises(ConfigError, match=r"both set engine\.dtype"):
-            compose(start(), {"b": other, "a": HALF})
+            composed(start(), {"b": other, "a": HALF})
 
     def test_two_that_contradict_each_other_where_one_wants_the_default(self):
         both = {"a": sets(dtype="float32"), "b": HALF}
         for names in permutations(both):
             with pytest.raises(ConfigError, match=r"both set engine\.dtype"):
-                compose(start(), {name: both[name] for name in names})
+                composed(start(), {name: both[name] for name in names})
 
     def test_the_users_own_value(self):
         with pytest.raises(
             ConfigError,
             match=r"optimisation=half sets engine\.dtype to float16, and you set it to bf",
         ):
-            compose(start(Engine(dtype="bfloat16")), {"half": HALF})
-        assert compose(start(Engine(dtype="float16")), {"half": HALF}).engine == Engine(
+            composed(start(Engine(dtype="bfloat16")), {"half": HALF})
+        assert composed(start(Engine(dtype="float16")), {"half": HALF}).engine == Engine(
             dtype="float16"
         )
 
@@ -148,7 +152,7 @@ class TestChange:
     def test_what_is_listed_last_may_come_first(self):
         every = {"prune": PRUNE, "fuse": FUSE, "pack": PACK}
         engines = {
-            compose(start(), {name: every[name] for name in names}).engine
+            composed(start(), {name: every[name] for name in names}).engine
             for names in permutations(every)
         }
         (engine,) = engines
@@ -157,7 +161,7 @@ class TestChange:
     def test_changes_of_one_turn_have_an_order_too(self):
         every = {"a": changes("rows", Turn.JOIN), "b": changes("columns", Turn.JOIN)}
         engines = {
-            compose(start(), {name: every[name] for name in names}).engine
+            composed(start(), {name: every[name] for name in names}).engine
             for names in permutations(every)
         }
         assert len(engines) == 1
@@ -167,27 +171,27 @@ class TestChange:
             ConfigError,
             match=r"optimisation=b and optimisation=a both change the weights: choose one",
         ):
-            compose(start(), {"a": PACK, "b": PACK_TOO})
+            composed(start(), {"a": PACK, "b": PACK_TOO})
 
     def test_an_engine_without_a_network(self):
         with pytest.raises(
             ConfigError, match=r"optimisation=fuse changes a torch network, and engine=.* has none"
         ):
-            compose(start(Rigid()), {"fuse": FUSE})
+            composed(start(Rigid()), {"fuse": FUSE})
 
 
 class TestWhole:
     def test_what_judges_the_whole_is_asked_last(self):
-        assert compose(start(), {"fussy": Fussy(), "half": HALF}).engine == Engine(dtype="float16")
-        assert compose(start(), {"half": HALF, "fussy": Fussy()}).engine == Engine(dtype="float16")
+        assert composed(start(), {"fussy": Fussy(), "half": HALF}).engine == Engine(dtype="float16")
+        assert composed(start(), {"half": HALF, "fussy": Fussy()}).engine == Engine(dtype="float16")
 
     def test_and_refuses_in_its_own_name(self):
         with pytest.raises(ConfigError, match=r"^optimisation=fussy needs another data type\.$"):
-            compose(start(), {"fussy": Fussy(), "few": FEW})
+            composed(start(), {"fussy": Fussy(), "few": FEW})
 
     def test_none_at_all(self):
         parts = start()
-        assert compose(parts, {}) is parts
+        assert parts.composed() is parts
 
     def test_has(self):
         assert start().has("engine", "dtype")

@@ -15,7 +15,7 @@ from support.warm import run_warm
 
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import NullProbe
+from asr_scaling.core.ports import NullProbe, SystemSpec
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.dataset.folder import Folder
@@ -105,18 +105,15 @@ def assert_exact(record: RunRecord) -> None:
 @pytest.mark.parametrize("size", [1, len(IDS)])
 def test_no_error_alone_or_padded(speech: Path, size: int) -> None:
     job = Job(
-        model=spec(),
-        engine=Transformers(),
-        device=Cpu(),
+        SystemSpec(spec(), Transformers(), Cpu(), Fixed(size)),
         dataset=Folder(path=str(speech)),
-        batch=Fixed(size),
         profiler={"latency": Latency(), "quality": Quality()},
         pipeline=Pipeline(warmup=0, min_iterations=1, precision=None),
     )
     record = run(job)
     assert_exact(record)
     assert {len(sample.utterances) for sample in record.samples} == {size}
-    assert record.system["facts"]["parameters"] == job.model.parameters
+    assert record.system["facts"]["parameters"] == job.system.model.parameters
 
 
 def test_the_yaml_describes_these_weights() -> None:

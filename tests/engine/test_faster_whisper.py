@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from support.fakes import FakeDevice, make_job, noise
+from support.fakes import FakeDevice, altered, make_job, noise
 from support.small_whisper import (
     ctc,
     needs_speech,
@@ -179,7 +178,7 @@ class TestSystem:
             device=Cpu(threads=1),
             profiler={"latency": Latency(), "flops": Flops()},
         )
-        record = run(replace(job, engine=FasterWhisper()))
+        record = run(altered(job, engine=FasterWhisper()))
         assert record.status == "ok", record.reason
         assert record.system["engine"] == "faster_whisper"
         assert "CTranslate2" in record.unavailable["latency/first_token_s"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from support.fakes import FakeDevice, Listener, make_job, noise
+from support.fakes import FakeDevice, Listener, altered, make_job, noise
 from support.small_whisper import (
     ctc,
     needs_speech,
@@ -153,7 +152,7 @@ class TestSystem:
             device=Cpu(threads=1),
             profiler={"latency": Latency()},
         )
-        record = run(replace(job, engine=WhisperCpp()))
+        record = run(altered(job, engine=WhisperCpp()))
         assert record.status == "ok", record.reason
         assert record.system["engine"] == "whisper_cpp"
         assert "latency/per_token_s" in record.values

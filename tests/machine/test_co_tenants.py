@@ -220,7 +220,7 @@ def test_who_comes_during_the_timed_pass_is_in_the_record(monkeypatch: pytest.Mo
                 hidden.rename(path)
 
         job = make_job()
-        object.__setattr__(job.engine, "sleep", arrive)
+        object.__setattr__(job.system.engine, "sleep", arrive)
         record = run(job)
         path.unlink()
     assert "SharedNode" in {caution.kind for caution in record.cautions}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from asr_scaling.measure.fingerprint import identity
+from asr_scaling.measure.fingerprint import fingerprint
 
 OPTIONS: dict[str, Any] = {
     "seed": 42,
@@ -50,14 +50,14 @@ def test_which_gpu_of_its_kind_a_scheduler_gave_does_not_count(
     found = set()
     for given, number in (("0", 0), ("3", 3)):
         monkeypatch.setenv(name, given)
-        found.add(identity(OPTIONS, {**DEVICE, "uuid": given, "nvml_index": number}))
+        found.add(fingerprint(OPTIONS, {**DEVICE, "uuid": given, "nvml_index": number}))
     monkeypatch.setenv("CUDA_LAUNCH_BLOCKING", "1")
     assert len(found) == 1
-    assert identity(OPTIONS, DEVICE) not in found
+    assert fingerprint(OPTIONS, DEVICE) not in found
 
 
 def test_it_is_the_same_at_every_call_and_in_any_order_of_options():
-    assert identity(OPTIONS, DEVICE) == identity(dict(reversed(OPTIONS.items())), DEVICE)
+    assert fingerprint(OPTIONS, DEVICE) == fingerprint(dict(reversed(OPTIONS.items())), DEVICE)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_it_is_the_same_at_every_call_and_in_any_order_of_options():
     ],
 )
 def test_what_shapes_a_measurement_counts(path: str, value: Any):
-    assert identity(changed(path, value), DEVICE) != identity(OPTIONS, DEVICE)
+    assert fingerprint(changed(path, value), DEVICE) != fingerprint(OPTIONS, DEVICE)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_shapes_a_measurement_counts(path: str, value: Any):
     ],
 )
 def test_nothing_else_counts(path: str, value: Any):
-    assert identity(changed(path, value), DEVICE) == identity(OPTIONS, DEVICE)
+    assert fingerprint(changed(path, value), DEVICE) == fingerprint(OPTIONS, DEVICE)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_nothing_else_counts(path: str, value: Any):
     [({"gpu": "P100"}, False), ({"uuid": "another"}, True), ({"index": 1}, True)],
 )
 def test_the_kind_of_device_counts_not_which_one(device: Mapping[str, Any], same: bool):
-    assert (identity(OPTIONS, {**DEVICE, **device}) == identity(OPTIONS, DEVICE)) is same
+    assert (fingerprint(OPTIONS, {**DEVICE, **device}) == fingerprint(OPTIONS, DEVICE)) is same
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_the_kind_of_device_counts_not_which_one(device: Mapping[str, Any], same
 def test_variables_that_libraries_read_count(
     monkeypatch: pytest.MonkeyPatch, name: str, same: bool
 ):
-    before = identity(OPTIONS, DEVICE)
+    before = fingerprint(OPTIONS, DEVICE)
     monkeypatch.setenv(name, "7")
-    assert (identity(OPTIONS, DEVICE) == before) is same
+    assert (fingerprint(OPTIONS, DEVICE) == before) is same
 
 
 def test_the_machine_counts_by_what_it_is_not_by_its_name(monkeypatch: pytest.MonkeyPatch):
-    before = identity(OPTIONS, DEVICE)
+    before = fingerprint(OPTIONS, DEVICE)
     machine = {
         "cpu": "another",
         "cpu_cores": 2,
@@ -123,13 +123,13 @@ def test_the_machine_counts_by_what_it_is_not_by_its_name(monkeypatch: pytest.Mo
         "host": "a",
     }
     monkeypatch.setattr("asr_scaling.measure.fingerprint.environment", lambda: machine)
-    other = identity(OPTIONS, DEVICE)
+    other = fingerprint(OPTIONS, DEVICE)
     assert other != before
     monkeypatch.setattr(
         "asr_scaling.measure.fingerprint.environment",
         lambda: machine | {"host": "b", "os": "newer"},
     )
-    assert identity(OPTIONS, DEVICE) == other
+    assert fingerprint(OPTIONS, DEVICE) == other
 
 
 def test_files_that_options_name_count_by_their_contents_time(tmp_path: Path):
@@ -137,20 +137,20 @@ def test_files_that_options_name_count_by_their_contents_time(tmp_path: Path):
     file.parent.mkdir()
     file.write_text("a")
     options = changed("dataset.path", str(file.parent))
-    before = identity(options, DEVICE)
-    assert identity(options, DEVICE) == before
+    before = fingerprint(options, DEVICE)
+    assert fingerprint(options, DEVICE) == before
     os.utime(file, ns=(1, 1))
-    assert identity(options, DEVICE) != before
+    assert fingerprint(options, DEVICE) != before
 
 
 def test_a_list_of_files_counts_too(tmp_path: Path):
     file = tmp_path / "part.parquet"
     file.write_text("a")
     options = changed("dataset.path", [str(file)])
-    before = identity(options, DEVICE)
+    before = fingerprint(options, DEVICE)
     file.write_text("ab")
-    assert identity(options, DEVICE) != before
+    assert fingerprint(options, DEVICE) != before
 
 
 def test_a_path_that_is_not_there_is_no_error():
-    assert identity(changed("model.path", "/nowhere/at/all"), DEVICE)
+    assert fingerprint(changed("model.path", "/nowhere/at/all"), DEVICE)

@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from support.fakes import (
     Recorder,
     ScriptedEngine,
     ScriptedSystem,
+    altered,
     brief,
     make_job,
     make_spec,
@@ -139,7 +140,7 @@ class TestOk:
             lambda batch, probe: clock.sleep(1.0), weights="random", weights_source="no network"
         )
         clock = FakeClock()
-        record = run(replace(make_job(clock), engine=ScriptedEngine(system)))
+        record = run(altered(make_job(clock), engine=ScriptedEngine(system)))
         caution = next(c for c in record.cautions if c.kind == "RandomWeights")
         assert "no network" in caution.message
 
@@ -225,7 +226,7 @@ class TestFailed:
                 return super().load(model, device)
 
         engine = Choosy(ScriptedSystem(lambda batch, probe: clock.sleep(1.0)))
-        record = run(replace(make_job(clock, durations=(1.0, longest_s)), engine=engine))
+        record = run(altered(make_job(clock, durations=(1.0, longest_s)), engine=engine))
         assert record.status == status
         assert engine.loaded == (status == "ok")
         assert record.reason == (None if engine.loaded else "3.5 s is too long for toy.")
@@ -277,7 +278,7 @@ class TestFailed:
         system = ScriptedSystem(lambda batch, probe: clock.sleep(1.0))
         engine = ScriptedEngine(system)
         profiler = {"failing": raising(error, "x")} if error else {}
-        run(replace(make_job(clock), engine=engine, profiler=profiler))
+        run(altered(make_job(clock), engine=engine, profiler=profiler))
         assert system.closed == 1
         forgotten = weakref.ref(system)
         del system, engine
@@ -292,7 +293,7 @@ class TestFailed:
 class TestInterrupted:
     def job(self, folder: Path, then: Any, number: int = 3, **changes: Any) -> Any:
         job = make_job(folder=folder, durations=(1.0,) * 4, pipeline=brief(), **changes)
-        return replace(job, engine=at_call(number, then, job.device.clock))
+        return altered(job, engine=at_call(number, then, job.system.device.clock))
 
     def test_ctrl_c_is_recorded_and_raised_again(self, tmp_path: Path):
         sink = FakeSink()
@@ -307,7 +308,7 @@ class TestInterrupted:
     def test_the_system_is_closed(self, tmp_path: Path):
         system = ScriptedSystem(lambda batch, probe: throw(KeyboardInterrupt())())
         with pytest.raises(KeyboardInterrupt):
-            run(replace(make_job(folder=tmp_path), engine=ScriptedEngine(system)))
+            run(altered(make_job(folder=tmp_path), engine=ScriptedEngine(system)))
         assert system.closed == 1
 
     def test_sigterm_is_an_interruption(self, tmp_path: Path):

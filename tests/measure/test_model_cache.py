@@ -10,7 +10,7 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import OutOfMemoryError
 from asr_scaling.measure.job import run
-from asr_scaling.measure.model_cache import Shelf
+from asr_scaling.measure.model_cache import ModelCache
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.memory import Memory
 
@@ -33,7 +33,7 @@ class Loading(ScriptedEngine):
 
 
 def points(
-    *models: str, shelf: Shelf | None, error: Exception | None = None, **facts: Any
+    *models: str, cache: ModelCache | None, error: Exception | None = None, **facts: Any
 ) -> tuple[Any, ...]:
     """The engine and the records of one point a model."""
     clock = FakeClock()
@@ -44,12 +44,12 @@ def points(
         for name in models
     ]
     for job in jobs:
-        object.__setattr__(job, "engine", engine)
-    return engine, [run(job, shelf=shelf) for job in jobs]
+        object.__setattr__(job.system, "engine", engine)
+    return engine, [run(job, cache=cache) for job in jobs]
 
 
 def test_equal_systems_are_loaded_once():
-    engine, records = points("a", "a", "a", shelf=Shelf())
+    engine, records = points("a", "a", "a", cache=ModelCache())
     assert [name for name, _ in engine.loaded] == ["a"]
     assert engine.loaded[0][1].closed == 0
     assert [record.status for record in records] == ["ok"] * 3
@@ -57,26 +57,26 @@ def test_equal_systems_are_loaded_once():
 
 
 def test_another_model_takes_the_place():
-    engine, _ = points("a", "b", "a", shelf=Shelf())
+    engine, _ = points("a", "b", "a", cache=ModelCache())
     assert [name for name, _ in engine.loaded] == ["a", "b", "a"]
     assert [system.closed for _, system in engine.loaded] == [1, 1, 0]
 
 
 def test_clearing_closes_what_is_held():
-    shelf = Shelf()
-    engine, _ = points("a", shelf=shelf)
-    shelf.clear()
-    shelf.clear()
+    cache = ModelCache()
+    engine, _ = points("a", cache=cache)
+    cache.clear()
+    cache.clear()
     assert engine.loaded[0][1].closed == 1
 
 
-def test_without_a_shelf_every_point_loads_and_closes():
-    engine, _ = points("a", "a", shelf=None)
+def test_without_a_cache_every_point_loads_and_closes():
+    engine, _ = points("a", "a", cache=None)
     assert [system.closed for _, system in engine.loaded] == [1, 1]
 
 
 def test_the_first_call_of_a_kept_system_is_withheld_with_the_reason():
-    first, second = points("a", "a", shelf=Shelf())[1]
+    first, second = points("a", "a", cache=ModelCache())[1]
     name = "startup/first_call_s"
     assert name in first.values
     assert name not in second.values
@@ -85,16 +85,16 @@ def test_the_first_call_of_a_kept_system_is_withheld_with_the_reason():
 
 
 def test_memory_is_counted_from_before_loading():
-    records: list[RunRecord] = points("a", "a", "a", shelf=Shelf())[1]
+    records: list[RunRecord] = points("a", "a", "a", cache=ModelCache())[1]
     assert len({record.values["memory/idle_rss_bytes"] for record in records}) == 1
 
 
 def test_a_point_that_fails_leaves_nothing_behind():
-    engine, records = points("a", "a", shelf=Shelf(), error=OutOfMemoryError("too large"))
+    engine, records = points("a", "a", cache=ModelCache(), error=OutOfMemoryError("too large"))
     assert [record.status for record in records] == ["out_of_memory"] * 2
     assert [system.closed for _, system in engine.loaded] == [1, 1]
 
 
 def test_what_compiles_is_not_kept():
-    engine, _ = points("a", "a", shelf=Shelf(), compile_s=0.5)
+    engine, _ = points("a", "a", cache=ModelCache(), compile_s=0.5)
     assert [system.closed for _, system in engine.loaded] == [1, 1]

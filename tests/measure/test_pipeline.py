@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from support.fakes import (
     Recorder,
     ScriptedEngine,
     ScriptedSystem,
+    altered,
     brief,
     make_job,
     make_session,
@@ -121,7 +121,7 @@ class TestExactFigures:
 
         clock = FakeClock()
         job = make_job(clock, engine=None, pipeline=brief(warmup=0, min_iterations=1))
-        record = run(replace(job, engine=ScriptedEngine(ScriptedSystem(script))))
+        record = run(altered(job, engine=ScriptedEngine(ScriptedSystem(script))))
         assert {"latency/first_token_s", "latency/per_token_s"} <= set(record.unavailable)
         assert not set(record.unavailable) & set(record.values)
         assert "startup/first_call_s" not in record.values
@@ -167,7 +167,7 @@ class TestOrder:
             log.append("call")
             clock.sleep(seconds)
 
-        run(replace(job, engine=Fake(steps=1, sleep=sleep)))
+        run(altered(job, engine=Fake(steps=1, sleep=sleep)))
         assert [name for name in log if name != "call"] == ["t1", "t2", "d1", "d2", "f"]
         assert log.index("t1") == 6  # three sleeps for the warm-up, three for the timed call
         assert log.count("call") == 6
@@ -213,7 +213,7 @@ class TestWarmUp:
 
         pipeline = brief(warmup=warmup, min_iterations=2)
         job = make_job(clock, durations=(1.0, 3.0), pipeline=pipeline)
-        return run(replace(job, engine=ScriptedEngine(ScriptedSystem(script)))), calls
+        return run(altered(job, engine=ScriptedEngine(ScriptedSystem(script)))), calls
 
     def test_is_left_out(self):
         record, calls = self.slow_start(2)
@@ -242,7 +242,7 @@ class TestCheckedWarmUp:
         job = make_job(
             clock, durations=(1.0,), pipeline=brief(**({"warmup_seconds": 60.0} | options))
         )
-        record = run(replace(job, engine=ScriptedEngine(ScriptedSystem(script))))
+        record = run(altered(job, engine=ScriptedEngine(ScriptedSystem(script))))
         return record, record.values["workload/warmup_iterations"]
 
     def test_six_steady_calls_are_enough(self):
@@ -349,7 +349,7 @@ class TestWatches:
             log.append("call")
             clock.sleep(seconds)
 
-        assert run(replace(job, engine=Fake(steps=1, sleep=sleep))).status == "ok"
+        assert run(altered(job, engine=Fake(steps=1, sleep=sleep))).status == "ok"
         calls = [name for i, name in enumerate(log) if name != "call" or log[i - 1] != "call"]
         assert calls == [
             "idle",
@@ -383,7 +383,7 @@ class TestRepeats:
         left = iter(texts)
         system = ScriptedSystem(lambda batch, probe: transcription(batch, texts=(next(left),)))
         job = make_job(durations=(1.0,), profiler={}, pipeline=brief(min_iterations=len(texts) - 1))
-        return run(replace(job, engine=ScriptedEngine(system)))
+        return run(altered(job, engine=ScriptedEngine(system)))
 
     def test_another_text_for_the_same_input_is_a_caution(self):
         caution = next(
@@ -448,7 +448,7 @@ class TestTruncation:
     def record(self, processed: tuple[float, ...], size: int = 2) -> Any:
         system = ScriptedSystem(lambda batch, probe: transcription(batch, audio_s=processed))
         job = make_job(durations=(10.0, 40.0), size=size, profiler={})
-        return run(replace(job, engine=ScriptedEngine(system)))
+        return run(altered(job, engine=ScriptedEngine(system)))
 
     def test_audio_that_was_not_processed_is_a_caution(self):
         record = self.record((10.0, 30.0))
@@ -538,5 +538,5 @@ class TestFakeEngine:
         system.close()
 
     def test_the_real_clock_is_the_default(self):
-        job = replace(make_job(durations=(1.0,)), engine=Fake(), device=RealClock())
+        job = altered(make_job(durations=(1.0,)), engine=Fake(), device=RealClock())
         assert run(job).values["latency/mean_s"] >= 0.002  # sleep(3) never returns early

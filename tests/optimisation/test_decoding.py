@@ -10,7 +10,7 @@ from support.fakes import FakeDevice, make_spec
 
 from asr_scaling.batch.bucketed import Bucketed
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.core.ports import Composition, compose
+from asr_scaling.core.ports import SystemSpec
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
 from asr_scaling.engine.faster_whisper import FasterWhisper
@@ -36,8 +36,8 @@ class Gpu:
     kind: str = "cuda"
 
 
-def parts(**changes: Any) -> Composition:
-    return replace(Composition(WHISPER, Transformers(), FakeDevice(), Fixed(1)), **changes)  # type: ignore[arg-type]
+def parts(**changes: Any) -> SystemSpec:
+    return replace(SystemSpec(WHISPER, Transformers(), FakeDevice(), Fixed(1)), **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -57,30 +57,38 @@ def parts(**changes: Any) -> Composition:
 )
 def test_what_it_sets(optimisation: Any, device: Any, options: dict[str, Any]) -> None:
     size = 4 if isinstance(optimisation, Overlap) else 1
-    engine = compose(parts(device=device, batch=Fixed(size)), {"one": optimisation}).engine
+    engine = (
+        parts(device=device, batch=Fixed(size), optimisation={"one": optimisation})
+        .composed()
+        .engine
+    )
     assert engine == Transformers(**options)
 
 
 def test_all_that_need_the_loop_compose() -> None:
     chosen = {"w": DynamicWindow(2.0), "f": DeviceFeatures(), "g": CudaGraph(), "l": DecodeLoop()}
-    engine = compose(parts(device=Gpu()), chosen).engine
+    engine = parts(device=Gpu(), optimisation=chosen).composed().engine
     assert engine == Transformers(
         decode="loop", window_margin_s=2.0, features="device", cuda_graph=True
     )
-    assert compose(parts(device=Gpu()), dict(reversed(chosen.items()))).engine == engine
+    assert (
+        parts(device=Gpu(), optimisation=dict(reversed(chosen.items()))).composed().engine == engine
+    )
 
 
 @pytest.mark.parametrize("engine", [FasterWhisper, OnnxRuntime, OpenVino])
 def test_features_on_the_device_of_engines_without_a_loop_to_choose(engine: Any) -> None:
-    assert compose(parts(engine=engine()), {"f": DeviceFeatures()}).engine == engine(
+    assert parts(engine=engine(), optimisation={"f": DeviceFeatures()}).composed().engine == engine(
         features="device"
     )
 
 
 def test_the_heap_is_the_devices() -> None:
-    assert compose(parts(device=Cpu()), {"keep_heap": KeepHeap()}).device == Cpu(heap="keep")
+    assert parts(device=Cpu(), optimisation={"keep_heap": KeepHeap()}).composed().device == Cpu(
+        heap="keep"
+    )
     with pytest.raises(ConfigError, match=r"sets device\.heap"):
-        compose(parts(device=Gpu()), {"keep_heap": KeepHeap()})
+        parts(device=Gpu(), optimisation={"keep_heap": KeepHeap()}).composed()
 
 
 @pytest.mark.parametrize(
@@ -112,4 +120,4 @@ def test_the_heap_is_the_devices() -> None:
 )
 def test_refused(chosen: list[Any], changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
-        compose(parts(**changes), {f"o{i}": one for i, one in enumerate(chosen)})
+        parts(**changes, optimisation={f"o{i}": one for i, one in enumerate(chosen)}).composed()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from support.fakes import (
     FakeDevice,
     ScriptedEngine,
     ScriptedSystem,
+    altered,
     make_job,
     make_session,
     transcription,
@@ -227,7 +227,7 @@ class TestMemory:
 
         job = make_job(durations=(1.0, 4.0), profiler={"memory": Memory()})
         record = run(
-            replace(
+            altered(
                 job, engine=ScriptedEngine(ScriptedSystem(script)), device=FakeDevice(peak=5000)
             )
         )

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.core.ports import Composition, compose
+from asr_scaling.core.ports import SystemSpec
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.util.config_dir import conf_dir
 from support.fakes import FakeDevice
@@ -31,11 +31,9 @@ def chosen(*names: str, **options: dict[str, Any]) -> dict[str, Any]:
 
 def composed(
     *names: str, model: Any = None, engine: Any = None, device: Any = None, **options: Any
-) -> Composition:
-    parts = Composition(
-        model or whisper(), engine or Transformers(), device or FakeDevice(), Fixed(1)
-    )
-    return compose(parts, chosen(*names, **options))
+) -> SystemSpec:
+    parts = (model or whisper(), engine or Transformers(), device or FakeDevice(), Fixed(1))
+    return SystemSpec(*parts, chosen(*names, **options)).composed()
 
 
 def loaded(*names: str, model: Any = None, **options: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,15 @@ import numpy as np
 
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import NullProgress, Phase, Probe, Session, SystemFacts, Transcription
+from asr_scaling.core.ports import (
+    NullProgress,
+    Phase,
+    Probe,
+    Session,
+    SystemFacts,
+    SystemSpec,
+    Transcription,
+)
 from asr_scaling.core.record import Findings, RunRecord
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, DatasetInfo, Utterance, Workload
 from asr_scaling.engine.fake import Fake
@@ -239,18 +247,21 @@ def make_job(
     engine: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Job:
-    """A job on the fake clock; ``engine`` are options of the fake engine, ``changes`` are fields of Job."""
+    """A job on the fake clock; ``engine`` are options of the fake engine, ``changes`` are fields of Job and of its
+    system."""
     clock = clock or FakeClock()
-    options = {
-        "model": make_spec(),
-        "engine": Fake(sleep=clock.sleep, **(engine or {})),
-        "device": FakeDevice(clock),
-        "dataset": FakeDataset(durations),
-        "batch": Fixed(size),
-        "profiler": {"latency": Latency()},
-        "pipeline": brief(),
+    fake = Fake(sleep=clock.sleep, **(engine or {}))
+    system = SystemSpec(make_spec(), fake, FakeDevice(clock), Fixed(size))
+    return altered(Job(system, FakeDataset(durations), {"latency": Latency()}, brief()), **changes)
+
+
+def altered(job: Job, **changes: Any) -> Job:
+    """``job`` with other fields, of its own and of its system."""
+    own = {
+        key: value for key, value in changes.items() if key not in SystemSpec.__dataclass_fields__
     }
-    return Job(**(options | changes))
+    system = {key: value for key, value in changes.items() if key not in own}
+    return replace(job, **own, system=replace(job.system, **system))
 
 
 def noise(seconds: float, key: str = "u") -> Utterance:

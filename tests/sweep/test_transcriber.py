@@ -20,7 +20,7 @@ from support.warm import printed
 from asr_scaling import load_system
 from asr_scaling.batch.bucketed import Bucketed
 from asr_scaling.batch.fixed import Fixed
-from asr_scaling.core.ports import Batching, Composition, Transcription
+from asr_scaling.core.ports import Batching, SystemSpec, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, EngineError, WeightsError
 from asr_scaling.sweep.allowlist import TRUSTED
@@ -72,8 +72,8 @@ class Mine:
 
 @dataclass(frozen=True)
 class Louder:
-    def apply(self, composition: Composition) -> Composition:
-        return composition.set("engine", loud=True)
+    def apply(self, system: SystemSpec) -> SystemSpec:
+        return system.set("engine", loud=True)
 
 
 CHECKED: list[str] = []

@@ -32,11 +32,10 @@ from asr_scaling.core.ports.system import (
 from asr_scaling.core.ports.system_spec import (
     Change,
     Changed,
-    Composition,
     Demanding,
     Optimisation,
+    SystemSpec,
     Turn,
-    compose,
 )
 
 __all__ = [
@@ -46,7 +45,6 @@ __all__ = [
     "Capabilities",
     "Change",
     "Changed",
-    "Composition",
     "Dataset",
     "Demanding",
     "Device",
@@ -68,11 +66,11 @@ __all__ = [
     "StoredSweep",
     "System",
     "SystemFacts",
+    "SystemSpec",
     "Transcription",
     "Turn",
     "Watch",
     "Watcher",
     "capabilities",
-    "compose",
     "option_of",
 ]

@@ -1,7 +1,7 @@
-"""How optimisations compose: each changes what a point is made of, and those that contradict one another are refused.
+"""The system under test as one value, and the optimisations that change it before anything is loaded.
 
-An optimisation is a specification like every other part: it changes options before anything is loaded. What it does to
-a network in memory is a ``Change`` that it hands to the engine.
+An optimisation is a specification like every other part: it changes options. What it does to a
+network in memory is a ``Change`` that it hands to the engine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from asr_scaling.errors import ConfigError
 
 
 class Turn(IntEnum):
-    """When a change is made: what removes comes before what joins what is left, and both before what packs it."""
+    """When a change is made: removing layers, then joining what is left, then packing it."""
 
     REMOVE = 1
     JOIN = 2
@@ -27,9 +27,11 @@ class Turn(IntEnum):
 
 @dataclass(frozen=True)
 class Changed:
-    """A changed network. ``said``: what was done, for the record. ``dtype``: of its weights, None as before.
+    """A changed network.
 
-    ``parameters``: how many it has, None as before: packing or joining weights makes them neither more nor fewer.
+    ``said``: what was done, for the record.
+    ``dtype``: data type of its weights, None where it is as before.
+    ``parameters``: their number, None where it is as before; packing and joining don't change it.
     """
 
     network: Any
@@ -41,8 +43,8 @@ class Changed:
 class Change(Protocol):
     """What an optimisation does to a loaded torch network, before its first call.
 
-    ``kind``: of two changes of one kind ("weights", "projections" …) only one may be made. ``turn``: changes are made
-    in the order of their turns, whatever the order in which the optimisations are listed.
+    ``kind``: "weights", "projections" …; only one change of each kind may be made.
+    ``turn``: changes are made in the order of their turns, however the optimisations are listed.
     """
 
     @property
@@ -51,101 +53,140 @@ class Change(Protocol):
     def turn(self) -> Turn: ...  # noqa: D102
 
     def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
-        """The changed network, which may be the same object. EngineError where it can't be changed."""
+        """The changed network, which may be the same object.
+
+        Raises EngineError when the network can't be changed.
+        """
         ...
 
 
 class Optimisation(Protocol):
     """One way to run a model faster, smaller or with less energy."""
 
-    def apply(self, composition: Composition) -> Composition:
-        """``composition`` with its options changed. ConfigError with the reason where that makes no sense."""
+    def apply(self, system: SystemSpec) -> SystemSpec:
+        """``system`` with its options changed.
+
+        Raises ConfigError with the reason when that makes no sense.
+        """
         ...
 
 
 @runtime_checkable
 class Demanding(Protocol):
-    """An optimisation that can't judge a composition before every other one is applied, listed behind it or not."""
+    """An optimisation that also judges the system once all the others are applied."""
 
-    def check(self, composition: Composition) -> None:
-        """ConfigError with the reason where ``composition`` as a whole makes no sense."""
+    def check(self, system: SystemSpec) -> None:
+        """Raises ConfigError with the reason when ``system`` as a whole makes no sense."""
         ...
 
 
 @dataclass(frozen=True)
-class Composition:
-    """What a point is made of. ``by``: the optimisation at work. ``set_by``: "engine.dtype" → who set it."""
+class SystemSpec:
+    """The system under test: all that decides how speech becomes text. Nothing is loaded.
+
+    ``optimisation``: name → optimisation that is still to be applied.
+    ``applied``: names of the optimisations that were applied.
+    ``by``: the optimisation that ``composed`` is applying.
+    ``set_by``: option, as in "engine.dtype" → the optimisation that set it.
+    """
 
     model: ModelSpec
     engine: Engine
     device: Device
     batch: Batching | Fitting
+    optimisation: Mapping[str, Optimisation] = field(default_factory=dict)
+    applied: tuple[str, ...] = ()
     by: str = ""
     set_by: Mapping[str, str] = field(default_factory=dict)
+
+    def composed(self) -> SystemSpec:
+        """The system with its optimisations applied; their order makes no difference.
+
+        Raises ConfigError when they make no sense together or here.
+        """
+        if not self.optimisation:
+            return self
+        system = self
+        for name, optimisation in self.optimisation.items():
+            system = optimisation.apply(replace(system, by=name))
+        for name, optimisation in self.optimisation.items():
+            if isinstance(optimisation, Demanding):
+                optimisation.check(replace(system, by=name))
+        applied = (*self.applied, *self.optimisation)
+        return replace(system, optimisation={}, applied=applied, by="", set_by={})
 
     @property
     def engine_name(self) -> str:
         """As it is chosen on the command line."""
-        return type(self.engine).__module__.rpartition(".")[2]
+        return _choice(self.engine)
+
+    def loads_as(self, other: SystemSpec) -> bool:
+        """True when both load the same: then they differ in their batches at most."""
+        mine = (self.model, self.engine, self.device)
+        return mine == (other.model, other.engine, other.device)
 
     def has(self, part: str, option: str) -> bool:
-        """Whether ``part`` ("engine", "device", "batch") has such an option."""
-        return option in _options(getattr(self, part))
+        """True when ``part`` ("engine", "device", "batch") has such an option."""
+        return option in _defaults(getattr(self, part))
 
-    def set(self, part: str, **options: Any) -> Composition:
-        """The composition with options of ``part`` set.
+    def set(self, part: str, **options: Any) -> SystemSpec:
+        """The system with options of ``part`` set.
 
-        ConfigError where the part has no such option, refuses the value, or got another one from another optimisation
-        or from the user.
+        Raises ConfigError when the part has no such option, refuses the value, or got another one
+        from another optimisation or from the user.
         """
         target = getattr(self, part)
-        known, name = _options(target), type(target).__module__.rpartition(".")[2]
         for option, value in options.items():
-            where = f"{part}.{option}"
-            if option not in known:
-                self.refuse(f"sets {where}, which {part}={name} does not have")
-            now, first = getattr(target, option), self.set_by.get(where)
-            if first and now != value:
-                self.refuse(f"and optimisation={first} both set {where}: choose one of them")
-            if not first and now not in (known[option], value):
-                self.refuse(f"sets {where} to {value}, and you set it to {now}: choose one of them")
+            self._check_free(part, option, value)
         try:
             changed = replace(target, **options)
         except ConfigError as error:
-            self.refuse(f"is not possible with {part}={name}: {str(error).rstrip('.')}")
-        told = {f"{part}.{option}": self.by for option in options}
-        return replace(self, **{part: changed}, set_by={**self.set_by, **told})
+            reason = str(error).rstrip(".")
+            self.refuse(f"is not possible with {part}={_choice(target)}: {reason}")
+        set_by = {**self.set_by, **{f"{part}.{option}": self.by for option in options}}
+        return replace(self, **{part: changed}, set_by=set_by)
 
-    def change(self, change: Change) -> Composition:
-        """The composition whose engine makes ``change`` to the network it loads."""
+    def _check_free(self, part: str, option: str, value: Any) -> None:
+        """Raises ConfigError when the option isn't there or was set to something else."""
+        target, where = getattr(self, part), f"{part}.{option}"
+        defaults = _defaults(target)
+        if option not in defaults:
+            self.refuse(f"sets {where}, which {part}={_choice(target)} does not have")
+        current, setter = getattr(target, option), self.set_by.get(where)
+        if setter and current != value:
+            self.refuse(f"and optimisation={setter} both set {where}: choose one of them")
+        if not setter and current not in (defaults[option], value):
+            self.refuse(f"sets {where} to {value}, and you set it to {current}: choose one of them")
+
+    def change(self, change: Change) -> SystemSpec:
+        """The system whose engine makes ``change`` to the network that it loads.
+
+        Raises ConfigError when the engine has no network, or another change is of the same kind.
+        """
         if not self.has("engine", "changes"):
             self.refuse(f"changes a torch network, and engine={self.engine_name} has none")
         where = f"changes.{change.kind}"
         if where in self.set_by:
+            setter = self.set_by[where]
             self.refuse(
-                f"and optimisation={self.set_by[where]} both change the {change.kind}: choose one of them"
+                f"and optimisation={setter} both change the {change.kind}: choose one of them"
             )
         engine: Any = self.engine
-        changes = tuple(sorted((*engine.changes, change), key=lambda made: (made.turn, made.kind)))
-        return replace(
-            self, engine=replace(engine, changes=changes), set_by={**self.set_by, where: self.by}
-        )
+        changes = sorted((*engine.changes, change), key=lambda made: (made.turn, made.kind))
+        set_by = {**self.set_by, where: self.by}
+        return replace(self, engine=replace(engine, changes=tuple(changes)), set_by=set_by)
 
     def refuse(self, why: str) -> NoReturn:
-        """ConfigError: the optimisation at work ``why``."""
+        """Raises ConfigError: the optimisation at work ``why``."""
         raise ConfigError(f"optimisation={self.by} {why}.")
 
 
-def compose(composition: Composition, optimisations: Mapping[str, Optimisation]) -> Composition:
-    """``composition`` with every one of ``optimisations``, name → optimisation; their order makes no difference."""
-    for name, optimisation in optimisations.items():
-        composition = optimisation.apply(replace(composition, by=name))
-    for name, optimisation in optimisations.items():
-        if isinstance(optimisation, Demanding):
-            optimisation.check(replace(composition, by=name))
-    return composition
+def _choice(part: Any) -> str:
+    """The name of a part's YAML, which is that of its module."""
+    return type(part).__module__.rpartition(".")[2]
 
 
-def _options(part: Any) -> dict[str, Any]:
-    """Option → default, of those that can be set."""
-    return {f.name: None if f.default is MISSING else f.default for f in fields(part) if f.init}
+def _defaults(part: Any) -> dict[str, Any]:
+    """Option → default of all options that can be set."""
+    settable = (option for option in fields(part) if option.init)
+    return {o.name: None if o.default is MISSING else o.default for o in settable}

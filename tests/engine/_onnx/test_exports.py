@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.exports import ctc, transcribe, whisper
-from support.fakes import FakeDevice, Listener, make_job, noise
+from support.fakes import FakeDevice, Listener, altered, make_job, noise
 
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
@@ -135,7 +134,7 @@ class TestRandomWeights:
     def test_as_a_job(self, engine: Any) -> None:
         profiler = {"quality": Quality(), "flops": Flops()}
         job = make_job(durations=(2.0,), model=whisper(), profiler=profiler, device=FakeDevice())
-        record = run(replace(job, engine=engine()))
+        record = run(altered(job, engine=engine()))
         assert record.status == "ok", record.reason
         assert "RandomWeights" in [caution.kind for caution in record.cautions]
         assert "torch modules" in record.unavailable["flops/encoder"]

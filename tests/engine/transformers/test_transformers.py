@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from support.fakes import FakeDevice, Listener, make_job, noise
+from support.fakes import FakeDevice, Listener, altered, make_job, noise
 from support.networks import (
     ENCODER_DECODER,
     ctc,
@@ -246,7 +245,7 @@ class TestSystem:
     def test_as_a_job(self, make: Any):
         profiler = {"quality": Quality(), "flops": Flops()}
         job = make_job(durations=(2.0,), model=make(), profiler=profiler, device=FakeDevice())
-        record = run(replace(job, engine=Transformers()))
+        record = run(altered(job, engine=Transformers()))
         assert record.status == "ok", record.reason
         assert "RandomWeights" in [caution.kind for caution in record.cautions]
         assert "quality/wer" in record.unavailable

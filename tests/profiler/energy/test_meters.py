@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -17,6 +17,7 @@ from support.fakes import (
     FakeDevice,
     ScriptedEngine,
     ScriptedSystem,
+    altered,
     make_job,
     make_session,
     utterances,
@@ -272,7 +273,7 @@ class TestCodecarbon:
 
         job = make_job(device=FakeDevice(machine), profiler={"energy": Energy(find=counting())})
         assert (
-            run(replace(job, engine=ScriptedEngine(ScriptedSystem(fail)))).status == "out_of_memory"
+            run(altered(job, engine=ScriptedEngine(ScriptedSystem(fail)))).status == "out_of_memory"
         )
         assert machine.trackers[0].log[-1] == "end"
 

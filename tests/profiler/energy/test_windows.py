@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.fakes import FakeDevice, ScriptedEngine, make_job, make_session, utterances
+from support.fakes import FakeDevice, ScriptedEngine, altered, make_job, make_session, utterances
 from support.metered import (
     NONE,
     TOTALS,
@@ -286,7 +285,7 @@ class TestProvenance:
             profiler={"energy": Energy(find=counting(meter))},
             pipeline=Pipeline(min_iterations=6, precision=None),
         )
-        record = run(replace(job, engine=ScriptedEngine(work(machine))))
+        record = run(altered(job, engine=ScriptedEngine(work(machine))))
         assert record.status == "ok", record.reason
         assert record.values["energy/windows"] == 3
         assert record.values["energy/idle_power_w"] == pytest.approx(10.0)
