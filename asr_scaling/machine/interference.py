@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class MachineWatch:
         """
         self._seen.append(self._read())
         metrics, unavailable, cautions = _machine(self._seen)
-        floor = noise_floor([*by_input(samples).values(), [sample.total_s for sample in steady]])
+        floor = noise_floor([*times_by_input(samples), [sample.total_s for sample in steady]])
         if floor is None:
             unavailable["noise/latency_floor"] = (
                 "an A/A test needs repeated calls on the same input, three at least: raise pipeline.max_seconds"
@@ -114,17 +114,22 @@ class MachineWatch:
         return Findings(tuple(metrics), unavailable, tuple(cautions))
 
 
-def by_input(samples: Sequence[Sample]) -> Mapping[tuple[str, ...], list[float]]:
-    """Times of the calls on each input, in the order they were taken."""
-    groups: dict[tuple[str, ...], list[float]] = {}
+def by_input(samples: Iterable[Sample]) -> dict[tuple[str, ...], list[Sample]]:
+    """Utterances of a call → the calls on them, in the order they were taken."""
+    groups: dict[tuple[str, ...], list[Sample]] = {}
     for sample in samples:
-        groups.setdefault(sample.utterances, []).append(sample.total_s)
+        groups.setdefault(sample.utterances, []).append(sample)
     return groups
+
+
+def times_by_input(samples: Iterable[Sample]) -> list[list[float]]:
+    """Seconds of the calls on each input."""
+    return [[sample.total_s for sample in calls] for calls in by_input(samples).values()]
 
 
 def drift(samples: Sequence[Sample], warm: bool) -> tuple[Caution, ...]:
     """Whether calls got faster or slower while they were timed. ``warm``: the warm-up ended because it was steady."""
-    found = trend(list(by_input(samples).values()))
+    found = trend(times_by_input(samples))
     if found.falls:
         return (
             caution(

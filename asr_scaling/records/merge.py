@@ -11,7 +11,7 @@ from asr_scaling.core.cautions import caution
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
 from asr_scaling.core.summary import NO_STEPS, summarise
-from asr_scaling.machine.interference import by_input
+from asr_scaling.machine.interference import times_by_input
 from asr_scaling.machine.kind import unlike
 
 _LATENCY, _FLOOR = "latency/mean_s", "noise/latency_floor"
@@ -152,7 +152,7 @@ def _figures(
             if why != NO_STEPS or name not in unavailable
         }
         unavailable |= again  # the rounds know why an engine shows no steps, the samples don't
-    floor = noise_floor(list(by_input(samples).values()))
+    floor = noise_floor(times_by_input(samples))
     if floor is not None:
         metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))
     return tuple(metrics.values()), {

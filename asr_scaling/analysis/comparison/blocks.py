@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asr_scaling.core.record import Sample
+from asr_scaling.machine.interference import by_input
 
 _Input = tuple[str, ...]
 _Calls = Mapping[_Input, Sequence[Sample]]
@@ -35,7 +36,7 @@ class Block:
 
 def paired_blocks(a: Sequence[Sample], b: Sequence[Sample]) -> list[Block]:
     """The blocks that both systems timed whole, in A's order; none when there is no such speech."""
-    calls_a, calls_b = _shared(_by_input(a), _by_input(b))
+    calls_a, calls_b = _shared(by_input(_timed(a)), by_input(_timed(b)))
     joined = _joined([*calls_a, *calls_b])
     home = {key: i for i, ids in enumerate(joined) for key in ids}
     sides: list[list[list[Sequence[Sample]]]] = []
@@ -53,12 +54,9 @@ def paired_blocks(a: Sequence[Sample], b: Sequence[Sample]) -> list[Block]:
     return blocks
 
 
-def _by_input(samples: Sequence[Sample]) -> _Calls:
-    groups: dict[_Input, list[Sample]] = {}
-    for sample in samples:
-        if sample.total_s > 0:  # a clock too coarse for the call says nothing about it
-            groups.setdefault(sample.utterances, []).append(sample)
-    return groups
+def _timed(samples: Sequence[Sample]) -> list[Sample]:
+    """Without calls that took no time: a clock too coarse for a call says nothing about it."""
+    return [sample for sample in samples if sample.total_s > 0]
 
 
 def _shared(a: _Calls, b: _Calls) -> tuple[_Calls, _Calls]:
