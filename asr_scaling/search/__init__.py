@@ -1,4 +1,4 @@
-"""The search for the fastest way to run a model: what to measure next, and what the measurements prove.
+"""The search for the fastest way to run a model: what to measure next, and what that proves.
 
 May import util, errors, core, machine, the groups, measure, records, analysis.
 """

@@ -40,8 +40,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Trial:
-    """One measurement. ``round``: of the final, None elsewhere."""
+    """One measurement."""
 
     entry: Entry
     stage: Stage
     round: int | None = None
+    """Of the final; None elsewhere."""

@@ -1,7 +1,7 @@
-"""Winners together: per engine, what helps is added in the order of its gain; the field of engines is halved between.
+"""The second phase: per engine, what helps is added by its gain; slow engines are dropped.
 
-Successive halving (Jamieson & Talwalkar 2016, Non-stochastic best arm identification) over engines, with forward
-selection inside each: an exhaustive grid of n optimisations would take 2ⁿ measurements.
+Successive halving (Jamieson & Talwalkar 2016, Non-stochastic best arm identification) over engines,
+with forward selection inside each: a grid of n optimisations would take 2ⁿ measurements.
 """
 
 from __future__ import annotations
@@ -9,165 +9,173 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from asr_scaling.search.candidates import Candidate, Entry, Stage
-from asr_scaling.search.search_log import NO_TIME, Notebook
+from asr_scaling.search.search_log import NO_TIME, SearchLog
 
 _AS_FAST = 0.99
+"""An engine that reaches this share of another's speed counts as equally fast."""
 WIDTH = 2
-"""Optimisations that every engine of the field tries before it is halved."""
-_SLOW = "left behind, as {other} was {ratio:.2f} × as fast by then; not tried with it: {ahead}."
+"""Optimisations that every engine tries before half of the engines are dropped."""
+_SLOW = "left behind, as {other} was {ratio:.2f} × as fast by then; not tried with it: {untried}."
 
 
 @dataclass
-class Lane:
-    """An engine on its way: ``best`` so far, and the optimisations it has not tried, the most promising first.
-
-    ``credit``: tries that it does not make in its next turn, because it began with as many optimisations.
-    """
+class EngineSearch:
+    """The search within one engine."""
 
     best: Entry
-    ahead: list[str] = field(default_factory=list)
+    """The best so far."""
+    untried: list[str] = field(default_factory=list)
+    """Optimisations not tried yet, the most promising first."""
     credit: int = 0
+    """Tries counted as already made: one for each optimisation it starts with."""
 
 
-def together(book: Notebook, batch: int, until_s: float) -> Entry:
+def combine(log: SearchLog, batch: int, until_s: float) -> Entry:
     """The fastest sound combination found at ``batch``; the baseline where nothing is faster."""
-    base = Entry(book.baseline, batch)
-    starts = [base, *(Entry(Candidate(engine), batch) for engine in book.options.engines[1:])]
-    lanes = [_lane(book, each) for each in starts if each == base or book.sound(each)]
-    while any(lane.ahead for lane in lanes):
-        for lane in lanes:
-            _advance(book, lane, until_s)
-        lanes = _half(book, lanes)
-    best = _lightened(book, lanes[0].best, until_s)
-    found = book.gain(best)
-    return best if found and found.promising else base
+    base = Entry(log.baseline, batch)
+    starts = [base, *(Entry(Candidate(engine), batch) for engine in log.options.engines[1:])]
+    engines = [_begin(log, start) for start in starts if start == base or log.sound(start)]
+    while any(engine.untried for engine in engines):
+        for engine in engines:
+            _try_next(log, engine, until_s)
+        engines = _halve(log, engines)
+    best = _without_useless(log, engines[0].best, until_s)
+    gain = log.gain(best)
+    return best if gain and gain.promising else base
 
 
-def _lane(book: Notebook, start: Entry) -> Lane:
-    """From the fastest that is measured of this engine, the simpler of two that are as fast, or else bare."""
-    mine = [
-        each
-        for each in book.records
-        if (each.candidate.engine, each.batch) == (start.candidate.engine, start.batch)
-    ]
+def _begin(log: SearchLog, start: Entry) -> EngineSearch:
+    """From the engine's fastest combination so far, the simpler of two as fast, or else bare."""
+    engine = start.candidate.engine
+    measured = [e for e in log.records if (e.candidate.engine, e.batch) == (engine, start.batch)]
     better = [
-        each
-        for each in mine
-        if (found := book.gain(each, start)) and found.promising and book.sound(each)
+        entry
+        for entry in measured
+        if (gain := log.gain(entry, start)) and gain.promising and log.sound(entry)
     ]
     best = max(
         better,
-        key=lambda e: (round(book.speed(e), 6), -len(e.candidate.optimisations)),
+        key=lambda e: (round(log.speed(e), 6), -len(e.candidate.optimisations)),
         default=start,
     )
-    ahead = [name for name in _order(book, start) if name not in best.candidate.optimisations]
-    return Lane(best, ahead, min(WIDTH, len(best.candidate.optimisations)))
+    used = best.candidate.optimisations
+    untried = [name for name in _by_promise(log, start) if name not in used]
+    return EngineSearch(best, untried, min(WIDTH, len(used)))
 
 
-def smaller(book: Notebook, best: Entry, least: int, until_s: float) -> Entry:
-    """``best`` at half its batch, and again, as long as that is faster; what is as fast stays with the larger batch."""
+def shrink_batch(log: SearchLog, best: Entry, least: int, until_s: float) -> Entry:
+    """``best`` at half its batch, and again, as long as that is faster.
+
+    What is only as fast keeps the larger batch.
+    """
     while best.batch // 2 > least:
         half = Entry(best.candidate, best.batch // 2)
-        if book.search(half, "together", until_s, like=best) is None:
+        if log.search(half, "together", until_s, like=best) is None:
             return best
-        found = book.gain(half, best)
-        if (
-            found is None
-            or not found.faster
-            or found.too_wrong(book.options.max_wer_loss, final=False)
-        ):
+        gain = log.gain(half, best)
+        if gain is None or not gain.faster:
+            return best
+        if gain.too_wrong(log.options.max_wer_loss, final=False):
             return best
         best = half
     return best
 
 
-def _order(book: Notebook, start: Entry) -> list[str]:
-    """What may help this engine: what won alone, by its gain, then what could not be had alone.
+def _by_promise(log: SearchLog, start: Entry) -> list[str]:
+    """What may help this engine: winners by themselves by gain, then what was impossible there.
 
-    On other engines than the baseline's the losers come last: what is slow in one may be fast in another.
+    On other engines than the baseline's the losers come last: what is slow in one may be fast in
+    another.
     """
-    winners, unknown, losers = list[tuple[float, str]](), list[str](), list[str]()
-    for name in book.options.ordered:
-        found = _known(book, name, start.batch)
-        if found is None:
+    winners: list[tuple[float, str]] = []
+    unknown: list[str] = []
+    losers: list[str] = []
+    for name in log.options.ordered:
+        single = _single_gain(log, name, start.batch)
+        if single is None:
             unknown.append(name)
-        elif found[1]:
-            winners.append((-found[0], name))
+        elif single[1]:
+            winners.append((-single[0], name))
         else:
             losers.append(name)
-    rest = losers if start.candidate.engine != book.baseline.engine else []
+    rest = losers if start.candidate.engine != log.baseline.engine else []
     return [*(name for _, name in sorted(winners)), *unknown, *rest]
 
 
-def _known(book: Notebook, name: str, batch: int) -> tuple[float, bool] | None:
-    """Gain alone and whether it won, at this batch or else at the nearest smaller one that it was measured at."""
-    single = Candidate(book.baseline.engine, (name,))
-    for size in sorted((size for size in book.options.batches if size <= batch), reverse=True):
+def _single_gain(log: SearchLog, name: str, batch: int) -> tuple[float, bool] | None:
+    """The gain of one optimisation by itself, and whether it won.
+
+    At this batch, or else at the nearest smaller one that it was measured at.
+    """
+    single = Candidate(log.baseline.engine, (name,))
+    for size in sorted((size for size in log.options.batches if size <= batch), reverse=True):
         entry = Entry(single, size)
-        if found := book.gain(entry):
-            return found.factor, found.promising and book.sound(entry)
+        if gain := log.gain(entry):
+            return gain.factor, gain.promising and log.sound(entry)
     return None
 
 
-def _advance(book: Notebook, lane: Lane, until_s: float) -> None:
-    """Try the next optimisations; what makes the lane's best faster, and not too wrong, stays."""
-    tries, lane.credit = lane.credit, 0
-    while lane.ahead and tries < WIDTH:
-        entry = _with(book, lane.best, lane.ahead.pop(0))
+def _try_next(log: SearchLog, engine: EngineSearch, until_s: float) -> None:
+    """Try the next optimisations; one that makes the best faster, and not too wrong, stays."""
+    tries = engine.credit
+    engine.credit = 0
+    while engine.untried and tries < WIDTH:
+        entry = _with(log, engine.best, engine.untried.pop(0))
         if entry is None:
             continue
-        tries += (
-            1  # measured before or not: engines are held against each other after as many tries
-        )
-        stage: Stage = "alone" if lane.best.candidate == book.baseline else "together"
-        if book.search(entry, stage, until_s, like=lane.best) is None:
+        tries += 1  # measured before or not: engines are compared after as many tries
+        stage: Stage = "alone" if engine.best.candidate == log.baseline else "together"
+        if log.search(entry, stage, until_s, like=engine.best) is None:
             continue
-        found = book.gain(entry, lane.best)
-        if found and found.promising and book.sound(entry):
-            lane.best = entry
+        gain = log.gain(entry, engine.best)
+        if gain and gain.promising and log.sound(entry):
+            engine.best = entry
 
 
-def _with(book: Notebook, best: Entry, name: str) -> Entry | None:
-    """``best`` with one more, behind the others or, where that is refused, before them; None where neither may be."""
+def _with(log: SearchLog, best: Entry, name: str) -> Entry | None:
+    """``best`` with one more behind or else before the others; None where neither is possible."""
     now = best.candidate
-    behind, before = (
-        Entry(Candidate(now.engine, n), best.batch) for n in _orders(now.optimisations, name)
-    )
-    if book.possible(behind):
+    behind = Entry(Candidate(now.engine, (*now.optimisations, name)), best.batch)
+    if log.possible(behind):
         return behind
-    alone = Entry(Candidate(now.engine, (name,)), best.batch)
-    return (
-        before if book.bench.refusal(alone) is None and book.bench.refusal(before) is None else None
-    )
+    before = Entry(Candidate(now.engine, (name, *now.optimisations)), best.batch)
+    single = Entry(Candidate(now.engine, (name,)), best.batch)
+    refused = log.bench.refusal(single) is not None or log.bench.refusal(before) is not None
+    return None if refused else before
 
 
-def _orders(names: tuple[str, ...], name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return (*names, name), (name, *names)
+def _halve(log: SearchLog, engines: list[EngineSearch]) -> list[EngineSearch]:
+    """The faster half, and what is as fast as its last; what the others had not tried is logged."""
 
+    def speed(engine: EngineSearch) -> float:
+        return log.speed(engine.best) or 1.0
 
-def _half(book: Notebook, lanes: list[Lane]) -> list[Lane]:
-    """The faster half, and who is as fast as its last; the optimisations that the others had ahead are noted."""
-    ranked = sorted(lanes, key=lambda lane: book.speed(lane.best) or 1.0, reverse=True)
-    last = book.speed(ranked[(len(ranked) - 1) // 2].best) or 1.0
-    kept = [lane for lane in ranked if (book.speed(lane.best) or 1.0) >= _AS_FAST * last]
-    dropped, lead = ranked[len(kept) :], ranked[0].best
-    for lane in dropped:
-        ratio = (book.speed(lead) or 1.0) / (book.speed(lane.best) or 1.0)
-        if lane.ahead:
-            why = _SLOW.format(other=lead.candidate.label, ratio=ratio, ahead=", ".join(lane.ahead))
-            book.leave(lane.best, "not tried", why)
+    ranked = sorted(engines, key=speed, reverse=True)
+    last = speed(ranked[(len(ranked) - 1) // 2])
+    kept = [engine for engine in ranked if speed(engine) >= _AS_FAST * last]
+    lead = ranked[0]
+    for engine in ranked[len(kept) :]:
+        if engine.untried:
+            why = _SLOW.format(
+                other=lead.best.candidate.label,
+                ratio=speed(lead) / speed(engine),
+                untried=", ".join(engine.untried),
+            )
+            log.leave_out(engine.best, "not tried", why)
     return kept
 
 
-def _lightened(book: Notebook, best: Entry, until_s: float) -> Entry:
+def _without_useless(log: SearchLog, best: Entry, until_s: float) -> Entry:
     """``best`` without those of three or more optimisations that do not help beside the others."""
-    for name in best.candidate.optimisations[:-1] if len(best.candidate.optimisations) > 2 else ():
+    names = best.candidate.optimisations
+    for name in names[:-1] if len(names) > 2 else ():
         less = Entry(best.candidate.without(name), best.batch)
-        if not book.possible(less) or book.search(less, "together", until_s, like=best) is None:
-            if less in book.left and book.left[less].why == NO_TIME:
+        if not log.possible(less) or log.search(less, "together", until_s, like=best) is None:
+            if less in log.left_out and log.left_out[less].why == NO_TIME:
                 break
             continue
-        found = book.gain(best, less)
-        if found and not found.faster and book.sound(less) and book.speed(less) >= book.speed(best):
+        gain = log.gain(best, less)
+        useless = gain and not gain.faster and log.speed(less) >= log.speed(best)
+        if useless and log.sound(less):
             best = less
     return best

@@ -1,4 +1,4 @@
-"""The last rung: the best few and the baseline side by side, with the full budget, in rounds."""
+"""The last phase: the best few beside the baseline, with the full budget, in rounds."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.records.merge import merge
 from asr_scaling.search.candidates import Candidate, Entry, Stage, Trial
-from asr_scaling.search.judge import Gain, gain
-from asr_scaling.search.outcome import Answer, Step, Tried
-from asr_scaling.search.search_log import Notebook, too_wrong
+from asr_scaling.search.gain import Gain, gain
+from asr_scaling.search.outcome import Answer, Tried, WaterfallStep
+from asr_scaling.search.search_log import SearchLog, wer_too_high
 
 _OVERHEAD_S = 3.0
-"""Of a point, for what is not calls: loading, writing."""
+"""Seconds of a point that are not calls: loading, writing."""
 _LIKELY = 2.0
-"""What a finalist is taken to gain before it is known, when time is reserved for it."""
+"""The speed-up assumed of a finalist when time is reserved for it."""
 
 
 def seconds(pipeline: Pipeline, call_s: float, batch: int, *, scored: bool = False) -> float:
-    """Roughly what a point takes whose calls take ``call_s``: warm-up, timed calls, then speech that is not scored yet.
+    """Rough seconds of a point whose calls take ``call_s``: warm-up, timed calls, scoring.
 
-    After pipeline.Pipeline's rules; that precision may end the timed pass earlier is left out. ``scored``: all speech
-    is, in a round before.
+    By the rules of ``Pipeline``; that precision may end the timed pass earlier is left out.
+    ``scored``: an earlier round has scored all speech.
     """
     calls = math.ceil((pipeline.utterances or 16) / batch)
     affordable = call_s * pipeline.min_iterations <= 6 * pipeline.max_seconds
@@ -33,13 +33,14 @@ def seconds(pipeline: Pipeline, call_s: float, batch: int, *, scored: bool = Fal
     return _OVERHEAD_S + warm + timed + (0.0 if scored else max(0.0, calls * call_s - timed))
 
 
-def reserve(book: Notebook, batch: int, best: Entry | None = None) -> float:
+def reserve(log: SearchLog, batch: int, best: Entry | None = None) -> float:
     """Seconds to keep for the final at ``batch``: the baseline and its finalists in all their rounds.
 
-    ``best``: what the search has found; with the baseline itself one round of two is kept, in case there is a better.
+    ``best``: what the search has found. Where that is the baseline, time for one round with one
+    rival is kept, in case the search goes on and finds a better one.
     """
-    options, base = book.options, Entry(book.baseline, batch)
-    call_s = book.records[base].values["latency/mean_s"]
+    options, base = log.options, Entry(log.baseline, batch)
+    call_s = log.records[base].values["latency/mean_s"]
     rounds, finalists = (1, 1) if best == base else (options.rounds, options.finalists)
     rival_s = seconds(options.final, call_s / _LIKELY, batch)
     again_s = sum(
@@ -49,25 +50,25 @@ def reserve(book: Notebook, batch: int, best: Entry | None = None) -> float:
     return seconds(options.final, call_s, batch) + finalists * rival_s + (rounds - 1) * again_s
 
 
-def final(book: Notebook, best: Entry, batch: int, until_s: float) -> Answer:
+def run_final(log: SearchLog, best: Entry, batch: int, until_s: float) -> Answer:
     """Measure the best, its rivals and as many of its steps as there is time for; name the winner."""
-    base = Entry(book.baseline, batch)
+    base = Entry(log.baseline, batch)
     if best == base:
-        return _without_final(book, base, base)
-    rivals = _rivals(book, best, batch)[: book.options.finalists - 1]
+        return _without_final(log, base, base)
+    rivals = _rivals(log, best, batch)[: log.options.finalists - 1]
     entries = [base, best, *rivals]
-    steps = [each for each in _prefixes(best) if each not in entries and each in book.records]
-    rounds = _measure(book, entries, steps, until_s)
+    steps = [each for each in _prefixes(best) if each not in entries and each in log.records]
+    rounds = _measure(log, entries, steps, until_s)
     found = {entry: merge(records) for entry, records in rounds.items()}
     if base not in found or len(found) < 2:
-        return _without_final(book, base, best)
+        return _without_final(log, base, best)
     gains = {entry: gain(found[base], record) for entry, record in found.items() if entry != base}
     for entry, each in gains.items():
-        book.tried[entry, "final"] = Tried(entry, "final", each)
-    loss = book.options.max_wer_loss
+        log.tried[entry, "final"] = Tried(entry, "final", each)
+    loss = log.options.max_wer_loss
     for entry, each in gains.items():
         if each.too_wrong(loss, final=True):
-            book.leave(entry, "WER", too_wrong(each, loss))
+            log.leave_out(entry, "WER", wer_too_high(each, loss))
     good = [
         entry
         for entry, each in gains.items()
@@ -77,22 +78,23 @@ def final(book: Notebook, best: Entry, batch: int, until_s: float) -> Answer:
     others = sorted((e for e in gains if e != winner), key=lambda e: gains[e].factor, reverse=True)
     total = gains.get(winner) or gain(found[base], found[base])
     both = min(len(rounds[each]) for each in (base, winner))
-    other = next((book.tried[each, "final"] for each in others), None)
+    other = next((log.tried[each, "final"] for each in others), None)
     return Answer(
-        batch, base, winner, total, "final", both, _steps(book, base, winner, found), other
+        batch, base, winner, total, "final", both, _steps(log, base, winner, found), other
     )
 
 
-def _rivals(book: Notebook, best: Entry, batch: int) -> list[Entry]:
-    """What is faster than the baseline: of other engines first, as their wrong words are others, then fastest first.
+def _rivals(log: SearchLog, best: Entry, batch: int) -> list[Entry]:
+    """What is faster than the baseline, other engines first, then fastest first.
 
-    Not the best itself with something that did not help it.
+    Other engines err in other words, so they are the better insurance. The best with more
+    optimisations, which did not help it, is no rival.
     """
     mine = best.candidate
     rivals = [
         each
-        for each in book.ranked(each for each in book.records if each.batch == batch)
-        if (found := book.gain(each)) is not None
+        for each in log.ranked(each for each in log.records if each.batch == batch)
+        if (found := log.gain(each)) is not None
         and found.promising
         and not (
             each.candidate.engine == mine.engine
@@ -103,52 +105,52 @@ def _rivals(book: Notebook, best: Entry, batch: int) -> list[Entry]:
 
 
 def _measure(
-    book: Notebook, entries: Sequence[Entry], steps: Sequence[Entry], until_s: float
+    log: SearchLog, entries: Sequence[Entry], steps: Sequence[Entry], until_s: float
 ) -> dict[Entry, list[RunRecord]]:
-    """Rounds of all ``entries``, every second one backwards, and of the ``steps`` with the time that these leave.
+    """Rounds of all ``entries``, every second one backwards, and of ``steps`` in the time left.
 
-    The first round of the baseline and of the best is measured whatever the time: without it there is no answer.
+    The first round of the baseline and of the best is measured whatever the time: without it there
+    is no answer.
     """
     found: dict[Entry, list[RunRecord]] = {}
-    took = {entry: _expected(book, entry) for entry in (*entries, *steps)}
-    for number in range(book.options.rounds):
-        ahead = book.options.rounds - 1 - number
+    took = {entry: _expected(log, entry) for entry in (*entries, *steps)}
+    for number in range(log.options.rounds):
+        ahead = log.options.rounds - 1 - number
         for entry in (*entries[:: -1 if number % 2 else 1], *steps):
             kept_s = ahead * sum(took[each] for each in entries) if entry in steps else 0.0
-            sure, before = number == 0 and entry in entries[:2], book.bench.spent_s
+            sure, before = number == 0 and entry in entries[:2], log.bench.spent_s
             if not sure and before + took[entry] + kept_s > until_s:
                 continue  # the answer says how many rounds there were
-            record = book.bench.measure(Trial(entry, "final", number))
-            took[entry] = (
-                book.bench.spent_s - before - record.job_s.get("quality", 0.0)
-            )  # in the first round alone
+            record = log.bench.measure(Trial(entry, "final", number))
+            scoring_s = record.job_s.get("quality", 0.0)  # only the first round scores
+            took[entry] = log.bench.spent_s - before - scoring_s
             if record.status == "ok":
                 found.setdefault(entry, []).append(record)
             else:
-                book.leave(entry, "failed", record.outcome)
+                log.leave_out(entry, "failed", record.outcome)
     return found
 
 
-def _expected(book: Notebook, entry: Entry) -> float:
-    return seconds(book.options.final, book.records[entry].values["latency/mean_s"], entry.batch)
+def _expected(log: SearchLog, entry: Entry) -> float:
+    return seconds(log.options.final, log.records[entry].values["latency/mean_s"], entry.batch)
 
 
-def _without_final(book: Notebook, base: Entry, best: Entry) -> Answer:
+def _without_final(log: SearchLog, base: Entry, best: Entry) -> Answer:
     """Nothing beat the baseline, or there was no final: what the search itself measured."""
-    total = _over(book, best, base)
+    total = _over(log, best, base)
     others = [
         each
-        for each in book.ranked(e for e in book.records if e.batch == base.batch)
+        for each in log.ranked(e for e in log.records if e.batch == base.batch)
         if each not in (best, base)
     ]
-    tried = next((t for each in others for (e, _), t in book.tried.items() if e == each), None)
-    stages: list[Stage] = [each.stage for each in book.tried.values() if each.entry == best]
+    tried = next((t for each in others for (e, _), t in log.tried.items() if e == each), None)
+    stages: list[Stage] = [each.stage for each in log.tried.values() if each.entry == best]
     stage = stages[0]
-    return Answer(base.batch, base, best, total, stage, 0, _steps(book, base, best, {}), tried)
+    return Answer(base.batch, base, best, total, stage, 0, _steps(log, base, best, {}), tried)
 
 
 def _prefixes(best: Entry) -> list[Entry]:
-    """From the bare engine on, ``best`` itself left out."""
+    """The bare engine, then with one optimisation more each, ``best`` itself left out."""
     now = best.candidate
     return [
         Entry(Candidate(now.engine, now.optimisations[:n]), best.batch)
@@ -157,10 +159,10 @@ def _prefixes(best: Entry) -> list[Entry]:
 
 
 def _steps(
-    book: Notebook, base: Entry, winner: Entry, found: dict[Entry, RunRecord]
-) -> tuple[Step, ...]:
-    """The way from the baseline to the winner; each step from the final where both its ends were in it."""
-    steps, before = list[Step](), base
+    log: SearchLog, base: Entry, winner: Entry, found: dict[Entry, RunRecord]
+) -> tuple[WaterfallStep, ...]:
+    """The way from the baseline to the winner; a step is of the final where both its ends were in it."""
+    steps, before = list[WaterfallStep](), base
     for entry in (*_prefixes(winner), winner):
         if entry == before:
             continue
@@ -173,10 +175,12 @@ def _steps(
         )
         name = name if entry.batch == before.batch else f"{name} at batch {entry.batch}".strip()
         if before in found and entry in found:
-            steps.append(Step(name, entry, "final", gain(found[before], found[entry])))
-        elif before in book.records and entry in book.records:
+            steps.append(WaterfallStep(name, entry, "final", gain(found[before], found[entry])))
+        elif before in log.records and entry in log.records:
             steps.append(
-                Step(name, entry, "together", gain(book.records[before], book.records[entry]))
+                WaterfallStep(
+                    name, entry, "together", gain(log.records[before], log.records[entry])
+                )
             )
         else:
             continue  # this prefix was never measured: the next step takes it in
@@ -184,7 +188,7 @@ def _steps(
     return tuple(steps)
 
 
-def _over(book: Notebook, entry: Entry, base: Entry) -> Gain:
-    found = book.gain(entry, base)
+def _over(log: SearchLog, entry: Entry, base: Entry) -> Gain:
+    found = log.gain(entry, base)
     assert found is not None, "both were measured by the search"
     return found

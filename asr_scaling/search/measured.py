@@ -28,7 +28,7 @@ def stage_of(point: Point) -> str:
 
 
 def point_of(points: Sequence[Point], entry: Entry, stage: Stage) -> Point | None:
-    """The measured point of an entry, preferably of ``stage``; None where it is not among ``points``."""
+    """The measured point of an entry, preferably of ``stage``; None where there is none."""
     candidate = entry.candidate
     matching = [
         point
@@ -43,6 +43,6 @@ def point_of(points: Sequence[Point], entry: Entry, stage: Stage) -> Point | Non
 
 
 def comparable(points: Sequence[Point], *stages: Stage) -> list[Point]:
-    """The points of these stages that were measured to the end, on the first one's kind of machine."""
+    """The finished points of these stages that ran on the first one's kind of machine."""
     those = [point for point in points if point.ok and stage_of(point) in stages]
     return [point for point in those if not unlike(those[0].environment, point.environment)]

@@ -11,32 +11,37 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.measure.pipeline import Pipeline
 
 _NOT_OPTIONS = ("stage",)
-"""Written into the options of each point, not chosen."""
+"""Set for each point by the search, not by the user."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """``minutes``: of wall time for everything. ``batches``: sizes, each a search of its own: a call of one is waited
-    for, larger ones are for throughput. ``engines``, ``optimisations``: names to try, the first engine is the baseline.
-    ``first``: optimisations that are tried first. ``max_wer_loss``: points of WER that speed may cost.
-    ``utterances``, ``max_seconds``: of a point while searching.
-    ``final_utterances``: utterances of a point in the final, at least: half a point of WER takes hundreds of words.
-    ``finalists``: combinations measured with the full budget beside the baseline. ``rounds``: how often each of them
-    is. ``pipeline``: the full budget. ConfigError for values that make no sense.
-    """
+    """The options ``optimiser.*``. Raises ConfigError for values that make no sense."""
 
     engines: tuple[str, ...]
+    """Engines to try; the first is the baseline."""
     optimisations: tuple[str, ...]
+    """Optimisations to try."""
     first: tuple[str, ...] = ()
+    """Optimisations that are tried first."""
     minutes: float = 20.0
+    """Wall time for everything."""
     batches: tuple[int, ...] = (1, 16)
+    """Batch sizes, each a search of its own: 1 for latency, larger ones for throughput."""
     max_wer_loss: float = 0.5
+    """Points of WER that speed may cost."""
     utterances: int = 6
+    """Utterances of a point while searching."""
     final_utterances: int = 48
+    """Least utterances of a point in the final: half a point of WER takes hundreds of words."""
     max_seconds: float = 3.0
+    """Seconds of timing of a point while searching."""
     finalists: int = 2
+    """Combinations measured with the full budget beside the baseline."""
     rounds: int = 2
+    """How often each of them is measured."""
     pipeline: Pipeline = field(default_factory=Pipeline)
+    """The full budget of a point."""
 
     def __post_init__(self) -> None:
         if not self.engines:
@@ -48,7 +53,8 @@ class Options:
             isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in whole
         ):
             raise ConfigError(
-                "optimiser.batches, utterances, final_utterances, finalists and rounds must be positive whole numbers."
+                "optimiser.batches, utterances, final_utterances, finalists and rounds must be "
+                "positive whole numbers."
             )
         for name in ("minutes", "max_seconds"):
             if not 0 < getattr(self, name) < math.inf:
@@ -89,7 +95,10 @@ class Options:
         optimisations: tuple[str, ...],
         pipeline: Pipeline,
     ) -> Options:
-        """From the options ``optimiser.*``; ``engines`` and ``optimisations`` are those that there are. ConfigError."""
+        """From the options ``optimiser.*``, checked against the engines and optimisations there are.
+
+        Raises ConfigError for an unknown option or name.
+        """
         known = {f.name for f in fields(cls)} - {"pipeline"}
         for name in given:
             if name not in known and name not in _NOT_OPTIONS:

@@ -1,4 +1,4 @@
-"""What a search found, and ``optimise.json``, by which a report and a search that goes on know of it."""
+"""What a search found, and ``optimise.json``, where reports and a search that goes on read it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.schema import build, read
 from asr_scaling.errors import DataError
 from asr_scaling.search.candidates import Entry, Stage
-from asr_scaling.search.judge import Gain
+from asr_scaling.search.gain import Gain
 from asr_scaling.util.cache import write_atomic
 
 OUTCOME_FILE = "optimise.json"
 Kind = Literal["refused", "not installed", "failed", "not tried", "WER"]
-"""Why something is no part of the answer: makes no sense here; needs a package; broke; time or promise; too wrong."""
+"""Why something was left out.
+
+It makes no sense here, needs a package, failed, was not worth the time, or errs too much.
+"""
 
 
 @dataclass(frozen=True)
@@ -30,47 +33,56 @@ class Left:
 
 @dataclass(frozen=True)
 class Tried:
-    """A way that was measured; ``gain`` against the baseline of the same stage and batch."""
+    """A way to run the model that was measured."""
 
     entry: Entry
     stage: Stage
     gain: Gain
+    """Against the baseline of the same stage and batch."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step of the waterfall: ``name`` was added, which gave ``entry``; ``gain`` against the step before."""
+class WaterfallStep:
+    """One step from the baseline to the winner."""
 
     name: str
+    """What was added."""
     entry: Entry
+    """What it gave."""
     stage: Stage
     gain: Gain
+    """Against the step before."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """For calls of ``batch`` utterances. ``winner``: the baseline itself where nothing is better; it may be of a
-    smaller batch. ``total``: winner against baseline, measured in ``stage``; ``rounds``: of the final, 0 where there
-    was none. ``other``: the fastest way that is not the winner.
-    """
+    """What is fastest for calls of ``batch`` utterances."""
 
     batch: int
     baseline: Entry
     winner: Entry
+    """The baseline itself where nothing is better; it may be of a smaller batch."""
     total: Gain
+    """The winner against the baseline, measured in ``stage``."""
     stage: Stage
     rounds: int
-    steps: tuple[Step, ...]
+    """Of the final; 0 where there was none."""
+    steps: tuple[WaterfallStep, ...]
+    """From the baseline to the winner."""
     other: Tried | None
+    """The fastest way that is not the winner."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``spent_s``: of ``minutes``, earlier runs of the same search included."""
+    """What a search found."""
 
     minutes: float
+    """The time budget."""
     spent_s: float
+    """Of it, earlier runs of the same search included."""
     max_wer_loss: float
+    """Points of WER that speed was allowed to cost."""
     answers: tuple[Answer, ...]
     tried: tuple[Tried, ...]
     left: tuple[Left, ...]
@@ -79,10 +91,12 @@ class Outcome:
 
 @dataclass
 class Journal:
-    """``seconds``: what each measured point took, by its folder. ``outcome``: None until the search has ended."""
+    """The content of ``optimise.json``."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    """What each measured point took, by its folder."""
     outcome: Outcome | None = None
+    """None until the search has ended."""
 
     def write(self, folder: Path) -> None:
         """Into ``folder``, whole or not at all."""
@@ -91,7 +105,7 @@ class Journal:
 
     @classmethod
     def read(cls, folder: Path) -> Journal | None:
-        """The file of ``folder``, None where it has none. DataError when it can't be read."""
+        """The file of ``folder``, None without one. Raises DataError when it can't be read."""
         path = folder / OUTCOME_FILE
         if not path.exists():
             return None

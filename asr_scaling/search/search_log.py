@@ -7,7 +7,7 @@ from typing import Protocol
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.search.candidates import Candidate, Entry, Stage, Trial
-from asr_scaling.search.judge import Gain, gain
+from asr_scaling.search.gain import Gain, gain
 from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import Kind, Left, Tried
 
@@ -15,13 +15,15 @@ NO_TIME = "no time was left for it: raise optimiser.minutes."
 
 
 class Bench(Protocol):
-    """What measures for a search. ``spent_s``: wall time so far, that of earlier runs of the same search included."""
+    """What measures for a search."""
 
     @property
-    def spent_s(self) -> float: ...  # noqa: D102
+    def spent_s(self) -> float:
+        """Wall time so far in seconds, earlier runs of the same search included."""
+        ...
 
     def refusal(self, entry: Entry) -> tuple[Kind, str] | None:
-        """Why ``entry`` can't be measured here, found before anything is loaded; None when it seems that it can."""
+        """Why ``entry`` can't be measured here; None when it seems that it can. Loads nothing."""
         ...
 
     def measure(self, trial: Trial) -> RunRecord:
@@ -29,100 +31,106 @@ class Bench(Protocol):
         ...
 
 
-class Notebook:
-    """Of one search. Every entry is measured once while searching, however often it is asked for."""
+class SearchLog:
+    """The log of one search. Every entry is measured once, however often it is asked for."""
 
     def __init__(self, bench: Bench, options: Options) -> None:
-        self.bench, self.options = bench, options
+        self.bench = bench
+        self.options = options
         self.baseline = Candidate(options.engines[0])
         self.records: dict[Entry, RunRecord] = {}
         self.tried: dict[tuple[Entry, Stage], Tried] = {}
-        self.left: dict[Entry, Left] = {}
+        self.left_out: dict[Entry, Left] = {}
         self._seconds: dict[Entry, float] = {}
         self._gains: dict[tuple[Entry, Entry], Gain] = {}
 
     def possible(self, entry: Entry) -> bool:
-        """Whether it is not refused; a refusal is noted, unless it is that of a part of it, and costs nothing."""
+        """True unless the bench refuses the entry. Loads nothing.
+
+        Logs the refusal, except when one of its parts is refused for the same reason.
+        """
         if entry in self.records:
             return True
-        found = self.bench.refusal(entry)
-        engine, names = entry.candidate.engine, entry.candidate.optimisations
-        parts = [
-            Entry(Candidate(engine, part), entry.batch)
-            for part in ((), *((name,) for name in names))
-        ]
-        if found is not None and all(
-            part == entry or self.bench.refusal(part) != found for part in parts
-        ):
-            self.leave(entry, *found)
-        return found is None
+        refusal = self.bench.refusal(entry)
+        if refusal is None:
+            return True
+        engine = entry.candidate.engine
+        singles = [(name,) for name in entry.candidate.optimisations]
+        parts = [Entry(Candidate(engine, part), entry.batch) for part in ((), *singles)]
+        if all(part == entry or self.bench.refusal(part) != refusal for part in parts):
+            self.leave_out(entry, *refusal)
+        return False
 
     def search(
         self, entry: Entry, stage: Stage, until_s: float, like: Entry | None = None
     ) -> RunRecord | None:
-        """Its record; None where it was refused, failed, or would end after ``until_s`` of the budget.
+        """The record of an entry, measured if it has none yet.
 
-        ``like``: an entry that takes about as long. Else it is taken for as much faster than the baseline of its batch
-        as it was at another batch.
+        None where it was refused, failed, or would end after ``until_s`` of the budget. ``like``:
+        an entry that takes about as long; without it the time is estimated from the baseline of
+        the same batch and the gain at other batches.
         """
         if entry in self.records or not self.possible(entry):
             return self.records.get(entry)
-        before = self.bench.spent_s
-        if before + self._expected(entry, like) > until_s:
-            self.leave(entry, "not tried", NO_TIME)
+        before_s = self.bench.spent_s
+        if before_s + self._expected_s(entry, like) > until_s:
+            self.leave_out(entry, "not tried", NO_TIME)
             return None
         record = self.bench.measure(Trial(entry, stage))
         if record.status != "ok":
-            self.leave(entry, "failed", record.outcome)
+            self.leave_out(entry, "failed", record.outcome)
             return None
-        self.left.pop(entry, None)
-        self.records[entry], self._seconds[entry] = record, self.bench.spent_s - before
+        self.left_out.pop(entry, None)
+        self.records[entry] = record
+        self._seconds[entry] = self.bench.spent_s - before_s
         if found := self.gain(entry):
             self.tried[entry, stage] = Tried(entry, stage, found)
         return record
 
-    def _expected(self, entry: Entry, like: Entry | None) -> float:
+    def _expected_s(self, entry: Entry, like: Entry | None) -> float:
         if like is not None and like in self._seconds:
             return self._seconds[like]
-        elsewhere = [self.speed(each) for each in self.records if each.candidate == entry.candidate]
+        elsewhere = [self.speed(e) for e in self.records if e.candidate == entry.candidate]
         return self._seconds.get(self.base(entry), 0.0) / max([1.0, *elsewhere])
 
     def base(self, entry: Entry) -> Entry:
-        """The baseline that ``entry`` is held against: of its batch, or of the next larger one that is searched."""
+        """The baseline to compare ``entry`` with: of its batch, or the next larger searched."""
         sizes = [size for size in self.options.batches if size >= entry.batch]
         return Entry(self.baseline, min(sizes, default=entry.batch))
 
     def gain(self, entry: Entry, over: Entry | None = None) -> Gain | None:
-        """Of an entry over another, its baseline if none is named; None where one of them is not measured."""
+        """The gain over another entry, by default the baseline; None where one is not measured."""
         key = over or self.base(entry), entry
         if key not in self._gains and all(each in self.records for each in key):
             self._gains[key] = gain(*(self.records[each] for each in key))
         return self._gains.get(key)
 
     def sound(self, entry: Entry) -> bool:
-        """Whether it was measured and its WER is not too high; one that is too wrong is noted."""
+        """Whether it was measured and its WER is not too high, which is logged otherwise."""
         found = self.gain(entry)
-        if found is None or not found.too_wrong(self.options.max_wer_loss, final=False):
-            return found is not None
-        self.leave(entry, "WER", too_wrong(found, self.options.max_wer_loss))
+        if found is None:
+            return False
+        if not found.too_wrong(self.options.max_wer_loss, final=False):
+            return True
+        self.leave_out(entry, "WER", wer_too_high(found, self.options.max_wer_loss))
         return False
 
-    def leave(self, entry: Entry, kind: Kind, why: str) -> None:
-        """Note what is left out; the first reason stays unless it was lack of time or promise."""
-        if entry not in self.left or self.left[entry].kind == "not tried":
-            self.left[entry] = Left(entry, kind, why)
+    def leave_out(self, entry: Entry, kind: Kind, why: str) -> None:
+        """Log what is left out; the first reason stays unless it was "not tried"."""
+        if entry not in self.left_out or self.left_out[entry].kind == "not tried":
+            self.left_out[entry] = Left(entry, kind, why)
 
     def ranked(self, entries: Iterable[Entry]) -> list[Entry]:
         """The sound ones, fastest first."""
         return sorted((each for each in entries if self.sound(each)), key=self.speed, reverse=True)
 
     def speed(self, entry: Entry) -> float:
-        """Against the baseline of its batch; 0 where it was not measured."""
+        """Speed as a multiple of the baseline of its batch; 0 where it was not measured."""
         found = self.gain(entry)
         return found.factor if found else 0.0
 
 
-def too_wrong(found: Gain, max_loss: float) -> str:
-    """Why a WER is too high."""
+def wer_too_high(found: Gain, max_loss: float) -> str:
+    """Why an entry is left out for its WER."""
     rise = 100 * (found.wer or 0.0)
     return f"WER rose by {rise:.1f} points, and optimiser.max_wer_loss allows {max_loss:g}."

@@ -15,7 +15,7 @@ from asr_scaling.analysis.pareto import front_in_metrics
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.measure.pipeline import Pipeline
-from asr_scaling.search.judge import Gain, gain
+from asr_scaling.search.gain import Gain, gain
 from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import OUTCOME_FILE, Journal
 from asr_scaling.search.search import optimise

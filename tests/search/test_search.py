@@ -10,10 +10,10 @@ from support.benches import BASE, SECONDS, Bench, options
 from asr_scaling.errors import EngineError
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.search.candidates import Candidate, Entry
-from asr_scaling.search.combination import together
+from asr_scaling.search.combination import combine
 from asr_scaling.search.outcome import Answer, Outcome
 from asr_scaling.search.search import optimise
-from asr_scaling.search.search_log import Notebook
+from asr_scaling.search.search_log import SearchLog
 
 GAINS = {"a": 2.4, "b": 1.5, "c": 1.2, "slow": 0.7}
 
@@ -231,12 +231,12 @@ class TestBudget:
 
     def test_what_a_second_look_at_the_field_finds_slow_alone_stays_where_it_helped(self):
         """With little time the first look measures a + c before c alone, which then gains nothing."""
-        book = Notebook(
+        book = SearchLog(
             Bench({"a": 2.0}, joint={frozenset("ac"): 1.5}), options(engines=("transformers",))
         )
         for names in ((), ("a",), ("a", "c"), ("b",), ("c",), ("slow",)):
             book.search(Entry(Candidate("transformers", names), 1), "alone", 1e9)
-        assert together(book, 1, 1e9).candidate.optimisations == ("a", "c")
+        assert combine(book, 1, 1e9).candidate.optimisations == ("a", "c")
 
     def test_the_final_is_measured_even_if_it_exceeds_a_tiny_budget_and_that_is_said(self):
         outcome = optimise(options(minutes=2), Bench(GAINS, seconds={"final": 60.0}))

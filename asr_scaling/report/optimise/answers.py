@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from asr_scaling.analysis.format import plain, with_interval
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
-from asr_scaling.search.judge import Gain
+from asr_scaling.search.gain import Gain
 from asr_scaling.search.measured import point_of
 from asr_scaling.search.outcome import Answer, Outcome
 

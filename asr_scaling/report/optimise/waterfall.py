@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from asr_scaling.report.document import Figure, Keys
 from asr_scaling.report.optimise.answers import goal, times, waterfall, wer_change
 from asr_scaling.report.output.drawing import INK, PALETTE, Sketch
-from asr_scaling.search.judge import Gain
+from asr_scaling.search.gain import Gain
 from asr_scaling.search.outcome import Answer
 
 _TICKS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0)

@@ -1,4 +1,4 @@
-"""How much faster one way of running a model is than another, on the same speech, and what it costs in WER."""
+"""How much faster one way to run a model is than another on the same speech, at what WER."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
 
 UNKNOWN_FLOOR = 0.05
-"""Changes up to it are noise where neither the calls nor the machine's certificate tell what noise is here."""
+"""The noise floor where neither the calls nor the machine's certificate tell it."""
 WITHOUT_INTERVAL = 3
-"""So many noise floors must be exceeded where too few calls give no interval (as in compare/verdict.py)."""
+"""Noise floors a change must exceed where too few calls give no interval, as in verdict.py."""
 SPARE_WORDS = 2
-"""More wrong words are a matter of chance in the little speech of a search; the final allows none."""
+"""Wrong words more that may be chance in the little speech of a search; the final allows none."""
 
 
 @dataclass(frozen=True)
 class Gain:
-    """B against A. ``factor``: of speed, 2.0 is twice as fast, with its interval where calls were enough.
-
-    ``wer``: change as a share (0.01 is one point), None where a WER is not known. ``words``: that it rests on.
-    ``floor``: changes of speed up to this share are noise.
-    """
+    """B against A."""
 
     factor: float
+    """Of speed: 2.0 is twice as fast."""
     interval: Interval | None
+    """Of the factor; None where the calls were too few."""
     floor: float
+    """Changes of speed up to this share are noise."""
     wer: float | None = None
+    """Change of WER as a share (0.01 is one point); None where a WER is not known."""
     wer_interval: Interval | None = None
     words: int = 0
+    """Words that the change of WER rests on."""
 
     @property
     def faster(self) -> bool:
@@ -41,9 +42,10 @@ class Gain:
 
     @property
     def promising(self) -> bool:
-        """Worth going on with in a search, whose few calls give wide intervals: faster by several noise floors.
+        """Worth keeping in a search, whose few calls give wide intervals: faster by several noise floors.
 
-        A short window that one utterance in six needs twice would otherwise not be; the final judges by ``faster``.
+        Without this, a short window would be dropped because one of six utterances was decoded
+        twice. The final uses ``faster``.
         """
         return self.faster or self.factor > 1 + WITHOUT_INTERVAL * self.floor
 
@@ -55,8 +57,10 @@ class Gain:
         return self.interval.high < 1 and self.factor < 1 / (1 + self.floor)
 
     def too_wrong(self, max_loss: float, *, final: bool) -> bool:
-        """Whether WER rose by more than ``max_loss`` points: significantly, or by more than chance does in a search;
-        in the ``final`` by any more. An unknown WER is never too high.
+        """Whether WER rose by more than ``max_loss`` points.
+
+        Significantly; or, in the ``final``, at all; or, in a search, by more than a few words, which
+        may be chance. An unknown WER is never too high.
         """
         if self.wer is None:
             return False
@@ -68,8 +72,9 @@ class Gain:
 
 
 def gain(a: RunRecord, b: RunRecord) -> Gain:
-    """B against A, both "ok" and of one kind of machine, if of two hosts: paired by speech where both timed the same,
-    else from their RTFx alone.
+    """B against A: paired by speech where both timed the same, else from their RTFx alone.
+
+    Both must be "ok" and of one kind of machine; they may be of two hosts.
     """
     floor = _floor(a, b)
     words = sum(int(row.get("words", 0)) for row in b.transcripts)
