@@ -90,7 +90,7 @@ def _defaults(groups: list[Choice], winner: Point) -> Iterator[str]:
 def _options(groups: list[Choice], winner: Point) -> Iterator[str]:
     """Options that differ from those of the YAMLs chosen. JSON's values are YAML's too."""
     for seed in reproduce.own_seed(winner):
-        yield f"seed: {seed if seed.isdecimal() else json.dumps(seed)}"
+        yield f"seed: {json.dumps(seed)}"
     optimised = {
         each.name: each.options for each in groups if each.group == "optimisation" and each.options
     }

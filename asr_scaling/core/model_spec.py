@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.errors import ConfigError
-from asr_scaling.util.config_dir import conf_dir
+from asr_scaling.util.config_dir import conf_dir, read_yaml
 
 WEIGHTS = ("auto", "pretrained", "random")
 _NO_SIZES = {
@@ -81,8 +81,6 @@ def load_spec(model: str | Path, **options: Any) -> ModelSpec:
 
     ConfigError when there is no such file or it is not a model's.
     """
-    from omegaconf import OmegaConf
-
     path = (
         conf_dir() / "model" / f"{model}.yaml" if not str(model).endswith(".yaml") else Path(model)
     )
@@ -90,8 +88,8 @@ def load_spec(model: str | Path, **options: Any) -> ModelSpec:
         raise ConfigError(
             f"There is no model '{model}'; choose a YAML of {path.parent} or give a path to one."
         )
-    data = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    data = read_yaml(path, resolve=True)
     try:
-        return ModelSpec(**{**data, **options})  # type: ignore[dict-item]
+        return ModelSpec(**{**data, **options})
     except TypeError as error:
         raise ConfigError(f"{path} does not describe a model: {error}.") from error

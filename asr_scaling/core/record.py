@@ -153,7 +153,7 @@ class RunRecord:
     @property
     def engine(self) -> str:
         """Its name; by the options where a point failed before its system was there."""
-        return str(self.system.get("engine") or _module(self.config.get("engine") or {}))
+        return str(self.system.get("engine") or choices(self.config).get("engine", ""))
 
     @property
     def optimisations(self) -> tuple[str, ...]:
@@ -163,12 +163,10 @@ class RunRecord:
     @property
     def device(self) -> str:
         """As torch calls it; by the options where a point failed before its system was there."""
-        asked = self.config.get("device") or {}
-        name = _module(asked)
-        return str(
-            self.system.get("device")
-            or (f"cuda:{asked.get('index') or 0}" if name == "cuda" else name)
-        )
+        name = choices(self.config).get("device", "")
+        if name == "cuda":
+            name = f"cuda:{(self.config.get('device') or {}).get('index') or 0}"
+        return str(self.system.get("device") or name)
 
     @property
     def length_s(self) -> float | None:
@@ -240,9 +238,22 @@ class RunRecord:
         return cls.from_json(data)
 
 
-def _module(options: Mapping[str, Any]) -> str:
-    """The module whose class they are of: "transformers" for asr_scaling.engine.transformers.Transformers."""
-    return str(options.get("_target_", "")).rpartition(".")[0].rpartition(".")[2]
+def choices(config: Mapping[str, Any]) -> dict[str, str]:
+    """Group of a record's options → the name that was chosen in it.
+
+    Records written before Hydra's choices were kept have only classes: there the name is that of a
+    class's module.
+    """
+    names = {
+        group: str(options["_target_"]).rpartition(".")[0].rpartition(".")[2]
+        for group, options in config.items()
+        if group != "model" and isinstance(options, Mapping) and "_target_" in options
+    }
+    hydra = config.get("hydra")
+    kept = hydra.get("choices") if isinstance(hydra, Mapping) else None
+    if isinstance(kept, Mapping):
+        names |= {group: name for group, name in kept.items() if isinstance(name, str)}
+    return names
 
 
 def _with_real_calls(record: RunRecord) -> RunRecord:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hydra.conf import HydraConf
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
@@ -179,7 +180,7 @@ def work(config: DictConfig, measure: Callable[[], None]) -> launchers.Work:
         _name(config, config.hydra),
         where,
         sweep,
-        options(config),
+        {**options(config), "hydra": _composition(config.hydra)},
         measure,
         bool(config.sweep.get("resume")),
         Path.cwd(),
@@ -194,7 +195,8 @@ def point(config: DictConfig) -> None:
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    plain, name = options(config), _name(config, hydra)
+    plain = {**options(config), "hydra": _composition(hydra)}
+    name = _name(config, hydra)
     sweep, number = current(), plain["sweep"].get("round")
     before: RunRecord | None = None
 
@@ -227,6 +229,19 @@ def point(config: DictConfig) -> None:
         sweep.display.end(record)
     else:
         sweep.display.reused(record)
+
+
+def _composition(hydra: HydraConf) -> dict[str, Any]:
+    """What a point was made of: the name chosen in each group, and the overrides.
+
+    Overrides that only say how the sweep is run are left out.
+    """
+    choices = hydra.runtime.choices.items()
+    overrides = PlannedPoint.of(hydra.overrides.task).without(("sweep",))
+    return {
+        "choices": {group: name for group, name in choices if name and "/" not in group},
+        "overrides": list(overrides),
+    }
 
 
 def _name(config: DictConfig, hydra: Any) -> str:

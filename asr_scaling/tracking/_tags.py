@@ -68,7 +68,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
-_LEFT_OUT = ("model.architecture.", "model.features.")
+_LEFT_OUT = ("model.architecture.", "model.features.", "hydra.")
 _FIRST = ("model.name", "batch.size", "dataset.length_s", "engine._target_", "device._target_")
 
 

@@ -20,6 +20,10 @@ def test_six_points_side_by_side(cli: Cli, tmp_path: Path) -> None:
         (model, size) for model in ("whisper_tiny_en", "wav2vec2") for size in (1, 8, 16)
     ]
     assert all(record.status == "ok" for record in found)
+    made = found[0].config["hydra"]
+    assert made["choices"]["model"] == "whisper_tiny_en"
+    assert made["choices"]["engine"] == "fake"
+    assert {"model=whisper_tiny_en", "batch.size=1"} <= set(made["overrides"])
     assert all(
         len(sample.utterances) == r.config["batch"]["size"] for r in found for sample in r.samples
     )

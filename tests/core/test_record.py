@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.metrics import METRICS
-from asr_scaling.core.record import SCHEMA_VERSION, Metric, RunRecord, Sample
+from asr_scaling.core.record import SCHEMA_VERSION, Metric, RunRecord, Sample, choices
 from asr_scaling.errors import ConfigError, DataError
 
 NUMBERS = st.floats(-1e100, 1e100)
@@ -221,3 +221,16 @@ class TestWriting:
         with pytest.raises(ValueError, match="not JSON compliant"):
             replace(RECORD, job_s={"load": float("nan")}).write(tmp_path)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_names_of_a_point_that_failed_are_those_that_were_chosen():
+    cuda = {"_target_": "asr_scaling.device.cuda.Cuda", "index": 1}
+    engine = {"_target_": "asr_scaling.engine.transformers.Transformers"}
+    options = {"engine": engine, "device": cuda}
+    before = RunRecord("p", "failed", options, {})
+    assert (before.engine, before.device) == ("transformers", "cuda:1")
+    kept = {"choices": {"engine": "tuned", "device": "cuda", "batch": ["fixed"]}}
+    record = RunRecord("p", "failed", {**options, "hydra": kept}, {})
+    assert (record.engine, record.device) == ("tuned", "cuda:1")
+    assert choices(record.config) == {"engine": "tuned", "device": "cuda"}
+    assert choices({"hydra": "x", "model": {"_target_": "a.b.C"}}) == {}

@@ -1,4 +1,9 @@
-"""What a point was chosen to be, as options, and the command line that measures it again."""
+"""What a point was chosen to be, as options, and the command line that measures it again.
+
+A point's overrides alone would not do: a recommended YAML, a config folder of the user's own or an
+experiment may have set options too. So the choices and options of the record are compared with the
+YAMLs of this package.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.analysis.points import Point
+from asr_scaling.core.record import choices
 from asr_scaling.measure.pipeline import Pipeline
-from asr_scaling.util.config_dir import conf_dir
+from asr_scaling.util.config_dir import conf_dir, read_yaml
 
-_LINE = re.compile(r"^ *(\w+):\s*([^#]*?)\s*(?:#.*)?$")
 _PLAIN = re.compile(r"[\w./:+-]*")
 _USUAL = {"weights": "auto", "path": None, "revision": "main", "trust_remote_code": False}
 """Options of a model that are not of the model itself."""
@@ -23,7 +28,11 @@ _OWN = ("_target_", "name", "licence")
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen in a group: a YAML's ``name``, and the ``options`` whose values are not those of that YAML."""
+    """What was chosen in a group.
+
+    name: of the YAML, "" where the record has none.
+    options: those whose values are not the YAML's.
+    """
 
     group: str
     name: str
@@ -36,8 +45,9 @@ class Choice:
 
 
 def command(point: Point, **pipeline: Any) -> str:
-    """``python -m asr_scaling`` with whatever of the point's options is no default; ``pipeline``: its options changed.
+    """The command line that measures the point again.
 
+    pipeline: options of the pipeline to change.
     An option is left out where the YAML of its group has that very value.
     """
     config = point.config
@@ -53,57 +63,66 @@ def command(point: Point, **pipeline: Any) -> str:
         for key in defaults
         if options.get(key, defaults[key]) != defaults[key]
     ]
-    words += [f"seed={seed}" for seed in own_seed(point)]
+    words += [f"seed={_text(seed)}" for seed in own_seed(point)]
     return shlex.join(["python", "-m", "asr_scaling", *words])
 
 
 def model(point: Point) -> Choice:
     """The model, and where its weights came from if not from the usual places."""
-    chosen = point.config.get("model", {})
+    options = point.config.get("model", {})
     differing = {
-        key: chosen[key] for key, usual in _USUAL.items() if chosen.get(key) not in (None, usual)
+        key: options[key] for key, usual in _USUAL.items() if options.get(key) not in (None, usual)
     }
-    return Choice("model", point.model, differing)
+    return Choice("model", choices(point.config).get("model", point.model), differing)
 
 
 def choice(point: Point, group: str) -> Choice:
-    """What was chosen in a ``group`` other than model and optimisation; no name where the record has none."""
-    chosen = point.config.get(group, {})
-    name = str(chosen.get("_target_", "")).rpartition(".")[0].rpartition(".")[2]
+    """What was chosen in a group other than model and optimisation."""
+    options = point.config.get(group, {})
+    name = choices(point.config).get(group, "")
+    if not _path(group, name).is_file():  # the user's own: the YAML of the same class will do
+        name = choices({group: options}).get(group, name)
     if not name:
-        return Choice(
-            group, "", {key: value for key, value in chosen.items() if group == "dataset" and value}
-        )
-    defaults, seed = _flat(conf_dir() / group / f"{name}.yaml"), _seed(point)
-    differing = {
-        key: value
-        for key, value in chosen.items()
-        if key not in _OWN and _text(value) != defaults.get(key, "null").replace("${seed}", seed)
-    }
-    return Choice(group, name, differing)
+        length = {key: value for key, value in options.items() if group == "dataset" and value}
+        return Choice(group, "", length)
+    return Choice(group, name, _differing(point, options, _yaml(group, name)))
 
 
 def optimisations(point: Point) -> dict[str, dict[str, Any]]:
-    """Name → options whose values are not those of its YAML, in the order in which they were applied."""
-    found = {}
-    for name, options in (point.config.get("optimisation") or {}).items():
-        defaults = _flat(conf_dir() / "optimisation" / f"{name}.yaml")
-        found[name] = {
-            key: value
-            for key, value in options.items()
-            if key not in _OWN and _text(value) != _text_of(defaults.get(key))
-        }
-    return found
+    """Name → options whose values are not the YAML's, in the order they were applied."""
+    return {
+        name: _differing(point, options, _yaml("optimisation", name).get(name, {}))
+        for name, options in (point.config.get("optimisation") or {}).items()
+    }
 
 
-def own_seed(point: Point) -> list[str]:
+def own_seed(point: Point) -> list[Any]:
     """The seed, as a list of one where it is not that of ``config.yaml``."""
-    seed = _seed(point)
-    return [] if seed == _flat(conf_dir() / "config.yaml").get("seed", seed) else [seed]
+    usual = _yaml("", "config")["seed"]
+    seed = point.config.get("seed", usual)
+    return [] if seed == usual else [seed]
 
 
-def _seed(point: Point) -> str:
-    return _text(point.config["seed"]) if "seed" in point.config else "42"
+def _differing(
+    point: Point, options: Mapping[str, Any], usual: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Options whose values are not the usual ones."""
+    seeds = {"${seed}": point.config.get("seed", _yaml("", "config")["seed"])}
+    return {
+        key: value
+        for key, value in options.items()
+        if key not in _OWN and value != seeds.get(str(usual.get(key)), usual.get(key))
+    }
+
+
+def _path(group: str, name: str) -> Path:
+    return conf_dir() / group / f"{name}.yaml"
+
+
+def _yaml(group: str, name: str) -> dict[str, Any]:
+    """The options in a YAML of this package, none where there is no such file."""
+    path = _path(group, name)
+    return read_yaml(path) if path.is_file() else {}
 
 
 def _optimisations(chosen: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -113,20 +132,6 @@ def _optimisations(chosen: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for name, options in chosen.items()
         for key, value in options.items()
     ]
-
-
-def _text_of(written: str | None) -> str:
-    """What YAML wrote as ``_text`` would: 2.0 is 2."""
-    try:
-        return _text(float(written or ""))
-    except ValueError:
-        return written or "null"
-
-
-def _flat(path: Path) -> dict[str, str]:
-    """The values of a YAML file by their last keys, as they are written there; none where there is no such file."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {match[1]: match[2] for match in map(_LINE.match, lines) if match}
 
 
 def _text(value: Any) -> str:

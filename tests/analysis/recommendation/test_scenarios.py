@@ -308,3 +308,13 @@ def test_the_command_measures_the_same_point_again() -> None:
     assert command(shorter) == (
         "python -m asr_scaling model=whisper_tiny_en engine=transformers device=cpu dataset=demo batch=8"
     )
+
+
+def test_the_command_names_what_was_chosen() -> None:
+    """A YAML of the user's own has the name of its file; else that of its class's YAML will do."""
+    point = to_point(record(TINY, 15.0, 1))
+    chosen = {"model": "my_tiny", "engine": "transformers", "device": "my_cpu"}
+    kept = replace(point, config={**point.config, "hydra": {"choices": chosen}})
+    assert command(kept).startswith(
+        "python -m asr_scaling model=my_tiny engine=transformers device=cpu dataset.length_s=15"
+    )
