@@ -1,4 +1,4 @@
-"""The command line: one verb a module. ``main`` hands the arguments to the verb that they begin with.
+"""The command line: one verb a module, and ``main``, which runs the verb that is asked for.
 
 May import util, errors, core, machine, the groups, measure, records, analysis, search, selftest,
 launchers, report, sweep.

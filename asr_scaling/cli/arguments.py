@@ -1,4 +1,4 @@
-"""The arguments of the verbs: a parser in one style, the types of numbers, and the wording of choices."""
+"""What the verbs share: a parser in one style, types of numbers, and the wording of choices."""
 
 from __future__ import annotations
 

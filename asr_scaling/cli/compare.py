@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_scaling.analysis.comparison.comparability import KINDS
-from asr_scaling.analysis.comparison.gate import Gate, Outcome
+from asr_scaling.analysis.comparison.gate import Gate, GateResult
 from asr_scaling.analysis.comparison.verdict import Comparison, compare
 from asr_scaling.cli.arguments import Parser
 from asr_scaling.core.record import RunRecord
@@ -62,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if gates or not comparisons:
         unjudged += failures
     if gates:
-        unjudged += [f"'{name}' is missing in B, so no gate can judge it." for name in matched.only_a]
+        unjudged += [
+            f"'{name}' is missing in B, so no gate can judge it." for name in matched.only_a
+        ]
     status = 1 if any(outcome.failed for outcome in outcomes) else 2 if unjudged else 0
     if options.json:
         result = {"a": options.a, "b": options.b}
@@ -87,7 +89,8 @@ def match(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> Matched:
         for name in names_a & names_b:
             if names[name] > 1:
                 raise ConfigError(
-                    f"{side} has {names[name]} points named '{name}': name one sweep, or one record."
+                    f"{side} has {names[name]} points named '{name}': "
+                    "name one sweep, or one record."
                 )
     partners = {record.name: record for record in b}
     pairs = [(record, partners[record.name]) for record in a if record.name in partners]
@@ -122,7 +125,7 @@ def _as_json(
     comparisons: Sequence[Comparison],
     failures: Sequence[str],
     matched: Matched,
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[GateResult],
 ) -> dict[str, object]:
     return {
         "comparisons": [comparison.to_json() for comparison in comparisons],
@@ -137,7 +140,7 @@ def _print(
     comparisons: Sequence[Comparison],
     failures: Sequence[str],
     matched: Matched,
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[GateResult],
 ) -> None:
     from asr_scaling.cli.comparison_table import show
 

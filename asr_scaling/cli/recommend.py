@@ -1,4 +1,4 @@
-"""The command ``python -m asr_scaling recommend``: the best measured configuration of this machine under a budget."""
+"""``python -m asr_scaling recommend``: the best configuration of this machine under a budget."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from asr_scaling.analysis.points import to_point
+from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.choice import Answer, Budget, answer
 from asr_scaling.analysis.recommendation.paired_comparison import label
 from asr_scaling.cli.arguments import Parser, positive, size
-from asr_scaling.cli.recommended_yaml import check_name, run_command, write
+from asr_scaling.cli.recommended_yaml import check_name, run_command, use_in_python, write
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.records.sources import records_of
 from asr_scaling.tracking import STORE
 from asr_scaling.util.redact import printable
 
 _ABOUT = """\
-The best configuration of this machine that meets every bound, of all that was measured here, with its evidence and its
-runner-up, written as a YAML that python -m asr_scaling runs and asr_scaling.load_system loads. With a bound on WER the
-fastest is the best; without one it is the most accurate, and the fastest where WERs don't differ. A configuration of
-unknown WER, or one that transcribes only part of the audio, is never recommended.
-A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may be gzipped), or
-mlflow:<run id or experiment name>."""
+The best configuration of this machine that meets every bound, of all that was measured here, with
+its evidence and its runner-up, written as a YAML that  python -m asr_scaling  runs and
+asr_scaling.load_system loads. With a bound on WER the fastest is the best; without one it is the
+most accurate, and the fastest where WERs don't differ. A configuration of unknown WER, or one that
+transcribes only part of the audio, is never recommended.
+A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may
+be gzipped), or mlflow:<run id or experiment name>."""
 _EXITS = """\
-Exit status: 0; 1 when nothing measured here meets the bounds: the nearest miss is named, and nothing is written; 2 when
-the question can't be answered."""
+Exit status: 0; 1 when nothing measured here meets the bounds: the nearest miss is named, and
+nothing is written; 2 when the question can't be answered."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,43 +37,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         path = Path(options.out)
         check_name(path)
-        budget = Budget(
-            latency_p95_s=options.latency_p95,
-            min_rtfx=options.min_rtfx,
-            max_wer=None if options.max_wer is None else options.max_wer / 100,
-            memory_bytes=options.memory,
-            energy_j_per_audio_s=options.max_joules,
-            length_s=options.length,
-            dataset=options.dataset,
-            batch=options.batch,
-        )
-        uri = options.tracking_uri or STORE
-        points = [
-            to_point(record, again)
-            for source in options.sources
-            for record, again in records_of(source, uri, light=True)
-        ]
-        found = answer(points, budget)
-        sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(found)))
-        winner = found.found.winner
+        best = answer(_points(options), _budget(options))
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(best)))
+        winner = best.found.winner
         if winner is None:
             return 1
-        write(path, found, winner)
+        write(path, best, winner)
     except AsrScalingError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    sys.stdout.write(f"Written: {path}\n")
-    sys.stdout.write(f"Run it:  {run_command(path)}\n")
+    transcribe = ["python", "-m", "asr_scaling", "transcribe", "speech.wav", "--config", str(path)]
     sys.stdout.write(
-        f"Use it:  from asr_scaling import load_system; load_system({str(path)!r}).transcribe('speech.wav')\n"
+        f"Written: {path}\n"
+        f"Run it:  {run_command(path)}\n"
+        f"Use it:  {use_in_python(path)}\n"
+        f"    or:  {shlex.join(transcribe)}\n"
     )
-    use = ["python", "-m", "asr_scaling", "transcribe", "speech.wav", "--config", str(path)]
-    sys.stdout.write(f"    or:  {shlex.join(use)}\n")
     return 0
 
 
+def _points(options: argparse.Namespace) -> list[Point]:
+    uri = options.tracking_uri or STORE
+    return [
+        to_point(record, again)
+        for source in options.sources
+        for record, again in records_of(source, uri, light=True)
+    ]
+
+
+def _budget(options: argparse.Namespace) -> Budget:
+    return Budget(
+        latency_p95_s=options.latency_p95,
+        min_rtfx=options.min_rtfx,
+        max_wer=None if options.max_wer is None else options.max_wer / 100,
+        memory_bytes=options.memory,
+        energy_j_per_audio_s=options.max_joules,
+        length_s=options.length,
+        dataset=options.dataset,
+        batch=options.batch,
+    )
+
+
 def _lines(answer: Answer) -> list[str]:
-    """What is said, a line each."""
+    """What is printed of an answer before anything is written."""
     found = answer.found
     if found.winner is None:
         first = [
@@ -100,7 +107,7 @@ def _count(text: str) -> int:
 
 
 def parser() -> Parser:
-    """Its options."""
+    """The options of ``recommend``."""
     parser = Parser("recommend", _ABOUT, _EXITS)
     parser.add_argument(
         "sources", metavar="SOURCE", nargs="*", default=["multirun"], help="default: multirun"

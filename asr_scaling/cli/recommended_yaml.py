@@ -1,4 +1,4 @@
-"""A recommendation as a file: the YAML that ``python -m asr_scaling`` runs and ``load_system`` loads."""
+"""A recommendation as a YAML, which ``python -m asr_scaling`` runs and ``load_system`` loads."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from asr_scaling.util.config_dir import conf_dir
 
 _WIDTH = 118
 _FIXED = ("fixed", "max", "")
-"""Batchings whose utterances come in the dataset's order; what ``max`` found is a size like any other."""
+"""Batchings whose utterances come in the dataset's order. The size that ``max`` found is fixed."""
 
 
 def check_name(path: Path) -> None:
-    """ConfigError unless a recommendation can be written to ``path`` and Hydra can find it there."""
+    """Raises ConfigError unless ``path`` can be written and Hydra can find it there."""
     if path.suffix != ".yaml" or path.stem in ("", "config"):
         raise ConfigError(
-            f"'{path}' can't be a configuration's name: end it with .yaml, and don't call it config.yaml."
+            f"'{path}' can't be a configuration's name: "
+            "end it with .yaml, and don't call it config.yaml."
         )
     if not path.parent.is_dir():
         raise ConfigError(
@@ -36,22 +37,31 @@ def check_name(path: Path) -> None:
 
 
 def run_command(path: Path) -> str:
-    """What measures the configuration in ``path``."""
+    """The command that measures the configuration in ``path``."""
     folder = str(path.parent)
     return shlex.join(
         ["python", "-m", "asr_scaling", "--config-dir", folder, "--config-name", path.stem]
     )
 
 
+def use_in_python(path: Path) -> str:
+    """The Python that transcribes with the configuration in ``path``."""
+    load = f"load_system({str(path)!r})"
+    return f"from asr_scaling import load_system; {load}.transcribe('speech.wav')"
+
+
 def write(path: Path, answer: Answer, winner: Point) -> None:
-    """Write ``winner`` to ``path``, in place of an older one. ConfigError where no YAML of this package is of it."""
+    """Write ``winner`` to ``path``, in place of an older file.
+
+    Raises ConfigError for a choice of which this package has no YAML.
+    """
     check_name(path)
     groups = _groups(winner)
     for each in groups:
         if not (conf_dir() / each.group / f"{each.name}.yaml").is_file():
             raise ConfigError(
-                f"{each.group}={each.name} is of a config folder of your own, which no file can name for you: measure "
-                f"it with --config-dir and  {reproduce.command(winner)}"
+                f"{each.group}={each.name} is of a config folder of your own, which no file can "
+                f"name for you: measure it with --config-dir and  {reproduce.command(winner)}"
             )
     lines = [*_comment(path, answer, winner), *_defaults(groups, winner), *_options(groups, winner)]
     write_atomic(path, ("\n".join(lines) + "\n").encode())
@@ -115,8 +125,9 @@ def _comment(path: Path, answer: Answer, winner: Point) -> Iterator[str]:
     said = [
         f"Recommended for {answer.speech}. {found.rule}",
         f"Run it:  {run_command(path)}",
-        f"Use it:  from asr_scaling import load_system; load_system({str(path)!r}).transcribe('speech.wav')",
-        f"Measured on {_date(winner.started_at)} on {winner.hardware}, {machine.get('os', 'unknown system')}, {known}.",
+        f"Use it:  {use_in_python(path)}",
+        f"Measured on {_date(winner.started_at)} on {winner.hardware}, "
+        f"{machine.get('os', 'unknown system')}, {known}.",
         f"Chosen on {_date(datetime.now(UTC).timestamp())} among {answer.measured} configurations.",
         found.provisional,
         f"Winner against runner-up: {found.verdict}.",
@@ -125,10 +136,9 @@ def _comment(path: Path, answer: Answer, winner: Point) -> Iterator[str]:
         f"Measured again by:  {found.command}" if found.command else "",
     ]
     for line in (" ".join(each.split("\n")) for each in said if each):
-        wrapped = (
-            [line] if ":  " in line else textwrap.wrap(line, _WIDTH, subsequent_indent="  ")
-        )  # commands stay whole
-        yield from (f"# {each}" for each in wrapped)
+        is_command = ":  " in line  # stays whole
+        wrapped = textwrap.wrap(line, _WIDTH, subsequent_indent="  ")
+        yield from (f"# {each}" for each in ([line] if is_command else wrapped))
 
 
 def _key(key: str) -> str:

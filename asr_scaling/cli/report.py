@@ -1,4 +1,4 @@
-"""The command ``python -m asr_scaling report SOURCE``: what was measured, as a page that answers which model to use."""
+"""``python -m asr_scaling report SOURCE``: a page that answers which model to use."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from asr_scaling.tracking import STORE
 from asr_scaling.util.redact import printable
 
 _ABOUT = """\
-A report on measured points: which model to use for what, what a minute of audio costs, how time and energy grow, and
-what to optimise first. Written as one HTML page that opens from disk, Markdown, a CSV of all metrics and figures (PNG,
-SVG), and stored with the sweep's run in MLflow.
-A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may be gzipped), or
-mlflow:<run id or experiment name>. Several sources make one report."""
+A report on measured points: which model to use for what, what a minute of audio costs, how time and
+energy grow, and what to optimise first. Written as one HTML page that opens from disk, Markdown, a
+CSV of all metrics and figures (PNG, SVG), and stored with the sweep's run in MLflow.
+A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may
+be gzipped), or mlflow:<run id or experiment name>. Several sources make one report."""
 _EXITS = (
     "Exit status: 0; 1 when the report can't be made, or was made and can't be stored in MLflow."
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the report, say where it is and what it says first, and return the exit status."""
+    """Make the report, print where it is and its first words, and return the exit status."""
     try:
         options = parser().parse_args(arguments)
         _report(options)
@@ -43,7 +43,7 @@ def _report(options: argparse.Namespace) -> None:
     from asr_scaling.report.build import document, first_words, write
     from asr_scaling.search.measured import outcome_of
 
-    given = {
+    bounds = {
         "latency_p95_s": options.latency_p95,
         "min_rtfx": options.min_rtfx,
         "max_wer": None if options.max_wer is None else options.max_wer / 100,
@@ -52,14 +52,15 @@ def _report(options: argparse.Namespace) -> None:
         "length_s": options.length,
         "price_per_hour": options.price_per_hour,
     }
-    budgets = Budgets(**{name: value for name, value in given.items() if value is not None})
+    budgets = Budgets(**{name: value for name, value in bounds.items() if value is not None})
     damaged: Damaged = []
-    found = points(options.sources, options.tracking_uri or STORE, damaged)
-    sys.stderr.writelines(f"left out: {each}\n" for each in damaged)
-    made, folder = document(found, budgets, outcome_of(options.sources), damaged), _folder(options)
-    files = write(made, found, folder)
+    measured = points(options.sources, options.tracking_uri or STORE, damaged)
+    sys.stderr.writelines(f"left out: {reason}\n" for reason in damaged)
+    report = document(measured, budgets, outcome_of(options.sources), damaged)
+    folder = _folder(options)
+    files = write(report, measured, folder)
     figures = len(files) - 3
-    sys.stdout.write(f"{printable(first_words(made))}\n\n")
+    sys.stdout.write(f"{printable(first_words(report))}\n\n")
     sys.stdout.writelines(f"{file}\n" for file in files[:3])
     if figures:
         sys.stdout.write(f"{folder / 'figures'} ({figures} files)\n")
@@ -68,7 +69,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _folder(options: argparse.Namespace) -> Path:
-    """Beside the sweep it is about, unless there are several or none."""
+    """Where the report is written: in the folder of its one source, else in the current one."""
     if options.output is not None:
         return Path(options.output)
     (source, *others) = options.sources
@@ -77,7 +78,7 @@ def _folder(options: argparse.Namespace) -> Path:
 
 
 def parser() -> Parser:
-    """Its options."""
+    """The options of ``report``."""
     parser = Parser("report", _ABOUT, _EXITS)
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what was measured")
     parser.add_argument(

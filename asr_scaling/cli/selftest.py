@@ -16,8 +16,8 @@ from asr_scaling.selftest.certificate import certificate, keep, to_bytes
 from asr_scaling.util.cache import write_atomic
 
 _ABOUT = """\
-Puts known inputs through the real pipeline and prints, a row a check, what came out and what to do about it. The result
-is kept for a day and stored with every sweep of this machine."""
+Puts known inputs through the real pipeline and prints, a row a check, what came out and what to do
+about it. The result is kept for a day and stored with every sweep of this machine."""
 _EXITS = "Exit status: 0; 1 when a check failed, or the result can't be written."
 CHECKS: Mapping[str, Callable[[], Check]] = {
     "timer": clock.timer,
@@ -62,7 +62,7 @@ def main(
 
 
 def parser() -> Parser:
-    """Its options."""
+    """The options of ``selftest``."""
     parser = Parser("selftest", _ABOUT, _EXITS)
     parser.add_argument(
         "--json", type=Path, metavar="PATH", help="also write the certificate there"

@@ -22,26 +22,16 @@ from asr_scaling.sweep.sweep_run import SWEEPS, current
 from asr_scaling.util.config_dir import conf_dir
 from asr_scaling.util.redact import redact, traceback_hook
 
-config_guard.guard()  # on import, so that it holds in the processes of every launcher: they import the function below
+config_guard.guard()  # on import: a launcher's processes import this module for _app
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _COMPOSERS = ("hydra", "omegaconf", "antlr4")
 """Packages that stumble, with errors of any kind, over arguments that nobody foresaw."""
-_SWEEP_FUNCTIONS = {
-    "choice",
-    "range",
-    "interval",
-    "sort",
-    "shuffle",
-    "int",
-    "float",
-    "start",
-    "stop",
-    "step",
-}
+_SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float"}
+_SWEEP_ARGUMENTS = {"start", "stop", "step"}
 
 
 def batch_shorthand(argument: str) -> str:
-    """``batch=1,8,16`` as ``batch.size=1,8,16``; anything that names a batching strategy stays as it is.
+    """``batch=1,8,16`` as ``batch.size=1,8,16``; a strategy, as in ``batch=max``, stays as it is.
 
     Hydra takes ``batch`` for a config group, whose choices can't be integers.
     """
@@ -49,7 +39,7 @@ def batch_shorthand(argument: str) -> str:
     if key != "batch":
         return argument
     bare = re.sub(r"['\"]", "", value).strip()
-    words = set(_WORD.findall(bare)) - _SWEEP_FUNCTIONS
+    words = set(_WORD.findall(bare)) - _SWEEP_FUNCTIONS - _SWEEP_ARGUMENTS
     return f"batch.size={bare}" if bare and not words else argument
 
 
@@ -83,44 +73,49 @@ def main() -> None:
         current().finish("KILLED")
         sys.exit(130)
     except Exception as error:
-        told = None if wants_traceback else explained(error)
-        if told is None:
+        sentence = None if wants_traceback else explained(error)
+        if sentence is None:
             raise
         current().finish("FAILED")
-        sys.stderr.write(f"error: {told}\n")
+        sys.stderr.write(f"error: {sentence}\n")
         sys.exit(1)
     sys.exit(1 if current().failed else 0)
 
 
 def explained(error: Exception) -> str | None:
-    """What is wrong with the arguments and how to mend it, in one sentence; None where ``error`` is of another kind."""
+    """What is wrong with the arguments and how to mend it, in one sentence.
+
+    None for an error that does not come from the arguments.
+    """
     if isinstance(error, AsrScalingError | HydraException | OmegaConfBaseException):
         return one_line(redact(_sentence(error)))
-    said = one_line(redact(str(error)))
-    if isinstance(error, ValueError) and said.startswith(
-        "Config group override"
-    ):  # Hydra's own for tracking=null
-        return f"{said}: leave a group out with ~, as in  ~tracking, or name one of its choices."
+    message = one_line(redact(str(error)))
+    if isinstance(error, ValueError) and message.startswith("Config group override"):
+        # Hydra's own, for tracking=null
+        return f"{message}: leave a group out with ~, as in  ~tracking, or name one of its choices."
     *_, (last, _) = traceback.walk_tb(error.__traceback__)
     if last.f_globals.get("__name__", "").partition(".")[0] in _COMPOSERS:
-        return f"Hydra can't use these arguments ({type(error).__name__}: {said}): check their spelling."
+        reason = f"{type(error).__name__}: {message}"
+        return f"Hydra can't use these arguments ({reason}): check their spelling."
     return None
 
 
 def _sentence(error: BaseException) -> str:
     """What Hydra objects to, in one sentence that says how to mend it."""
-    missing = error.missing_cfg_file if isinstance(error, MissingConfigException) else None
-    loaded = missing or (
-        match[1] if (match := re.search(r"Could not load '([^']+)'", str(error))) else ""
-    )
-    group, _, choice = loaded.rpartition("/")
-    options = getattr(error, "options", None) or [
-        path.stem for path in (conf_dir() / group).glob("*.yaml")
-    ]
+    file, options = None, None
+    if isinstance(error, MissingConfigException):
+        file, options = error.missing_cfg_file, error.options
+    if file is None and (match := re.search(r"Could not load '([^']+)'", str(error))):
+        file = match[1]
+    group, _, choice = (file or "").rpartition("/")
+    options = options or [path.stem for path in (conf_dir() / group).glob("*.yaml")]
     if group and options:
         return f"There is no {group} '{choice}'{near(choice, options)}; choose {either(options)}."
     if match := re.match(r"Could not override '([^']+)'", str(error)):
-        return f"There is no option '{match[1]}'; list the options with  python -m asr_scaling --cfg job."
+        return (
+            f"There is no option '{match[1]}'; "
+            "list the options with  python -m asr_scaling --cfg job."
+        )
     lines = [line.strip() for line in (str(error) or str(error.__cause__)).splitlines()]
     kept = [
         line

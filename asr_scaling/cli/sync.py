@@ -1,4 +1,4 @@
-"""The command ``python -m asr_scaling sync``: brings to MLflow the records on disk that it lacks."""
+"""``python -m asr_scaling sync``: brings to MLflow the records on disk that it lacks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from asr_scaling.records.sync import Sync, SyncedSweep, sweeps_below
 from asr_scaling.sweep.sweep_run import SWEEPS
 
 _ABOUT = """\
-Brings to MLflow every record below the folders that it lacks, under its sweep's run, with artifacts, report and trace.
-Sweeps whose client was killed are ended there. What MLflow has is left as it is, so doing this twice changes nothing.
-A sweep that is still running, or whose client ran on another machine and did not end, is left alone."""
+Brings to MLflow every record below the folders that it lacks, under its sweep's run, with its
+artifacts, report and trace. Sweeps whose client was killed are ended there. What MLflow has is left
+as it is, so doing this twice changes nothing. A sweep that is still running, or whose client ran on
+another machine and did not end, is left alone."""
 _EXITS = "Exit status: 0; 1 when something could not be brought, as when the server is away."
 
 
@@ -49,7 +50,7 @@ def _sync(options: argparse.Namespace) -> int:
 
 
 def parser() -> Parser:
-    """Its options."""
+    """The options of ``sync``."""
     parser = Parser("sync", _ABOUT, _EXITS)
     parser.add_argument(
         "folders", metavar="FOLDER", nargs="*", default=[str(SWEEPS)], help=f"default: {SWEEPS}"

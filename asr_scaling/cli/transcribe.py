@@ -1,4 +1,4 @@
-"""``python -m asr_scaling transcribe FILE…``: the texts of audio files, by a recommended configuration."""
+"""``python -m asr_scaling transcribe FILE…``: texts of audio files by a recommended system."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from asr_scaling.sweep.transcriber import Transcriber, load_system
 from asr_scaling.util.redact import printable, redact
 
 _ABOUT = """\
-Transcribes audio files with the configuration that  python -m asr_scaling recommend  has written, in
-batches of its size. Prints a line a file, in the order of the files: the text, and of several files
-the file's name, a tab and the text. Files are of any sample rate that libsndfile reads."""
+Transcribes audio files with the configuration that  python -m asr_scaling recommend  has written,
+in batches of its size. Prints a line a file, in the order of the files: the text, and of several
+files the file's name, a tab and the text. Files may have any format and sample rate that libsndfile
+reads."""
 _EXITS = """\
 With --json a line is {"file": …, "text": …}, or {"file": …, "error": …} for a file without a text.
 Exit status: 0; 1 when a file has no text, with the reason on standard error: the other files are

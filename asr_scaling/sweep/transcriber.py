@@ -28,17 +28,20 @@ _LOST_S = 0.05
 
 
 def load_system(config: str | Path) -> Transcriber:
-    """Load what a YAML of ``python -m asr_scaling recommend`` describes, with its optimisations, ready to transcribe.
+    """Load the system that a YAML of ``python -m asr_scaling recommend`` describes.
 
-    Any configuration will do that ``python -m asr_scaling --config-name`` runs. ConfigError where it is none,
-    WeightsError where there are only random weights, and whatever its engine and device raise.
+    Its optimisations are at work. Any configuration that ``--config-name`` runs will do.
+
+    Raises ConfigError when the file is no such configuration, WeightsError when its weights would
+    be random, and whatever its engine and device raise.
     """
     from asr_scaling.sweep.instantiate import build_system, options
 
     path = Path(config)
     if path.suffix != ".yaml" or not path.is_file():
         raise ConfigError(
-            f"There is no file '{path}' that ends with .yaml; python -m asr_scaling recommend writes one."
+            f"There is no file '{path}' that ends with .yaml; "
+            "python -m asr_scaling recommend writes one."
         )
     spec = build_system(options(_composed(path))).composed()
     if isinstance(spec.batch, Fitting):
@@ -58,90 +61,100 @@ def load_system(config: str | Path) -> Transcriber:
 
 
 def _composed(path: Path) -> DictConfig:
-    """``path`` composed as ``--config-dir`` and ``--config-name`` would; a Hydra program's own state stays as it is."""
+    """``path`` composed as ``--config-dir`` and ``--config-name`` would.
+
+    If the caller is a Hydra program, its own state stays as it is.
+    """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
-    around = GlobalHydra.instance()
-    held = around.hydra
-    around.clear()
-    places = [f"file://{folder}" for folder in (conf_dir().resolve(), path.parent.resolve())]
+    program = GlobalHydra.instance()
+    its_hydra = program.hydra
+    program.clear()
+    places = [f"file://{place}" for place in (conf_dir().resolve(), path.parent.resolve())]
     try:
-        with (
-            TemporaryDirectory() as alone
-        ):  # so that no other YAML beside it hides one of this package
-            shutil.copyfile(path, Path(alone, "recommended.yaml"))
-            with hydra.initialize_config_dir(alone, version_base="1.3"):
+        with TemporaryDirectory() as folder:  # no YAML beside it may hide one of this package
+            shutil.copyfile(path, Path(folder, "recommended.yaml"))
+            with hydra.initialize_config_dir(folder, version_base="1.3"):
                 return hydra.compose("recommended", [f"hydra.searchpath={places!r}"])
     except Exception as error:  # Hydra's, OmegaConf's and YAML's own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(
-            f"'{path}' can't be composed ({reason}): have  python -m asr_scaling recommend  write it again."
+            f"'{path}' can't be composed ({reason}): "
+            "have  python -m asr_scaling recommend  write it again."
         ) from error
     finally:
-        GlobalHydra.set_instance(around)
-        around.hydra = held
+        GlobalHydra.set_instance(program)
+        program.hydra = its_hydra
 
 
 class Transcriber:
-    """A loaded system and the batches that it was recommended with. Use it in a ``with`` block, or ``close`` it."""
+    """A loaded system, which transcribes in the batches that it was recommended with.
+
+    Use it in a ``with`` block, or ``close`` it.
+    """
 
     def __init__(self, system: System, batching: Batching) -> None:
         self._system: System | None = system
-        self._facts, self._batching = system.facts, batching
+        self._facts = system.facts
+        self._batching = batching
 
     @property
     def facts(self) -> SystemFacts:
-        """What was loaded, and where its weights are from."""
+        """What was loaded and where its weights are from."""
         return self._facts
 
     @property
     def batch_size(self) -> int:
-        """Utterances in a call, at most."""
+        """The most utterances in a call of the system."""
         return self._batching.size
 
     @overload
-    def transcribe(self, audio: Audio, rate_hz: int = ...) -> str: ...  # type: ignore[overload-overlap]
+    def transcribe(  # type: ignore[overload-overlap]
+        self, audio: Audio, rate_hz: int = ...
+    ) -> str: ...
     @overload
     def transcribe(self, audio: Sequence[Audio], rate_hz: int = ...) -> list[str]: ...
 
     def transcribe(
         self, audio: Audio | Sequence[Audio], rate_hz: int = SAMPLE_RATE_HZ
     ) -> str | list[str]:
-        """Text of ``audio``; of a list or tuple the texts in its order, transcribed in the recommended batches.
+        """The text of ``audio``; of a list or tuple the texts in its order.
 
-        ``rate_hz``: of samples; files are resampled. DataError for audio that can't be transcribed whole, EngineError
-        once it is closed.
+        rate_hz: of arrays of samples; files are resampled.
+
+        Raises DataError for audio that can't be transcribed whole, EngineError after ``close``.
         """
         if self._system is None:
             raise EngineError("This system is closed: load it again with load_system.")
         if not isinstance(audio, (list, tuple)):
-            return self._texts([_utterance("the audio", audio, rate_hz)])[0]  # type: ignore[arg-type]
+            single = _utterance("the audio", audio, rate_hz)  # type: ignore[arg-type]
+            return self._texts([single])[0]
         return self._texts(
-            [_utterance(f"audio {number}", each, rate_hz) for number, each in enumerate(audio)]
+            [_utterance(f"audio {number}", item, rate_hz) for number, item in enumerate(audio)]
         )
 
     def _texts(self, utterances: Sequence[Utterance]) -> list[str]:
         texts: dict[str, str] = {}
-        for full in self._batching.batches(utterances) if utterances else ():
-            new = {
-                each.id: each for each in full.utterances if each.id not in texts
-            }  # the last batch was filled up
-            texts |= self._call(AudioBatch(tuple(new.values())))
+        for batch in self._batching.batches(utterances) if utterances else ():
+            # Batches are full: the last one repeats utterances, which are left out here.
+            new = {utterance.id: utterance for utterance in batch.utterances}
+            missing = [utterance for id_, utterance in new.items() if id_ not in texts]
+            texts |= self._call(AudioBatch(tuple(missing)))
         return [texts[utterance.id] for utterance in utterances]
 
     def _call(self, batch: AudioBatch) -> Mapping[str, str]:
         assert self._system is not None
-        done = self._system.transcribe(batch, NullProbe())
-        for utterance, seconds in zip(batch.utterances, done.audio_s, strict=True):
+        result = self._system.transcribe(batch, NullProbe())
+        for utterance, seconds in zip(batch.utterances, result.audio_s, strict=True):
             if seconds < utterance.duration_s - _LOST_S:
                 raise DataError(
-                    f"{utterance.id} lasts {utterance.duration_s:.1f} s and this system reads only {seconds:.1f} s of "
-                    "it: cut it, or load a configuration with engine.long_form=true."
+                    f"{utterance.id} lasts {utterance.duration_s:.1f} s and this system reads only "
+                    f"{seconds:.1f} s of it: cut it, or load a configuration with "
+                    "engine.long_form=true."
                 )
-        return {
-            utterance.id: text for utterance, text in zip(batch.utterances, done.texts, strict=True)
-        }
+        ids = [utterance.id for utterance in batch.utterances]
+        return dict(zip(ids, result.texts, strict=True))
 
     def close(self) -> None:
         """Give all memory back. May be called twice."""
@@ -162,24 +175,27 @@ class Transcriber:
 
 
 def _utterance(name: str, audio: Audio, rate_hz: int) -> Utterance:
-    """``audio`` as the engines take it. DataError in one sentence for what can't be used."""
+    """``audio`` as the engines take it. Raises DataError for audio that can't be used."""
     if isinstance(audio, (str, Path)):
         from asr_scaling.dataset._audio import load_audio
 
         return Utterance(name, load_audio(audio, str(audio)), "")
     if not isinstance(audio, np.ndarray):
         raise DataError(
-            f"{name} is a {type(audio).__name__}: give a numpy array of samples or the path of a file."
+            f"{name} is a {type(audio).__name__}: "
+            "give a numpy array of samples or the path of a file."
         )
     if audio.ndim != 1:
+        shape = list(audio.shape)
         raise DataError(
-            f"{name} has the shape {list(audio.shape)}: give mono samples, as in audio.mean(axis=1)."
+            f"{name} has the shape {shape}: give mono samples, as in audio.mean(axis=1)."
         )
     if audio.dtype != np.float32:
         raise DataError(f"{name} is {audio.dtype}: give float32 samples with a full scale of 1.")
     if rate_hz != SAMPLE_RATE_HZ:
         raise DataError(
-            f"{name} has {rate_hz} samples a second: resample it to {SAMPLE_RATE_HZ}, or give a file's path."
+            f"{name} has {rate_hz} samples a second: resample it to {SAMPLE_RATE_HZ}, "
+            "or give a file's path."
         )
     if not audio.size:
         raise DataError(f"{name} is empty: give at least one sample.")
