@@ -21,8 +21,8 @@ from asr_scaling.machine.co_tenants import FOLDER_VARIABLE
 from asr_scaling.machine.interference import Counters, MachineWatch
 from asr_scaling.measure import pipeline
 from asr_scaling.profiler import energy
-from asr_scaling.selftest import Check
 from asr_scaling.selftest.certificate import certificate, keep
+from asr_scaling.selftest.checks import Check
 from asr_scaling.tracking._sqlite import make_whole
 
 _WAITING = {"launchers", "server"}

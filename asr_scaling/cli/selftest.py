@@ -11,8 +11,9 @@ from pathlib import Path
 from asr_scaling.cli.arguments import Parser
 from asr_scaling.cli.selftest_table import print_checks
 from asr_scaling.errors import ConfigError
-from asr_scaling.selftest import Check, answers, clock, machine, tried
+from asr_scaling.selftest import answers, clock, machine
 from asr_scaling.selftest.certificate import certificate, keep, to_bytes
+from asr_scaling.selftest.checks import Check, tried
 from asr_scaling.util.cache import write_atomic
 
 _ABOUT = """\

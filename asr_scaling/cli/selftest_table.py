@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asr_scaling.report.console import cell, console, print_line, table
-from asr_scaling.selftest import Check
+from asr_scaling.selftest.checks import Check
 
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 

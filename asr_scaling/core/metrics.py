@@ -271,7 +271,9 @@ def metric_spec(name: str) -> MetricSpec:
     for pattern, spec in METRICS.items():
         if "*" in pattern and fnmatchcase(name, pattern):
             return spec
-    raise ConfigError(f"'{name}' is not in the table of metrics; add it to asr_scaling/metrics.py.")
+    raise ConfigError(
+        f"'{name}' is not in the table of metrics; add it to asr_scaling/core/metrics.py."
+    )
 
 
 def metric_row(name: str, row: Any) -> MetricRow:

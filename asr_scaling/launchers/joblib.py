@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asr_scaling.errors import ConfigError, MissingExtraError
-from asr_scaling.launchers import Work
+from asr_scaling.launchers.work import Work
 
 _GRACE_S = 10.0
 """For a point to record that it was interrupted."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.errors import ConfigError, MissingExtraError
-from asr_scaling.launchers import Work
+from asr_scaling.launchers.work import Work
 
 _SPACE = "asr_scaling"
 _GRACE_S = 15.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.errors import ConfigError, MissingExtraError
-from asr_scaling.launchers import Work
+from asr_scaling.launchers.work import Work
 
 _FOLDER = ".slurm"
 """Folder of a sweep for scripts, logs and pickles of its jobs."""

@@ -26,7 +26,7 @@ from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.model.packages import package_weights
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.quality import Quality, score
-from asr_scaling.selftest import Check
+from asr_scaling.selftest.checks import Check
 from asr_scaling.selftest.clock import Silence, measured
 
 FRAMES, INPUTS, WIDTH = 10, 64, 128

@@ -16,7 +16,7 @@ from typing import Any
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.schema import build, read
 from asr_scaling.machine.environment import environment
-from asr_scaling.selftest import Check, overall
+from asr_scaling.selftest.checks import Check, overall
 from asr_scaling.util.cache import cache_dir, write_atomic
 
 Certificate = Mapping[str, Any]

@@ -23,7 +23,7 @@ from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.measure.job import Job, run
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.profiler.latency import Latency
-from asr_scaling.selftest import Check, graded, overall
+from asr_scaling.selftest.checks import Check, graded, overall
 
 CALLS_S = tuple(0.015 + 0.03 * (i * 29 % 48 / 47) ** 2 for i in range(48))
 """Lengths of the known calls: 15 to 45 ms, more short ones, so that mean, median and p90 differ; 44 bound a p90."""

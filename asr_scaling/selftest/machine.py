@@ -19,7 +19,7 @@ from asr_scaling.machine.environment import allowed_cores
 from asr_scaling.measure.job import Job
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.profiler.energy import Energy, tick_periods
-from asr_scaling.selftest import Check
+from asr_scaling.selftest.checks import Check
 from asr_scaling.selftest.clock import Silence, measured
 
 _MOST_BURNERS = 32

@@ -20,8 +20,8 @@ from hydra.experimental.callback import Callback
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from asr_scaling import launchers
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
+from asr_scaling.launchers.work import Work, check_one_machine, launcher_kind, runs_elsewhere
 from asr_scaling.records.sweep_manifest import SweepManifest, command
 from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.interleave import Rounds, measurements
@@ -94,10 +94,10 @@ class SweepCallback(Callback):
             sweep.display.say(
                 "There is no earlier sweep of this command line to go on with: it begins anew."
             )
-        self.elsewhere = not single and launchers.elsewhere(config.hydra.launcher)
+        self.elsewhere = not single and runs_elsewhere(config.hydra.launcher)
         if config.sweep.get("selftest") and not self.elsewhere:
             self.certificate = sweep.certify(folder)
-        if points and launchers.kind(config.hydra.launcher) != "basic":
+        if points and launcher_kind(config.hydra.launcher) != "basic":
             loader = GlobalHydra.instance().config_loader()
 
             def composed(overrides: Sequence[str]) -> dict[str, Any]:
@@ -161,14 +161,14 @@ def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds |
             "sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: leave yours out."
         )
     searched = str(config.hydra.sweeper._target_).endswith(".OptimiserSweeper")
-    launchers.check(
+    check_one_machine(
         config.hydra.launcher,
         "sweep.interleave=true" if rounds else "The optimiser" if searched else None,
     )
     return rounds
 
 
-def work(config: DictConfig, measure: Callable[[], None]) -> launchers.Work:
+def work(config: DictConfig, measure: Callable[[], None]) -> Work:
     """A point for a launcher.
 
     config: all its options, Hydra's too.
@@ -176,7 +176,7 @@ def work(config: DictConfig, measure: Callable[[], None]) -> launchers.Work:
     """
     sweep = Path(config.hydra.sweep.dir)
     where = sweep / str(config.hydra.sweep.subdir)
-    return launchers.Work(
+    return Work(
         _name(config, config.hydra),
         where,
         sweep,

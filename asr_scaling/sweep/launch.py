@@ -10,7 +10,7 @@ from typing import Any
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError
-from asr_scaling.launchers import Cluster, Work, elsewhere
+from asr_scaling.launchers.work import Cluster, Work, runs_elsewhere
 from asr_scaling.measure.job import keep
 from asr_scaling.measure.record_builder import lost
 from asr_scaling.sweep.sweep_run import ENDED, SweepRun
@@ -49,7 +49,7 @@ def launch(sweep: SweepRun, name: str, options: Mapping[str, Any], works: Sequen
     kind = getattr(import_module(f"asr_scaling.launchers.{name}"), _CLUSTERS[name])
     cluster: Cluster = kind(**options)
     left = {work.folder: (work, _Seen.of(work)) for work in works}
-    here = not elsewhere({"cluster": name})
+    here = not runs_elsewhere({"cluster": name})
     sweep.display.begin("")
     try:
         with closing(cluster.run(works)) as ends:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from support.command import QUICK, Cli, records
 
-from asr_scaling.selftest import Check
 from asr_scaling.selftest.certificate import certificate, keep
+from asr_scaling.selftest.checks import Check
 
 SWEEP = (*QUICK, "sweep.selftest=true", "batch=1,2")
 

@@ -23,9 +23,9 @@ from asr_scaling.machine import peaks
 from asr_scaling.records.read import Damaged, each_record, readable_records
 from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 from asr_scaling.search.outcome import OUTCOME_FILE, Journal
-from asr_scaling.selftest import Check
 from asr_scaling.selftest.certificate import FILE, certificate, to_bytes
 from asr_scaling.selftest.certificate import _read as read_certificate
+from asr_scaling.selftest.checks import Check
 from asr_scaling.tracking.jsonl import Jsonl
 
 RECORD, OTHER, THIRD = (

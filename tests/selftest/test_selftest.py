@@ -31,7 +31,7 @@ from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.machine.environment import environment
-from asr_scaling.selftest import Check, answers, clock, machine, overall, tried
+from asr_scaling.selftest import answers, clock, machine
 from asr_scaling.selftest.certificate import (
     MAX_AGE_S,
     certificate,
@@ -41,6 +41,7 @@ from asr_scaling.selftest.certificate import (
     remarks,
     summary,
 )
+from asr_scaling.selftest.checks import Check, overall, tried
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,91 @@
+"""Work for other processes: one point to measure, and the interface of what runs points."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from asr_scaling.errors import ConfigError
+from asr_scaling.records.sweep_manifest import SWEEP_FILE
+
+_HERE = ("basic", "joblib")
+"""Launchers whose points run on the machine where the sweep was started."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A point to measure.
+
+    name: of the point.
+    folder: absolute path of the folder for its record.
+    sweep: absolute path of the sweep's folder.
+    options: of the point, as composed by Hydra.
+    measure: measures the point; raises what the point raised.
+    resumed: whether the sweep is resumed, so that a record in ``folder`` may still be valid.
+    start: folder to which relative paths in the options refer.
+    """
+
+    name: str
+    folder: Path
+    sweep: Path
+    options: Mapping[str, Any]
+    measure: Callable[[], None]
+    resumed: bool
+    start: Path
+
+    def carry_out(self) -> str | None:
+        """Measure the point in this process.
+
+        Returns what went wrong, None when the record says how the point ended.
+        """
+        if not (self.sweep / SWEEP_FILE).exists():
+            return (
+                f"{socket.gethostname()} does not see {self.sweep}: start the sweep in a folder "
+                "that all nodes share"
+            )
+        try:
+            os.chdir(self.start)
+            self.measure()
+        except BaseException as error:  # also sys.exit, which a point's libraries may call
+            return f"the point ended its process with {type(error).__name__}: {error}"
+        return None
+
+
+class Cluster(Protocol):
+    """Something that runs points."""
+
+    def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
+        """Carry out all ``works``; yield each as it ends, with the scheduler's error or None.
+
+        Closing the iterator early cancels what has not ended. Raises ConfigError when the options
+        can't work, MissingExtraError when a package is missing.
+        """
+        ...
+
+
+def launcher_kind(launcher: Mapping[str, Any]) -> str:
+    """The launcher with these options of Hydra: "basic", "slurm", "ray", "joblib" or its class."""
+    class_name = str(launcher.get("_target_", "")).rpartition(".")[2]
+    return str(launcher.get("cluster") or class_name.removesuffix("Launcher").lower())
+
+
+def runs_elsewhere(launcher: Mapping[str, Any]) -> bool:
+    """Whether points may be measured on another machine than this one."""
+    return launcher_kind(launcher) not in _HERE
+
+
+def check_one_machine(launcher: Mapping[str, Any], option: str | None) -> None:
+    """Raises ConfigError when ``option`` needs one point at a time on one machine.
+
+    Nothing is checked when ``option`` is None.
+    """
+    if option and (runs_elsewhere(launcher) or int(launcher.get("n_jobs") or 1) != 1):
+        raise ConfigError(
+            f"{option} compares points measured one after the other on one machine, which this "
+            "hydra/launcher does not promise: leave hydra/launcher out and have the scheduler run "
+            "the whole command on one node."
+        )
