@@ -256,6 +256,7 @@ class TestBombs:
         assert "more than 64 MiB in one record" in self.under("record", path, 300)
 
 
+@pytest.mark.slow
 def test_points_of_other_data_go_on(make_folder, tmp_path: Path):
     """One of two folders is damaged: its point fails with the sentence, the other is measured."""
     good = make_folder([0.3, 0.4])

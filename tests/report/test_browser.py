@@ -16,7 +16,7 @@ from asr_scaling.report.document import Cell, Document, Row, Section, Table
 
 WIDTHS = {"desktop": 1280, "phone": 390}
 ROWS = 1050
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 class Browser:

@@ -175,6 +175,7 @@ def driver() -> Iterator[Any]:
         yield found
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_nothing_runs_in_a_browser(driver: Any, folder: Path) -> None:
     driver.get((folder / "report.html").as_uri())
@@ -189,6 +190,7 @@ def test_nothing_runs_in_a_browser(driver: Any, folder: Path) -> None:
     assert [entry for entry in driver.get_log("browser") if "Refused to" in entry["message"]] == []
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_nothing_runs_in_a_long_table(driver: Any, tmp_path: Path) -> None:
     """Its rows are JSON in a script element, which the page turns into cells."""

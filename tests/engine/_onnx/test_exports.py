@@ -68,6 +68,7 @@ class TestRefused:
             engine().load(whisper(), device)
 
 
+@pytest.mark.slow
 def test_a_conversion_that_computes_something_else_is_refused_and_not_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_conversion_that_computes_something_else_is_refused_and_not_kept(
     assert not [path for path in tmp_path.rglob("*-onnxruntime-*") if path.is_dir()]
 
 
+@pytest.mark.slow  # exports take seconds each
 @pytest.mark.parametrize("engine", ENGINES)
 class TestRandomWeights:
     @pytest.mark.parametrize("seconds", [(3.0,), (4.0, 2.0), (33.0, 5.0)])
