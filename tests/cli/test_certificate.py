@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.command import QUICK, Cli, records
+from support.warm import run_warm
 
 from asr_scaling.selftest.certificate import certificate, keep
 from asr_scaling.selftest.checks import Check
@@ -61,13 +62,14 @@ def test_what_did_not_pass_is_one_line_below_the_table(
     assert records(tmp_path)[0].environment["certificate"]["status"] == "fail"
 
 
-def test_one_that_can_not_be_made_stops_nothing_and_says_so(cli: Cli, tmp_path: Path) -> None:
+def test_one_that_can_not_be_made_stops_nothing_and_says_so(
+    command_env: dict[str, str], tmp_path: Path
+) -> None:
     (tmp_path / "site").mkdir()
-    broken = "import sys\nif 'asr_scaling.selftest' in sys.orig_argv: sys.exit('broken here')\n"
+    broken = "import sys\nif 'selftest' in sys.orig_argv: sys.exit('broken here')\n"
     (tmp_path / "site" / "sitecustomize.py").write_text(broken)
-    done = cli(
-        *SWEEP[:-1], PYTHONPATH=str(tmp_path / "site"), ASR_SCALING_CACHE=str(tmp_path / "empty")
-    )
+    broken_env = {"PYTHONPATH": f"{tmp_path}/site", "ASR_SCALING_CACHE": f"{tmp_path}/empty"}
+    done = run_warm(tmp_path, "asr_scaling", SWEEP[:-1], {**command_env, **broken_env})
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("self-test (once a day")
     assert (

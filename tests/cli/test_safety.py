@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -99,8 +98,7 @@ def test_a_secret_in_an_exception_and_in_an_option_is_written_nowhere(
         "engine",
         "defaults: [fake@_here_]\n_target_: their_parts.Leaky\nheader: ${oc.env:HF_TOKEN}\n",
     )
-    path = str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", "")
-    env = {"HF_TOKEN": SECRET, "ASR_SCALING_PARTS": "their_parts", "PYTHONPATH": path}
+    env = {"HF_TOKEN": SECRET, "ASR_SCALING_PARTS": "their_parts"}
     tracked = [each for each in QUICK[1:] if not each.startswith("tracking")]
     done = cli("--config-dir", "theirs", "-m", *tracked, "engine=evil", "batch=1", **env)
     assert done.returncode == 1
