@@ -10,7 +10,7 @@ import threading
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from support.fakes import (
@@ -335,6 +335,31 @@ class TestInterrupted:
         job = make_job(folder=tmp_path, profiler={"stubborn": Recorder("stubborn", then=stubborn)})
         with pytest.raises(PointInterruptedError):
             run(job)
+
+
+class TestEarlier:
+    CONFIG: ClassVar[dict[str, Any]] = {"batch": {"size": 1}}
+
+    def test_is_stored_instead_of_a_new_one(self, tmp_path: Path):
+        before, sink = run(make_job(config=self.CONFIG)), FakeSink()
+        asked: list[str] = []
+
+        def earlier(fingerprint: str) -> RunRecord | None:
+            asked.append(fingerprint)
+            return before
+
+        unable = {"fail_on": "toy"}
+        job = make_job(engine=unable, config=self.CONFIG, folder=tmp_path, tracking=sink)
+        assert run(job, earlier=earlier) == before
+        assert asked == [before.identity]
+        assert RunRecord.read(tmp_path / "record.json") == before
+        assert sink.records == [(before, tmp_path, None)]
+
+    def test_of_a_point_that_was_never_measured(self):
+        assert run(make_job(), earlier=lambda fingerprint: None).status == "ok"
+
+    def test_a_point_without_options_has_no_fingerprint(self):
+        assert run(make_job()).identity == ""
 
 
 class TestKeep:
