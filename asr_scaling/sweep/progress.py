@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +15,7 @@ from rich.progress import (
 )
 
 from asr_scaling.core.record import RunRecord
+from asr_scaling.report.console import console, print_line
 from asr_scaling.report.terminal import FOOTNOTE, notes, points_table
 from asr_scaling.sweep.sweep_run import SweepProgress
 from asr_scaling.util.redact import printable, redact
@@ -31,9 +30,7 @@ class Display(SweepProgress):
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
-        self.console = Console(file=sys.stderr)
-        if not self.console.is_terminal:
-            self.console = Console(file=sys.stderr, width=_WIDE)
+        self.console = console(_WIDE, stderr=True)
         self.total = len(weights)
         self._done = 0
         self._weights = list(weights)
@@ -122,17 +119,16 @@ class Display(SweepProgress):
         remarks: Sequence[str] = (),
     ) -> None:
         """On standard output: the table of all points, what to know about it, where to look next."""
-        out = Console()
-        out = out if out.is_terminal else Console(width=_WIDE)
+        out = console(_WIDE)
         if any(record.metrics for record in records):
             common, table = points_table(records)
-            out.print(printable(f"{title} · {common}"), markup=False, highlight=False)
+            print_line(out, f"{title} · {common}")
             out.print(table)
-            out.print(f"\n{FOOTNOTE}", markup=False, highlight=False)
+            print_line(out, f"\n{FOOTNOTE}")
         for line in (*notes(records), *remarks):
-            out.print(printable(f"• {line}"), markup=False, highlight=False)
+            print_line(out, f"• {line}")
         for hint in hints:
-            out.print(printable(hint), markup=False, highlight=False, soft_wrap=True)
+            print_line(out, hint, soft_wrap=True)
 
 
 def seconds_left(done: Sequence[tuple[float, float]], left: Sequence[float]) -> float:
