@@ -1,4 +1,4 @@
-"""Records found again, merged from rounds, locked while a sweep works on them, and taken over when it is gone.
+"""Records on disk: found, merged from rounds, locked while a sweep runs, brought to a store.
 
 May import util, errors, core, machine, the groups, measure.
 """

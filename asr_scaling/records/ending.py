@@ -1,4 +1,4 @@
-"""How a sweep ends in its store: closed by its own client, or by another process once that is gone."""
+"""How a sweep ends in its store: closed by its client, or by another process once that is gone."""
 
 from __future__ import annotations
 

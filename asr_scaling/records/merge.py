@@ -1,4 +1,4 @@
-"""The rounds of an interleaved sweep made whole: one record a point, its figures computed anew from all samples."""
+"""Merges the rounds of an interleaved sweep into one record a point."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asr_scaling.core.cautions import caution
+from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
 from asr_scaling.core.summary import NO_STEPS, summarise
 from asr_scaling.machine.interference import times_by_input
 from asr_scaling.machine.kind import unlike
 
-_LATENCY, _FLOOR = "latency/mean_s", "noise/latency_floor"
+_LATENCY = "latency/mean_s"
+_FLOOR = "noise/latency_floor"
 _COMBINED: Mapping[str, Callable[[list[float]], float]] = {
     **dict.fromkeys(
         ("energy/windows", "energy/total_j", "energy/cpu_j", "energy/memory_j", "energy/gpu_j"), sum
@@ -25,13 +26,16 @@ _COMBINED: Mapping[str, Callable[[list[float]], float]] = {
         ("workload/audio_s", "workload/processed_audio_s", "workload/repeated_utterances"), max
     ),
 }
-"""Totals, bounds and coverage, of which a mean over rounds would be wrong."""
-Found = tuple[Path, RunRecord]
+"""Metrics of which a mean over rounds would be wrong, with the function to use instead."""
+RecordFile = tuple[Path, RunRecord]
 """A record and the path of its ``record.json``."""
 
 
 def round_place(path: Path) -> Path | None:
-    """<sweep>/<point> for <sweep>/rounds/<k>/<point>/record.json, where a round is; None for any other path."""
+    """The folder of the point to which the record of a round belongs.
+
+    <sweep>/<point> for <sweep>/rounds/<k>/<point>/record.json; None for any other path.
+    """
     parts = path.parts
     for i in range(len(parts) - 3, -1, -1):
         if parts[i] == ROUNDS_FOLDER and parts[i + 1].isdigit():
@@ -39,40 +43,44 @@ def round_place(path: Path) -> Path | None:
     return None
 
 
-def rounds_by_place(found: Sequence[Found]) -> dict[Path, list[Found]]:
-    """Folder where a point's whole record belongs → the rounds of that point."""
-    places: dict[Path, list[Found]] = {}
-    for path, record in found:
+def rounds_by_place(files: Sequence[RecordFile]) -> dict[Path, list[RecordFile]]:
+    """The rounds of each point, by the folder to which the point's merged record belongs."""
+    places: dict[Path, list[RecordFile]] = {}
+    for path, record in files:
         if record.round is not None and (place := round_place(path)) is not None:
             places.setdefault(place, []).append((path, record))
     return places
 
 
-def whole_points(found: Sequence[Found]) -> list[RunRecord]:
-    """One record a point, in the order found: rounds stand aside for their point, or are merged where it is missing."""
-    places, there = (
-        rounds_by_place(found),
-        {path.parent for path, record in found if record.round is None},
-    )
+def whole_points(files: Sequence[RecordFile]) -> list[RunRecord]:
+    """One record a point, in the order of ``files``.
+
+    Rounds are left out where their point has a record, and are merged where it has none.
+    """
+    places = rounds_by_place(files)
+    there = {path.parent for path, record in files if record.round is None}
     points = []
-    for path, record in found:
+    for path, record in files:
         place = None if record.round is None else round_place(path)
         if place is None:
             points.append(record)
         elif place not in there:
             there.add(place)
-            points.append(merge([each for _, each in places[place]]))
+            points.append(merge([part for _, part in places[place]]))
     return points
 
 
 def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     """The rounds of one point as one record.
 
-    Samples and repeats follow one another in the order they were taken; latency, stages, throughput and the noise
-    floor are computed anew from all samples, figures with repeats are the mean of all of these. Any other figure is the
-    mean over the rounds that have it, with Student's interval over them, or the one figure of the only round that has
-    it. A round that failed makes the point failed; what the others measured stays. Rounds of another kind of machine
-    than that of the fullest round are left out, with a caution.
+    Samples and repeats are kept in the order they were taken. How metrics are merged:
+
+    - latency, stages, throughput and the noise floor are computed again from all samples;
+    - a metric with repeats is the mean of all repeats;
+    - any other is the mean over the rounds that have it, with Student's interval over them.
+
+    The point has failed when a round has failed; what the others measured stays. Rounds on
+    another kind of machine than that of the fullest round are left out, with a caution.
     """
     every = sorted(rounds, key=lambda record: (record.round or 0, record.started_at))
     fullest = max(every, key=_full)
@@ -84,15 +92,6 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     repeats = _repeats(ordered)
     metrics, unavailable = _figures(ordered, samples, repeats)
     bad = next((record for record in every if record.status != "ok"), None)
-    cautions = dict.fromkeys(kept for record in ordered for kept in record.cautions)
-    if len(ordered) < len(every):
-        stranger = next(record for record in every if record not in ordered)
-        what = unlike(fullest.environment, stranger.environment)
-        elsewhere = len(every) - len(ordered)
-        cautions[caution("RoundsElsewhere", rounds=elsewhere, kinds=what)] = None
-    asked = (first.config.get("sweep") or {}).get("rounds")
-    if isinstance(asked, int) and len(ordered) < asked:
-        cautions[caution("RoundsMissing", done=len(ordered), rounds=asked)] = None
     return replace(
         fullest,
         name=first.name,
@@ -103,27 +102,44 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
         samples=samples,
         metrics=metrics,
         unavailable=unavailable,
-        cautions=tuple(cautions),
+        cautions=_cautions(every, ordered, fullest),
         tags=_tags(ordered) | {"sweep/rounds": str(len(ordered))},
         artifacts=tuple(dict.fromkeys(name for record in ordered for name in record.artifacts)),
         repeats=repeats,
-        job_s={
-            key: sum(r.job_s.get(key, 0.0) for r in ordered)
-            for record in ordered
-            for key in record.job_s
-        },
+        job_s=_totals([record.job_s for record in ordered]),
         started_at=min(record.started_at for record in ordered),
         ended_at=max(record.ended_at for record in ordered),
     )
 
 
 def _full(record: RunRecord) -> tuple[bool, bool]:
-    """How much besides times it has: only the first round takes every measurement."""
+    """How much a round has besides times; only the first round takes every measurement."""
     return bool(record.transcripts), bool(record.system)
 
 
+def _cautions(
+    every: Sequence[RunRecord], merged: Sequence[RunRecord], fullest: RunRecord
+) -> tuple[Caution, ...]:
+    """Those of the ``merged`` rounds, and ones about rounds that are left out or missing."""
+    cautions = dict.fromkeys(kept for record in merged for kept in record.cautions)
+    missing = len(every) - len(merged)
+    if missing:
+        other = next(record for record in every if record not in merged)
+        difference = unlike(fullest.environment, other.environment)
+        cautions[caution("RoundsElsewhere", rounds=missing, kinds=difference)] = None
+    asked = (merged[0].config.get("sweep") or {}).get("rounds")
+    if isinstance(asked, int) and len(merged) < asked:
+        cautions[caution("RoundsMissing", done=len(merged), rounds=asked)] = None
+    return tuple(cautions)
+
+
+def _totals(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for seconds in rounds for name in seconds)
+    return {name: sum(seconds.get(name, 0.0) for seconds in rounds) for name in names}
+
+
 def _hosts(rounds: Sequence[RunRecord]) -> dict[str, str]:
-    """All hosts of one kind that took part, as one name; nothing where there is one."""
+    """The names of all hosts that took part, as one; nothing where there is only one."""
     names = dict.fromkeys(
         str(record.environment["host"]) for record in rounds if record.environment.get("host")
     )
@@ -133,7 +149,7 @@ def _hosts(rounds: Sequence[RunRecord]) -> dict[str, str]:
 def _figures(
     rounds: Sequence[RunRecord], samples: Sequence[Sample], repeats: Mapping[str, tuple[float, ...]]
 ) -> tuple[tuple[Metric, ...], dict[str, str]]:
-    """Metrics, and the reasons of those that no round could give."""
+    """Metrics of the merged record, and why others are unavailable in every round."""
     rows: dict[str, list[Metric]] = {}
     unavailable: dict[str, str] = {}
     for record in rounds:
@@ -141,17 +157,14 @@ def _figures(
             rows.setdefault(metric.name, []).append(metric)
         for name, why in record.unavailable.items():
             unavailable.setdefault(name, why)
-    metrics = {name: _mean(name, found, repeats.get(name, ())) for name, found in rows.items()}
+    metrics = {name: _mean(name, row, repeats.get(name, ())) for name, row in rows.items()}
     if samples and _LATENCY in metrics:
-        anew = summarise(samples)
-        metrics = {name: metric for name, metric in metrics.items() if name not in anew.unavailable}
-        metrics |= {metric.name: metric for metric in anew.metrics}
-        again = {
-            name: why
-            for name, why in anew.unavailable.items()
-            if why != NO_STEPS or name not in unavailable
-        }
-        unavailable |= again  # the rounds know why an engine shows no steps, the samples don't
+        summary = summarise(samples)
+        for name, why in summary.unavailable.items():
+            metrics.pop(name, None)
+            if why != NO_STEPS or name not in unavailable:  # a round's own reason says more
+                unavailable[name] = why
+        metrics |= {metric.name: metric for metric in summary.metrics}
     floor = noise_floor(times_by_input(samples))
     if floor is not None:
         metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))
@@ -160,14 +173,16 @@ def _figures(
     }
 
 
-def _mean(name: str, found: Sequence[Metric], repeats: Sequence[float]) -> Metric:
-    values = [metric.value for metric in found]
+def _mean(name: str, metrics: Sequence[Metric], repeats: Sequence[float]) -> Metric:
+    values = [metric.value for metric in metrics]
     if name in _COMBINED:
-        return Metric(name, _COMBINED[name](values), sum(metric.n or 0 for metric in found) or None)
-    if len(found) > 1 and repeats:
+        return Metric(
+            name, _COMBINED[name](values), sum(metric.n or 0 for metric in metrics) or None
+        )
+    if len(metrics) > 1 and repeats:
         return Metric(name, statistics.fmean(repeats), len(repeats), mean_interval(repeats))
     if len(set(values)) == 1:
-        return found[0]
+        return metrics[0]
     return Metric(name, statistics.fmean(values), len(values), mean_interval(values))
 
 
@@ -180,7 +195,7 @@ def _repeats(rounds: Sequence[RunRecord]) -> dict[str, tuple[float, ...]]:
 
 
 def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
-    """Where rounds say different things, all of them."""
+    """The tags of all rounds; different values of one tag stand beside each other."""
     names = dict.fromkeys(name for record in rounds for name in record.tags)
     return {
         name: ", ".join(dict.fromkeys(r.tags[name] for r in rounds if name in r.tags))

@@ -1,4 +1,4 @@
-"""Find and read the records of a sweep, one point at a time: ten thousand need no more memory than one."""
+"""Find and read the records of a sweep, one point at a time, so that memory holds only one."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from typing import IO, cast
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.core.schema import MAX_BYTES, parse
 from asr_scaling.errors import DataError
-from asr_scaling.records.merge import Found, round_place, whole_points
+from asr_scaling.records.merge import RecordFile, round_place, whole_points
 from asr_scaling.util.files import open_file
 
 _NAMES = (RECORD_FILE, f"{RECORD_FILE}.gz")
 Again = Callable[[], RunRecord]
-"""Reads a record once more. DataError when it is gone."""
-
-
+"""Reads a record again. Raises DataError when it is gone."""
 Damaged = list[DataError]
-"""What could not be read, a sentence each that names the file."""
+"""One error for each record that can't be read; its sentence names the file."""
 
 
 def readable_records(folder: Path, damaged: Damaged) -> list[RunRecord]:
-    """Every point below ``folder``, in their order, its rounds as one; none at all is no error.
+    """Every point below ``folder`` in the sweep's order, rounds merged; there may be none.
 
-    A record that can't be read is left out and put down in ``damaged``: a sweep that ends shows what there is.
+    Records that can't be read are left out, with an error in ``damaged``.
     """
     return whole_points(readable_files(folder, damaged))
 
 
-def readable_files(folder: Path, damaged: Damaged) -> list[Found]:
-    """The records of ``readable_records`` as they are on disk: a point's own and each of its rounds."""
+def readable_files(folder: Path, damaged: Damaged) -> list[RecordFile]:
+    """As ``readable_records``, but rounds are not merged."""
     return [
         (path, record) for path in _below(folder) for _, record in _in_file(path, damaged=damaged)
     ]
 
 
 def each_record(path: Path, damaged: Damaged | None = None) -> Iterator[tuple[RunRecord, Again]]:
-    """The records in a record file, in a file of one record a line (tracking=jsonl), or below a folder, in their order
-    and one at a time, each with what reads it again. Both kinds of file may be gzipped (``record.json.gz``).
+    """The records of ``path`` in their order, one at a time, each with what reads it again.
 
-    One that can't be read is left out and put down in ``damaged``; without that list it is a DataError, as is a source
-    of which nothing can be read.
+    path: a record file, a file of one record a line (tracking=jsonl), or a folder with records
+        below it. Files may be gzipped (``record.json.gz``).
+    damaged: receives an error for each record that can't be read; without it, it is raised.
+
+    Raises DataError when nothing can be read.
     """
-    none, before = True, len(damaged or ())
+    empty, before = True, len(damaged or ())
     for record, again in (
         _each_point(path, damaged) if os.path.isdir(path) else _each_row(path, damaged)
     ):
-        none = False
+        empty = False
         yield record, again
-    if none and damaged is not None and len(damaged) > before:
+    if empty and damaged is not None and len(damaged) > before:
         raise damaged[before]
-    if none:
+    if empty:
         raise DataError(
             f"{path} holds no {RECORD_FILE}: name a record, or the folder of a point or a sweep."
         )
@@ -68,7 +68,7 @@ def _each_row(path: Path, damaged: Damaged | None) -> Iterator[tuple[RunRecord, 
 
 
 def _each_point(folder: Path, damaged: Damaged | None) -> Iterator[tuple[RunRecord, Again]]:
-    """A point's own record and those of its rounds are read together, and never those of two points."""
+    """The points below ``folder``; each is read with all its rounds, and only one at a time."""
     places: dict[Path, list[Path]] = {}
     for path in _below(folder):
         places.setdefault(round_place(path) or path.parent, []).append(path)
@@ -84,10 +84,10 @@ def _points_of(files: Sequence[Path], damaged: Damaged | None) -> list[RunRecord
 
 
 def _point_of(files: Sequence[Path], number: int) -> RunRecord:
-    found = _points_of(files, [])
-    if number >= len(found):
+    points = _points_of(files, [])
+    if number >= len(points):
         raise DataError(f"{files[0]} has changed since it was read: make the report again.")
-    return found[number]
+    return points[number]
 
 
 def _row_at(path: Path, start: int) -> RunRecord:
@@ -99,7 +99,7 @@ def _row_at(path: Path, start: int) -> RunRecord:
 def _in_file(
     path: Path, start: int = 0, damaged: Damaged | None = None
 ) -> Iterator[tuple[int, RunRecord]]:
-    """Where each record begins, in bytes, and the record. Behind a damaged line the next one is read."""
+    """Each record with the byte at which it begins; a damaged line is skipped."""
     try:
         with _open(path) as file:
             for place, text in _rows(file, start):
@@ -114,7 +114,7 @@ def _in_file(
 
 
 def _record(text: bytes) -> RunRecord:
-    """``sweep`` is what tracking=jsonl adds to a record."""
+    """A record from JSON; the key "sweep" is not part of it, tracking=jsonl adds it."""
     row = parse(text)
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 (as JSON's own errors)
@@ -122,21 +122,24 @@ def _record(text: bytes) -> RunRecord:
 
 
 def _note(error: Exception, where: str, damaged: Damaged | None) -> None:
-    """Put down what is wrong ``where``, or raise it."""
+    """Add an error that names ``where`` to ``damaged``, or raise it where that is None."""
     if isinstance(error, DataError):
-        found = DataError(f"{where}: {error}")
+        located = DataError(f"{where}: {error}")
     else:
-        found = DataError(
+        located = DataError(
             f"{where} can't be read ({error}): name a record, or the folder of a point or a sweep."
         )
     if damaged is None:
-        raise found from error
-    damaged.append(found)
+        raise located from error
+    damaged.append(located)
 
 
 def _rows(file: IO[bytes], start: int) -> Iterator[tuple[int, bytes]]:
-    """One value a line where the first line at ``start`` is one, else the whole file as one value. A file is one of
-    lines too where its first line is damaged and the whole is no value, unless it opens as a record of many lines."""
+    """The JSON values from byte ``start`` on, each with the byte at which it begins.
+
+    A file is one record of many lines, or has one record a line. It is the former when its first
+    line alone is not JSON and either is a lone "{", or is JSON together with the rest.
+    """
     file.seek(start)
     first = _line(file)
     if not first:
@@ -168,7 +171,10 @@ def _line(file: IO[bytes]) -> bytes:
 
 
 def _within(data: bytes) -> bytes:
-    """ValueError for more than a record has: a small gzipped file can hold more than the memory."""
+    """``data``, unless it has ``MAX_BYTES``: a small gzipped file can hold more than the memory.
+
+    Raises ValueError then.
+    """
     if len(data) >= MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES >> 20} MiB in one record")
     return data
@@ -183,12 +189,10 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _below(folder: Path) -> list[Path]:
-    """A record beside its own gzipped copy is one record."""
-    found = {path for name in _NAMES for path in folder.rglob(name)}
-    return sorted(
-        (path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found),
-        key=_order,
-    )
+    """The record files below ``folder``, without gzipped copies of others."""
+    paths = {path for name in _NAMES for path in folder.rglob(name)}
+    copies = {path for path in paths if path.suffix == ".gz" and path.with_suffix("") in paths}
+    return sorted(paths - copies, key=_order)
 
 
 def _order(path: Path) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""The manifest of a sweep, ``sweep.json`` in its folder, by which it is found, resumed and stored."""
+"""The manifest of a sweep, ``sweep.json``, by which it is found, resumed and stored."""
 
 from __future__ import annotations
 

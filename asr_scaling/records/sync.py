@@ -87,7 +87,8 @@ def sweeps_below(folders: Sequence[str]) -> Iterator[Path]:
         manifests = sorted(Path(name).rglob(SWEEP_FILE))
         if not manifests:
             raise ConfigError(
-                f"There is no {SWEEP_FILE} below '{name}': name the folder of a sweep, or one above."
+                f"There is no {SWEEP_FILE} below '{name}': name the folder of a sweep, or one "
+                "above."
             )
         yield from (path.parent for path in manifests)
 

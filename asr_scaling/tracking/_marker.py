@@ -1,4 +1,8 @@
-"""What MLflow has, kept beside the records: a point's run, and a sweep's points in one small file for reports."""
+"""What is kept beside the records about MLflow: the run of each point, and a file for reports.
+
+A point's folder has ``mlflow.json``, which names its run. A sweep's folder has one small file of
+all its points.
+"""
 
 from __future__ import annotations
 
@@ -20,33 +24,32 @@ _RUN_FILE = "mlflow.json"
 
 
 def times(record: RunRecord) -> tuple[int, int]:
-    """When it began and ended, in milliseconds, as its run has them."""
+    """When the record began and ended, in milliseconds, as its run has it."""
     return round(record.started_at * 1000), round(record.ended_at * 1000)
 
 
 def remember(folder: Path, record: RunRecord, parent: str | None, run_id: str) -> None:
     """Write into the point's folder which run below ``parent`` has its record."""
     row = {"run": run_id, "parent": parent, "times": times(record)}
-    (folder / _RUN_FILE).write_text(
-        json.dumps(row), encoding="utf-8"
-    )  # cut short it says nothing: the store is asked
+    # not atomic: a file that was cut short can't be read, and then the store is asked
+    (folder / _RUN_FILE).write_text(json.dumps(row), encoding="utf-8")
 
 
 def remembered(folder: Path, record: RunRecord, parent: str | None) -> str | None:
-    """The run below ``parent`` that has this very record, by what the folder says; None when it doesn't."""
+    """The run below ``parent`` that has this very record; None when the folder names none."""
     try:
         row = json.loads((folder / _RUN_FILE).read_bytes())
-        return (
-            str(row["run"])
-            if row["parent"] == parent and tuple(row["times"]) == times(record)
-            else None
-        )
+        same = row["parent"] == parent and tuple(row["times"]) == times(record)
+        return str(row["run"]) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def begin(folder: Path) -> bool:
-    """Note that the point is about to be stored; whether somebody did that before, so that the store may have it."""
+    """Note that the point is about to be stored.
+
+    True when this was noted before, so that the store may have something of the point.
+    """
     path = folder / _RUN_FILE
     before = path.exists()
     path.touch()
@@ -54,12 +57,12 @@ def begin(folder: Path) -> bool:
 
 
 def forget(folder: Path) -> None:
-    """The store has to be asked again."""
+    """Remove the note, so that the store is asked again."""
     (folder / _RUN_FILE).unlink(missing_ok=True)
 
 
 def compact(record: RunRecord) -> RunRecord:
-    """``record`` without transcripts, repeats, stages and steps; a report's point is made of it as of the whole."""
+    """The record without transcripts, repeats, stages and steps; reports need none of these."""
     samples = tuple(
         replace(s, stages={}, step_s=(), tokens=(), first_token_s=None) for s in record.samples
     )
@@ -69,7 +72,8 @@ def compact(record: RunRecord) -> RunRecord:
 def write_points(folder: Path, parent: str) -> Path | None:
     """Write the file of the points that are stored below ``parent``, in the order they began.
 
-    None where there is none, or where a point doesn't say its run: a file that lacks points would hide them.
+    None where there are no points, or where a point's run is unknown: a report that reads the
+    file would lack that point.
     """
     rows = []
     for path in folder.rglob(RECORD_FILE):
@@ -92,7 +96,10 @@ def write_points(folder: Path, parent: str) -> Path | None:
 
 
 def read_points(path: Path) -> Iterator[tuple[str, RunRecord]]:
-    """Run and compact record of every point in the file. DataError when it is damaged."""
+    """Run and compact record of every point in the file.
+
+    Raises DataError when the file is damaged.
+    """
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             for line in file:

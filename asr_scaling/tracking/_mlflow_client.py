@@ -1,4 +1,4 @@
-"""MLflow's client as every part of the sink uses it, and what it throws as one sentence."""
+"""MLflow's client with this project's settings, and its errors as one sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
 from asr_scaling.tracking._tags import without_password
 
 PAGE = 200
-"""Runs that are asked for at once: with all their params and metrics a busy server needs seconds for them."""
+"""Runs a request asks for. A busy server needs seconds to send them with params and metrics."""
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
@@ -25,7 +25,10 @@ _SETTINGS = {
 
 
 def client(uri: str) -> Any:
-    """A client for the store; quiet, without telemetry, and soon tired of a server that does not answer."""
+    """A client for the store: quiet, without telemetry, and with short limits of time.
+
+    Raises MissingExtraError when mlflow is not installed.
+    """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
@@ -44,7 +47,7 @@ def client(uri: str) -> Any:
 
 @contextmanager
 def errors(uri: str, experiment: str = "") -> Iterator[None]:
-    """Whatever the store throws becomes one sentence."""
+    """Within this block, any error of the store becomes a TrackingError of one sentence."""
     try:
         yield
     except AsrScalingError:
@@ -54,7 +57,7 @@ def errors(uri: str, experiment: str = "") -> Iterator[None]:
 
 
 def search(client: Any, experiment: str, wanted: str, **options: Any) -> Iterator[Any]:
-    """All runs of an experiment that a filter lets through, page by page."""
+    """All runs of an experiment that pass the filter ``wanted``, page by page."""
     token = None
     while True:
         page = client.search_runs(
@@ -79,14 +82,21 @@ def _sentence(error: Exception, uri: str, experiment: str) -> str:
             if user
             else "asks for a user and a password"
         )
-        return f"The tracking server at {where} {refused}: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        return (
+            f"The tracking server at {where} {refused}: set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD."
+        )
     if "Invalid Host header" in text:
         host = urlsplit(uri).netloc
-        return f"The tracking server does not serve the name {host}: start it with  --allowed-hosts {host}."
+        return (
+            f"The tracking server does not serve the name {host}: start it with  "
+            f"--allowed-hosts {host}."
+        )
     if code == "PERMISSION_DENIED" or status == 403:
         return (
-            f"The tracking server at {where} does not let user '{user}' do this: have an administrator give it EDIT on "
-            f"the experiment '{experiment}', or set tracking.experiment."
+            f"The tracking server at {where} does not let user '{user}' do this: have an "
+            f"administrator give it EDIT on the experiment '{experiment}', or set "
+            "tracking.experiment."
         )
     reason = (text or type(error).__name__).splitlines()[0]
     return f"MLflow at {where} can't be used: {reason}"

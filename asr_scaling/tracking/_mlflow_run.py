@@ -17,14 +17,14 @@ from asr_scaling.tracking._tags import params, place, tags
 PLACE = "asr_scaling.place"
 _STATUS = {"ok": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "out_of_memory": "FAILED"}
 _MOST_PARAMS = 100
-"""MLflow's limit for one batch."""
+"""MLflow's limit for one request."""
 _TABLE = "hypotheses.json"
 _CUT = "cut"
 """Kind of a run that was cut and may not be deleted."""
 
 
 def store(client: Any, experiment: str, record: RunRecord, folder: Path, parent: str | None) -> str:
-    """The run of ``record``, whole when this returns; its end is set last of all."""
+    """Create a run with all of the record. Its end is set last, so a cut run has none."""
     name = record.name if record.round is None else f"{record.name} · round {record.round}"
     start, end = times(record)
     own = {**tags(record, parent), PLACE: place(record, folder)}
@@ -42,25 +42,25 @@ def store(client: Any, experiment: str, record: RunRecord, folder: Path, parent:
 def stored(
     client: Any, experiment: str, record: RunRecord, folder: Path, parent: str
 ) -> str | None:
-    """The run that has ``record`` whole, None when none has; anything else the store has of the point is deleted."""
+    """The run that has all of the record, or None. The point's other runs are deleted."""
     own = f"tags.mlflow.parentRunId = '{parent}' and tags.{PLACE} = '{place(record, folder)}'"
-    found = None
+    complete = None
     for run in search(client, experiment, f"{own} and tags.asr_scaling.kind != '{_CUT}'"):
-        if found is None and (run.info.start_time, run.info.end_time) == times(record):
-            found = str(run.info.run_id)
+        if complete is None and (run.info.start_time, run.info.end_time) == times(record):
+            complete = str(run.info.run_id)
         else:
             _discard(client, str(run.info.run_id))
-    return found
+    return complete
 
 
 def end_cut(client: Any, run_id: str) -> None:
-    """A run that nobody writes any more is no point of the sweep, and not running."""
+    """End a run that nobody writes any more; it is then no point of the sweep."""
     client.set_tag(run_id, "asr_scaling.kind", _CUT)
     client.set_terminated(run_id, "KILLED")
 
 
 def _discard(client: Any, run_id: str) -> None:
-    """Who may write but not delete takes the run out of the sweep's points."""
+    """Delete a run, or mark it as cut where the user may not delete."""
     try:
         client.delete_run(run_id)
     except Exception as error:
@@ -99,7 +99,7 @@ def _fill(client: Any, run_id: str, record: RunRecord) -> None:
 
 
 def _files(client: Any, address: str, record: RunRecord, folder: Path) -> None:
-    """Artifacts, to the address that the new run has: the client's own calls would ask for it again."""
+    """Store the artifacts at ``address``, the run's own; MLflow's client would ask for it again."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     store: Any = get_artifact_repository(address, tracking_uri=client.tracking_uri)
@@ -118,7 +118,10 @@ def _files(client: Any, address: str, record: RunRecord, folder: Path) -> None:
 
 
 def _log_dataset(client: Any, run_id: str, dataset: Any) -> None:
-    """Of two writers that are the first to name a dataset, the server refuses one; by then it knows the dataset."""
+    """Store the dataset, and try again when refused.
+
+    When two processes are the first to store the same dataset, the server refuses one of them.
+    """
     for left in (2, 1, 0):
         try:
             client.log_inputs(run_id, [dataset])

@@ -1,6 +1,7 @@
-"""The median call of a record as a trace, one span a stage, written afterwards so that it costs the call nothing.
+"""The median call of a record as a trace with one span a stage, made after the measurement.
 
-Sent whole: MLflow's own ``span.end()`` is a request a span, and a lost one goes unsaid.
+It is sent in one piece: with MLflow's own ``span.end()`` each span is a request, and a lost one is
+not reported.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from asr_scaling.core.record import RunRecord, Sample
 
 
 def log_stages(uri: str, experiment: str, run_id: str, record: RunRecord) -> None:
-    """The trace of the run; nothing for a record without timed calls. MLflow's errors."""
+    """Store the trace of a run; nothing for a record without timed calls.
+
+    Raises MLflow's own errors.
+    """
     from mlflow.entities import Span, TraceInfo, TraceLocation, TraceState
     from mlflow.tracing.client import TracingClient
 
@@ -41,7 +45,7 @@ def log_stages(uri: str, experiment: str, run_id: str, record: RunRecord) -> Non
 
 
 def _spans(trace: uuid.UUID, name: str, inputs: str, sample: Sample) -> list[dict[str, Any]]:
-    """The call, and the stages below it, one after the other."""
+    """A span of the call, and below it one span a stage, one after the other."""
     start = round(sample.started_at * 1e9)
     root = _span(trace, name, start, sample.total_s)
     root["attributes"]["mlflow.spanInputs"] = inputs

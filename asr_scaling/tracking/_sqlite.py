@@ -15,10 +15,10 @@ def database(uri: str) -> Path | None:
 
 
 def make_whole(file: Path, fill: Callable[[str], object]) -> None:
-    """Have ``fill`` make the database at an address beside ``file``, then put it there.
+    """Have ``fill`` make the database at an address beside ``file``, then move it there.
 
-    A process that is killed while MLflow makes its tables would leave a database that nothing can use. Of two
-    processes that do this at once the first wins.
+    So a process that is killed while MLflow makes its tables leaves no unusable database. Of two
+    processes that do this at once, the first wins.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_name(f".{file.name}-{os.getpid()}")

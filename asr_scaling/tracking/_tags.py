@@ -1,4 +1,4 @@
-"""What MLflow's pages group and filter runs by: tags and flat parameters, from a record alone."""
+"""Tags and flat parameters of a record, by which MLflow's pages group and filter runs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.kind import gpu_name, machine_kind
 
 LONGEST_TAG = 5000
-"""Characters of a tag or a parameter; what is longer is cut."""
+"""Most characters of a tag or a parameter; longer ones are cut."""
 LONE = "asr_scaling.alone"
 """Tag of a point that is in no sweep."""
 
 
 def common_tags(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Tags from an environment: a point's is its record's, wherever it is stored from."""
+    """Tags from an environment. A point's is that of its record, not of the process that stores."""
     return {
         "mlflow.source.name": "asr_scaling",
         "mlflow.source.git.commit": facts.get("commit") or "",
@@ -26,9 +26,9 @@ def common_tags(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
-    """Tags of a point's run, and of the run of a round; ``parent``: the sweep's run."""
+    """Tags of the run of a point or round. ``parent``: the sweep's run."""
     facts, length = record.system.get("facts", {}), record.length_s
-    found = {
+    values = {
         **common_tags(record.environment),
         "asr_scaling.kind": "point" if record.round is None else "round",
         "asr_scaling.status": record.status,
@@ -49,18 +49,18 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
         **record.tags,
     }
     if record.reason:
-        found["asr_scaling.reason"] = record.reason
-    found |= {"mlflow.parentRunId": parent} if parent else {LONE: "true"}
-    return {key: value[:LONGEST_TAG] for key, value in found.items() if value}
+        values["asr_scaling.reason"] = record.reason
+    values |= {"mlflow.parentRunId": parent} if parent else {LONE: "true"}
+    return {key: value[:LONGEST_TAG] for key, value in values.items() if value}
 
 
 def place(record: RunRecord, folder: Path) -> str:
-    """What tells a point, or a round of it, from the others of its sweep."""
+    """The name by which a point, or a round of it, differs from the others of its sweep."""
     return folder.name if record.round is None else f"{folder.name}, round {record.round}"
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Options with their whole path: ``batch.size`` → 4."""
+    """Options with their whole path, such as ("batch.size", 4)."""
     for key, value in config.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{key}.")
@@ -73,9 +73,10 @@ _FIRST = ("model.name", "batch.size", "dataset.length_s", "engine._target_", "de
 
 
 def params(config: Mapping[str, Any]) -> dict[str, str]:
-    """The options as MLflow's views compare them: first those that sweeps vary most.
+    """The options for MLflow's comparison views; first those that sweeps vary most.
 
-    A model's sizes are left out: they follow from its name, ``record.json`` has them, and as axes they hide the rest.
+    A model's sizes are left out: they follow from its name, and would hide the other options
+    among the axes of a plot.
     """
     options = {
         key: str(value)[:LONGEST_TAG]

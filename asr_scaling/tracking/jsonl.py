@@ -1,4 +1,4 @@
-"""Records as lines of JSON: no server, no database, nothing of MLflow imported."""
+"""Records as lines of JSON, without server or database. Imports nothing of MLflow."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from asr_scaling.util.cache import write_atomic
 
 @dataclass(frozen=True)
 class Jsonl:
-    """``path``: the file that grows by one line a point."""
+    """A file of records. ``path``: the file, which grows by one line a point."""
 
     path: str = "records.jsonl"
 
     def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
-        """Check that the file can be written. Lines of an ``earlier`` sweep are taken out: it writes them anew."""
+        """Check that the file can be written.
+
+        Lines of an ``earlier`` sweep are removed, because it writes them again.
+        """
         path = Path(self.path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +40,10 @@ class Jsonl:
         return earlier or name
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
-        """Append the record in one write, so that lines of processes never mix. A round is no line: its point is."""
+        """Append the record, in one write so that lines of several processes never mix.
+
+        Rounds are not written: their point is, once it is merged.
+        """
         if record.round is not None:
             return
         try:
@@ -59,17 +65,18 @@ class Jsonl:
         return f"Records: {self.path} (one JSON object a line)"
 
     def _has(self, record: RunRecord) -> bool:
-        """Whether the file holds the very record, by the moments it began and ended at."""
+        """Whether the file has this very record, told by when it began and ended."""
         path = Path(self.path)
         if not path.exists() or not path.stat().st_size:
             return False
-        moments = f'"started_at": {json.dumps(record.started_at)}, "ended_at": {json.dumps(record.ended_at)}'
+        start, end = json.dumps(record.started_at), json.dumps(record.ended_at)
+        moments = f'"started_at": {start}, "ended_at": {end}'
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             return text.find(moments.encode()) >= 0
 
 
 def _stays(line: bytes, sweep: str) -> bool:
-    """Whole lines of other sweeps; not a line that was cut."""
+    """Whether a line is whole and of another sweep."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,4 +1,7 @@
-"""MLflow: a parent run per sweep, a child per point. It and the modules beside it alone import mlflow."""
+"""MLflow: a parent run per sweep, a child run per point.
+
+Only this module and those named ``_mlflow…`` import mlflow.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,22 @@ from asr_scaling.tracking._sqlite import database, make_whole
 from asr_scaling.tracking._tags import common_tags, place
 
 _SWEEP = "asr_scaling.sweep"
-"""Tag of a sweep's run: what the sweep is known by, whichever store it is in."""
+"""Tag of a sweep's run with the sweep_id, which is the same in every store."""
 _experiments: dict[tuple[str, str], str] = {}
 """Store and name of an experiment → its id."""
 _own: set[str] = set()
-"""Sweeps' runs that this process created: of a point that nobody began to store below them there is nothing yet."""
+"""Sweeps' runs that this process created. Below one of them there is nothing of a point until its
+first ``write``, so the store need not be asked."""
 
 
 @dataclass(frozen=True)
 class Mlflow:
-    """``uri``: a database or a server. ``artifacts``: folder for artifacts when ``uri`` is a database."""
+    """A store in MLflow. Methods raise TrackingError when it fails.
+
+    uri: address of a database or a server.
+    experiment: name of the experiment.
+    artifacts: folder for artifacts when ``uri`` is a database.
+    """
 
     uri: str = STORE
     experiment: str = "asr_scaling"
@@ -39,10 +48,11 @@ class Mlflow:
         _server.refuse_secrets(self.uri)
 
     def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
-        """Check that the store answers (at most 15 s), create it when it is new, begin the parent run or go on with it.
+        """Check that the store answers, within 15 s, and begin the parent run or go on with it.
 
-        An ``earlier`` parent that the store no longer has is begun anew. ``sweep_id`` in ``config`` is what a parent is
-        found by whose run has another id, because the sweep came from another store.
+        A new database is created. A parent is found by ``earlier``, its run's id, or else by
+        ``sweep_id`` in ``config``, as when the sweep came from another store; one that the store
+        doesn't have is begun anew.
         """
         file = database(self.uri)
         with errors(self.uri, self.experiment), _server.patience(self.uri, begin=True):
@@ -50,24 +60,25 @@ class Mlflow:
                 make_whole(file, lambda uri: client(uri).search_experiments(max_results=1))
             store, experiment = client(self.uri), self._experiment_id(create=True)
             sweep_id = str(config.get("sweep_id") or "")
-            if earlier and (found := _parent(store, experiment, earlier, sweep_id)):
-                store.update_run(found.info.run_id, status="RUNNING")
-                if _mlflow_read.HAS_POINTS in found.data.tags:
-                    store.delete_tag(found.info.run_id, _mlflow_read.HAS_POINTS)
-                return str(found.info.run_id)
-            own = {**common_tags(environment()), "asr_scaling.kind": "sweep"} | (
-                {_SWEEP: sweep_id} if sweep_id else {}
-            )
-            run = store.create_run(experiment, run_name=name, tags=own)
+            if earlier and (parent := _parent(store, experiment, earlier, sweep_id)):
+                store.update_run(parent.info.run_id, status="RUNNING")
+                if _mlflow_read.HAS_POINTS in parent.data.tags:
+                    store.delete_tag(parent.info.run_id, _mlflow_read.HAS_POINTS)
+                return str(parent.info.run_id)
+            tags = {**common_tags(environment()), "asr_scaling.kind": "sweep"}
+            if sweep_id:
+                tags[_SWEEP] = sweep_id
+            run = store.create_run(experiment, run_name=name, tags=tags)
             store.log_dict(run.info.run_id, dict(config), "config.json")
             _own.add(str(run.info.run_id))
             return str(run.info.run_id)
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
-        """One child run: params, metrics (m, and m.low and m.high of its interval), tags, dataset, artifacts, trace.
+        """Store a point as a child run: params, metrics, tags, dataset, artifacts and a trace.
 
-        What a sweep that was cut left of the point is deleted, unless it is this very record, stored whole. The run's
-        id stays in the folder, and a record that is stored by it costs no request.
+        The interval of a metric m is stored as m.low and m.high. Runs of the point that a cut
+        sweep left are deleted, unless one has this very record whole. The run's id is noted in
+        ``folder``, so that writing the record again costs no request.
         """
         if _marker.remembered(folder, record, parent):
             return
@@ -79,7 +90,7 @@ class Mlflow:
         _marker.remember(folder, record, parent, run)
 
     def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
-        """End the parent run; the files, and folders under their names, become its artifacts."""
+        """End the parent run. The files become its artifacts, folders below their names."""
         with self._store() as (store, _):
             for path in files:
                 if path.is_dir():
@@ -109,35 +120,33 @@ class Mlflow:
             return StoredSweep(ids, complete)
 
     def key(self, record: RunRecord, folder: Path) -> RunKey:
-        """What the runs of ``stored`` know the record by."""
+        """The key of the record in what ``stored`` returns."""
         return (place(record, folder), *_marker.times(record))
 
     def remember(
         self, record: RunRecord, folder: Path, parent: str | None, run_id: str | None
     ) -> None:
-        """Note in ``folder`` which run has the record; None: the store has to be asked."""
+        """Note in ``folder`` which run has the record; None: forget, ``write`` asks the store."""
         if run_id is None:
             _marker.forget(folder)
         else:
             _marker.remember(folder, record, parent, run_id)
 
     def points_file(self, folder: Path, parent: str) -> Path | None:
-        """Write the file of all points below ``folder``; None where a point doesn't say its run."""
+        """Write one file of all points below ``folder``; None where a point's run is unknown."""
         return _marker.write_points(folder, parent)
 
     def end(self, earlier: str, sweep_id: str, status: str) -> None:
-        """End what a sweep left running whose client is gone: its run, and those of points it cut. TrackingError.
+        """End the run of a sweep whose client is gone, and the runs of points that it cut.
 
-        A store that doesn't know the sweep is content.
+        Nothing happens in a store that doesn't know the sweep.
         """
         with self._store(create=False) as (store, experiment):
             parent = _parent(store, experiment, earlier, sweep_id) if experiment else None
             if parent is None:
                 return
-            running = " and attributes.status = 'RUNNING'"
-            for run in list(
-                _mlflow_read.children(store, experiment, str(parent.info.run_id), running)
-            ):
+            own, running = str(parent.info.run_id), " and attributes.status = 'RUNNING'"
+            for run in list(_mlflow_read.children(store, experiment, own, running)):
                 _mlflow_run.end_cut(store, str(run.info.run_id))
             if parent.info.status == "RUNNING":
                 store.set_terminated(parent.info.run_id, status)
@@ -145,26 +154,29 @@ class Mlflow:
     def records(
         self, name: str, light: bool = False, damaged: list[DataError] | None = None
     ) -> Iterator[tuple[RunRecord, Callable[[], RunRecord]]]:
-        """The records of an experiment, a sweep's run or a point's, each with what fetches it again. TrackingError.
+        """Records of an experiment, or of the run of a sweep or point, each with what refetches it.
 
-        ``light``: without raw samples where the store has them so, which is one file for a sweep, not one a point.
-        ``damaged``: takes what can't be read, which is a DataError otherwise.
+        light: raw samples may be left out; a sweep's points are then read from one file, where
+            it has one.
+        damaged: receives a DataError for each record that can't be read; without it, it is raised.
         """
         self._check_store()
         with errors(self.uri, self.experiment):
             store = client(self.uri)
-            experiment, found = _mlflow_read.sources(store, name)
-            for run in found:
+            experiment, runs = _mlflow_read.sources(store, name)
+            for run in runs:
                 yield from self._below(store, experiment, run, light, damaged)
 
     def record(self, run_id: str) -> RunRecord:
-        """The record of a point's run. TrackingError, or DataError when it can't be read."""
+        """The record of a point's run. Raises DataError when it can't be read."""
         with errors(self.uri, self.experiment):
             return _mlflow_read.record_of(client(self.uri), run_id)
 
     def log_report(self, folder: Path, run_id: str) -> bool:
-        """A report's files become artifacts of the run, below "report". False for the name of an experiment: it has
-        none. TrackingError."""
+        """Store a report's files as artifacts "report" of the run.
+
+        False where ``run_id`` is the name of an experiment: that has no artifacts.
+        """
         self._check_store()
         with errors(self.uri, self.experiment):
             store = client(self.uri)
@@ -182,14 +194,15 @@ class Mlflow:
 
     def _below(
         self, store: Any, experiment: str, run: Any, light: bool, damaged: list[DataError] | None
-    ) -> Iterator[tuple[RunRecord, Any]]:
+    ) -> Iterator[tuple[RunRecord, Callable[[], RunRecord]]]:
+        """The records of the points of a sweep's run, or of a point's own run."""
         own, tags = str(run.info.run_id), run.data.tags
         if light and _mlflow_read.HAS_POINTS in tags:
-            gone = _mlflow_read.deleted_of(store, experiment, own)
+            deleted = _mlflow_read.deleted_of(store, experiment, own)
             with TemporaryDirectory() as scratch:
                 file = Path(store.download_artifacts(own, _marker.POINTS_FILE, scratch))
                 for point, record in _marker.read_points(file):
-                    if point not in gone:
+                    if point not in deleted:
                         yield record, partial(self.record, point)
             return
         if tags.get("asr_scaling.kind") == "sweep":
@@ -211,7 +224,10 @@ class Mlflow:
 
     @contextmanager
     def _store(self, create: bool = True) -> Iterator[tuple[Any, str]]:
-        """The client and the id of the experiment, for what is written; "" where there is none and none is created."""
+        """The client and the id of the experiment, for a block that writes.
+
+        The id is "" where the experiment doesn't exist and is not created.
+        """
         with errors(self.uri, self.experiment), _server.patience(self.uri):
             yield client(self.uri), self._experiment_id(create)
 
@@ -219,10 +235,13 @@ class Mlflow:
         key = (self.uri, self.experiment)
         if key not in _experiments:
             store = client(self.uri)
-            found = store.get_experiment_by_name(self.experiment)
-            if found is None and not create:
+            experiment = store.get_experiment_by_name(self.experiment)
+            if experiment is None and not create:
                 return ""
-            _experiments[key] = str(found.experiment_id) if found else self._new_experiment(store)
+            if experiment is None:
+                _experiments[key] = self._new_experiment(store)
+            else:
+                _experiments[key] = str(experiment.experiment_id)
         return _experiments[key]
 
     def _new_experiment(self, store: Any) -> str:
@@ -231,13 +250,13 @@ class Mlflow:
         try:
             return str(store.create_experiment(self.experiment, artifact_location=location))
         except Exception:  # another sweep may have been quicker
-            found = store.get_experiment_by_name(self.experiment)
-            if found is None:
+            experiment = store.get_experiment_by_name(self.experiment)
+            if experiment is None:
                 raise
-            return str(found.experiment_id)
+            return str(experiment.experiment_id)
 
     def _check_store(self) -> None:
-        """That there is one: asking would create a database."""
+        """Raises TrackingError where there is no store; a request would create a database."""
         if _server.served(self.uri):
             _server.check(self.uri)
         file = database(self.uri)
@@ -248,10 +267,10 @@ class Mlflow:
 
 
 def _parent(store: Any, experiment: str, earlier: str, sweep_id: str) -> Any:
-    """The run of a sweep, by its id or by what the sweep is known by; None when the store has neither."""
-    wanted = [f"attributes.run_id = '{earlier}'"] if earlier.isalnum() else []
-    wanted += [f"tags.{_SWEEP} = '{sweep_id}'"] if sweep_id else []
-    for each in wanted:
-        for run in search(store, experiment, each):
+    """The run of a sweep, by its id or else the sweep's; None when the store has neither."""
+    filters = [f"attributes.run_id = '{earlier}'"] if earlier.isalnum() else []
+    filters += [f"tags.{_SWEEP} = '{sweep_id}'"] if sweep_id else []
+    for condition in filters:
+        for run in search(store, experiment, condition):
             return run
     return None
