@@ -10,7 +10,8 @@ AsrScalingError          anything this package raises on purpose
 │   └── OutOfMemoryError the workload does not fit; a result, not an accident
 └── TrackingError        the tracking store can't be reached or written
 
-PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt it ends run() once the point is recorded
+PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt it ends run()
+                         once the point is recorded
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ _LONGEST = 2000
 
 
 class AsrScalingError(Exception):
-    """Anything this package raises on purpose; ``str()`` of it is one line fit for a terminal, without secrets.
+    """Anything this package raises on purpose.
 
-    Names and texts of others are quoted in it: line ends and control characters in them, and lengths beyond reading,
-    are taken out here.
+    ``str()`` of it is one line without secrets and control characters, cut when it is very long,
+    because messages quote names and texts of others.
     """
 
     def __str__(self) -> str:
@@ -32,7 +33,7 @@ class AsrScalingError(Exception):
 
 
 def one_line(message: str) -> str:
-    """``message`` without line ends, control characters and lengths beyond reading."""
+    """``message`` without line ends and control characters, cut when it is very long."""
     line = message if message.isprintable() else "".join(map(_plain, message))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
 
@@ -56,7 +57,10 @@ class WeightsError(AsrScalingError):
 
 
 class MissingExtraError(AsrScalingError):
-    """A package that an option needs is not installed. ``extra``: the extra of this project that brings it, if any."""
+    """A package that an option needs is not installed.
+
+    extra: the extra of this project that installs it, if any.
+    """
 
     def __init__(self, package: str, extra: str | None = None) -> None:
         wanted = f"'asr-scaling[{extra}]'" if extra else package

@@ -1,4 +1,4 @@
-"""What any program could use: caches, files, redaction of secrets, where the configuration is, the order of layers.
+"""What any program could use: caches, files, web addresses, secrets, where the configuration is.
 
 Imports nothing else of this package.
 """

@@ -1,6 +1,6 @@
-"""Where converted weights and fragments are kept between runs, and how a file appears there whole or not at all.
+"""The cache of converted weights and fragments. A file or folder appears there whole or not at all.
 
-Processes and machines may share the folder: what is needed of its file system is that a rename within it is atomic.
+Processes and machines may share it; its file system must have atomic renames.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ import platformdirs
 MANIFEST = "asr_scaling.json"
 """File of a sealed folder that says what is in it."""
 WAIT_S = 3600.0
-"""Longest time, in seconds, that a process waits for another one to make what both need."""
-_Found = TypeVar("_Found")
+"""Seconds that a process waits at most for another one to make what both need."""
+_Entry = TypeVar("_Entry")
 
 
 def cache_dir(kind: str) -> Path:
-    """Folder for ``kind`` ("weights", "fragments") below ``$ASR_SCALING_CACHE`` or the user's cache folder; created."""
+    """The folder for ``kind``, such as "weights" or "fragments"; created where it is missing.
+
+    It is below ``$ASR_SCALING_CACHE`` or else the user's cache folder.
+    """
     root = os.environ.get("ASR_SCALING_CACHE") or platformdirs.user_cache_dir(
         "asr_scaling", appauthor=False
     )
@@ -38,9 +41,9 @@ def cache_dir(kind: str) -> Path:
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``target`` that becomes ``target`` when the block ends without an error.
+    """Yield an empty folder that is renamed to ``target`` when the block ends without an error.
 
-    Two processes may do this at once: the first to end wins, the other's folder is dropped.
+    When two processes do this at once, the first to end wins; the other's folder is deleted.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -59,18 +62,19 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def made_once(
-    target: Path, read: Callable[[], _Found | None], make: Callable[[Path], object]
-) -> _Found | None:
-    """What ``read`` finds at ``target``; where it finds nothing whole, ``make`` fills an empty folder that becomes it.
+    target: Path, read: Callable[[], _Entry | None], make: Callable[[Path], object]
+) -> _Entry | None:
+    """What ``read`` returns for ``target``, which ``make`` makes first where ``read`` gives None.
 
-    One process makes it, the others wait and read. One that is killed halfway leaves nothing that anybody reads. None
-    where even what was just made can't be read.
+    ``make`` fills an empty folder that becomes ``target``. One process makes it while others wait;
+    one that is killed leaves nothing that others would read. None where even what was made
+    can't be read.
     """
-    if (found := read()) is not None:
-        return found
+    if (entry := read()) is not None:
+        return entry
     with alone(target.parent.name, target.name):
-        if (found := read()) is not None:  # made while this process waited
-            return found
+        if (entry := read()) is not None:  # made while this process waited
+            return entry
         with new_folder(target) as scratch:
             make(scratch)
             if read() is None:
@@ -80,11 +84,12 @@ def made_once(
 
 @contextmanager
 def alone(kind: str, name: str) -> Iterator[None]:
-    """Only one process at a time, of all machines that share the cache, is in this block for an entry of the cache.
+    """A block for one entry of the cache that only one process at a time is in.
 
-    The kernel frees the lock of a process that dies, and the next to hold it removes what that one left half made.
-    After ``WAIT_S``, and where the disk is read-only or knows no locks, nobody waits any longer: then several may make
-    the same, and ``new_folder`` has the first to end win.
+    This holds for all machines that share the cache. The lock of a process that dies is free at
+    once, and the next process removes what that one left unfinished. There is no waiting after
+    ``WAIT_S``, nor where the disk is read-only or has no locks: then several processes may make
+    the same entry, and the first to end wins.
     """
     from filelock import FileLock
 
@@ -98,7 +103,7 @@ def alone(kind: str, name: str) -> Iterator[None]:
 
 
 def put_aside(target: Path) -> None:
-    """Move a damaged entry away in one step, so that nobody sees part of it, then delete it."""
+    """Delete a damaged entry; it is moved away first, so that no process sees part of it."""
     if not target.exists():
         return
     scratch = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
@@ -108,22 +113,21 @@ def put_aside(target: Path) -> None:
 
 
 def seal(folder: Path, about: Mapping[str, Any]) -> None:
-    """Write the manifest of ``folder``: what it is ``about``, and size and SHA-256 of every file in it."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    """Write the manifest of ``folder``: ``about``, and size and SHA-256 of every file in it."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
     files = {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
             "sha256": file_sha256(path),
         }
-        for path in found
+        for path in paths
     }
     text = json.dumps({**about, "files": files}, indent=2) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def sealed(folder: Path, *needed: str) -> dict[str, Any] | None:
-    """The manifest of ``folder``; None unless every file that it lists, the ``needed`` ones among them, is as it was
-    when it was sealed."""
+    """The manifest of ``folder``; None when a file has changed or a ``needed`` one is missing."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         files = {folder / name: entry for name, entry in manifest["files"].items()}
@@ -136,13 +140,13 @@ def sealed(folder: Path, *needed: str) -> dict[str, Any] | None:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's contents, in hexadecimal. OSError."""
+    """SHA-256 of a file's contents, in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` so that a reader, or a crash, sees the old file or the new one and never a part."""
+    """Write ``data`` to ``path``; a reader sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:

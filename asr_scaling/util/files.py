@@ -1,4 +1,4 @@
-"""Reading files that anybody may have written: only regular ones are opened, and only as much as makes sense."""
+"""Reading files of unknown origin: only regular files, and only up to a given size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 def user_path(text: str) -> Path:
-    """``text`` as a path, ``~`` as the home folder; as it stands where there is no such home."""
+    """``text`` as a path, with ``~`` replaced by the home folder where there is one."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -18,7 +18,10 @@ def user_path(text: str) -> Path:
 
 
 def open_file(path: Path) -> BinaryIO:
-    """``path`` for reading. OSError, also for what is no regular file: a pipe may never begin, a device never end."""
+    """Open ``path`` for reading.
+
+    Raises OSError, also for pipes and devices, which may never begin or end.
+    """
     try:
         mode = path.stat().st_mode
     except ValueError as error:  # a null character in its name
@@ -31,7 +34,7 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def read_file(path: Path, most: int) -> bytes:
-    """The contents of ``path``. OSError as ``open_file``'s, and for more than ``most`` bytes."""
+    """The contents of ``path``. Raises OSError as ``open_file``, and for over ``most`` bytes."""
     with open_file(path) as file:
         if os.fstat(file.fileno()).st_size > most:
             raise OSError(errno.EFBIG, f"it is larger than {most / 1e6:g} MB")

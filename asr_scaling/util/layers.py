@@ -1,4 +1,4 @@
-"""The order of the package's parts: a part imports from rows above its own, and from nothing else."""
+"""The order of the package's parts: a part imports only from rows above its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("compare", "recommend", "sync", "__init__", "__main__"),
 )
-"""Names are folders and modules at the top of the package; parts of one row do not import each other."""
+"""Folders and modules at the top of the package; parts of one row don't import each other."""
 _LAST_TO_MEASURE = 6
 MEASURING = frozenset(part for row in LAYERS[: _LAST_TO_MEASURE + 1] for part in row) - {"tracking"}
-"""Parts whose source shapes a measurement: a change of one makes a sweep that goes on measure its points anew."""
+"""Parts whose source shapes a measurement. After a change of one, a resumed sweep measures its
+points again."""

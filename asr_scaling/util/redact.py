@@ -1,7 +1,8 @@
-"""Texts that leave the process: without secrets in them, and fit for a terminal.
+"""Removes secrets and control characters from texts that leave the process.
 
-Secrets are the values of environment variables whose names say so, user and password of addresses, and what is written
-the way tokens and headers are. Nothing here can know a secret that looks like any other word.
+Known as secrets are: values of environment variables with names such as ``HF_TOKEN``, user and
+password in addresses, and texts with the form of a token or an authorization header. A secret
+that looks like an ordinary word is not recognised.
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ T = TypeVar("T")
 
 HIDDEN = "***"
 SHORTEST = 8
-"""Characters of a secret; a shorter value of a variable may be any word."""
+"""Fewest characters of a secret; a shorter value of a variable may be any word."""
 _NAMES = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)|(API|ACCESS)_?KEY|_KEY$|_PWD$", re.I
 )
 _PLACES = re.compile(r"_(PATH|FILE|DIR|SOCK|URL|URI)$", re.IGNORECASE)
-"""Variables that say where a secret is, not what it is."""
+"""Variables that name the place of a secret, not the secret."""
 _OPTION = re.compile(
-    r"^((hub|hf|api|auth|access|user)?[_-]?token|([\w-]+[_-])?(password|passwd|secret|credentials?|(api|access)_?key))$",
+    r"^((hub|hf|api|auth|access|user)?[_-]?token|"
+    r"([\w-]+[_-])?(password|passwd|secret|credentials?|(api|access)_?key))$",
     re.IGNORECASE,
 )
-"""Not every token: tokenizers have some."""
+"""Names of options; not everything with "token" in it, which tokenizers' options have too."""
 _WORD = r"[\w-]*(?:token|secret|password|passwd|signature|credential|api_?key|access_?key)"
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\w[\w+.-]*://)[^\s/?#'\"<>]+@"), rf"\1{HIDDEN}@"),
@@ -42,7 +44,8 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),  # unquoted / or ?
     (
         re.compile(
-            r"((?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?)(?:(?:basic|bearer|token) +)?[^\s'\",;]+",
+            r"((?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?)"
+            r"(?:(?:basic|bearer|token) +)?[^\s'\",;]+",
             re.I,
         ),
         rf"\1{HIDDEN}",
@@ -61,34 +64,37 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-"""What moves a terminal's cursor, colours it or turns the direction of writing, but for tabs and line ends; and what no
-text in UTF-8 or XML may hold."""
+"""Characters that control a terminal or the direction of writing, except tabs and line ends, and
+those that no text in UTF-8 or XML may hold."""
 
 
 def redact(text: str) -> str:
-    """``text`` with *** in place of every secret that can be known as one."""
+    """``text`` with *** in place of every recognised secret."""
     return _hidden(text, secrets())
 
 
 def redacted(value: T, but: str = "") -> T:
-    """``value`` with every text in it redacted: keys and values of mappings, sequences, fields of dataclasses.
+    """``value`` with every text in it redacted, within mappings, sequences and dataclasses too.
 
-    ``but``: a field of ``value`` that stays as it is.
+    but: name of a field of ``value`` that stays as it is.
     """
-    known = secrets()
-    found: T = _deep(value, lambda text: _hidden(text, known), but)
-    return found
+    own = secrets()
+    result: T = _deep(value, lambda text: _hidden(text, own), but)
+    return result
 
 
 def shown(value: T, but: str = "") -> T:
-    """``value`` with every text in it ``printable``, as ``redacted`` goes through it."""
-    found: T = _deep(value, printable, but)
-    return found
+    """``value`` with every text in it ``printable``; ``but`` is as for ``redacted``."""
+    result: T = _deep(value, printable, but)
+    return result
 
 
 def secrets() -> tuple[str, ...]:
-    """The secrets of this process's environment in the forms in which libraries print them, longest first."""
-    found = set[str]()
+    """The secrets in this process's environment, longest first.
+
+    Each is there in all forms in which libraries print it.
+    """
+    forms = set[str]()
     for name, value in os.environ.items():
         if (
             len(value) >= SHORTEST
@@ -96,14 +102,14 @@ def secrets() -> tuple[str, ...]:
             and not _PLACES.search(name)
             and not _is_place(value)
         ):
-            found |= {
+            forms |= {
                 value,
                 quote(value, safe=""),
                 quote_plus(value),
                 json.dumps(value)[1:-1],
                 repr(value)[1:-1],
             }
-    return tuple(sorted(found, key=len, reverse=True))
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def secret_option(key: str) -> bool:
@@ -112,14 +118,14 @@ def secret_option(key: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters as \\x1b: a file's name can't repaint the terminal, nor break a drawing."""
+    """``text`` with control characters written as \\x1b, so that it can't change the terminal."""
     if text.isprintable():
         return text
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class Formatter(logging.Formatter):
-    """Of the log in a point's folder: libraries log addresses and headers."""
+    """For the log in a point's folder, since libraries log addresses and headers."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and the traceback where there is one, without secrets."""
@@ -129,7 +135,7 @@ class Formatter(logging.Formatter):
 def traceback_hook(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """For ``sys.excepthook``: the usual traceback without secrets."""
+    """For ``sys.excepthook``: prints the usual traceback without secrets."""
     sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
 
 
@@ -137,8 +143,8 @@ def _is_place(value: str) -> bool:
     return value.startswith(("/", "~", "./")) or value.isspace()
 
 
-def _hidden(text: str, known: tuple[str, ...]) -> str:
-    for secret in known:
+def _hidden(text: str, own: tuple[str, ...]) -> str:
+    for secret in own:
         text = text.replace(secret, HIDDEN)
     for shape, instead in _SHAPES:
         text = shape.sub(instead, text)
@@ -155,7 +161,7 @@ def _deep(value: Any, change: Callable[[str], str], but: str = "") -> Any:
     if isinstance(value, tuple):
         return tuple(_deep(entry, change) for entry in value)
     if is_dataclass(value) and not isinstance(value, type):
-        parts = {each.name: getattr(value, each.name) for each in fields(value) if each.name != but}
+        parts = {part.name: getattr(value, part.name) for part in fields(value) if part.name != but}
         changed = {name: _deep(part, change) for name, part in parts.items()}
         return (
             replace(value, **changed)
