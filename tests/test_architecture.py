@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -68,6 +69,7 @@ def part(path: Path) -> str:
     return Path(relative(path)).with_suffix("").parts[0]
 
 
+@functools.cache
 def imports(path: Path) -> list[Import]:
     """What a file imports at run time; blocks under ``if TYPE_CHECKING`` are not run."""
     return list(_imports(ast.parse(path.read_text(encoding="utf-8")).body, top=True))
