@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 from support.command import QUICK, Cli, records
 from support.sweeps import (
@@ -14,10 +15,10 @@ from support.sweeps import (
     kill_client,
     one_parent,
     reasons,
-    started,
     starts,
     until,
 )
+from support.warm import Started
 
 JOBLIB = "hydra/launcher=joblib"
 THREE = ("-m", *QUICK, "batch=1,2,4", JOBLIB)
@@ -72,7 +73,7 @@ def test_points_that_raise_or_can_not_be_built_reach_the_store(cli: Cli, tmp_pat
 
 def test_ctrl_c_marks_what_it_cancels(tmp_path: Path, command_env: dict[str, str]) -> None:
     sweep = (*THREE, "engine.fixed_s=0.5")
-    process = started(tmp_path, command_env, *sweep)
+    process = Started(tmp_path, "asr_scaling", sweep, command_env)
     until(lambda: starts(tmp_path))
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
@@ -87,9 +88,11 @@ def test_a_client_that_dies_loses_nothing_that_was_measured(
     cli: Cli, tmp_path: Path, command_env: dict[str, str]
 ) -> None:
     sweep = (*THREE, "engine.fixed_s=0.3")
-    process = started(tmp_path, command_env, *sweep)
+    process = Started(tmp_path, "asr_scaling", sweep, command_env)
     until(lambda: starts(tmp_path))
+    workers = process.children()
     kill_client(process)
+    psutil.wait_procs(workers, timeout=60)  # once they have ended their points
     before = starts(tmp_path)
     done = cli(*sweep, RESUME)
     assert done.returncode == 0, done.stderr

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,20 +35,6 @@ def reasons(folder: Path) -> list[str]:
     return [str(record.reason) for record in records(folder) if record.status == "interrupted"]
 
 
-def started(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    """A sweep in the background, in a group of its own, that hears Ctrl-C."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "asr_scaling", *arguments],
-        cwd=folder,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no threads here)
-    )
-
-
 def until(true: Callable[[], object], seconds: float = 300.0) -> None:
     """Wait for it."""
     end = time.monotonic() + seconds
@@ -59,10 +43,10 @@ def until(true: Callable[[], object], seconds: float = 300.0) -> None:
         time.sleep(0.2)
 
 
-def kill_client(process: subprocess.Popen[str] | Started) -> None:
+def kill_client(process: Started) -> None:
     """Only the process that launched, as when a laptop goes away."""
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)  # a Popen's ends when the last process that it started has
+    process.communicate(timeout=60)
 
 
 def underway(folder: Path, env: dict[str, str], *arguments: str) -> Started:

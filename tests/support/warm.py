@@ -21,6 +21,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 os.environ.setdefault(
     "MLFLOW_DISABLE_TELEMETRY", "true"
 )  # as asr_scaling does before it imports mlflow
@@ -61,6 +63,10 @@ class Started:
     def send_signal(self, number: int) -> None:
         """To the process alone."""
         os.kill(self._process.pid, number)
+
+    def children(self) -> list[psutil.Process]:
+        """Processes that it started."""
+        return psutil.Process(self._process.pid).children(recursive=True)
 
     def kill_all(self) -> bool:
         """SIGKILL to it and all it started; False when it is so young that it has no group yet."""
