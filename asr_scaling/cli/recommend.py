@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asr_scaling.analysis.points import Point, to_point
-from asr_scaling.analysis.recommendation.choice import Answer, Budget, answer
+from asr_scaling.analysis.recommendation.choice import BestConfiguration, Budget, best_configuration
 from asr_scaling.analysis.recommendation.paired_comparison import label
 from asr_scaling.cli.arguments import Parser, positive, size
 from asr_scaling.cli.recommended_yaml import check_name, run_command, use_in_python, write
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         path = Path(options.out)
         check_name(path)
-        best = answer(_points(options), _budget(options))
+        best = best_configuration(_points(options), _budget(options))
         sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(best)))
         winner = best.found.winner
         if winner is None:
@@ -78,7 +78,7 @@ def _budget(options: argparse.Namespace) -> Budget:
     )
 
 
-def _lines(answer: Answer) -> list[str]:
+def _lines(answer: BestConfiguration) -> list[str]:
     """What is printed of an answer before anything is written."""
     found = answer.found
     if found.winner is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation import reproduce
-from asr_scaling.analysis.recommendation.choice import Answer
+from asr_scaling.analysis.recommendation.choice import BestConfiguration
 from asr_scaling.analysis.recommendation.reproduce import Choice
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.cache import write_atomic
@@ -50,7 +50,7 @@ def use_in_python(path: Path) -> str:
     return f"from asr_scaling import load_system; {load}.transcribe('speech.wav')"
 
 
-def write(path: Path, answer: Answer, winner: Point) -> None:
+def write(path: Path, answer: BestConfiguration, winner: Point) -> None:
     """Write ``winner`` to ``path``, in place of an older file.
 
     Raises ConfigError for a choice of which this package has no YAML.
@@ -116,7 +116,7 @@ def _options(groups: list[Choice], winner: Point) -> Iterator[str]:
             )
 
 
-def _comment(path: Path, answer: Answer, winner: Point) -> Iterator[str]:
+def _comment(path: Path, answer: BestConfiguration, winner: Point) -> Iterator[str]:
     found, machine = answer.found, winner.environment
     versions = machine.get("versions") or {}
     known = ", ".join(

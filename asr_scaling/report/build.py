@@ -12,7 +12,7 @@ from asr_scaling.analysis.format import memory_metric
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.errors import ConfigError
-from asr_scaling.report import gains, pareto
+from asr_scaling.report import gains, method, pareto
 from asr_scaling.report import recommendations as answer
 from asr_scaling.report.bottlenecks import section as bottlenecks
 from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, wer, words
@@ -27,7 +27,6 @@ from asr_scaling.report.document import (
     Table,
     Text,
 )
-from asr_scaling.report.method import section as method
 from asr_scaling.report.optimise import section as optimise
 from asr_scaling.report.output.csv_file import write_csv
 from asr_scaling.report.output.drawing import Style

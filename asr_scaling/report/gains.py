@@ -13,7 +13,7 @@ from asr_scaling.analysis.points import Point
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.cells import batch_cell, length_cell, missing, number, words
 from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
-from asr_scaling.report.output.drawing import INK, PALETTE, Sketch
+from asr_scaling.report.output.drawing import INK, PALETTE, FigureBuilder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -175,22 +175,22 @@ def _figure(found: Sequence[GainOverPlain]) -> Figure | None:
     }
     heights = tuple(_BAR_IN * (len(each) + 0.5) for each in bars.values())
     several = len({device for _, device, _, _ in panels}) > 1
-    sketch = Sketch(
+    builder = FigureBuilder(
         "gains", rows=len(bars), height=sum(_FRAME_IN + each for each in heights), shares=heights
     )
     for axes, ((model, device, length, batch), those) in zip(
-        sketch.axes, bars.items(), strict=True
+        builder.axes, bars.items(), strict=True
     ):
-        _panel(sketch, axes, those)
+        _panel(builder, axes, those)
         where = f"{model} on {device}" if several else model
-        sketch.titles(axes, "RTFx, × the plain system's", "", f"{where}, {length}, batch {batch}")
-    return sketch.figure(
+        builder.titles(axes, "RTFx, × the plain system's", "", f"{where}, {length}, batch {batch}")
+    return builder.figure(
         "What engines and optimisations bring in RTFx, with 95 % intervals; the line is the plain system.",
         "Bars of gains in RTFx by engine and optimisation, a panel for each model and batch.",
     )
 
 
-def _panel(sketch: Sketch, axes: Axes, those: Sequence[GainOverPlain]) -> None:
+def _panel(builder: FigureBuilder, axes: Axes, those: Sequence[GainOverPlain]) -> None:
     names = [" + ".join((gain.point.engine, *gain.point.optimisations)) for gain in those]
     reached = [1.0]
     for place, (gain, name) in enumerate(zip(those, names, strict=True)):
@@ -199,10 +199,10 @@ def _panel(sketch: Sketch, axes: Axes, those: Sequence[GainOverPlain]) -> None:
         bar = axes.barh(
             [place], [abs(value - 1)], left=min(1.0, value), height=0.65, color=colour, zorder=2
         )
-        sketch.mark(list(bar), gain.point.keys, title)
+        builder.mark(list(bar), gain.point.keys, title)
         ends = (1 + row.interval.low, 1 + row.interval.high) if row.interval else (value, value)
         errors = [[max(0.0, value - ends[0])], [max(0.0, ends[1] - value)]]
-        sketch.mark(
+        builder.mark(
             axes.errorbar([value], [place], xerr=errors, color=INK, capsize=2.0, fmt="none"),
             gain.point.keys,
             title,
@@ -212,9 +212,9 @@ def _panel(sketch: Sketch, axes: Axes, those: Sequence[GainOverPlain]) -> None:
             f"{plain(value)} ×", (max(1.0, *ends), place), xytext=(5, 0), textcoords="offset points", va="center",
             fontsize=8, color=INK,
         )  # fmt: skip
-        sketch.mark(label, gain.point.keys, title)
+        builder.mark(label, gain.point.keys, title)
     low, high = max(min(reached), 0.05) / 1.1, max(reached) * 1.5
-    sketch.octaves(axes, "x", [tick for tick in _TICKS if low <= tick <= high])
+    builder.octaves(axes, "x", [tick for tick in _TICKS if low <= tick <= high])
     axes.set_xlim(low, high)
     axes.set_yticks(range(len(those)), names)
     axes.set_ylim(len(those) - 0.4, -0.6)

@@ -15,8 +15,8 @@ from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.cells import batch_cell, figure, latency, wer, words
 from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
-from asr_scaling.report.output.drawing import INK, Sketch, Style
-from asr_scaling.report.output.pen import CROWDED, Pen, Value
+from asr_scaling.report.output.axes_style import CROWDED, StyledAxes, Value
+from asr_scaling.report.output.drawing import INK, FigureBuilder, Style
 
 _TITLE = "Pareto fronts"
 _BELOW = 0.03
@@ -69,31 +69,33 @@ def _drawn(shown: _Shown, points: Sequence[Point]) -> list[Point]:
 def _figure(shown: _Shown, here: Sequence[Point], style: Style) -> Figure:
     """A panel for each device."""
     devices = grouped(_drawn(shown, here), lambda point: point.device)
-    sketch = Sketch(f"pareto-{shown.axis.name}", rows=len(devices), height=0.7 + 3.5 * len(devices))
-    for axes, (device, drawn) in zip(sketch.axes, devices.items(), strict=True):
-        sketch.titles(axes, shown.label, "WER (%)", device if len(devices) > 1 else "")
-        _draw(Pen(sketch, axes, style), shown, drawn)
+    builder = FigureBuilder(
+        f"pareto-{shown.axis.name}", rows=len(devices), height=0.7 + 3.5 * len(devices)
+    )
+    for axes, (device, drawn) in zip(builder.axes, devices.items(), strict=True):
+        builder.titles(axes, shown.label, "WER (%)", device if len(devices) > 1 else "")
+        _draw(StyledAxes(builder, axes, style), shown, drawn)
     said = f"WER against {shown.noun}, {at_length(here[0].length_s)}"
     read = (
         f"{said}: towards the lower {'right' if shown.axis.higher else 'left'} is better. The step line joins "
         "the front of a device; what is dominated is pale. Bars are intervals of 95 %."
     )
     caption = filter(None, (read, _centre(shown, _drawn(shown, here)), _left_out(shown, here)))
-    return sketch.figure(
+    return builder.figure(
         " ".join(caption), f"{said}: a point for each system and batch, the front as a step line."
     )
 
 
-def _draw(pen: Pen, shown: _Shown, drawn: Sequence[Point]) -> None:
+def _draw(styled: StyledAxes, shown: _Shown, drawn: Sequence[Point]) -> None:
     """The points of one device and their front."""
     (members,) = shown.axis.fronts(drawn).values()
     inside = {id(member) for member in members}
-    pen.scale("x", [_x(shown, point) for point in drawn])
+    styled.scale("x", [_x(shown, point) for point in drawn])
     top = (
         1.15 * max(interval.high if interval else value for value, interval in map(_wer, drawn))
         or 1.0
     )
-    pen.axes.set_ylim(0, top)
+    styled.axes.set_ylim(0, top)
     marked = set()
     for point in drawn:
         on, x, y = id(point) in inside, _x(shown, point), _wer(point)
@@ -102,24 +104,24 @@ def _draw(pen: Pen, shown: _Shown, drawn: Sequence[Point]) -> None:
                 (point.system, point.batch, x, y)
             )  # repeated points may tie: one marker shows them
             title = f"{point.name}: WER {percent(point.values[WER])}, {shown.noun} {plain(x[0])}"
-            pen.point(point, x, y, title, pale=not on)
-    edge, device = pen.axes.get_xlim()[0 if shown.axis.higher else 1], drawn[0].device
+            styled.point(point, x, y, title, pale=not on)
+    edge, device = styled.axes.get_xlim()[0 if shown.axis.higher else 1], drawn[0].device
     keys = {"device": device, "length": drawn[0].length}
-    pen.line(
+    styled.line(
         _steps(shown, members, edge, top), INK, device=device, keys=keys, title=f"front on {device}"
     )
-    _write_names(pen, shown, drawn, inside, _BELOW * top)
+    _write_names(styled, shown, drawn, inside, _BELOW * top)
 
 
 def _write_names(
-    pen: Pen, shown: _Shown, drawn: Sequence[Point], members: set[int], below: float
+    styled: StyledAxes, shown: _Shown, drawn: Sequence[Point], members: set[int], below: float
 ) -> None:
     """Each system of a device once, at its member of the front if it has one."""
     for system, some in grouped(drawn, lambda point: point.system).items():
         named = max(some, key=lambda p: (id(p) in members, _x(shown, p)[0]))
         batch = "" if shown.axis.single else f", batch {named.batch}"
-        pen.name(_x(shown, named)[0], _wer(named)[0] - below, system, named.device, batch)
-    pen.write()
+        styled.name(_x(shown, named)[0], _wer(named)[0] - below, system, named.device, batch)
+    styled.write()
 
 
 def _x(shown: _Shown, point: Point) -> Value:

@@ -12,8 +12,8 @@ from support.studies import BASE, GPU_TINY, MACHINE, TINY, WAV2VEC2
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.report.document import Section
-from asr_scaling.report.method.machines import machines
-from asr_scaling.report.method.section import section
+from asr_scaling.report.machines import machines
+from asr_scaling.report.method import section
 
 MISSING = "3 calls can't bound it, 44 can"
 

@@ -18,7 +18,7 @@ from asr_scaling.report.document import (
     Table,
     Text,
 )
-from asr_scaling.report.output.drawing import Sketch, Style
+from asr_scaling.report.output.drawing import FigureBuilder, Style
 from support.studies import BASE, TINY, study
 
 EVIL = "</script><script>alert('x')</script> & <b>b</b> | [a](b) \"q\""
@@ -58,20 +58,20 @@ def overview() -> Table:
 
 
 def figure(found: Sequence[Point], name: str = "time") -> Figure:
-    style, sketch = Style.of(found), Sketch(name)
-    (axes,) = sketch.axes
+    style, builder = Style.of(found), FigureBuilder(name)
+    (axes,) = builder.axes
     for system in style.systems:
         here = [point for point in found if point.system == system]
         (line,) = axes.plot(
             [p.length_s for p in here], [p.batch for p in here], color=style.colour(system)
         )
-        sketch.mark(line, {"model": system})
+        builder.mark(line, {"model": system})
         for point in here:
-            sketch.mark(
+            builder.mark(
                 axes.plot([point.length_s], [point.batch], "o"), point.keys, f"{point.name} {EVIL}"
             )
-    sketch.titles(axes, "length (s)", "batch")
-    return sketch.figure(f"Batch by length: {EVIL}", 'A "figure" <of> points')
+    builder.titles(axes, "length (s)", "batch")
+    return builder.figure(f"Batch by length: {EVIL}", 'A "figure" <of> points')
 
 
 def document(*more: Section) -> Document:

@@ -64,7 +64,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Answer:
+class BestConfiguration:
     """``found``: the recommendation, its winner None where nothing meets the budget. ``speech``: what it is for.
 
     ``measured``: how many configurations it was chosen among. ``left_out``: reason → number of points not looked at.
@@ -78,7 +78,7 @@ class Answer:
     caveats: tuple[str, ...] = ()
 
 
-def answer(points: Sequence[Point], budget: Budget) -> Answer:
+def best_configuration(points: Sequence[Point], budget: Budget) -> BestConfiguration:
     """The best of ``points`` of this machine under ``budget``. Loads whole the records of those that it compares."""
     left_out: Counter[str] = Counter()
     here = _kept(points, left_out, _elsewhere)
@@ -122,7 +122,7 @@ def answer(points: Sequence[Point], budget: Budget) -> Answer:
             evidence=(),
         )
     where = f"{speech(length_s)} of {dataset}" if dataset else speech(length_s)
-    return Answer(found, where, len(known), dict(left_out), tuple(synthetic(known)))
+    return BestConfiguration(found, where, len(known), dict(left_out), tuple(synthetic(known)))
 
 
 def _kept(

@@ -17,7 +17,7 @@ from asr_scaling.analysis.format import duration, percent, plain
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.report.document import Figure
-from asr_scaling.report.output.drawing import INK, Sketch, Style
+from asr_scaling.report.output.drawing import INK, FigureBuilder, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,27 +57,27 @@ def stages_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     if not rows:
         return None
     two = any(pair.large is not None for pair in rows)
-    sketch = Sketch("stages", columns=2 if two else 1, height=_height(len(rows)))
+    builder = FigureBuilder("stages", columns=2 if two else 1, height=_height(len(rows)))
     small: list[Point | None] = [pair.small for pair in rows]
     for axes, side, kind in zip(
-        sketch.axes, (small, [pair.large for pair in rows]), _KINDS, strict=False
+        builder.axes, (small, [pair.large for pair in rows]), _KINDS, strict=False
     ):
         batches = {point.batch for point in side if point}
         _bars(
-            sketch, axes, side, parts=stage_shares, inside=_in_milliseconds, colours=_colours(rows)
+            builder, axes, side, parts=stage_shares, inside=_in_milliseconds, colours=_colours(rows)
         )
         same = f"Batch {min(batches)}" if len(batches) == 1 else f"{kind} batch of each"
-        sketch.titles(axes, "share of a call, %", "", same)
+        builder.titles(axes, "share of a call, %", "", same)
         for row, point in enumerate(side):
             if point:
                 total = sum(stage_seconds(point).values()) / point.batch
                 said = duration(total) + ("" if len(batches) == 1 else f", b{point.batch}")
-                sketch.mark(
+                builder.mark(
                     axes.text(101.5, row, said, va="center", fontsize=8, color=INK), point.keys
                 )
         axes.set_xlim(0, 125)
-    _name_rows(sketch, style, [pair.small for pair in rows], _colours(rows))
-    return sketch.figure(
+    _name_rows(builder, style, [pair.small for pair in rows], _colours(rows))
+    return builder.figure(
         "Where the time of a call goes: its stages in the order they run, as shares of the call. Inside the bars: "
         f"milliseconds per utterance; behind them: the whole call per utterance. {left_out}".strip(),
         "Stacked horizontal bars, one for each system and length: shares of the stages of a call.",
@@ -89,17 +89,22 @@ def operators_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     rows, left_out = shown([pair for pair in found if class_shares(pair.small)])
     if not rows:
         return None
-    sketch = Sketch("operators", height=_height(len(rows)))
+    builder = FigureBuilder("operators", height=_height(len(rows)))
     side = [pair.small for pair in rows]
     _bars(
-        sketch, sketch.axes[0], side, parts=class_shares, inside=_in_percent, colours=CLASS_COLOURS
+        builder,
+        builder.axes[0],
+        side,
+        parts=class_shares,
+        inside=_in_percent,
+        colours=CLASS_COLOURS,
     )
-    sketch.axes[0].set_xlim(0, 100)
-    sketch.titles(sketch.axes[0], "share of operator time, %", "")
-    _name_rows(sketch, style, side, CLASS_COLOURS)
+    builder.axes[0].set_xlim(0, 100)
+    builder.titles(builder.axes[0], "share of operator time, %", "")
+    _name_rows(builder, style, side, CLASS_COLOURS)
     clocks = sorted({point.tags["ops/clock"] for point in side if "ops/clock" in point.tags})
     clock = f", on the clock of {' and '.join(clocks)}" if clocks else ""
-    return sketch.figure(
+    return builder.figure(
         f"Operators of one call on the first batch, by class: shares of their own time{clock}. “memory” is copies, "
         f"look-ups and allocations. Smallest batch. {left_out}".strip(),
         "Stacked horizontal bars, one for each system and length: shares of the classes of operators.",
@@ -132,7 +137,7 @@ def _height(rows: int) -> float:
 
 
 def _bars(
-    sketch: Sketch,
+    builder: FigureBuilder,
     axes: Axes,
     side: Sequence[Point | None],
     *,
@@ -153,8 +158,8 @@ def _bars(
             bar = axes.barh(
                 row, width, 0.74, left, color=colours[part], edgecolor="white", linewidth=0.4
             )
-            sketch.mark(list(bar), point.keys if point else {}, title)
-            if point and share >= _FITS * len(sketch.axes):
+            builder.mark(list(bar), point.keys if point else {}, title)
+            if point and share >= _FITS * len(builder.axes):
                 said = axes.text(
                     left + width / 2,
                     row,
@@ -163,7 +168,7 @@ def _bars(
                     va="center",
                     fontsize=7.5,
                 )
-                sketch.mark(said, point.keys, title)
+                builder.mark(said, point.keys, title)
             left += width
     axes.set_ylim(len(side) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
@@ -173,12 +178,12 @@ def _bars(
 
 
 def _name_rows(
-    sketch: Sketch, style: Style, side: Sequence[Point], colours: Mapping[str, str]
+    builder: FigureBuilder, style: Style, side: Sequence[Point], colours: Mapping[str, str]
 ) -> None:
     """Names of the rows, each in its system's colour, and of the parts, above the first panel."""
     from matplotlib.patches import Patch
 
-    axes = sketch.axes[0]
+    axes = builder.axes[0]
     one_device = len({point.device for point in side}) == 1
     names = [
         f"{p.system} · {p.length}" if one_device else f"{p.system} · {p.device} · {p.length}"
@@ -187,7 +192,7 @@ def _name_rows(
     axes.set_yticks(range(len(side)), names, fontsize=8)
     for tick, point in zip(axes.get_yticklabels(), side, strict=True):
         tick.set_color(style.colour(point.system))
-        sketch.mark(tick, point.keys)
+        builder.mark(tick, point.keys)
     axes.figure.legend(
         handles=[Patch(color=colour, label=name) for name, colour in colours.items()],
         loc="outside upper center",

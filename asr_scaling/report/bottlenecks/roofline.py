@@ -12,7 +12,7 @@ from asr_scaling.analysis.format import percent, plain
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.report.document import Figure
-from asr_scaling.report.output.drawing import INK, PALE, Sketch, Style
+from asr_scaling.report.output.drawing import INK, PALE, FigureBuilder, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,17 +38,17 @@ def roofline_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
         return None
     order = sorted(panels, key=lambda name: -len(panels[name]))
     drawn, left_out = order[:MOST_PANELS], order[MOST_PANELS:]
-    sketch = Sketch("roofline", rows=len(drawn), height=4.3 if len(drawn) == 1 else 7.2)
+    builder = FigureBuilder("roofline", rows=len(drawn), height=4.3 if len(drawn) == 1 else 7.2)
     length = reference_length([pair.small for pair in found])
-    for axes, machine in zip(sketch.axes, drawn, strict=True):
-        _panel(sketch, axes, style, panels[machine], length)
-        sketch.titles(axes, "intensity, FLOP per byte", "GFLOP/s reached", machine)
+    for axes, machine in zip(builder.axes, drawn, strict=True):
+        _panel(builder, axes, style, panels[machine], length)
+        builder.titles(axes, "intensity, FLOP per byte", "GFLOP/s reached", machine)
     said = f" Left out: {', '.join(left_out)}." if left_out else ""
     if any(
         sum(pair.small.length_s == length for pair in panels[name]) > MOST_NAMED for name in drawn
     ):
         said += f" Named are the {MOST_NAMED} smallest systems; the others are pale."
-    return sketch.figure(
+    return builder.figure(
         "How near each stage is to what the machine can do. Below the slope memory is the lower roof, right of the "
         "ridge arithmetic is; far below both, overhead bounds. Filled: encoder; hollow: decoding steps after the "
         "first. A line leads from the smallest batch to the largest; other lengths are pale. Intensity counts "
@@ -70,7 +70,11 @@ def _named(found: Sequence[BatchPair], length: float | None) -> list[BatchPair]:
 
 
 def _panel(
-    sketch: Sketch, axes: Axes, style: Style, found: Sequence[BatchPair], length: float | None
+    builder: FigureBuilder,
+    axes: Axes,
+    style: Style,
+    found: Sequence[BatchPair],
+    length: float | None,
 ) -> None:
     named = _named(found, length)
     pale = [pair for pair in found if pair not in named][:MOST_PALE]
@@ -81,24 +85,24 @@ def _panel(
     right = max([spot.intensity for spot in places] + ridges) * 14
     bottom = min(spot.flop_per_s for spot in places) / 2e9
     top = max(flop for flop, _ in roofs.values()) * 2.5 / 1e9
-    sketch.octaves(axes, "x", [d for d in _DECADES if left <= d <= right])
-    sketch.octaves(axes, "y", [d for d in _DECADES if bottom <= d <= top])
+    builder.octaves(axes, "x", [d for d in _DECADES if left <= d <= right])
+    builder.octaves(axes, "y", [d for d in _DECADES if bottom <= d <= top])
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
     for dtype, (flop, byte) in roofs.items():
         _roof(axes, dtype, flop, byte, (left, right))
     for pair in pale:
         for spot in spots(pair.small):
-            _mark(sketch, axes, style, spot, 0.3)
+            _mark(builder, axes, style, spot, 0.3)
     ends = [
         spot
         for pair in named
-        for spot in (_path(sketch, axes, style, pair, each) for each in spots(pair.small))
+        for spot in (_path(builder, axes, style, pair, each) for each in spots(pair.small))
     ]
     for stage in ROOFED:
         right_most = max((spot.intensity for spot in places if spot.stage == stage), default=0.0)
         labels = _labels([spot for spot in ends if spot.stage == stage], style, right_most, roofs)
-        sketch.label_ends(axes, labels)
+        builder.label_ends(axes, labels)
 
 
 def _labels(
@@ -131,7 +135,9 @@ def _roof(axes: Axes, dtype: str, flop: float, byte: float, ends: tuple[float, f
     axes.axvline(ridge, color=PALE, linewidth=0.8, linestyle=":")
 
 
-def _mark(sketch: Sketch, axes: Axes, style: Style, spot: RooflineSpot, alpha: float) -> None:
+def _mark(
+    builder: FigureBuilder, axes: Axes, style: Style, spot: RooflineSpot, alpha: float
+) -> None:
     point, colour = spot.point, style.colour(spot.point.system)
     face = colour if spot.stage == "encoder" else "white"
     marks = axes.plot(
@@ -147,14 +153,14 @@ def _mark(sketch: Sketch, axes: Axes, style: Style, spot: RooflineSpot, alpha: f
     title = (
         f"{point.system}, {spot.stage}, {point.length}, batch {point.batch}: {share} of peak FLOP/s"
     )
-    sketch.mark(marks, point.keys, title)
+    builder.mark(marks, point.keys, title)
 
 
 def _path(
-    sketch: Sketch, axes: Axes, style: Style, pair: BatchPair, spot: RooflineSpot
+    builder: FigureBuilder, axes: Axes, style: Style, pair: BatchPair, spot: RooflineSpot
 ) -> RooflineSpot:
     """Draw ``spot``, where the largest batch is, and a line between them; returns the last."""
-    _mark(sketch, axes, style, spot, 1.0)
+    _mark(builder, axes, style, spot, 1.0)
     end = (
         next((each for each in spots(pair.large) if each.stage == spot.stage), spot)
         if pair.large
@@ -167,8 +173,8 @@ def _path(
         title = (
             f"{end.point.system}, {end.stage}: {share} of peak FLOP/s at batch {end.point.batch}"
         )
-        sketch.mark(
+        builder.mark(
             line, {key: value for key, value in end.point.keys.items() if key != "batch"}, title
         )
-        _mark(sketch, axes, style, end, 0.6)
+        _mark(builder, axes, style, end, 0.6)
     return end

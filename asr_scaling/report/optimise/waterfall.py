@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from asr_scaling.report.document import Figure, Keys
 from asr_scaling.report.optimise.answers import goal, times, waterfall, wer_change
-from asr_scaling.report.output.drawing import INK, PALETTE, Sketch
+from asr_scaling.report.output.drawing import INK, PALETTE, FigureBuilder
 from asr_scaling.search.gain import Gain
 from asr_scaling.search.outcome import Answer
 
@@ -46,8 +46,10 @@ def _ends(gain: Gain, speed: float) -> tuple[float, float] | None:
 def drawn(answer: Answer, keys: Keys) -> Figure:
     """Steps from above; a step that slows points to the left. ``keys``: what the page's filter knows it by."""
     found = bars(answer)
-    sketch = Sketch(f"optimise-waterfall-b{answer.batch}", height=_FRAME_IN + _BAR_IN * len(found))
-    (axes,) = sketch.axes
+    builder = FigureBuilder(
+        f"optimise-waterfall-b{answer.batch}", height=_FRAME_IN + _BAR_IN * len(found)
+    )
+    (axes,) = builder.axes
     values = [value for bar in found for value in (bar.low, bar.high, *(bar.ends or ()))]
     low, high = max(min(values), 1e-3) / 1.1, max(values) * 1.6
     for place, bar in enumerate(found):
@@ -56,10 +58,10 @@ def drawn(answer: Answer, keys: Keys) -> Figure:
         title = f"{bar.name}: {times(bar.gain)}, {wer_change(bar.gain)}"
         left, width = min(bar.low, bar.high), abs(bar.high - bar.low)
         (patch,) = axes.barh([place], [width], left=left, height=0.6, color=colour, zorder=2)
-        sketch.mark(patch, keys, title)
+        builder.mark(patch, keys, title)
         if bar.ends is not None:
             errors = [[max(0.0, bar.high - bar.ends[0])], [max(0.0, bar.ends[1] - bar.high)]]
-            sketch.mark(
+            builder.mark(
                 axes.errorbar([bar.high], [place], xerr=errors, color=INK, capsize=2.5, fmt="none"),
                 keys,
                 title,
@@ -73,17 +75,17 @@ def drawn(answer: Answer, keys: Keys) -> Figure:
             va="center",
             fontsize=8.5,
         )
-    sketch.octaves(axes, "x", [tick for tick in _TICKS if low <= tick <= high])
+    builder.octaves(axes, "x", [tick for tick in _TICKS if low <= tick <= high])
     axes.set_xlim(low, high)
     axes.set_yticks(range(len(found)), [bar.name for bar in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.axvline(1.0, color=INK, linewidth=0.8)
-    sketch.titles(
+    builder.titles(
         axes,
         f"speed, as a multiple of {answer.baseline.candidate.label} at batch {answer.batch}",
         "",
     )
-    return sketch.figure(
+    return builder.figure(
         f"{goal(answer)}: {_caption(answer)}", f"Waterfall of gains in speed: {waterfall(answer)}."
     )
 

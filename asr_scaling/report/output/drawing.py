@@ -59,7 +59,7 @@ class Style:
 
 
 @dataclass
-class Sketch:
+class FigureBuilder:
     """A figure being drawn: ``axes`` are matplotlib's, row by row. ``height`` in inches, ``shares`` of it by row."""
 
     name: str

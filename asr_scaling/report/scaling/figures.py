@@ -20,8 +20,8 @@ from asr_scaling.analysis.size_laws import (
     SizeLaw,
 )
 from asr_scaling.report.document import Figure
-from asr_scaling.report.output.drawing import PALE, Sketch, Style
-from asr_scaling.report.output.pen import CROWDED, Pen, Value, between
+from asr_scaling.report.output.axes_style import CROWDED, StyledAxes, Value, between
+from asr_scaling.report.output.drawing import PALE, FigureBuilder, Style
 
 _BEYOND_S = 1e-3
 """How far beyond the end of a window the next one is drawn."""
@@ -36,25 +36,27 @@ def length_figure(laws: Sequence[LengthLaw], style: Style) -> Figure:
         {law.batch for law in laws if len(law.points) > 1} or {law.batch for law in laws}
     )
     panels = sizes if len(sizes) == 1 else [sizes[0], sizes[-1]]
-    sketch = Sketch(f"length-{quantity.name}-curves", 1, len(panels), height=3.5 * len(panels))
+    builder = FigureBuilder(
+        f"length-{quantity.name}-curves", 1, len(panels), height=3.5 * len(panels)
+    )
     markers = sum(len(law.points) for law in laws if law.batch in panels) <= CROWDED
-    for axes, batch in zip(sketch.axes, panels, strict=True):
+    for axes, batch in zip(builder.axes, panels, strict=True):
         shown = [law for law in laws if law.batch == batch]
         points = [point for law in shown for point in law.points]
-        pen = Pen(sketch, axes, style)
-        pen.scale(
+        styled = StyledAxes(builder, axes, style)
+        styled.scale(
             "x", [(p.audio_s, None) for p in points], at=[p.length_s or p.audio_s for p in points]
         )
-        pen.scale("y", [_value(p, quantity.metric) for p in points])
-        sketch.titles(
+        styled.scale("y", [_value(p, quantity.metric) for p in points])
+        builder.titles(
             axes,
             "audio length (s)",
             f"{quantity.noun} per utterance ({quantity.unit})",
             f"batch {batch}",
         )
         for law in shown:
-            _draw_length(pen, law, markers)
-        pen.write()
+            _draw_length(styled, law, markers)
+        styled.write()
     estimated = quantity is not TIME and any(
         point.estimated for law in laws for point in law.points
     )
@@ -63,16 +65,16 @@ def length_figure(laws: Sequence[LengthLaw], style: Style) -> Figure:
         f"{said}: means with intervals of 95 %, and the fitted laws, with a step where a model begins another window. "
         f"Both axes are logarithmic.{_badly([law for law in laws if law.batch in panels])}"
     )
-    return sketch.figure(
+    return builder.figure(
         caption, f"{said}: a curve for each system, at batch {' and '.join(map(str, panels))}."
     )
 
 
-def _draw_length(pen: Pen, law: LengthLaw, markers: bool) -> None:
+def _draw_length(styled: StyledAxes, law: LengthLaw, markers: bool) -> None:
     metric, unit = law.quantity.metric, law.quantity.unit
     for point in law.points if markers else ():
         value = _value(point, metric)
-        pen.point(point, (point.audio_s, None), value, f"{point.name}: {plain(value[0])} {unit}")
+        styled.point(point, (point.audio_s, None), value, f"{point.name}: {plain(value[0])} {unit}")
     last = law.points[-1]
     end = last.values[metric]
     if not isinstance(law.fit, NoFit):
@@ -93,9 +95,11 @@ def _draw_length(pen: Pen, law: LengthLaw, markers: bool) -> None:
         path = [(x, y) for x in xs if (y := law.fit.predict(law.row(x))) > 0]
         about = {"model": law.system, "device": law.device, "batch": str(law.batch)}
         title = f"law of {law.system}, batch {law.batch}"
-        pen.line(path, pen.style.colour(law.system), device=law.device, keys=about, title=title)
+        styled.line(
+            path, styled.style.colour(law.system), device=law.device, keys=about, title=title
+        )
         end = path[-1][1] if path else end
-    pen.name(last.audio_s, end, law.system, law.device)
+    styled.name(last.audio_s, end, law.system, law.device)
 
 
 def _badly(laws: Sequence[LengthLaw | BatchLaw]) -> str:
@@ -108,32 +112,32 @@ def batch_figure(laws: Sequence[BatchLaw], style: Style) -> Figure | None:
     shown = [law for law in laws if law.single and law.points[-1].batch > 1]
     if not shown:
         return None
-    sketch = Sketch("batch-speed-up")
-    pen = Pen(sketch, sketch.axes[0], style)
+    builder = FigureBuilder("batch-speed-up")
+    styled = StyledAxes(builder, builder.axes[0], style)
     drawn = [
         (point, _speed_up(law.single, point)) for law in shown if law.single for point in law.points
     ]
     sizes = [float(point.batch) for point, _ in drawn]
-    pen.scale("x", [(size, None) for size in sizes], at=sizes)
-    pen.scale("y", [value for _, value in drawn])
-    sketch.titles(pen.axes, _BATCH, "speed-up per utterance over batch 1 (×)")
-    pen.axes.axhline(1.0, color=PALE, linewidth=1.0, zorder=1)
+    styled.scale("x", [(size, None) for size in sizes], at=sizes)
+    styled.scale("y", [value for _, value in drawn])
+    builder.titles(styled.axes, _BATCH, "speed-up per utterance over batch 1 (×)")
+    styled.axes.axhline(1.0, color=PALE, linewidth=1.0, zorder=1)
     for point, value in drawn if len(drawn) <= CROWDED else ():
         title = f"{point.name}: {plain(value[0])} times as fast as batch 1"
-        pen.point(point, (point.batch, None), value, title)
+        styled.point(point, (point.batch, None), value, title)
     ends = {(point.system, point.device): value[0] for point, value in drawn}
     for law in shown:
         about = {"model": law.system, "device": law.device, "length": law.length}
         colour, title = style.colour(law.system), f"law of {law.system}"
-        pen.line(_batch_path(law), colour, device=law.device, keys=about, title=title)
-        pen.name(law.points[-1].batch, ends[law.system, law.device], law.system, law.device)
-    pen.write()
+        styled.line(_batch_path(law), colour, device=law.device, keys=about, title=title)
+        styled.name(law.points[-1].batch, ends[law.system, law.device], law.system, law.device)
+    styled.write()
     said = f"Time per utterance at batch 1 over that at batch B, {at_length(shown[0].length_s)}"
     caption = (
         f"{said}: measured, with intervals of 95 %, and by the law t(B) = c + m · B. Below 1 a batch is slower than "
         f"single calls. Both axes are logarithmic.{_badly(shown)}"
     )
-    return sketch.figure(caption, f"{said}: a curve for each system.")
+    return builder.figure(caption, f"{said}: a curve for each system.")
 
 
 def _batch_path(law: BatchLaw) -> list[tuple[float, float]]:
@@ -158,26 +162,26 @@ def size_figure(laws: Sequence[SizeLaw], style: Style) -> Figure | None:
     ]
     if not shown:
         return None
-    sketch = Sketch("size-curves", len(measures), len(costs), height=3.4 * len(costs))
+    builder = FigureBuilder("size-curves", len(measures), len(costs), height=3.4 * len(costs))
     grid = [(cost, measure) for cost in costs for measure in measures]
-    for axes, (cost, measure) in zip(sketch.axes, grid, strict=True):
+    for axes, (cost, measure) in zip(builder.axes, grid, strict=True):
         panel = [law for law in shown if law.cost is cost and law.measure is measure]
-        pen = Pen(sketch, axes, style)
-        _draw_sizes(pen, panel, cost, measure)
+        styled = StyledAxes(builder, axes, style)
+        _draw_sizes(styled, panel, cost, measure)
         if measure is measures[-1]:
-            pen.write()  # colours and places say the same in the other column
+            styled.write()  # colours and places say the same in the other column
     estimated = JOULES in costs and any(point.estimated for law in shown for point in law.points)
     said = f"What a second of audio costs against the size of the model, batch 1, {at_length(shown[0].length_s)}"
     caption = (
         f"{said}: with intervals of 95 %, and fitted power laws; how well they hold is in the table. "
         f"{'Joules are estimated. ' if estimated else ''}All axes are logarithmic."
     )
-    return sketch.figure(
+    return builder.figure(
         caption, f"{said}: a point for each system, by {' and by '.join(m.name for m in measures)}."
     )
 
 
-def _draw_sizes(pen: Pen, laws: Sequence[SizeLaw], cost: Cost, measure: Measure) -> None:
+def _draw_sizes(styled: StyledAxes, laws: Sequence[SizeLaw], cost: Cost, measure: Measure) -> None:
     drawn = [
         (p, (measure.of(p) or 0.0) * measure.factor, cost.of(p) or 0.0)
         for law in laws
@@ -185,29 +189,31 @@ def _draw_sizes(pen: Pen, laws: Sequence[SizeLaw], cost: Cost, measure: Measure)
     ]
     if not drawn:
         return
-    pen.scale("x", [(x, None) for _, x, _ in drawn])
-    pen.scale("y", [(y, cost.interval(point)) for point, _, y in drawn])
-    pen.sketch.titles(
-        pen.axes, f"{measure.name} ({measure.unit})", f"{cost.name} per audio second ({cost.unit})"
+    styled.scale("x", [(x, None) for _, x, _ in drawn])
+    styled.scale("y", [(y, cost.interval(point)) for point, _, y in drawn])
+    styled.builder.titles(
+        styled.axes,
+        f"{measure.name} ({measure.unit})",
+        f"{cost.name} per audio second ({cost.unit})",
     )
     crowded = len(drawn) > CROWDED / _PANELS
     for point, x, y in () if crowded else drawn:
         title = f"{point.name}: {plain(y)} {cost.unit} per second of audio"
-        pen.point(point, (x, None), (y, cost.interval(point)), title)
+        styled.point(point, (x, None), (y, cost.interval(point)), title)
     for point, x, y in drawn:
-        pen.name(x, y, point.system, point.device)
+        styled.name(x, y, point.system, point.device)
     for law in laws:
         about = {"device": law.device, "length": law.points[0].length, "batch": "1"}
         if crowded:
             dots = [(x, y) for point, x, y in drawn if point.device == law.device]
-            pen.cloud(
+            styled.cloud(
                 dots, device=law.device, keys=about, title=f"{len(dots)} systems on {law.device}"
             )
         if not isinstance(law.fit, NoFit):
             xs = between([measure.of(point) or 0.0 for point in law.points])
             path = [(x * measure.factor, law.fit.predict(x)) for x in xs]
             title = f"power law, exponent {plain(law.fit.exponent)}"
-            pen.line(path, PALE, device=law.device, keys=about, title=title)
+            styled.line(path, PALE, device=law.device, keys=about, title=title)
 
 
 def memory_figure(laws: Sequence[MemoryLaw], style: Style) -> Figure | None:
@@ -215,19 +221,19 @@ def memory_figure(laws: Sequence[MemoryLaw], style: Style) -> Figure | None:
     shown = [law for law in laws if len({batch for batch, _ in law.peaks}) > 1]
     if not shown:
         return None
-    sketch = Sketch("memory-curves")
-    pen = Pen(sketch, sketch.axes[0], style)
+    builder = FigureBuilder("memory-curves")
+    styled = StyledAxes(builder, builder.axes[0], style)
     peaks = [peak for law in shown for peak in law.peaks]
-    pen.scale("x", [(batch, None) for batch, _ in peaks], at=[batch for batch, _ in peaks])
-    pen.scale("y", [(peak * 1e-6, None) for _, peak in peaks])
-    sketch.titles(pen.axes, _BATCH, "peak memory (MB)")
+    styled.scale("x", [(batch, None) for batch, _ in peaks], at=[batch for batch, _ in peaks])
+    styled.scale("y", [(peak * 1e-6, None) for _, peak in peaks])
+    builder.titles(styled.axes, _BATCH, "peak memory (MB)")
     for law in shown:
         system, device, about = law.first.system, law.first.device, law.keys
         for batch, peak in law.peaks if len(peaks) <= CROWDED else ():
-            (dot,) = pen.axes.plot(
+            (dot,) = styled.axes.plot(
                 batch, peak * 1e-6, style.marker(system), color=style.colour(system), markersize=5
             )
-            sketch.mark(
+            builder.mark(
                 dot,
                 {**about, "batch": str(batch)},
                 f"{system}, batch {batch}: {plain(peak * 1e-6)} MB",
@@ -238,14 +244,14 @@ def memory_figure(laws: Sequence[MemoryLaw], style: Style) -> Figure | None:
                 for x in between([batch for batch, _ in law.peaks])
             ]
             path = [(x, y) for x, y in path if y > 0]
-            pen.line(
+            styled.line(
                 path, style.colour(system), device=device, keys=about, title=f"line of {system}"
             )
-        pen.name(law.peaks[-1][0], law.peaks[-1][1] * 1e-6, system, device)
-    pen.write()
+        styled.name(law.peaks[-1][0], law.peaks[-1][1] * 1e-6, system, device)
+    styled.write()
     said = f"Peak memory against batch size, {at_length(shown[0].first.length_s)}"
     caption = f"{said}: measured, and the fitted line, which is bent by the logarithmic axes."
-    return sketch.figure(caption, f"{said}: a curve for each system.")
+    return builder.figure(caption, f"{said}: a curve for each system.")
 
 
 def _value(point: Point, metric: str) -> Value:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.document import Keys
-from asr_scaling.report.output.drawing import INK, PALE, Sketch, Style
+from asr_scaling.report.output.drawing import INK, PALE, FigureBuilder, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,10 +26,10 @@ _MOST_TICKS, _FEWEST_TICKS = 9, 3
 
 
 @dataclass(frozen=True)
-class Pen:
-    """Draws on one of the axes of a sketch; whatever it draws is registered with what it is about."""
+class StyledAxes:
+    """Draws on one of the axes of a builder; whatever it draws is registered with what it is about."""
 
-    sketch: Sketch
+    builder: FigureBuilder
     axes: Axes
     style: Style
     _labels: list[tuple[float, float, str, str]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Pen:
     def scale(self, which: str, values: Sequence[Value], at: Sequence[float] = ()) -> None:
         """A logarithmic axis, "x" or "y", for positive values and their bars; ticks at ``at`` or round numbers."""
         places, ends = sorted(set(at)), _span(values)
-        self.sketch.octaves(
+        self.builder.octaves(
             self.axes, which, places if 0 < len(places) <= _MOST_TICKS else _ticks(*ends)
         )
         (self.axes.set_xlim if which == "x" else self.axes.set_ylim)(*ends)
@@ -58,7 +58,7 @@ class Pen:
             capsize=0.0 if pale else 2.0,
             zorder=2 if pale else 3,
         )
-        self.sketch.mark(artist, point.keys, title)
+        self.builder.mark(artist, point.keys, title)
 
     def line(
         self,
@@ -79,7 +79,7 @@ class Pen:
             linewidth=1.3,
             zorder=1.5,
         )
-        self.sketch.mark(artist, keys, title)
+        self.builder.mark(artist, keys, title)
 
     def cloud(
         self, path: Sequence[tuple[float, float]], *, device: str, keys: Keys, title: str
@@ -94,7 +94,7 @@ class Pen:
             markersize=2.5,
             markeredgewidth=0.5,
         )
-        self.sketch.mark(artist, keys, title)
+        self.builder.mark(artist, keys, title)
 
     def name(self, x: float, y: float, system: str, device: str, more: str = "") -> None:
         """Note the name of what ends at (x, y), for ``write``; ``more`` follows it."""
@@ -111,7 +111,7 @@ class Pen:
                 1.0, 1.02, said, transform=self.axes.transAxes, fontsize=8.5, color=INK, ha="right"
             )
             return
-        self.sketch.label_ends(self.axes, self._labels)
+        self.builder.label_ends(self.axes, self._labels)
         for text in self.axes.texts:
             text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
 

@@ -14,7 +14,7 @@ from asr_scaling.analysis.format import duration, percent
 from asr_scaling.analysis.points import Point
 from asr_scaling.report.cells import count, words
 from asr_scaling.report.document import Block, Bullets, Column, Row, Section, Table, Text
-from asr_scaling.report.method.machines import machines_table, selftests
+from asr_scaling.report.machines import machines_table, selftests
 
 _MOST_NAMED = 12
 """Systems or datasets that a sentence names."""

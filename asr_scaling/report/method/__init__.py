@@ -1,1 +1,0 @@
-"""How it was measured and on what, and what qualifies the figures."""
