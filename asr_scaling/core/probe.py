@@ -15,7 +15,7 @@ OTHER = "other"
 
 
 class TimingProbe:
-    """Times one call. Marks never wait for the device; ``sample`` does, once, when the call is over."""
+    """Times one call. Only ``sample`` waits for the device, once, when the call is over."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -33,7 +33,7 @@ class TimingProbe:
         self._names.append(_TOKEN)
         self._marks.append(self._device.mark())
 
-    def sample(self, batch: AudioBatch, done: Transcription) -> Sample:
+    def sample(self, batch: AudioBatch, result: Transcription) -> Sample:
         """The finished call as a sample; the stages add up to the total by construction."""
         self._marks.append(self._device.mark())
         times = self._device.seconds(self._marks)
@@ -41,23 +41,24 @@ class TimingProbe:
         return Sample(
             utterances=tuple(u.id for u in batch.utterances),
             audio_s=batch.audio_s,
-            processed_s=sum(done.audio_s),
+            processed_s=sum(result.audio_s),
             total_s=times[-1],
             stages=stages,
             first_token_s=first,
             step_s=tuple(steps),
-            tokens=done.tokens,
+            tokens=result.tokens,
             started_at=self._started_at,
-            again=done.again,
+            again=result.again,
         )
 
 
 def _attribute(
     names: Sequence[str], times: Sequence[float]
 ) -> tuple[dict[str, float], float | None, list[float]]:
-    """Stage → seconds, time to the first token, and the times between tokens with no stage in between.
+    """Stage → seconds, time to the first token, and times between tokens of one stage.
 
-    ``names[i]`` begins at ``times[i]``; ``times`` has one more entry, the end.
+    ``names``: of stages and tokens, in the order of their marks.
+    ``times``: seconds at which each of ``names`` begins, and the end of the last.
     """
     stages: dict[str, float] = {}
     current, first, steps = OTHER, None, []

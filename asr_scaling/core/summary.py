@@ -20,9 +20,9 @@ NO_STEPS = "the model does not decode step by step"
 
 
 def summarise(samples: Sequence[Sample]) -> Findings:
-    """Percentiles over calls, amortised time per utterance, stage means, RTFx over all calls; each with its interval.
+    """Latency, time per utterance, stage means and RTFx over all calls, each with its interval.
 
-    A percentile that the number of calls can't support is unavailable, with the number it needs.
+    A percentile that needs more calls than there are is unavailable, with the number it needs.
     """
     totals = [sample.total_s for sample in samples]
     n, sizes = len(samples), [len(sample.utterances) for sample in samples]

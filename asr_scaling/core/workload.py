@@ -51,13 +51,18 @@ class Utterance:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """Where a workload came from, enough to find it again; ``digest`` covers ids, audio and references.
+    """Where a workload came from, enough to find it again.
 
-    ``synthetic``: speech made by a synthesiser; its WER says nothing about people.
-    ``available``: utterances the dataset offered before ``limit`` cut it, None when it was streamed.
+    ``digest``: hash of ids, audio and references.
+    ``utterances``: number of them.
+    ``audio_s``: seconds of audio in all of them.
+    ``synthetic``: the speech was made by a synthesiser; its WER says nothing about people.
+    ``length_s``: seconds that every utterance was made to last; None for natural lengths.
+    ``available``: utterances before ``limit`` cut them; None when the dataset was streamed.
     ``left_out``: reason → number of utterances not used for that reason.
     ``decode_s``: seconds spent reading, decoding and resampling, which no latency includes.
-    ``silence_s``: seconds of ``audio_s`` that are digital silence, added to make fragments of one exact length.
+    ``cached``: the decoded audio was in the cache.
+    ``silence_s``: seconds of ``audio_s`` that are digital silence, added for one exact length.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One point, from its job to its record: ``run(job)``, the pipeline of passes, the fingerprint of a point.
+"""One point, from its job to its record: ``run(job)``, its passes and its fingerprint.
 
 May import util, errors, core, machine, model, engine, device, dataset, batch, profiler, tracking.
 """

@@ -1,4 +1,4 @@
-"""``run(job)`` → RunRecord, also of a point that fails: the only place where a point begins and ends."""
+"""``run(job)`` → RunRecord, also of a point that fails: where a point begins and ends."""
 
 from __future__ import annotations
 

@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from asr_scaling.core.cautions import Caution, caution
-from asr_scaling.core.ports import (
-    PHASES,
-    Measurement,
-    Session,
-)
+from asr_scaling.core.ports import PHASES, Measurement, Session
 from asr_scaling.core.probe import timed_call
 from asr_scaling.core.record import Findings, Metric, Sample
 from asr_scaling.core.statistics import mean_interval, precision, trend
@@ -21,14 +17,16 @@ from asr_scaling.machine.interference import MachineWatch, drift
 from asr_scaling.machine.memory import peak_resident, release_memory
 
 SCOPE = (
-    "from mono float32 samples in memory to text on the host, per call, the device synchronised at the end; "
+    "from mono float32 samples in memory to text on the host, per call, "
+    "the device synchronised at the end; "
     "reading and decoding audio, batching and loading the model are outside"
 )
 STEADY_CALLS = 6
 """The warm-up is over when so many calls in a row don't get faster (Mann-Kendall test, 5 %)."""
 _PATIENCE = 6
-"""``min_iterations`` may take so many times ``max_seconds``; otherwise ``_FEWEST`` calls, which bound a mean, do."""
+"""``min_iterations`` calls may take so many times ``max_seconds``; else ``_FEWEST`` calls do."""
 _FEWEST = 3
+"""Fewest calls for an interval of their mean."""
 Ended = Literal["precision", "count", "budget"]
 
 
@@ -36,11 +34,17 @@ Ended = Literal["precision", "count", "budget"]
 class Pipeline:
     """Budgets of a point.
 
-    ``utterances``: at most this many distinct utterances, None for all. ``warmup``: calls before timing, at least;
-    they go on until the last six get no faster, or ``warmup_seconds`` are spent.
-    The timed pass calls the batches round and round, each at least once, until the 95 % interval of the median is
-    within ± ``precision`` of it (null: until ``min_iterations`` calls are timed). After ``max_seconds`` it stops as
-    soon as ``min_iterations`` are done; where these would take more than six times that, as soon as three are.
+    The timed pass calls the batches in turn, each at least once, until its figures are precise
+    enough or its time is spent.
+
+    ``utterances``: at most this many distinct utterances; None for all.
+    ``warmup``: calls before timing, at least; more follow until the last six get no faster.
+    ``warmup_seconds``: after these no more calls follow ``warmup``.
+    ``min_iterations``: timed calls, at least; where they would take more than six times
+    ``max_seconds``, three do.
+    ``precision``: timing ends when the 95 % interval of the median is within ± this share of it;
+    None: when ``min_iterations`` calls are timed.
+    ``max_seconds``: after these, timing ends as soon as ``min_iterations`` calls are timed.
     """
 
     utterances: int | None = 16
@@ -160,9 +164,8 @@ class _Rule:
             if pipeline.precision is None:
                 return "count"
             if n >= self._look_at:
-                self._look_at = n + max(
-                    1, n // 20
-                )  # sorting everything after every call would cost more than calls
+                # sorting all samples after every call would cost more than the calls
+                self._look_at = n + max(1, n // 20)
                 if _known_within([sample.total_s for sample in samples], pipeline.precision):
                     return "precision"
         affordable = spent_s / n * pipeline.min_iterations <= _PATIENCE * pipeline.max_seconds
@@ -175,14 +178,16 @@ class _Rule:
 
 
 _CAUTIOUS = 1.6
-"""The mean's interval must be so much narrower than asked, or a chance gap between two values would end the pass."""
+"""The mean's interval must be so much narrower than the asked one: a chance gap between two values
+would end the pass otherwise."""
 
 
 def _known_within(times: list[float], share: float) -> bool:
-    """Whether the median is known within ± ``share``, judged by its interval and by the steadier one of the mean.
+    """True when the intervals of the median and of the mean say: known within ± ``share``.
 
-    Stopping when an interval happens to be narrow makes it hold the truth less often: with the median's alone in 91 %
-    of simulated passes, with both in 93 to 95 % (tests/test_coverage.py).
+    A pass that stops as soon as an interval is narrow has intervals that hold the truth less often:
+    in 91 % of simulated passes with the median's alone, in 93 to 95 % with both
+    (tests/core/test_coverage.py).
     """
     mean = mean_interval(times)
     if mean is None or precision(times) > share:
@@ -192,7 +197,7 @@ def _known_within(times: list[float], share: float) -> bool:
 
 
 def _processed(session: Session) -> Findings:
-    """Audio given and audio really processed, each distinct utterance that some pass transcribed counted once."""
+    """Seconds of audio given and processed; each utterance that was transcribed counts once."""
     given = {u.id: u.duration_s for u in session.workload.utterances if u.id in session.processed_s}
     lost = sum(max(0.0, given[key] - session.processed_s[key]) for key in given)
     cautions: list[Caution] = []
@@ -201,11 +206,10 @@ def _processed(session: Session) -> Findings:
     if session.differing:
         differing, repeated = len(session.differing), len(session.repeated)
         cautions.append(caution("NonDeterministic", differing=differing, repeated=repeated))
+    processed_s = sum(session.processed_s[key] for key in given)
     metrics = (
         Metric("workload/audio_s", sum(given.values()), len(given)),
-        Metric(
-            "workload/processed_audio_s", sum(session.processed_s[key] for key in given), len(given)
-        ),
+        Metric("workload/processed_audio_s", processed_s, len(given)),
         Metric("workload/repeated_utterances", len(session.repeated), len(given)),
     )
     return Findings(metrics, cautions=tuple(cautions))

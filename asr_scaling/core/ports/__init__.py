@@ -1,4 +1,4 @@
-"""Every seam of the framework: what can be replaced, and what each side may expect of the other.
+"""Every seam of the framework: what can be replaced, and what each side expects of the other.
 
 May import ``core`` and what is below it; nothing in this folder imports an implementation.
 """

@@ -16,18 +16,23 @@ from asr_scaling.core.workload import AudioBatch, Workload
 
 Phase = Literal["timed", "disturbing", "final"]
 PHASES: tuple[Phase, ...] = ("timed", "disturbing", "final")
+"""In the order in which measurements are taken."""
 
 
 @dataclass
 class Peak:
-    """``bytes`` is set when the block ends; ``method`` says how it was found."""
+    """The most memory that a block of code used.
+
+    ``bytes``: set when the block ends.
+    ``method``: how it was found.
+    """
 
     bytes: int = 0
     method: str = ""
 
 
 class Watch(Protocol):
-    """A measurement's eyes on the timed pass: reads counters that run anyway, between calls and never within one."""
+    """What a measurement reads beside the timed pass: counters that run anyway, between calls."""
 
     def begin(self) -> None:
         """The timed pass begins now."""
@@ -47,16 +52,30 @@ class Watcher(Protocol):
     """A measurement that also watches the idle machine and the timed pass."""
 
     def watch(self, device: Device) -> Watch:
-        """Look at the idle machine, before anything is loaded; what this returns is in ``Session.watches``."""
+        """Look at the idle machine, before anything is loaded.
+
+        ``Session.watches`` has what this returns.
+        """
         ...
 
 
 @dataclass
 class Session:
-    """A loaded system with its workload: what measurements are given. ``hypotheses``: utterance id → text so far.
+    """What measurements are given: a loaded system, its workload, and what was measured so far.
 
-    ``watches``: measurement → its eyes on the timed pass. ``peak``: memory over warm-up and timed pass.
-    ``values``: metric → value, of the measurements that are done. ``kept``: the system made calls before.
+    ``idle_rss_bytes``: resident memory of the process before the system was loaded.
+    ``watches``: measurement → its watch on the timed pass.
+    ``peak``: memory over warm-up and timed pass.
+    ``warmup``: the calls before the timed pass.
+    ``samples``: the calls of the timed pass.
+    ``values``: metric → value, of the measurements that are done.
+    ``hypotheses``: utterance id → text of its first call.
+    ``processed_s``: utterance id → seconds of audio processed in its first call.
+    ``engine_s``: seconds spent in all calls.
+    ``kept``: the system was loaded for an earlier point and has made calls.
+    ``texts``: utterance ids of a batch → texts of its first call.
+    ``repeated``: ids of utterances that were transcribed in the same batch again.
+    ``differing``: those of them whose text was another one.
     """
 
     model: ModelSpec
@@ -82,24 +101,26 @@ class Session:
     differing: set[str] = field(default_factory=set)
 
     def transcribe(self, batch: AudioBatch, probe: Probe | None = None) -> Transcription:
-        """One call; its texts are kept for the quality measurement and compared with those of the same input."""
+        """One call of the system.
+
+        Its texts are kept for the quality measurement and compared with those of the same input.
+        """
         start = time.perf_counter()
-        done = self.system.transcribe(batch, probe or NullProbe())
+        result = self.system.transcribe(batch, probe or NullProbe())
         self.engine_s += time.perf_counter() - start
         for utterance, text, seconds in zip(
-            batch.utterances, done.texts, done.audio_s, strict=True
+            batch.utterances, result.texts, result.audio_s, strict=True
         ):
             self.hypotheses.setdefault(utterance.id, text)
             self.processed_s.setdefault(utterance.id, seconds)
         ids = tuple(u.id for u in batch.utterances)
         if ids in self.texts:
             self.repeated.update(ids)
-            self.differing.update(
-                i for i, a, b in zip(ids, self.texts[ids], done.texts, strict=True) if a != b
-            )
+            pairs = zip(ids, self.texts[ids], result.texts, strict=True)
+            self.differing.update(key for key, before, now in pairs if before != now)
         else:
-            self.texts[ids] = done.texts
-        return done
+            self.texts[ids] = result.texts
+        return result
 
     @property
     def largest(self) -> AudioBatch:
@@ -108,8 +129,10 @@ class Session:
 
 
 class Measurement(Protocol):
-    """One kind of figure. ``phase``: "timed" reads what the timed pass left, with at most a few calls more of the same
-    kind; "disturbing" runs passes of its own after that; "final" may transcribe whatever nobody transcribed yet.
+    """One kind of figure.
+
+    ``phase``: "timed" reads what the timed pass left, with at most a few calls more of its kind;
+    "disturbing" runs passes of its own after that; "final" may transcribe what is still left.
     """
 
     @property
@@ -118,5 +141,5 @@ class Measurement(Protocol):
     def phase(self) -> Phase: ...  # noqa: D102
 
     def measure(self, session: Session) -> Findings:
-        """Metrics, artifacts and warnings; what can't be measured here is returned as unavailable, with a reason."""
+        """Metrics, artifacts and cautions; what can't be measured is unavailable, with a reason."""
         ...

@@ -17,7 +17,10 @@ class Dataset(Protocol):
     def name(self) -> str: ...  # noqa: D102
 
     def load(self, limit: int | None) -> Workload:
-        """At most ``limit`` utterances, the same ones at every call; DataError when there is none."""
+        """At most ``limit`` utterances, the same ones at every call.
+
+        Raises DataError when there is none.
+        """
         ...
 
 
@@ -39,5 +42,9 @@ class Fitting(Protocol):
     def fit(
         self, system: System, device: Device, utterance: Utterance, idle_rss_bytes: int
     ) -> tuple[Batching, Findings]:
-        """Try batches of ``utterance``; the batching of the size found. OutOfMemoryError when not even 1 fits."""
+        """The batching of the largest size that fits, found by trying batches of ``utterance``.
+
+        ``idle_rss_bytes``: resident memory of the process before ``system`` was loaded.
+        Raises OutOfMemoryError when not even one utterance fits.
+        """
         ...

@@ -1,4 +1,4 @@
-"""The system under test and what it runs on: device, engine, loaded system, and the probe it reports to."""
+"""Device, engine, loaded system, and the probe that a system reports to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class DeviceMemory(Protocol):
 class Device(Protocol):
     """Where a system runs, and the clock that is right there.
 
-    ``torch_name``: what ``torch.device()`` takes ("cpu", "cuda:0"). ``kind``: "cpu" or "cuda".
+    ``kind``: "cpu" or "cuda".
+    ``torch_name``: what ``torch.device()`` takes ("cpu", "cuda:0").
     ``memory``: the meter of the device's own memory; on a CPU a null object that knows nothing.
     """
 
@@ -37,7 +38,10 @@ class Device(Protocol):
     def memory(self) -> DeviceMemory: ...  # noqa: D102
 
     def setup(self) -> Mapping[str, Any]:
-        """Apply the options (threads, TF32 …) and return what is in force; DeviceError when it isn't there."""
+        """Apply the options (threads, TF32 …) and return what is in force.
+
+        Raises DeviceError when the device isn't there.
+        """
         ...
 
     def mark(self) -> Any:
@@ -50,10 +54,13 @@ class Device(Protocol):
 
 
 class Probe(Protocol):
-    """What an engine tells while it transcribes. Everything up to the next call belongs to the stage named last."""
+    """What an engine tells while it transcribes.
+
+    Time belongs to the stage that was named last.
+    """
 
     def stage(self, name: str) -> None:
-        """A stage begins: features, transfer, encoder, decoder, text, or one of the engine's own."""
+        """A stage begins: features, transfer, encoder, decoder, text, or another one."""
         ...
 
     def token(self) -> None:
@@ -73,12 +80,12 @@ class NullProbe:
 
 @dataclass(frozen=True)
 class Transcription:
-    """What a system made of a batch; every tuple has one entry per utterance, in the batch's order.
+    """The hypotheses of a batch; each tuple has one entry per utterance, in the batch's order.
 
-    ``tokens``: generated tokens that carry the text (no prompt, padding or end of text).
-    ``audio_s``: seconds of audio really processed: less than the utterance's duration means truncated.
-    ``steps``: decoding steps of the whole batch, 0 for models that don't decode step by step. ``again``: utterances
-    that were decoded a second time, because the first looked like a loop.
+    ``tokens``: number of generated tokens that carry the text: no prompt, padding or end of text.
+    ``audio_s``: seconds of audio that were processed; fewer than the utterance has if it was cut.
+    ``steps``: decoding steps of the whole batch; 0 for models that don't decode step by step.
+    ``again``: number of utterances decoded a second time, because the first looked like a loop.
     """
 
     texts: tuple[str, ...]
@@ -92,8 +99,17 @@ class Transcription:
 class SystemFacts:
     """What was really loaded: provenance of the weights, sizes, and whether texts mean anything.
 
-    ``load_s``: seconds from weights on disk to a model on the device; imports, downloads and conversions are outside.
-    ``compile_s``: spent compiling so far, None where nothing is compiled. ``unobservable``: metric → why it can't be.
+    ``weights``: "pretrained", "random" …
+    ``weights_source``: where they are from; of random weights, why there are no others.
+    ``weights_bytes``: size of the weights.
+    ``parameters``: number of them.
+    ``dtype``: data type that the model computes in.
+    ``load_s``: seconds from weights on disk to a model on the device; imports, downloads and
+    conversions are outside.
+    ``compile_s``: seconds spent compiling so far; None where nothing is compiled.
+    ``notes``: sentences that a reader of the record must know.
+    ``details``: facts that only this engine has.
+    ``unobservable``: metric → why this system does not show it.
     """
 
     weights: str
@@ -114,8 +130,9 @@ class SystemFacts:
 
 
 class System(Protocol):
-    """A model loaded by an engine onto a device: the system under test. ``modules``: role ("encoder", "decoder",
-    "model") → torch module, empty where the engine has none to show.
+    """A model that an engine loaded onto a device.
+
+    ``modules``: role ("encoder", "decoder", "model") → torch module; empty where there is none.
     """
 
     @property
@@ -124,7 +141,10 @@ class System(Protocol):
     def modules(self) -> Mapping[str, Any]: ...  # noqa: D102
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
-        """From samples in memory to texts. EngineError, OutOfMemoryError."""
+        """From samples in memory to texts.
+
+        Raises EngineError when it can't, OutOfMemoryError when memory is too small.
+        """
         ...
 
     def close(self) -> None:
@@ -159,11 +179,18 @@ class Engine(Protocol):
     """
 
     def check(self, model: ModelSpec) -> None:
-        """Import what is needed, so that loading is only loading. EngineError, MissingExtraError."""
+        """Import what is needed, so that loading is only loading.
+
+        Raises EngineError when the engine can't run ``model``, MissingExtraError without a package.
+        """
         ...
 
     def load(self, model: ModelSpec, device: Device) -> System:
-        """Load ``model`` onto ``device``. WeightsError, EngineError, OutOfMemoryError."""
+        """Load ``model`` onto ``device``.
+
+        Raises WeightsError when there are no weights, EngineError when they can't be loaded,
+        OutOfMemoryError when memory is too small.
+        """
         ...
 
 
@@ -172,7 +199,10 @@ class Bounded(Protocol):
     """An engine that can't transcribe speech of any length."""
 
     def check_length(self, model: ModelSpec, longest_s: float) -> None:
-        """EngineError where an utterance of ``longest_s`` is too long; nothing is loaded for that."""
+        """Raises EngineError when an utterance of ``longest_s`` seconds is too long.
+
+        Loads nothing.
+        """
         ...
 
 
@@ -182,6 +212,6 @@ def capabilities(engine: Engine) -> Capabilities:
 
 
 def option_of(part: object, name: str) -> Any:
-    """The value of the option ``name`` of an engine, a batching …; None when it has no such option."""
+    """Value of the option ``name`` of an engine, a batching …; None when it has no such option."""
     options = {option.name for option in fields(part)} if is_dataclass(part) else ()
     return getattr(part, name) if name in options else None

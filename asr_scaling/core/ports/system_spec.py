@@ -1,4 +1,4 @@
-"""The system under test as one value, and the optimisations that change it before anything is loaded.
+"""The system under test as one value, and the optimisations that change it.
 
 An optimisation is a specification like every other part: it changes options. What it does to a
 network in memory is a ``Change`` that it hands to the engine.
