@@ -35,6 +35,7 @@ def test_the_sweeps_help_names_them(cli: Cli) -> None:
     assert said == cli("--help").stdout
     for verb in VERBS:
         assert f"python -m asr_scaling {verb} " in said
+    assert 'eval "$(asr-scaling -sc install=bash)"' in said
 
 
 @pytest.mark.parametrize(
