@@ -1,4 +1,4 @@
-"""Hydra's launchers of this project: points measured in other processes, maybe on other machines (launching/)."""
+"""Hydra's launchers of this project: points in other processes (asr_scaling/launchers/)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def measure(context: HydraContext, task: TaskFunction, config: DictConfig, singl
 
 
 class SweepLauncher(Launcher):
-    """Launches every point, waits for all, and sees to it that each leaves a record. ``cluster``: who runs them."""
+    """Launches every point on ``cluster`` (joblib, ray, slurm) and waits until each has a record."""
 
     def __init__(self, cluster: str, **options: Any) -> None:
         self.cluster, self.options = cluster, options

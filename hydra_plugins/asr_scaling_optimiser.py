@@ -27,7 +27,8 @@ class OptimiserSweeper(BasicSweeper):
         for override in given:
             if override.is_sweep_override():
                 raise ConfigError(
-                    f"The optimiser takes one value of {override.get_key_element()}: it sweeps by itself."
+                    f"The optimiser takes one value of {override.get_key_element()}: "
+                    "it sweeps by itself."
                 )
 
         def compose(overrides: Sequence[str]) -> DictConfig:

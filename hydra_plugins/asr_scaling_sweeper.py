@@ -1,4 +1,4 @@
-"""Hydra looks for sweepers in the namespace ``hydra_plugins`` and nowhere else, so this one lives here."""
+"""Hydra's sweeper of this project; Hydra looks for sweepers in this namespace and nowhere else."""
 
 from __future__ import annotations
 

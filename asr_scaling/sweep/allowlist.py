@@ -1,6 +1,7 @@
-"""What a configuration may name: the classes of this package's own YAMLs, and those of packages that the user trusts.
+"""The classes that a configuration may name: those of this package's YAMLs, and trusted ones.
 
-A YAML from elsewhere is data: nothing that it names is imported or called before it has been through here.
+A YAML from elsewhere is data: nothing that it names is imported or called before it was checked
+here.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.util.config_dir import conf_dir
 
 TRUSTED = "ASR_SCALING_PARTS"
-"""Environment variable with the names of other packages, separated by commas, whose classes configurations may name."""
+"""Environment variable: names of other packages whose classes may be named, separated by commas."""
 CALLBACK = "asr_scaling.sweep.callback.SweepCallback"
-_TARGET, _CALL = "_target_", re.compile(r"_(args|partial|convert|recursive)_")
+_TARGET = "_target_"
+_CALL = re.compile(r"_(args|partial|convert|recursive)_")
+"""Keys by which Hydra would change how a class is called."""
 _NAMED = re.compile(r"^\s*_target_:\s*(asr_scaling\.[\w.]+)", re.MULTILINE)
 _LAUNCHING = ("launcher", "sweeper")
 _PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
-"""Hydra takes launchers and sweepers from there and nowhere else, and only classes that are plugins."""
+"""Hydra takes launchers and sweepers from these packages only, and only its plugins of them."""
 _LOGGING = ("hydra_logging", "job_logging")
 _LOGS = (
     "asr_scaling.util.redact.Formatter",
@@ -37,18 +40,22 @@ _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 _VARIABLES = re.compile(
     r"(OMP|MKL|OPENBLAS|KMP|GOMP|NUMEXPR|MALLOC|RAYON|VECLIB)_\w+|CUDA_VISIBLE_DEVICES"
 )
-"""What ``hydra.job.env_set`` may set: variables that say what runs (PATH, LD_PRELOAD …) are none of these."""
+"""Variables that ``hydra.job.env_set`` may set; none says what is run, as PATH or LD_PRELOAD do."""
 
 
 def check_parts(node: Any, where: str = "") -> None:
-    """ConfigError unless every class that ``node`` names, at any depth, is exported or trusted; nothing is imported
-    but what is trusted."""
+    """Check every class that ``node`` names, at any depth; imports only what is trusted.
+
+    where: the place of the node in the configuration.
+    Raises ConfigError for a class that is neither of this package's YAMLs nor trusted.
+    """
     for place, key, value in _entries(node, where):
         if key == _TARGET:
             _check_target(value, place)
         elif _CALL.fullmatch(key):
             raise ConfigError(
-                f"{_at(place, key)} is for calls that no configuration of this package makes: remove it."
+                f"{_at(place, key)} is for calls that no configuration of this package makes: "
+                "remove it."
             )
         elif isinstance(value, str) and "${" in value:
             raise ConfigError(
@@ -57,7 +64,10 @@ def check_parts(node: Any, where: str = "") -> None:
 
 
 def check_hydra(hydra: Mapping[str, Any]) -> None:
-    """ConfigError where Hydra's own options, plain values, would call what is no plugin of Hydra's and not ours."""
+    """Check Hydra's own options, given as plain values.
+
+    Raises ConfigError when they would call anything but Hydra's plugins and this package's classes.
+    """
     for group, value in hydra.items():
         place = f"hydra.{group}"
         if group in _LOGGING:
@@ -116,29 +126,30 @@ def _check_target(target: Any, where: str) -> None:
 
 @functools.cache
 def _exported() -> frozenset[str]:
-    """What the YAMLs of this package name: data tells the parts of a point from whatever else can be imported."""
+    """Every class that a YAML of this package names."""
     texts = (path.read_text(encoding="utf-8") for path in conf_dir().rglob("*.yaml"))
     return frozenset(name for text in texts for name in _NAMED.findall(text)) - {CALLBACK}
 
 
 def _trusted(target: Any) -> bool:
-    """Whether ``target`` is a class that is defined in a package that the user named in the environment."""
+    """Whether ``target`` is a class of a package that the user named in the environment."""
     names = [name.strip() for name in os.environ.get(TRUSTED, "").split(",")]
     for name in filter(None, names):
         if isinstance(target, str) and target.startswith(f"{name}."):
             module, _, last = target.rpartition(".")
             try:
-                found = getattr(importlib.import_module(module), last)
+                kind = getattr(importlib.import_module(module), last)
             except (ImportError, AttributeError):
                 return False
-            return isinstance(found, type) and f"{found.__module__}.".startswith(f"{name}.")
+            return isinstance(kind, type) and f"{kind.__module__}.".startswith(f"{name}.")
     return False
 
 
 def _refusal(where: str, target: Any) -> str:
     return (
-        f"{where or 'The configuration'} names {target!r}, which configurations may not call: choose one of this "
-        f"package's, or, where it is a class of a package that you trust, set {TRUSTED}=<name of that package>."
+        f"{where or 'The configuration'} names {target!r}, which configurations may not call: "
+        "choose one of this package's, or, where it is a class of a package that you trust, "
+        f"set {TRUSTED}=<name of that package>."
     )
 
 

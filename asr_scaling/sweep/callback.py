@@ -1,6 +1,7 @@
-"""A sweep as Hydra runs it: it begins and ends in the process of the command, and measures anywhere.
+"""A sweep as Hydra runs it.
 
-Callbacks are the one hook of Hydra that every launcher honours.
+It begins and ends in the process of the command line; its points are measured there or in any
+other process. Callbacks are the one hook of Hydra that every launcher honours.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ from asr_scaling.util.redact import printable, redact, redacted
 
 
 class SweepCallback(Callback):
-    """Begins the sweep before its first point and ends it after the last; a single run is a sweep too.
+    """Begins the sweep before its first point and ends it after the last, of a single run too.
 
-    This object travels to the processes of any launcher, and takes there what they need to know:
+    This object travels to the processes of any launcher, with what they need to know:
 
     parent: the store's token of the sweep.
     certificate: summary of what the self-test said of this machine.
-    elsewhere: whether points are measured on other machines, each of which needs its own certificate.
+    elsewhere: whether points are measured on other machines, which need certificates of their own.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class SweepCallback(Callback):
         current().finish("FINISHED")
 
     def _start(self, config: DictConfig, folder: Path, single: bool) -> None:
-        """Begin the sweep, or the single run, of these options; whatever is wrong ends the program."""
+        """Begin the sweep or the single run; whatever is wrong ends the program."""
         from asr_scaling.sweep.progress import Display
 
         _check_folder(folder)
@@ -143,7 +144,8 @@ def _begin(
 
 def _subdir(config: DictConfig) -> str:
     """The pattern of a point's folder, its references unresolved."""
-    return str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])  # type: ignore[index,call-overload]
+    raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+    return str(raw["subdir"])
 
 
 def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds | None:
@@ -161,10 +163,8 @@ def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds |
             "sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: leave yours out."
         )
     searched = str(config.hydra.sweeper._target_).endswith(".OptimiserSweeper")
-    check_one_machine(
-        config.hydra.launcher,
-        "sweep.interleave=true" if rounds else "The optimiser" if searched else None,
-    )
+    asked = "The optimiser" if searched else None
+    check_one_machine(config.hydra.launcher, "sweep.interleave=true" if rounds else asked)
     return rounds
 
 
@@ -188,7 +188,7 @@ def work(config: DictConfig, measure: Callable[[], None]) -> Work:
 
 
 def point(config: DictConfig) -> None:
-    """Measure the point that Hydra composed; one that can't be built is a record with the reason."""
+    """Measure the point that Hydra composed; if it can't be built, its record says why."""
     from asr_scaling.core.record import RECORD_FILE, RunRecord
     from asr_scaling.measure.job import keep, run
     from asr_scaling.measure.record_builder import unbuilt
@@ -244,19 +244,17 @@ def _composition(hydra: HydraConf) -> dict[str, Any]:
     }
 
 
-def _name(config: DictConfig, hydra: Any) -> str:
+def _name(config: DictConfig, hydra: HydraConf) -> str:
+    """The point for people: "whisper_tiny cpu b8 15s int8"."""
     choices = hydra.runtime.choices
+    parts = [config.model.name, choices["engine"], choices["device"]]
+    parts.append(f"b{config.batch.get('size', choices['batch'])}")
     length = config.dataset.get("length_s")
-    parts = [
-        config.model.name,
-        choices.engine,
-        choices.device,
-        f"b{config.batch.get('size', choices.batch)}",
-    ]
-    parts += [f"{length:g}s"] if isinstance(length, (int, float)) else []
-    return " ".join(
-        [*parts, *([" + ".join(config.optimisation)] if config.get("optimisation") else [])]
-    )
+    if isinstance(length, int | float):
+        parts.append(f"{length:g}s")
+    if config.get("optimisation"):
+        parts.append(" + ".join(config.optimisation))
+    return " ".join(parts)
 
 
 def _earlier(

@@ -52,7 +52,7 @@ def guard() -> None:
 
 
 def check(config: DictConfig) -> None:
-    """Raises ConfigError when Hydra would call what is not allowed, or ``config`` holds a secret."""
+    """Raises ConfigError for a secret, and when Hydra would call what is not allowed."""
     check_hydra(_plain(config, "hydra", "hydra"))
     raw = OmegaConf.to_container(config, resolve=False)
     for (place, text), (_, hidden) in zip(_texts(raw, ""), _texts(redacted(raw), ""), strict=True):
@@ -70,7 +70,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
         key, value = key_and_value(argument)
         if argument.startswith(_PICKLE):
             raise ConfigError(
-                f"{_PICKLE} reads a pickle, which may run any code: give the command line again instead."
+                f"{_PICKLE} reads a pickle, which may run any code: "
+                "give the command line again instead."
             )
         named = value and secret_option(key)
         if key not in _MOVED and (named or redact(argument) != argument):

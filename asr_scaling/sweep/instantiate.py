@@ -23,8 +23,10 @@ _PARTS = (*_SYSTEM, "dataset", "profiler", "pipeline", "tracking")
 
 
 def build(node: dict[str, Any]) -> Any:
-    """What a config node describes: the one place where YAML becomes objects. AsrScalingError as the part raised it, or
-    where it names what is not allowed."""
+    """The object, or objects, that a node of the configuration describes.
+
+    Raises AsrScalingError as a part raised it, ConfigError for what it may not name.
+    """
     check_parts(node)
     try:
         return instantiate(node, _convert_="all")
@@ -45,12 +47,18 @@ def build(node: dict[str, Any]) -> Any:
 
 
 def build_system(plain: dict[str, Any]) -> SystemSpec:
-    """The system under test that options describe, its optimisations not applied yet. AsrScalingError."""
+    """The system under test that options describe, its optimisations not applied yet.
+
+    Raises AsrScalingError as a part raised it.
+    """
     return _made(SystemSpec, build({key: plain[key] for key in _SYSTEM if key in plain}))
 
 
 def build_job(plain: dict[str, Any]) -> Job:
-    """The job that a point's options describe. AsrScalingError."""
+    """The job that a point's options describe.
+
+    Raises AsrScalingError as a part raised it.
+    """
     for where, node in _nodes(plain).items():
         if not isinstance(node, dict) or "_target_" not in node:
             raise ConfigError(
@@ -70,25 +78,25 @@ def _made(kind: Callable[..., _Made], parts: dict[str, Any]) -> _Made:
 
 
 def _nodes(plain: dict[str, Any]) -> dict[str, Any]:
-    """ "engine", "optimisation.int8" … → the options of each part of a point that is there."""
-    found = {key: plain[key] for key in _PARTS if plain.get(key) is not None}
+    """The options of each part of a point, by its place: "engine", "optimisation.int8" …"""
+    nodes = {key: plain[key] for key in _PARTS if plain.get(key) is not None}
     for group in ("optimisation", "profiler"):
-        if isinstance(found.get(group), dict):
-            found |= {f"{group}.{name}": node for name, node in found.pop(group).items()}
-    return found
+        if isinstance(nodes.get(group), dict):
+            nodes |= {f"{group}.{name}": node for name, node in nodes.pop(group).items()}
+    return nodes
 
 
 def options(config: DictConfig) -> dict[str, Any]:
-    """A point's options as plain values, Hydra's own left out, as is whether the sweep goes on with an earlier one.
+    """A point's options as plain values, without Hydra's own and without ``sweep.resume``.
 
-    ConfigError.
+    Raises ConfigError when ``sweep`` is no group of options.
     """
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain = OmegaConf.to_container(own, resolve=True)
-    found = {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
-    sweep = found.get("sweep") or {}
+    groups = {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+    sweep = groups.get("sweep") or {}
     if not isinstance(sweep, dict):
         raise ConfigError(
             f"sweep={shown(sweep)} can't work: set one of its options, as in sweep.resume=true."
         )
-    return {**found, "sweep": {key: value for key, value in sweep.items() if key != "resume"}}
+    return {**groups, "sweep": {key: value for key, value in sweep.items() if key != "resume"}}

@@ -1,4 +1,4 @@
-"""In the process that launches: waits for every point, and records those that can't do so themselves."""
+"""The process that launches: it waits for every point, and records those that were lost."""
 
 from __future__ import annotations
 

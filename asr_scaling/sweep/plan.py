@@ -93,7 +93,7 @@ def parsed(text: str) -> Override | None:
 
 
 def key_and_value(argument: str) -> tuple[str, str]:
-    """Key, with its sign, and value of a command line's argument; the value is "" where it has none.
+    """Key, with its sign, and value of a command line's argument; "" where it has no value.
 
     Hydra's parser is of no use here: an argument may also be a flag or a typing error.
     """

@@ -21,7 +21,7 @@ _NEITHER = (
     "optimiser",
     "hydra",
 )
-"""Groups of options that choose neither speech nor weights: they do not make another composition."""
+"""Groups of options that choose neither speech nor weights: none asks for another composition."""
 Options = Mapping[str, Any]
 Compose = Callable[[Sequence[str]], Options]
 """From overrides to options."""
@@ -37,8 +37,8 @@ def prepare(
 
     build: from a node of the options to its object.
     Fragments, downloads and unpacked weights are in the cache then (ASR_SCALING_CACHE, HF_HOME).
-    Raises nothing: the record of a point says why its dataset or model can't be loaded. Weights that
-    an engine converts are converted by the first job that needs them (cache.made_once).
+    Weights that an engine converts are converted by the first job that needs them.
+    Raises nothing: the record of a point says why its dataset or model can't be loaded.
     """
     speech, models = _distinct(points, compose)
     if not (speech or models):

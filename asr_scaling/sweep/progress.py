@@ -1,4 +1,4 @@
-"""What the terminal shows while a sweep runs: the sweep, the point, its stage, and the time left."""
+"""What the terminal shows while a sweep runs: the sweep, the point, its stage, the time left."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Display(SweepProgress):
         hints: Sequence[str],
         remarks: Sequence[str] = (),
     ) -> None:
-        """On standard output: the table of all points, what to know about it, where to look next."""
+        """Print the table of all points, what to know about it and where to look next."""
         out = console(_WIDE)
         if any(record.metrics for record in records):
             common, table = points_table(records)

@@ -92,7 +92,8 @@ def _options(plain: Mapping[str, Any], given: Sequence[Override], engine: str) -
     named = any(key == "engine" or key.startswith("engine.") for key in keys)
     if named and "optimiser.engines" in keys:
         raise ConfigError(
-            "engine names the one engine to optimise, optimiser.engines several: leave one of them out."
+            "engine names the one engine to optimise, optimiser.engines several: "
+            "leave one of them out."
         )
     others = [name for name in _names("engine") if name not in (engine, *_NOT_TRIED)]
     engines = (engine,) if named else (engine, *others)
@@ -149,33 +150,44 @@ class SweepBench:
         return None
 
     def measure(self, trial: Trial) -> RunRecord:
-        """Launch the point and read its record; time that an earlier run of the search spent on it counts."""
-        place, wanted = self._place(trial), {"optimiser.stage": str(trial.stage)}
+        """Launch the point and read its record.
+
+        Time that an earlier run of the search spent on the point counts as spent.
+        """
+        place = self._place(trial)
+        before = self._before(place)
+        self._count += 1
+        self.display.total = self._count  # how many there will be is not known
+        more = {**self._wanted(trial), "hydra.sweep.subdir": f"'{place}'"}
+        self.launch(self._overrides(trial.entry, more))
+        record = self._record(place)
+        if record is None:
+            raise DataError(
+                f"The point in {self.folder / place} left no record: "
+                "see its log, then resume the search."
+            )
+        now = time.monotonic()
+        took = now - self._since
+        if before is not None and before.started_at == record.started_at:
+            took = self.journal.seconds.get(place, record.ended_at - record.started_at)
+        self._since = now
+        self.spent_s += took
+        self.journal.seconds[place] = took
+        self.journal.write(self.folder)
+        self._first = self._first or record
+        what = unlike(self._first.environment, record.environment)
+        return replace(record, status="failed", reason=_ELSEWHERE.format(what)) if what else record
+
+    def _wanted(self, trial: Trial) -> dict[str, str]:
+        """Key → value of the overrides that a trial needs beside those of its candidate."""
+        wanted = {"optimiser.stage": str(trial.stage)}
         if trial.stage != "final":
             wanted |= self._short(trial.entry.batch)
         elif self.options.final.utterances is not None:
             wanted["pipeline.utterances"] = str(self.options.final.utterances)
         if trial.round is not None:
             wanted |= {"+sweep.round": str(trial.round), "sweep.rounds": str(self.options.rounds)}
-        before = self._before(place)
-        self._count += 1
-        self.display.total = self._count  # how many there will be is not known
-        self.launch(self._overrides(trial.entry, {**wanted, "hydra.sweep.subdir": f"'{place}'"}))
-        record = self._record(place)
-        if record is None:
-            raise DataError(
-                f"The point in {self.folder / place} left no record: see its log, then resume the search."
-            )
-        now = time.monotonic()
-        took = now - self._since
-        if before is not None and before.started_at == record.started_at:
-            took = self.journal.seconds.get(place, record.ended_at - record.started_at)
-        self._since, self.spent_s = now, self.spent_s + took
-        self.journal.seconds[place] = took
-        self.journal.write(self.folder)
-        self._first = self._first or record
-        what = unlike(self._first.environment, record.environment)
-        return replace(record, status="failed", reason=_ELSEWHERE.format(what)) if what else record
+        return wanted
 
     def _before(self, place: str) -> RunRecord | None:
         """What an earlier run of the search left; a damaged record is measured again."""
@@ -189,22 +201,22 @@ class SweepBench:
         return RunRecord.read(path) if path.exists() else None
 
     def _short(self, batch: int) -> dict[str, str]:
-        """Budgets while searching: enough calls at batch 1 for an interval; few of the long ones of larger batches."""
-        full, chosen = self.options.pipeline, self.options
-        utterances = (
-            chosen.utterances
-            if full.utterances is None
-            else min(chosen.utterances, full.utterances)
-        )
+        """Budgets while searching.
+
+        Batch 1 has enough calls for an interval; of the long calls of larger batches there are few.
+        """
+        full, searching = self.options.pipeline, self.options
+        utterances = searching.utterances
+        if full.utterances is not None:
+            utterances = min(utterances, full.utterances)
         shorter = {
             "utterances": utterances,
-            "max_seconds": min(chosen.max_seconds, full.max_seconds),
+            "max_seconds": min(searching.max_seconds, full.max_seconds),
             "warmup_seconds": min(1.0, full.warmup_seconds),
             "min_iterations": min(6 if batch == 1 else 2, full.min_iterations),
         }
-        return {f"pipeline.{key}": str(value) for key, value in shorter.items()} | {
-            "profiler": _SEARCHED
-        }
+        budgets = {f"pipeline.{key}": str(value) for key, value in shorter.items()}
+        return {**budgets, "profiler": _SEARCHED}
 
     def _overrides(self, entry: Entry, more: Mapping[str, str]) -> list[str]:
         """The overrides of a point; they replace those of the command line with the same key."""
@@ -222,10 +234,11 @@ class SweepBench:
         return list((given | {key: f"{key}={value}" for key, value in chosen.items()}).values())
 
     def _place(self, trial: Trial) -> str:
-        """The same at every run of the search, whatever else is measured."""
-        found, batch = trial.entry.candidate, trial.entry.batch
-        name = f"{_ORDER[trial.stage]}_{trial.stage}_b{batch}_{'_'.join((found.engine, *found.optimisations))}"
-        return name if trial.round is None else f"{ROUNDS_FOLDER}/{trial.round}/{name}"
+        """The folder of a trial's point, the same at every run of the search."""
+        candidate, stage = trial.entry.candidate, trial.stage
+        names = "_".join((candidate.engine, *candidate.optimisations))
+        place = f"{_ORDER[stage]}_{stage}_b{trial.entry.batch}_{names}"
+        return place if trial.round is None else f"{ROUNDS_FOLDER}/{trial.round}/{place}"
 
 
 def _idle(system: SystemSpec) -> str | None:

@@ -1,4 +1,4 @@
-"""The sweep that this process takes part in: its store, its display, its certificate and its end."""
+"""The sweep that this process takes part in: its store, display, certificate and end."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ class SweepRun:
         self._lock = SweepLock.take(folder)
         if self._lock is None:
             raise ConfigError(
-                f"The sweep in {folder} is being worked on by another process: wait for it, or end it."
+                f"The sweep in {folder} is being worked on by another process: "
+                "wait for it, or end it."
             )
         if earlier is not None:
             manifest = replace(manifest, sweep_id=earlier.sweep_id, parent=earlier.parent)
@@ -135,7 +136,7 @@ class SweepRun:
         return self.certificate
 
     def certify_node(self, folder: Path) -> None:
-        """The same in a process that measures elsewhere; one process of a machine tests at a time."""
+        """The same on another machine, of whose processes one tests at a time."""
         from asr_scaling.selftest import certificate
         from asr_scaling.util.cache import alone, write_atomic
 
@@ -146,7 +147,7 @@ class SweepRun:
         self.certificate = certificate.summary(signed)
 
     def measured_before(self, folder: Path, fingerprint: str) -> RunRecord | None:
-        """The record that an earlier run of the sweep left of this very point, if it still holds."""
+        """The record that an earlier run of the sweep left of this point, if it still holds."""
         path = folder / RECORD_FILE
         if not path.exists():
             return None
@@ -205,7 +206,7 @@ class SweepRun:
         return f"of {total // self.rounds.count} points in {self.rounds.count} rounds"
 
     def _take_in_nodes(self, folder: Path) -> None:
-        """Adds what certificates that other machines left in ``folder`` would have the user know."""
+        """Add the remarks of the certificates that other machines left in ``folder``."""
         from asr_scaling.selftest import certificate
 
         for path in sorted(folder.glob(f"{_NODE}*.json")):
@@ -250,7 +251,8 @@ class SweepRun:
         except Exception as error:  # of any kind: the records are there, whatever the report says
             self.failed = True
             return [
-                f"The report failed ({type(error).__name__}: {error}): python -m asr_scaling report {folder}"
+                f"The report failed ({type(error).__name__}: {error}): "
+                f"python -m asr_scaling report {folder}"
             ]
         return [first_words(report), f"Report: {page}"]
 
