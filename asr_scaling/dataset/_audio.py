@@ -1,4 +1,4 @@
-"""From an audio file, or its bytes, to mono float32 samples at 16 kHz, or one sentence that says why not."""
+"""Decodes an audio file, or its bytes, to mono float32 samples at 16 kHz."""
 
 from __future__ import annotations
 
@@ -19,38 +19,46 @@ from asr_scaling.errors import DataError
 from asr_scaling.util.files import open_file
 
 MAX_S = 4 * 3600
-"""Longest utterance that any option allows, seconds."""
+"""Seconds of the longest utterance that any option allows."""
 MAX_CHANNELS = 8
 RATES_HZ = (4_000, 384_000)
 MAX_PEAK = 10.0
-"""Full scale is 1; beyond this the samples are integers that were stored as floats without being scaled."""
+"""Full scale is 1; samples beyond this are integers stored as floats without being scaled."""
 
 _BLOCK = 1 << 18
 _UNKNOWN = (1 << 63) - 1
-"""Frames of a stream whose header can't tell, as libsndfile has it."""
+"""Frames that libsndfile reports for a stream whose header doesn't say."""
 _STREAMED_BYTES = 0x7FFF_0000
-"""Programs that write WAV to a pipe announce about 2 or 4 GiB because they can't know better."""
+"""Programs that write WAV to a pipe announce about 2 or 4 GiB, as they don't know the length."""
 _CONTAINERS = re.compile(
-    rb"RIFF....WAVE|RIFX....WAVE|RF64....WAVE|riff\x2e\x91\xcf\x11|FORM....AIF[FC]|fLaC|OggS|ID3|\xff[\xe0-\xff]|caff|\.snd",
+    rb"RIFF....WAVE|RIFX....WAVE|RF64....WAVE|riff\x2e\x91\xcf\x11|FORM....AIF[FC]|"
+    rb"fLaC|OggS|ID3|\xff[\xe0-\xff]|caff|\.snd",
     re.DOTALL,
 )
-"""How the files begin that people keep speech in; libsndfile's parsers of two dozen others see nothing from outside."""
+"""First bytes of the formats used for speech. Other files never reach libsndfile's many parsers."""
 
 
 def load_audio(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> NDArray[np.float32]:
-    """Decode WAV, FLAC, MP3, OGG … to shape ``[samples]``, float32, mono, 16 kHz.
+    """Decode WAV, FLAC, MP3, OGG … to shape [samples], float32, mono, 16 kHz.
 
-    Channels are averaged; other rates go through soxr at its high quality. ``name`` is how errors call the file.
-    Memory is bounded by ``max_s`` seconds at 16 kHz, whatever the file claims or unpacks to. Raises DataError for what
-    can't be read, is no regular file, cut off, empty, not finite, far above full scale, longer than ``max_s``, of more
-    than ``MAX_CHANNELS`` or of a rate outside ``RATES_HZ``.
+    Channels are averaged; other rates are resampled by soxr at high quality. Memory is bounded by
+    ``max_s`` seconds at 16 kHz, whatever the file claims or unpacks to.
+
+    source: the path of a regular file, or a file's contents.
+    name: what errors call the file.
+    max_s: seconds of the longest file allowed.
+
+    Raises DataError when the file can't be read, is cut off or empty, is longer than ``max_s``,
+    has more than ``MAX_CHANNELS`` or a rate outside ``RATES_HZ``, or when samples are not finite
+    or far above full scale.
     """
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else open_file(Path(source)) as file:
             samples = _decode(file, name, max_s)
     except OSError as error:
         raise DataError(
-            f"'{name}' can't be opened ({error.strerror or error}); check that the file exists and may be read."
+            f"'{name}' can't be opened ({error.strerror or error}); check that the file exists and "
+            "may be read."
         ) from error
     if not samples.size:
         _refuse(name, "holds no audio", "remove it from the dataset or export it again")
@@ -58,8 +66,11 @@ def load_audio(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> N
 
 
 class _Source:
-    """A file as libsndfile reads it. Damaged ones ask for places before its beginning, which it answers by not moving:
-    an error raised here would end on the terminal. It has no name, so that contents decide what it is."""
+    """A file as libsndfile reads it, which decides by its contents: it has no name.
+
+    A damaged file makes libsndfile seek before its beginning. That is answered by not moving,
+    since an error raised here would be printed on the terminal.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -77,7 +88,7 @@ def _refuse(name: str, wrong: str, remedy: str) -> NoReturn:
 
 
 def _decode(file: BinaryIO, name: str, max_s: float) -> NDArray[np.float32]:
-    """Mono samples at 16 kHz."""
+    """Decode to mono samples at 16 kHz."""
     begin = file.read(12)
     if not begin:
         _refuse(name, "is empty (0 bytes)", "copy or download it again")
@@ -91,9 +102,8 @@ def _decode(file: BinaryIO, name: str, max_s: float) -> NDArray[np.float32]:
             cut, container = _is_cut(sound), str(sound.format)
     except (sf.SoundFileError, ValueError) as error:
         # libsndfile numbers its errors: https://libsndfile.github.io/libsndfile/api.html
-        _unreadable(
-            name, str(error).rpartition(": ")[2].strip().rstrip(".") or "unknown format", error
-        )
+        why = str(error).rpartition(": ")[2].strip().rstrip(".")
+        _unreadable(name, why or "unknown format", error)
     if cut or (container == "OGG" and not _ogg_ends(file)):
         _refuse(
             name,
@@ -110,7 +120,7 @@ def _unreadable(name: str, why: str, error: Exception | None = None) -> NoReturn
 
 
 def _check_header(sound: Any, name: str, max_s: float) -> None:
-    """What must be refused before memory is spent on it."""
+    """Refuse a file by its header, before memory is spent on it."""
     if sound.channels > MAX_CHANNELS:
         _refuse(
             name, f"has {sound.channels} channels, more than {MAX_CHANNELS}", "mix it down to mono"
@@ -134,15 +144,14 @@ def _too_long(name: str, max_s: float) -> NoReturn:
 
 
 def _mono(sound: Any, name: str, max_s: float) -> Iterator[NDArray[np.float32]]:
-    """Blocks until the end, so that a header that lies about the length can't fill the memory."""
+    """Read block by block, so that a header with a false length can't fill the memory."""
     frames = 0
     while True:
         with np.errstate(over="ignore", invalid="ignore"):  # overflow becomes inf, which is refused
             block = sound.read(_BLOCK, dtype="float32", always_2d=True)
             frames += block.shape[0]
-            mono = (
-                block[:, 0].copy() if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
-            )
+            one_channel = block.shape[1] == 1
+            mono = block[:, 0].copy() if one_channel else block.mean(axis=1, dtype=np.float32)
         if not mono.size:
             break
         if frames > max_s * sound.samplerate:
@@ -157,7 +166,7 @@ def _mono(sound: Any, name: str, max_s: float) -> Iterator[NDArray[np.float32]]:
 def _at_16_khz(
     blocks: Iterator[NDArray[np.float32]], rate_hz: int
 ) -> Iterator[NDArray[np.float32]]:
-    """As one call for all of them would resample, bit by bit, but without all of them in memory."""
+    """Resample one block after the other; the samples are those that one call would give."""
     if rate_hz == SAMPLE_RATE_HZ:
         yield from blocks
         return
@@ -167,7 +176,7 @@ def _at_16_khz(
 
 
 def _is_cut(sound: Any) -> bool:
-    """Fewer frames read than announced; MP3 headers may only estimate, so 2 % is let pass there."""
+    """Whether fewer frames were read than announced. MP3 headers may be off by 2 %."""
     slack = max(4608, sound.frames // 50) if sound.format in {"MP3", "MPEG"} else 0
     if sound.tell() + slack < sound.frames:
         return True
@@ -180,7 +189,7 @@ def _is_cut(sound: Any) -> bool:
 
 
 def _ogg_ends(file: BinaryIO) -> bool:
-    """Whether the last page of an Ogg file says that it is the last (RFC 3533, header flag 0x04)."""
+    """Whether the last page of an Ogg file has the flag 0x04 of a last page (RFC 3533)."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 0x20000))  # a page has at most 65,307 bytes
     tail = file.read()

@@ -1,4 +1,4 @@
-"""Opening rows of Parquet, on the Hugging Face hub or on disk, and saying in one sentence why it did not work."""
+"""Opens rows of Parquet on the Hugging Face hub or on disk; errors become one sentence."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from asr_scaling.errors import DataError
 from asr_scaling.util.files import open_file, user_path
 
 MAX_FILES_SPLIT = 64
-"""Up to so many Parquet files are shuffled by row group (often 100 rows), which reads every footer; more, by file."""
+"""Most Parquet files that are shuffled by row group (often 100 rows), for which every file's footer
+is read; more are shuffled by file."""
 MAX_ROW_GROUP_BYTES = 4 << 30
 _MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Which rows: of ``files`` when there are any, else of the hub's ``repository``; ``audio`` and more ``columns``.
+    """Rows of Parquet, to iterate over.
 
-    ``shuffle``: (seed, buffer size): row groups or files in random order fill a buffer that rows are drawn from at
-    random; None for the order in which they are stored.
+    repository, config, split, revision: the dataset on the hub, where ``files`` is None.
+    audio: name of the column with the audio.
+    columns: the other columns, by the option that names each.
+    files: Parquet files on disk.
+    shuffle: (seed, buffer size). Row groups or files come in random order into a buffer of rows,
+        from which rows are drawn at random. None: the order in which rows are stored.
     """
 
     repository: str
@@ -37,7 +42,7 @@ class Rows:
     shuffle: tuple[int, int] | None = None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Rows that have every column, the audio as ``{"bytes", "path"}``. DataError."""
+        """Rows with all columns; audio is ``{"bytes", "path"}``. Raises DataError."""
         if self.files is None:
             _check_hub(self.repository)
         try:
@@ -72,26 +77,24 @@ class Rows:
             and hasattr(stream, "reshard")
         ):
             stream = stream.reshard()  # a shard per row group instead of per file
-        wanted = [self.audio, *self.columns.values()]
+        names = list(dict.fromkeys([self.audio, *self.columns.values()]))
         # decode=True would need torchcodec and FFmpeg
-        stream = stream.select_columns(list(dict.fromkeys(wanted))).cast_column(
-            self.audio, Audio(decode=False)
-        )
+        stream = stream.select_columns(names).cast_column(self.audio, Audio(decode=False))
         if self.shuffle is None:
             return stream
         seed, buffer = self.shuffle
-        # Several shards at a time would cost threads and a pause of 5 s when the stream is closed.
-        one = "max_buffer_input_shards" in inspect.signature(stream.shuffle).parameters
-        return stream.shuffle(
-            seed=seed, buffer_size=buffer, **({"max_buffer_input_shards": 1} if one else {})
-        )
+        # several shards at a time would cost threads, and 5 s when the stream is closed
+        limited = "max_buffer_input_shards" in inspect.signature(stream.shuffle).parameters
+        options = {"max_buffer_input_shards": 1} if limited else {}
+        return stream.shuffle(seed=seed, buffer_size=buffer, **options)
 
     def _check_columns(self, present: Sequence[str] | None) -> None:
         for key, column in {"audio_column": self.audio, **self.columns}.items():
             if present is not None and column not in present:
+                null = "" if key in {"audio_column", "text_column"} else " or to null"
                 raise DataError(
-                    f"{self._what} has no column '{column}' but {', '.join(present)}; set dataset.{key} to one of them"
-                    f"{'' if key in {'audio_column', 'text_column'} else ' or to null'}."
+                    f"{self._what} has no column '{column}' but {', '.join(present)}; set "
+                    f"dataset.{key} to one of them{null}."
                 )
 
     @property
@@ -101,7 +104,7 @@ class Rows:
         return f"'{self.repository}'"
 
     def _explained(self, error: Exception) -> DataError:
-        """The error as one sentence; the messages are those of datasets 5 (load.py, builder.py)."""
+        """The error as one sentence, by messages of datasets 5 (load.py, builder.py)."""
         text = " ".join(str(error).split()) or type(error).__name__
         short = text[:200].rstrip(".")
         if self.files is not None:
@@ -112,14 +115,15 @@ class Rows:
             if any(sign in text for sign in signs):
                 return DataError(sentence.format(**vars(self), short=short))
         return DataError(
-            f"Streaming {self._what} failed ({short}); try again, or set dataset.path to Parquet files."
+            f"Streaming {self._what} failed ({short}); try again, or set dataset.path to Parquet "
+            "files."
         )
 
 
 _EXPLAINED = {
     ("gated", "401 Client", "403 Client", "Unauthorized", "Forbidden"): (
-        "'{repository}' is gated: accept its terms at https://huggingface.co/datasets/{repository}, then run"
-        "  hf auth login  or set HF_TOKEN."
+        "'{repository}' is gated: accept its terms at "
+        "https://huggingface.co/datasets/{repository}, then run  hf auth login  or set HF_TOKEN."
     ),
     ("BuilderConfig", "Config name is missing"): (
         "'{repository}' has no config '{config}' ({short}); set dataset.config."
@@ -129,56 +133,63 @@ _EXPLAINED = {
         "Unknown split",
     ): "'{repository}' has no split '{split}' ({short}); set dataset.split.",
     ("scripts are no longer supported",): (
-        "Revision '{revision}' of '{repository}' holds a loading script and no Parquet; set dataset.revision to one "
-        "with Parquet (often refs/convert/parquet) or dataset.repository to a mirror."
+        "Revision '{revision}' of '{repository}' holds a loading script and no Parquet; set "
+        "dataset.revision to one with Parquet (often refs/convert/parquet) or dataset.repository "
+        "to a mirror."
     ),
     ("doesn't exist",): (
-        "There is no '{repository}' at revision '{revision}' that you may read; check dataset.repository and "
-        "dataset.revision, or log in with  hf auth login  if it is private."
+        "There is no '{repository}' at revision '{revision}' that you may read; check "
+        "dataset.repository and dataset.revision, or log in with  hf auth login  if it is private."
     ),
 }
-"""What the messages of others contain → what to tell the user; the first that fits."""
+"""What an error's message contains, and what to tell the user; the first that fits is used."""
 
 
 def parquet_files(path: str | Sequence[str]) -> list[Path]:
-    """The files that ``path`` means: a file, several, or every ``*.parquet`` below a folder. DataError."""
+    """The Parquet files of ``path``: one or several files, or folders with ``*.parquet`` below.
+
+    Raises DataError when there are none, or when one is damaged.
+    """
     files: list[Path] = []
-    for one in [path] if isinstance(path, str) else path:
-        place = user_path(str(one))
+    for name in [path] if isinstance(path, str) else path:
+        place = user_path(str(name))
         try:
-            below = (
-                place.rglob("*.parquet") if place.is_dir() else [place] if place.exists() else []
-            )
-            found = sorted(
-                file.absolute() for file in below if not file.is_dir()
-            )  # Spark calls folders so
+            below = place.is_dir()
+            paths = place.rglob("*.parquet") if below else filter(Path.exists, [place])
+            # a folder may have such a name: Spark writes them
+            own = sorted(file.absolute() for file in paths if not file.is_dir())
         except OSError as error:
             raise DataError(
-                f"'{one}' can't be read ({error.strerror or error}); check dataset.path."
+                f"'{name}' can't be read ({error.strerror or error}); check dataset.path."
             ) from error
-        if not found:
+        if not own:
             raise DataError(
-                f"There is no Parquet file at '{one}'; set dataset.path to a file or a folder of them."
+                f"There is no Parquet file at '{name}'; set dataset.path to a file or a folder of "
+                "them."
             )
-        for file in found:
+        for file in own:
             _check_parquet(file)
-        files += found
+        files += own
     return files
 
 
 def _check_parquet(path: Path) -> None:
-    """Its first and last bytes, since what looks like an archive would be unpacked. DataError."""
+    """Check the first and last bytes: datasets would unpack what looks like an archive.
+
+    Raises DataError for anything but Parquet.
+    """
     try:
         with open_file(path) as file:
             whole = file.read(4) == _MAGIC and file.seek(-4, os.SEEK_END) and file.read() == _MAGIC
     except OSError as error:
         raise DataError(
-            f"'{path}' can't be read as Parquet ({error.strerror or error}); set dataset.path to a Parquet file."
+            f"'{path}' can't be read as Parquet ({error.strerror or error}); set dataset.path to a "
+            "Parquet file."
         ) from error
     if not whole:
         raise DataError(
-            f"'{path}' can't be read as Parquet (it does not begin and end as such a file does, and archives are not "
-            "unpacked); download or write it again."
+            f"'{path}' can't be read as Parquet (it does not begin and end as such a file does, "
+            "and archives are not unpacked); download or write it again."
         )
     if "::" in str(path):
         raise DataError(
@@ -187,7 +198,7 @@ def _check_parquet(path: Path) -> None:
 
 
 def _check_row_groups(path: Path) -> None:
-    """A row group is read whole: one that unpacks to more than the memory is refused. DataError."""
+    """Raises DataError for a row group that unpacks to too much: it is read into memory whole."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -198,17 +209,17 @@ def _check_row_groups(path: Path) -> None:
         )
     if largest > MAX_ROW_GROUP_BYTES:
         raise DataError(
-            f"'{path}' has a row group of {largest / 1e9:.3g} GB, more than {MAX_ROW_GROUP_BYTES / 1e9:.3g} GB; write "
-            "it again with fewer rows in a group."
+            f"'{path}' has a row group of {largest / 1e9:.3g} GB, more than "
+            f"{MAX_ROW_GROUP_BYTES / 1e9:.3g} GB; write it again with fewer rows in a group."
         )
 
 
 def _check_hub(repository: str) -> None:
-    """Ask first: without a network, datasets retries for half a minute."""
+    """Raises DataError at once without a network, where datasets would try for half a minute."""
     from asr_scaling.model.weights import hub_reachable
 
     if not hub_reachable():
         raise DataError(
-            f"The Hugging Face hub can't be reached to stream '{repository}'; set dataset.path to Parquet files of it, "
-            "or use dataset=demo."
+            f"The Hugging Face hub can't be reached to stream '{repository}'; set dataset.path to "
+            "Parquet files of it, or use dataset=demo."
         )

@@ -1,4 +1,4 @@
-"""The list of utterances of a folder: ``manifest.jsonl``, a CSV or TSV table, or LibriSpeech's own layout."""
+"""Reads the list of utterances of a folder, from a manifest or LibriSpeech's own layout."""
 
 from __future__ import annotations
 
@@ -37,7 +37,14 @@ _Row = tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Entry:
-    """One utterance that has not been decoded yet. ``extra``: the other keys or columns of its line."""
+    """One utterance whose audio is not decoded yet.
+
+    id: name of the utterance.
+    audio: path of its audio file.
+    text: what is said.
+    speaker: name of the speaker, None where it is unknown.
+    extra: the other keys or columns of its line.
+    """
 
     id: str
     audio: Path
@@ -47,12 +54,17 @@ class Entry:
 
 
 def read_manifest(root: Path, audio_root: Path | None = None) -> list[Entry]:
-    """The entries of ``root``, in their own order, every audio file present.
+    """The entries of ``root`` in their own order; every audio file is there.
 
-    Looks for ``manifest.jsonl``, then ``manifest.csv`` or ``.tsv``, then the only ``*.csv`` or ``*.tsv``, then
-    ``*/*/*.trans.txt`` (LibriSpeech). Lines need ``audio`` (a path inside ``audio_root``, ``root`` if that is None, and
-    once links are followed still inside it) and ``text``; ``id`` (the path without its suffix) and ``speaker`` are
-    optional. Raises DataError, with the line, for anything else.
+    Looks for ``manifest.jsonl``, then ``manifest.csv`` or ``.tsv``, then the only ``*.csv`` or
+    ``*.tsv``, then ``*/*/*.trans.txt`` (LibriSpeech). A line needs ``audio`` and ``text``; ``id``
+    (else the path without its suffix) and ``speaker`` are optional.
+
+    root: the folder of the manifest.
+    audio_root: the folder that audio paths are relative to and must not leave, by links either;
+        None for ``root``.
+
+    Raises DataError that names the line, for anything else.
     """
     try:
         _check_folders(root, audio_root)
@@ -71,7 +83,8 @@ def read_manifest(root: Path, audio_root: Path | None = None) -> list[Entry]:
     for entry in entries:
         if entry.id in seen:
             raise DataError(
-                f"The id '{entry.id}' occurs twice in '{root}'; give every utterance an id of its own."
+                f"The id '{entry.id}' occurs twice in '{root}'; give every utterance an id of its "
+                "own."
             )
         seen.add(entry.id)
     return entries
@@ -80,7 +93,8 @@ def read_manifest(root: Path, audio_root: Path | None = None) -> list[Entry]:
 def _check_folders(root: Path, audio_root: Path | None) -> None:
     if root.name.endswith(_ARCHIVES) and root.is_file():
         raise DataError(
-            f"'{root}' is an archive; unpack it and set dataset.path to the folder that holds the manifest."
+            f"'{root}' is an archive; unpack it and set dataset.path to the folder that holds the "
+            "manifest."
         )
     if not root.is_dir():
         raise DataError(
@@ -88,12 +102,13 @@ def _check_folders(root: Path, audio_root: Path | None) -> None:
         )
     if audio_root is not None and not audio_root.is_dir():
         raise DataError(
-            f"'{audio_root}' is not a folder; set dataset.audio_root to the folder that holds the audio."
+            f"'{audio_root}' is not a folder; set dataset.audio_root to the folder that holds the "
+            "audio."
         )
 
 
 def _rows(root: Path) -> Iterator[_Row]:
-    """(where, row) for every line of the manifest that ``root`` has."""
+    """Every line of the manifest in ``root``, each with where it stands."""
     tables = sorted(p for p in root.iterdir() if p.suffix in {".csv", ".tsv"} and p.is_file())
     named = [p for p in tables if p.stem == "manifest"]
     if (manifest := root / "manifest.jsonl").is_file():
@@ -101,7 +116,8 @@ def _rows(root: Path) -> Iterator[_Row]:
     if len(tables := named or tables) > 1:
         names = ", ".join(p.name for p in tables)
         raise DataError(
-            f"'{root}' has several tables ({names}); rename the one to use manifest.csv and move the rest."
+            f"'{root}' has several tables ({names}); rename the one to use manifest.csv and move "
+            "the rest."
         )
     if tables:
         return _table_rows(tables[0])
@@ -116,7 +132,7 @@ def _rows(root: Path) -> Iterator[_Row]:
 
 
 def _json_rows(path: Path) -> Iterator[_Row]:
-    """Every line that is not blank; only line feeds end a line, as JSON strings may hold others."""
+    """Every line that is not blank. Only line feeds end one: JSON strings may have other ends."""
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
             continue
@@ -142,13 +158,15 @@ def _table_rows(path: Path) -> Iterator[_Row]:
         missing = [k for k in ("audio", "text") if k not in (reader.fieldnames or ())]
         if missing:
             raise DataError(
-                f"{path.name} has no column '{missing[0]}'; its first line must name audio and text."
+                f"{path.name} has no column '{missing[0]}'; its first line must name audio and "
+                "text."
             )
         for row in reader:
             where = f"{path.name}, line {reader.line_num}"
             if None in row:
                 raise DataError(
-                    f"{where}: more fields than the first line names; put text with commas in quotes."
+                    f"{where}: more fields than the first line names; put text with commas in "
+                    "quotes."
                 )
             yield where, row
     except csv.Error as error:
@@ -158,7 +176,7 @@ def _table_rows(path: Path) -> Iterator[_Row]:
 
 
 def _librispeech_rows(root: Path, transcripts: Iterable[Path]) -> Iterator[_Row]:
-    """``speaker/chapter/speaker-chapter.trans.txt`` holds ``id TEXT`` for each ``id.flac`` beside it."""
+    """Lines of ``speaker/chapter/speaker-chapter.trans.txt``: ``id TEXT`` for each ``id.flac``."""
     for path in transcripts:
         folder = path.parent.relative_to(root).as_posix()
         for number, line in enumerate(_text(path).split("\n"), start=1):
@@ -194,12 +212,16 @@ def _entry(root: Path, where: str, row: Mapping[str, Any]) -> Entry:
 
 
 def _inside(root: Path, relative: PurePosixPath, what: str) -> Path:
-    """The file at ``relative``, which must be inside ``root``, where its links lead included. DataError."""
+    """The file at ``relative`` in ``root``.
+
+    Raises DataError when it is no regular file, or is outside ``root`` once links are followed.
+    """
     drive = relative.parts[:1] and relative.parts[0].endswith(":")
     path = root / relative
     if relative.is_absolute() or ".." in relative.parts or drive:
         raise DataError(
-            f"{what} leaves the folder; give a path inside '{root}', or set dataset.audio_root to the audio's folder."
+            f"{what} leaves the folder; give a path inside '{root}', or set dataset.audio_root to "
+            "the audio's folder."
         )
     try:
         mode = path.stat().st_mode
@@ -218,14 +240,17 @@ def _inside(root: Path, relative: PurePosixPath, what: str) -> Path:
         )
     if not real.is_relative_to(os.path.realpath(root)):
         raise DataError(
-            f"{what} is a link that leaves the folder; copy the file into '{root}', or set dataset.audio_root to the "
-            "audio's folder."
+            f"{what} is a link that leaves the folder; copy the file into '{root}', or set "
+            "dataset.audio_root to the audio's folder."
         )
     return path
 
 
 def _string(row: Mapping[str, Any], key: str, where: str) -> str | None:
-    """The value as stripped text; None when it is absent or blank. Numbers are taken for ids and speakers."""
+    """The value as stripped text; None when it is absent or blank.
+
+    Raises DataError for other values; whole numbers are allowed as ids and speakers.
+    """
     value = row.get(key)
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""What the datasets that are stored as Parquet share: every name in them is an option, so that mirrors work too."""
+"""Shared by datasets stored as Parquet. All names in them are options, so mirrors work too."""
 
 from __future__ import annotations
 
@@ -25,17 +25,27 @@ from asr_scaling.errors import ConfigError, DataError
 
 @dataclass(frozen=True, kw_only=True)
 class ParquetDataset(Shaped):
-    """Speech streamed from Parquet: from the hub's ``repository``, or from ``path`` (files or a folder) if it is set.
+    """Speech streamed from Parquet on the hub or on disk.
 
-    With a limit, or to make fragments, rows are shuffled with ``seed``, because such sets may be stored longest-first:
-    row groups (files, when there are over 64 or datasets can't split them) come in random order into a buffer of
-    ``shuffle_buffer`` rows that is drawn from at random. **A bias remains**: rows of the row groups never reached
-    can't be taken, and neighbours, often of one speaker or one length, come together. A buffer as large as the split
-    removes it and reads all of it first. limit=null takes every row. ``id_column=null`` names utterances after their
-    bytes and leaves out repeated ones.
+    With a limit, or for fragments, rows are shuffled, because such sets may be stored longest
+    first. Row groups come in random order into a buffer, from which rows are drawn at random;
+    files do, where there are over 64 or datasets can't split them. **A bias remains**: rows of
+    row groups that are never reached can't be drawn, and neighbours, often of one speaker or one
+    length, come together. A buffer as large as the split removes the bias, and reads the whole
+    split first. ``limit=null`` takes every row.
 
-    Fragments are cached by what is written here: pin ``revision`` to a commit to be sure that it means one thing.
-    Raises ConfigError at once for options that can't work; ``load`` raises DataError.
+    Fragments are cached by these options; pin ``revision`` to a commit so that it always means
+    the same data.
+
+    repository, config, split, revision: the dataset on the hub, where ``path`` is None.
+    licence: stored in the record.
+    audio_column, text_column, speaker_column: names of columns.
+    id_column: name of the column with ids; None to name utterances after a hash of their bytes,
+        and to leave out repeated ones.
+    path: Parquet files on disk, or a folder of them.
+    shuffle_buffer: number of rows in the buffer.
+
+    Raises ConfigError at once for options that can't work.
     """
 
     name: str
@@ -63,7 +73,10 @@ class ParquetDataset(Shaped):
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
-        """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""
+        """At most ``limit`` utterances or fragments, the same at every call.
+
+        Raises DataError when there are none, ConfigError for a limit that can't work.
+        """
         check_limit(limit)
         files = None if self.path is None else parquet_files(self.path)
         natural_length = self.length_s is None
@@ -99,13 +112,13 @@ class ParquetDataset(Shaped):
         )
 
     def _identity(self, files: Sequence[Path] | None) -> dict[str, Any]:
-        """Everything that decides which utterances there are and in which order."""
+        """Everything that determines the utterances and their order."""
         options = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "path"}
         digests = None if files is None else [contents_sha256(path) for path in files]
         return {"kind": type(self).__name__, "files": digests, **options}
 
     def words(self, text: str) -> tuple[str, str | None]:
-        """The reference that ``text`` stands for, and why the utterance must be left out, if it must."""
+        """The reference for ``text``, and why the utterance is left out, or None."""
         reference = " ".join(text.split())
         return reference, None if reference else "no transcript"
 
@@ -116,8 +129,8 @@ class ParquetDataset(Shaped):
             if reason is None and (name := self._id(row)) in seen:
                 if self.id_column is not None:
                     raise DataError(
-                        f"Two rows of '{self.name}' have the id '{name}'; set dataset.id_column to another column or "
-                        "to null."
+                        f"Two rows of '{self.name}' have the id '{name}'; set dataset.id_column to "
+                        "another column or to null."
                     )
                 reason = "the same audio again"
             if reason is not None:
@@ -132,8 +145,8 @@ class ParquetDataset(Shaped):
         text = row[self.text_column]
         if not isinstance(text, str | None):
             raise DataError(
-                f"Column '{self.text_column}' of '{self.name}' holds {type(text).__name__} and no text; set "
-                "dataset.text_column to another."
+                f"Column '{self.text_column}' of '{self.name}' holds {type(text).__name__} and no "
+                "text; set dataset.text_column to another."
             )
         return text or ""
 
@@ -148,7 +161,7 @@ class ParquetDataset(Shaped):
 
 
 def _bytes(audio: Any, name: str) -> bytes:
-    """The file inside a row."""
+    """The contents of the audio file in a row. Raises DataError when there are none."""
     data = audio.get("bytes") if isinstance(audio, dict) else None
     if not isinstance(data, bytes):
         raise DataError(

@@ -1,4 +1,4 @@
-"""Fragments kept on disk between runs: whole and verified, or not there at all."""
+"""Keeps fragments on disk between runs; damaged ones are not read."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from asr_scaling.errors import DataError
 from asr_scaling.util.cache import cache_dir, new_folder, put_aside
 
 VERSION = 1
-"""Raise it whenever the same settings would give other fragments, or the files another layout."""
+"""To be raised when the same options give other fragments, or files get another layout."""
 
 
 def key(identity: Mapping[str, Any]) -> str:
-    """sha256 over everything that shaped the fragments, this module's version and the sample rate included."""
+    """SHA-256 of all that shapes fragments; ``VERSION`` and the sample rate are added."""
     return _sha(_canonical({"version": VERSION, "sample_rate_hz": SAMPLE_RATE_HZ, **identity}))
 
 
 def read(name: str) -> tuple[list[Utterance], dict[str, Any]] | None:
-    """The fragments and facts stored as ``name``; None when there are none or when any byte of them has changed."""
+    """The fragments and facts stored as ``name``; None when there are none, or a byte changed."""
     try:
         folder = cache_dir("fragments") / name
         stored = json.loads((folder / "index.json").read_bytes())
@@ -47,9 +47,9 @@ def _read_one(folder: Path, item: Mapping[str, Any]) -> Utterance:
 
 
 def write(name: str, utterances: Sequence[Utterance], facts: Mapping[str, Any]) -> None:
-    """Store under ``name``; what lies there is damaged, or ``read`` would have returned it, and is put aside first.
+    """Store fragments and facts as ``name``, in place of damaged ones.
 
-    A full or read-only disk is no error: the fragments are in memory already.
+    A full or read-only disk is no error, since the fragments are in memory already.
     """
     with contextlib.suppress(OSError):
         target = cache_dir("fragments") / name

@@ -1,7 +1,7 @@
-"""GigaSpeech's tags: words in angle brackets that nobody said.
+"""GigaSpeech's tags: words in angle brackets for punctuation and noises.
 
-Source: the ``text_tn`` entry of https://github.com/SpeechColab/GigaSpeech, "We keep 4 punctuations in the normalized
-text" and "garbage utterance tags".
+Source: the ``text_tn`` entry of https://github.com/SpeechColab/GigaSpeech, "We keep 4
+punctuations in the normalized text" and "garbage utterance tags".
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _GARBAGE = re.compile(rf"<({'|'.join(GARBAGE)})>", re.IGNORECASE)
 
 
 def garbage(text: str) -> str | None:
-    """The first tag ("MUSIC") that marks an utterance without a usable transcript, or None."""
-    found = _GARBAGE.search(text)
-    return found[1].upper() if found else None
+    """The first tag, such as "MUSIC", of an utterance without a usable transcript; else None."""
+    match = _GARBAGE.search(text)
+    return match[1].upper() if match else None
 
 
 def clean(text: str, tags: str) -> str:
-    """``text`` with its punctuation tags mapped, dropped or kept; words and their order never change.
+    """``text`` with its punctuation tags mapped, dropped or kept, and with single spaces.
 
-    "map" writes the mark right after the word before it (a mark before the first word goes), "drop" removes the
-    tags, "keep" leaves them as words, which adds tens of points of WER: only to show that effect. White space
-    becomes single spaces.
+    tags: "map" writes the mark after the word before it, and drops marks before the first word.
+        "drop" removes the tags. "keep" leaves them as words, which adds tens of points of WER;
+        it is there to show that effect.
     """
     if tags == "keep":
         return " ".join(text.split())

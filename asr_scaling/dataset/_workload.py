@@ -1,4 +1,4 @@
-"""What every dataset does with its utterances: take some, or make fragments of them, and say where they came from."""
+"""Shared by all datasets: makes a workload of utterances or of fragments, with its origin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.util.cache import alone, file_sha256
 
 Stream = Callable[[Counter[str]], Iterator[Utterance]]
-"""Opens the shuffled utterances; counts those it leaves out, by reason, in its argument."""
+"""Opens the shuffled utterances; those left out are counted by reason in its argument."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,12 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Shaped:
-    """The options that every dataset has. ``length_s``: seconds of every fragment, None for utterances as they are.
+    """The options that every dataset has.
 
-    ``silence_s``: shortest silence between two utterances of a fragment. ``seed``: of what is taken and joined.
-    ``max_utterance_s``: a longer file is refused, before it fills the memory.
+    length_s: seconds of every fragment, None for utterances as they are.
+    seed: of the choice and order of utterances.
+    silence_s: seconds of the shortest silence between two utterances of a fragment.
+    max_utterance_s: seconds of the longest audio file allowed.
     """
 
     length_s: float | None = None
@@ -52,18 +54,26 @@ class Shaped:
         _ = self.shape
         if not (is_number(self.max_utterance_s) and 0 < self.max_utterance_s <= MAX_S):
             raise ConfigError(
-                f"dataset.max_utterance_s={self.max_utterance_s} can't work; give seconds above 0 and up to {MAX_S}."
+                f"dataset.max_utterance_s={self.max_utterance_s} can't work; give seconds above 0 "
+                f"and up to {MAX_S}."
             )
 
     @property
     def shape(self) -> Shape:
-        """These options, checked. ConfigError."""
+        """These options as a Shape. Raises ConfigError where they can't work."""
         return Shape(self.length_s, self.seed, self.silence_s)
 
 
 @dataclass
 class _Made:
-    """Utterances in their order, and what was counted and timed while they were made."""
+    """Utterances in their order, with facts about how they were made.
+
+    left_out: number of utterances that were not used, by reason.
+    available: number of utterances in the dataset, None where it is unknown.
+    silence_s: seconds of silence that were added.
+    decode_s: seconds that reading and decoding took.
+    cached: whether fragments came from the cache.
+    """
 
     utterances: Sequence[Utterance]
     left_out: Mapping[str, int]
@@ -74,29 +84,27 @@ class _Made:
 
 
 def check_limit(limit: int | None) -> None:
-    """ConfigError for a limit that would leave nothing."""
+    """Raises ConfigError unless ``limit`` is None or a whole number from 1 upwards."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise ConfigError(
-            f"A limit of {limit} utterances can't work; give a whole number from 1 upwards, or null."
+            f"A limit of {limit} utterances can't work; give a whole number from 1 upwards, or "
+            "null."
         )
 
 
 def from_entries(
     entries: Sequence[Entry], origin: Origin, shape: Shape, limit: int | None, max_s: float
 ) -> Workload:
-    """Utterances of files on disk, none longer than ``max_s``: a seeded sample of ``limit`` in the manifest's order, or
-    fragments."""
+    """A workload of files on disk: a random sample in the manifest's order, or fragments.
+
+    limit: most utterances or fragments. max_s: seconds of the longest file allowed.
+    """
     check_limit(limit)
     order = sorted(range(len(entries)), key=lambda i: _rank(shape.seed, entries[i].id))
     if shape.length_s is None:
         chosen = sorted(order[:limit])
-        return natural(
-            lambda _: (_decoded(entries[i], max_s) for i in chosen),
-            origin,
-            shape,
-            None,
-            len(entries),
-        )
+        sample: Stream = lambda _: (_decoded(entries[i], max_s) for i in chosen)  # noqa: E731
+        return natural(sample, origin, shape, None, len(entries))
     identity = {"kind": "files", "entries": [_identity(entry) for entry in entries]}
     stream: Stream = lambda _: (_decoded(entries[i], max_s) for i in order)  # noqa: E731
     return joined(stream, origin, shape, limit, identity=identity, available=len(entries))
@@ -106,18 +114,18 @@ def natural(
     stream: Stream, origin: Origin, shape: Shape, limit: int | None, available: int | None
 ) -> Workload:
     """The first ``limit`` utterances of ``stream`` as they are."""
-    start_ns, left_out, taken = time.perf_counter_ns(), Counter[str](), list[Utterance]()
+    start_ns = time.perf_counter_ns()
+    left_out = Counter[str]()
+    taken: list[Utterance] = []
     for utterance in stream(left_out):
         taken.append(utterance)
         if len(taken) == limit:
             break
     if not taken:
-        reasons = (
-            ", ".join(f"{reason}: {count}" for reason, count in left_out.items())
-            or "it has no rows"
-        )
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in left_out.items())
         raise DataError(
-            f"Nothing in '{origin.name}' can be used ({reasons}); choose another split or path."
+            f"Nothing in '{origin.name}' can be used ({reasons or 'it has no rows'}); choose "
+            "another split or path."
         )
     made = _Made(taken, left_out, available, 0.0, _since(start_ns))
     return _workload(made, origin, shape)
@@ -132,9 +140,11 @@ def joined(
     identity: Mapping[str, Any],
     available: int | None = None,
 ) -> Workload:
-    """Fragments of ``stream``, from the cache when ``identity`` (what the stream is made of) was seen before.
+    """A workload of fragments of ``stream``, from the cache where they are there.
 
-    Of processes that want the same at once one makes them, the others wait and read.
+    When processes want the same at once, one makes them and the others wait and read.
+
+    identity: what determines the utterances of ``stream``.
     """
     start_ns = time.perf_counter_ns()
     key = _store.key(
@@ -157,7 +167,7 @@ def joined(
 
 
 def digest(utterances: Iterable[Utterance]) -> str:
-    """sha256 over id, reference and samples (float32, little endian) of each, their lengths in front."""
+    """SHA-256 over id, reference and samples (float32, little endian), each after its length."""
     sha = hashlib.sha256()
     for utterance in utterances:
         for data in (
@@ -171,7 +181,7 @@ def digest(utterances: Iterable[Utterance]) -> str:
 
 
 def contents_sha256(path: Path) -> str:
-    """sha256 of a file's contents. DataError when it can't be read."""
+    """SHA-256 of a file's contents. Raises DataError when it can't be read."""
     try:
         return file_sha256(path)
     except OSError as error:
@@ -209,7 +219,7 @@ def _identity(entry: Entry) -> tuple[str, str, str | None, str]:
 
 
 def _rank(seed: int, name: str) -> bytes:
-    """An order that depends on the seed and the id only: the same on every machine, and when a dataset grows."""
+    """A key that gives the same random order on every machine, also when a dataset grows."""
     return hashlib.sha256(f"{seed}:{name}".encode()).digest()
 
 

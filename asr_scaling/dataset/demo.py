@@ -1,4 +1,4 @@
-"""The speech that ships with the package: synthetic, so that the first run needs no network and no account."""
+"""Synthetic speech that comes with the package, so that a first run needs no network."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ LICENCE = "Apache-2.0; the synthesisers' notices are in demo_data/README.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Shaped):
-    """Made-up sentences spoken by a synthesiser, some with noise; its WER says nothing about people.
+    """Sentences spoken by a synthesiser, some with noise. WER on them says nothing about people.
 
-    ``condition``: "clean", "noisy" (everything with noise added) or "all". The other options are Folder's.
-    Raises ConfigError at once for options that can't work; ``load`` raises DataError.
+    condition: "clean", "noisy" or "all".
+
+    Raises ConfigError at once for options that can't work.
     """
 
     name: str = "demo"
@@ -29,12 +30,16 @@ class Demo(Shaped):
     def __post_init__(self) -> None:
         if self.condition not in CONDITIONS:
             raise ConfigError(
-                f"dataset.condition={self.condition} can't work; choose one of {', '.join(CONDITIONS)}."
+                f"dataset.condition={self.condition} can't work; choose one of "
+                f"{', '.join(CONDITIONS)}."
             )
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
-        """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""
+        """At most ``limit`` utterances or fragments, the same at every call.
+
+        Raises DataError when there are none, ConfigError for a limit that can't work.
+        """
         check_limit(limit)
         root = Path(str(files("asr_scaling.dataset").joinpath("demo_data")))
         if not root.is_dir():
@@ -42,14 +47,12 @@ class Demo(Shaped):
                 "The demo speech is missing from this installation; install asr-scaling again."
             )
         wanted = {"all": (True, False), "clean": (True,), "noisy": (False,)}[self.condition]
-        entries = [
-            e
-            for e in read_manifest(root)
-            if (e.extra.get("condition", "clean") == "clean") in wanted
-        ]
+        entries = read_manifest(root)
+        entries = [e for e in entries if (e.extra.get("condition", "clean") == "clean") in wanted]
         if not entries:
             raise DataError(
-                f"The demo speech has nothing for condition={self.condition}; use dataset.condition=all."
+                f"The demo speech has nothing for condition={self.condition}; use "
+                "dataset.condition=all."
             )
         origin = Origin(
             self.name, "package:asr_scaling/dataset/demo_data", LICENCE, True, self.condition

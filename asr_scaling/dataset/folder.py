@@ -13,12 +13,15 @@ from asr_scaling.util.files import user_path
 
 @dataclass(frozen=True, kw_only=True)
 class Folder(Shaped):
-    """Files of ``path`` listed in ``manifest.jsonl``, a CSV or TSV table, or LibriSpeech's ``*.trans.txt``.
+    """Files listed in ``manifest.jsonl``, a CSV or TSV table, or LibriSpeech's ``*.trans.txt``.
 
-    ``length_s``: seconds of every fragment, None for the utterances as they are. ``silence_s``: shortest silence
-    between two utterances of a fragment. With a limit, a sample that ``seed`` and the ids decide, in the manifest's
-    order. ``audio_root``: folder that the manifest's paths begin at and can't leave, None for the manifest's own.
-    Raises ConfigError at once for options that can't work; ``load`` raises DataError.
+    With a limit, a sample that depends only on ``seed`` and the ids, in the manifest's order.
+
+    path: folder of the manifest.
+    audio_root: folder that audio paths are relative to and can't leave, None for ``path``.
+    name, licence: stored in the record.
+
+    Raises ConfigError at once for options that can't work.
     """
 
     path: str | None = None
@@ -34,7 +37,10 @@ class Folder(Shaped):
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
-        """At most ``limit`` utterances or fragments, the same at every call. DataError, ConfigError."""
+        """At most ``limit`` utterances or fragments, the same at every call.
+
+        Raises DataError when there are none, ConfigError for a limit that can't work.
+        """
         check_limit(limit)
         root = user_path(str(self.path))
         origin = Origin(self.name, str(self.path), self.licence)

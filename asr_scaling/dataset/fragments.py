@@ -1,7 +1,7 @@
-"""Speech of one exact length, made by joining whole utterances with silence; nothing is ever cut.
+"""Speech of one exact length, made by joining whole utterances with silence; none is ever cut.
 
-A fragment that cuts a word while its reference keeps it adds errors no model made. Here a fragment's reference is the
-references of exactly the utterances inside it, in their order.
+A cut word that stays in the reference would count as an error of the model. A fragment's reference
+is therefore the references of the utterances in it, in their order.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
 from asr_scaling.errors import ConfigError, DataError
 
 WAITING = 64
-"""Utterances held back to choose from when a gap is to be filled: more make fuller fragments, and more reading."""
+"""Utterances held to choose from when a gap is filled. More of them make fuller fragments."""
 MIN_SPEECH = 0.5
-"""When speech runs out, a last fragment with less speech than this share is dropped, unless it is the only one."""
+"""The last fragment is dropped when its share of speech is smaller, unless it is the only one."""
 
 
 @dataclass(frozen=True)
 class Shape:
     """How a dataset becomes a workload.
 
-    ``length_s``: seconds of every fragment, None for the natural utterances. ``seed``: of the order in which
-    utterances are taken. ``silence_s``: shortest silence between two of them. Raises ConfigError.
+    length_s: seconds of every fragment, None for utterances as they are.
+    seed: of the order in which utterances are taken.
+    silence_s: seconds of the shortest silence between two utterances of a fragment.
+
+    Raises ConfigError for values that can't work.
     """
 
     length_s: float | None = None
@@ -39,8 +42,8 @@ class Shape:
             is_number(self.length_s) and 0 < self.length_s <= 4 * 3600
         ):
             raise ConfigError(
-                f"dataset.length_s={self.length_s} can't work; give seconds above 0 and up to 14400, or null for "
-                "natural lengths."
+                f"dataset.length_s={self.length_s} can't work; give seconds above 0 and up to "
+                "14400, or null for natural lengths."
             )
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise ConfigError(
@@ -70,12 +73,15 @@ def is_number(value: object) -> bool:
 def fragments(
     stream: Iterable[Utterance], shape: Shape, name: str, limit: int | None, left_out: Counter[str]
 ) -> tuple[list[Utterance], float]:
-    """At most ``limit`` fragments of exactly ``shape.samples`` samples, named ``name-<length>s-<number>``;
-    and the seconds of silence that were added to all of them.
+    """At most ``limit`` fragments, and the seconds of silence that were added to all of them.
 
-    ``stream`` comes shuffled; it is read only as far as needed. Each utterance is used at most once: when they run
-    out there are fewer fragments. With a smaller ``limit`` the same first fragments are made. ``left_out`` is counted
-    up by reason, among the utterances that were read. Raises DataError when not one fragment can be made.
+    Each has exactly ``shape.samples`` samples and is named ``name-<length>s-<number>``. A smaller
+    ``limit`` gives the same first fragments. Each utterance is used at most once.
+
+    stream: shuffled utterances, read only as far as needed.
+    left_out: is increased by the utterances that were read and not used, by reason.
+
+    Raises DataError when not one fragment can be made.
     """
     made, silence = [], 0
     for number, group in enumerate(_groups(stream, shape, limit, left_out)):
@@ -92,14 +98,14 @@ def fragments(
         )
     if not made:
         raise DataError(
-            f"No utterance of '{name}' fits into {shape.length_s:g} s ({sum(left_out.values())} left out); "
-            "raise dataset.length_s or set it to null."
+            f"No utterance of '{name}' fits into {shape.length_s:g} s ({sum(left_out.values())} "
+            "left out); raise dataset.length_s or set it to null."
         )
     return made, silence / SAMPLE_RATE_HZ
 
 
 def _speech(group: Iterable[Utterance]) -> int:
-    """Samples of speech."""
+    """Number of samples of speech."""
     return sum(utterance.audio.size for utterance in group)
 
 
@@ -107,7 +113,9 @@ def _groups(
     stream: Iterable[Utterance], shape: Shape, limit: int | None, left_out: Counter[str]
 ) -> Iterator[list[Utterance]]:
     """The utterances of one fragment after the other."""
-    source, waiting, made = iter(stream), list[Utterance](), 0
+    source = iter(stream)
+    waiting: list[Utterance] = []
+    made = 0
     while limit is None or made < limit:
         while len(waiting) < WAITING and (utterance := next(source, None)) is not None:
             if utterance.audio.size > shape.samples:
@@ -125,10 +133,11 @@ def _groups(
 
 
 def _fill(waiting: list[Utterance], shape: Shape) -> list[Utterance]:
-    """Take out of ``waiting`` what goes into one fragment.
+    """Take the utterances of one fragment out of ``waiting``.
 
-    In order while the next one fits, then whatever leaves the least silence. Taking the best fit from the start
-    would use the longest utterances first: a biased sample whenever ``limit`` stops early.
+    They are taken in order while the next one fits, then by what leaves the least silence. Taking
+    the best fit from the start would use the longest utterances first, which makes a biased
+    sample where ``limit`` stops early.
     """
     group = [waiting.pop(0)]
     room = shape.samples - group[0].audio.size - shape.gap
@@ -142,7 +151,7 @@ def _fill(waiting: list[Utterance], shape: Shape) -> list[Utterance]:
 
 
 def _join(group: list[Utterance], shape: Shape) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """The utterances and, after each, an equal part of the silence; never less than the gap between two."""
+    """Join the utterances, each followed by an equal part of the silence, at least the gap."""
     audio = np.zeros(shape.samples, np.float32)
     spare = shape.samples - _speech(group)
     between = max(shape.gap, spare // len(group))

@@ -11,11 +11,13 @@ from asr_scaling.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class GigaSpeech(ParquetDataset):
-    """GigaSpeech from the hub (its Parquet form is gated), from a mirror, or from Parquet files in its layout.
+    """GigaSpeech from the hub (gated), from a mirror, or from Parquet files in its layout.
 
-    ``tags``: what becomes of ``<COMMA> <PERIOD> <QUESTIONMARK> <EXCLAMATIONPOINT>``: "map" to punctuation, "drop", or
-    "keep" as words. Utterances with ``<SIL> <MUSIC> <NOISE> <OTHER>`` are always left out, and counted.
-    What streaming with a limit means for the sample: see ParquetDataset.
+    Utterances with ``<SIL> <MUSIC> <NOISE> <OTHER>`` are left out, and counted. See ParquetDataset
+    for what a limit means for the sample.
+
+    tags: what becomes of ``<COMMA> <PERIOD> <QUESTIONMARK> <EXCLAMATIONPOINT>``: "map" to
+        punctuation, "drop", or "keep" as words.
     """
 
     name: str = "gigaspeech"

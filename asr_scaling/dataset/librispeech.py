@@ -1,4 +1,7 @@
-"""LibriSpeech: read audiobooks, English, upper-case transcripts without punctuation (Panayotov et al., ICASSP 2015)."""
+"""LibriSpeech: read English audiobooks (Panayotov et al., ICASSP 2015).
+
+Transcripts are in upper case and without punctuation.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ from asr_scaling.dataset._parquet import ParquetDataset
 
 @dataclass(frozen=True, kw_only=True)
 class LibriSpeech(ParquetDataset):
-    """LibriSpeech from https://huggingface.co/datasets/openslr/librispeech_asr or Parquet files in its layout.
+    """https://huggingface.co/datasets/openslr/librispeech_asr, or Parquet files in its layout.
 
-    ``config`` is "clean" or "other". What streaming with a limit means for the sample: see ParquetDataset.
+    See ParquetDataset for what a limit means for the sample.
+
+    config: "clean" or "other".
     """
 
     name: str = "librispeech"
