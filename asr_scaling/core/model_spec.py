@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.checks import one_of
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.config_dir import conf_dir, read_yaml
 
@@ -58,10 +59,7 @@ class ModelSpec:
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
-        if self.weights not in WEIGHTS:
-            raise ConfigError(
-                f"model.weights must be one of {', '.join(WEIGHTS)}; got '{self.weights}'."
-            )
+        one_of("model.weights", self.weights, WEIGHTS)
         if self.parameters <= 0:
             raise ConfigError(f"model.parameters of '{self.name}' must be a positive number.")
         if not isinstance(self.trust_remote_code, bool):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asr_scaling.core.checks import one_of
 from asr_scaling.device._heap import HEAP, HEAPS
 from asr_scaling.errors import ConfigError, DeviceError
 
@@ -45,8 +46,7 @@ class Cpu:
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"device.threads must be at least 1 or null; got {self.threads}.")
-        if self.heap not in HEAPS:
-            raise ConfigError(f"device.heap must be one of {', '.join(HEAPS)}; got '{self.heap}'.")
+        one_of("device.heap", self.heap, HEAPS)
 
     def setup(self) -> Mapping[str, Any]:
         """Set torch's threads, the process's cores and heap; they are set back when the next point asks otherwise."""

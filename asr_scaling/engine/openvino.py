@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device
 from asr_scaling.engine._onnx.files import check_exportable, check_length
@@ -15,7 +16,7 @@ from asr_scaling.engine._onnx.recipe import Recipe
 from asr_scaling.engine._shared.log_mel import check_features, place_of
 from asr_scaling.engine._shared.short_window import check_margin
 from asr_scaling.engine._shared.speech_system import SpeechSystem
-from asr_scaling.errors import ConfigError, EngineError
+from asr_scaling.errors import EngineError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,10 +48,7 @@ class OpenVino:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        if self.dtype not in TOLERANCE:
-            raise ConfigError(
-                f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'."
-            )
+        one_of("engine.dtype", self.dtype, TOLERANCE)
         check_margin(self.window_margin_s)
         check_features(self.features)
 

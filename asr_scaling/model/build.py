@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import ConfigError, WeightsError
 
@@ -35,10 +36,7 @@ def auto_class(spec: ModelSpec) -> Any:
     """The transformers auto class of ``spec.family``; ConfigError where there is none."""
     import transformers
 
-    if spec.family not in AUTO_CLASSES:
-        raise ConfigError(
-            f"model.family must be one of {', '.join(AUTO_CLASSES)}; got '{spec.family}'."
-        )
+    one_of("model.family", spec.family, AUTO_CLASSES)
     return getattr(transformers, AUTO_CLASSES[spec.family])
 
 

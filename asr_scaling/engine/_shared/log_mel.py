@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.core.checks import one_of
 from asr_scaling.core.ports import Device, Probe
-from asr_scaling.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,10 +18,7 @@ FEATURES = ("library", "device")
 
 def check_features(features: str) -> None:
     """ConfigError unless it is one of ``FEATURES``."""
-    if features not in FEATURES:
-        raise ConfigError(
-            f"engine.features must be one of {', '.join(FEATURES)}; got '{features}'."
-        )
+    one_of("engine.features", features, FEATURES)
 
 
 def place_of(features: str, device: Device) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device
 from asr_scaling.engine._shared.log_mel import check_features
@@ -40,10 +41,7 @@ class FasterWhisper:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise ConfigError(
-                f"engine.dtype must be one of {', '.join(DTYPES)}; got '{self.dtype}'."
-            )
+        one_of("engine.dtype", self.dtype, DTYPES)
         check_margin(self.window_margin_s)
         check_features(self.features)
         if self.beam < 1:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Change, Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch
@@ -71,16 +72,10 @@ class Transformers:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        for key, value, allowed in (
-            ("dtype", self.dtype, DTYPES),
-            ("attention", self.attention, ATTENTION),
-            ("cache", self.cache, CACHES),
-            ("decode", self.decode, DECODES),
-        ):
-            if value not in allowed:
-                raise ConfigError(
-                    f"engine.{key} must be one of {', '.join(allowed)}; got '{value}'."
-                )
+        one_of("engine.dtype", self.dtype, DTYPES)
+        one_of("engine.attention", self.attention, ATTENTION)
+        one_of("engine.cache", self.cache, CACHES)
+        one_of("engine.decode", self.decode, DECODES)
         check_features(self.features)
         check_margin(self.window_margin_s)
         if self.beam < 1:

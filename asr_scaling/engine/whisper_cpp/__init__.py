@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
@@ -49,10 +50,7 @@ class WhisperCpp:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        if self.dtype not in TOLERANCE:
-            raise ConfigError(
-                f"engine.dtype must be one of {', '.join(TOLERANCE)}; got '{self.dtype}'."
-            )
+        one_of("engine.dtype", self.dtype, TOLERANCE)
         check_margin(self.window_margin_s)
         if self.beam < 1:
             raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")
