@@ -1,4 +1,4 @@
-"""Typed cautions: what a reader must know before trusting a figure, with advice. Kept in the record."""
+"""Cautions of a record: what a reader must know before trusting a figure, with advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A checksum within a JSON file, of everything else in it: a flipped bit that still parses is noticed."""
+"""A checksum within a JSON file, of everything else in it, finds changes that still parse."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def signed(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verified(data: Mapping[str, Any]) -> dict[str, Any]:
-    """``data`` as it was signed, the checksum left out. ValueError where it is another.
+    """``data`` without its checksum. Raises ValueError when the checksum does not fit.
 
-    Files written before there were checksums have none and are taken as they are.
+    Files from before there were checksums have none and are accepted.
     """
     plain = {key: value for key, value in data.items() if key != KEY}
     if KEY in data and data[KEY] != _digest(plain):

@@ -265,7 +265,7 @@ METRICS: dict[str, MetricSpec] = {
 
 @functools.lru_cache(4096)
 def metric_spec(name: str) -> MetricSpec:
-    """The table's row for ``name``; ConfigError for a name the table doesn't have."""
+    """The table's row for ``name``. Raises ConfigError for a name that is not in the table."""
     if name in METRICS:
         return METRICS[name]
     for pattern, spec in METRICS.items():
@@ -277,8 +277,11 @@ def metric_spec(name: str) -> MetricSpec:
 
 
 def metric_row(name: str, row: Any) -> MetricRow:
-    """The JSON ``row`` of the metric ``name``. ConfigError for a name that the table doesn't have, TypeError for a row
-    that is damaged or means something else than the table."""
+    """The JSON ``row`` of the metric ``name``.
+
+    Raises ConfigError for a name that is not in the table, TypeError for a row that is damaged or
+    has another unit or direction than the table.
+    """
     spec = metric_spec(name)
     try:
         found = build(MetricRow, row)

@@ -19,26 +19,34 @@ _NO_SIZES = {
     "attn_implementation",
     "_attn_implementation",
     "_name_or_path",
+    "quantization_config",
+    "use_kernels",
 }
-_NO_SIZES |= {"quantization_config", "use_kernels"}
-"""Keys of a transformers configuration by which it loads code, or anything else, from elsewhere."""
+"""Keys of a transformers configuration that make it load code or files from elsewhere."""
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """One model, as data.
 
-    ``family``: how it is decoded, and the name of the engine's adapter module (whisper, ctc, tdt, moonshine).
-    ``architecture``: keyword arguments of the transformers configuration of ``model_type``: exact sizes, so that
-    random weights have the exact shape of the published ones.
-    ``features``: ``feature_extractor_type`` (a transformers class) and its keyword arguments.
-    ``parameters``: published number of parameters (unique tensors, tied ones counted once).
-    ``published``: the count as its authors print it ("39 M"), empty where they print none.
-    ``window_s``: seconds of audio the encoder always sees (Whisper: 30), None where it sees what is there.
-    ``tokens_per_s``: decoded tokens per second of English speech, which fixes the decoding length of random
-    weights; None where decoding length does not depend on the text (CTC).
-    ``path``: folder with weights in the hub's layout; it wins over every other place. ``trust_remote_code``: let
-    transformers run code that comes with the weights; nothing else of this package does.
+    name: the name of the YAML.
+    hub_id: repository on the Hugging Face hub.
+    revision: commit of that repository.
+    licence: of the weights.
+    family: how it is decoded: whisper, ctc, tdt or moonshine; also the engine's adapter module.
+    model_type: transformers' name of the architecture.
+    parameters: published number of parameters; tied tensors count once.
+    architecture: keyword arguments of the transformers configuration, with the exact sizes, so
+        that random weights have the shapes of the published ones.
+    features: ``feature_extractor_type`` (a transformers class) and its keyword arguments.
+    window_s: seconds of audio the encoder always sees (Whisper: 30); None if it varies.
+    tokens_per_s: decoded tokens per second of English speech, which fixes the decoding length of
+        random weights; None if the decoding length does not depend on the text (CTC).
+    multilingual: whether it transcribes more than English.
+    published: the parameter count as its authors print it ("39 M"), or empty.
+    weights: "auto", "pretrained" or "random".
+    path: folder with weights in the hub's layout, preferred over any other place; or None.
+    trust_remote_code: whether transformers may run code that comes with the weights.
     """
 
     name: str

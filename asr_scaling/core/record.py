@@ -1,4 +1,4 @@
-"""What is kept of a measured point: raw samples, metrics with units, typed cautions, and all that identifies it."""
+"""What is kept of a measured point: its samples, metrics, cautions and all that identifies it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,18 @@ Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class Sample:
-    """One timed call. Times in seconds on the device's time line.
+    """One timed call. Times are on the device's clock.
 
-    ``stages`` add up to ``total_s``; what no stage claims is in stage "other".
-    ``step_s``: the decoding steps after the first, of every window; empty for models without steps.
-    ``tokens``: decoded tokens per utterance. ``again``: utterances decoded a second time, the first being a loop.
+    utterances: ids of the utterances in the batch.
+    audio_s: seconds of speech in the batch, without padding.
+    processed_s: seconds of audio that the system processed.
+    total_s: seconds that the call took.
+    stages: stage → seconds; they add up to ``total_s``, with stage "other" for the rest.
+    first_token_s: seconds until the first decoded token; None if unknown.
+    step_s: seconds of each decoding step after the first, of all windows; empty without steps.
+    tokens: decoded tokens of each utterance.
+    started_at: when the call began, in seconds.
+    again: number of utterances decoded a second time because the first text was a loop.
     """
 
     utterances: tuple[str, ...]
@@ -47,8 +54,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number with its unit and direction, from the one table in metrics.py.
-    ``n``: values behind it. ``interval``: where the truth lies with 95 %, None for a count or a single reading.
+    """A measured number; its unit and direction are in the table of metrics.py.
+
+    name: key or pattern match in that table.
+    value: finite, in the table's unit.
+    n: how many values it was computed from; None if unknown.
+    interval: of 95 % confidence; None for a count or a single reading.
     """
 
     name: str
@@ -75,9 +86,13 @@ class Metric:
 
 @dataclass(frozen=True)
 class Trial:
-    """A batch that was tried for size. ``peak_bytes``: above the idle process, or on the accelerator; None if unknown.
+    """A batch size that was tried for memory.
 
-    ``tried``: False where the peak is foretold from smaller batches and no call was made.
+    batch: utterances in the batch.
+    fits: whether it fits in memory.
+    peak_bytes: peak above the idle process, or on the accelerator; None if unknown.
+    seconds: duration of the call; None without one.
+    tried: False when the peak was predicted from smaller batches and no call was made.
     """
 
     batch: int
@@ -91,9 +106,14 @@ class Trial:
 class Findings:
     """What one measurement returns.
 
-    ``unavailable``: metric name → one sentence why it has no value. ``artifacts``: files written into the folder of
-    the point. ``tags``: facts that qualify the figures, shown wherever they are (``energy/method``). ``repeats``:
-    metric name → the repeated values behind it, in the order they were taken, for metrics that no sample holds.
+    metrics: the measured numbers.
+    unavailable: metric name → one sentence why it has no value.
+    cautions: what a reader must know before trusting the figures.
+    tags: facts shown with the figures, such as ``energy/method``.
+    transcripts: one row per utterance.
+    artifacts: names of files written into the point's folder.
+    repeats: metric name → its repeated values, in order, for metrics that no sample holds.
+    trials: batch sizes that were tried for memory.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -108,7 +128,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One point of a sweep, measured or failed; everything a report needs and nothing that can't be JSON."""
+    """One point of a sweep, measured or failed: all that a report needs, as JSON values."""
 
     name: str
     status: Status
@@ -147,22 +167,22 @@ class RunRecord:
     @property
     def round(self) -> int | None:
         """Which round of an interleaved sweep this is, from 0; None for a whole point."""
-        found = (self.config.get("sweep") or {}).get("round")
-        return found if isinstance(found, int) else None
+        index = (self.config.get("sweep") or {}).get("round")
+        return index if isinstance(index, int) else None
 
     @property
     def engine(self) -> str:
-        """Its name; by the options where a point failed before its system was there."""
+        """The engine's name; from the options when the point failed before it was loaded."""
         return str(self.system.get("engine") or choices(self.config).get("engine", ""))
 
     @property
     def optimisations(self) -> tuple[str, ...]:
-        """Names of what was applied to the engine, the network, the device or the batches."""
+        """Names of the optimisations that were applied."""
         return tuple(self.system.get("optimisations") or self.config.get("optimisation") or ())
 
     @property
     def device(self) -> str:
-        """As torch calls it; by the options where a point failed before its system was there."""
+        """torch's name of the device; from the options when the point failed before loading."""
         name = choices(self.config).get("device", "")
         if name == "cuda":
             name = f"cuda:{(self.config.get('device') or {}).get('index') or 0}"
@@ -199,7 +219,10 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
-        """A record from ``to_json``'s values, signed or not; DataError for another schema or a damaged record."""
+        """A record from ``to_json``'s values, signed or not.
+
+        Raises DataError for another schema or a damaged record.
+        """
         schema = data.get("schema")
         if type(schema) is not int or schema != SCHEMA_VERSION:
             raise DataError(
@@ -218,7 +241,7 @@ class RunRecord:
             ) from error
 
     def write(self, folder: Path) -> Path:
-        """Write ``record.json`` into ``folder``, whole or not at all and with a checksum; returns its path."""
+        """Write ``record.json`` into ``folder`` at once, with a checksum, and return its path."""
         path = folder / RECORD_FILE
         text = json.dumps(signed(self.to_json()), indent=1, allow_nan=False, ensure_ascii=False)
         write_atomic(path, text.encode(errors="backslashreplace"))  # half surrogates, of file names
@@ -226,7 +249,7 @@ class RunRecord:
 
     @classmethod
     def read(cls, path: Path) -> RunRecord:
-        """The record in ``path``; DataError when it can't be read."""
+        """The record in ``path``. Raises DataError when it can't be read."""
         try:
             data = read(path)
         except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Who else measures on this machine: each measuring process holds a lock that the others can see."""
+"""Finds other measuring processes on this machine: each holds a lock that the others see."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ except ImportError:  # Windows: nobody is seen
     fcntl = None  # type: ignore[assignment]
 
 FOLDER_VARIABLE = "ASR_SCALING_NODE"
-"""Environment variable that names a folder which all jobs of a machine see, where /tmp is private to each."""
+"""Environment variable: a folder that all jobs see, for machines where each has its own /tmp."""
 _PROCESS = secrets.token_hex(8)
 _PERIOD_S = 0.5
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -34,14 +34,17 @@ _OTHER_GPU_ADVICE = (
 
 
 class Neighbours:
-    """Holds this process's lock from when it is made until ``close``, and looks for those of others in between.
+    """Holds this process's lock until ``close`` and looks for the locks of others.
 
-    ``gpu``: UUID of the GPU that this process measures on, None for a CPU. The kernel lets go of a lock (flock) when
-    its process ends, however it ends, so what a killed one left behind never counts; points of this process don't
-    either. Not seen: who measures with anything but this package, on Windows, and in a container or a job whose /tmp is
-    its own, unless ``ASR_SCALING_NODE`` names a folder that all of them have. As a ``ports.Watch`` it looks between
-    timed calls, twice a second at most (tens of microseconds); where no lock can be taken it sees the others all the
-    same, and with no folder to look in nobody.
+    gpu: UUID of the GPU that this process measures on; None for a CPU.
+    folder: where the locks are; None for the default.
+
+    The kernel releases a lock (flock) when its process ends, so killed processes never count, and
+    neither does this process. Other benchmarks are not seen, nor anything on Windows, nor jobs and
+    containers with their own /tmp unless ``ASR_SCALING_NODE`` names a folder they share.
+
+    As a ``ports.Watch`` it looks between timed calls, twice a second at most, which takes tens of
+    microseconds. When this process can take no lock, it still sees the others.
     """
 
     def __init__(self, gpu: str | None = None, folder: Path | None = None) -> None:
@@ -56,7 +59,7 @@ class Neighbours:
 
     @property
     def cautions(self) -> tuple[Caution, ...]:
-        """What the record must say; nothing where nobody was seen."""
+        """The caution for the record; none when nobody was seen."""
         if not self._seen:
             return ()
         gpus = list(self._seen.values())

@@ -1,4 +1,4 @@
-"""What this machine can do at most: FLOP/s of a matrix product and bytes per second of a copy, measured and kept."""
+"""Peak FLOP/s and copy bandwidth of this machine: measured once, kept and checked."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ _MOST_CALLS = 100
 
 @dataclass(frozen=True)
 class Peaks:
-    """The most that was seen. ``n``: rows of the square matrices. ``measured_at``: seconds since 1970.
+    """The highest rates that were measured.
 
-    ``flop_per_s``: 2·n³ operations of one product over its time. ``byte_per_s``: bytes read plus bytes written by a
-    copy over its time, the convention of STREAM (McCalpin 1995), in which fetching the lines that are overwritten is
-    not counted.
+    dtype: torch's name of the data type.
+    flop_per_s: 2·n³ operations of one matrix product over its time.
+    byte_per_s: bytes read plus bytes written by a copy over its time, as STREAM counts them
+        (McCalpin 1995): fetching the overwritten cache lines does not count.
+    n: rows of the square matrices.
+    measured_at: seconds since 1970.
     """
 
     dtype: str
@@ -57,13 +60,17 @@ class Peaks:
 def peaks(
     device: Device, dtype: str, watch: Callable[[], MachineWatch] = MachineWatch
 ) -> tuple[Peaks, tuple[Caution, ...]]:
-    """The peaks of ``device`` in ``dtype``: kept on this machine and checked, or measured (about two seconds).
+    """The peaks of ``device`` in ``dtype``, kept from earlier or measured (about two seconds).
 
-    The check is a quarter of a second of matrix products. When it beats or misses the kept peak by more than 15 %
-    everything is measured again. If that agrees with the kept peak after all, the larger counts, since a peak is a
-    maximum; so does a kept peak that a busy processor misses. Else the new one counts, and a caution says so. What
-    was measured on a busy processor is not kept, unless it is more than was. A damaged file is measured again.
-    RuntimeError when torch can't compute in ``dtype`` or memory is short, OSError when the result can't be kept.
+    Kept peaks are checked with a quarter second of matrix products. If these differ by more than
+    15 %, or the file is damaged, everything is measured again:
+    - If the new peak agrees with the kept one, the larger counts, since a peak is a maximum.
+    - If the new peak is lower and other processes were busy, the kept one counts.
+    - Otherwise the new peak counts and is kept, with a caution.
+    A first peak measured on a busy processor is not kept, and gets a caution.
+
+    Raises RuntimeError when torch can't compute in ``dtype`` or memory is short, OSError when the
+    result can't be kept.
     """
     key = _key(device, dtype)
     path = cache_dir("peaks") / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.json"
@@ -96,7 +103,7 @@ def peaks(
 
 
 def _taken(machine: MachineWatch) -> float:
-    """Share of the cores' time that other processes and the hypervisor took since, 0 when it is within the limits."""
+    """Share of the cores' time that other processes and the hypervisor took; 0 within limits."""
     shares = {metric.name: metric.value for metric in machine.findings(()).metrics}
     others, stolen = shares["noise/others_share"], shares.get("noise/steal_share", 0.0)
     return others + stolen if others > OTHERS_LIMIT or stolen > STEAL_LIMIT else 0.0
@@ -105,8 +112,9 @@ def _taken(machine: MachineWatch) -> float:
 def measure(device: Device, dtype: str) -> Peaks:
     """Measure both peaks on the device's own clock.
 
-    Matrix products of doubling size until one takes ten milliseconds; the best rate of all of them. Copies between
-    two buffers of 256 MiB on a CPU, 1 GiB on a GPU: far beyond any last-level cache.
+    FLOP/s: the best of matrix products that double in size until one takes ten milliseconds.
+    Bandwidth: copies between two buffers of 256 MiB on a CPU, 1 GiB on a GPU, which are larger
+    than any last-level cache.
     """
     best, n = 0.0, _SMALLEST
     while True:
@@ -122,7 +130,7 @@ def measure(device: Device, dtype: str) -> Peaks:
 def _products(device: Device, dtype: str, n: int, budget_s: float) -> tuple[float, float]:
     """FLOP/s and seconds of the fastest product of two n × n matrices.
 
-    Of normal random numbers: with constant ones a GPU draws less power and clocks higher than any model lets it.
+    The numbers are random: constants would let a GPU draw less power and clock higher.
     """
     import torch
 
@@ -148,9 +156,9 @@ def _copies(device: Device) -> float:
 
 
 def _fastest(device: Device, work: Callable[[], Any], budget_s: float) -> float:
-    """Seconds of the fastest call within ``budget_s``, two calls at least.
+    """Seconds of the fastest call within ``budget_s``, of two calls at least.
 
-    One more goes before and does not count: it chooses kernels and touches memory for the first time.
+    A call before them does not count: it chooses kernels and touches memory for the first time.
     """
     work()
     times: list[float] = []
@@ -186,7 +194,7 @@ def _key(device: Device, dtype: str) -> dict[str, Any]:
 
 
 def _read(path: Path, key: dict[str, Any]) -> Peaks | None:
-    """Peaks kept for ``key``; None when there are none or the file is damaged."""
+    """The peaks kept for ``key``; None when there are none or the file is damaged."""
     try:
         data = verified(read(path))
         return build(Peaks, data["peaks"]) if data["key"] == key else None

@@ -1,4 +1,4 @@
-"""The self-test's result as a certificate: of one machine and installation, kept for a day, stored with every sweep."""
+"""The self-test's result as a certificate of one machine and installation, kept for a day."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILE = "certificate.json"
 MAX_AGE_S = 24 * 3600.0
 TIMEOUT_S = 180.0
 _KEY = ("host", "cpu", "python", "versions", "commit")
-"""What a certificate is of: another one of these needs another certificate."""
+"""Facts of the environment that a certificate is valid for."""
 _VERBS = {"fail": "failed", "warn": "warns"}
 _AGAIN = "python -m asr_scaling selftest"
 
@@ -43,7 +43,7 @@ def certificate(checks: Sequence[Check], seconds: float) -> Certificate:
 
 
 def keep(found: Certificate) -> None:
-    """Put ``found`` where later sweeps look for it. OSError."""
+    """Write ``found`` where later sweeps look for it. Raises OSError."""
     write_atomic(_path(), to_bytes(found))
 
 
@@ -53,7 +53,7 @@ def to_bytes(found: Certificate) -> bytes:
 
 
 def fresh() -> Certificate | None:
-    """The kept certificate of this machine and installation; None when it is over a day old, damaged or not there."""
+    """This machine's kept certificate; None when missing, damaged or older than a day."""
     try:
         found = _read(_path())
         age_s = (datetime.now(UTC) - datetime.fromisoformat(found["at"])).total_seconds()
@@ -63,10 +63,13 @@ def fresh() -> Certificate | None:
 
 
 def obtain(say: Callable[[str], None], make: Callable[[Path], str] | None = None) -> Certificate:
-    """The fresh certificate, or a new one, made in a process of its own so that this one's memory stays clean.
+    """The fresh certificate, or a new one.
 
-    ``make`` writes one to a path, or returns why it couldn't. One that can't be made is a failed certificate with the
-    reason.
+    say: prints a line for the user.
+    make: writes a certificate to a path or returns why it could not; by default in a new process,
+        so that this one's memory stays clean.
+
+    When none can be made, a failed certificate with the reason is returned.
     """
     if (found := fresh()) is not None:
         return found
@@ -97,7 +100,7 @@ def _made(make: Callable[[Path], str]) -> Certificate | str:
 
 
 def summary(found: Certificate) -> dict[str, Any]:
-    """What every record of its machine says of it: status, time, host, and the noise floor where one was measured."""
+    """What records keep of a certificate: status, time, host and the noise floor if measured."""
     brief = {"status": found["status"], "at": found["at"], "host": found["of"]["host"]}
     floors = [
         values["noise_floor"]
@@ -134,7 +137,7 @@ def _make(path: Path) -> str:
 
 
 def _read(path: Path) -> Certificate:
-    """A whole certificate; OSError, ValueError, KeyError or TypeError for anything else."""
+    """The certificate in ``path``. Raises OSError, ValueError, KeyError or TypeError if damaged."""
     found = read(path)
     if not isinstance(found, dict):
         raise ValueError("not a certificate")  # noqa: TRY004 (as JSON's own errors)

@@ -13,10 +13,13 @@ Status = Literal["pass", "warn", "fail", "skip"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried.
+    """The result of one check.
 
-    ``figure``: what came out, for people; ``values``: the same as numbers, in SI units or as shares.
-    ``advice``: what to do about it, empty for a pass.
+    name: of the check.
+    status: "pass", "warn", "fail" or "skip".
+    figure: the result as text.
+    advice: what to do about it; empty for a pass.
+    values: the result as numbers, in SI units or as shares.
     """
 
     name: str
@@ -27,18 +30,18 @@ class Check:
 
 
 def graded(value: float, warn: float, fail: float) -> Status:
-    """A figure that should be small: pass up to ``warn``, fail above ``fail``."""
+    """Status of a figure that should be small: pass up to ``warn``, fail above ``fail``."""
     return "pass" if value <= warn else "warn" if value <= fail else "fail"
 
 
 def overall(checks: Iterable[Check]) -> Status:
-    """The worst of the checks; what was skipped does not count."""
-    found = {check.status for check in checks}
-    return "fail" if "fail" in found else "warn" if "warn" in found else "pass"
+    """The worst status of the checks; skipped ones do not count."""
+    statuses = {check.status for check in checks}
+    return "fail" if "fail" in statuses else "warn" if "warn" in statuses else "pass"
 
 
 def tried(name: str, check: Callable[[], Check]) -> Check:
-    """What ``check`` found; one that raises has failed, and its reason is the figure."""
+    """The result of ``check``; when it raises, a failed check with the reason as its figure."""
     try:
         return check()
     except AsrScalingError as error:
