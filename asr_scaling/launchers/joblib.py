@@ -1,4 +1,4 @@
-"""Points in worker processes of this machine, through joblib's loky: a process that dies takes one point with it."""
+"""Points in worker processes of this machine, through joblib's loky."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from asr_scaling.errors import ConfigError, MissingExtraError
 from asr_scaling.launchers.work import Work
 
 _GRACE_S = 10.0
-"""For a point to record that it was interrupted."""
+"""Seconds in which an interrupted point can write its record."""
 _MEASURING = threading.Lock()
 """Held in a worker while it measures."""
 
 
 @dataclass(frozen=True)
 class Joblib:
-    """``n_jobs``: worker processes. More than one measure points side by side, which disturbs all of them."""
+    """n_jobs: worker processes; more than one disturb each other's measurements."""
 
     n_jobs: int = 1
 
@@ -32,7 +32,7 @@ class Joblib:
             raise ConfigError(f"hydra.launcher.n_jobs must be 1 or more; got {self.n_jobs}.")
 
     def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
-        """In order; a worker measures one point after the other, and is replaced when it died."""
+        """Measure in order; a worker that died loses one point and is replaced."""
         waiting, free = deque(works), [_Worker() for _ in range(min(self.n_jobs, len(works)))]
         busy: dict[Future[str | None], tuple[Work, _Worker]] = {}
         try:

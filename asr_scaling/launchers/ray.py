@@ -18,13 +18,13 @@ from asr_scaling.launchers.work import Work
 
 _SPACE = "asr_scaling"
 _GRACE_S = 15.0
-"""For points that were cancelled to record that."""
+"""Seconds in which cancelled points can write their records."""
 _HEAD = "node:__internal_head__"
-"""What Ray calls the resource that only a cluster's head has."""
+"""Ray's name of the resource that only a cluster's head has."""
 _KNOCK_S = 10.0
-"""For a cluster to take a connection."""
+"""Seconds in which a cluster must accept a connection."""
 _ALONE_S = 300.0
-"""How long the keeper of a sweep stays when all points have ended and no client asks."""
+"""Seconds that a sweep's actor stays after all points ended and no client asks."""
 _OURS = (
     "ASR_SCALING_",
     "HF_",
@@ -171,7 +171,7 @@ class Keeper:
 
 
 def _carry_out(payload: bytes, variables: Mapping[str, str]) -> str | None:
-    """In the task. The variables come first: what the point imports reads them."""
+    """Runs in the task; sets the variables before the point's imports read them."""
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         del os.environ[name]
     context = _imported().get_runtime_context()

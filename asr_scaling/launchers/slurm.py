@@ -16,9 +16,9 @@ from asr_scaling.errors import ConfigError, MissingExtraError
 from asr_scaling.launchers.work import Work
 
 _FOLDER = ".slurm"
-"""Folder of a sweep for scripts, logs and pickles of its jobs."""
+"""Folder of a sweep for its jobs' scripts, logs and pickles."""
 _GRACE_S = 30.0
-"""For points that were cancelled to record that."""
+"""Seconds in which cancelled points can write their records."""
 
 
 @dataclass(frozen=True)

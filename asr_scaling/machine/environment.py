@@ -1,4 +1,4 @@
-"""What a figure depends on besides the system: host, processor, memory, GPU, drivers, versions, commit."""
+"""Facts of this machine and installation that figures depend on."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SCHEDULERS = {  # inner ones first: Ray may run within a Slurm job
 
 @functools.cache
 def environment() -> dict[str, Any]:
-    """Facts about this machine and installation; no environment variables, so no secrets. Sizes in bytes."""
+    """Facts of this machine and installation, sizes in bytes; nothing secret."""
     return {
         "host": socket.gethostname(),
         "os": platform.platform(),
@@ -113,7 +113,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Commit of the checkout this package runs from, "-dirty" when it has changes; None outside a checkout."""
+    """The checkout's commit, "-dirty" when it has changes; None outside a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

@@ -1,6 +1,6 @@
-"""What else the machine did while a system was timed: time stolen, other processes, clock frequency, throttling.
+"""What disturbed the timed pass: stolen time, other processes, clock changes, throttling.
 
-Only counters that the system keeps anyway are read, before the timed pass, between its calls and after it.
+Reads the system's counters before the timed pass, between its calls and after it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _throttle_events() -> int | None:
 
 
 class MachineWatch:
-    """Watches the machine during the timed pass: made when it begins, ``look`` between calls, ``findings`` after."""
+    """Watches the machine in the timed pass: ``look`` between calls, ``findings`` at the end."""
 
     def __init__(self, read: Callable[[], Counters] = read_counters) -> None:
         self._read = read
@@ -128,7 +128,10 @@ def times_by_input(samples: Iterable[Sample]) -> list[list[float]]:
 
 
 def drift(samples: Sequence[Sample], warm: bool) -> tuple[Caution, ...]:
-    """Whether calls got faster or slower while they were timed. ``warm``: the warm-up ended because it was steady."""
+    """Cautions when calls got faster or slower while they were timed.
+
+    warm: whether the warm-up ended because it was steady.
+    """
     found = trend(times_by_input(samples))
     if found.falls:
         return (

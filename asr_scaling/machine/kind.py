@@ -1,4 +1,4 @@
-"""Kinds of machines: figures of one kind may stand side by side, of two never as if they were alike."""
+"""Kinds of machines: only figures of one kind are compared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def memory_class(environment: Mapping[str, Any]) -> str:
 
 
 def gpu_name(environment: Mapping[str, Any]) -> str | None:
-    """Name of the GPU that a record is of; None for a processor's, and where a point failed before it was known."""
+    """Name of the record's GPU; None on a CPU or when the point failed before it was known."""
     name = (environment.get("device") or {}).get("gpu")
     return None if name is None else str(name)
 

@@ -27,7 +27,7 @@ def resident_bytes() -> int:
 
 
 def release_memory(freeze: bool = False) -> None:
-    """Collect garbage and hand freed heap pages back to the system, so that the next baseline is not inflated.
+    """Collect garbage and return freed heap pages to the system, for a true next baseline.
 
     ``freeze``: later collections need not walk through what is there now (imported modules, when no model is loaded);
     that takes pauses of a third of a second out of what is measured next. It is done anew when much has come since, as
@@ -49,9 +49,9 @@ def release_memory(freeze: bool = False) -> None:
 
 @contextmanager
 def peak_resident(sampling: bool = True) -> Iterator[Peak]:
-    """Peak resident memory of the block: the kernel's high-water mark (proc(5)), which costs the block nothing.
+    """Peak resident memory of the block, by the kernel's high-water mark (proc(5)).
 
-    Where there is none: by sampling, or not at all (``method`` stays empty) when ``sampling`` would disturb.
+    Without one: by sampling if ``sampling``, else not at all (``method`` stays empty).
     """
     peak = Peak()
     try:

@@ -49,7 +49,7 @@ def handle(torch_name: str) -> Any:
 
 
 def physical_index(torch_name: str) -> int | None:
-    """The driver's own number of the GPU that torch calls ``torch_name``, or that it is a slice of; None if untold."""
+    """The driver's number of the GPU (or of the one it is a slice of); None if unknown."""
     try:
         found, gpu = nvml(), handle(torch_name)
     except DeviceError:

@@ -1,4 +1,4 @@
-"""Are figures right? Operations of layers counted by hand, and a transcription whose every word is known."""
+"""Checks of results: hand-counted operations of layers, and a known transcription."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FRAMES, INPUTS, WIDTH = 10, 64, 128
 LINEAR_FLOP = 2 * FRAMES * INPUTS * WIDTH
 """A multiply-add is two operations; adding the bias is part of it."""
 ATTENTION_FLOP = 2 * (2 * FRAMES * FRAMES * WIDTH)
-"""Every frame's query times every key, and the weights times every value, over all heads together."""
+"""Queries times keys, and weights times values, over all heads together."""
 ONCE = Pipeline(None, warmup=0, min_iterations=1, precision=None)
 KNOWN_TEXTS: Mapping[str, str] = {
     "demo-012": "turn off the lights in the kitchen",
@@ -45,11 +45,11 @@ KNOWN_TEXTS: Mapping[str, str] = {
 of 4, transformers 5.23 and torch 2.13 on an x86 CPU. One word, an "a", is missing in the third."""
 KNOWN_WER = 1 / 36
 FEW_WORDS = 2
-"""So many words may differ: other kernels round otherwise, and a close decision falls the other way."""
+"""Words that may differ, since other kernels round differently."""
 
 
 def flops(measurement: Measurement | None = None) -> Check:
-    """A linear layer and attention of known sizes through the profiler: exactly what the hand counts."""
+    """The profiler counts a linear layer and attention of known sizes exactly."""
     system = SystemSpec(load_spec("whisper_tiny_en"), _Layers(), Cpu(), Fixed(1))
     record = measured(Job(system, Silence([1.0]), {"flops": measurement or Flops()}, ONCE))
     known = {"flops/encoder": LINEAR_FLOP + ATTENTION_FLOP, "flops/encoder_thop": LINEAR_FLOP}
@@ -71,7 +71,7 @@ Weights = Callable[[str, ModelSpec], tuple[Any, str] | None]
 
 
 def known_answer(engine: Engine | None = None, weights: Weights = package_weights) -> Check:
-    """Real weights on four utterances: texts and WER as they were on the day this was written. Downloads nothing."""
+    """Real weights give the known texts and WER of four utterances; downloads nothing."""
     spec = load_spec("whisper_tiny_en")
     carried = weights(spec.hub_id, spec)
     if carried is None:
@@ -100,7 +100,7 @@ def known_answer(engine: Engine | None = None, weights: Weights = package_weight
 
 
 def _differing(texts: Mapping[str, str]) -> int:
-    """Words in which ``texts`` differ from the known ones; all of them where an utterance is missing."""
+    """Number of words that differ from the known texts; all when an utterance is missing."""
     pairs = [(key, known, texts.get(key, "")) for key, known in KNOWN_TEXTS.items()]
     (row,) = (m for m in score(pairs, str.strip, {}).metrics if m.name == "quality/wer")
     return round(row.value * sum(len(known.split()) for known in KNOWN_TEXTS.values()))

@@ -1,4 +1,4 @@
-"""Are times right? The timer, calls of known length, their stages, and the noise of this machine."""
+"""Checks of times: the timer, calls of known length, their stages, this machine's noise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from asr_scaling.profiler.latency import Latency
 from asr_scaling.selftest.checks import Check, graded, overall
 
 CALLS_S = tuple(0.015 + 0.03 * (i * 29 % 48 / 47) ** 2 for i in range(48))
-"""Lengths of the known calls: 15 to 45 ms, more short ones, so that mean, median and p90 differ; 44 bound a p90."""
+"""15 to 45 ms, mostly short, so that mean, median and p90 differ; a p90 needs 44."""
 _PER_AUDIO_S = 0.01
 _STEPS = 4
 _SPIN_S = 0.001
@@ -67,7 +67,7 @@ def _step(clock: Callable[[], int]) -> float:
 
 
 def _cost(function: Callable[[], object], calls: int = 2000) -> float:
-    """Seconds of one call: the best of five rounds, since a disturbed round says nothing about the cost."""
+    """Seconds of one call: the best of five rounds, to leave out disturbed ones."""
     rounds = []
     for _ in range(5):
         start = time.perf_counter_ns()
@@ -120,7 +120,7 @@ def known_sleeps(sleep: Sleep = precise_sleep, device: Device | None = None) -> 
 
 
 def stages(sleep: Sleep = precise_sleep, device: Device | None = None) -> Check:
-    """The stages of known calls add up to the total, and the encoder's is what it slept, both within 2 %."""
+    """Stages of known calls add up to the total and the encoder's is its sleep, within 2 %."""
     record, slept = _known_pass(CALLS_S[:12], sleep, device)
     gap = max(abs(sum(sample.stages.values()) / sample.total_s - 1) for sample in record.samples)
     pairs = zip(record.samples, slept, strict=True)

@@ -28,7 +28,7 @@ _BURN = "import time; print(flush=True); end = time.monotonic() + 10\nwhile time
 
 
 def noticed() -> tuple[bool, float]:
-    """Whether a point of one second carries the caution, and the share of the cores' time that others used."""
+    """Whether a one-second point has the caution, and the share of time that others used."""
     pipeline = Pipeline(1, warmup=0, min_iterations=20, precision=None)
     system = SystemSpec(load_spec("whisper_tiny_en"), Fake(0.05, 0.0), Cpu(), Fixed(1))
     record = measured(Job(system, Silence([1.0]), {}, pipeline))
@@ -36,7 +36,7 @@ def noticed() -> tuple[bool, float]:
 
 
 def neighbours(look: Callable[[], tuple[bool, float]] = noticed) -> Check:
-    """Two short points: one with processes beside it that compute, which must be noticed, and one without."""
+    """Two short points, with and without busy processes beside them, which must be noticed."""
     quiet, quiet_share = look()
     with burning():
         loaded, share = look()
@@ -74,7 +74,7 @@ def burning() -> Iterator[None]:
 
 
 def energy(find: Callable[[Device], Any] | None = None) -> Check:
-    """Which energy counters there are, and how often each ticks; without one, joules are estimated."""
+    """The energy counters and how often each ticks; without one, joules are estimated."""
     device = _device()
     counters, missing = (find or Energy().find)(device)
     try:
