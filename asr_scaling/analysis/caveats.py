@@ -1,4 +1,6 @@
-"""What must stand beside the figures of several points: one sentence each, none where there is nothing to say."""
+"""What must stand beside the figures of several points: one sentence each, none where there is
+nothing to say.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ def different_speech(points: Iterable[Point]) -> list[str]:
     if len(names) < 2:
         return []
     return [
-        f"The speech is of several datasets ({', '.join(names)}): figures of different ones can't be compared."
+        f"The speech is of several datasets ({', '.join(names)}): figures of different ones can't "
+        "be compared."
     ]
 
 
@@ -31,7 +34,8 @@ def several_kinds(points: Iterable[Point]) -> list[str]:
     if len(kinds) < 2:
         return []
     return [
-        f"The points are of {len(kinds)} kinds of machine ({'; '.join(kinds)}): no ratio and no law is of two."
+        f"The points are of {len(kinds)} kinds of machine ({'; '.join(kinds)}): no ratio and no "
+        "law is of two."
     ]
 
 
@@ -41,7 +45,8 @@ def several_hosts(points: Iterable[Point]) -> list[str]:
     for point in points:
         hosts.setdefault(point.device, {})[point.host or "an unknown host"] = None
     return [
-        f"{device} is {len(names)} hosts of one kind ({', '.join(names)}), each of which measured a part of the "
+        f"{device} is {len(names)} hosts of one kind ({', '.join(names)}), each of which measured "
+        "a part of the "
         "points: intervals don't cover what differs between them."
         for device, names in hosts.items()
         if len(names) > 1
@@ -49,7 +54,9 @@ def several_hosts(points: Iterable[Point]) -> list[str]:
 
 
 def kinds_of(points: Iterable[Point]) -> dict[str, list[Point]]:
-    """Name of a kind → its points: those of one kind of machine, and of one GPU where it was measured with several."""
+    """Name of a kind → its points: those of one kind of machine, and of one GPU where it was
+    measured with several.
+    """
     machines: dict[str, list[Point]] = {}
     for point in points:
         machines.setdefault(point.machine, []).append(point)

@@ -1,8 +1,9 @@
-"""Laws fitted to measurements, with intervals of 95 % on coefficients and errors on what was held out.
+"""Laws fitted to measurements, with intervals of 95 % on coefficients and errors on what was held
+out.
 
-Errors are taken as proportional to the value, as those of times and joules are: a fit minimises relative deviations.
-Intervals follow from the deviations of the values from the law, so they hold only where the law does; whether it does
-is what the errors on held-out groups say.
+Errors are taken as proportional to the value, as those of times and joules are: a fit minimises
+relative deviations. Intervals follow from the deviations of the values from the law, so they hold
+only where the law does; whether it does is what the errors on held-out groups say.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 from asr_scaling.core.statistics import CONFIDENCE, Interval
 
 _ALIKE = 1e-9
-"""Columns of unit length whose smallest singular value is below this share of the largest count as dependent."""
+"""Columns of unit length whose smallest singular value is below this share of the largest count as
+dependent.
+"""
 BADLY = 0.15
 """Worst held-out error, as a share, above which a law of length or batch predicts badly.
 
@@ -30,20 +33,21 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NoFit:
-    """``reason``: why the values determine no law, as the end of a sentence."""
+    """The values determine no law."""
 
     reason: str
+    """Why, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What a law says of a group that it wasn't fitted to.
-
-    ``errors``: group → predicted over measured minus 1, of several values in a group the largest in magnitude; None
-    where the other groups don't determine the law.
-    """
+    """How far a law is off for groups that it wasn't fitted to."""
 
     errors: Mapping[Hashable, float | None]
+    """Group → predicted over measured minus 1, the largest in magnitude of a group's values.
+
+    None where the other groups don't determine the law.
+    """
 
     @property
     def worst(self) -> float | None:
@@ -62,17 +66,19 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Fit:
-    """y = Σ coefficient · column.
-
-    ``intervals``: of each coefficient, None when no degree of freedom is left (``freedom`` 0: the law goes through
-    every value). ``spread``: covariance of the coefficients times the square of Student's t, so that its diagonal holds
-    the squared half widths; empty likewise.
-    """
+    """y = Σ coefficient · column."""
 
     coefficients: tuple[float, ...]
     intervals: tuple[Interval | None, ...]
+    """Of each coefficient; None without a degree of freedom."""
     freedom: int
+    """Degrees of freedom; 0 where the law goes through every value."""
     spread: tuple[tuple[float, ...], ...]
+    """Covariance of the coefficients times the square of Student's t; empty without a degree of
+    freedom.
+
+    Its diagonal holds the squared half widths of the intervals.
+    """
     held_out: HeldOut
 
     def predict(self, row: Sequence[float]) -> float:
@@ -80,7 +86,8 @@ class Fit:
         return math.fsum(c * x for c, x in zip(self.coefficients, row, strict=True))
 
     def quotient(self, over: int, under: int) -> Interval | None:
-        """Interval of one coefficient over another; None without one, or where ``under`` may be 0 (Fieller 1954).
+        """Interval of one coefficient over another; None without one, or where ``under`` may be 0
+        (Fieller 1954).
 
         It holds every q that a t-test of ``over`` - q · ``under`` = 0 doesn't reject at 5 %.
         """
@@ -117,11 +124,13 @@ class Power:
 def linear_fit(
     columns: Sequence[Sequence[float]], y: Sequence[float], groups: Sequence[Hashable]
 ) -> Fit | NoFit:
-    """Coefficients of ``columns`` (each as long as ``y``) by least squares of the relative deviations, weights 1 / y².
+    """Coefficients of ``columns`` (each as long as ``y``) by least squares of the relative
+    deviations, weights 1 / y².
 
-    Weighted least squares and Student's t on the coefficients: Draper & Smith, Applied Regression Analysis, 3rd ed.
-    1998, chapters 5 and 9. Groups held out in turn: Geisser 1975, The predictive sample reuse method, JASA 70. ``y`` in
-    any unit, above 0; ``groups``: what value belongs with what.
+    Weighted least squares and Student's t on the coefficients: Draper & Smith, Applied Regression
+    Analysis, 3rd ed. 1998, chapters 5 and 9. Groups held out in turn: Geisser 1975, The predictive
+    sample reuse method, JASA 70. ``y`` in any unit, above 0; ``groups``: what value belongs with
+    what.
     """
     values = np.asarray(y, dtype=float)
     if not len(values) or not np.all(np.isfinite(values)) or values.min() <= 0:
@@ -137,8 +146,8 @@ def linear_fit(
 def power_fit(x: Sequence[float], y: Sequence[float], groups: Sequence[Hashable]) -> Power | NoFit:
     """Factor and exponent by least squares of log y on log x; ``x`` and ``y`` above 0, in any unit.
 
-    The allometric line of ordinary regression on logarithms (Draper & Smith 1998, chapter 13): the factor is that
-    of the geometric mean. Intervals and held-out groups as in ``linear_fit``.
+    The allometric line of ordinary regression on logarithms (Draper & Smith 1998, chapter 13): the
+    factor is that of the geometric mean. Intervals and held-out groups as in ``linear_fit``.
     """
     if not len(x) or min(*x, *y) <= 0 or not all(map(math.isfinite, (*x, *y))):
         return NoFit("a power law needs values above 0")
@@ -167,9 +176,11 @@ def prediction(fit: Fit | Power | NoFit, beyond: float = BADLY) -> Prediction:
 def quotient_interval(
     a: float, of_a: Interval | None, b: float, of_b: Interval | None
 ) -> Interval | None:
-    """Interval of a / b from those of two independent values above 0; None where one is missing or reaches 0.
+    """Interval of a / b from those of two independent values above 0; None where one is missing or
+    reaches 0.
 
-    Limits recovered from those of both, on logarithms (Zou & Donner 2008, Statistics in Medicine 27).
+    Limits recovered from those of both, on logarithms (Zou & Donner 2008, Statistics in Medicine
+    27).
     """
     if of_a is None or of_b is None or min(of_a.low, of_b.low) <= 0:
         return None
@@ -199,7 +210,9 @@ def _least_squares(design: _Floats, target: _Floats) -> Fit | NoFit:
 
 
 def _solve(design: _Floats, target: _Floats) -> tuple[_Floats, _Floats] | None:
-    """Coefficients and (XᵀX)⁻¹; None when the columns are dependent. Columns are scaled to unit length for that."""
+    """Coefficients and (XᵀX)⁻¹; None when the columns are dependent. Columns are scaled to unit
+    length for that.
+    """
     sizes = np.sqrt((design**2).sum(axis=0))
     if len(target) < design.shape[1] or not sizes.all():
         return None

@@ -19,7 +19,8 @@ _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
 def plain(value: float, digits: int = 3) -> str:
-    """``value`` with ``digits`` significant digits, whole thousands in full: 0.0512, 5.01, 518, 16,232.
+    """``value`` with ``digits`` significant digits, whole thousands in full: 0.0512, 5.01, 518,
+    16,232.
 
     Below 0.0001 with an exponent; "–" for what is not finite.
     """
@@ -33,7 +34,8 @@ def plain(value: float, digits: int = 3) -> str:
 def with_interval(
     value: float, interval: Interval | None, factor: float = 1.0, digits: int = 3
 ) -> str:
-    """``value`` · ``factor`` ± the larger half of the interval, which has two significant digits: 518 ± 49.
+    """``value`` · ``factor`` ± the larger half of the interval, which has two significant digits:
+    518 ± 49.
 
     Without an interval, or with one too narrow for five digits to show, ``plain``.
     """
@@ -113,7 +115,9 @@ def duration(seconds: float, digits: int = 3) -> str:
 
 
 def _places(value: float, digits: int) -> int:
-    """Decimals that show ``digits`` significant digits of ``value`` after it is rounded to them; 0 for whole ones."""
+    """Decimals that show ``digits`` significant digits of ``value`` after it is rounded to them; 0
+    for whole ones.
+    """
     if not value:
         return 0
     magnitude = math.floor(math.log10(abs(value)))

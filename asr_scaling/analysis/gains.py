@@ -79,7 +79,8 @@ def is_plain(point: Point) -> bool:
 
 
 def gains_over_plain(points: Sequence[Point]) -> list[GainOverPlain]:
-    """Every point of another engine than ``PLAIN_ENGINE``, or with optimisations, against its plain point.
+    """Every point of another engine than ``PLAIN_ENGINE``, or with optimisations, against its plain
+    point.
 
     The plain point has the same model, weights, device, kind of machine, speech, length and batch.
     Of several, one of the same host is taken, and the one measured nearest in time, since machines

@@ -18,12 +18,13 @@ ONE_BATCH = "one batch size was measured: a law needs two, a check of it three"
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a law is about. ``metric``: per utterance, in ``unit``."""
+    """What a law is about."""
 
     name: str
     noun: str
     unit: str
     metric: str
+    """Per utterance, in ``unit``."""
 
 
 TIME = Quantity("time", "time", "s", "latency_per_utterance/mean_s")
@@ -32,10 +33,7 @@ JOULES = Quantity("energy", "energy", "J", "energy/per_sample_j")
 
 @dataclass(frozen=True)
 class LengthLaw:
-    """Cost of an utterance of d seconds: a · windows + b · d, or a + b · d where the model has no window.
-
-    ``points``: by length; each has the quantity. ``fit``: coefficients a, b.
-    """
+    """Cost of an utterance of d seconds: a · windows + b · d; a + b · d without windows."""
 
     quantity: Quantity
     system: str
@@ -43,7 +41,9 @@ class LengthLaw:
     batch: int
     window_s: float | None
     points: tuple[Point, ...]
+    """By length; each has the quantity."""
     fit: Fit | NoFit
+    """Coefficients a, b."""
 
     def row(self, audio_s: float) -> tuple[float, float]:
         """What a and b are multiplied with."""
@@ -52,14 +52,16 @@ class LengthLaw:
 
 @dataclass(frozen=True)
 class BatchLaw:
-    """Time of a call on B utterances: c + m · B. ``points``: by batch; ``fit``: coefficients c, m in seconds."""
+    """Time of a call on B utterances: c + m · B."""
 
     system: str
     device: str
     length: str
     length_s: float | None
     points: tuple[Point, ...]
+    """By batch."""
     fit: Fit | NoFit
+    """Coefficients c, m in seconds."""
 
     @property
     def single(self) -> Point | None:
@@ -68,8 +70,10 @@ class BatchLaw:
 
     @property
     def limit(self) -> tuple[float, Interval | None] | None:
-        """What an ever larger batch speeds up, (c + m) / m, with its interval; None without a law or where m is not
-        above 0. At least 1, which is where calls cost nothing.
+        """The speed-up of an ever larger batch, (c + m) / m, with its interval.
+
+        At least 1, where a call itself costs nothing. None without a law, or where m is not above
+        0.
         """
         if isinstance(self.fit, NoFit) or self.fit.coefficients[1] <= 0:
             return None
@@ -82,8 +86,10 @@ class BatchLaw:
 
 
 def length_laws(points: Sequence[Point], quantity: Quantity) -> list[LengthLaw]:
-    """One for each system, device and batch, smallest model first; natural utterances, whose lengths vary,
-    points that left audio out and points without the quantity are left out.
+    """One for each system, device and batch, smallest model first.
+
+    Natural utterances, whose lengths vary, points that left audio out, and points without the
+    quantity are left out.
     """
     whole = [
         p for p in points if p.ok and p.length_s is not None and p.audio_s > 0 and not p.truncated
@@ -110,7 +116,8 @@ def _length_fit(
     fit = linear_fit([[float(windows(d, window_s)) for d in lengths], lengths], costs, groups)
     if isinstance(fit, NoFit) and window_s:
         return NoFit(
-            f"these lengths don't tell the cost of a window of {window_s:g} s from that of its seconds"
+            f"these lengths don't tell the cost of a window of {window_s:g} s from that of its "
+            "seconds"
         )
     return fit
 

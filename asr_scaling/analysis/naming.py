@@ -1,4 +1,6 @@
-"""What points are called: systems of one model, and devices of one name, are told apart by what differs."""
+"""What points are called: systems of one model, and devices of one name, are told apart by what
+differs.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,15 @@ from asr_scaling.analysis.points import UNKNOWN_GPU, Point
 
 _GROUPS = ("engine", "device", "dataset", "model", "optimisation")
 _Member = tuple[str, str]
-"""A group of options, and the engine, device, dataset, model or optimisations whose they are."""
+"""A group of options, and the engine, device, dataset, model or optimisations they belong to."""
 
 
 def named(points: Iterable[Point]) -> list[Point]:
-    """The points, systems of one model told apart by what differs between them (engine, dataset, options other than
-    most points have, random weights), devices of one name by hardware, kind of machine and host.
-    Facts that many share are held once.
+    """The points with names that tell them apart.
+
+    Systems of one model by what differs: engine, dataset, options that most points do not have,
+    random weights. Devices of one name by hardware, kind of machine and host. Facts that many
+    points share are held once.
     """
     found, shared = _located(list(points)), dict[str, Mapping[str, Any]]()
     usual = _Usual.of(found)
@@ -35,12 +39,15 @@ def named(points: Iterable[Point]) -> list[Point]:
 
 @dataclass(frozen=True)
 class _Usual:
-    """What most points have. ``options``: by the member of a group whose they are. ``weights``: kinds by model."""
+    """What most points have."""
 
     engines: int
+    """How many there are."""
     dataset: str
     options: Mapping[_Member, Mapping[str, str | None]]
+    """By the member of a group that they belong to."""
     weights: Mapping[str, set[str]]
+    """Kinds of weights by model."""
 
     @classmethod
     def of(cls, points: Sequence[Point]) -> _Usual:
@@ -88,7 +95,9 @@ def _members(point: Point) -> list[_Member]:
 
 
 def _most(group: str, points: Sequence[Point]) -> dict[str, str | None]:
-    """For each option of a group the value that most points have, the first one met where two are as many."""
+    """For each option of a group the value that most points have, the first one met where two are
+    as many.
+    """
     names = dict.fromkeys(
         name for point in points for name in point.options if _group(name) == group
     )
@@ -105,9 +114,9 @@ def _group(option: str) -> str:
 def _located(points: Sequence[Point]) -> list[Point]:
     """The points, their devices named so that each is of one hardware and one kind of machine.
 
-    Hosts of one kind that shared a sweep between them are one device; where some point was measured on two of them
-    they are what is compared, and told apart. A GPU that wasn't known when a point failed is the one that other points
-    of its device and host ran on.
+    Hosts of one kind that shared a sweep between them are one device; where some point was measured
+    on two of them they are what is compared, and told apart. A GPU that wasn't known when a point
+    failed is the one that other points of its device and host ran on.
     """
     known = {(p.device, p.host): p.hardware for p in points if p.hardware != UNKNOWN_GPU}
     lost = (
@@ -128,12 +137,13 @@ def _located(points: Sequence[Point]) -> list[Point]:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where points may stand for one another. ``host``: None where several hosts of a kind do."""
+    """Where points may stand for one another."""
 
     device: str
     hardware: str
     machine: str
     host: str | None
+    """None where several hosts of a kind do."""
 
 
 def _kind(point: Point) -> tuple[str, str, str]:
@@ -159,8 +169,10 @@ def _shared(points: Sequence[Point]) -> set[tuple[str, str, str]]:
 
 
 def _names(found: Iterable[_Place]) -> dict[_Place, str]:
-    """Place → the device's name in the report: "cpu (AMD EPYC, 2 cores)" where several hardwares share it, with the
-    machine behind where that hardware is in several kinds of machine, and the host where a kind has several.
+    """Place → the device's name in the report.
+
+    "cpu (AMD EPYC, 2 cores)" where several hardwares share it; with the machine where that hardware
+    is in several kinds of machine, and with the host where a kind has several.
     """
     places, names = list(found), dict[_Place, str]()
     for place in places:

@@ -1,4 +1,6 @@
-"""Statistics of two systems measured on the same speech: how much they differ, with intervals of 95 %."""
+"""Statistics of two systems measured on the same speech: how much they differ, with intervals of 95
+%.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Change:
-    """How much ``b`` differs from ``a``; ``interval`` is None when there are too few values to tell."""
+    """How much ``b`` differs from ``a``; ``interval`` is None when there are too few values to
+    tell.
+    """
 
     value: float
     interval: Interval | None
@@ -31,10 +35,11 @@ Blocks = Sequence[Sequence[float]]
 def time_changes(a: Blocks, b: Blocks) -> tuple[Change, Change]:
     """Paired by block: relative change of the time of a block, and of the speed over all blocks.
 
-    0.05 is 5 % more. Time: geometric mean over blocks of the ratio of geometric means over repeats, so that unequal
-    numbers of repeats don't bias it. Speed: ratio of the totals of the mean times. Bootstrap over blocks, both systems
-    drawn together (Davison & Hinkley 1997, section 2.4); with fewer than six blocks over the repeats inside each,
-    which makes it a statement about this very speech.
+    0.05 is 5 % more. Time: geometric mean over blocks of the ratio of geometric means over repeats,
+    so that unequal numbers of repeats don't bias it. Speed: ratio of the totals of the mean times.
+    Bootstrap over blocks, both systems drawn together (Davison & Hinkley 1997, section 2.4); with
+    fewer than six blocks over the repeats inside each, which makes it a statement about this very
+    speech.
     """
     log_a, log_b = ([[math.log(time) for time in times] for times in system] for system in (a, b))
     return _change(log_a, log_b, _longer), _change(a, b, _faster)
@@ -63,7 +68,9 @@ def _change(
 
 
 def mean_change(a: Sequence[float], b: Sequence[float]) -> Change:
-    """Relative change of the mean of unpaired positive values: Welch's t-interval of the difference of their logs."""
+    """Relative change of the mean of unpaired positive values: Welch's t-interval of the difference
+    of their logs.
+    """
     from scipy.stats import ttest_ind
 
     value = statistics.fmean(b) / statistics.fmean(a) - 1
@@ -77,7 +84,9 @@ def mean_change(a: Sequence[float], b: Sequence[float]) -> Change:
 
 
 def rate_change(a: Sequence[int], b: Sequence[int], lengths: Sequence[int]) -> Change:
-    """Difference of two error rates on the same utterances (0.01 is one point): bootstrap over utterances."""
+    """Difference of two error rates on the same utterances (0.01 is one point): bootstrap over
+    utterances.
+    """
     edits_a, edits_b, words = (np.asarray(values, dtype=float) for values in (a, b, lengths))
     value = float((edits_b - edits_a).sum() / words.sum())
     if len(words) < FEWEST:
@@ -96,8 +105,8 @@ def _draws(n: int) -> _Floats:
 def _redrawn(blocks: Blocks, stream: int) -> _Floats:
     """Mean of each block with its repeats drawn anew: resamples × blocks.
 
-    m repeats drawn from m vary too little, by (m - 1)/m: their deviations are enlarged for it (Davison & Hinkley 1997,
-    section 2.3).
+    m repeats drawn from m vary too little, by (m - 1)/m: their deviations are enlarged for it
+    (Davison & Hinkley 1997, section 2.3).
     """
     rng, columns = np.random.default_rng((SEED, stream)), []
     for values in (np.asarray(block, dtype=float) for block in blocks):
@@ -108,9 +117,11 @@ def _redrawn(blocks: Blocks, stream: int) -> _Floats:
 
 
 def _expanded(estimates: _Floats, freedom: int, factor: float = 1.0) -> Interval:
-    """Percentile interval of the bootstrap, widened for few values by Student's t with ``freedom`` degrees of freedom.
+    """Percentile interval of the bootstrap, widened for few values by Student's t with ``freedom``
+    degrees of freedom.
 
-    ``factor``: what the resamples vary too little by (Hesterberg 2015, The American Statistician 69, section 5.4).
+    ``factor``: what the resamples vary too little by (Hesterberg 2015, The American Statistician
+    69, section 5.4).
     """
     from scipy.special import ndtr, stdtrit
 

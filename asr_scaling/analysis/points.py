@@ -1,4 +1,4 @@
-"""Points as a report needs them: a record without its raw samples, so that ten thousand fit in memory."""
+"""Points for analysis: records without raw samples, so that ten thousand fit in memory."""
 
 from __future__ import annotations
 
@@ -26,51 +26,70 @@ _BARELY = 1e-6
 class Point:
     """One point of a sweep. Times in seconds, sizes in bytes, rates as shares.
 
-    ``system``: model, and whatever of dataset, engine and other options tells it from others of the same model in this
-    report; ``device``: as torch calls it, with hardware and host where the report has several of that name that must
-    be told apart (naming.py): all points of one are of one kind of machine. Both are what tables and figures call
-    them, and together they say what a figure is of. ``options``: those of the engine by their names, those of device,
-    dataset and model as "device.threads". ``hardware``: name of the CPU or GPU that
-    computed. ``length_s``: the dataset's length, None for natural utterances. ``batch``: 0 where a point failed before
-    it was known. ``audio_s``: mean seconds of audio of an utterance in a timed call. ``slowest_s``: longest timed call.
-    ``load``: the whole record again, with its samples. DataError when it is gone.
+    ``system`` and ``device`` are what tables and figures call it; together they say what a figure
+    is of.
     """
 
     name: str
     status: Status
     reason: str | None
+    """Why it was not measured to its end."""
     model: str
     system: str
+    """The model, and what tells it from other systems of the model in this report (naming.py)."""
     family: str
     parameters: int | None
+    """How many the model has."""
     window_s: float | None
+    """Seconds that the encoder always gets; None where it has no fixed window."""
     weights: str
+    """Kind of weights, as "random"."""
     engine: str
     options: Mapping[str, str]
+    """Of the engine by their names; of device, dataset and model as "device.threads"."""
     optimisations: tuple[str, ...]
+    """In the order in which they are applied."""
     device: str
+    """As torch calls it, with hardware and host where the report has several of that name."""
     hardware: str
+    """Name of the CPU or GPU that computed."""
     host: str
     dataset: str
     synthetic: bool
+    """Whether the speech is synthesised."""
     length_s: float | None
+    """Of the dataset's fragments; None for natural utterances."""
     batch: int
+    """Utterances in a call; 0 where the point failed before that was known."""
     audio_s: float
+    """Mean seconds of audio of an utterance in a timed call."""
     utterances: int
+    """Of the dataset."""
     calls: int
+    """Timed calls."""
     slowest_s: float | None
+    """The longest timed call."""
     load: Callable[[], RunRecord] = field(repr=False, compare=False)
+    """Reads the whole record again, with its samples. Raises DataError when it is gone."""
     values: Mapping[str, float] = field(default_factory=dict)
+    """Metric → its value."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """Metric → its interval of 95 %."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Metric → why it is missing."""
     cautions: tuple[Caution, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    """The machine and its software."""
     config: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the loaded system says of itself, as its dtype."""
     curve: tuple[Mapping[str, Any], ...] = ()
+    """Batches that a search for the largest batch tried, with their peaks."""
     started_at: float = 0.0
+    """Seconds since 1970."""
     ended_at: float = 0.0
+    """Seconds since 1970."""
 
     @property
     def machine(self) -> str:
@@ -89,17 +108,17 @@ class Point:
 
     @property
     def truncated(self) -> bool:
-        """Whether part of the audio was not processed, so that its speed is of less than it was given."""
+        """Whether part of the audio was not processed: its speed is of less than it was given."""
         return any(caution.kind == "TruncatedAudio" for caution in self.cautions)
 
     @property
     def wer_known(self) -> bool:
-        """Whether its record has a WER, which random weights have not; that of synthetic speech counts, labelled."""
+        """Whether its record has a WER; random weights have none, synthetic speech has one."""
         return "quality/wer" in self.values
 
     @property
     def energy_method(self) -> str:
-        """How its joules were had: "measured" or "estimated"; "unknown" where that is not recorded."""
+        """How its joules were obtained: "measured", "estimated", or "unknown" if not recorded."""
         return self.tags.get("energy/method", "unknown")
 
     @property
@@ -134,7 +153,10 @@ def length_order(length_s: float | None) -> float:
 
 
 def windows(audio_s: float, window_s: float | None) -> int:
-    """Windows that ``audio_s`` seconds begin, 1 for a model without; a millionth of a window over begins none."""
+    """Windows that ``audio_s`` seconds begin; 1 for a model without windows.
+
+    A millionth of a window more begins no new one.
+    """
     return max(1, math.ceil(audio_s / window_s - _BARELY)) if window_s else 1
 
 

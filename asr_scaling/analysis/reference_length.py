@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from asr_scaling.analysis.points import Point
 
 USUAL_S = 15.0
-"""Between lengths at which as many systems were measured the nearest to this is taken: a sentence or two."""
+"""Between lengths at which as many systems were measured the nearest to this is taken: a sentence
+or two.
+"""
 
 
 def reference_length(points: Sequence[Point]) -> float | None:
     """Seconds; None for natural utterances, and where no point is ok.
 
-    The length at which most systems were measured to the end, so that most can be compared; ties go to the length
-    nearest to ``USUAL_S``, the shorter of two as near, and never to natural utterances.
+    The length at which most systems were measured to the end, so that most can be compared; ties go
+    to the length nearest to ``USUAL_S``, the shorter of two as near, and never to natural
+    utterances.
     """
     systems: dict[float | None, set[tuple[str, str]]] = {}
     for point in points:

@@ -34,7 +34,8 @@ def seconds(pipeline: Pipeline, call_s: float, batch: int, *, scored: bool = Fal
 
 
 def reserve(log: SearchLog, batch: int, best: Entry | None = None) -> float:
-    """Seconds to keep for the final at ``batch``: the baseline and its finalists in all their rounds.
+    """Seconds to keep for the final at ``batch``: the baseline and its finalists in all their
+    rounds.
 
     ``best``: what the search has found. Where that is the baseline, time for one round with one
     rival is kept, in case the search goes on and finds a better one.
@@ -161,7 +162,9 @@ def _prefixes(best: Entry) -> list[Entry]:
 def _steps(
     log: SearchLog, base: Entry, winner: Entry, found: dict[Entry, RunRecord]
 ) -> tuple[WaterfallStep, ...]:
-    """The way from the baseline to the winner; a step is of the final where both its ends were in it."""
+    """The way from the baseline to the winner; a step is of the final where both its ends were in
+    it.
+    """
     steps, before = list[WaterfallStep](), base
     for entry in (*_prefixes(winner), winner):
         if entry == before:

@@ -42,7 +42,8 @@ class Gain:
 
     @property
     def promising(self) -> bool:
-        """Worth keeping in a search, whose few calls give wide intervals: faster by several noise floors.
+        """Worth keeping in a search, whose few calls give wide intervals: faster by several noise
+        floors.
 
         Without this, a short window would be dropped because one of six utterances was decoded
         twice. The final uses ``faster``.
@@ -59,8 +60,8 @@ class Gain:
     def too_wrong(self, max_loss: float, *, final: bool) -> bool:
         """Whether WER rose by more than ``max_loss`` points.
 
-        Significantly; or, in the ``final``, at all; or, in a search, by more than a few words, which
-        may be chance. An unknown WER is never too high.
+        Significantly; or, in the ``final``, at all; or, in a search, by more than a few words,
+        which may be chance. An unknown WER is never too high.
         """
         if self.wer is None:
             return False

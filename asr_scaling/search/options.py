@@ -46,7 +46,8 @@ class Options:
     def __post_init__(self) -> None:
         if not self.engines:
             raise ConfigError(
-                "optimiser.engines names no engine: leave it null for all, or name the baseline first."
+                "optimiser.engines names no engine: leave it null for all, or name the baseline "
+                "first."
             )
         whole = (*self.batches, self.utterances, self.final_utterances, self.finalists, self.rounds)
         if not self.batches or not all(
@@ -95,7 +96,8 @@ class Options:
         optimisations: tuple[str, ...],
         pipeline: Pipeline,
     ) -> Options:
-        """From the options ``optimiser.*``, checked against the engines and optimisations there are.
+        """From the options ``optimiser.*``, checked against the engines and optimisations there
+        are.
 
         Raises ConfigError for an unknown option or name.
         """

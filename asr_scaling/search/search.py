@@ -47,7 +47,9 @@ def optimise(options: Options, bench: Bench) -> Outcome:
 
 
 def _search(log: SearchLog, sizes: list[int], ends: float) -> dict[int, Entry]:
-    """Batch → the best found for it until ``ends`` of the budget; what was measured before is not measured again."""
+    """Batch → the best found for it until ``ends`` of the budget; what was measured before is not
+    measured again.
+    """
     best = {}
     for number, size in enumerate(sizes):
         begun = log.bench.spent_s
@@ -86,6 +88,7 @@ def _notes(log: SearchLog) -> list[str]:
         )
     if log.bench.spent_s > log.options.seconds:
         notes.append(
-            "The budget was exceeded: baseline and best are measured to the end even where it is too short for them."
+            "The budget was exceeded: baseline and best are measured to the end even where it is "
+            "too short for them."
         )
     return notes

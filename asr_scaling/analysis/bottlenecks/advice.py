@@ -49,17 +49,18 @@ _REGIME = {
 
 @dataclass(frozen=True)
 class Advice:
-    """What to optimise first in a system on one device.
-
-    ``first``: at the smallest batch. ``last``: at the largest, None where there is one batch only. ``gain``: RTFx of
-    the largest batch over that of the smallest. ``sentence``: the advice; ``remarks``: what else the rules found.
-    """
+    """What to optimise first in a system on one device."""
 
     first: Diagnosis
+    """At the smallest batch."""
     last: Diagnosis | None
+    """At the largest batch; None where there is one batch only."""
     gain: float | None
+    """RTFx of the largest batch over that of the smallest."""
     sentence: str
+    """The advice."""
     remarks: tuple[str, ...] = ()
+    """What else the rules found."""
 
 
 def advice(points: Sequence[Point]) -> Mapping[str, str]:
@@ -146,7 +147,8 @@ def _by_regime(point: Point, stage: str) -> str:
         return f"at {membw} of copy speed, only fewer bytes help ({fewer})"
     if bound == "overhead":
         return (
-            f"at {mfu} of peak FLOP/s and {membw} of copy speed, overhead bounds it, dispatch, launches and waiting "
+            f"at {mfu} of peak FLOP/s and {membw} of copy speed, overhead bounds it, dispatch, "
+            "launches and waiting "
             f"(try {_less_overhead(point, stage)})"
         )
     return _unknown(point, stage)
@@ -164,7 +166,9 @@ def _less_overhead(point: Point, stage: str) -> str:
 
 
 def _unknown(point: Point, stage: str) -> str:
-    """Why it can't be judged how near its peaks a stage is, and which peak is the lower roof where that is known."""
+    """Why it can't be judged how near its peaks a stage is, and which peak is the lower roof where
+    that is known.
+    """
     names = [f"utilisation/{kind}_{stage}" for kind in ("mfu", "membw")]
     lacking = next(name for name in names if name not in point.values)
     said = f"how near it is to the machine's peaks is not known ({point.unavailable.get(lacking, _MEASURE)})"
@@ -180,7 +184,8 @@ def _silence(found: Diagnosis) -> list[str]:
         return []
     return [
         f"{_percent(padding(found.point) or 0)} of the encoder's input is silence up to the "
-        f"{found.point.window_s:g} s window (`optimisation=[dynamic_window]`; {_at_most(found.silence)})"
+        f"{found.point.window_s:g} s window (`optimisation=[dynamic_window]`; "
+        f"{_at_most(found.silence)})"
     ]
 
 
@@ -189,12 +194,14 @@ def _also(found: Diagnosis) -> list[str]:
     copies, remarks = found.point.value("ops/memory_share"), []
     if copies is not None and copies >= COPIES:
         remarks.append(
-            f"copies and look-ups take {_percent(copies)} of operator time (reuse buffers, fuse; {_at_most(copies)})"
+            f"copies and look-ups take {_percent(copies)} of operator time (reuse buffers, fuse; "
+            f"{_at_most(copies)})"
         )
     if (other := found.farther) is not None:
         above, here = found.above_roof(other) or 0.0, found.above_roof(found.stage) or 0.0
         remarks.append(
-            f"more is lost in {_name(other)}, {_percent(found.share(other))} of the call, {duration(above)} beyond "
+            f"more is lost in {_name(other)}, {_percent(found.share(other))} of the call, "
+            f"{duration(above)} beyond "
             f"what its work takes at the peaks against {duration(here)}: {_bounded(found, other)}"
         )
     return remarks

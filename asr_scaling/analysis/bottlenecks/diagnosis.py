@@ -1,4 +1,4 @@
-"""Where the time of a point goes and what bounds it, and the rules that sentences about it are derived by.
+"""Where the time of a point goes, what bounds it, and the rules for sentences about it.
 
 What a stage can save: Amdahl 1967. What bounds it: Williams, Waterman & Patterson 2009, Roofline.
 """
@@ -21,13 +21,13 @@ ROOFED = ("encoder", "decoder")
 CLASSES = ("gemm", "attention", "convolution", "normalisation", "memory", "other")
 """Of operators, as profiler/trace.py tells them apart."""
 NEAR_COMPUTE = 0.5
-"""Share of peak FLOP/s: good kernels on large matrices reach 0.5 to 0.8, so little is left to tune."""
+"""Share of peak FLOP/s. Good kernels on large matrices reach 0.5 to 0.8: little is left to tune."""
 NEAR_MEMORY = 0.6
 """Share of copy speed: a copy is the easiest access pattern, and others rarely come nearer."""
 PADDING = 0.1
 """Share of a call spent on encoding silence; less is lost in noise."""
 COPIES = 0.2
-"""Share of operator time in copies and look-ups: a fifth, so at most 1.25 times as fast without them."""
+"""Share of operator time in copies and look-ups: without a fifth at most 1.25 times as fast."""
 AT_PEAK = 0.8
 """Share of peak FLOP/s from which on nobody asks where the rest of the encoder's time goes."""
 BATCHING = 1.1
@@ -36,40 +36,48 @@ BATCHING = 1.1
 
 @dataclass(frozen=True)
 class Derivation:
-    """``name``: what it is about. ``says``: when it holds, with its threshold, and why."""
+    """A rule that sentences about bottlenecks are derived by."""
 
     name: str
+    """What it is about."""
     says: str
+    """When it holds, with its threshold, and why."""
 
 
 DERIVATIONS = (
     Derivation(
         "Start with",
-        "the stage that takes most of a call, at the reference length and the smallest batch. Another takes as long "
+        "the stage that takes most of a call, at the reference length and the smallest batch. "
+        "Another takes as long "
         "within noise when their intervals overlap.",
     ),
     Derivation(
         "At most",
-        "a call gets 1 / (1 - share) times as fast if that part of it cost nothing (Amdahl 1967); real gains are less.",
+        "a call gets 1 / (1 - share) times as fast if that part of it cost nothing (Amdahl 1967); "
+        "real gains are less.",
     ),
     Derivation(
         "Near peak FLOP/s",
-        f"the stage reaches {100 * NEAR_COMPUTE:g} % of it or more (MFU). Good kernels on large matrices reach 50 to "
+        f"the stage reaches {100 * NEAR_COMPUTE:g} % of it or more (MFU). Good kernels on large "
+        "matrices reach 50 to "
         "80 %, so tuning wins little: only fewer or cheaper operations do.",
     ),
     Derivation(
         "Near copy speed",
-        f"the stage moves its bytes at {100 * NEAR_MEMORY:g} % of it or more. A copy is the easiest access pattern, so "
+        f"the stage moves its bytes at {100 * NEAR_MEMORY:g} % of it or more. A copy is the "
+        "easiest access pattern, so "
         "only fewer bytes help. Near both, the larger share counts.",
     ),
     Derivation(
         "Overhead",
-        "both shares are known and neither is near: the hardware waits for dispatch, launches or the host. The "
+        "both shares are known and neither is near: the hardware waits for dispatch, launches or "
+        "the host. The "
         "decoder's shares are of its steps after the first.",
     ),
     Derivation(
         "Silence",
-        f"encoding what follows the audio up to the window's end takes {100 * PADDING:g} % of a call or more. Its "
+        f"encoding what follows the audio up to the window's end takes {100 * PADDING:g} % of a "
+        "call or more. Its "
         "share of the encoder's input is 1 - audio / whole windows.",
     ),
     Derivation(
@@ -78,18 +86,23 @@ DERIVATIONS = (
     ),
     Derivation(
         "More is lost",
-        "another stage has more time beyond what its operations and bytes take at the peaks: seconds × (1 - the larger "
+        "another stage has more time beyond what its operations and bytes take at the peaks: "
+        "seconds × (1 - the larger "
         "of its two shares), and all its seconds where it is neither encoder nor decoder.",
     ),
     Derivation(
         "Batching",
-        f"RTFx at the largest batch is {BATCHING:g} times that at the smallest or more, or the other way round, and "
-        "their intervals do not overlap. That it brings little is said where overhead or memory bounds the stage.",
+        f"RTFx at the largest batch is {BATCHING:g} times that at the smallest or more, or the "
+        "other way round, and "
+        "their intervals do not overlap. That it brings little is said where overhead or memory "
+        "bounds the stage.",
     ),
     Derivation(
         "Where the encoder's time goes",
-        f"said where it reaches less than {100 * AT_PEAK:g} % of peak FLOP/s. Matrix products, attention and "
-        "convolutions do the counted operations: their share of peak while they run is the encoder's over their share "
+        f"said where it reaches less than {100 * AT_PEAK:g} % of peak FLOP/s. Matrix products, "
+        "attention and "
+        "convolutions do the counted operations: their share of peak while they run is the "
+        "encoder's over their share "
         "of its time, all of them in one call under torch's profiler.",
     ),
     Derivation(
@@ -101,11 +114,13 @@ DERIVATIONS = (
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Where the time of a point goes. ``stages``: mean seconds of a call, in call order. ``stage``: the longest."""
+    """Where the time of a point goes."""
 
     point: Point
     stages: Mapping[str, float]
+    """Stage → mean seconds of a call, in call order."""
     stage: str
+    """The longest."""
 
     @property
     def call_s(self) -> float:
@@ -150,7 +165,7 @@ class Diagnosis:
 
     @property
     def farther(self) -> str | None:
-        """The stage with most time above its roof, where that is not the longest stage and both are known."""
+        """The stage with most time above its roof; None where it is the longest, or unknown."""
         above = {
             stage: seconds
             for stage in self.stages
@@ -205,7 +220,7 @@ def used(point: Point, stage: str) -> tuple[float | None, float | None]:
 
 
 def regime(point: Point, stage: str) -> Regime:
-    """What bounds a stage: the peak it is near, overhead where it is near none, unknown where a share is."""
+    """What bounds a stage: the peak it is near; overhead near none; else unknown."""
     mfu, membw = used(point, stage)
     compute, memory = (
         mfu is not None and mfu >= NEAR_COMPUTE,
@@ -219,7 +234,7 @@ def regime(point: Point, stage: str) -> Regime:
 
 
 def padding(point: Point) -> float | None:
-    """Share of the encoder's input that is silence behind the audio; None where there is no window of fixed length.
+    """Share of the encoder's input that is silence behind the audio; None without a fixed window.
 
     1 - audio / (whole windows that hold it), of an utterance of mean length.
     """
@@ -235,7 +250,8 @@ def padding(point: Point) -> float | None:
 def gain(small: Point, large: Point) -> tuple[float | None, Pace]:
     """RTFx of the second over that of the first, and what it amounts to.
 
-    "faster" and "slower" need a change by ``BATCHING`` or more and, where both are known, intervals that don't overlap.
+    "faster" and "slower" need a change by ``BATCHING`` or more and, where both are known, intervals
+    that don't overlap.
     """
     a, b = small.value("throughput/rtfx"), large.value("throughput/rtfx")
     if not a or not b:

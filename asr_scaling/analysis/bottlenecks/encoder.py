@@ -19,18 +19,21 @@ _CLASS = {
     "python": "Python between operators",
 }
 _WORTH_SAYING = 0.02
+"""Least share of the encoder's time that is named."""
 _SLOWER = 1.2
 """A traced call so many times slower than the timed ones may spend its time elsewhere."""
 
 
 @dataclass(frozen=True)
 class EncoderTime:
-    """Where the encoder's time goes. ``mfu``: its share of peak FLOP/s in the timed calls. ``slower``: the traced
-    call's time over theirs. ``parts``: class → share of the traced call's time."""
+    """Where the encoder's time goes."""
 
     mfu: float
+    """Its share of peak FLOP/s in the timed calls."""
     slower: float
+    """The traced call's time over that of the timed calls."""
     parts: Mapping[str, float]
+    """Class of operators → share of the traced call's time."""
 
     @property
     def products(self) -> float:
@@ -62,7 +65,7 @@ def encoder_time(point: Point) -> EncoderTime | None:
 
 
 def where_the_rest_goes(point: Point) -> str:
-    """Where the encoder's time goes that the peak would not need; empty where little is left, or that is not known."""
+    """Where time goes that the peak would not need; empty where it is little or unknown."""
     found = encoder_time(point)
     if found is None or found.mfu >= AT_PEAK:
         return ""

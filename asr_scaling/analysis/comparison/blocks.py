@@ -1,7 +1,8 @@
-"""Two systems' calls paired by speech: what both timed, cut into the smallest blocks that no call of either crosses.
+"""Two systems' calls paired by speech: what both timed, cut into the smallest blocks that no call
+of either crosses.
 
-Batches differ between systems (batch=1 against batch=8), so a block is a set of utterances that calls of either system
-join, directly or through others.
+Batches differ between systems (batch=1 against batch=8), so a block is a set of utterances that
+calls of either system join, directly or through others.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ _Calls = Mapping[_Input, Sequence[Sample]]
 
 @dataclass(frozen=True)
 class Block:
-    """The same utterances, processed by both systems; each repeat is all calls of the block once.
+    """The same utterances, processed by both systems.
 
-    ``wait_a``, ``wait_b``: mean time in seconds that an utterance waits for its text, which is the time of its whole
-    call. ``work_a``, ``work_b``: seconds of calls for the audio of the block; both systems' audio is counted alike,
-    however often a batch was filled up with it.
+    A repeat is all calls of the block once. Both systems' audio is counted alike, however often a
+    batch was filled up with it.
     """
 
     utterances: frozenset[str]
     wait_a: tuple[float, ...]
+    """Mean seconds that an utterance waits for its text in each repeat: the time of its whole call.
+    """
     wait_b: tuple[float, ...]
     work_a: tuple[float, ...]
+    """Seconds of calls for the audio of the block in each repeat."""
     work_b: tuple[float, ...]
 
 
@@ -60,7 +63,9 @@ def _timed(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def _shared(a: _Calls, b: _Calls) -> tuple[_Calls, _Calls]:
-    """Without calls on speech that the other system did not time; leaving one out can strand others."""
+    """Without calls on speech that the other system did not time; leaving one out can strand
+    others.
+    """
     while True:
         common = {key for ids in a for key in ids} & {key for ids in b for key in ids}
         kept_a, kept_b = (
@@ -91,7 +96,9 @@ def _audio_s(inputs: Sequence[Sequence[Sample]]) -> float:
 def _repeats(
     inputs: Sequence[Sequence[Sample]], audio_s: float
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Waits and works: the j-th repeat of a block is made of the j-th of each of its calls, as far as all have one."""
+    """Waits and works: the j-th repeat of a block is made of the j-th of each of its calls, as far
+    as all have one.
+    """
     each, all_audio_s = sum(len(calls[0].utterances) for calls in inputs), _audio_s(inputs)
     rounds = list(zip(*inputs))  # noqa: B905 (the last round may have been cut short)
     waits = tuple(

@@ -1,4 +1,6 @@
-"""What two records must have in common before their figures may be compared, and what else sets them apart."""
+"""What two records must have in common before their figures may be compared, and what else sets
+them apart.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.machine.kind import gpu_name, memory_class
 
 KINDS = ("host", "machine", "dataset", "normaliser", "scope")
-"""What may differ. "host": its name and which of its GPUs, as nodes of one kind do; "machine": the kind."""
+"""What may differ. "host": its name and which of its GPUs, as nodes of one kind do; "machine": the
+kind.
+"""
 _OPTIONAL = ("GPU", "GPU id", "memory", "WER's")
 _LONGEST = 40
 
@@ -23,14 +27,16 @@ def check_alike(a: RunRecord, b: RunRecord, allow: Collection[str] = ()) -> list
     for side, record in (("A", a), ("B", b)):
         if record.status != "ok":
             raise ConfigError(
-                f"{side}'s point '{record.name}' can't be compared ({record.outcome}): measure it again."
+                f"{side}'s point '{record.name}' can't be compared ({record.outcome}): measure it "
+                "again."
             )
     differing = differences(a, b)
     refused = [kind for kind in differing if kind not in allow]
     if refused:
         said = " and ".join(f"{kind} ({differing[kind]})" for kind in refused)
         raise ConfigError(
-            f"'{a.name}' and '{b.name}' differ in {said}: measure both alike, or compare them all the same with "
+            f"'{a.name}' and '{b.name}' differ in {said}: measure both alike, or compare them all "
+            "the same with "
             f"--allow {','.join(refused)}."
         )
     return [f"The {kind} differs: {how}." for kind, how in differing.items()]
@@ -39,7 +45,8 @@ def check_alike(a: RunRecord, b: RunRecord, allow: Collection[str] = ()) -> list
 def differences(a: RunRecord, b: RunRecord) -> dict[str, str]:
     """Kind → what differs, of all that makes two records' figures incomparable.
 
-    A GPU or a normaliser that only one of them has is no difference: cpu and cuda of one host compare.
+    A GPU or a normaliser that only one of them has is no difference: cpu and cuda of one host
+    compare.
     """
     found = {}
     ours, theirs = _facts(a), _facts(b)
@@ -76,7 +83,9 @@ def _facts(record: RunRecord) -> dict[str, dict[str, Any]]:
 
 
 def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
-    """What may explain a change, or spoil it: versions that differ, and the cautions of both records."""
+    """What may explain a change, or spoil it: versions that differ, and the cautions of both
+    records.
+    """
     lines = []
     ours, theirs = _versions(a), _versions(b)
     moved = [

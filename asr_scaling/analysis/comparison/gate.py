@@ -1,4 +1,4 @@
-"""Regression gates: ``latency/p50_s>5%`` fails where a comparison shows that much more, and more than noise."""
+"""Regression gates: ``latency/p50_s>5%`` fails where that much more, beyond noise, is shown."""
 
 from __future__ import annotations
 
@@ -16,29 +16,37 @@ _FORM = re.compile(
 
 @dataclass(frozen=True)
 class GateResult:
-    """``failed``: None when nothing could be judged. ``sentence``: for people."""
+    """What a gate says of a comparison."""
 
     failed: bool | None
+    """None when nothing could be judged."""
     sentence: str
 
 
 @dataclass(frozen=True)
 class Gate:
-    """``limit``: a share where ``relative``, else in the metric's unit. ``above``: fails above it, else below it."""
+    """A limit on the change of one metric."""
 
     text: str
+    """As it was given."""
     metric: str
     above: bool
+    """Whether it fails above the limit; else below it."""
     limit: float
+    """A share where ``relative``, else in the metric's unit."""
     relative: bool
 
     @classmethod
     def parse(cls, text: str) -> Gate:
-        """``METRIC>NUMBER`` or ``METRIC<NUMBER``, with % for a relative change; ConfigError for anything else."""
+        """From ``METRIC>NUMBER`` or ``METRIC<NUMBER``, with % for a relative change.
+
+        Raises ConfigError for anything else.
+        """
         match = _FORM.fullmatch(text.strip())
         if match is None:
             raise ConfigError(
-                f"--fail-if '{text}' can't be read: write METRIC>NUMBER or METRIC<NUMBER, with % for a relative "
+                f"--fail-if '{text}' can't be read: write METRIC>NUMBER or METRIC<NUMBER, with % "
+                "for a relative "
                 "change, as in 'latency/p50_s>5%'."
             )
         metric, sign, number, percent = match.groups()
@@ -46,14 +54,17 @@ class Gate:
             metric_spec(metric)
         except ConfigError:
             raise ConfigError(
-                f"--fail-if '{text}' names no metric: take one of a record's, as in 'latency/p50_s>5%'."
+                f"--fail-if '{text}' names no metric: take one of a record's, as in "
+                "'latency/p50_s>5%'."
             ) from None
         return cls(
             text, metric, sign == ">", float(number) / (100 if percent else 1), bool(percent)
         )
 
     def judge(self, found: Comparison) -> GateResult:
-        """Failed when the change is beyond the limit, unless it is noise. Whatever can't be judged has not passed."""
+        """Fails when the change is beyond the limit and not noise; what can't be judged does not
+        pass.
+        """
         row = found.row(self.metric)
         change = row.relative if self.relative else row.absolute
         where = f"gate '{self.text}' on '{found.b.name}'"

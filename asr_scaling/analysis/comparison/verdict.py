@@ -1,7 +1,7 @@
-"""How two points measured on the same speech differ: changes with intervals of 95 % and verdicts, from their records.
+"""How two records of the same speech differ: changes with intervals of 95 %, and verdicts.
 
-A change counts when its interval excludes 0 and it exceeds the noise floor of both timed passes; where too few calls
-give no interval, when it exceeds three of them.
+A change counts when its interval excludes 0 and it exceeds the noise floor of both timed passes;
+where too few calls give no interval, when it exceeds three of them.
 """
 
 from __future__ import annotations
@@ -29,42 +29,49 @@ PLAIN = 3
 """A change of so many noise floors is one even where too few calls give it an interval."""
 _TIMES = ("latency", "latency_per_utterance", "stage", "startup")
 _FLOORED = (*_TIMES, "throughput", "energy")
-"""Groups of metrics that move with the time of a call, so that latency's noise floor is theirs too."""
+"""Groups of metrics that follow the time of a call: latency's noise floor is theirs too."""
 _Values = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
 class MetricChange:
-    """One metric of both systems; ``a`` and ``b`` are the records' values.
-
-    ``relative``: change of B against A as a share. ``absolute``: the same in the metric's unit; where a change is
-    paired, that share of A's value. ``interval``: of the relative change, for WER of the absolute one. ``verdict``:
-    empty for single readings, which nothing can judge. ``reason``: why there is no change. ``qualifier``: what must
-    stand with the figures.
-    """
+    """How one metric differs between two systems."""
 
     metric: str
     a: float | None = None
+    """The value of A's record."""
     b: float | None = None
+    """The value of B's record."""
     relative: float | None = None
+    """Change of B against A as a share."""
     absolute: float | None = None
+    """The change in the metric's unit; where it is paired, ``relative`` of A's value."""
     interval: Interval | None = None
+    """Of the relative change; for WER of the absolute one."""
     verdict: str = ""
+    """Empty for single readings, which nothing can judge."""
     reason: str = ""
+    """Why there is no change."""
     qualifier: str = ""
+    """What must stand with the figures."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """B against A over ``utterances`` in ``blocks``. ``floor``: changes of time up to this share are noise."""
+    """B against A."""
 
     a: RunRecord
     b: RunRecord
     rows: tuple[MetricChange, ...]
+    """One for each metric."""
     notes: tuple[str, ...]
+    """What must stand beside the rows."""
     utterances: int
+    """That both timed."""
     blocks: int
+    """Of these utterances, as paired."""
     floor: float
+    """Changes of time up to this share are noise."""
 
     def row(self, metric: str) -> MetricChange:
         """The row of ``metric``; KeyError when it was not compared."""
@@ -80,16 +87,18 @@ class Comparison:
 def compare(
     a: RunRecord, b: RunRecord, allow: Collection[str] = (), also: Iterable[str] = ()
 ) -> Comparison:
-    """B against A in latency, throughput, energy, WER and memory, and in the metrics that ``also`` names.
+    """B against A in latency, throughput, energy, WER and memory, and in the metrics that ``also``
+    names.
 
-    ConfigError when a point failed, when host, dataset, normaliser or scope differ and ``allow`` doesn't name it, or
-    when the two timed no speech in common: nothing is compared unpaired.
+    ConfigError when a point failed, when host, dataset, normaliser or scope differ and ``allow``
+    doesn't name it, or when the two timed no speech in common: nothing is compared unpaired.
     """
     allowed = check_alike(a, b, allow)
     blocks = paired_blocks(a.samples, b.samples)
     if not blocks:
         raise ConfigError(
-            f"'{a.name}' and '{b.name}' timed no utterances in common: measure both on the same dataset, with "
+            f"'{a.name}' and '{b.name}' timed no utterances in common: measure both on the same "
+            "dataset, with "
             "pipeline.max_seconds long enough to time all of it."
         )
     floor = max(record.values.get(NOISE, 0.0) for record in (a, b))
@@ -127,7 +136,10 @@ def _times(
 
 
 def _plain(row: MetricChange, floor: float) -> MetricChange:
-    """A change without an interval that is several floors large: batch 1 against 16, both timed for seconds."""
+    """Judges a change without an interval that is several noise floors large.
+
+    As between batch 1 and 16, when both were timed for seconds only.
+    """
     if row.interval is not None or row.relative is None:
         return row
     if abs(math.log1p(row.relative)) <= PLAIN * math.log1p(floor):
@@ -250,8 +262,8 @@ def _wer(a: RunRecord, b: RunRecord) -> MetricChange:
 
 
 def _unpaired(a: RunRecord, b: RunRecord, name: str, floor: float) -> MetricChange:
-    """The two values as they are; a difference only where both have an interval, the two are apart, and the floor is
-    exceeded.
+    """The two values as they are; a difference only where both have an interval, the two are apart,
+    and the floor is exceeded.
     """
     ours, theirs = _values(a, b, name)
     if ours is None or theirs is None:

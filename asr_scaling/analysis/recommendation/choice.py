@@ -25,24 +25,26 @@ _PARTS = ("model", "engine", "optimisation", "device", "batch", "seed")
 
 @dataclass(frozen=True)
 class Budget:
-    """What is asked of a configuration; None asks for nothing. ``max_wer`` is a share.
-
-    ``length_s``, ``dataset``: of the speech that is meant; None for what most systems were measured on. ``batch``:
-    utterances in a call; None for any, and for 1 where a bound on latency means a live request.
-    """
+    """What is asked of a configuration; None asks for nothing."""
 
     latency_p95_s: float | None = None
     min_rtfx: float | None = None
     max_wer: float | None = None
+    """As a share."""
     memory_bytes: float | None = None
     energy_j_per_audio_s: float | None = None
     length_s: float | None = None
+    """Of the speech that is meant; None for what most systems were measured on."""
     dataset: str | None = None
+    """Of the speech that is meant; None for what most systems were measured on."""
     batch: int | None = None
+    """Utterances in a call; None for any, or for 1 where latency is bounded (a live request)."""
 
     @property
     def rule(self) -> Rule:
-        """Where WER is bounded the fastest within all bounds; else the most accurate, the fastest where WERs tie."""
+        """Where WER is bounded the fastest within all bounds; else the most accurate, the fastest
+        where WERs tie.
+        """
         bounds = (
             (rules.tail_limit, self.latency_p95_s),
             (rules.rtfx_limit, self.min_rtfx),
@@ -65,21 +67,24 @@ class Budget:
 
 @dataclass(frozen=True)
 class BestConfiguration:
-    """``found``: the recommendation, its winner None where nothing meets the budget. ``speech``: what it is for.
-
-    ``measured``: how many configurations it was chosen among. ``left_out``: reason → number of points not looked at.
-    ``caveats``: what must stand beside it.
-    """
+    """The recommendation for this machine, and what it was chosen from."""
 
     found: Recommendation
+    """Its winner is None where nothing meets the budget."""
     speech: str
+    """What it is for."""
     measured: int
+    """Configurations that it was chosen among."""
     left_out: Mapping[str, int]
+    """Reason → number of points that were not considered."""
     caveats: tuple[str, ...] = ()
+    """What must stand beside it."""
 
 
 def best_configuration(points: Sequence[Point], budget: Budget) -> BestConfiguration:
-    """The best of ``points`` of this machine under ``budget``. Loads whole the records of those that it compares."""
+    """The best of ``points`` of this machine under ``budget``. Loads whole the records of those
+    that it compares.
+    """
     left_out: Counter[str] = Counter()
     here = _kept(points, left_out, _elsewhere)
     genuine = _kept(
@@ -139,7 +144,9 @@ def _kept(
 
 
 def _elsewhere(point: Point) -> str:
-    """Which other kind of machine a point was measured on; empty for this one's, with one of its GPUs."""
+    """Which other kind of machine a point was measured on; empty for this one's, with one of its
+    GPUs.
+    """
     own, other = environment(), point.environment
     if machine_kind(own) != machine_kind(other):
         return f"of another machine ({machine_kind(other)})"
@@ -162,7 +169,9 @@ def _this_machine() -> str:
 
 
 def _usual_dataset(points: Sequence[Point]) -> str | None:
-    """The one that most systems were measured on; where two are as many people's speech, then the newest."""
+    """The one that most systems were measured on; where two are as many people's speech, then the
+    newest.
+    """
     systems: dict[str, set[str]] = {}
     last: dict[str, tuple[bool, float]] = {}
     for point in points:

@@ -1,4 +1,6 @@
-"""The sentences beside a recommendation: what speaks for the winner, what was passed over, what comes nearest."""
+"""The sentences beside a recommendation: what speaks for the winner, what was passed over, what
+comes nearest.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ _CLEAR = 0.01
 def evidence(
     rule: Rule, winner: Point, comparison: PairedComparison | None, pool: Sequence[Point]
 ) -> tuple[str, ...]:
-    """Figures of both, by how much the winner leads, and what of ``pool`` was passed over for its WER or the budget."""
+    """Figures of both, by how much the winner leads, and what of ``pool`` was passed over for its
+    WER or the budget.
+    """
     lines = [
         f"{label(winner)} on {winner.hardware}: {figures(winner, tuple(SHOWN))}.",
         *_reaching(rule, winner),
@@ -50,7 +54,9 @@ def evidence(
 
 
 def judged(rule: Rule, comparison: PairedComparison) -> str:
-    """Winner against runner-up in what ranks them; the second aim where the first shows no difference."""
+    """Winner against runner-up in what ranks them; the second aim where the first shows no
+    difference.
+    """
     row = comparison.ranked(rule.first.metric)
     if rule.second is None or differs(row) or isinstance(comparison.outcome, str):
         return verdict(row)
@@ -62,7 +68,8 @@ def provisional(rule: Rule, winner: Point, comparison: PairedComparison | None) 
     reasons = [] if comparison is None else _unsure(rule, comparison)
     if rule.tail and TAIL not in winner.values:
         reasons.append(
-            f"{winner.calls} calls can't bound the 95th percentile ({NEEDED} can), so the slowest of them stands for it"
+            f"{winner.calls} calls can't bound the 95th percentile ({NEEDED} can), so the slowest "
+            "of them stands for it"
         )
     return f"Provisional: {'; '.join(reasons)}." if reasons else ""
 
@@ -71,7 +78,8 @@ def _unsure(rule: Rule, comparison: PairedComparison) -> list[str]:
     """Why it is not sure that the winner is ahead of the other."""
     if isinstance(comparison.outcome, str):
         return [
-            f"winner and runner-up can't be compared ({comparison.outcome.partition(': ')[0].rstrip('.')})"
+            "winner and runner-up can't be compared "
+            f"({comparison.outcome.partition(': ')[0].rstrip('.')})"
         ]
     row = comparison.ranked(rule.first.metric)
     if row.reason:
@@ -118,7 +126,9 @@ def nobody(
 
 
 def _passed_over(rule: Rule, winner: Point, points: Iterable[Point]) -> list[str]:
-    """Points that would beat the winner if they could be recommended: the best of each system, a sentence each."""
+    """Points that would beat the winner if they could be recommended: the best of each system, a
+    sentence each.
+    """
     aim = rule.second or rule.first
     better = [p for p in points if barred(p) and aim.cost(p) < aim.cost(winner)]
     shown = tuple(name for name in rule.shown if name != "wer")

@@ -1,4 +1,6 @@
-"""One point against another in words: paired comparisons of their whole records, said as verdicts and sentences."""
+"""One point against another in words: paired comparisons of their whole records, said as verdicts
+and sentences.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,8 @@ def label(point: Point) -> str:
 
 
 def compare_points(winner: Point, rival: Point) -> PairedComparison:
-    """``winner`` against ``rival``, paired by speech, "faster" being said of the winner. Loads both records whole.
+    """``winner`` against ``rival``, paired by speech, "faster" being said of the winner. Loads both
+    records whole.
 
     Two hosts of one kind are compared, and said to be two; machines of two kinds are not.
     """
@@ -110,7 +113,9 @@ def _judged(row: MetricChange) -> str:
 
 
 def sentence(row: MetricChange) -> str:
-    """How much the winner leads, with the interval of the paired change: "RTFx +78.0 % (+75.1 to +81.0 %): faster"."""
+    """How much the winner leads, with the interval of the paired change: "RTFx +78.0 % (+75.1 to
+    +81.0 %): faster".
+    """
     noun = _NOUNS[row.metric]
     if row.reason:
         return f"{noun} can't be compared: {row.reason.rstrip('.')}."

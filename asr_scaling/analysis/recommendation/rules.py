@@ -1,4 +1,6 @@
-"""What a recommendation goes by: aims that rank points, limits that admit them, and figures of a point in words."""
+"""What a recommendation goes by: aims that rank points, limits that admit them, and figures of a
+point in words.
+"""
 
 from __future__ import annotations
 
@@ -30,25 +32,30 @@ NEEDED = samples_needed(95)
 
 @dataclass(frozen=True)
 class Aim:
-    """``metric``: which one of a point it is about. ``cost``: lower is better, infinite where unknown. ``better``: what
-    a point of lower cost is said to be.
-    """
+    """What points are ranked by."""
 
     metric: Callable[[Point], str]
+    """Which metric of a point it is about."""
     better: str
+    """What a point of lower cost is said to be, as "faster"."""
     cost: Callable[[Point], float]
+    """Lower is better; infinite where unknown."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """``read`` must be at most ``bound`` (at least it, unless ``most``). ``show`` writes a bound, ``say`` a figure."""
+    """A bound that a point must keep."""
 
     name: str
     read: Callable[[Point], float | None]
+    """The figure that is bounded."""
     bound: float
     show: Callable[[float], str]
+    """Writes the bound."""
     say: Callable[[Point], str]
+    """Writes a point's figure."""
     most: bool = True
+    """Whether the figure must be at most the bound; else at least."""
 
     @property
     def asked(self) -> str:
@@ -56,7 +63,9 @@ class Limit:
         return f"at {'most' if self.most else 'least'} {_TRAILING.sub('', self.show(self.bound))}"
 
     def shortfall(self, point: Point) -> float:
-        """By which factor (as a logarithm) ``point`` misses the bound: 0 where it is met, infinite where unknown."""
+        """Logarithm of the factor by which ``point`` misses the bound: 0 if met, infinite if
+        unknown.
+        """
         value = self.read(point)
         if value is None or value < 0:
             return math.inf
@@ -71,18 +80,20 @@ class Limit:
 
 @dataclass(frozen=True)
 class Rule:
-    """``first`` ranks the points; where it shows no difference and there is a ``second``, that one decides.
-
-    ``live``: one utterance a call only. ``shown``: the figures that matter here, names of ``SHOWN``.
-    """
+    """How a scenario's winner is chosen."""
 
     scenario: str
     wanted: str
+    """What is looked for, as the end of a sentence."""
     first: Aim
+    """Ranks the points."""
     second: Aim | None
+    """Decides where the first shows no difference."""
     limits: tuple[Limit, ...]
     shown: tuple[str, ...]
+    """The figures that matter here, names of ``SHOWN``."""
     live: bool = False
+    """Whether only one utterance a call counts."""
 
     @property
     def sentence(self) -> str:
@@ -216,7 +227,9 @@ def energy_limit(bound: float) -> Limit:
 
 
 def wer_limit(bound: float) -> Limit:
-    """On WER; one that is unknown passes here, for such a point is never recommended and is spoken of apart."""
+    """On WER; one that is unknown passes here, for such a point is never recommended and is spoken
+    of apart.
+    """
     return Limit("WER", lambda point: point.values.get(WER, 0.0), bound, percent, _wer_words)
 
 

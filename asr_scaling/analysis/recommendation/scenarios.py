@@ -17,25 +17,27 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.machine.kind import unlike
 
 _NEAREST = 5
-"""So many points, nearest in WER, are compared with the best."""
+"""Points nearest in WER that are compared with the best."""
 
 
 @dataclass(frozen=True)
 class Budgets:
-    """What a recommendation must keep to; None asks for nothing.
-
-    ``latency_p95_s``, ``min_rtfx``: real time. ``memory_bytes``, ``energy_j_per_audio_s``: edge. ``max_wer``: every
-    scenario, as a share. ``length_s``: of the speech that is meant, None for the report's reference length.
-    ``price_per_hour``: of the machine, in any currency.
-    """
+    """What a recommendation must keep to; None asks for nothing."""
 
     latency_p95_s: float = 1.0
+    """For real time."""
     min_rtfx: float = 1.0
+    """For real time."""
     max_wer: float | None = None
+    """For every scenario, as a share."""
     memory_bytes: float = 1e9
+    """For the edge."""
     energy_j_per_audio_s: float | None = None
+    """For the edge."""
     length_s: float | None = None
+    """Of the speech that is meant; None for the report's reference length."""
     price_per_hour: float | None = None
+    """Of the machine, in any currency."""
 
     def __post_init__(self) -> None:
         for option in fields(self):
@@ -48,28 +50,29 @@ class Budgets:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """``winner``: None where nothing meets the budget; then ``evidence`` says what comes nearest.
-
-    ``figures``: those of the winner that matter here. ``verdict``: winner against runner-up. ``provisional``: why it
-    needs confirming, empty where it needs none. ``command``: measures the winner again, well enough to confirm it.
-    """
+    """What is recommended for a scenario."""
 
     scenario: str
     rule: str
     winner: Point | None
+    """None where nothing meets the budget; then ``evidence`` says what comes nearest."""
     runner_up: Point | None
     figures: str
+    """The winner's figures that matter here."""
     verdict: str
+    """Winner against runner-up."""
     evidence: tuple[str, ...]
     provisional: str = ""
+    """Why it needs confirming; empty where it does not."""
     command: str = ""
+    """Measures the winner again, well enough to confirm it."""
 
 
 def recommend(points: Sequence[Point], budgets: Budgets) -> tuple[Recommendation, ...]:
-    """One for each scenario, of the points of one length; one of unknown WER, or that left audio out, is never
-    recommended.
+    """One for each scenario, of the points of one length.
 
-    Loads whole the records of winners and of those they are compared with.
+    A point of unknown WER, or that left audio out, is never recommended. Loads whole the records of
+    winners and of those they are compared with.
     """
     length_s = reference_length(points) if budgets.length_s is None else budgets.length_s
     found = at(points, length_s)
@@ -77,7 +80,9 @@ def recommend(points: Sequence[Point], budgets: Budgets) -> tuple[Recommendation
 
 
 def _scenarios(points: Sequence[Point], budgets: Budgets) -> tuple[Rule, ...]:
-    """The four rules under ``budgets``; where no point has a figure for energy, memory ranks the edge."""
+    """The four rules under ``budgets``; where no point has a figure for energy, memory ranks the
+    edge.
+    """
     accurate = () if budgets.max_wer is None else (rules.wer_limit(budgets.max_wer),)
     live = (rules.tail_limit(budgets.latency_p95_s), rules.rtfx_limit(budgets.min_rtfx), *accurate)
     small: tuple[rules.Limit, ...] = (rules.memory_limit(budgets.memory_bytes), *accurate)
@@ -107,7 +112,9 @@ def _scenarios(points: Sequence[Point], budgets: Budgets) -> tuple[Rule, ...]:
 def choose(
     rule: Rule, points: Sequence[Point], length_s: float | None, everything: Sequence[Point]
 ) -> Recommendation:
-    """By ``rule``, among ``points`` of one length that are ok; ``everything``: what there is of other lengths too."""
+    """By ``rule``, among ``points`` of one length that are ok; ``everything``: what there is of
+    other lengths too.
+    """
     pool = [point for point in points if not rule.live or point.batch == 1]
     fitting = [point for point in pool if rule.shortfall(point) == 0]
     ranked = sorted(
