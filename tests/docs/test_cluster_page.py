@@ -1,4 +1,4 @@
-"""docs/cluster.md: its commands compose, the one that any machine can run is run; tests/cli/launchers runs the rest."""
+"""docs/cluster.md: its commands compose, the one that any machine can run is run; tests/launchers runs the rest."""
 
 from __future__ import annotations
 
