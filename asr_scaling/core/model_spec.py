@@ -78,7 +78,7 @@ class ModelSpec:
             raise ConfigError(f"model.architecture is for sizes: leave out {', '.join(meant)}.")
 
     def planned_tokens(self, seconds: float) -> int:
-        """Tokens in so many seconds of speech, at least 1: the decoding length of random weights."""
+        """Tokens in ``seconds`` of speech, at least 1: the decoding length of random weights."""
         return max(1, round(seconds * (self.tokens_per_s or 0.0)))
 
 

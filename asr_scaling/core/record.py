@@ -20,7 +20,7 @@ from asr_scaling.util.cache import write_atomic
 SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
 ROUNDS_FOLDER = "rounds"
-"""Folder of a sweep that holds the rounds of its points, where it is interleaved: rounds/<k>/<point>."""
+"""Folder of an interleaved sweep for the rounds of its points: rounds/<k>/<point>."""
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
 
 
@@ -226,8 +226,8 @@ class RunRecord:
         schema = data.get("schema")
         if type(schema) is not int or schema != SCHEMA_VERSION:
             raise DataError(
-                f"This record has schema {shown(schema)}, and this version reads schema {SCHEMA_VERSION}: "
-                "measure the point again."
+                f"This record has schema {shown(schema)}, and this version reads schema "
+                f"{SCHEMA_VERSION}: measure the point again."
             )
         try:
             plain = verified(data)

@@ -30,7 +30,7 @@ _Reader = Callable[[Any], Any]
 MAX_BYTES = 64 << 20
 """A larger file with one JSON value was not written by this package."""
 LARGEST = 1e100
-"""No time, size or count comes near it; sums and squares of smaller numbers still fit in a float."""
+"""No time, size or count comes near it; sums and squares of them fit in a float."""
 DEEPEST = 50
 """Deeper nesting is an attack or an accident, and would exhaust Python's stack."""
 _Table = Mapping[str, Any]
@@ -52,7 +52,7 @@ _LOOKED_UP: Mapping[str, Mapping[str, Any]] = {
 
 
 def parse(text: bytes) -> Any:
-    """The JSON value in ``text``. Raises ValueError for anything else, also for NaN and infinity."""
+    """The JSON value in ``text``. Raises ValueError for anything else, NaN and infinity too."""
     try:
         return json.loads(text.decode("utf-8"), parse_constant=_not_json)
     except RecursionError:
@@ -65,7 +65,7 @@ def read(path: Path) -> Any:
 
 
 def build(kind: type[_Kind], row: Any) -> _Kind:
-    """An instance of the dataclass ``kind`` from the JSON object ``row``, nested dataclasses included.
+    """The dataclass ``kind`` from the JSON object ``row``, nested dataclasses included.
 
     Lists become tuples where a field is a tuple. A value that is of its field's dataclass is kept.
     Raises TypeError that names the first field whose value does not fit, is unknown or is missing.

@@ -43,9 +43,12 @@ _OURS = (
 
 @dataclass(frozen=True)
 class Ray:
-    """``address``: of the cluster; null for the one that $RAY_ADDRESS names or that runs here, else one is started;
-    "local" always starts one. ``num_cpus``, ``num_gpus``: what a point occupies; null for all cores of a node, or with
-    GPUs its share of them.
+    """Runs points as tasks of a Ray cluster.
+
+    address: of the cluster. None: the one that $RAY_ADDRESS names or that runs here, otherwise one
+        is started; "local" always starts one.
+    num_cpus: cores of a point; None for all cores of a node, or with GPUs its share of them.
+    num_gpus: GPUs of a point.
     """
 
     address: str | None = None
@@ -53,7 +56,7 @@ class Ray:
     num_gpus: float = 0
 
     def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
-        """Through an actor that outlives this process, so that points go on without it and a later client waits on."""
+        """Use an actor that outlives this process, so that a later client can wait for its points."""
         ray = _imported()
         # A cluster that is started here reports to nobody, and its points are not niced, which Ray does by 15.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -23,12 +23,19 @@ _GRACE_S = 30.0
 
 @dataclass(frozen=True)
 class Slurm:
-    """``minutes``: limit of a point; one that reaches it has Slurm's KillWait (30 s by default) to record what it has.
+    """Runs points as jobs of Slurm.
 
-    ``exclusive``: a node to itself for every point, with all its cores; False where points share a node, each with
-    ``cpus_per_task`` cores and ``gpus_per_node`` GPUs. ``at_once``: points that may run at a time. ``options``: more
-    of sbatch's, as ``{nodelist: node7}``; ``setup``: lines of shell before Python starts. ``poll_s``: how often Slurm
-    is asked what became of the jobs.
+    minutes: time limit of a point; then Slurm's KillWait (30 s by default) remains for its record.
+    exclusive: whether each point has a node to itself, with all its cores.
+    at_once: points that may run at the same time.
+    partition: of Slurm; None for its default.
+    account: of Slurm; None for its default.
+    cpus_per_task: cores of a point that shares a node.
+    gpus_per_node: GPUs of a point; None for none.
+    mem: memory of a point, as sbatch takes it; None for all of an exclusive node.
+    poll_s: seconds between questions to Slurm about the jobs.
+    setup: shell lines to run before Python starts.
+    options: more options of sbatch, such as ``{nodelist: node7}``.
     """
 
     minutes: int = 60
