@@ -264,7 +264,7 @@ class TestTheFile:
         assert {part: found.get(part) for part in PARTS} == {
             part: config.get(part) for part in PARTS
         }
-        assert build_job(found).batch.size == config["batch"]["size"]  # type: ignore[arg-type]
+        assert build_job(found).system.batch.size == config["batch"]["size"]  # type: ignore[arg-type]
 
     def test_the_largest_batch_is_the_one_that_was_found(self, recommend: Any) -> None:
         stored(

@@ -234,7 +234,7 @@ def test_commands(command: Any, typed: list[str]):
 def built(plain: dict[str, Any]) -> None:
     """The job of these options, or a reason why there is none."""
     try:
-        build_job(plain).composed()
+        build_job(plain).system.composed()
     except AsrScalingError as error:
         sentence(error)
 
