@@ -8,15 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from support.fakes import FakeDevice, altered, make_job, noise
-from support.small_whisper import (
-    ctc,
-    needs_speech,
-    pretrained,
-    reference,
-    speech,
-    transcribe,
-    whisper,
-)
+from support.networks import transcribed
+from support.small_whisper import ctc, needs_speech, pretrained, reference, speech, whisper
 
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
@@ -84,7 +77,7 @@ class TestOptions:
 class TestRandomWeights:
     @pytest.mark.parametrize("multilingual", [False, True])
     def test_token_counts_are_the_planned_ones(self, multilingual: bool):
-        done, listener = transcribe(
+        done, listener = transcribed(
             FasterWhisper(), whisper(multilingual), (noise(4.0), noise(2.0))
         )
         assert done.tokens == (4, 2)
@@ -93,13 +86,13 @@ class TestRandomWeights:
         assert [len(text.split()) for text in done.texts] == [4, 2]
 
     def test_every_window_is_encoded(self):
-        done, listener = transcribe(FasterWhisper(), whisper(), (noise(40.0), noise(1.0)))
+        done, listener = transcribed(FasterWhisper(), whisper(), (noise(40.0), noise(1.0)))
         assert listener.stages == [*["features", "encoder", "decoder"] * 2, "text"]
         assert done.tokens == (40, 1)
         assert done.audio_s == (40.0, 1.0)
 
     def test_without_long_form_only_the_first_window_is_processed(self):
-        done, listener = transcribe(FasterWhisper(long_form=False), whisper(), (noise(40.0),))
+        done, listener = transcribed(FasterWhisper(long_form=False), whisper(), (noise(40.0),))
         assert listener.stages.count("encoder") == 1
         assert (done.tokens, done.audio_s) == ((30,), (30.0,))
 
@@ -108,15 +101,15 @@ class TestRandomWeights:
         [{"beam": 2}, {"dtype": "int8"}, {"window_margin_s": 1.0}, {"features": "device"}],
     )
     def test_options_keep_the_length(self, options: dict[str, Any]):
-        done, _ = transcribe(FasterWhisper(**options), whisper(), (noise(3.0),))
+        done, _ = transcribed(FasterWhisper(**options), whisper(), (noise(3.0),))
         assert done.tokens == (3,)
         assert done.again == 0
 
     def test_the_tokens_are_those_of_transformers(self):
         spec, audio = whisper(), (noise(5.0), noise(3.0))
         ours, theirs = (
-            transcribe(FasterWhisper(), spec, audio)[0],
-            transcribe(Transformers(), spec, audio)[0],
+            transcribed(FasterWhisper(), spec, audio)[0],
+            transcribed(Transformers(), spec, audio)[0],
         )
         assert ours.texts == theirs.texts
 
@@ -195,7 +188,10 @@ class TestRealWeights:
         import jiwer
 
         spec, found = pretrained(load_spec("whisper_tiny_en")), speech(4)
-        ours, theirs = transcribe(FasterWhisper(**options), spec, found)[0], reference(spec.name, 4)
+        ours, theirs = (
+            transcribed(FasterWhisper(**options), spec, found)[0],
+            reference(spec.name, 4),
+        )
         assert jiwer.wer(list(theirs.texts), list(ours.texts)) < 0.05
         assert ours.steps == max(ours.tokens) + 1
 
@@ -205,7 +201,7 @@ class TestRealWeights:
             "long", np.concatenate([u.audio for u in found]), " ".join(u.reference for u in found)
         )
         assert long.duration_s > 30
-        done, listener = transcribe(FasterWhisper(), spec, (long,))
+        done, listener = transcribed(FasterWhisper(), spec, (long,))
         assert done.texts[0].rstrip(".,").split()[-2:] == long.reference.rstrip(".,").split()[-2:]
         assert done.audio_s == (long.duration_s,)
         assert listener.stages.count("encoder") == listener.stages.count("decoder") >= 2

@@ -8,15 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from support.fakes import FakeDevice, Listener, altered, make_job, noise
-from support.small_whisper import (
-    ctc,
-    needs_speech,
-    pretrained,
-    reference,
-    speech,
-    transcribe,
-    whisper,
-)
+from support.networks import transcribed
+from support.small_whisper import ctc, needs_speech, pretrained, reference, speech, whisper
 
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
@@ -63,7 +56,7 @@ class TestOptions:
 class TestRandomWeights:
     @pytest.mark.parametrize("multilingual", [False, True])
     def test_token_counts_are_the_planned_ones(self, multilingual: bool):
-        done, listener = transcribe(WhisperCpp(), whisper(multilingual), (noise(4.0), noise(2.0)))
+        done, listener = transcribed(WhisperCpp(), whisper(multilingual), (noise(4.0), noise(2.0)))
         assert done.tokens == (4, 2)
         assert (
             done.steps == 5 + 3
@@ -73,25 +66,25 @@ class TestRandomWeights:
         assert listener.log[:9] == ["features", "encoder", "decoder", *["token"] * 5, "text"]
 
     def test_every_window_is_encoded(self):
-        done, listener = transcribe(WhisperCpp(), whisper(), (noise(40.0),))
+        done, listener = transcribed(WhisperCpp(), whisper(), (noise(40.0),))
         assert listener.stages.count("encoder") == 2
         assert (done.tokens, done.steps, done.audio_s) == ((40,), 31 + 11, (40.0,))
 
     def test_without_long_form_only_the_first_window_is_processed(self):
-        done, listener = transcribe(WhisperCpp(long_form=False), whisper(), (noise(40.0),))
+        done, listener = transcribed(WhisperCpp(long_form=False), whisper(), (noise(40.0),))
         assert listener.stages.count("encoder") == 1
         assert (done.tokens, done.audio_s) == ((30,), (30.0,))
 
     @pytest.mark.parametrize("options", [{"beam": 2}, {"dtype": "int8"}, {"window_margin_s": 1.0}])
     def test_options_keep_the_length(self, options: dict[str, Any]):
-        done, _ = transcribe(WhisperCpp(**options), whisper(), (noise(3.0),))
+        done, _ = transcribed(WhisperCpp(**options), whisper(), (noise(3.0),))
         assert done.tokens == (3,)
 
     def test_the_tokens_are_those_of_transformers(self):
         spec, audio = whisper(), (noise(5.0),)
         ours, theirs = (
-            transcribe(WhisperCpp(), spec, audio)[0],
-            transcribe(Transformers(), spec, audio)[0],
+            transcribed(WhisperCpp(), spec, audio)[0],
+            transcribed(Transformers(), spec, audio)[0],
         )
         assert ours.texts == theirs.texts
 
@@ -167,7 +160,7 @@ class TestRealWeights:
         import jiwer
 
         spec, found = pretrained(load_spec("whisper_tiny_en")), speech(4)
-        ours, theirs = transcribe(WhisperCpp(**options), spec, found)[0], reference(spec.name, 4)
+        ours, theirs = transcribed(WhisperCpp(**options), spec, found)[0], reference(spec.name, 4)
         assert jiwer.wer(list(theirs.texts), list(ours.texts)) < 0.05
         assert ours.steps == sum(ours.tokens) + len(found)
 
@@ -177,6 +170,6 @@ class TestRealWeights:
             "long", np.concatenate([u.audio for u in found]), " ".join(u.reference for u in found)
         )
         assert long.duration_s > 30
-        done, listener = transcribe(WhisperCpp(), spec, (long,))
+        done, listener = transcribed(WhisperCpp(), spec, (long,))
         assert done.texts[0].rstrip(".,").split()[-2:] == long.reference.rstrip(".,").split()[-2:]
         assert listener.stages.count("encoder") >= 2

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import huggingface_hub.constants
 import numpy as np
 import pytest
+from support.networks import WHISPER
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.model import packages, weights
@@ -26,23 +27,8 @@ SPECIAL = [
 ]
 SPECIAL += ["<|startoflm|>", "<|startofprev|>", "<|nocaptions|>", "<|notimestamps|>"]
 HUB_ID = "toys/whisper"
-ARCHITECTURE = {
-    "vocab_size": 256 + len(SPECIAL) + 1,
-    "d_model": 16,
-    "encoder_layers": 2,
-    "decoder_layers": 2,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 32,
-    "decoder_ffn_dim": 32,
-    "num_mel_bins": 80,
-    "max_source_positions": 1500,
-    "max_target_positions": 448,
-    "pad_token_id": 256,
-    "bos_token_id": 256,
-    "eos_token_id": 256,
-    "decoder_start_token_id": 257,
-}
+ARCHITECTURE = WHISPER | {"vocab_size": 256 + len(SPECIAL) + 1, "decoder_start_token_id": 257}
+ARCHITECTURE |= {f"{kind}_token_id": 256 for kind in ("pad", "bos", "eos")}
 
 
 def ct2_variables(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

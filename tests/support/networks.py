@@ -1,4 +1,4 @@
-"""Models of two layers for the transformers engine, with random weights, and a call on them."""
+"""Models of two layers with random weights, and a call on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.workload import AudioBatch
+from asr_scaling.core.ports import Transcription
+from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.engine.transformers import Transformers
 from support.fakes import FakeDevice, Listener, make_spec, noise
 
@@ -72,21 +73,18 @@ SAMPLES = {
 }
 
 
-def whisper(**changes: Any) -> ModelSpec:
-    options = {
-        "architecture": WHISPER | ENGLISH,
-        "window_s": 30.0,
-        "tokens_per_s": 1.0,
-        "weights": "random",
-    }
+def whisper(multilingual: bool = False, **changes: Any) -> ModelSpec:
+    """A Whisper that says one token a second; ``architecture`` is merged into its sizes."""
+    sizes = WHISPER | (MULTILINGUAL if multilingual else ENGLISH) | changes.pop("architecture", {})
+    options = {"architecture": sizes, "multilingual": multilingual, "weights": "random"}
     options |= {
         "features": {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
     }
-    return make_spec(**(options | changes))
+    return make_spec(**(options | {"window_s": 30.0, "tokens_per_s": 1.0} | changes))
 
 
 def whisper_multilingual() -> ModelSpec:
-    return whisper(architecture=WHISPER | MULTILINGUAL, multilingual=True)
+    return whisper(multilingual=True)
 
 
 def moonshine() -> ModelSpec:
@@ -99,25 +97,32 @@ def moonshine() -> ModelSpec:
     return make_spec(**options, tokens_per_s=1.0, weights="random")
 
 
-def ctc() -> ModelSpec:
-    options = {
-        "family": "ctc",
-        "model_type": "wav2vec2",
-        "architecture": WAV2VEC2,
-        "features": SAMPLES,
-    }
-    return make_spec(**options, weights="random")
+def ctc(model_type: str = "wav2vec2", **changes: Any) -> ModelSpec:
+    options = {"family": "ctc", "model_type": model_type, "architecture": WAV2VEC2}
+    return make_spec(**(options | {"features": SAMPLES, "weights": "random"} | changes))
 
 
-def transcribe(spec: ModelSpec, seconds: Sequence[float], **options: Any) -> tuple[Any, Listener]:
-    engine, listener = Transformers(**options), Listener()
+def transcribed(
+    engine: Any, spec: ModelSpec, utterances: Sequence[Utterance]
+) -> tuple[Transcription, Listener]:
+    """One call of an engine, and what it told its probe."""
+    listener = Listener()
     engine.check(spec)
     system = engine.load(spec, FakeDevice())
-    batch = AudioBatch(tuple(noise(s, f"u{i}") for i, s in enumerate(seconds)))
     try:
-        return system.transcribe(batch, listener), listener
+        return system.transcribe(AudioBatch(tuple(utterances)), listener), listener
     finally:
         system.close()
+
+
+def noises(seconds: Sequence[float]) -> list[Utterance]:
+    return [noise(s, f"u{i}") for i, s in enumerate(seconds)]
+
+
+def transcribe(
+    spec: ModelSpec, seconds: Sequence[float], **options: Any
+) -> tuple[Transcription, Listener]:
+    return transcribed(Transformers(**options), spec, noises(seconds))
 
 
 ENCODER_DECODER = [whisper, whisper_multilingual, moonshine]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,49 +10,24 @@ import pytest
 
 from asr_scaling.core.model_spec import ModelSpec, load_spec
 from asr_scaling.core.ports import Transcription
-from asr_scaling.core.workload import AudioBatch, Utterance
+from asr_scaling.core.workload import Utterance
 from asr_scaling.model.weights import resolve
-from support.fakes import FakeDevice, Listener, make_spec
+from support import networks
+from support.fakes import make_spec
 
 LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"
 needs_speech = pytest.mark.skipif(
     not LJSPEECH.is_dir(), reason="the shared LJSpeech excerpt is not on this machine"
 )
-STACK = {"layers": 2, "attention_heads": 1, "ffn_dim": 256}
-SIZES = {f"{side}_{what}": n for side in ("encoder", "decoder") for what, n in STACK.items()}
-SIZES |= {
-    "d_model": 64,
-    "num_mel_bins": 80,
-    "max_source_positions": 1500,
-    "max_target_positions": 448,
-}
-ENGLISH = {
-    "vocab_size": 51_864,
-    "pad_token_id": 50_256,
-    "bos_token_id": 50_257,
-    "eos_token_id": 50_256,
-}
-ENGLISH |= {"decoder_start_token_id": 50_257}
-MULTILINGUAL = {
-    "vocab_size": 51_865,
-    "pad_token_id": 50_257,
-    "bos_token_id": 50_257,
-    "eos_token_id": 50_257,
-}
-MULTILINGUAL |= {"decoder_start_token_id": 50_258}
+SIZES = {"d_model": 64}
+SIZES |= {f"{side}_attention_heads": 1 for side in ("encoder", "decoder")}
+SIZES |= {f"{side}_ffn_dim": 256 for side in ("encoder", "decoder")}
 
 
 def whisper(multilingual: bool = False, **changes: Any) -> ModelSpec:
-    """One token a second of speech."""
-    sizes = SIZES | (MULTILINGUAL if multilingual else ENGLISH) | changes.pop("architecture", {})
-    features = {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
-    options = {
-        "architecture": sizes,
-        "features": features,
-        "multilingual": multilingual,
-        "weights": "random",
-    }
-    return make_spec(**(options | {"window_s": 30.0, "tokens_per_s": 1.0} | changes))
+    """Large enough for engines in C++; says one token a second."""
+    sizes = SIZES | changes.pop("architecture", {})
+    return networks.whisper(multilingual, architecture=sizes, **changes)
 
 
 def ctc() -> ModelSpec:
@@ -76,21 +50,9 @@ def pretrained(spec: ModelSpec) -> ModelSpec:
     return spec
 
 
-def transcribe(
-    engine: Any, spec: ModelSpec, found: Sequence[Utterance]
-) -> tuple[Transcription, Listener]:
-    """One call."""
-    engine.check(spec)
-    system, listener = engine.load(spec, FakeDevice()), Listener()
-    try:
-        return system.transcribe(AudioBatch(tuple(found)), listener), listener
-    finally:
-        system.close()
-
-
 @cache
 def reference(model: str, count: int) -> Transcription:
     """What engine=transformers makes of the first sentences of LJSpeech."""
     from asr_scaling.engine.transformers import Transformers
 
-    return transcribe(Transformers(), load_spec(model), speech(count))[0]
+    return networks.transcribed(Transformers(), load_spec(model), speech(count))[0]
