@@ -20,12 +20,18 @@ from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
 
 @dataclass(frozen=True)
 class Fake:
-    """A call takes ``fixed_s + per_audio_s × padded audio seconds``: a quarter of it features, half encoder, and the
-    rest over ``steps`` decoding steps. ``jitter``: every call's time is multiplied by a lognormal factor of median 1
-    and this sigma. ``word_errors``: the probability that a word comes out wrong, the same words at every call.
-    ``max_batch``: a larger batch runs out of memory. ``fail_on``: model name that can't be loaded. ``fault``: a
-    file of words; each befalls the process that finds it first, in the middle of a call: kill (SIGKILL), exit or raise.
-    That process takes its word away, so that this happens once. ``sleep`` is the clock's to replace in tests.
+    """An engine that sleeps and returns the references.
+
+    A call takes ``fixed_s + per_audio_s × padded audio seconds``: a quarter of it is features, half
+    is the encoder, and the rest is spread over ``steps`` decoding steps.
+
+    ``jitter``: sigma of a lognormal factor of median 1 that multiplies every call's time.
+    ``word_errors``: probability that a word comes out wrong; the same words at every call.
+    ``max_batch``: a larger batch runs out of memory.
+    ``fail_on``: name of the model that can't be loaded.
+    ``fault``: a file of words, each of which befalls the process that finds it first, in the middle
+    of a call: kill (SIGKILL), exit or raise. The process takes its word away, so it happens once.
+    ``sleep``: tests replace it.
     """
 
     fixed_s: float = 0.002
@@ -47,11 +53,13 @@ class Fake:
     def __post_init__(self) -> None:
         if self.fixed_s < 0 or self.per_audio_s < 0 or self.steps < 1:
             raise ConfigError(
-                "engine.fixed_s and engine.per_audio_s must not be negative, engine.steps at least 1."
+                "engine.fixed_s and engine.per_audio_s must not be negative, "
+                "engine.steps at least 1."
             )
         if self.jitter < 0 or not 0 <= self.word_errors <= 1:
             raise ConfigError(
-                "engine.jitter must not be negative, and engine.word_errors must be between 0 and 1."
+                "engine.jitter must not be negative, and engine.word_errors must be "
+                "between 0 and 1."
             )
 
     def check(self, model: ModelSpec) -> None:
@@ -77,7 +85,8 @@ class FakeSystem:
             parameters=0,
             dtype="none",
             notes=(
-                "engine=fake sleeps and returns the references: no figure of this point is about a model.",
+                "engine=fake sleeps and returns the references: no figure of this point is about "
+                "a model.",
             ),
         )
 
@@ -123,12 +132,12 @@ class FakeSystem:
 
 def _befall(fault: Path) -> None:
     try:
-        said, *others = fault.read_text(encoding="utf-8").split()
+        word, *others = fault.read_text(encoding="utf-8").split()
         fault.write_text(" ".join(others), encoding="utf-8")
     except (FileNotFoundError, ValueError):
         return  # nothing is left
-    if said == "kill":
+    if word == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    if said == "exit":
+    if word == "exit":
         sys.exit(f"engine=fake found {fault.name}")
     raise RuntimeError(f"engine=fake found {fault.name}")

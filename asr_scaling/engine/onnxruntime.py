@@ -1,4 +1,4 @@
-"""ONNX Runtime: graphs exported once from transformers, Whisper with its keys and values kept, and CTC models."""
+"""ONNX Runtime: Whisper and CTC models as graphs exported from transformers."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class OnnxRuntime:
     ``dtype``: float32; or int8, for weights in 8 bits per output channel and activations that are
     quantised while they are computed.
     ``graph_optimisation``: disabled, basic, extended or all.
-    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a batch;
-    None for its whole window (_shared/short_window.py).
-    ``features``: "library" for the extractor of transformers, "device" to compute Whisper's features
-    on the device (_shared/log_mel.py).
+    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a
+    batch; None for its whole window (_shared/short_window.py).
+    ``features``: "library" for the extractor of transformers, "device" to compute Whisper's on the
+    device (_shared/log_mel.py).
     ``seed``: of random weights.
     """
 
@@ -76,12 +76,13 @@ class OnnxRuntime:
         provider, offered = PROVIDERS[device.kind], onnxruntime.get_available_providers()
         if provider not in offered:
             raise EngineError(
-                f"This onnxruntime has no {provider} (only {', '.join(offered)}): install onnxruntime-gpu in its "
-                "place, or use device=cpu."
+                f"This onnxruntime has no {provider} (only {', '.join(offered)}): install "
+                "onnxruntime-gpu in its place, or use device=cpu."
             )
         if self.dtype == "int8" and device.kind != "cpu":
             raise EngineError(
-                "engine.dtype=int8 of engine=onnxruntime is for processors: use float32 or device=cpu."
+                "engine.dtype=int8 of engine=onnxruntime is for processors: use float32 or "
+                "device=cpu."
             )
         runtime = Runtime(device.torch_name, torch.get_num_threads(), self.graph_optimisation)
         return Recipe(
@@ -100,15 +101,17 @@ class OnnxRuntime:
 
 
 def _quantise(origin: Path, new: Path) -> None:
-    """Constant matrices of products in 8 bits. Convolutions and embeddings stay: few weights, and slower in 8 bits."""
+    """Writes constant matrices of products in 8 bits.
+
+    Convolutions and embeddings stay: they have few weights and are slower in 8 bits.
+    """
     import logging
 
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    logging.getLogger().disabled = (
-        True  # it advises a preparation that the exporter has done, through the root logger
-    )
+    # It advises a preparation that the exporter has done, through the root logger.
+    logging.getLogger().disabled = True
     try:
         for path in origin.glob("*.onnx"):
             model = onnx.load(path)
@@ -126,7 +129,10 @@ def _quantise(origin: Path, new: Path) -> None:
 
 
 def _untie(graph: Any) -> None:
-    """Give the output layer, whose matrix is the embedding's too, one of its own: only this one shall be quantised."""
+    """Gives the output layer a matrix of its own, since only this one shall be quantised.
+
+    Before, it shares its matrix with the embedding.
+    """
     import numpy as np
     from onnx import helper, numpy_helper
 
@@ -197,7 +203,7 @@ class Runtime:
 
 
 class OrtSteps:
-    """Whisper's graphs in ONNX Runtime. Keys and values stay where they were computed and are never copied."""
+    """Whisper's graphs in ONNX Runtime; keys and values stay where they were computed."""
 
     def __init__(self, runtime: Runtime, folder: Path) -> None:
         self._runtime = runtime
@@ -228,7 +234,7 @@ class OrtSteps:
             self._binding.bind_ortvalue_input(name, nothing)
 
     def step(self, tokens: NDArray[np.int64], forbidden: NDArray[np.float32]) -> NDArray[np.int64]:
-        """One pass of the decoder; what it adds to the keys and values is bound as the next one's past."""
+        """One pass of the decoder; the new keys and values become the next one's past."""
         runtime, binding = self._runtime, self._binding
         binding.bind_cpu_input("tokens", tokens)
         binding.bind_cpu_input("forbidden", forbidden)
@@ -241,13 +247,13 @@ class OrtSteps:
         chosen, *present, self._logits = binding.get_outputs()
         for name, value in zip(self._past, present, strict=True):
             binding.bind_ortvalue_input(name, value)
-        found: NDArray[np.int64] = chosen.numpy()
-        return found
+        array: NDArray[np.int64] = chosen.numpy()
+        return array
 
     def logits(self) -> NDArray[np.float32]:
         """Of the last step."""
-        found: NDArray[np.float32] = self._logits.numpy()
-        return found
+        array: NDArray[np.float32] = self._logits.numpy()
+        return array
 
 
 class OrtFrames:
@@ -258,5 +264,5 @@ class OrtFrames:
 
     def run(self, inputs: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         """The graph's ``output``."""
-        (found,) = self._session.run([output], dict(inputs))
-        return found  # type: ignore[no-any-return]
+        (array,) = self._session.run([output], dict(inputs))
+        return array  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""OpenVINO: the graphs that the engine onnxruntime runs too, compiled for the processor that is there."""
+"""OpenVINO: the graphs that engine=onnxruntime runs too, compiled for the processor."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class OpenVino:
 
     ``dtype``: float32; bfloat16, where the processor computes in it; or int8, for weights in 8 bits
     per output channel and activations that are quantised while they are computed.
-    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a batch;
-    None for its whole window (_shared/short_window.py).
-    ``features``: "library" for the extractor of transformers, "device" to compute Whisper's features
-    on the device (_shared/log_mel.py).
+    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a
+    batch; None for its whole window (_shared/short_window.py).
+    ``features``: "library" for the extractor of transformers, "device" to compute Whisper's on the
+    device (_shared/log_mel.py).
     ``seed``: of random weights.
     """
 
@@ -74,7 +74,8 @@ class OpenVino:
 
         if device.kind != "cpu":
             raise EngineError(
-                f"engine=openvino runs on the processor, not on {device.torch_name}: use device=cpu."
+                f"engine=openvino runs on the processor, not on {device.torch_name}: "
+                "use device=cpu."
             )
         runtime = Runtime(self.dtype, torch.get_num_threads())
         return Recipe(
@@ -103,7 +104,10 @@ def _compress(origin: Path, new: Path) -> None:
 
 
 def _quantise(graph: Any) -> None:
-    """Constant matrices of products as 8-bit integers and a scale for each output; the plugin multiplies in 8 bits."""
+    """Stores constant matrices as 8-bit integers with a scale per output.
+
+    The plugin then multiplies in 8 bits.
+    """
     import numpy as np
     from openvino import opset13 as ops
 
@@ -139,11 +143,11 @@ class Runtime:
 
     @property
     def precision(self) -> str:
-        """In which activations are kept; the plugin would choose bfloat16 by itself wherever it can."""
+        """Data type of activations; the plugin would by itself choose bfloat16 wherever it can."""
         return "bf16" if self.dtype == "bfloat16" else "f32"
 
     def compiled(self, folder: Path, name: str) -> Any:
-        """The graph ``name`` of ``folder``, compiled: its own file where there is one, else the exported one."""
+        """The graph ``name`` of ``folder``, compiled: the engine's own file, or the exported one."""
         import openvino
 
         own = folder / f"{name}.xml"
@@ -161,7 +165,7 @@ class Runtime:
 
 
 class OvSteps:
-    """Whisper's graphs in OpenVINO. The audio's keys and values are read where the encoder left them."""
+    """Whisper's graphs in OpenVINO; keys and values of the audio are not copied."""
 
     def __init__(self, runtime: Runtime, folder: Path) -> None:
         self._encoder = runtime.compiled(folder, "encoder").create_infer_request()
@@ -189,7 +193,7 @@ class OvSteps:
             self._requests[0].set_tensor(name, openvino.Tensor(empty))
 
     def step(self, tokens: NDArray[np.int64], forbidden: NDArray[np.float32]) -> NDArray[np.int64]:
-        """One pass of the decoder. Two requests take turns, so that each reads what the other wrote."""
+        """One pass of the decoder; two requests take turns, so each reads what the other wrote."""
         import numpy as np
         import openvino
 
@@ -204,8 +208,8 @@ class OvSteps:
 
     def logits(self) -> NDArray[np.float32]:
         """Of the last step."""
-        found: NDArray[np.float32] = self._requests[1].get_tensor("logits").data
-        return found
+        array: NDArray[np.float32] = self._requests[1].get_tensor("logits").data
+        return array
 
 
 class OvFrames:

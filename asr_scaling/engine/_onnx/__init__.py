@@ -1,1 +1,1 @@
-"""What the engines that run exported graphs have in common: the graphs, their files and their decoding."""
+"""What the engines that run exported graphs share: graphs, files and decoding."""

@@ -1,6 +1,6 @@
-"""Models as ONNX files: exported once from transformers, with what transformers computes kept beside them as a check.
+"""Models as ONNX files, exported once, with the logits that transformers computes.
 
-Every engine that reads them checks its own copy, in its own precision, against those logits.
+Every engine that reads the files checks its own copy, in its own precision, against those logits.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ CHECK = "check.npz"
 PREFIX, CHECKED = 2, 6
 """The check decodes so many tokens at once, then one by one until it has so many."""
 CTC_TYPES = ("wav2vec2", "hubert")
-"""CTC models that are exported; torch's exporter can't follow transformers' code of the Conformers."""
+"""CTC models that are exported; torch's exporter can't follow the code of the Conformers."""
 _SECONDS = (4.0, 3.0)
 
 Fill = Callable[[Path, Path], None]
 """``(folder of exported files, empty folder to fill)``."""
 Check = Callable[[Path, Mapping[str, Any]], float]
-"""``(folder with the engine's files, arrays of the check) → difference`` as ``difference`` computes it."""
+"""``(folder with the engine's files, arrays of the check) → difference`` of the logits."""
 
 
 def check_exportable(spec: ModelSpec, engine: str, margin_s: float | None, *packages: str) -> None:
-    """EngineError where ``spec`` is no model that can be exported; MissingExtraError where a package is missing."""
+    """Raises EngineError when ``spec`` can't be exported, MissingExtraError without a package."""
     if spec.family != "whisper" and (spec.family != "ctc" or spec.model_type not in CTC_TYPES):
         raise EngineError(
-            f"engine={engine} runs Whisper and the CTC models {' and '.join(CTC_TYPES)}, and '{spec.name}' is a "
-            f"'{spec.model_type}': use engine=transformers."
+            f"engine={engine} runs Whisper and the CTC models {' and '.join(CTC_TYPES)}, "
+            f"and '{spec.name}' is a '{spec.model_type}': use engine=transformers."
         )
     if margin_s is not None and spec.window_s is None:
         raise EngineError(f"'{spec.name}' has no window: leave out engine.window_margin_s.")
@@ -52,22 +52,26 @@ def check_exportable(spec: ModelSpec, engine: str, margin_s: float | None, *pack
 
 
 def check_length(spec: ModelSpec, longest_s: float, *, random: bool | None = None) -> None:
-    """EngineError where real weights would have to transcribe more than one window of Whisper.
+    """Raises EngineError when real weights would need more than one window of Whisper.
 
-    ``random``: whether the weights are, None to look them up.
+    ``random``: whether the weights are random; None to look them up.
     """
     if spec.window_s is None or longest_s <= spec.window_s:
         return
     if random or (random is None and resolve(spec).folder is None):
         return
     raise EngineError(
-        f"This engine decodes one window of {spec.window_s:g} s, and an utterance has {longest_s:.1f} s: choose "
-        "shorter ones with dataset.length_s, or engine=transformers or faster_whisper, which seek by timestamps."
+        f"This engine decodes one window of {spec.window_s:g} s, and an utterance has "
+        f"{longest_s:.1f} s: choose shorter ones with dataset.length_s, or engine=transformers or "
+        "faster_whisper, which seek by timestamps."
     )
 
 
 def exported(spec: ModelSpec, seed: int) -> Converted:
-    """The float32 ONNX files of ``spec``: encoder.onnx and step.onnx, or model.onnx for CTC, and the check."""
+    """The float32 ONNX files of ``spec``, with the check.
+
+    They are encoder.onnx and step.onnx for Whisper, and model.onnx for a CTC model.
+    """
     import torch
 
     make = partial(_export, spec)
@@ -84,9 +88,11 @@ def for_engine(
     seed: int,
     **options: Any,
 ) -> Converted:
-    """The files of ``spec`` in the form that ``engine`` reads: what ``fill`` makes of the exported ones, or these.
+    """The files of ``spec`` in the form that ``engine`` reads.
 
-    EngineError where the logits differ from transformers' by more than ``tolerance``, found out once.
+    ``fill``: makes them of the exported files; None when the engine reads those.
+    Raises EngineError when the logits differ from transformers' by more than ``tolerance``; this is
+    checked once.
     """
 
     def make(_: Path, new: Path) -> dict[str, Any]:
@@ -97,20 +103,20 @@ def for_engine(
             fill(origin.folder, new)
         folder = new if fill is not None else origin.folder
         with np.load(origin.folder / CHECK, allow_pickle=False) as arrays:
-            found = check(folder, dict(arrays))
-        if not found <= tolerance:
+            distance = check(folder, dict(arrays))
+        if not distance <= tolerance:
             raise EngineError(
-                f"'{spec.name}' converted for engine={engine} gives logits that differ from transformers' by "
-                f"{found:.2g} of their standard deviation, where {tolerance:g} is allowed: use another engine.dtype or "
-                "engine."
+                f"'{spec.name}' converted for engine={engine} gives logits that differ from "
+                f"transformers' by {distance:.2g} of their standard deviation, where {tolerance:g} is "
+                "allowed: use another engine.dtype or engine."
             )
         size = sum(
             path.stat().st_size for path in folder.iterdir() if path.name not in (CHECK, MANIFEST)
         )
-        return {**origin.facts, "difference": found, "tolerance": tolerance, "bytes": size}
+        return {**origin.facts, "difference": distance, "tolerance": tolerance, "bytes": size}
 
-    found = converted(spec, engine, make, seed, random_files=False, export=EXPORT, **options)
-    return found if fill is not None else replace(found, folder=exported(spec, seed).folder)
+    files = converted(spec, engine, make, seed, random_files=False, export=EXPORT, **options)
+    return files if fill is not None else replace(files, folder=exported(spec, seed).folder)
 
 
 def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def _write(graph: networks.Graph, path: Path) -> None:
 
 
 def _whisper_check(spec: ModelSpec, network: Any) -> dict[str, Any]:
-    """Features of bursts of noise, random tokens, and the logits ``[CHECKED - PREFIX + 1, batch, vocabulary]``."""
+    """Features of noise, random tokens, logits ``[CHECKED - PREFIX + 1, batch, vocabulary]``."""
     import numpy as np
     import torch
 
@@ -184,25 +190,25 @@ def _whisper_check(spec: ModelSpec, network: Any) -> dict[str, Any]:
 
 
 def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
-    """Samples of bursts of noise, one row shorter than the other, and the logits ``[batch, frames, vocabulary]``."""
+    """Samples of noise, two rows of unequal length, and logits ``[batch, frames, vocabulary]``."""
     import transformers
 
     from asr_scaling.model import build
 
     rows = [example_audio(seconds) for seconds in _SECONDS]
     extract = build.pretrained(transformers.AutoFeatureExtractor, folder, spec)
-    found = extract(rows, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="pt")
-    mask = {"mask": found["attention_mask"].long().numpy()} if "attention_mask" in found else {}
+    inputs = extract(rows, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="pt")
+    mask = {"mask": inputs["attention_mask"].long().numpy()} if "attention_mask" in inputs else {}
     return {
-        "samples": found["input_values"].numpy(),
-        "logits": network(**found).logits.numpy(),
+        "samples": inputs["input_values"].numpy(),
+        "logits": network(**inputs).logits.numpy(),
         **mask,
     }
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what the exporter warns of and no user can change: deprecations in it, packages it does without."""
+    """Silences warnings of the exporter that no user can act on."""
     import transformers
 
     transformers.utils.logging.set_verbosity_error()

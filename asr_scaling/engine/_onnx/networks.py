@@ -1,8 +1,8 @@
 """Whisper as two graphs and a CTC model as one, as torch modules that the ONNX exporter can read.
 
-They compute what transformers' modules compute, on the same weights, in the order that inference engines run best:
-one matrix product for queries, keys and values, weights stored as ``[in, out]``, the scale of attention folded into the
-query's weights, nothing kept of a step but its new keys and values.
+They compute what transformers' modules compute on the same weights, arranged for inference engines:
+one matrix product for queries, keys and values; weights stored as ``[in, out]``; the scale of
+attention folded into the query's weights; of a step only its new keys and values are kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ FORBIDDEN = -1e9
 
 @dataclass(frozen=True)
 class Graph:
-    """``module``: what to export. ``example``: its arguments. ``axes``: argument → axis → name, of those that vary."""
+    """What to export.
+
+    ``module``: the torch module.
+    ``example``: its arguments.
+    ``inputs``, ``outputs``: their names.
+    ``axes``: argument → axis → name, of the axes that vary.
+    """
 
     module: Any
     example: tuple[Any, ...]
@@ -26,8 +32,10 @@ class Graph:
 
 
 def whisper_encoder(network: Any) -> Graph:
-    """``features [batch, mels, frames]`` → for each decoder layer the keys ``[batch, heads, size, positions]`` and
-    values ``[batch, heads, positions, size]`` of the audio."""
+    """From ``features [batch, mels, frames]`` to the audio's keys and values of each decoder layer.
+
+    Keys are ``[batch, heads, size, positions]``, values ``[batch, heads, positions, size]``.
+    """
     import torch
 
     encoder, layers = network.model.encoder, network.model.decoder.layers
@@ -41,11 +49,11 @@ def whisper_encoder(network: Any) -> Graph:
             x = x + out(layer.self_attn, _attend(q, k.transpose(2, 3), v))
             x = x + mlp(layer, layer.final_layer_norm(x))
         x = encoder.layer_norm(x)
-        found = []
+        keys_values = []
         for project in across:
             k, v = project(x)
-            found += [k.transpose(2, 3), v]
-        return tuple(found)
+            keys_values += [k.transpose(2, 3), v]
+        return tuple(keys_values)
 
     inside = [_Heads(layer.self_attn, "qkv") for layer in encoder.layers]
     across = [_Heads(layer.encoder_attn, "kv") for layer in layers]
@@ -56,8 +64,12 @@ def whisper_encoder(network: Any) -> Graph:
 
 
 def whisper_step(network: Any) -> Graph:
-    """``tokens [batch, new]``, what may not be chosen ``forbidden [vocabulary]``, the audio's and the past tokens' keys
-    and values → the next token ``[batch]``, its logits ``[batch, vocabulary]`` and all tokens' keys and values."""
+    """One decoding step.
+
+    Inputs: ``tokens [batch, new]``; ``forbidden [vocabulary]``, added to the logits; the audio's
+    keys and values; the past tokens' keys and values. Outputs: the next token ``[batch]``; its
+    logits ``[batch, vocabulary]``; all tokens' keys and values.
+    """
     import torch
 
     decoder, embed = network.model.decoder, torch.nn.functional.embedding
@@ -85,9 +97,8 @@ def whisper_step(network: Any) -> Graph:
     across = [_Heads(layer.encoder_attn, "q") for layer in decoder.layers]
     out, mlp = _Out(), _Mlp()
     heads, size = network.config.decoder_attention_heads, decoder.layers[0].self_attn.head_dim
-    audio = [
-        torch.zeros(2, heads, *(50, size)[:: i % 2 * 2 - 1]) for i in range(2 * count)
-    ]  # no two may be the same
+    shapes = ((size, 50), (50, size))  # of keys, of values; every input needs a tensor of its own
+    audio = [torch.zeros(2, heads, *shapes[i % 2]) for i in range(2 * count)]
     past = [torch.zeros(2, heads, 5, size) for _ in range(2 * count)]
     example = (
         torch.zeros(2, 3, dtype=torch.long),
@@ -106,13 +117,14 @@ def whisper_step(network: Any) -> Graph:
 
 
 def ctc(network: Any, masked: bool) -> Graph:
-    """``samples [batch, samples]``, and where ``masked`` which of them are no padding → ``frames [batch, frames]``, the
-    best token of each, and the ``logits`` behind them."""
+    """From ``samples [batch, samples]`` to the best token of each frame, ``[batch, frames]``.
+
+    The second output is the ``logits`` behind them.
+    ``masked``: a second input says which samples are no padding.
+    """
     import torch
 
-    for (
-        module
-    ) in network.modules():  # a weight computed anew at every call is a constant from here on
+    for module in network.modules():  # weights that were computed at every call become constants
         if torch.nn.utils.parametrize.is_parametrized(module):
             for name in list(module.parametrizations):
                 torch.nn.utils.parametrize.remove_parametrizations(module, name)
@@ -154,7 +166,8 @@ class _Heads:
             weights.append(linear.weight.detach().T * factor)
             biases.append(bias.detach() * factor)
         self._weight, self._bias = torch.cat(weights, 1).contiguous(), torch.cat(biases)
-        self._parts, self._heads, self._size = len(which), attention.num_heads, attention.head_dim
+        self._parts = len(which)
+        self._heads, self._size = attention.num_heads, attention.head_dim
 
     def __call__(self, x: Any) -> tuple[Any, ...]:
         y = x @ self._weight + self._bias
@@ -181,7 +194,7 @@ class _Mlp:
 
 
 def _attend(q: Any, k: Any, v: Any, mask: Any = None) -> Any:
-    """Attention of the scaled ``q [.., new, size]`` to ``k [.., size, all]`` and ``v [.., all, size]``."""
+    """Attention of scaled queries to ``k [.., size, all]`` and ``v [.., all, size]``."""
     scores = q @ k
     return (scores if mask is None else scores + mask).softmax(-1) @ v
 

@@ -33,10 +33,14 @@ from asr_scaling.engine._shared.window_by_window import Windows
 class Recipe:
     """How an engine runs exported graphs.
 
-    ``features_on``: ``device`` of ``Windows``. ``steps``, ``frames``: Whisper's graphs and a CTC graph from a folder.
-    ``fill``: makes the engine's own files of the exported ones, None where it reads those. ``tolerance``: how far
-    logits may be from transformers', in their standard deviations. ``options``: what else shapes the files, versions
-    among it. ``details``: for the record.
+    ``margin_s``: ``window_margin_s`` of the engine's options.
+    ``features_on``: ``device`` of ``Windows``.
+    ``steps``: loads Whisper's two graphs from a folder.
+    ``frames``: loads a CTC graph from a folder.
+    ``fill``: makes the engine's own files of the exported ones; None when it reads those.
+    ``tolerance``: how far logits may be from transformers', in their standard deviations.
+    ``options``: what else shapes the files, such as versions.
+    ``details``: for the record.
     """
 
     engine: str
@@ -52,7 +56,10 @@ class Recipe:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self, model: ModelSpec) -> SpeechSystem:
-        """Convert and check where that was never done, then load. ``load_s`` is of the last alone."""
+        """Converts and checks when that was never done, then loads.
+
+        ``load_s`` in the facts is of loading alone.
+        """
         files = for_engine(
             model,
             self.engine,

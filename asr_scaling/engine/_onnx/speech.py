@@ -1,4 +1,4 @@
-"""From samples to text with exported graphs, whichever engine runs them: Whisper step by step, CTC at once."""
+"""From samples to text with exported graphs: Whisper step by step, CTC in one pass."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ class Steps(Protocol):
         ...
 
     def step(self, tokens: NDArray[np.int64], forbidden: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The most likely tokens ``[batch]`` after ``tokens [batch, new]``; ``forbidden [vocabulary]`` is added."""
+        """The most likely tokens ``[batch]`` after ``tokens [batch, new]``.
+
+        ``forbidden [vocabulary]`` is added to the logits first.
+        """
         ...
 
     def logits(self) -> NDArray[np.float32]:
@@ -43,7 +46,7 @@ class Frames(Protocol):
     """A CTC graph in an engine."""
 
     def run(self, inputs: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
-        """The graph's ``output``: "frames" ``[batch, frames]`` or "logits" ``[batch, frames, vocabulary]``."""
+        """The output "frames" ``[batch, frames]`` or "logits" ``[batch, frames, vocabulary]``."""
         ...
 
 
@@ -87,7 +90,10 @@ class Whisper:
     windows: Windows
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
-        """Up to a window of audio an utterance. EngineError where there is more of it, unless weights are random."""
+        """From samples to texts, up to a window of audio an utterance.
+
+        Raises EngineError for longer utterances, unless the weights are random.
+        """
         check_length(self.texts.spec, batch.longest_s, random=self.texts.random)
         return self.windows.transcribe(batch, probe, self._decode, self.texts.text)
 
@@ -98,39 +104,39 @@ class Whisper:
         most: int | None,
         planned: list[int] | None,
     ) -> tuple[list[list[int]], int]:
-        """As ``Windows`` asks for; without planned tokens a row ends by itself, or with ``most`` tokens."""
+        """A ``Decode`` of ``Windows``."""
         import numpy as np
 
         policy, steps = self.policy, self.steps
         probe.stage("encoder")
         steps.encode(features)
         probe.stage("decoder")
-        bound = (
-            max(planned) + 1
-            if planned
-            else policy.longest
-            if most is None
-            else min(most, policy.longest)
-        )
+        bound = policy.longest if most is None else min(most, policy.longest)
+        if planned:
+            bound = max(planned) + 1
         tokens = np.tile(np.array(policy.prompt, np.int64), (len(features), 1))
-        ended, found = np.zeros(len(features), bool), list[Any]()
-        while len(found) < bound and not ended.all():
-            chosen = steps.step(tokens, policy.later if found else policy.first)
+        ended = np.zeros(len(features), bool)
+        columns = list[Any]()
+        while len(columns) < bound and not ended.all():
+            chosen = steps.step(tokens, policy.later if columns else policy.first)
             probe.token()
-            found.append(chosen)
+            columns.append(chosen)
             tokens = chosen[:, None]
             if planned is None:
                 ended |= chosen == policy.end
-        table = np.stack(found, axis=1).tolist()
+        rows = np.stack(columns, axis=1).tolist()
         if planned is not None:
-            return [row[:n] for row, n in zip(table, planned, strict=True)], len(found)
-        cut = (row[: row.index(policy.end)] if policy.end in row else row for row in table)
-        return [[token for token in row if token < policy.end] for row in cut], len(found)
+            return [row[:n] for row, n in zip(rows, planned, strict=True)], len(columns)
+        cut = (row[: row.index(policy.end)] if policy.end in row else row for row in rows)
+        return [[token for token in row if token < policy.end] for row in cut], len(columns)
 
 
 @dataclass(frozen=True)
 class Ctc:
-    """A CTC model by its one graph. ``config``: its transformers configuration."""
+    """A CTC model by its one graph.
+
+    ``config``: its transformers configuration.
+    """
 
     texts: Texts
     graph: Frames
@@ -140,12 +146,12 @@ class Ctc:
         """Frames that only padding gave are dropped before collapsing."""
         probe.stage("features")
         arrays = [utterance.audio for utterance in batch.utterances]
-        found = self.texts.features(
+        features = self.texts.features(
             arrays, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="np"
         )
-        inputs = {"samples": found["input_values"]}
-        if "attention_mask" in found:
-            inputs["mask"] = found["attention_mask"].astype("int64")
+        inputs = {"samples": features["input_values"]}
+        if "attention_mask" in features:
+            inputs["mask"] = features["attention_mask"].astype("int64")
         probe.stage("encoder")
         frames = self.graph.run(inputs, "frames").tolist()
         probe.stage("decoder")
@@ -155,26 +161,28 @@ class Ctc:
         ]
         rows = ctc.collapsed(frames, lengths, config.pad_token_id)
         probe.stage("text")
-        return Transcription(
-            self.texts.text(rows, group_tokens=False), tuple(map(len, rows)), batch.durations_s
-        )
+        texts = self.texts.text(rows, group_tokens=False)
+        return Transcription(texts, tuple(map(len, rows)), batch.durations_s)
 
 
 def whisper_difference(steps: Steps, check: Mapping[str, NDArray[Any]]) -> float:
-    """How far the logits of ``steps`` are from those of the check; infinite where it does not choose the best one."""
+    """How far the logits of ``steps`` are from those of the check.
+
+    Infinite when a step does not choose the token with the highest logit.
+    """
     import numpy as np
 
     tokens, logits = check["tokens"], check["logits"]
     allowed = np.zeros(logits.shape[-1], np.float32)
     steps.encode(check["features"])
-    found = []
+    rows = []
     for end in range(PREFIX, tokens.shape[1] + 1):
         begin = 0 if end == PREFIX else end - 1
         chosen = steps.step(np.ascontiguousarray(tokens[:, begin:end]), allowed)
-        found.append(np.array(steps.logits()))
-        if (found[-1].argmax(-1) != chosen).any():
+        rows.append(np.array(steps.logits()))
+        if (rows[-1].argmax(-1) != chosen).any():
             return float("inf")
-    return difference(np.stack(found), logits)
+    return difference(np.stack(rows), logits)
 
 
 def ctc_difference(graph: Frames, check: Mapping[str, NDArray[Any]]) -> float:

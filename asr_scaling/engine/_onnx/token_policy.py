@@ -1,4 +1,4 @@
-"""Whisper's greedy decoding as transformers does it, read from the configuration that comes with the weights."""
+"""Whisper's greedy decoding as transformers does it, read from the model's configuration."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Policy:
-    """``first``, ``later``: added to the logits of the first token and of all others ``[vocabulary]``.
+    """Which tokens are fed and which may be chosen.
 
-    ``prompt``: tokens that every row begins with. ``end``: the end of text. ``longest``: tokens that may follow.
+    ``prompt``: tokens that every row begins with.
+    ``end``: the end of text.
+    ``longest``: how many tokens may follow the prompt.
+    ``first``, ``later``: ``[vocabulary]``, added to the logits of the first token and of all
+    others.
     """
 
     prompt: tuple[int, ...]
@@ -32,7 +36,8 @@ class Policy:
 def load_policy(spec: ModelSpec, folder: Path | None) -> Policy:
     """The policy of the weights in ``folder``: English, transcribe, no timestamps.
 
-    ``folder``: None for random weights, which have the ids of Whisper's vocabulary and forbid nothing.
+    ``folder``: None for random weights, which have the ids of Whisper's vocabulary and forbid no
+    token.
     """
     import numpy as np
 
@@ -58,7 +63,7 @@ def load_policy(spec: ModelSpec, folder: Path | None) -> Policy:
 
 
 def model_config(spec: ModelSpec, folder: Path | None) -> Any:
-    """The transformers configuration of the weights in ``folder``, of ``spec`` where they are random."""
+    """The transformers configuration of the weights in ``folder``; of ``spec`` for random ones."""
     from asr_scaling.model import build
 
     if folder is None:

@@ -17,19 +17,20 @@ FEATURES = ("library", "device")
 
 
 def check_features(features: str) -> None:
-    """ConfigError unless it is one of ``FEATURES``."""
+    """Raises ConfigError when ``features`` is none of ``FEATURES``."""
     one_of("engine.features", features, FEATURES)
 
 
 def place_of(features: str, device: Device) -> str | None:
-    """torch's name of the device where features are computed, None where the library's extractor does that."""
+    """torch's name of the device that computes the features; None for the library's extractor."""
     return device.torch_name if features == "device" else None
 
 
 class LogMel:
-    """Log-mel spectrograms as WhisperFeatureExtractor makes them (transformers; openai/whisper, audio.py).
+    """Log-mel spectrograms as transformers' WhisperFeatureExtractor makes them.
 
-    The library's own ``device`` option brings its result back to the host, from where it would have to be copied again.
+    The formula is that of openai/whisper, audio.py. The library's extractor has an option
+    ``device`` too, but it copies its result back to the host.
     """
 
     def __init__(self, extractor: Any, device: torch.device, dtype: torch.dtype) -> None:
@@ -43,7 +44,10 @@ class LogMel:
         )
 
     def of(self, audio: Sequence[NDArray[np.float32]], samples: int, probe: Probe) -> torch.Tensor:
-        """Features (utterances, bands, frames) of ``samples`` each, padded with silence; "transfer" is of samples."""
+        """Features ``[utterances, bands, frames]`` of ``samples`` each, padded with silence.
+
+        The stage "transfer" is the copy of the samples to the device.
+        """
         import torch
 
         probe.stage("transfer")

@@ -1,8 +1,9 @@
-"""Whisper's encoder run on the audio that is there instead of 30 s, with a guard against what that may break.
+"""Whisper's encoder on a window shorter than 30 s, with a guard against repetition.
 
-Whisper was trained on windows of 30 s, silence included. A shorter window costs less, attention in proportion to its
-square; one that ends too soon after the speech makes the decoder repeat itself, so whatever looks like a loop is
-decoded again with the whole window, and counted.
+Whisper was trained on windows of 30 s, silence included. A shorter window costs less; attention
+costs in proportion to its square. When the window ends too soon after the speech, the decoder may
+repeat itself. Utterances whose text looks like a loop are decoded again with the whole window, and
+counted.
 """
 
 from __future__ import annotations
@@ -20,26 +21,33 @@ from asr_scaling.errors import ConfigError
 STEP_S = 0.5
 """Windows are whole multiples of it, so that their shapes repeat."""
 TOKENS_PER_S, TOKENS_AT_LEAST = 8.0, 12
-"""More tokens than fast speech has (Moonshine's card bounds at 6.5 a second) are taken for a loop."""
+"""More tokens than fast speech has are taken for a loop; Moonshine's card allows 6.5 a second."""
 PHRASE = 3
-"""So many words or more, said twice in a row, are taken for a loop: Whisper's short ones are of that kind."""
+"""So many words or more, twice in a row, are taken for a loop."""
 COMPRESSION = 2.4
-"""Text that zlib makes so many times smaller repeats itself (the threshold of openai/whisper, transcribe.py)."""
+"""Text that zlib makes this much smaller is taken for a loop (openai/whisper, transcribe.py)."""
 
 Attempt = Callable[[AudioBatch, float | None, int | None], Transcription]
-"""``(batch, window in seconds, most tokens) → transcription``; None and None: the whole window, the model's bound."""
+"""``(batch, window in seconds, most tokens) → transcription``.
+
+None stands for the whole window, and for as many tokens as the model can decode."""
 
 
 def check_margin(margin_s: float | None) -> None:
-    """ConfigError unless a margin in seconds, or None for the whole window, makes sense."""
+    """Raises ConfigError unless the margin is from 0 to 30 s, or None for the whole window."""
     if margin_s is not None and not 0 <= margin_s < 30:
         raise ConfigError(
-            f"engine.window_margin_s must be from 0 to 30, or null for whole windows; got {margin_s}."
+            f"engine.window_margin_s must be from 0 to 30, or null for whole windows; "
+            f""
+            f"got {margin_s}."
         )
 
 
 def window_s(batch: AudioBatch, margin_s: float, whole_s: float) -> float | None:
-    """Seconds that the encoder has to see: the longest utterance and ``margin_s``; None where that is no less."""
+    """Seconds that the encoder has to see: the longest utterance and the margin, in whole steps.
+
+    None when that is no less than the whole window.
+    """
     longest = max(utterance.duration_s for utterance in batch.utterances)
     needed = math.ceil((longest + margin_s) / STEP_S - 1e-9) * STEP_S
     return needed if needed < whole_s else None
@@ -51,7 +59,11 @@ def most_tokens(seconds: float) -> int:
 
 
 def looped(text: str, tokens: int, seconds: float) -> bool:
-    """Whether a hypothesis of ``tokens`` tokens for ``seconds`` of speech looks like a repetition that nobody spoke."""
+    """True when a hypothesis looks like a repetition that nobody spoke.
+
+    ``tokens``: how many tokens it has.
+    ``seconds``: of speech that it was decoded from.
+    """
     raw = text.encode()
     compressed = len(raw) / len(zlib.compress(raw)) > COMPRESSION
     return (
@@ -78,9 +90,10 @@ def windowed(
     attempt: Attempt,
     guarded: bool = True,
 ) -> Transcription:
-    """``attempt`` with a window that fits ``batch``, and the utterances that looped once more with the whole one.
+    """Transcribes with a window that fits ``batch``, and again with the whole one what looped.
 
-    ``guarded``: False for random weights, whose texts mean nothing.
+    ``attempt``: transcribes with a given window.
+    ``guarded``: False for random weights, whose texts mean nothing: then nothing is decoded again.
     """
     short = None if margin_s is None else window_s(batch, margin_s, whole_s)
     if short is None:

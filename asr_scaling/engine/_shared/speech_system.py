@@ -50,7 +50,7 @@ class SpeechSystem:
 
 
 def facts_of(files: Converted, dtype: str, load_s: float, **more: Any) -> SystemFacts:
-    """What was loaded of converted ``files``; their check against transformers is in ``details``."""
+    """What was loaded of converted ``files``, with their check against transformers."""
     weights, facts = files.weights, dict(files.facts)
     return SystemFacts(
         weights=weights.kind,

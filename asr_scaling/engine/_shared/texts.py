@@ -10,8 +10,9 @@ def texts_of(tokenizer: Any, rows: Sequence[Sequence[int]], **options: Any) -> t
     """The text of each row of token ids; the ids themselves for random weights.
 
     ``tokenizer``: of transformers; None for random weights, which come without a vocabulary.
-    ``options``: for the tokenizer. Collapsed or transducer tokens need ``group_tokens=False``: the
-    tokenizers of wav2vec 2.0 and Parakeet otherwise group repeats once more and lose double letters.
+    ``options``: for the tokenizer. Collapsed or transducer tokens need ``group_tokens=False``,
+    since the tokenizers of wav2vec 2.0 and Parakeet otherwise group repeats once more and lose
+    double letters.
     """
     if tokenizer is None:
         return tuple(" ".join(map(str, row)) for row in rows)

@@ -11,7 +11,7 @@ from asr_scaling.errors import EngineError
 
 
 def check_whisper(model: ModelSpec, engine: str, *packages: str) -> None:
-    """Raises EngineError when ``model`` is no Whisper, MissingExtraError when a package is missing."""
+    """Raises EngineError when ``model`` is no Whisper, MissingExtraError without a package."""
     if model.family != "whisper":
         raise EngineError(
             f"engine={engine} runs Whisper and its distilled students, and '{model.name}' is a "

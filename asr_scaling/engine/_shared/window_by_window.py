@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     Decode = Callable[
         [NDArray[np.float32], Probe, int | None, list[int] | None], tuple[list[list[int]], int]
     ]
-    """``(features [batch, mels, frames], probe, most tokens, planned tokens)`` → each row's tokens up to the end of
-    text, and steps. With planned ones, of random weights, a row has so many whatever the model says."""
+    """``(features [batch, mels, frames], probe, most tokens, planned tokens) → (rows, steps)``.
+
+    A row has the tokens up to the end of text. With random weights the number of tokens of a row is
+    planned, and a row has as many, whatever the model says."""
 
 Text = Callable[[Sequence[Sequence[int]]], tuple[str, ...]]
 
@@ -44,18 +46,19 @@ class Windows:
     ) -> None:
         import torch
 
-        self._spec, self._extractor, self._random, self._margin_s = (
-            spec,
-            extractor,
-            random,
-            margin_s,
-        )
+        self._spec = spec
+        self._extractor = extractor
+        self._random = random
+        self._margin_s = margin_s
         self._log_mel = LogMel(extractor, torch.device(device), torch.float32) if device else None
 
     def transcribe(
         self, batch: AudioBatch, probe: Probe, decode: Decode, text: Text
     ) -> Transcription:
-        """One window of each utterance, of what lies beyond only where weights are random; the rest is the caller's."""
+        """Decodes the first window of each utterance, with random weights the later ones too.
+
+        Audio of real weights beyond the first window is for the caller to handle.
+        """
         whole_s = window_of(self._spec)
 
         def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
@@ -68,41 +71,36 @@ class Windows:
     def _rows(
         self, batch: AudioBatch, probe: Probe, window_s: float, most: int | None, decode: Decode
     ) -> tuple[list[list[int]], int]:
-        """Tokens of each utterance, window after window, and steps."""
-        rows, steps, size = (
-            [list[int]() for _ in batch.utterances],
-            0,
-            round(window_s * SAMPLE_RATE_HZ),
-        )
+        """Tokens of each utterance, window after window, and the number of steps."""
+        rows = [list[int]() for _ in batch.utterances]
+        steps = 0
+        size = round(window_s * SAMPLE_RATE_HZ)
         for start in range(0, max(utterance.audio.size for utterance in batch.utterances), size):
-            left = {
-                i: u.audio[start : start + size]
-                for i, u in enumerate(batch.utterances)
-                if u.audio.size > start
+            parts = {
+                i: utterance.audio[start : start + size]
+                for i, utterance in enumerate(batch.utterances)
+                if utterance.audio.size > start
             }
+            audio = list(parts.values())
             planned = None
             if self._random:
-                planned = [
-                    self._spec.planned_tokens(audio.size / SAMPLE_RATE_HZ)
-                    for audio in left.values()
-                ]
-            found, count = decode(
-                self._features(list(left.values()), size, probe), probe, most, planned
-            )
+                planned = [self._spec.planned_tokens(part.size / SAMPLE_RATE_HZ) for part in audio]
+            tokens, count = decode(self._features(audio, size, probe), probe, most, planned)
             steps += count
-            for i, row in zip(left, found, strict=True):
+            for i, row in zip(parts, tokens, strict=True):
                 rows[i] += row
         return rows, steps
 
     def _features(
         self, audio: list[NDArray[np.float32]], size: int, probe: Probe
     ) -> NDArray[np.float32]:
+        features: NDArray[np.float32]
         if self._log_mel:
-            found: NDArray[np.float32] = self._log_mel.of(audio, size, probe).cpu().numpy()
-            return found
+            features = self._log_mel.of(audio, size, probe).cpu().numpy()
+            return features
         probe.stage("features")
-        made = self._extractor(
+        extracted = self._extractor(
             audio, sampling_rate=SAMPLE_RATE_HZ, max_length=size, return_tensors="np"
         )
-        extracted: NDArray[np.float32] = made["input_features"]
-        return extracted
+        features = extracted["input_features"]
+        return features
