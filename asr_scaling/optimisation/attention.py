@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import SystemSpec
+from asr_scaling.core.ports import SystemSpec, option_of
 from asr_scaling.errors import MissingExtraError
 
 
@@ -27,7 +27,7 @@ class Attention:
         """FlashAttention computes in 16 bits (Dao 2023, README: "only supports fp16 and bf16")."""
         if self.kernel != "flash_attention_2":
             return
-        dtype = getattr(system.engine, "dtype", "")
+        dtype = option_of(system.engine, "dtype")
         if dtype not in ("float16", "bfloat16"):
             system.refuse(f"computes in 16 bits, and engine.dtype is {dtype}: add bf16 or fp16")
         if importlib.util.find_spec("flash_attn") is None:

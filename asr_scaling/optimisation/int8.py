@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
+from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn, option_of
 from asr_scaling.optimisation._int8_linear import dynamic, replace_linears
 from asr_scaling.optimisation._torchao import Torchao, need_torchao
 
@@ -28,7 +28,7 @@ class Int8:
     def check(self, system: SystemSpec) -> None:
         """The CPU's packed weights are nothing that torch.compile can trace: it would stop at every layer."""
         packed = system.device.kind == "cpu" and system.has("engine", "changes")
-        if packed and getattr(system.engine, "compile", None):
+        if packed and option_of(system.engine, "compile"):
             system.refuse(
                 "packs weights that torch.compile can't see: leave engine.compile out, or int8"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import SystemSpec
+from asr_scaling.core.ports import SystemSpec, option_of
 
 
 @dataclass(frozen=True)
@@ -29,5 +29,5 @@ class Overlap:
 
     def check(self, system: SystemSpec) -> None:
         """A batch of one has no parts."""
-        if getattr(system.batch, "size", None) == 1:
+        if option_of(system.batch, "size") == 1:
             system.refuse("works on parts of a batch, and batch=1 has none: raise batch")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
+from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn, option_of
 from asr_scaling.errors import EngineError
 from asr_scaling.optimisation._gpu import need_capability
 
@@ -27,7 +27,7 @@ class Sparse24:
 
     def check(self, system: SystemSpec) -> None:
         """In 16 bits, whichever optimisation or option says so."""
-        dtype = getattr(system.engine, "dtype", "")
+        dtype = option_of(system.engine, "dtype")
         if dtype not in ("float16", "bfloat16"):
             system.refuse(f"has kernels for 16 bits, and engine.dtype is {dtype}: add bf16 or fp16")
 
