@@ -1,4 +1,4 @@
-"""What every batching strategy does alike: full batches only, so that each timed call has the size it says."""
+"""What every batching does alike: full batches only, so each timed call has the stated size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asr_scaling.errors import ConfigError
 
 
 def check_size(size: object) -> None:
-    """ConfigError unless ``size`` is a positive integer."""
+    """Raises ConfigError unless ``size`` is a positive integer."""
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ConfigError(f"batch.size must be a positive integer, as in batch=8; got {size!r}.")
 
@@ -30,7 +30,7 @@ class Full:
 
 
 def full_batches(utterances: Sequence[Utterance], size: int) -> list[AudioBatch]:
-    """Cut ``utterances`` into batches of exactly ``size``, in order; the last is filled up from the beginning."""
+    """Batches of exactly ``size``, in order; the last is filled up from the beginning."""
     count = -(-len(utterances) // size)
     filled = [utterances[i % len(utterances)] for i in range(count * size)]
     return [AudioBatch(tuple(filled[i : i + size])) for i in range(0, len(filled), size)]

@@ -1,4 +1,4 @@
-"""The largest batch that fits in memory: doubling, then bisection, and memory against batch on the way."""
+"""The largest batch that fits in memory, by doubling and then bisection."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ LimitedBy = Literal["memory", "time", "limit"]
 
 @dataclass(frozen=True)
 class Max:
-    """``limit``: larger batches are not tried. ``memory_bytes``: what calls may use above the idle process (or on the
-    accelerator), None for what is free less a tenth of the machine's. ``seconds``: a batch whose call would take longer
-    is not tried. ``resolution``: share to which the largest batch is found.
+    """Options of the search.
 
-    Where memory is the process's own, a batch that smaller ones foretell not to fit is not tried either: the operating
-    system would end the process instead of refusing.
+    ``limit``: larger batches are not tried.
+    ``memory_bytes``: what calls may use above the idle process, or on the accelerator; None for
+    what is free less a tenth of the machine's.
+    ``seconds``: a batch whose call would take longer is not tried.
+    ``resolution``: share to which the largest batch is determined.
+
+    When memory is the process's own, a batch that is predicted not to fit is not tried either,
+    since the operating system would end the process instead of refusing.
     """
 
     limit: int = 1024
@@ -52,7 +56,10 @@ class Max:
     def fit(
         self, system: System, device: Device, utterance: Utterance, idle_rss_bytes: int
     ) -> tuple[Batching, Findings]:
-        """Try batches of copies of ``utterance``. OutOfMemoryError when not even one alone fits."""
+        """Tries batches of copies of ``utterance``.
+
+        Raises OutOfMemoryError when not even one alone fits.
+        """
         own = device.memory.peak_bytes() is None
         search = _Search(
             self, _trier(system, device, utterance, idle_rss_bytes), idle_rss_bytes if own else None
@@ -65,7 +72,8 @@ class Max:
             )
             mend = "raise batch.memory_bytes or use" if self.memory_bytes else "use"
             raise OutOfMemoryError(
-                f"Not even one utterance of {utterance.duration_s:.0f} s fits in {where}; {mend} a smaller model."
+                f"Not even one utterance of {utterance.duration_s:.0f} s fits in {where}; "
+                f"{mend} a smaller model."
             )
         trials = tuple(sorted(search.trials.values(), key=lambda trial: trial.batch))
         metrics = (Metric("batch/largest", search.fits, sum(trial.tried for trial in trials)),)
@@ -78,9 +86,12 @@ _Try = Callable[[int], Trial]
 
 
 class _Search:
-    """``fits``: the largest batch known to fit, 0 when none is. ``trials``: by batch.
+    """The search under way.
 
-    ``idle_rss_bytes``: of the process before loading, None where a device's own memory counts. ``budget``: in bytes.
+    ``fits``: the largest batch known to fit, 0 when none is.
+    ``trials``: batch → trial.
+    ``idle_rss_bytes``: of the process before loading; None when a device's own memory counts.
+    ``budget``: in bytes.
     """
 
     def __init__(self, options: Max, attempt: _Try, idle_rss_bytes: int | None) -> None:

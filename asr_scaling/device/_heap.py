@@ -1,4 +1,4 @@
-"""Whether memory that a call frees goes back to the kernel, as glibc has it with large blocks, or is kept."""
+"""Whether memory that a call frees goes back to the kernel or stays with the process."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from typing import Any
 from asr_scaling.errors import DeviceError
 
 HEAPS = ("release", "keep")
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_M_MMAP_MAX = -4
 """Parameters of mallopt(3), from glibc's malloc.h."""
 _KEEP = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1}
 """No block is mapped on its own, and the top of the heap is never given back."""
 _RELEASE = {_M_MMAP_MAX: 65_536, _M_MMAP_THRESHOLD: 32 << 20, _M_TRIM_THRESHOLD: 64 << 20}
-"""Where the thresholds of a process that nobody told anything end, once it has freed large blocks: glibc raises them
-to these bounds (DEFAULT_MMAP_THRESHOLD_MAX of malloc.c, and twice that), and no longer by itself once one was set."""
+"""Thresholds that glibc reaches by itself after large blocks were freed: DEFAULT_MMAP_THRESHOLD_MAX of
+malloc.c and twice that. Setting one of them ends this adjustment, so both are set to these bounds."""
 
 
 class Heap:
-    """The heap of this process. ``library``: the C library, another one in tests."""
+    """The heap of this process.
+
+    ``library``: the C library; tests replace it.
+    """
 
     def __init__(self, library: Any = None) -> None:
         self._library, self._kept = library, False
@@ -26,9 +31,10 @@ class Heap:
         """Blocks that were once kept inside the heap are used again without a fault, whatever is set since."""
 
     def set(self, heap: str) -> None:
-        """ "keep" or "release" from now on. DeviceError where the C library has no such setting or refuses it.
+        """Sets "keep" or "release" from now on.
 
-        A process in which nobody asked for "keep" is left as it is.
+        A process where "keep" was never set stays as it is.
+        Raises DeviceError when the C library has no such setting or refuses it.
         """
         if (heap == "keep") == self._kept:
             return

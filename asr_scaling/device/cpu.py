@@ -29,11 +29,14 @@ class NoDeviceMemory:
 
 @dataclass(frozen=True)
 class Cpu:
-    """``threads``: null for one per usable core. ``pinned``: keep them on the first ``threads`` cores.
+    """Options of the device.
 
-    ``heap``: "keep" has the process keep what a call frees instead of giving it back to the kernel and faulting it in
-    again, page by page, at the next call. Its resident memory then stays at what the largest call needed; between
-    points it is given back all the same, so that memory is counted from the same baseline.
+    ``threads``: threads that compute; None for one per usable core.
+    ``pinned``: keep them on the first ``threads`` cores.
+    ``heap``: "keep" makes the process keep memory that a call frees, instead of giving it back to
+    the kernel and faulting it in again at the next call. Its resident memory then stays at what the
+    largest call needed. Between points it is given back, so that memory is counted from the same
+    baseline.
     """
 
     threads: int | None = None
@@ -49,7 +52,7 @@ class Cpu:
         one_of("device.heap", self.heap, HEAPS)
 
     def setup(self) -> Mapping[str, Any]:
-        """Set torch's threads, the process's cores and heap; they are set back when the next point asks otherwise."""
+        """Sets torch's threads, and the process's cores and heap, for this point."""
         import torch
 
         cores = _ALL_CORES or list(range(os.cpu_count() or 1))
@@ -79,5 +82,5 @@ class Cpu:
         return time.perf_counter_ns()
 
     def seconds(self, marks: Sequence[Any]) -> list[float]:
-        """Differences to the first mark; a CPU call is over when it returns, so there is nothing to wait for."""
+        """Differences to the first mark; a CPU call is over when it returns."""
         return [(mark - marks[0]) / 1e9 for mark in marks]

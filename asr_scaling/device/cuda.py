@@ -33,11 +33,13 @@ class CudaMemory:
 
 @dataclass(frozen=True)
 class Cuda:
-    """``index``: which of the GPUs that this process sees; null for the first.
+    """Options of the device.
 
-    A scheduler that gives a job a GPU hides the others (CUDA_VISIBLE_DEVICES) and CUDA counts what is left from 0, so
-    null is the one that was given. Where several are visible the first is used all the same: nothing says which of
-    them another task of the job takes. ``tf32``: TF32 Tensor Cores for float32 matrix products and convolutions.
+    ``index``: which of the GPUs that this process sees; None for the first. A scheduler that gives
+    a job a GPU hides the others (CUDA_VISIBLE_DEVICES), and CUDA counts from 0 what is left. When
+    several are visible, the first is used: nothing says which of them another task of the job
+    takes.
+    ``tf32``: TF32 Tensor Cores for float32 matrix products and convolutions.
     """
 
     index: int | None = None
@@ -64,7 +66,10 @@ class Cuda:
         return CudaMemory(self.number)
 
     def setup(self) -> Mapping[str, Any]:
-        """Select the GPU and set TF32; says which GPU, by UUID and by the driver's number, and which runtime."""
+        """Selects the GPU and sets TF32.
+
+        Returns which GPU it is, by UUID and by the driver's number, and which runtime.
+        """
         import torch
 
         if not torch.cuda.is_available():
@@ -73,8 +78,8 @@ class Cuda:
             )
         if self.number >= (visible := torch.cuda.device_count()):
             raise DeviceError(
-                f"device.index={self.number} but this process sees {visible} GPU(s), counted from 0 whatever their "
-                "number on the machine: leave device.index out for the first."
+                f"device.index={self.number} but this process sees {visible} GPU(s), "
+                "counted from 0 whatever their number on the machine: leave device.index out for the first."
             )
         torch.cuda.set_device(self.number)
         torch.backends.cuda.matmul.allow_tf32 = self.tf32
@@ -102,6 +107,6 @@ class Cuda:
         return event
 
     def seconds(self, marks: Sequence[Any]) -> list[float]:
-        """Wait for the last mark, then read the GPU's clock (0.5 µs resolution, CUDA runtime API)."""
+        """Waits for the last mark, then reads the GPU's clock, whose resolution is 0.5 µs."""
         marks[-1].synchronize()
         return [marks[0].elapsed_time(mark) / 1000.0 for mark in marks]

@@ -22,14 +22,14 @@ _WHOLE = "CTranslate2 decodes in one call and shows nothing of its steps"
 class FasterWhisper:
     """Options of the engine.
 
-    ``dtype``: of weights and arithmetic; int8 keeps matrices in 8 bits, and the rest in float32 on a
-    CPU and in float16 on a GPU.
+    ``dtype``: of weights and arithmetic; int8 keeps matrices in 8 bits, and the rest in float32 on
+    a CPU and in float16 on a GPU.
     ``beam``: number of hypotheses of the beam search; 1 is greedy.
-    ``long_form``: False decodes only the first window; what lies beyond is lost, and the record says so.
+    ``long_form``: False decodes only the first window; the record says that the rest is lost.
     ``window_margin_s``: seconds that the encoder sees beyond the longest utterance of a batch; None
     for its whole window (_shared/short_window.py).
-    ``features``: "library" for the extractor of transformers, "device" to compute the features on the
-    device (_shared/log_mel.py).
+    ``features``: "library" for the extractor of transformers, "device" to compute the features on
+    the device (_shared/log_mel.py).
     ``seed``: of random weights.
     """
 
@@ -81,7 +81,10 @@ class FasterWhisper:
         return SpeechSystem(model, facts, Speech(model, self, library, files, device))
 
     def _compute_type(self, device: Device) -> str:
-        """CTranslate2's name of the arithmetic; EngineError where the device has none such."""
+        """CTranslate2's name of the arithmetic.
+
+        Raises EngineError when the device does not have it.
+        """
         import ctranslate2
 
         try:
@@ -90,13 +93,13 @@ class FasterWhisper:
             raise EngineError(
                 f"CTranslate2 can't use device={device.kind} here ({error}): use device=cpu."
             ) from error
-        known = {dtype: name for dtype in DTYPES if (name := _name(dtype, device)) in offered}
-        if self.dtype not in known:
+        available = {dtype: name for dtype in DTYPES if (name := _name(dtype, device)) in offered}
+        if self.dtype not in available:
             raise EngineError(
-                f"CTranslate2 can't compute in engine.dtype={self.dtype} on {device.torch_name}: choose one of "
-                f"{', '.join(known)}."
+                f"CTranslate2 can't compute in engine.dtype={self.dtype} on {device.torch_name}: "
+                f"choose one of {', '.join(available)}."
             )
-        return known[self.dtype]
+        return available[self.dtype]
 
 
 def _name(dtype: str, device: Device) -> str:

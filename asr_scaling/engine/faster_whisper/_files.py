@@ -1,4 +1,7 @@
-"""Whisper in CTranslate2's format: converted by CTranslate2 itself, its logits compared with those of transformers."""
+"""Whisper in CTranslate2's format, converted by CTranslate2 itself.
+
+Its logits are compared with those of transformers.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _FEATURES = "preprocessor_config.json"
 
 
 def ctranslate2_files(model: ModelSpec, dtype: str, seed: int) -> Converted:
-    """``model.bin`` with weights in ``dtype``, and beside it what faster-whisper reads: tokenizer and features."""
+    """``model.bin`` with weights in ``dtype``, and the tokenizer and features beside it."""
     import ctranslate2
 
     make = partial(_convert, model, dtype)
@@ -59,7 +62,7 @@ def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str,
 
 
 def _write_placeholder(model: ModelSpec, folder: Path) -> None:
-    """A tokenizer whose tokens are their ids, but for Whisper's special ones: random weights come without any."""
+    """Writes a tokenizer for random weights: special tokens are Whisper's, others are their ids."""
     from tokenizers import AddedToken, Tokenizer, models
 
     names, first = special_tokens(model), end_of_text(model)
@@ -71,23 +74,27 @@ def _write_placeholder(model: ModelSpec, folder: Path) -> None:
         [AddedToken(name, normalized=False, special=True) for name in names]
     )
     tokenizer.save(str(folder / "tokenizer.json"))
-    told = {
+    config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": names[0],
         "unk_token": names[0],
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 def _checked(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str, Any]:
-    """Facts about the files in ``new``; EngineError where their logits are not those of the weights in ``origin``."""
+    """Facts about the files in ``new``.
+
+    Raises EngineError when their logits are not those of the weights in ``origin``.
+    """
     import ctranslate2
     import numpy as np
 
     network = ctranslate2.models.Whisper(
         str(new), compute_type="int8_float32" if dtype == "int8" else "float32"
     )
-    features, prompt, end = example_features(origin), list(prompt_ids(model)), end_of_text(model)
+    features = example_features(origin)
+    prompt, end = list(prompt_ids(model)), end_of_text(model)
     encoded = network.encode(ctranslate2.StorageView.from_array(features))
     (result,) = network.generate(
         encoded,
@@ -98,18 +105,19 @@ def _checked(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str,
         suppress_tokens=[end],
         return_logits_vocab=True,
     )
-    found = np.stack([np.asarray(row) for row in result.logits[0][:CHECKED]])
+    logits = np.stack([np.asarray(row) for row in result.logits[0][:CHECKED]])
     tokens = [*prompt, *result.sequences_ids[0]][: len(prompt) + CHECKED - 1]
     wanted, parameters = transformers_logits(origin, features, tokens)
     wanted = wanted[-CHECKED:]
-    told = np.arange(found.shape[1]) != end  # suppressed, or every example would be over at once
-    distance = difference(found[:, told], wanted[:, told])
+    # The end of text is suppressed, or every example would be over at once.
+    compared = np.arange(logits.shape[1]) != end
+    distance = difference(logits[:, compared], wanted[:, compared])
     if not distance <= TOLERANCE[dtype]:
         raise EngineError(
-            f"'{model.name}' converted for engine=faster_whisper gives logits that differ from transformers' by "
-            f"{distance:.2g} of their standard deviation, where {TOLERANCE[dtype]:g} is allowed: use another "
-            "engine.dtype or engine."
+            f"'{model.name}' converted for engine=faster_whisper gives logits that differ from "
+            f"transformers' by {distance:.2g} of their standard deviation, where {TOLERANCE[dtype]:g} "
+            "is allowed: use another engine.dtype or engine."
         )
     size = (new / "model.bin").stat().st_size
-    said = {"logits_difference": distance, "logits_tolerance": TOLERANCE[dtype]}
-    return {"bytes": size, "parameters": parameters, **said}
+    check = {"logits_difference": distance, "logits_tolerance": TOLERANCE[dtype]}
+    return {"bytes": size, "parameters": parameters, **check}

@@ -1,4 +1,4 @@
-"""From samples to text: batches by CTranslate2's own calls, audio beyond a window by faster-whisper's."""
+"""From samples to text with CTranslate2: short audio in batches, long audio by faster-whisper."""
 
 from __future__ import annotations
 
@@ -30,12 +30,17 @@ _LONG_FORM = {
     "no_speech_threshold": None,
     "condition_on_previous_text": False,
 }
-"""transformers' policy for long audio: windows that seek by timestamps, decoded once, each without the one before."""
+"""transformers' policy for long audio.
+
+Windows seek by timestamps, are decoded once, and don't see the text of the window before."""
 
 
 class Speech:
-    """A loaded ``WhisperModel`` of faster-whisper. Up to a window its network is called directly, a batch at a time, as
-    its BatchedInferencePipeline does; its own ``transcribe`` takes one recording and decodes timestamps too.
+    """A loaded ``WhisperModel`` of faster-whisper.
+
+    Audio up to a window goes to its network directly, a batch at a time, as faster-whisper's own
+    BatchedInferencePipeline does. Longer audio goes to the library's ``transcribe``, which takes
+    one recording and decodes timestamps too.
     """
 
     def __init__(
@@ -48,7 +53,8 @@ class Speech:
     ) -> None:
         from transformers import AutoFeatureExtractor
 
-        self._model, self._library, self._network = model, library, library.model
+        self._model = model
+        self._library, self._network = library, library.model
         self._options, self._random = options, files.weights.kind == "random"
         extractor = pretrained(AutoFeatureExtractor, files.folder, model)
         place = place_of(options.features, device)
@@ -61,7 +67,11 @@ class Speech:
         library.model = self._watched
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
-        """From samples to texts; beyond a window one recording after another, unless only the first is wanted."""
+        """From samples to texts.
+
+        Audio beyond a window is decoded one recording after another, unless only the first window
+        is wanted.
+        """
         whole_s = window_of(self._model)
         if not self._options.long_form:
             batch = first_windows(batch, whole_s)

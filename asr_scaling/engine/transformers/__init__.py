@@ -1,4 +1,4 @@
-"""Hugging Face transformers: the reference engine, and the one that runs every model of ``conf/model``."""
+"""Hugging Face transformers: the reference engine, which runs every model of ``conf/model``."""
 
 from __future__ import annotations
 
@@ -38,19 +38,18 @@ class Transformers:
     ``dtype``: of weights and arithmetic, one of DTYPES.
     ``beam``: number of hypotheses of the beam search; 1 is greedy.
     ``attention``: sdpa, eager or flash_attention_2.
-    ``compile``: torch.compile the encoder and the decoding step; True for the default mode, or one of
-    MODES (_compiled.py).
+    ``compile``: torch.compile the encoder and the decoding step; True for the default mode, or one
+    of MODES (_compiled.py).
     ``cache``: of keys and values: dynamic, static or none.
-    ``long_form``: False decodes only a model's first window, as a plain call of the library does; what
-    lies beyond is lost, and the record says so.
-    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a batch;
-    None for its whole window (_shared/short_window.py).
-    ``decode``: "loop" for this package's own greedy loop over Whisper's windows
-    (_greedy_decoding.py), "library" for the library's ``generate``. Audio beyond a window always goes
-    through the library.
-    ``features``: "device" to compute them there instead of by the library's extractor.
+    ``long_form``: False decodes only a model's first window; the record says that the rest is lost.
+    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a
+    batch; None for its whole window (_shared/short_window.py).
+    ``decode``: "library" for the library's ``generate``, "loop" for this package's own greedy loop
+    over Whisper's windows (_greedy_decoding.py); audio beyond a window always goes through the
+    library.
+    ``features``: "library" for the library's extractor, "device" to compute them on the device.
     ``cuda_graph``: capture the loop's step as a CUDA graph and replay it.
-    ``overlap``: a GPU encodes a part of the batch while the features of the next part are computed.
+    ``overlap``: a GPU encodes a part of the batch while features of the next part are computed.
     ``draft``: a smaller model that proposes tokens, which this model only checks; None for none.
     ``changes``: what optimisations do to the network once it is loaded.
     ``seed``: of random weights.
@@ -115,7 +114,8 @@ class Transformers:
             made = changed(
                 network.eval().to(device.torch_name), self.dtype, self.changes, model, device
             )
-            network, options, draft = made.network, self._generate_options(model), None
+            network, draft = made.network, None
+            options = self._generate_options(model)
             if self.draft:
                 draft = load_draft(
                     draft_spec(self.draft, model), dtype, self.attention, device.torch_name
@@ -189,7 +189,8 @@ class TransformersSystem:
     def __init__(
         self, model: ModelSpec, device: Device, family: Family, facts: SystemFacts
     ) -> None:
-        self._facts, self._model, self._device = facts, model, device
+        self._facts = facts
+        self._model, self._device = model, device
         self._family: Family | None = family
         self._compiled_before_s = None if facts.compile_s is None else compile_seconds()
 
@@ -242,5 +243,6 @@ def _out_of_memory(model: ModelSpec, device: Device) -> Iterator[None]:
         if plain and "can't allocate memory" not in said and "out of memory" not in said:
             raise
         raise OutOfMemoryError(
-            f"'{model.name}' does not fit in the memory of {device.torch_name}; use a smaller batch.size or model."
+            f"'{model.name}' does not fit in the memory of {device.torch_name}; "
+            "use a smaller batch.size or model."
         ) from error

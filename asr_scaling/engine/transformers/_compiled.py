@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 MODES = ("default", "reduce-overhead", "max-autotune", "regional")
-"""Those of torch.compile; "regional" compiles one encoder layer, and all that are like it use the result."""
+"""Modes of torch.compile; "regional" compiles one encoder layer, which all like it reuse."""
 
 
 def compile_mode(option: bool | str | None) -> str | None:
@@ -14,7 +14,7 @@ def compile_mode(option: bool | str | None) -> str | None:
 
 
 def compile_network(network: Any, mode: str) -> None:
-    """Have the forward pass compiled in place by its first calls, so that hooks stay outside the compiled code."""
+    """Makes the first calls compile the forward pass in place; hooks stay outside of it."""
     if mode == "regional":
         for layer in repeated_layers(network):
             compile_forward(layer, "default")
@@ -30,7 +30,7 @@ def compile_forward(module: Any, mode: str) -> None:
 
 
 def repeated_layers(network: Any) -> list[Any]:
-    """The layers of the encoder: of the lists of modules outside a decoder the one with most parameters."""
+    """The encoder's layers: outside a decoder, the list of modules with most parameters."""
     import torch
 
     lists: list[torch.nn.Module] = [

@@ -1,4 +1,4 @@
-"""Whisper's decoder, one step at a time: the library's modules, without what the library does around them."""
+"""Whisper's decoder, one step at a time: the library's modules without the code around them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
 
 
 class Cache:
-    """Keys and values of every layer for the utterances still being decoded, in memory allocated once.
+    """Keys and values of every layer, for the utterances still being decoded.
 
-    Each entry has the shape (utterances, heads, positions, head size). ``own``: of the tokens so far, ``cross``: of the
-    encoder's output. The first ``rows`` utterances are alive. ``mask`` (positions, positions): True where a token may
-    look, only made for steps of one shape.
+    The memory is allocated once. Each entry has the shape ``[utterances, heads, positions, head
+    size]``.
+
+    ``own``: of the tokens so far.
+    ``cross``: of the encoder's output.
+    ``rows``: the first so many utterances are still being decoded.
+    ``mask``: ``[positions, positions]``, True where a token may look; only for steps of one shape.
     """
 
     mask: torch.Tensor
@@ -27,7 +31,10 @@ class Cache:
         self.rows = int(cross[0][0].shape[0])
 
     def drop(self, row: int, positions: int) -> None:
-        """Utterance ``row`` is finished: the last one that is alive takes its place. ``positions``: tokens so far."""
+        """Removes utterance ``row``; the last one takes its place.
+
+        ``positions``: tokens decoded so far.
+        """
         self.rows -= 1
         if row < self.rows:
             for key, value in self._cross:
@@ -40,10 +47,11 @@ class Cache:
 
 
 class Decoder:
-    """The decoding step of a ``WhisperForConditionalGeneration``, whatever its Linear modules were replaced by.
+    """The decoding step of a ``WhisperForConditionalGeneration``.
 
-    It calls the network's own modules, so that quantised, fused or pruned ones work, but none of the library's code
-    around them: no cache objects, masks or hooks of its own, which cost more than the arithmetic of a small model.
+    It calls the network's own modules, so quantised, fused or pruned ones work. It uses none of the
+    library's code around them (cache objects, masks, hooks), which costs more than the arithmetic
+    of a small model.
     """
 
     def __init__(self, model: Any) -> None:
@@ -58,7 +66,10 @@ class Decoder:
         self._compiled: Any = self._hidden
 
     def start(self, encoded: torch.Tensor, positions: int) -> Cache:
-        """Room for ``positions`` tokens, and the keys and values of ``encoded`` (utterances, frames, width)."""
+        """Room for ``positions`` tokens, and the keys and values of ``encoded``.
+
+        ``encoded``: ``[utterances, frames, width]``.
+        """
         own = []
         for layer in self._layers:
             attention = layer.self_attn
@@ -67,7 +78,7 @@ class Decoder:
         return Cache(own, self.cross(encoded))
 
     def cross(self, encoded: torch.Tensor) -> list[Pair]:
-        """Keys and values of ``encoded`` for every layer: what cross attention reads at every step."""
+        """Keys and values of ``encoded`` for the cross-attention of every layer."""
         attentions = [layer.encoder_attn for layer in self._layers]
         return [
             (_heads(a, a.k_proj(encoded)).contiguous(), _heads(a, a.v_proj(encoded)).contiguous())
@@ -75,7 +86,7 @@ class Decoder:
         ]
 
     def compile(self, mode: str) -> None:
-        """Have the layers of steps of one shape compiled by the first of them, in a mode of torch.compile."""
+        """Makes the first step of one shape compile the layers, in a mode of torch.compile."""
         import torch
 
         self._compiled = torch.compile(self._hidden, mode=mode)
@@ -83,10 +94,11 @@ class Decoder:
     def step(
         self, tokens: torch.Tensor, position: int | torch.Tensor, cache: Cache
     ) -> torch.Tensor:
-        """Logits (utterances, vocabulary) after ``tokens`` (utterances, n), of which the first is at ``position``.
+        """Logits ``[utterances, vocabulary]`` after ``tokens [utterances, n]``.
 
-        A position that is a tensor of one element keeps every shape the same from step to step, so that the step can
-        be compiled or captured: attention then goes over all of the cache, masked.
+        ``position``: of the first of the tokens. As a tensor of one element it keeps all shapes the
+        same from step to step, so that the step can be compiled or captured; attention then goes
+        over the whole cache, masked.
         """
         if isinstance(position, int):
             where = self._positions[position : position + tokens.shape[1]]
@@ -106,7 +118,7 @@ class Decoder:
         cross: list[Pair],
         mask: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Hidden states after all layers: WhisperDecoderLayer.forward (transformers) on a preallocated cache."""
+        """Hidden states after all layers (transformers, WhisperDecoderLayer.forward)."""
         for layer, kept, read in zip(self._layers, own, cross, strict=True):
             normed = layer.self_attn_layer_norm(hidden)
             hidden = hidden + _self_attention(layer.self_attn, normed, position, kept, mask)
@@ -126,7 +138,7 @@ def _self_attention(
     own: Pair,
     mask: torch.Tensor | None,
 ) -> torch.Tensor:
-    """Of tokens to themselves and those before them; queries are projected first, as fused projections expect."""
+    """Attention to the tokens so far; queries are projected first, as fused projections need."""
     from torch.nn.functional import scaled_dot_product_attention as attend
 
     query = _heads(attention, attention.q_proj(normed))

@@ -1,4 +1,4 @@
-"""Speculative decoding: a small model drafts tokens, the model under test accepts those it would have chosen itself."""
+"""Speculative decoding: a small model drafts tokens that the model under test checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from asr_scaling.errors import EngineError
 
 
 def draft_spec(name: str, model: ModelSpec) -> ModelSpec:
-    """The spec of the draft model ``name`` for ``model``. EngineError where they can't work together."""
+    """The spec of the draft model ``name`` for ``model``.
+
+    Raises EngineError when the two can't work together.
+    """
     draft = load_spec(name)
     if draft.family != model.family or model.window_s is None:
         raise EngineError(
@@ -17,7 +20,8 @@ def draft_spec(name: str, model: ModelSpec) -> ModelSpec:
         )
     if draft.parameters >= model.parameters:
         raise EngineError(
-            f"'{name}' is no smaller than '{model.name}', so that it gains nothing: choose a smaller one."
+            f"'{name}' is no smaller than '{model.name}', so that it gains nothing: "
+            "choose a smaller one."
         )
     for what, values in {
         "vocabulary": [spec.architecture.get("vocab_size") for spec in (draft, model)],
@@ -25,7 +29,8 @@ def draft_spec(name: str, model: ModelSpec) -> ModelSpec:
     }.items():
         if values[0] != values[1]:
             raise EngineError(
-                f"'{name}' ({values[0]}) and '{model.name}' ({values[1]}) differ in their {what}: choose a draft of "
+                f"'{name}' ({values[0]}) and '{model.name}' ({values[1]}) differ in their {what}: "
+                "choose a draft of "
                 "the same kind, English-only or multilingual, and generation."
             )
     if "random" in (draft.weights, model.weights):
@@ -36,7 +41,10 @@ def draft_spec(name: str, model: ModelSpec) -> ModelSpec:
 
 
 def load_draft(spec: ModelSpec, dtype: Any, attention: str, device: str) -> Any:
-    """The draft's network on ``device``. EngineError where only random weights were found."""
+    """The draft's network on ``device``.
+
+    Raises EngineError when only random weights are there.
+    """
     from asr_scaling.model import build
     from asr_scaling.model.weights import resolve
 

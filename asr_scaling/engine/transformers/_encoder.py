@@ -1,4 +1,4 @@
-"""Whisper's encoder on windows shorter than 30 s: its positions, cut to the frames that are there."""
+"""Whisper's encoder on windows shorter than 30 s."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 
 def take_any_length(encoder: Any) -> None:
-    """Have a ``WhisperEncoder`` accept any number of mel frames up to its own; the library's refuses all but 3000.
+    """Makes a ``WhisperEncoder`` accept any number of mel frames up to 3000.
 
-    Its ``forward`` is replaced in this one object, so that whatever hooks the encoder still does.
+    The library's own ``forward`` takes exactly 3000. It is replaced in this one object, so hooks on
+    the encoder still run.
     """
     encoder.forward = MethodType(_forward, encoder)
 

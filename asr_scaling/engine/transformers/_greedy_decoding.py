@@ -1,4 +1,4 @@
-"""Greedy decoding of windows of any length up to Whisper's 30 s, which the library's ``generate`` can't do."""
+"""Greedy decoding of windows of any length up to 30 s, which ``generate`` can't do."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the library's ``generate`` obeys with the same model. ``prompt``: the tokens before the first one chosen.
+    """What the library's ``generate`` obeys with the same model.
 
-    ``never``: tokens that are never chosen. ``not_first``: those not chosen first. ``end``: end of text.
+    ``prompt``: tokens before the first one chosen.
+    ``never``: tokens that are never chosen.
+    ``not_first``: tokens that are not chosen first.
+    ``end``: the end of text.
     """
 
     prompt: tuple[int, ...]
@@ -42,7 +45,10 @@ class Rules:
 
 
 class Steps(Protocol):
-    """The decoding of one batch under way. ``alive``: slot → utterance, of those that have not ended."""
+    """The decoding of one batch under way.
+
+    ``alive``: slot → utterance, of those that have not ended.
+    """
 
     alive: dict[int, int]
 
@@ -81,9 +87,11 @@ class Greedy:
         stepped: Callable[[], None],
         ends: bool = True,
     ) -> list[list[int]]:
-        """Tokens of every utterance of ``encoded`` (utterances, frames, width), at most ``most`` of each.
+        """Tokens of every utterance of ``encoded [utterances, frames, width]``.
 
-        ``stepped`` is called after every step. ``ends``: False for random weights, which decode ``most`` tokens.
+        ``most``: most tokens of each utterance.
+        ``stepped``: called after every step.
+        ``ends``: False for random weights, which decode ``most`` tokens.
         """
         rows: list[list[int]] = [[] for _ in most]
         limits = [min(n, self.most) for n in most]
@@ -115,7 +123,7 @@ class Greedy:
 
 
 class _Shrinking:
-    """Utterances that have ended leave the batch: the one in the last slot takes the place of each."""
+    """Utterances that have ended leave the batch; the one in the last slot takes the place."""
 
     def __init__(self, greedy: Greedy, encoded: torch.Tensor, positions: int) -> None:
         self._greedy, self._position = greedy, 0

@@ -1,4 +1,4 @@
-"""What every family adapter is given, and the hooks by which a torch model tells a probe where it is."""
+"""What every family adapter is given, and hooks by which a torch model informs a probe."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Loaded:
-    """A model in memory. ``tokenizer`` is None for random weights: no vocabulary comes with them.
+    """A model in memory.
 
-    ``generate``: keyword arguments for every call of the library's ``generate`` (beam, cache). ``long_form``: whether
-    audio beyond a window is transcribed too. ``window_margin_s``: as in the engine's options. ``loop``: whether windows
-    are decoded by this package's own loop. ``device_features``, ``compile`` (a mode or None), ``cuda_graph`` and
-    ``overlap``: how.
+    ``features``: the feature extractor.
+    ``tokenizer``: None for random weights, which come without a vocabulary.
+    ``generate``: keyword arguments for every call of the library's ``generate`` (beam, cache).
+    ``long_form``: whether audio beyond a window is transcribed too.
+    ``window_margin_s``, ``cuda_graph``, ``overlap``: as in the engine's options.
+    ``loop``: whether windows are decoded by this package's own loop.
+    ``device_features``: whether features are computed on the device.
+    ``compile``: a mode of torch.compile, or None.
     """
 
     spec: ModelSpec
@@ -46,15 +50,20 @@ class Loaded:
         return self.tokenizer is None
 
     def inputs(self, batch: AudioBatch, probe: Probe, **options: Any) -> dict[str, Any]:
-        """Stages "features" and "transfer": padded model inputs on the device, floats in the model's dtype."""
+        """Model inputs on the device, padded, floats in the model's dtype.
+
+        These are the stages "features" and "transfer".
+        """
         probe.stage("features")
         arrays = [utterance.audio for utterance in batch.utterances]
-        found = self.features(arrays, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt", **options)
+        extracted = self.features(
+            arrays, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt", **options
+        )
         probe.stage("transfer")
-        return {key: self._moved(value) for key, value in found.items()}
+        return {key: self._moved(value) for key, value in extracted.items()}
 
     def _moved(self, value: torch.Tensor) -> torch.Tensor:
-        """``value`` on the device; with ``overlap`` without waiting for it, which pinned memory makes possible."""
+        """``value`` on the device; with ``overlap`` the copy is not waited for (pinned memory)."""
         dtype = self.dtype if value.is_floating_point() else value.dtype
         if self.overlap and self.device.type == "cuda":
             return value.pin_memory().to(self.device, non_blocking=True).to(dtype)
@@ -66,7 +75,7 @@ class Loaded:
 
 
 class Steps:
-    """Hooks on an encoder-decoder: stage marks around the encoder, a token mark after every decoding step."""
+    """Hooks on an encoder-decoder that mark stages and decoding steps."""
 
     def __init__(self, model: Any, encoder: Any) -> None:
         self.probe: Probe = NullProbe()
@@ -92,7 +101,10 @@ class Steps:
 
 
 class Family:
-    """How models of one family turn a batch into text. A family is one module of this package, with an ``Adapter``."""
+    """How models of one family turn a batch into text.
+
+    A family is one module of this package, with an ``Adapter``.
+    """
 
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded

@@ -1,4 +1,4 @@
-"""Whisper up to its window by this package's own loop: features, encoder and decoder on the audio that is there."""
+"""Whisper up to its window by this package's own loop over features, encoder and decoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 _GROUPS = 4
-"""A GPU works on one group while the processor computes the features of the next: it only waits for the first's."""
+"""Groups of a batch with ``overlap``: one is encoded while features of the next are computed."""
 
 
 class Loop:
@@ -76,7 +76,7 @@ class Loop:
         return self._loaded.inputs(batch, self._steps.probe, max_length=samples)["input_features"]
 
     def _limit(self, seconds: float, most: int | None) -> int:
-        """Most tokens of an utterance; random weights take the planned ones and the step that would give the end."""
+        """Most tokens of an utterance; for random weights the planned ones and the end of text."""
         if self._loaded.random:
             return self._loaded.spec.planned_tokens(seconds) + 1
         return self._greedy.most if most is None else most_tokens(seconds)
@@ -89,7 +89,7 @@ class Loop:
 
 
 def _greedy(loaded: Loaded) -> Greedy:
-    """With steps of one shape where they are compiled or captured; else with utterances that leave."""
+    """Static shapes when steps are compiled or captured, else utterances leave when they end."""
     rules = Rules.of(loaded.model, loaded.spec.multilingual)
     whole = loaded.compile if loaded.compile != "regional" else None
     if not (whole or loaded.cuda_graph):

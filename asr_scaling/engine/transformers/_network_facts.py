@@ -13,7 +13,12 @@ from asr_scaling.model.weights import Weights
 
 @dataclass(frozen=True)
 class Network:
-    """A network and what is known of it. ``said``: one entry for each change that was made."""
+    """A network and its facts.
+
+    ``dtype``: of its weights.
+    ``parameters``: how many it has.
+    ``said``: what each change that was made says for the record.
+    """
 
     network: Any
     dtype: str
@@ -41,7 +46,10 @@ class Network:
 def changed(
     network: Any, dtype: str, changes: Sequence[Change], model: ModelSpec, device: Device
 ) -> Network:
-    """``network`` with every one of ``changes`` made, in their order. EngineError where one can't be."""
+    """``network`` with all of ``changes`` made, in their order.
+
+    Raises EngineError when one of them can't be made.
+    """
     now = Network(network, dtype, sum(parameter.numel() for parameter in network.parameters()))
     for change in changes:
         made = change.change(now.network, model, device)
@@ -56,7 +64,7 @@ def changed(
 
 
 def drafted(facts: SystemFacts, name: str | None, draft: Any) -> SystemFacts:
-    """``facts`` of a system that also holds the network ``draft``: in its bytes, not in its parameters."""
+    """``facts`` of a system that also holds the network ``draft``, whose bytes are added."""
     size = stored_bytes(draft)
     details = {**(facts.details or {}), "draft": name, "draft_bytes": size}
     return replace(facts, weights_bytes=facts.weights_bytes + size, details=details)
@@ -65,8 +73,8 @@ def drafted(facts: SystemFacts, name: str | None, draft: Any) -> SystemFacts:
 def stored_bytes(network: Any) -> int:
     """Bytes of all weights and buffers as they are stored, shared ones once.
 
-    A tensor that wraps others (quantised or sparse weights) is as large as those. A module whose weights are no tensors
-    at all says their size in ``packed_bytes``.
+    A tensor that wraps others (quantised or sparse weights) is as large as those. A module whose
+    weights are no tensors has their size in ``packed_bytes``.
     """
     stored = (
         part for tensor in (*network.parameters(), *network.buffers()) for part in _parts(tensor)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_options(engine: Transformers) -> None:
-    """ConfigError where options contradict one another, whatever the model."""
+    """Raises ConfigError when options contradict one another, whatever the model."""
     mode = compile_mode(engine.compile)
     if mode is not None and mode not in MODES:
         raise ConfigError(
@@ -51,7 +51,8 @@ def check_options(engine: Transformers) -> None:
 def _check_loop(engine: Transformers) -> None:
     if engine.beam > 1:
         raise ConfigError(
-            "engine.decode=loop is greedy: leave out engine.beam, or decode with engine.decode=library."
+            "engine.decode=loop is greedy: leave out engine.beam, or decode with "
+            "engine.decode=library."
         )
     if engine.cache != "dynamic":
         raise ConfigError(
@@ -68,16 +69,18 @@ def _check_loop(engine: Transformers) -> None:
     if compile_mode(engine.compile) == "reduce-overhead":
         if engine.cuda_graph:
             raise ConfigError(
-                "engine.cuda_graph and engine.compile=reduce-overhead both capture CUDA graphs: choose one."
+                "engine.cuda_graph and engine.compile=reduce-overhead both capture CUDA graphs: "
+                "choose one."
             )
         if engine.overlap:
             raise ConfigError(
-                "engine.compile=reduce-overhead reuses its memory before engine.overlap is done: choose one."
+                "engine.compile=reduce-overhead reuses its memory before engine.overlap is done: "
+                "choose one."
             )
 
 
 def check_model(engine: Transformers, model: ModelSpec) -> None:
-    """EngineError where options need what ``model`` has not."""
+    """Raises EngineError when options need what ``model`` does not have."""
     if engine.draft:
         draft_spec(engine.draft, model)
     if model.window_s is not None:
@@ -92,7 +95,7 @@ def check_model(engine: Transformers, model: ModelSpec) -> None:
 
 
 def check_device(engine: Transformers, device: Device) -> None:
-    """EngineError where options need a device that ``device`` is not."""
+    """Raises EngineError when options need another device."""
     for option, is_set in (("cuda_graph", engine.cuda_graph), ("overlap", engine.overlap)):
         if is_set and device.kind != "cuda":
             raise EngineError(

@@ -1,4 +1,4 @@
-"""Greedy decoding by steps of one shape, which can be compiled, or captured in a CUDA graph and replayed."""
+"""Greedy decoding by steps of one shape, which can be compiled, or captured and replayed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ if TYPE_CHECKING:
     import torch
 
 SHAPES = 16
-"""Each holds keys and values of its own: at most 1.1 GB for 16 utterances of Whisper small in float16 (12 layers of
-keys and values, 1500 + 448 positions, width 768)."""
+"""Shapes that are kept. Each has keys and values of its own: at most 1.1 GB for 16 utterances of
+Whisper small in float16 (12 layers, 1500 + 448 positions, width 768)."""
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
 """From a step to what replays it."""
 
 
 class FixedGreedy(Greedy):
-    """As Greedy, the same tokens, with the same shapes at every step: utterances that have ended stay, unheard.
+    """Gives the same tokens as Greedy by steps of one shape.
 
-    For each number of utterances and frames the memory is allocated once, and the step captured once, by ``capture``
-    (None: it is run as it is); of more than SHAPES the one that was not used for longest is forgotten. ``capture_s``:
-    seconds that capturing took so far, None where nothing is captured.
+    Utterances that have ended stay in the batch, and their tokens are ignored. For each number of
+    utterances and frames the memory is allocated once and the step captured once. Of more than
+    SHAPES the least recently used one is dropped.
+
+    ``capture``: captures a step; None to run it as it is.
+    ``capture_s``: seconds spent on capturing so far, None when nothing is captured.
     """
 
     def __init__(
@@ -34,7 +37,7 @@ class FixedGreedy(Greedy):
         self.capture_s = None if capture is None else 0.0
 
     def start(self, encoded: torch.Tensor, positions: int) -> Steps:
-        """Begin to decode ``encoded``; the memory has room for all positions there are, whatever ``positions`` is."""
+        """Begins to decode ``encoded``; there is always room for all positions."""
         key = (int(encoded.shape[0]), int(encoded.shape[1]))
         if key in self._shapes:
             self._shapes[key] = self._shapes.pop(key)  # the last to be forgotten
@@ -109,7 +112,11 @@ class _Replayed:
 
 
 def cuda_graph(step: Callable[[], None]) -> Callable[[], None]:
-    """``step`` captured (pytorch.org, "CUDA semantics": warmed up on a stream of its own first, as capture demands)."""
+    """``step`` captured in a CUDA graph.
+
+    It is warmed up on a stream of its own first, as capture demands (pytorch.org, "CUDA
+    semantics").
+    """
     import torch
 
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]

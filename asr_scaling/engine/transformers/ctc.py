@@ -1,4 +1,4 @@
-"""CTC models: wav2vec 2.0, HuBERT, Conformers. One forward pass, the best token of each frame, repeats collapsed."""
+"""CTC models: wav2vec 2.0, HuBERT, Conformers. One forward pass, the best token of each frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asr_scaling.engine.transformers._loaded_model import Family
 
 
 class Adapter(Family):
-    """Greedy CTC. Repeats are collapsed before blanks are dropped, so double letters survive (Graves et al. 2006)."""
+    """Greedy CTC (_shared/ctc.py)."""
 
     @property
     def encoder(self) -> Any:
@@ -41,9 +41,9 @@ class Adapter(Family):
         model = self.loaded.model
         if hasattr(model, "_get_feat_extract_output_lengths"):
             samples = torch.tensor([u.audio.size for u in batch.utterances])
-            found = model._get_feat_extract_output_lengths(samples)
+            frames = model._get_feat_extract_output_lengths(samples)
         elif "attention_mask" in inputs and hasattr(model, "_get_subsampling_output_length"):
-            found = model._get_subsampling_output_length(inputs["attention_mask"].sum(-1))
+            frames = model._get_subsampling_output_length(inputs["attention_mask"].sum(-1))
         else:
             return [most] * len(batch)
-        return [min(most, int(n)) for n in found]
+        return [min(most, int(n)) for n in frames]

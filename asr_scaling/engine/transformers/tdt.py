@@ -1,4 +1,7 @@
-"""Token-and-duration transducers (Xu et al. 2023): each step emits a token and says how many frames to skip."""
+"""Token-and-duration transducers (Xu et al. 2023).
+
+Each step emits a token and a number of frames to skip.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _LOW = -1e4
 
 
 class Adapter(Family):
-    """Greedy transducer decoding. Random weights are made to walk through the frames at the pace of speech."""
+    """Greedy transducer decoding; random weights are made to advance at the pace of speech."""
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
@@ -51,9 +54,10 @@ class Adapter(Family):
         )
 
     def _pace(self, module: Any, args: Any, output: Any) -> Any:
-        """Random weights: emit a token and skip as many frames as speech has per token, within the model's durations.
+        """Makes random weights emit a token and skip as many frames as speech has per token.
 
-        Frames per second follow from the encoder: 100 mel frames a second over its subsampling factor.
+        The skip stays within the model's durations. Frames per second follow from the encoder: 100
+        mel frames a second over its subsampling factor.
         """
         config = self.loaded.model.config
         per_token = (

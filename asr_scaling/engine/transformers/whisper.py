@@ -19,9 +19,10 @@ _FRAMES = 3000
 
 
 class Adapter(Family):
-    """One ``generate`` call up to 30 s; beyond, the library's sequential windows, which seek by timestamps.
+    """One ``generate`` call up to 30 s; beyond, the library's windows, which seek by timestamps.
 
-    Random weights can't seek by timestamps: they get one window each 30 s, with the planned number of tokens.
+    Random weights can't seek by timestamps. They get one window for each 30 s, with the planned
+    number of tokens.
     """
 
     def __init__(self, loaded: Loaded) -> None:
@@ -56,7 +57,11 @@ class Adapter(Family):
         return self._loop.capture_s if self._loop else None
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
-        """From samples to texts; every second of audio is processed, unless only the first window is wanted."""
+        """From samples to texts.
+
+        Every second of audio is processed, unless only the first window is wanted.
+        Raises EngineError for a batch of several utterances with a draft.
+        """
         loaded, seconds = self.loaded, batch.durations_s
         if len(batch) > 1 and "assistant_model" in loaded.generate:
             raise EngineError("engine.draft decodes one utterance at a time: set batch=1.")
@@ -91,7 +96,10 @@ class Adapter(Family):
         return {"truncation": False, "padding": "longest", "return_attention_mask": True, **whole}
 
     def _windows(self, features: Any, seconds: tuple[float, ...]) -> list[list[int]]:
-        """Random weights: the planned number of tokens for every 30 s window, the steps of its longest row."""
+        """Rows of random weights, which decode the planned number of tokens for every 30 s window.
+
+        A window takes as many steps as its longest row.
+        """
         loaded, window_s = self.loaded, window_of(self.loaded.spec)
         rows: list[list[int]] = [[] for _ in seconds]
         for start in range(0, features.shape[-1], _FRAMES):
@@ -125,7 +133,10 @@ def _complete_generation_config(loaded: Loaded) -> None:
 
 
 def _never_seek(model: Any) -> None:
-    """Chance may decode a timestamp, and the library would seek to it and decode the rest of the window once more."""
+    """Makes the library never seek to a timestamp, which random weights may decode by chance.
+
+    It would decode the rest of the window once more.
+    """
     prepare = model._set_return_timestamps
 
     def beyond(*given: Any, **named: Any) -> int:

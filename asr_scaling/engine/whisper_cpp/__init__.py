@@ -1,4 +1,4 @@
-"""whisper.cpp through pywhispercpp: Whisper in plain C++ for CPUs, one utterance after the other."""
+"""whisper.cpp through pywhispercpp: Whisper in C++ for CPUs, one utterance after the other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class WhisperCpp:
 
     ``dtype``: of the matrices, float16 or int8 (ggml's q8_0).
     ``beam``: number of hypotheses of the beam search; 1 is greedy.
-    ``long_form``: False decodes only the first window; what lies beyond is lost, and the record says so.
+    ``long_form``: False decodes only the first window; the record says that the rest is lost.
     ``window_margin_s``: seconds that the encoder sees beyond the longest utterance of a batch; None
     for its whole window (_shared/short_window.py).
     ``seed``: of random weights.
@@ -61,8 +61,8 @@ class WhisperCpp:
         sizes = model.architecture
         if {sizes["encoder_ffn_dim"], sizes["decoder_ffn_dim"]} != {4 * sizes["d_model"]}:
             raise EngineError(
-                f"whisper.cpp takes inner layers to be four times as wide as the others, and those of '{model.name}' "
-                "are not: use another engine."
+                f"whisper.cpp takes inner layers to be four times as wide as the others, and "
+                f"those of '{model.name}' are not: use another engine."
             )
 
     def load(self, model: ModelSpec, device: Device) -> WhisperCppSystem:
@@ -89,7 +89,8 @@ class WhisperCppSystem:
         self, model: ModelSpec, engine: WhisperCpp, facts: SystemFacts, context: Any, threads: int
     ) -> None:
         self.facts = facts
-        self._model, self._engine, self._context = model, engine, context
+        self._model, self._engine = model, engine
+        self._context = context
         self._end = end_of_text(model)
         self._steps = Steps()
         self._parameters = options(threads, engine.beam, suppressing=not facts.random)
@@ -128,8 +129,9 @@ class WhisperCppSystem:
     def _each(
         self, batch: AudioBatch, probe: Probe, window_s: float | None, most: int | None
     ) -> Transcription:
-        """One utterance after the other, each in windows of the model's length where it is longer."""
-        texts, counts, steps = list[str](), list[int](), 0
+        """One utterance after the other, each in as many windows as it needs."""
+        texts, counts = list[str](), list[int]()
+        steps = 0
         for utterance in batch.utterances:
             text, count = self._one(utterance.audio, probe, window_s, most)
             texts.append(text)
@@ -161,18 +163,19 @@ class WhisperCppSystem:
             probe.stage("features")
             if cpp.whisper_full(self._context, self._parameters, part, part.size):
                 raise EngineError(
-                    f"whisper.cpp failed on {part.size / SAMPLE_RATE_HZ:.1f} s of '{self._model.name}'."
+                    f"whisper.cpp failed on {part.size / SAMPLE_RATE_HZ:.1f} s of "
+                    f"'{self._model.name}'."
                 )
             probe.stage("text")
-            found = [
+            tokens = [
                 cpp.whisper_full_get_token_id(self._context, *place)
                 for place in places(self._context)
             ]
-            row = [token for token in found if token < self._end][:planned]
+            row = [token for token in tokens if token < self._end][:planned]
             if planned is not None and len(row) < planned:
                 raise EngineError(
-                    f"Random weights ended after {len(row)} of {planned} planned tokens, and whisper.cpp can't be told "
-                    "to go on: choose another engine.seed."
+                    f"Random weights ended after {len(row)} of {planned} planned tokens, and "
+                    "whisper.cpp can't be told to go on: choose another engine.seed."
                 )
             rows += row
             text += self._text() if planned is None else "".join(f" {token}" for token in row)

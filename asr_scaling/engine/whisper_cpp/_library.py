@@ -17,9 +17,11 @@ from asr_scaling.model.whisper import CHECKED, check_log_probabilities
 CONVERSION = 1
 """Raise it when the file changes, so that older ones in a cache are left alone."""
 TOLERANCE = {"float16": 0.2, "int8": 0.3}
-"""dtype → how far the log-probabilities of the chosen tokens may be from transformers' on average. whisper.cpp computes
-features and, from a table in float16, GELU in its own way and keeps keys and values in float16: on noise, where nothing
-is sure, that shows; weights in the wrong place give differences of several units."""
+"""dtype → how far log-probabilities of the chosen tokens may be from transformers' on average.
+
+whisper.cpp computes features in its own way, GELU from a table in float16, and keeps keys and values
+in float16. That shows on noise, where no token is likely. Weights in the wrong place give differences
+of several units."""
 _FILE = "model.bin"
 _ERROR = 4
 """Level of errors in whisper.cpp's log (ggml.h)."""
@@ -38,35 +40,40 @@ def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str,
     context, audio = load_context(new), example_audio()
     parameters = options(1, suppressing=False, max_tokens=CHECKED)
     cpp.whisper_full(context, parameters, audio, audio.size)
-    told = [cpp.whisper_full_get_token_data(context, *place) for place in places(context)]
+    tokens = [cpp.whisper_full_get_token_data(context, *place) for place in places(context)]
     cpp.whisper_free(context)
-    said = check_log_probabilities(
-        origin, model, [token.id for token in told], [token.plog for token in told]
+    compared = check_log_probabilities(
+        origin, model, [token.id for token in tokens], [token.plog for token in tokens]
     )
-    if not said.difference <= TOLERANCE[dtype]:
+    if not compared.difference <= TOLERANCE[dtype]:
         raise EngineError(
-            f"'{model.name}' converted for engine=whisper_cpp gives log-probabilities that differ from those of "
-            f"transformers by {said.difference:.2g}, where {TOLERANCE[dtype]:g} is allowed: use another engine."
+            f"'{model.name}' converted for engine=whisper_cpp gives log-probabilities that "
+            f"differ from those of transformers by {compared.difference:.2g}, where "
+            f"{TOLERANCE[dtype]:g} is allowed: use another engine."
         )
     return {
         "bytes": size,
-        "parameters": said.parameters,
-        "log_probability_difference": said.difference,
+        "parameters": compared.parameters,
+        "log_probability_difference": compared.difference,
         "log_probability_tolerance": TOLERANCE[dtype],
-        "log_probabilities_compared": len(told),
+        "log_probabilities_compared": len(tokens),
     }
 
 
 class Steps:
-    """Callbacks by which whisper.cpp tells a probe where it is. It asks whether to begin a window's encoder, and after
-    the encoder and after every pass of the decoder whether to abort."""
+    """Callbacks by which whisper.cpp tells a probe where it is.
+
+    It asks whether to begin a window's encoder, and after the encoder and after every pass of the
+    decoder whether to abort.
+    """
 
     def __init__(self) -> None:
         self.watch(NullProbe())
 
     def watch(self, probe: Probe) -> None:
         """Tell ``probe`` from now on; steps are counted anew."""
-        self._probe, self._encoding, self.count = probe, False, 0
+        self._probe = probe
+        self._encoding, self.count = False, 0
 
     def attach(self, parameters: Any) -> None:
         """Have ``parameters`` call this."""
@@ -123,9 +130,10 @@ def load_context(folder: Path) -> Any:
 
 
 def options(threads: int, beam: int = 1, suppressing: bool = True, **more: Any) -> Any:
-    """transformers' policy: English, decoded once, no window helped by the one before; ``more`` on top.
+    """transformers' policy: English, decoded once, no window sees the text of the one before.
 
-    ``suppressing``: blanks at the beginning and what is no speech, as far as the vocabulary has it.
+    ``suppressing``: suppress a blank at the beginning and tokens that are no speech.
+    ``more``: options that replace these.
     """
     import _pywhispercpp as cpp
 
