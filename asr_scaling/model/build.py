@@ -1,4 +1,4 @@
-"""From a ModelSpec to transformers objects: the configuration, the feature extractor, a model with random weights.
+"""From a ModelSpec to transformers objects: configuration, feature extractor, random weights.
 
 Nothing here touches the network: sizes come from ``conf/model/<name>.yaml`` alone.
 """
@@ -29,11 +29,14 @@ WEIGHT_STD = 0.02
 """Standard deviation of random weights: the default ``initializer_range`` of transformers."""
 
 POOL = 1_048_573
-"""How many random numbers are drawn and then repeated: a prime, so that no two rows of a matrix are alike."""
+"""Random numbers that are drawn, then repeated; a prime, so no two rows of a matrix are alike."""
 
 
 def auto_class(spec: ModelSpec) -> Any:
-    """The transformers auto class of ``spec.family``; ConfigError where there is none."""
+    """The transformers auto class of ``spec.family``.
+
+    Raises ConfigError when there is none.
+    """
     import transformers
 
     one_of("model.family", spec.family, AUTO_CLASSES)
@@ -41,7 +44,10 @@ def auto_class(spec: ModelSpec) -> Any:
 
 
 def configuration(spec: ModelSpec) -> Any:
-    """The transformers configuration of ``spec.architecture``; ConfigError where transformers refuses it."""
+    """The transformers configuration of ``spec.architecture``.
+
+    Raises ConfigError when transformers refuses it.
+    """
     from transformers import AutoConfig
 
     try:
@@ -53,9 +59,10 @@ def configuration(spec: ModelSpec) -> Any:
 
 
 def feature_extractor(spec: ModelSpec) -> Any:
-    """The transformers feature extractor of ``spec.features`` (samples at its ``sampling_rate`` in Hz → tensors).
+    """The transformers feature extractor of ``spec.features`` (samples at its ``sampling_rate`` → tensors).
 
-    ConfigError where ``feature_extractor_type`` is missing or anything else of transformers, some of which loads code.
+    Raises ConfigError when ``feature_extractor_type`` is missing or names anything else of
+    transformers, some of which loads code.
     """
     import transformers
 
@@ -63,16 +70,19 @@ def feature_extractor(spec: ModelSpec) -> Any:
     kind = getattr(transformers, str(options.pop("feature_extractor_type", "")), None)
     if not isinstance(kind, type) or not issubclass(kind, transformers.FeatureExtractionMixin):
         raise ConfigError(
-            f"model.features.feature_extractor_type of '{spec.name}' is not a feature extractor of transformers."
+            f"model.features.feature_extractor_type of '{spec.name}' is not a feature extractor "
+            "of transformers."
         )
     return kind(**options)
 
 
 def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any) -> Any:
-    """What ``loader``, a class of transformers, loads from ``folder``; code that comes with the weights runs only where
-    ``spec.trust_remote_code`` says so. Pickles are read as tensors alone where ``options`` has ``weights_only``.
+    """What ``loader``, a class of transformers, loads from ``folder``.
 
-    WeightsError where the folder needs more than that, or can't be read.
+    Code that comes with the weights runs only when ``spec.trust_remote_code`` is True. With the
+    option
+    ``weights_only`` pickles are read as tensors alone.
+    Raises WeightsError when the folder needs more than that or can't be read.
     """
     import pickle  # its error, nothing more
 
@@ -84,7 +94,8 @@ def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any)
         )
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"The weights in {folder} are a pickle that holds more than tensors, and its code is not run: use "
+            f"The weights in {folder} are a pickle that holds more than tensors, and its code "
+            "is not run: use "
             "model.safetensors, or weights from someone you trust."
         ) from error
     except SafetensorError as error:
@@ -95,13 +106,17 @@ def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any)
         if "trust_remote_code" not in str(error):
             raise
         raise WeightsError(
-            f"'{spec.name}' brings code of its own, which is not run unasked: read the code in {folder}, then set "
+            f"'{spec.name}' brings code of its own, which is not run unasked: read the code in "
+            f"{folder}, then set "
             "model.trust_remote_code=true, or choose another model."
         ) from error
 
 
 def network_class(spec: ModelSpec) -> Any:
-    """The model class of ``spec``, imported; ConfigError where transformers has none for it."""
+    """The model class of ``spec``, imported.
+
+    Raises ConfigError when transformers has none for it.
+    """
     mapping, config = auto_class(spec)._model_mapping, type(configuration(spec))
     if config not in mapping:
         raise ConfigError(
@@ -116,10 +131,14 @@ def random_model(
 ) -> torch.nn.Module:
     """A model of ``spec``'s exact shape with random weights, on the CPU and in evaluation mode.
 
-    ``dtype``: of the weights, float32 where None. The same ``seed`` and ``dtype`` give the same weights; the global
-    random state stays as it was. What it costs to run is what the published weights cost; what it says is noise.
-    transformers draws every number, which takes many times as long as copying: here matrices are filled from a pool,
-    and the rest (norms, biases, rotary frequencies, running statistics, sinusoids) is left to transformers.
+    ``seed``: the same seed and dtype give the same weights; the global random state stays as it
+    was.
+    ``dtype``: of the weights; None for float32.
+
+    It costs as much to run as the published weights; its texts are noise. transformers would draw
+    every number, which takes many times as long as copying. Here matrices are filled from a pool,
+    and transformers initialises the rest (norms, biases, rotary frequencies, running statistics,
+    sinusoids).
     """
     import torch
 
@@ -136,7 +155,7 @@ def random_model(
 
 
 def fill(model: torch.nn.Module) -> None:
-    """Fill every trainable matrix with normal numbers in place, and tell transformers not to do it again."""
+    """Fills every trainable matrix in place with normal numbers and marks it as initialised."""
     import torch
 
     pools: dict[torch.dtype, torch.Tensor] = {}
@@ -148,11 +167,15 @@ def fill(model: torch.nn.Module) -> None:
         if weight.dtype not in pools:
             pools[weight.dtype] = torch.empty(POOL, dtype=weight.dtype).normal_(std=WEIGHT_STD)
         start = _repeat(pools[weight.dtype], weight.view(-1), start)
-        weight._is_hf_initialized = True  # type: ignore[attr-defined]  # transformers' own mark for loaded weights
+        # transformers' own mark for loaded weights
+        weight._is_hf_initialized = True  # type: ignore[attr-defined]
 
 
 def _repeat(pool: torch.Tensor, target: torch.Tensor, start: int) -> int:
-    """Copy ``pool`` from ``start`` on, round and round, until ``target`` is full; return where to go on."""
+    """Copies ``pool`` from ``start`` on, round and round, until ``target`` is full.
+
+    Returns where to go on.
+    """
     done = 0
     while done < target.numel():
         count = min(pool.numel() - start, target.numel() - done)

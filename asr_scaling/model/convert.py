@@ -1,4 +1,4 @@
-"""Weights in the format of another engine: converted once, checked against transformers, kept in the user's cache."""
+"""Weights in the format of another engine: converted and checked once, kept in the cache."""
 
 from __future__ import annotations
 
@@ -21,13 +21,21 @@ from asr_scaling.model.weights import Weights, resolve
 from asr_scaling.util.cache import cache_dir, made_once, seal, sealed
 
 Make = Callable[[Path, Path], Mapping[str, Any]]
-"""``(folder in the hub's layout, empty folder to fill) → facts about the conversion``, its check against transformers
-among them; EngineError where the check fails. Random weights come without a tokenizer."""
+"""``(folder in the hub's layout, empty folder to fill) → facts about the conversion``.
+
+The facts include its check against transformers.
+
+Raises EngineError when the check fails. Random weights come without a tokenizer."""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """``folder``: what ``make`` wrote. ``weights``: where they are from. ``facts``: what ``make`` said of them."""
+    """Converted weights.
+
+    ``folder``: what ``make`` wrote.
+    ``weights``: where they are from.
+    ``facts``: what ``make`` returned.
+    """
 
     folder: Path
     weights: Weights
@@ -43,17 +51,19 @@ def converted(
     random_files: bool = True,
     **options: Any,
 ) -> Converted:
-    """The weights of ``spec`` in the format ``kind`` ("ctranslate2"), made by ``make`` unless the cache has them.
+    """The weights of ``spec`` in the format ``kind`` ("ctranslate2"), from the cache or made now.
 
-    ``options``: whatever else shapes the result, the version of the converter among it. ``seed``: of random weights,
-    which ``make`` finds in its folder unless ``random_files`` is false.
-    WeightsError as ``resolve`` raises it; EngineError when they can't be converted.
+    ``make``: makes them.
+    ``seed``: of random weights.
+    ``random_files``: False when ``make`` needs no files of random weights in its folder.
+    ``options``: whatever else shapes the result, such as the version of the converter.
+    Raises WeightsError as ``resolve`` does, EngineError when the weights can't be converted.
     """
     weights = resolve(spec)
-    told = [kind, options, spec.model_type, spec.multilingual]
-    told += [build.plain(spec.architecture), build.plain(spec.features)]
-    told.append(seed if weights.folder is None else _files(weights.folder))
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    identity = [kind, options, spec.model_type, spec.multilingual]
+    identity += [build.plain(spec.architecture), build.plain(spec.features)]
+    identity.append(seed if weights.folder is None else _files(weights.folder))
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = cache_dir("converted") / f"{spec.name}-{kind}-{digest[:16]}"
 
     def fill(new: Path) -> None:
@@ -75,7 +85,8 @@ def converted(
         ) from error
     if manifest is None:
         raise EngineError(
-            f"The converted weights in {folder} can't be read: set ASR_SCALING_CACHE to another folder."
+            f"The converted weights in {folder} can't be read: "
+            "set ASR_SCALING_CACHE to another folder."
         )
     return Converted(
         folder, weights, {k: v for k, v in manifest.items() if k not in ("files", "kind", "source")}
@@ -96,7 +107,7 @@ def _write_random(spec: ModelSpec, seed: int, folder: Path) -> None:
 
 
 def example_audio(seconds: float = 4.0) -> NDArray[np.float32]:
-    """Noise in bursts, the same every time, float32 ``[samples]`` at 16 kHz: what checks listen to."""
+    """Noise in bursts, the same every time, float32 ``[samples]`` at 16 kHz; for checks."""
     times_s = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     loudness = np.sin(2 * np.pi * 3 * times_s) ** 2
     noise = np.random.default_rng(0).normal(0, 0.1, times_s.size)

@@ -1,12 +1,14 @@
-"""Reads the ``model.bin`` of a CTranslate2 Whisper and gives it back under the names transformers uses.
+"""Reads the ``model.bin`` of a CTranslate2 Whisper, under the names transformers uses.
 
-The layout is that of binary version 6, all integers little-endian, strings with a length that counts their final zero::
+The layout is that of binary version 6. All integers are little-endian; the length of a string
+counts its final zero::
 
     u32 version · str specification · u32 revision
     u32 n, then n × (str name · u8 rank · u32 × rank · u8 type · u32 bytes · data)
     u32 n, then n × (str alias · str name)
 
-Source: ``ModelSpec._serialize`` in CTranslate2's python/ctranslate2/specs/model_spec.py and ``WhisperSpec`` beside it.
+Source: ``ModelSpec._serialize`` in CTranslate2's python/ctranslate2/specs/model_spec.py, and
+``WhisperSpec`` beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from asr_scaling.errors import WeightsError
 if TYPE_CHECKING:
     import torch
 
-VERSION, SPECIFICATION, REVISION = 6, "WhisperSpec", 3
+VERSION, REVISION = 6, 3
+SPECIFICATION = "WhisperSpec"
 _BFLOAT16 = 5
 _MAX_RANK = 3
 _TYPES = (
@@ -69,7 +72,10 @@ Array = NDArray[Any]
 
 
 class _Reader:
-    """Takes values off the front of a buffer; WeightsError where it ends too early."""
+    """Takes values off the front of a buffer.
+
+    Raises WeightsError when the buffer ends too early.
+    """
 
     def __init__(self, data: bytes | memoryview) -> None:
         self.data = memoryview(data).cast("B")
@@ -78,7 +84,8 @@ class _Reader:
     def take(self, size: int) -> memoryview:
         if size > len(self.data) - self.at:
             raise WeightsError(
-                f"The CTranslate2 file is cut off at byte {len(self.data)}; install or copy its package again."
+                f"The CTranslate2 file is cut off at byte {len(self.data)}; "
+                "install or copy its package again."
             )
         self.at += size
         return self.data[self.at - size : self.at]
@@ -116,7 +123,8 @@ class _Reader:
 def read_variables(data: bytes | memoryview) -> dict[str, Array]:
     """All variables of a CTranslate2 Whisper by name, aliases included.
 
-    The arrays are read-only views of ``data`` in the type they are stored in (bfloat16 becomes float32).
+    The arrays are read-only views of ``data`` in the type they are stored in; bfloat16 becomes
+    float32.
     Raises WeightsError when ``data`` is cut off, has bytes left over, or is another kind of file.
     """
     reader = _Reader(data)
@@ -141,10 +149,11 @@ def read_variables(data: bytes | memoryview) -> dict[str, Array]:
 
 
 def whisper_arrays(variables: dict[str, Array]) -> dict[str, Array]:
-    """``variables`` under the names of transformers' WhisperForConditionalGeneration, in the type they are stored in.
+    """``variables`` under the names of transformers' WhisperForConditionalGeneration.
 
-    The fused projections are taken apart (views, no copy); ``proj_out.weight`` is left out because it is tied to
-    ``model.decoder.embed_tokens.weight``. Raises WeightsError when a variable is missing, left over or quantised.
+    They keep their data types. Fused projections are taken apart (views, no copy).
+    ``proj_out.weight`` is left out, since it is tied to ``model.decoder.embed_tokens.weight``.
+    Raises WeightsError when a variable is missing, left over or quantised.
     """
     source = {
         name: value for name, value in variables.items() if value.ndim
@@ -177,7 +186,7 @@ def whisper_arrays(variables: dict[str, Array]) -> dict[str, Array]:
 
 
 def whisper_state_dict(variables: dict[str, Array]) -> dict[str, torch.Tensor]:
-    """A float32 state dict for transformers' WhisperForConditionalGeneration; only the tied ``proj_out`` is missing.
+    """A float32 state dict for WhisperForConditionalGeneration, without the tied ``proj_out``.
 
     Raises WeightsError like ``whisper_arrays``.
     """
@@ -200,7 +209,7 @@ def _unused(name: str, variables: dict[str, Array]) -> str:
 
 
 def _layers(source: dict[str, Array], stack: str) -> int:
-    """Number of layers in ``stack``: one more than the highest index, so that a gap shows as a missing variable."""
+    """Number of layers in ``stack``: the highest index and 1, so a gap is a missing variable."""
     prefix = f"{stack}/layer_"
     numbers = (
         name.removeprefix(prefix).partition("/")[0] for name in source if name.startswith(prefix)
@@ -230,7 +239,7 @@ def _modules(
 
 
 def _unfused(source: dict[str, Array], here: str, there: str, parts: str) -> dict[str, Array]:
-    """Takes a fused projection ``[len(parts) · d_model, d_model]`` apart; Whisper's keys have a bias of zero."""
+    """A fused projection ``[len(parts) · d_model, d_model]`` taken apart; keys get a zero bias."""
     weight, bias = _pull(source, f"{here}/weight"), _pull(source, f"{here}/bias")
     if len(weight) % len(parts) or bias.shape != weight.shape[:1]:
         raise _foreign(f"'{here}' has the shapes {list(weight.shape)} and {list(bias.shape)}")

@@ -2,11 +2,16 @@
 
 The layout, all integers 32 bits and little-endian::
 
-    magic "ggml" · 11 sizes (vocabulary; positions, width, heads, layers of the encoder; the same of the decoder; mels;
-    file type) · mels, bins, mels × bins float32 · n, then n × (length · bytes of the token)
-    tensors to the end of the file: dimensions · length of the name · type · sizes, the fastest first · name · data
+    magic "ggml"
+    11 sizes: vocabulary; positions, width, heads, layers of the encoder; the same of the decoder;
+    mels; file type
+    mels, bins, mels × bins float32
+    n, then n × (length · bytes of the token)
+    tensors to the end: dimensions · length of the name · type · sizes, the fastest first · name ·
+data
 
-Source: ``whisper_model_load`` in whisper.cpp's src/whisper.cpp, ``block_q8_0`` in its ggml/src/ggml-common.h.
+Source: ``whisper_model_load`` in whisper.cpp's src/whisper.cpp, ``block_q8_0`` in its
+ggml/src/ggml-common.h.
 """
 
 from __future__ import annotations
@@ -24,10 +29,11 @@ from numpy.typing import NDArray
 from asr_scaling.errors import EngineError
 
 MAGIC = 0x67676D6C
-F32, F16, Q8_0 = 0, 1, 8
+F32, F16 = 0, 1
+Q8_0 = 8
 """Types of tensors."""
 _FILE_TYPES = {"float32": 0, "float16": 1, "int8": 7 + 2 * 1000}
-"""dtype → type of the file; of quantised ones with the version of ggml's quantisation, 2, in the thousands."""
+"""dtype → type of the file; quantised ones add 1000 × the version of ggml's quantisation, 2."""
 _MATRICES = {"float32": F32, "float16": F16, "int8": Q8_0}
 _BLOCK = 32
 """Weights that share a scale."""
@@ -50,17 +56,19 @@ _NAMES = (
     (r"\.embed_positions\.weight$", ".positional_embedding"),
     (r"\.embed_tokens\.", ".token_embedding."),
 )
-"""Patterns and what takes their place, in this order: names in transformers to names in openai/whisper."""
+"""Patterns and replacements, in this order: from transformers' names to openai/whisper's."""
 
 Array = NDArray[np.generic]
 
 
 def write_ggml(folder: Path, target: Path, dtype: str) -> int:
-    """Write the Whisper in ``folder`` (hub layout, safetensors) to ``target``; returns the bytes of its tensors.
+    """Writes the Whisper in ``folder`` (hub layout, safetensors) to ``target``.
 
-    ``dtype``: of the matrices, float32, float16 or int8 (q8_0: blocks of 32 with a float16 scale); convolutions are
-    float16 unless all is float32, the rest is always float32. A folder without a tokenizer gets ids as its tokens.
-    EngineError where a matrix can't be cut into blocks.
+    ``dtype``: of the matrices: float32, float16 or int8 (q8_0: blocks of 32 with a float16 scale).
+    Convolutions are float16 unless all is float32; the rest is always float32. A folder without a
+    tokenizer gets ids as its tokens.
+    Returns the bytes of the tensors.
+    Raises EngineError when a matrix can't be cut into blocks.
     """
     config = json.loads((folder / "config.json").read_bytes())
     features = json.loads((folder / "preprocessor_config.json").read_bytes())
@@ -88,7 +96,10 @@ _ZERO = 1e-30
 
 
 def quantised(matrix: NDArray[np.float32]) -> Array:
-    """``matrix`` in q8_0, ``[blocks]`` of ``d``, float16, and ``q``, 32 × int8: ``d × q`` is nearest to the weights."""
+    """``matrix`` in q8_0, whose blocks hold ``d``, float16, and ``q``, 32 × int8.
+
+    ``d × q`` is nearest to the weights.
+    """
     blocks = matrix.reshape(-1, _BLOCK)
     scale = np.abs(blocks).max(axis=1) / 127
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > _ZERO)
@@ -123,7 +134,10 @@ def _write_mels(file: BinaryIO, mels: int, n_fft: int) -> None:
 
 
 def _tokens(folder: Path, count: int) -> list[bytes]:
-    """Bytes of the first ``count`` tokens, those that are text. GPT-2's alphabet stands for bytes in tokenizers."""
+    """Bytes of the first ``count`` tokens, which are text.
+
+    In tokenizers letters of GPT-2's alphabet stand for bytes.
+    """
     path = folder / "tokenizer.json"
     if path.is_file():
         vocabulary = json.loads(path.read_bytes())["model"]["vocab"]
@@ -137,7 +151,10 @@ def _tokens(folder: Path, count: int) -> list[bytes]:
 
 
 def _byte_of_letter() -> dict[str, int]:
-    """GPT-2's ``bytes_to_unicode`` turned round: printable bytes stand for themselves, others for letters from 256."""
+    """The inverse of GPT-2's ``bytes_to_unicode``.
+
+    Printable bytes stand for themselves, others for letters from 256 on.
+    """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {
@@ -181,7 +198,8 @@ def _stored(name: str, value: NDArray[np.float32], kind: int) -> Array:
         return value.astype("<f2" if kind == F16 else "<f4")
     if value.shape[-1] % _BLOCK:
         raise EngineError(
-            f"'{name}' has rows of {value.shape[-1]} weights, which are no whole blocks of {_BLOCK}: choose another "
+            f"'{name}' has rows of {value.shape[-1]} weights, which are no whole blocks of "
+            f"{_BLOCK}: choose another "
             "engine.dtype."
         )
     return quantised(value)

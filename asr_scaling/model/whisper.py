@@ -1,4 +1,4 @@
-"""What every engine's Whisper is held against: the layout of its vocabulary, and what transformers computes."""
+"""Whisper's vocabulary, and what transformers computes, which every engine is checked against."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def prompt_ids(spec: ModelSpec) -> tuple[int, ...]:
 
 
 def special_tokens(spec: ModelSpec) -> list[str]:
-    """Names of the special tokens in the order of their ids from the end of text on, timestamps left out."""
+    """Names of the special tokens from the end of text on, in the order of ids, no timestamps."""
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
     spoken = [f"<|{code}|>" for code in list(LANGUAGES)[: languages(spec)]]
@@ -50,7 +50,10 @@ def special_tokens(spec: ModelSpec) -> list[str]:
 
 
 def example_features(folder: Path) -> NDArray[np.float32]:
-    """Whisper's features of ``example_audio``, ``[1, mels, frames]``, by the extractor in ``folder``."""
+    """Whisper's features of ``example_audio``, ``[1, mels, frames]``.
+
+    ``folder``: has the extractor.
+    """
     from transformers import AutoFeatureExtractor
 
     extractor = AutoFeatureExtractor.from_pretrained(str(folder))
@@ -62,8 +65,10 @@ def example_features(folder: Path) -> NDArray[np.float32]:
 def transformers_logits(
     folder: Path, features: NDArray[np.float32], tokens: Sequence[int]
 ) -> tuple[NDArray[np.float32], int]:
-    """What transformers' Whisper in ``folder`` says after each of ``tokens``, ``[tokens, vocabulary]`` in float32, and
-    its number of parameters."""
+    """Logits ``[tokens, vocabulary]`` in float32 after each of ``tokens``, and parameters.
+
+    They are those of transformers' Whisper with the weights in ``folder``.
+    """
     import torch
     from transformers import WhisperForConditionalGeneration
 
@@ -78,7 +83,11 @@ def transformers_logits(
 
 @dataclass(frozen=True)
 class Compared:
-    """``difference``: mean absolute one of log-probabilities. ``parameters``: of the model in transformers."""
+    """How an engine compares with transformers.
+
+    ``difference``: mean absolute difference of log-probabilities.
+    ``parameters``: of the model in transformers.
+    """
 
     difference: float
     parameters: int
@@ -87,8 +96,12 @@ class Compared:
 def check_log_probabilities(
     folder: Path, spec: ModelSpec, tokens: Sequence[int], found: Sequence[float]
 ) -> Compared:
-    """How far ``found``, an engine's log-probabilities of the ``tokens`` it decoded from ``example_audio``, are from
-    those that transformers gives the same tokens, among text and end of text. Infinite where nothing was decoded."""
+    """How far an engine's log-probabilities are from those of transformers.
+
+    ``tokens``: what the engine decoded from ``example_audio``.
+    ``found``: their log-probabilities, among text and end of text.
+    The difference is infinite when nothing was decoded.
+    """
     end, prompt = end_of_text(spec), prompt_ids(spec)
     logits, parameters = transformers_logits(folder, example_features(folder), [*prompt, *tokens])
     if not tokens:

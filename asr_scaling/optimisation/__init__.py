@@ -1,4 +1,4 @@
-"""Ways to run a model faster, smaller or with less energy: one YAML a choice, one module a mechanism.
+"""Ways to run a model faster, smaller or with less energy: one YAML a choice.
 
 May import util, errors, core, machine, model, engine, device, dataset, batch, profiler, tracking.
 """

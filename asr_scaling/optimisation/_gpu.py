@@ -6,8 +6,9 @@ from asr_scaling.core.ports import SystemSpec
 
 
 def need_capability(system: SystemSpec, least: tuple[int, int], what: str) -> None:
-    """ConfigError unless the device is a GPU of compute capability ``least`` or more, which ``what`` needs.
+    """Raises ConfigError unless the device is a GPU that can do ``what``.
 
+    ``least``: the compute capability that it needs.
     A GPU that is not there is left to the device, which says so when it is set up.
     """
     needed = f"a GPU of compute capability {least[0]}.{least[1]} or more"

@@ -1,4 +1,4 @@
-"""Linear layers with int8 weights on torch's own kernels for the CPU: one scale for each output, no zero points."""
+"""Linear layers with int8 weights on torch's CPU kernels: one scale per output, no zero points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Make = Callable[[Any], Any]
 
 
 def replace_linears(network: Any, make: Make) -> int:
-    """Put ``make(layer)`` in the place of every Linear layer of ``network``; how many there were."""
+    """Replaces every Linear layer of ``network`` by ``make(layer)``; returns their number."""
     import torch
 
     found = [name for name, module in network.named_modules() if type(module) is torch.nn.Linear]
@@ -23,16 +23,17 @@ def replace_linears(network: Any, make: Make) -> int:
 
 
 def dynamic(linear: Any) -> Any:
-    """Multiplies in int8: float32 in and out, each input rounded over its own range.
+    """A layer that multiplies in int8: float32 in and out, each input rounded over its own range.
 
-    To 7 bits, as torch's own dynamic quantisation does, since with 8 processors without VNNI overflow
-    (``reduce_range``, torch.ao.quantization). ``packed_bytes`` says what the weights take, which are no tensors now.
+    Inputs are rounded to 7 bits, as by torch's own dynamic quantisation, since 8 bits overflow on
+    processors without VNNI (``reduce_range``, torch.ao.quantization). ``packed_bytes`` is the size
+    of the weights, which are no tensors any more.
     """
     return _dynamic_class()(linear)
 
 
 def widening(linear: Any) -> Any:
-    """Multiplies in the data type of its input: the weights are widened at every call; for a single row, as it goes."""
+    """A layer that multiplies in the data type of its input; weights are widened at every call."""
     return _widening_class()(linear)
 
 
@@ -97,14 +98,14 @@ def _widening_class() -> Any:
 
 
 def _scales(weight: Any) -> Any:
-    """Of each output: its largest weight becomes 127. An output without any weight gets one that divides."""
+    """Scale of each output, so that its largest weight becomes 127; never 0."""
     import torch
 
     return (weight.float().abs().amax(1) / 127).clamp_min(torch.finfo(torch.float32).tiny)
 
 
 def _count(operator: Any, inner: Callable[..., int]) -> None:
-    """Teach torch's counter of operations ``operator``: two for a multiply-add, in 8 bits as in 32."""
+    """Makes torch's counter count ``operator``: two operations for a multiply-add."""
     from torch.utils.flop_counter import flop_registry, register_flop_formula
 
     def count(*args: Any, out_shape: Any = None, **_: Any) -> int:

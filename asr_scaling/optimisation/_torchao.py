@@ -15,17 +15,20 @@ from asr_scaling.errors import EngineError, MissingExtraError
 
 
 def need_torchao() -> None:
-    """MissingExtraError where torchao is not installed; found out without importing it."""
+    """Raises MissingExtraError when torchao is not installed; does not import it."""
     if importlib.util.find_spec("torchao") is None:
         raise MissingExtraError("torchao", "torchao")
 
 
 @dataclass(frozen=True)
 class Torchao:
-    """``config``: a class of torchao.quantization that says how. ``weights``: the data type that it leaves them in.
+    """Quantises Linear layers by torchao.
 
-    ``multiple``: rows and columns of a layer must be multiples of it; other layers stay as they are, and are counted.
-    ``granularity``: how many scales there are, a class of torchao.quantization; None for the configuration's own.
+    ``config``: name of a configuration class of torchao.quantization.
+    ``weights``: data type of the weights afterwards.
+    ``multiple``: rows and columns of a layer must be multiples of it; other layers stay and are
+    counted.
+    ``granularity``: a class of torchao.quantization for the number of scales; None for the default.
     """
 
     config: str
@@ -69,7 +72,7 @@ class Torchao:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """torchao's import tells the log of kernels it has for other GPUs, and of what it registers with torch."""
+    """Silences what torchao's import logs about kernels for other GPUs."""
     loggers = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
     levels = [logger.level for logger in loggers]
     try:

@@ -11,7 +11,10 @@ from asr_scaling.errors import MissingExtraError
 
 @dataclass(frozen=True)
 class Attention:
-    """``kernel``: "eager" (plain matrix products), "sdpa" (torch's fused one), "flash_attention_2" (flash-attn)."""
+    """``kernel``: how attention is computed.
+
+    "eager" (plain matrix products), "sdpa" (torch's fused one) or "flash_attention_2" (flash-attn).
+    """
 
     kernel: str
 

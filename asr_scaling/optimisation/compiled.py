@@ -14,7 +14,7 @@ class Compiled:
     mode: str = "default"
 
     def apply(self, system: SystemSpec) -> SystemSpec:
-        """For engines that compile; CUDA graphs, which the mode reduce-overhead adds, only on a GPU."""
+        """For engines that compile; mode reduce-overhead needs a GPU for its CUDA graphs."""
         if self.mode == "reduce-overhead" and system.device.kind != "cuda":
             system.refuse(f"captures CUDA graphs, which device={system.device.kind} does not have")
         return system.set("engine", compile=self.mode)

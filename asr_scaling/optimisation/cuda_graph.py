@@ -1,4 +1,4 @@
-"""The decoding step captured once in a CUDA graph, and replayed: one launch a step instead of hundreds."""
+"""The decoding step as a CUDA graph: one launch a step instead of hundreds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asr_scaling.core.ports import SystemSpec
 
 @dataclass(frozen=True)
 class CudaGraph:
-    """For each number of utterances and each window a graph of its own, captured at the first batch of that shape."""
+    """Each number of utterances and each window has a graph, captured at its first batch."""
 
     def apply(self, system: SystemSpec) -> SystemSpec:
         """For models with a window, on a GPU."""

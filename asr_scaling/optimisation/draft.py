@@ -1,4 +1,4 @@
-"""Speculative decoding: a smaller model drafts, the model under test checks several tokens in one step."""
+"""Speculative decoding: a smaller model drafts tokens, the model under test checks them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from asr_scaling.core.ports import SystemSpec
 
 @dataclass(frozen=True)
 class Draft:
-    """``model``: the smaller one, by its name. Both have one vocabulary: whisper_tiny drafts for whisper_base."""
+    """``model``: name of the smaller model.
+
+    Both have one vocabulary: whisper_tiny drafts for whisper_base.
+    """
 
     model: str = "whisper_tiny"
 
@@ -19,7 +22,7 @@ class Draft:
         return system.set("engine", draft=self.model)
 
     def check(self, system: SystemSpec) -> None:
-        """Drafts of several utterances are accepted to different lengths, which the library does not do."""
+        """Raises ConfigError for batches of several utterances, which the library can't draft for."""
         batch = system.batch
         if not isinstance(batch, Fixed) or batch.size != 1:
             system.refuse("decodes one utterance at a time: set batch=1")

@@ -11,7 +11,8 @@ from asr_scaling.core.ports import SystemSpec
 class DynamicWindow:
     """``margin_s``: seconds that the encoder sees beyond the longest utterance of a batch.
 
-    Too few, and Whisper falls into loops; those are noticed and decoded again (engine/_shared/short_window.py).
+    When they are too few, Whisper repeats itself; such utterances are decoded again with the whole
+    window (engine/_shared/short_window.py).
     """
 
     margin_s: float = 4.0

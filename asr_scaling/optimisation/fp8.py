@@ -16,7 +16,7 @@ MULTIPLE = 16
 
 @dataclass(frozen=True)
 class Fp8:
-    """One scale per row of activations and per output of weights; everything between Linear layers in bfloat16."""
+    """One scale per row of activations and per output of weights; the rest is bfloat16."""
 
     def apply(self, system: SystemSpec) -> SystemSpec:
         """For device=cuda; scales per row need bfloat16."""

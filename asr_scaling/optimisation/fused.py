@@ -30,10 +30,10 @@ class Fused:
 
 @dataclass(frozen=True)
 class JoinProjections:
-    """Puts one Linear layer in the place of three, in every module of self-attention.
+    """Replaces three Linear layers by one, in every module of self-attention.
 
-    The attention code of the library stays: it asks for queries, keys and values one after the other, gets the first
-    third of the product for the queries, and what is left of it for the other two.
+    The attention code of the library stays. It asks for queries, keys and values in turn, and gets
+    the first third of the product for the queries, then the rest for the other two.
     """
 
     kind: str = field(default="projections", init=False)
@@ -93,7 +93,7 @@ def _modules() -> tuple[Any, Any]:
             return taken
 
     class Part(torch.nn.Module):
-        """Keys or values; ``first`` is a child of the attention already, and must not become one here as well."""
+        """Keys or values; ``first`` is a child of the attention already, so it is no child here."""
 
         def __init__(self, first: First, index: int) -> None:
             super().__init__()
@@ -107,7 +107,7 @@ def _modules() -> tuple[Any, Any]:
 
 
 def _stacked(layers: list[Any]) -> Any:
-    """One Linear layer with the outputs of all; one without a bias gets zeros, as Whisper's keys do."""
+    """One Linear layer with the outputs of all; a missing bias becomes zeros."""
     import torch
 
     weight = torch.cat([layer.weight for layer in layers])

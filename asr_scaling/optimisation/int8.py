@@ -13,10 +13,14 @@ from asr_scaling.optimisation._torchao import Torchao, need_torchao
 
 @dataclass(frozen=True)
 class Int8:
-    """Each engine by its own means: a changed network where there is one, else the data type "int8"."""
+    """A changed network when the engine has one, else the data type "int8"."""
 
     def apply(self, system: SystemSpec) -> SystemSpec:
-        """On a CPU the kernels take float32, so that bf16 and fp16 do not go with it; on a GPU torchao's take any."""
+        """Sets int8 by the engine's own means.
+
+        On a CPU the kernels take float32 only, so bf16 and fp16 don't go with it; on a GPU
+        torchao's take any.
+        """
         if not system.has("engine", "changes"):
             return system.set("engine", dtype="int8")
         if system.device.kind == "cpu":
@@ -26,7 +30,7 @@ class Int8:
         return system
 
     def check(self, system: SystemSpec) -> None:
-        """The CPU's packed weights are nothing that torch.compile can trace: it would stop at every layer."""
+        """Raises ConfigError with torch.compile on a CPU: it would stop at every packed layer."""
         packed = system.device.kind == "cpu" and system.has("engine", "changes")
         if packed and option_of(system.engine, "compile"):
             system.refuse(
@@ -36,7 +40,7 @@ class Int8:
 
 @dataclass(frozen=True)
 class Int8Dynamic:
-    """Every Linear layer, the output projection included; the embedding that shares its weights stays float32."""
+    """Every Linear layer; the embedding that shares the output layer's weights stays float32."""
 
     kind: str = field(default="weights", init=False)
     turn: Turn = field(default=Turn.PACK, init=False)

@@ -13,7 +13,7 @@ from asr_scaling.optimisation._torchao import Torchao, need_torchao
 
 @dataclass(frozen=True)
 class Int8Weights:
-    """Less memory to hold and to read; the arithmetic is the same, and the widening comes on top of it."""
+    """Less memory to hold and read; the arithmetic stays, and widening comes on top."""
 
     def apply(self, system: SystemSpec) -> SystemSpec:
         """For engines whose network can be changed, in any data type; on a GPU by torchao."""
@@ -26,7 +26,7 @@ class Int8Weights:
 
 @dataclass(frozen=True)
 class Int8Widening:
-    """Every Linear layer, the output projection included; the embedding that shares its weights stays as it is."""
+    """Every Linear layer; the embedding that shares the output layer's weights stays."""
 
     kind: str = field(default="weights", init=False)
     turn: Turn = field(default=Turn.PACK, init=False)

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process, so that the next call need not have it mapped and cleared again."""
+"""Freed memory stays with the process, so the next call need not map and clear it again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from asr_scaling.core.ports import SystemSpec
 
 @dataclass(frozen=True)
 class KeepHeap:
-    """A large batch allocates and frees hundreds of megabytes, each page of which costs a fault (device/_heap.py)."""
+    """Spares page faults: a large batch allocates and frees hundreds of megabytes.
+
+    See device/_heap.py.
+    """
 
     def apply(self, system: SystemSpec) -> SystemSpec:
         """For device=cpu."""

@@ -9,7 +9,11 @@ from asr_scaling.core.ports import SystemSpec
 
 @dataclass(frozen=True)
 class KeyValueCache:
-    """``cache``: "dynamic" grows with every token, "static" is allocated at its largest, "none" computes all anew."""
+    """``cache``: where keys and values are kept.
+
+    "dynamic" grows with every token, "static" is allocated at its largest, "none" computes all
+    anew.
+    """
 
     cache: str
 

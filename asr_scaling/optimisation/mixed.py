@@ -1,4 +1,4 @@
-"""The encoder in float16, the decoder in float32: half the work where most of it is, full precision for the tokens."""
+"""The encoder in float16, the decoder in float32."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
 
 @dataclass(frozen=True)
 class Mixed:
-    """Loaded in float32, so that the decoder's weights were never rounded; then the encoder alone is made float16."""
+    """Loads in float32, so that the decoder's weights are never rounded; then casts the encoder."""
 
     def apply(self, system: SystemSpec) -> SystemSpec:
-        """For models that have a decoder. On a CPU it works as well, and whether it pays is for measurements to say."""
+        """For models that have a decoder, on a CPU too."""
         if system.model.tokens_per_s is None:
             system.refuse(f"keeps the decoder in float32, and '{system.model.name}' has no decoder")
         return system.set("engine", dtype="float32").change(HalfEncoder())

@@ -9,9 +9,10 @@ from asr_scaling.core.ports import SystemSpec, option_of
 
 @dataclass(frozen=True)
 class Overlap:
-    """Within a call, since a call is what is timed: nothing of the next batch is prepared before it is asked for.
+    """Overlaps work within a call, since a call is what is timed.
 
-    Launching work on a GPU does not wait for it, so that no thread is needed; copies go through pinned memory.
+    Nothing of the next batch is prepared before it is asked for. Launching work on a GPU does not
+    wait for it, so no thread is needed; copies go through pinned memory.
     """
 
     def apply(self, system: SystemSpec) -> SystemSpec:

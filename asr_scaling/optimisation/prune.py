@@ -1,4 +1,4 @@
-"""Structured pruning: whole attention heads and feed-forward channels are removed; smaller matrices are left."""
+"""Structured pruning: whole attention heads and feed-forward channels are removed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
 from asr_scaling.errors import ConfigError, EngineError
 
 KINDS = ("whisper", "wav2vec2", "hubert", "wav2vec2-conformer")
-"""Values of ``model_type`` whose attention can do with fewer heads; others read their number from the configuration."""
+"""Values of ``model_type`` whose heads can be removed; others take their number from the config."""
 ATTENTION = (
     ("q_proj", "k_proj", "v_proj", "out_proj"),
     ("linear_q", "linear_k", "linear_v", "linear_out"),
 )
 FEED_FORWARD = (("fc1", "fc2"), ("intermediate_dense", "output_dense"))
 MULTIPLE = 16
-"""Channels that are left are a multiple of it, as vector units and Tensor Cores like their matrices."""
+"""Remaining channels are a multiple of it, which suits vector units and Tensor Cores."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Prune:
     def __post_init__(self) -> None:
         if not 0 < self.ratio < 1:
             raise ConfigError(
-                f"optimisation.prune.ratio must lie between 0 and 1, both excluded; got {self.ratio}."
+                f"optimisation.prune.ratio must lie between 0 and 1, both excluded; "
+                f"got {self.ratio}."
             )
 
     def apply(self, system: SystemSpec) -> SystemSpec:
@@ -48,10 +49,10 @@ class Prune:
 
 @dataclass(frozen=True)
 class RemoveWeakest:
-    """Removes what has the smallest L1 norm, over all matrices it has a share in (Li et al. 2017, arXiv 1608.08710).
+    """Removes what has the smallest L1 norm over its matrices (Li et al. 2017, arXiv 1608.08710).
 
-    Of each layer the same share, rounded to whole heads and to channels that leave a multiple of ``MULTIPLE``; one head
-    at least stays. There is no training afterwards.
+    Each layer loses the same share, rounded to whole heads and to channels that leave a multiple of
+    ``MULTIPLE``; at least one head stays. There is no training afterwards.
     """
 
     ratio: float
@@ -72,7 +73,8 @@ class RemoveWeakest:
                     )
         if not heads.removed + channels.removed:
             raise EngineError(
-                f"optimisation.prune.ratio={self.ratio} removes nothing from '{model.name}' ({heads.before} heads, "
+                f"optimisation.prune.ratio={self.ratio} removes nothing from '{model.name}' "
+                f"({heads.before} heads, "
                 f"{channels.before} channels in all): choose a larger one."
             )
         parameters = sum(parameter.numel() for parameter in network.parameters())

@@ -1,4 +1,4 @@
-"""2:4 sparsity: of every four weights in a row the two smallest are dropped, which sparse Tensor Cores skip."""
+"""2:4 sparsity: of every four weights in a row the two smallest are dropped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ MULTIPLE = 64
 
 @dataclass(frozen=True)
 class Sparse24:
-    """Without training afterwards, which the pattern was meant to have: the WER says what that costs."""
+    """Prunes without training afterwards; the WER shows what that costs.
+
+    Sparse Tensor Cores skip the dropped weights. The pattern was meant to be trained.
+    """
 
     def apply(self, system: SystemSpec) -> SystemSpec:
         """For device=cuda."""
@@ -61,7 +64,7 @@ class HalfTheWeights:
 
 
 def two_of_four(weight: Any) -> Any:
-    """``weight`` (outputs, inputs) with the two smallest magnitudes of every four inputs set to zero."""
+    """``weight [outputs, inputs]`` with the two smallest of every four inputs set to zero."""
     import torch
 
     groups = weight.reshape(weight.shape[0], -1, 4)

@@ -9,7 +9,11 @@ from asr_scaling.core.ports import SystemSpec
 
 @dataclass(frozen=True)
 class Threads:
-    """``count``: threads that compute, None for one a core. ``pinned``: they stay on the first ``count`` cores."""
+    """Threads of the processor.
+
+    ``count``: threads that compute; None for one per core.
+    ``pinned``: they stay on the first ``count`` cores.
+    """
 
     count: int | None = None
     pinned: bool = True

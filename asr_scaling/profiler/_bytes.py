@@ -1,4 +1,4 @@
-"""Bytes that operators read and write, counted while they run: weights apart from everything else."""
+"""Bytes that operators read and write while they run; those of weights apart."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ _SCATTER = {"index_put_", "_index_put_impl_", "index_copy_", "scatter_"}
 
 
 def byte_counter(modules: Mapping[str, Any]) -> Any:
-    """A context manager with running totals: ``moved``, all bytes, and ``weights``, those of parameters and buffers.
+    """A context manager with running totals in bytes.
 
-    As if every operator read its operands from memory once and wrote its results once: the traffic of a machine whose
-    caches hold one operator's tiles and nothing between operators. An operator whose results share the memory of its
-    operands and that writes nothing, a view, moves nothing, and neither does one that only allocates. Broadcast
-    dimensions (stride 0) and overlapping windows count the memory that is there. Whatever is computed from weights
-    alone (a weight norm, a cast) counts as weights: it does not grow with the batch.
+    ``moved``: all bytes.
+    ``weights``: bytes of parameters and buffers.
+
+    Every operator counts as if it read its operands from memory once and wrote its results once.
+    That is the traffic of a machine whose caches hold one operator's tiles and nothing between
+    operators. A view, whose result shares the memory of its operand, moves nothing; neither does an
+    operator that only allocates. For broadcast dimensions (stride 0) and overlapping windows the
+    memory that exists counts. What is computed from weights alone (a weight norm, a cast) counts as
+    weights, since it does not grow with the batch.
     """
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -63,7 +67,10 @@ def byte_counter(modules: Mapping[str, Any]) -> Any:
 
 
 class _Storages:
-    """A set of memory blocks. Its weak references hold no memory, but keep the blocks' identities from being reused."""
+    """A set of memory blocks.
+
+    Its weak references hold no memory, but keep the blocks' identities from being reused.
+    """
 
     def __init__(self) -> None:
         self._known: dict[int, Any] = {}
@@ -105,7 +112,7 @@ def _written(func: Any, args: Any, kwargs: Any) -> set[int]:
 
 
 def _tensors(values: Any) -> list[Any]:
-    """Tensors with memory anywhere in ``values``, each once: an operand given twice is read once."""
+    """Tensors with memory anywhere in ``values``; one that occurs twice is read once."""
     import torch
     from torch.utils._pytree import tree_leaves
 

@@ -26,7 +26,7 @@ _ENCODER = "asr_scaling: encoder"
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """torch's profiler announces its start and stop on file descriptor 2, across the progress display."""
+    """Silences torch's profiler, which writes to file descriptor 2, across the progress display."""
     sys.stderr.flush()
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -56,8 +56,9 @@ def shares(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def operator_rows(averages: Iterable[Any], cuda: bool) -> list[dict[str, Any]]:
-    """One row an operator of torch.profiler's ``key_averages()``: its class, calls, self time in seconds and share.
+    """One row per operator of torch.profiler's ``key_averages()``.
 
+    A row has the operator's class, calls, self time in seconds and share.
     ``cuda``: on the GPU's clock, else on the CPU's.
     """
     rows = []
@@ -78,7 +79,7 @@ def operator_rows(averages: Iterable[Any], cuda: bool) -> list[dict[str, Any]]:
 
 @contextmanager
 def marked_encoder(encoder: Any) -> Iterator[None]:
-    """Under torch.profiler: what the module ``encoder`` runs is below an event of our own; with None nothing is."""
+    """Marks what the module ``encoder`` runs with an event of our own, under torch.profiler."""
     if encoder is None:
         yield
         return
@@ -104,9 +105,10 @@ def marked_encoder(encoder: Any) -> Iterator[None]:
 
 
 def encoder_rows(events: Iterable[Any], cuda: bool) -> list[dict[str, Any]]:
-    """Class and self time in seconds of every event in the marked encoder, of torch.profiler's ``events()``.
+    """Class and self time in seconds of every event of ``events()`` in the marked encoder.
 
-    On the CPU's clock "python" is what passes between operators; a GPU works through its queue meanwhile.
+    On the CPU's clock "python" is what passes between operators; a GPU works through its queue
+    meanwhile.
     """
     rows = []
     for event in events:

@@ -1,4 +1,7 @@
-"""What processor and GPU do while calls run, read a few times a second by a thread that knows its own cost."""
+"""What processor and GPU do while calls run, read a few times a second by a thread.
+
+The thread measures its own cost.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from asr_scaling.machine.interference import busy_and_all, frequency_hz
 from asr_scaling.machine.nvml import handle, nvml
 
 _CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal")
-"""Linux's drivers of processors' own sensors; a disk's or a power supply's temperature is not meant."""
+"""Linux's drivers of processors' own sensors; those of disks and power supplies are left out."""
 _SLOWED = {
     0x04: "power cap",
     0x08: "hardware slowdown",
@@ -30,7 +33,7 @@ _SLOWED = {
     0x40: "heat, by hardware",
     0x80: "power brake",
 }
-"""Bits of NVML's clocks event reasons (nvml.h) that slow a GPU down; idle and clocks set by the user are none."""
+"""Bits of NVML's clocks event reasons (nvml.h) that mean a GPU is slowed down."""
 _CPU = ("utilisation/cpu_share", "utilisation/cpu_clock_hz", "utilisation/temperature_c")
 _GPU = {
     "utilisation/gpu_share": "share",
@@ -44,7 +47,10 @@ _NOT_TOLD_GPU = "this GPU does not tell"
 
 @dataclass(frozen=True)
 class GpuReading:
-    """A GPU at one moment; None where it doesn't tell. ``slowed``: what held its clock down."""
+    """A GPU at one moment; None for what it doesn't tell.
+
+    ``slowed``: what held its clock down.
+    """
 
     share: float | None = None
     clock_hz: float | None = None
@@ -55,7 +61,10 @@ class GpuReading:
 
 @dataclass(frozen=True)
 class Reading:
-    """The machine at one moment; None where it doesn't tell. ``cores``: core → seconds busy, and in all, since boot."""
+    """The machine at one moment; None for what it doesn't tell.
+
+    ``cores``: core → seconds busy, and seconds in all, since boot.
+    """
 
     cores: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     clock_hz: float | None = None
@@ -70,7 +79,10 @@ def sampled_metrics() -> tuple[str, ...]:
 
 
 class Machine:
-    """Reads this machine and the GPU that ``device`` is, if it is one. ``no_gpu``: why there is no reading of one."""
+    """Reads this machine, and the GPU when ``device`` is one.
+
+    ``no_gpu``: why there is no reading of a GPU.
+    """
 
     def __init__(self, device: Device) -> None:
         self._gpu: Any = None
@@ -132,9 +144,10 @@ def _gpu(gpu: Any) -> GpuReading:
 
 
 class Sampler:
-    """Calls ``read`` from a thread while the block runs: once before it, ``hz`` times a second, once after it.
+    """Calls ``read`` from a thread while the block runs, ``hz`` times a second, and at both ends.
 
-    ``share``: the thread's processor time over its wall time. ``error``: why it stopped early, None if it didn't.
+    ``share``: the thread's processor time over its wall time.
+    ``error``: why it stopped early, None if it didn't.
     The thread has ended when the block has.
     """
 
@@ -185,7 +198,7 @@ class Sampler:
 
 
 def summarise(readings: Sequence[Reading], no_gpu: str) -> Findings:
-    """Shares from the first to the last reading, means of clocks and power, the highest temperature, throttling.
+    """Shares between the first and the last reading, mean clocks and power, highest temperature.
 
     The first reading lies before the pass and is only the base of the counters.
     """
@@ -213,7 +226,8 @@ _Cores = Mapping[int, tuple[float, float]]
 
 
 def _shares(first: _Cores, last: _Cores) -> tuple[list[Metric], dict[str, str]]:
-    metrics, unavailable, shares = list[Metric](), dict[str, str](), list[float]()
+    metrics, unavailable = list[Metric](), dict[str, str]()
+    shares = list[float]()
     for core in allowed_cores():
         name = f"utilisation/cpu{core}_share"
         (busy, total), (busy_then, total_then) = (

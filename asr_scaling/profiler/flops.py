@@ -1,4 +1,4 @@
-"""Floating-point operations and bytes moved, counted while they run, attention included whatever kernel computes it."""
+"""Floating-point operations and bytes moved, counted while they run, attention included."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ _METRICS = (
 )
 _TAGS = {
     "flops/method": "counted by torch.utils.flop_counter",
-    "bytes/method": "counted per operator: operands read once, results written once, no cache between operators",
+    "bytes/method": "counted per operator: operands read once, results written once, "
+    "no cache between operators",
 }
 _NO_MODULES = "the engine shows no torch modules to count"
 _PACKED = "8-bit weights are packed where torch's operators don't show them"
@@ -40,13 +41,16 @@ _PACKED = "8-bit weights are packed where torch's operators don't show them"
 
 @dataclass(frozen=True)
 class Flops:
-    """One call on the longest utterance alone. A multiply-add is two operations, in every figure."""
+    """Counts one call on the longest utterance; a multiply-add is two operations."""
 
     name: str = field(default="flops", init=False)
     phase: Phase = field(default="disturbing", init=False)
 
     def measure(self, session: Session) -> Findings:
-        """Encoder, one decoding step, the whole utterance; and the encoder by thop × 2, the study's convention."""
+        """Counts of the encoder, of one decoding step and of the whole utterance.
+
+        The encoder is also counted by thop, times 2, the convention of studies.
+        """
         modules = session.system.modules
         if not modules:
             return Findings(unavailable=dict.fromkeys(_METRICS, _NO_MODULES))
@@ -135,14 +139,16 @@ class Count:
 
 
 class _CountingProbe:
-    """Attributes what was counted since the last mark to the stage that was under way.
+    """Attributes what was counted since the last mark to the stage under way.
 
-    ``steps``: counts of each decoding step after the first. ``first``: of the first, of every window; it also reads
-    the prompt and projects the encoder's output to keys and values, so it belongs to the utterance, not to a step.
+    ``steps``: counts of each decoding step after the first.
+    ``first``: counts of the first step of every window. It also reads the prompt and projects the
+    encoder's output to keys and values, so it belongs to the utterance and not to a step.
     """
 
     def __init__(self, read: Callable[[], Count]) -> None:
-        self._read, self._current, self._before = read, "other", Count()
+        self._read = read
+        self._current, self._before = "other", Count()
         self._last_step: Count | None = None
         self.first = Count()
         self.by_stage: dict[str, Count] = {}
@@ -153,7 +159,8 @@ class _CountingProbe:
         self.by_stage[self._current] = (
             self.by_stage.get(self._current, Count()) + total - self._before
         )
-        self._current, self._before, self._last_step = name, total, None
+        self._current, self._before = name, total
+        self._last_step = None
 
     def token(self) -> None:
         total = self._read()
@@ -165,7 +172,7 @@ class _CountingProbe:
 
 
 def _counter() -> Any:
-    """torch's counter, taught the CPU's fused attention, which it does not know by itself (torch 2.13)."""
+    """torch's counter, with the CPU's fused attention, which it lacks (torch 2.13)."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
@@ -181,7 +188,8 @@ def _counter() -> Any:
 def _thop(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
     """thop's multiply-adds × 2 for the same inputs, on a copy, since thop leaves buffers behind.
 
-    Shapes are all it needs, so tensors without data are tried first; an encoder that looks at its mask needs real ones.
+    Tensors without data are tried first, since thop needs shapes only. An encoder that looks at its
+    mask needs real ones.
     """
     try:
         tensors = {

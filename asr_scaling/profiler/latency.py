@@ -8,7 +8,10 @@ from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.summary import summarise
 
-_KEPT = "the model stayed loaded from the point before, whose record has it: sweep.keep_loaded=false loads it anew"
+_KEPT = (
+    "the model stayed loaded from the point before, whose record has it: "
+    "sweep.keep_loaded=false loads it anew"
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Memory: the peak over warm-up and timed pass, resident and on the device, weights apart from activations."""
+"""Memory: peaks over warm-up and timed pass, weights apart from activations."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ _NO_DEVICE = "a CPU has no memory of its own; read memory/peak_rss_bytes"
 
 @dataclass(frozen=True)
 class Memory:
-    """Reads high-water marks that cost the calls nothing; where the system keeps none, one call more is sampled."""
+    """Reads high-water marks, which cost the calls nothing.
+
+    Where the system keeps none, one more call is sampled.
+    """
 
     name: str = field(default="memory", init=False)
     phase: Phase = field(default="timed", init=False)
 
     def measure(self, session: Session) -> Findings:
-        """Peaks in bytes. "Above the idle process" means above its resident memory just before the model was loaded."""
+        """Peaks in bytes.
+
+        "Above the idle process" means above its resident memory just before the model was loaded.
+        """
         on_device = session.device.memory.peak_bytes()
         peak, calls = session.peak, len(session.warmup) + len(session.samples)
         if not peak.method:

@@ -27,7 +27,8 @@ class Quality:
     def __post_init__(self) -> None:
         if self.normaliser not in NORMALISERS:
             raise ConfigError(
-                f"profiler.quality.normaliser must be one of {NORMALISERS}; got '{self.normaliser}'."
+                f"profiler.quality.normaliser must be one of {NORMALISERS}; "
+                f"got '{self.normaliser}'."
             )
 
     def measure(self, session: Session) -> Findings:
@@ -53,7 +54,7 @@ class Quality:
 def score(
     pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str], tags: dict[str, str]
 ) -> Findings:
-    """Edits of (id, reference, hypothesis), summed over utterances and divided by the reference's words (jiwer).
+    """Edits of (id, reference, hypothesis) over the words of the references (jiwer).
 
     Utterances whose reference is empty once normalised have no WER: they are left out and counted.
     """

@@ -1,4 +1,4 @@
-"""Where operator time goes: torch.profiler over one batch, a Chrome trace, a table of operators, shares by class."""
+"""Where operator time goes: a Chrome trace, a table of operators, shares by class."""
 
 from __future__ import annotations
 
@@ -24,14 +24,20 @@ from asr_scaling.profiler._operators import (
 
 @dataclass(frozen=True)
 class Trace:
-    """One call on the first batch under torch.profiler. ``shapes``: also record input shapes, which costs time."""
+    """One call on the first batch under torch.profiler.
+
+    ``shapes``: also record input shapes, which costs time.
+    """
 
     shapes: bool = False
     name: str = field(default="trace", init=False)
     phase: Phase = field(default="disturbing", init=False)
 
     def measure(self, session: Session) -> Findings:
-        """Shares of self time, of all and of the encoder: on the GPU's clock where there is one, else on the CPU's."""
+        """Shares of self time, of the whole call and of the encoder.
+
+        They are on the GPU's clock when there is one, else on the CPU's.
+        """
         if not session.system.modules:
             reason = "the engine runs no torch operators"
             return Findings(
@@ -70,7 +76,10 @@ class Trace:
 
 
 def _export(profiler: Any, path: Path) -> None:
-    """The Chrome trace, gzipped at level 1: torch does it at level 9, in ten times the time, to save a quarter."""
+    """Writes the Chrome trace, gzipped at level 1.
+
+    torch uses level 9, which takes ten times as long to save a quarter.
+    """
     plain = path.with_suffix("")
     profiler.export_chrome_trace(str(plain))
     with plain.open("rb") as source, gzip.open(path, "wb", compresslevel=1) as target:

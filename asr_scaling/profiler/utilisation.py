@@ -1,4 +1,4 @@
-"""How much of the machine the timed calls used, what bounds them, and what the machine did meanwhile."""
+"""How much of the machine the timed calls used, and what bounds them."""
 
 from __future__ import annotations
 
@@ -41,8 +41,10 @@ _SHRINKS = (
 
 @dataclass(frozen=True)
 class Utilisation:
-    """``seconds``: length of the pass in which the machine is read ``hz`` times a second, at most 10.
+    """Reads the machine in a pass of its own.
 
+    ``seconds``: length of the pass.
+    ``hz``: readings a second, at most 10.
     A call longer than twice ``seconds`` is not sampled, so that slow points cost nothing.
     """
 
@@ -74,7 +76,10 @@ class Utilisation:
     def _sampled(self, session: Session) -> Findings:
         typical_s = statistics.median([sample.total_s for sample in session.samples] or [0.0])
         if typical_s > 2 * self.seconds:
-            reason = f"one call takes {typical_s:.1f} s: raise profiler.utilisation.seconds to {math.ceil(typical_s)}"
+            reason = (
+                f"one call takes {typical_s:.1f} s: raise profiler.utilisation.seconds to "
+                f"{math.ceil(typical_s)}"
+            )
             return Findings(unavailable=dict.fromkeys(sampled_metrics(), reason))
         machine, before = Machine(session.device), read_counters().throttled
         try:
@@ -108,9 +113,10 @@ class Utilisation:
 
 
 def utilisation(session: Session) -> Findings:
-    """MFU, memory bandwidth and roofline of the timed calls on the longest utterance's batch; peaks measured on need.
+    """MFU, memory bandwidth and roofline of the timed calls on the longest utterance's batch.
 
-    MFU: Chowdhery et al. 2022, PaLM, appendix B. Roofline: Williams, Waterman & Patterson 2009.
+    Peaks are measured when needed. MFU: Chowdhery et al. 2022, PaLM, appendix B. Roofline:
+    Williams, Waterman & Patterson 2009.
     """
     reason, dtype = None, session.system.facts.dtype
     if not session.system.modules:
@@ -143,7 +149,10 @@ def utilisation(session: Session) -> Findings:
 
 @dataclass(frozen=True)
 class Work:
-    """What a stage costs one utterance: operations, bytes of activations, and of weights, read once for a batch."""
+    """What a stage costs one utterance: operations, and bytes of activations and of weights.
+
+    Weights are read once for a batch.
+    """
 
     flops: float = 0.0
     activations: float = 0.0
@@ -169,7 +178,7 @@ def _batch_of_longest(session: Session) -> AudioBatch:
 
 
 def _rates(session: Session, batch: AudioBatch, peak: Peaks) -> Findings:
-    """Work over time at the peak, for the whole call, the encoder's stage, and the decoding steps after the first."""
+    """Work over time at the peak: of the call, the encoder, and decoding steps after the first."""
     ids = tuple(utterance.id for utterance in batch.utterances)
     samples = [sample for sample in session.samples if sample.utterances == ids]
     window_s, longest_s = (
@@ -205,7 +214,8 @@ def _done(values: Mapping[str, float], size: int, samples: Sequence[Sample]) -> 
     encoder, first, step = (
         _work(values, stage) or nothing for stage in ("encoder", "decoder_first", "decoder_step")
     )
-    encoded, began, stepped = encoder.of(size), first.of(size), step.of(size)
+    encoded, began = encoder.of(size), first.of(size)
+    stepped = step.of(size)
     rows: dict[str, _Done] = {"": [], "_encoder": [], "_decoder": []}
     for sample in samples:
         n = len(sample.step_s)

@@ -1,4 +1,4 @@
-"""The decoder step by step: time by position and by class of operator, bytes of its cache, and cost without one."""
+"""The decoder step by step: its time, its cache, and its cost without a cache."""
 
 from __future__ import annotations
 
@@ -34,11 +34,15 @@ _STEPS_FILE, _KV_FILE = "decoder_steps.csv", "kv_cache.csv"
 
 @dataclass(frozen=True)
 class Decoder:
-    """``seconds``: of calls in the pass by position, three at least, and again in the one without a cache.
+    """Options of the measurement.
+
+    ``seconds``: of calls in the pass by position, at least three calls, and again without a cache.
     ``traced_steps``: most steps under torch.profiler.
 
-    The pass by position only marks steps, as the timed pass does. The profiler slows steps down, by how much is told by
-    ``decoder/profiled_step_s`` against ``decoder/step_s``. The pass without a cache loads the model a second time.
+    The pass by position only marks steps, as the timed pass does. The profiler slows steps down;
+    compare
+    ``decoder/profiled_step_s`` with ``decoder/step_s``. The pass without a cache loads the model a
+    second time.
     """
 
     seconds: float = 5.0
@@ -49,7 +53,8 @@ class Decoder:
     def __post_init__(self) -> None:
         if not self.seconds > 0 or self.traced_steps < 1:
             raise ConfigError(
-                "profiler.decoder.seconds must be more than 0, profiler.decoder.traced_steps at least 1."
+                "profiler.decoder.seconds must be more than 0, "
+                "profiler.decoder.traced_steps at least 1."
             )
 
     def measure(self, session: Session) -> Findings:
@@ -103,7 +108,10 @@ class Decoder:
         return calls
 
     def _by_operator(self, session: Session) -> tuple[dict[str, Metric | str], int | None]:
-        """Seconds of a step by class of operator, in one call; and frames of the encoder's output, where it shows."""
+        """Seconds of a step by class of operator, in one call.
+
+        The second value is the number of frames of the encoder's output, None when it isn't shown.
+        """
         modules = session.system.modules
         if not modules:
             return dict.fromkeys(_OPS, "the engine runs no torch operators"), None
@@ -142,7 +150,10 @@ class Decoder:
     def _uncached(
         self, session: Session
     ) -> tuple[dict[str, Metric | str], list[tuple[str, Steps]]]:
-        """The shortest, the middle and the longest utterance, alone, with and without a cache, while the time lasts."""
+        """The shortest, the middle and the longest utterance, with and without a cache.
+
+        Each is alone in its batch; it ends when ``seconds`` are over.
+        """
         engine = _without_cache(session)
         if isinstance(engine, str):
             return dict.fromkeys(_UNCACHED, engine), []
@@ -172,7 +183,7 @@ class Decoder:
 
 
 def _frames(output: Any) -> int:
-    """Frames of an encoder's output: hidden states ``[utterances, frames, width]``, alone or first."""
+    """Frames of an encoder's output ``[utterances, frames, width]``, alone or first of several."""
     hidden = output if hasattr(output, "shape") else output[0]
     return int(hidden.shape[1])
 
@@ -180,7 +191,10 @@ def _frames(output: Any) -> int:
 def _kv(
     session: Session, decoded: int, frames: int | None
 ) -> tuple[dict[str, Metric | str], list[dict[str, Any]], dict[str, str]]:
-    """Bytes of the cache of one utterance (KvCache has the formula): each token, all tokens, the encoder's output."""
+    """Bytes of the cache of one utterance: per token, of all tokens, of the encoder's output.
+
+    KvCache has the formula.
+    """
     cache = kv_cache(session.model, session.system.facts.dtype, session.system.modules.get("model"))
     if _cache(session) == "none":
         cache = "engine.cache=none keeps no keys and values"

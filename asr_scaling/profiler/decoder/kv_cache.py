@@ -20,14 +20,16 @@ _LONGEST = ("max_target_positions", "max_position_embeddings")
 
 @dataclass(frozen=True)
 class KvCache:
-    """Of one utterance. ``token_bytes``: keys and values of one position, in all decoder layers:
+    """The cache of one utterance.
 
-    2 · layers · key-value heads · (width / heads) · bytes of the dtype
+    ``token_bytes``: keys and values of one position in all decoder layers, which is 2 · layers ·
+    key-value heads · (width / heads) · bytes of the dtype (Vaswani et al. 2017, section 3.2; with
+    fewer key-value heads than heads Ainslie et al. 2023, GQA).
+    ``longest``: most tokens that the decoder takes; None when the architecture names no bound.
+    ``frames``: of a whole window; None for a model without one.
 
-    (Vaswani et al. 2017, section 3.2; with fewer key-value heads than heads Ainslie et al. 2023, GQA). Self-attention
-    keeps that for every token, the prompt's among them; cross-attention for every frame of the encoder's output, once.
-    ``longest``: most tokens that the decoder takes, None where the architecture names no bound. ``frames``: of a whole
-    window, None for a model without one.
+    Self-attention keeps that for every token, those of the prompt included. Cross-attention keeps
+    it once for every frame of the encoder's output.
     """
 
     token_bytes: int
@@ -50,7 +52,10 @@ class KvCache:
 
 
 def heads_left(network: Any) -> int | None:
-    """Attention heads of all decoder layers of a loaded network, some may be pruned; None where it doesn't say."""
+    """Attention heads of all decoder layers of a loaded network, of which some may be pruned.
+
+    None when the network doesn't tell.
+    """
     decoder = network.get_decoder() if hasattr(network, "get_decoder") else None
     heads: list[Any] = [
         getattr(layer.self_attn, "num_heads", None) for layer in getattr(decoder, "layers", ())

@@ -1,4 +1,4 @@
-"""Decoding steps one by one: when each ended, at which position, and what steps cost on the whole."""
+"""Decoding steps: when each ended, at which position, and what steps cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from asr_scaling.profiler._operators import quiet_stderr
 
 
 class StepProbe:
-    """Marks the end of every step. A stage between two steps begins another run: a window, or a second decoding."""
+    """Marks the end of every step.
+
+    A stage between two steps begins another run: another window, or a second decoding.
+    """
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -36,10 +39,11 @@ class StepProbe:
 
 
 class TracingProbe:
-    """Lets the profiler see the steps after the first of the first run, at most ``most`` of them, and nothing else."""
+    """Lets the profiler see at most ``most`` steps: those of the first run after its first."""
 
     def __init__(self, profiler: Any, device: Device, most: int) -> None:
-        self.profiler, self._device, self._most = profiler, device, most
+        self.profiler = profiler
+        self._device, self._most = device, most
         self.marks: list[Any] = []
         self._over = False
 
@@ -72,8 +76,10 @@ class TracingProbe:
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of one call. ``runs``: seconds of the steps after the first; step i of a run (from 0) ends position
-    i + 2. ``whole``: so many of a run have every utterance of the batch still decoding.
+    """The steps of one call.
+
+    ``runs``: seconds of the steps after the first; step i of a run (from 0) ends position i + 2.
+    ``whole``: in so many steps of a run every utterance of the batch is still being decoded.
     """
 
     size: int
@@ -94,7 +100,7 @@ class Steps:
                 yield {**also, "utterances": self.size, "audio_s": self.audio_s, **place}
 
     def comparable(self) -> list[tuple[int, float]]:
-        """Position and seconds of the steps in which the whole batch is decoding: others have less to do."""
+        """Position and seconds of the steps in which the whole batch is decoding."""
         return [
             (i + 2, seconds) for run in self.runs for i, seconds in enumerate(run[: self.whole])
         ]
@@ -103,7 +109,7 @@ class Steps:
 def steps_of(
     batch: AudioBatch, device: Device, call: Callable[[AudioBatch, Probe], Transcription]
 ) -> Steps:
-    """``call`` on ``batch``, its steps timed as the timed pass times them: a mark each, and no waiting in between."""
+    """``call`` on ``batch``, with a mark after each step and no waiting in between."""
     probe = StepProbe(device)
     done = call(batch, probe)
     runs = probe.runs()
@@ -114,17 +120,18 @@ def steps_of(
 
 
 def mean_step(name: str, calls: Sequence[Steps]) -> Metric:
-    """Seconds of a step after the first; interval over calls, since the steps of one call are alike."""
+    """Seconds of a step after the first; the interval is over calls, whose steps are alike."""
     seconds = [sum(map(sum, call.runs)) for call in calls if call.runs]
     steps = [float(sum(map(len, call.runs))) for call in calls if call.runs]
     return Metric(name, sum(seconds) / sum(steps), len(seconds), ratio_interval(seconds, steps))
 
 
 def slope(name: str, calls: Sequence[Steps]) -> Metric | str:
-    """Seconds that a step takes more for each position: the slope within calls, Σ Sxy / Σ Sxx; or why there is none.
+    """How much longer a step takes for each position, in seconds; or why there is no figure.
 
-    Pooled within-group regression (Draper & Smith 1998, chapter 14), so that faster and slower calls don't tilt it; its
-    interval is that of a ratio over calls, since the steps of one call are not independent.
+    It is the slope within calls, Σ Sxy / Σ Sxx: pooled within-group regression (Draper & Smith
+    1998, chapter 14), so that faster and slower calls don't tilt it. Its interval is that of a
+    ratio over calls, since the steps of one call are not independent.
     """
     products, squares = [], []
     for call in calls:

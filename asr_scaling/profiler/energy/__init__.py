@@ -1,4 +1,4 @@
-"""Energy with provenance: windows of timed calls, each component measured, estimated or unavailable."""
+"""Energy with provenance: each component is measured, estimated or unavailable."""
 
 from __future__ import annotations
 
@@ -16,24 +16,29 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.profiler.energy.accounting import Readings, Window, account
 from asr_scaling.profiler.energy.meters import Counter, Found, Meters, find_counters
 
-_POLL_S, _POLLING_S, _PERIODS = 0.0005, 1.5, 6
+_POLL_S, _POLLING_S = 0.0005, 1.5
+_PERIODS = 6
 _IDLE_LIMIT_S, _ROUNDING_S = 5.0, 1e-6
 
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules of the timed calls per component (cpu, memory, gpu), gross and above what the idle machine draws.
+    """Joules of the timed calls per component (cpu, memory, gpu), gross and above idle.
 
-    The total holds the component that computes. Where that is measured, the total holds whatever else is measured and
-    nothing estimated: a GPU run with NVML's counter reads "measured", and its processor is in the total only where RAPL
-    measures it. Where it is estimated, the total holds all that is known and reads "estimated". Where it is unknown,
-    there is no total. Every component has its own metric and tag besides.
+    The total holds the component that computes. When that is measured, the total holds whatever
+    else is measured and nothing estimated: a GPU run with NVML's counter reads "measured", and its
+    processor is in the total only when RAPL measures it. When it is estimated, the total holds all
+    that is known and reads "estimated". When it is unknown, there is no total. Every component also
+    has a metric and tag.
 
-    A window lasts ``min_seconds`` at least (codecarbon's figures under 0.1 s mean nothing) and ``ticks`` periods of the
-    slowest counter (NVML's: about 0.1 s). What the timed pass leaves missing of ``windows`` is made up by more calls,
-    for at most ``max_seconds`` once there is one window. ``idle_seconds``: of the idle machine before loading, raised
-    to ``ticks`` periods but to 5 s at most; 0 leaves it out. ``country``: ISO code, for codecarbon's offline tracker;
-    joules do not depend on it. ``find`` finds the device's counters; tests replace it.
+    ``min_seconds``: of a window, at least; codecarbon's figures under 0.1 s mean nothing.
+    ``ticks``: periods of the slowest counter in a window, at least (NVML's period is about 0.1 s).
+    ``windows``: what the timed pass leaves missing of them is made up by more calls.
+    ``max_seconds``: of these calls, once there is one window.
+    ``idle_seconds``: of the idle machine before loading, raised to ``ticks`` periods but to 5 s at
+    most; 0 leaves it out.
+    ``country``: ISO code for codecarbon's offline tracker; joules do not depend on it.
+    ``find``: finds the device's counters; tests replace it.
     """
 
     windows: int = 3
@@ -65,7 +70,7 @@ class Energy:
             )
 
     def watch(self, device: Device) -> EnergyWatch:
-        """Find the meters, time their ticks and measure the idle machine, before anything is loaded."""
+        """Finds the meters, times their ticks and measures the idle machine before loading."""
         return EnergyWatch(self, device)
 
     def measure(self, session: Session) -> Findings:
@@ -119,7 +124,8 @@ class EnergyWatch:
 
     def begin(self) -> None:
         """A window begins; one that was open is dropped."""
-        self._samples, self._audio_s, self._since = 0, 0.0, time.perf_counter()
+        self._samples, self._audio_s = 0, 0.0
+        self._since = time.perf_counter()
         try:
             self._meters.start()
         except Exception as error:
@@ -138,7 +144,7 @@ class EnergyWatch:
         return Readings(self._uses, self.windows, self._idle, *facts, self._period_s, self._failed)
 
     def close(self) -> None:
-        """Stop codecarbon and shut NVML down; a driver that fails now no longer matters. May be called twice."""
+        """Stops codecarbon and shuts NVML down, whatever a driver raises. May be called twice."""
         self._meters.close()
         for counter in self._counters:
             with suppress(Exception):
@@ -153,21 +159,22 @@ class EnergyWatch:
         except Exception as error:
             self._fail(error)
             return None
-        self._samples, self._audio_s, self._since = 0, 0.0, now
+        self._samples, self._audio_s = 0, 0.0
+        self._since = now
         return window
 
     def _fail(self, error: Exception) -> None:
-        """A counter that vanishes raises what its driver likes; energy is then unavailable and the point goes on."""
+        """Makes energy unavailable; the point goes on, whatever a vanished counter raises."""
         self._failed = f"reading the energy meters failed ({str(error) or type(error).__name__})"
 
 
 def tick_periods(counters: Sequence[Counter]) -> list[float | None]:
-    """Mean seconds from one tick of each counter to the next; None for one that did not move in 1.5 s."""
+    """Mean seconds between ticks of each counter; None for one that did not move in 1.5 s."""
     return [_tick_period(changes) for changes in _changes(counters)]
 
 
 def _changes(counters: Sequence[Counter]) -> list[list[float]]:
-    """The moments at which each counter was seen to change, in seconds: seven of each, or what 1.5 s have shown."""
+    """Moments in seconds at which each counter changed: seven of each, or as many as in 1.5 s."""
     last: list[float | None] = [None] * len(counters)
     seen: list[list[float]] = [[] for _ in counters]
     start = now = time.perf_counter()
@@ -183,5 +190,8 @@ def _changes(counters: Sequence[Counter]) -> list[list[float]]:
 
 
 def _tick_period(changes: Sequence[float]) -> float | None:
-    """Mean seconds from change to change; a counter faster than the polling reads slower than it is, which is safe."""
+    """Mean seconds from change to change.
+
+    A counter faster than the polling reads slower than it is, which is safe.
+    """
     return (changes[-1] - changes[0]) / (len(changes) - 1) if len(changes) > 1 else None

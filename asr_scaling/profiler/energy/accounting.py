@@ -1,4 +1,7 @@
-"""Windows of energy → metrics with their method. Nothing that is unknown becomes a 0: it is unavailable, and why."""
+"""From windows of energy to metrics with their method.
+
+Nothing unknown becomes a 0: it is unavailable, with the reason.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,12 @@ _TOTALS = ("energy/total_j", "energy/power_w", *_GROSS, _IDLE, *_NET)
 
 @dataclass(frozen=True)
 class Window:
-    """What the meters counted from one reading to the next: component → joules, and the work done meanwhile."""
+    """What the meters counted between two readings.
+
+    ``seconds``: from one reading to the next.
+    ``joules``: component → joules.
+    ``samples``, ``audio_s``: utterances and seconds of audio transcribed meanwhile.
+    """
 
     seconds: float
     joules: Mapping[str, float]
@@ -35,9 +43,14 @@ class Window:
 class Readings:
     """Everything a watch knows in the end.
 
-    ``uses``: the component that computes. ``methods``: component → "measured by …" or "estimated …". ``unknown``:
-    component → why it has neither. ``uncounted``: component → why it has no counter. ``period_s``: from one tick of
-    the slowest counter to the next, None without a counter. ``failed``: why reading broke off.
+    ``uses``: the component that computes.
+    ``windows``: of the timed calls.
+    ``idle``: of the idle machine, None when it was not measured.
+    ``methods``: component → "measured by …" or "estimated …".
+    ``unknown``: component → why it has neither.
+    ``uncounted``: component → why it has no counter.
+    ``period_s``: from one tick of the slowest counter to the next, None without a counter.
+    ``failed``: why reading broke off.
     """
 
     uses: str
@@ -50,7 +63,7 @@ class Readings:
     failed: str = ""
 
     def known(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Methods of the components that counted something in every window, and why each of the others is unknown."""
+        """Methods of the components that counted in every window, and reasons of the others."""
         methods = {part: self.methods[part] for part in COMPONENTS if part in self.methods}
         unknown = dict(self.unknown)
         for part in self.methods:
@@ -64,7 +77,11 @@ class Readings:
 
 
 def account(readings: Readings, ticks: int) -> Findings:
-    """Metrics, tags and cautions. ``ticks``: a window lasts so many at least, so one tick bounds its resolution."""
+    """Metrics, tags and cautions.
+
+    ``ticks``: ticks of the slowest counter in a window, at least; one of them bounds its
+    resolution.
+    """
     windows, n = readings.windows, len(readings.windows)
     methods, unknown = readings.known()
     tags = {
@@ -129,10 +146,11 @@ def _gross(windows: Sequence[Window], joules: Sequence[float]) -> list[Metric]:
 def _net(
     idle: Window | None, parts: Sequence[str], windows: Sequence[Window], ticks: int
 ) -> tuple[list[Metric], dict[str, str]]:
-    """Joules above what the idle machine draws in the same time, where they can be told from 0.
+    """Joules above what the idle machine draws in the same time, when they can be told from 0.
 
-    They can when the interval's lower end exceeds a window's resolution, one tick in ``ticks`` of the gross joules. The
-    interval holds the spread of the windows, not the error of the one idle reading.
+    They can when the interval's lower end exceeds a window's resolution, which is one tick in
+    ``ticks`` of the gross joules. The interval holds the spread of the windows, not the error of
+    the one idle reading.
     """
     if idle is None:
         return [], dict.fromkeys(

@@ -1,4 +1,4 @@
-"""codecarbon as a meter: its model of processor and memory, without its thread in the timed calls."""
+"""codecarbon as a meter: its model of processor and memory, without its thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _RAPL = Path("/sys/class/powercap/intel-rapl")
 
 
 class Codecarbon:
-    """codecarbon's tasks, read at their two ends only (0.5 ms each). ``methods``: component → how it comes by it."""
+    """codecarbon's tasks, read at both ends only (0.5 ms each).
+
+    ``methods``: component → how codecarbon knows its energy.
+    """
 
     def __init__(self, country: str) -> None:
         self._open = False
@@ -27,7 +30,7 @@ class Codecarbon:
                 save_to_file=False,
                 log_level="critical",
                 allow_multiple_runs=True,
-                force_mode_cpu_load=_RAPL.exists(),  # counters that were refused are no better through codecarbon
+                force_mode_cpu_load=_RAPL.exists(),  # counters that refused us refuse it too
             )
         self.start()  # looks for the hardware: 1.5 s the first time, which must not fall into a window
         self.stop()
@@ -66,7 +69,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _method(hardware: Any) -> tuple[str, str] | None:
-    """(component, method) of a piece of codecarbon's hardware, None for one that isn't asked for."""
+    """(component, method) of a piece of codecarbon's hardware; None for one that isn't used."""
     kind, mode = type(hardware).__name__, getattr(hardware, "_mode", "unknown")
     chip = {"CPU": "cpu", "RAM": "memory"}.get(getattr(hardware, "chip_part", ""))
     if kind == "RAM":

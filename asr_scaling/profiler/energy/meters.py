@@ -1,4 +1,4 @@
-"""Energy meters: RAPL's and NVML's counters where they exist, codecarbon's model for processor and memory elsewhere."""
+"""Energy meters: counters of RAPL and NVML, else codecarbon for processor and memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ Found = tuple[Sequence[Counter], dict[str, str]]
 
 
 class Rapl:
-    """One zone of Linux's powercap tree (its Documentation/power/powercap): microjoules that start over at a range."""
+    """One zone of Linux's powercap tree (Documentation/power/powercap).
+
+    Its microjoules start over at a range.
+    """
 
     method = "measured by RAPL"
 
@@ -50,7 +53,7 @@ class Rapl:
         self.first_j = self._last / 1e6
 
     def joules(self) -> float:
-        """Joules since the counter was 0, wraps counted; at 200 W one comes about every 20 minutes."""
+        """Joules since the counter was 0, wraps counted; at 200 W one comes every 20 minutes."""
         now = int(self._file.read_text())
         if now < self._last:
             self._before += self._range
@@ -62,12 +65,13 @@ class Rapl:
 
 
 class Nvml:
-    """The counter of one GPU's whole board: millijoules since the driver was loaded (Volta and newer)."""
+    """The counter of a GPU's whole board: millijoules since the driver was loaded (Volta on)."""
 
     component, method = "gpu", "measured by NVML"
 
     def __init__(self, torch_name: str) -> None:
-        self._nvml, self._handle, self._open = nvml(), handle(torch_name), True
+        self._nvml, self._handle = nvml(), handle(torch_name)
+        self._open = True
         try:
             self.joules()
         except Exception as error:
@@ -86,7 +90,7 @@ class Nvml:
 
 
 def find_counters(device: Device, powercap: Path = POWERCAP) -> Found:
-    """The counters of what ``device`` uses: processor and memory always, the GPU when the job runs on it."""
+    """Counters of what ``device`` uses: processor and memory, and the GPU when it is one."""
     counters, missing = _rapl(powercap)
     if device.kind != "cuda":
         return counters, missing | {"gpu": "not used by this device"}
@@ -99,10 +103,11 @@ def find_counters(device: Device, powercap: Path = POWERCAP) -> Found:
 
 
 def _rapl(powercap: Path) -> tuple[list[Counter], dict[str, str]]:
-    """Packages are the processor, their sub-domain "dram" is the memory.
+    """Counters of the packages, which are the processor, and of their part "dram", the memory.
 
-    A package holds its sub-domains "core" and "uncore" already, and the top-level "psys" holds the packages: adding
-    them would count joules twice. A component of which one zone can't be read is left out whole.
+    A package holds its sub-domains "core" and "uncore" already, and the top-level "psys" holds the
+    packages: adding them would count joules twice. A component with a zone that can't be read is
+    left out.
     """
     packages = [
         zone for zone in sorted(powercap.glob("intel-rapl:*")) if _label(zone).startswith("package")
@@ -138,7 +143,7 @@ def _label(zone: Path) -> str:
 
 
 def _distinct(counters: Sequence[Rapl]) -> list[Rapl]:
-    """Processors of several dies may show the socket's one counter once per die (codecarbon issue 1274)."""
+    """One counter per socket; several dies may show the same one (codecarbon issue 1274)."""
     kept: list[Rapl] = []
     for counter in counters:
         if all(abs(counter.first_j - other.first_j) > _SAME_COUNTER_J for other in kept):
@@ -149,8 +154,9 @@ def _distinct(counters: Sequence[Rapl]) -> list[Rapl]:
 class Meters:
     """Everything that is read on this machine.
 
-    ``methods``: component → how its joules are known. ``unknown``: component → why they aren't. ``uncounted``:
-    component → why no counter covers it, also where codecarbon steps in.
+    ``methods``: component → how its joules are known.
+    ``unknown``: component → why they aren't.
+    ``uncounted``: component → why no counter covers it, also when codecarbon steps in.
     """
 
     def __init__(
@@ -181,7 +187,7 @@ class Meters:
             self._model.start()
 
     def lap(self) -> dict[str, float]:
-        """Component → joules since ``start`` or the last lap; one reading ends this lap and starts the next."""
+        """Component → joules since ``start`` or the last lap; the next lap begins."""
         now, before = [counter.joules() for counter in self._counters], self._last
         joules = dict.fromkeys(self.methods, 0.0)
         for counter, a, b in zip(self._counters, before, now, strict=True):
