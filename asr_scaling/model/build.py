@@ -122,8 +122,8 @@ def network_class(spec: ModelSpec) -> Any:
         raise ConfigError(
             f"transformers has no model of the family '{spec.family}' for '{spec.model_type}'."
         )
-    found = mapping[config]
-    return found[0] if isinstance(found, tuple) else found
+    network = mapping[config]
+    return network[0] if isinstance(network, tuple) else network
 
 
 def random_model(

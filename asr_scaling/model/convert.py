@@ -95,8 +95,8 @@ def converted(
 
 def _files(folder: Path) -> list[tuple[str, int, int]]:
     """What the folder holds, by name, size in bytes and time of change."""
-    found = ((path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file())
-    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
+    entries = ((path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file())
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in entries]
 
 
 def _write_random(spec: ModelSpec, seed: int, folder: Path) -> None:

@@ -163,26 +163,26 @@ def whisper_arrays(variables: dict[str, Array]) -> dict[str, Array]:
             raise _foreign(
                 f"'{name}' is quantised to {value.dtype}, and only float weights can be converted"
             )
-    found: dict[str, Array] = {}
+    arrays: dict[str, Array] = {}
     for stack, stems in _STEMS.items():
         for index in range(_layers(source, stack)):
             here, there = f"{stack}/layer_{index}", f"model.{stack}.layers.{index}"
-            found |= _modules(source, here, there, _SELF)
-            found |= _unfused(
+            arrays |= _modules(source, here, there, _SELF)
+            arrays |= _unfused(
                 source, f"{here}/self_attention/linear_0", f"{there}.self_attn", "qkv"
             )
             if stack == "decoder":
-                found |= _modules(source, here, there, _CROSS)
-                found |= _unfused(
+                arrays |= _modules(source, here, there, _CROSS)
+                arrays |= _unfused(
                     source, f"{here}/attention/linear_1", f"{there}.encoder_attn", "kv"
                 )
-        found |= _modules(source, stack, f"model.{stack}", stems)
+        arrays |= _modules(source, stack, f"model.{stack}", stems)
     output = _pull(source, "decoder/projection/weight")
-    if not np.array_equal(output, found["model.decoder.embed_tokens.weight"]):
+    if not np.array_equal(output, arrays["model.decoder.embed_tokens.weight"]):
         raise _foreign("its output projection is not tied to its embeddings")
     if source:
         raise _foreign(f"'{min(source)}' has no place in Whisper")
-    return found
+    return arrays
 
 
 def whisper_state_dict(variables: dict[str, Array]) -> dict[str, torch.Tensor]:

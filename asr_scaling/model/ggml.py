@@ -103,9 +103,9 @@ def quantised(matrix: NDArray[np.float32]) -> Array:
     blocks = matrix.reshape(-1, _BLOCK)
     scale = np.abs(blocks).max(axis=1) / 127
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > _ZERO)
-    found = np.empty(len(blocks), [("d", "<f2"), ("q", "i1", _BLOCK)])
-    found["d"], found["q"] = scale, np.rint(blocks * inverse[:, None])
-    return found
+    packed = np.empty(len(blocks), [("d", "<f2"), ("q", "i1", _BLOCK)])
+    packed["d"], packed["q"] = scale, np.rint(blocks * inverse[:, None])
+    return packed
 
 
 def _sizes(config: dict[str, int]) -> tuple[int, ...]:

@@ -78,13 +78,16 @@ def find(hub_id: str) -> Carried | None:
     if (carrier := CARRIERS.get(hub_id)) is None:
         return None
     try:
-        found = [metadata.distribution(name) for name in carrier.packages]
+        distributions = [metadata.distribution(name) for name in carrier.packages]
     except metadata.PackageNotFoundError:
         return None
     parts = tuple(
-        Path(str(dist.locate_file(part))) for dist, part in zip(found, carrier.parts, strict=True)
+        Path(str(dist.locate_file(part)))
+        for dist, part in zip(distributions, carrier.parts, strict=True)
     )
-    names = (f"{name} {dist.version}" for name, dist in zip(carrier.packages, found, strict=True))
+    names = (
+        f"{name} {dist.version}" for name, dist in zip(carrier.packages, distributions, strict=True)
+    )
     return Carried(parts, f"package {' + '.join(names)}")
 
 
@@ -116,9 +119,9 @@ def package_weights(hub_id: str, spec: ModelSpec) -> tuple[Path, str] | None:
 
 def _key(source: str, spec: ModelSpec) -> str:
     """Name of the cache entry; it depends on packages, architecture and conversion."""
-    told = [CONVERSION, source, spec.hub_id, spec.model_type, spec.multilingual]
-    told += [plain(spec.architecture), plain(spec.features)]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    identity = [CONVERSION, source, spec.hub_id, spec.model_type, spec.multilingual]
+    identity += [plain(spec.architecture), plain(spec.features)]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return f"{spec.hub_id.replace('/', '--')}-{digest[:16]}"
 
 

@@ -76,10 +76,10 @@ def resolve(spec: ModelSpec) -> Weights:
         return _from_path(spec, Path(spec.path).expanduser())
     tried: list[str] = []
     for place in (_from_cache, _from_hub, _from_packages):
-        found = place(spec)
-        if isinstance(found, Weights):
-            return found
-        tried.append(found)
+        weights = place(spec)
+        if isinstance(weights, Weights):
+            return weights
+        tried.append(weights)
     said = f"No pretrained weights of '{spec.hub_id}' were found: {', '.join(tried)}"
     if spec.weights == "auto":
         return Weights("random", "random", None, f"{said}.")
@@ -101,8 +101,8 @@ def hub_reachable() -> bool:
     """
     if _forbidden():
         return False
-    if (told := os.environ.get(HUB_VARIABLE)) in ("up", "down"):
-        return told == "up"
+    if (state := os.environ.get(HUB_VARIABLE)) in ("up", "down"):
+        return state == "up"
     up = _answers(_endpoint(), PROBE_S)
     os.environ[HUB_VARIABLE] = "up" if up else "down"
     return up

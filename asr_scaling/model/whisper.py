@@ -57,8 +57,8 @@ def example_features(folder: Path) -> NDArray[np.float32]:
     from transformers import AutoFeatureExtractor
 
     extractor = AutoFeatureExtractor.from_pretrained(str(folder))
-    found = extractor([example_audio()], sampling_rate=SAMPLE_RATE_HZ, return_tensors="np")
-    features: NDArray[np.float32] = found["input_features"]
+    extracted = extractor([example_audio()], sampling_rate=SAMPLE_RATE_HZ, return_tensors="np")
+    features: NDArray[np.float32] = extracted["input_features"]
     return features
 
 

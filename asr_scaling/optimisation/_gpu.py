@@ -20,8 +20,9 @@ def need_capability(system: SystemSpec, least: tuple[int, int], what: str) -> No
 
     if not torch.cuda.is_available():
         return
-    found = torch.cuda.get_device_capability(system.device.torch_name)
-    if found < least:
+    capability = torch.cuda.get_device_capability(system.device.torch_name)
+    if capability < least:
         system.refuse(
-            f"computes with {what}, which needs {needed}, and this one has {found[0]}.{found[1]}"
+            f"computes with {what}, which needs {needed}, "
+            f"and this one has {capability[0]}.{capability[1]}"
         )

@@ -16,10 +16,10 @@ def replace_linears(network: Any, make: Make) -> int:
     """Replaces every Linear layer of ``network`` by ``make(layer)``; returns their number."""
     import torch
 
-    found = [name for name, module in network.named_modules() if type(module) is torch.nn.Linear]
-    for name in found:
+    names = [name for name, module in network.named_modules() if type(module) is torch.nn.Linear]
+    for name in names:
         network.set_submodule(name, make(network.get_submodule(name)))
-    return len(found)
+    return len(names)
 
 
 def dynamic(linear: Any) -> Any:

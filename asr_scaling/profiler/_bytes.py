@@ -103,12 +103,12 @@ def _moved(
 
 def _written(func: Any, args: Any, kwargs: Any) -> set[int]:
     """Identities of the operands that the operator's schema says it writes to."""
-    found: set[int] = set()
+    written: set[int] = set()
     for i, argument in enumerate(func._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
             value = args[i] if i < len(args) else kwargs.get(argument.name)
-            found.update(id(tensor) for tensor in _tensors(value))
-    return found
+            written.update(id(tensor) for tensor in _tensors(value))
+    return written
 
 
 def _tensors(values: Any) -> list[Any]:
@@ -116,9 +116,9 @@ def _tensors(values: Any) -> list[Any]:
     import torch
     from torch.utils._pytree import tree_leaves
 
-    found = {id(leaf): leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)}
+    leaves = {id(leaf): leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)}
     return [
-        tensor for tensor in found.values() if tensor.layout == torch.strided and tensor.numel()
+        tensor for tensor in leaves.values() if tensor.layout == torch.strided and tensor.numel()
     ]
 
 

@@ -24,7 +24,7 @@ class Latency:
     def measure(self, session: Session) -> Findings:
         """The figures of the samples, and what starting cost."""
         facts = session.system.facts
-        found = summarise(session.samples)
+        summary = summarise(session.samples)
         startup = [Metric("startup/load_s", facts.load_s, 1)]
         if session.warmup:
             calls = [sample.total_s for sample in session.warmup]
@@ -39,6 +39,6 @@ class Latency:
         if session.kept:
             unavailable["startup/first_call_s"] = _KEPT
         withheld = {
-            name: facts.unobservable.get(name, why) for name, why in found.unavailable.items()
+            name: facts.unobservable.get(name, why) for name, why in summary.unavailable.items()
         }
-        return Findings((*found.metrics, *startup), withheld | unavailable)
+        return Findings((*summary.metrics, *startup), withheld | unavailable)

@@ -51,5 +51,5 @@ class Memory:
         else:
             metrics.append(Metric("memory/peak_device_bytes", on_device, calls))
         known = tuple(metric for metric in metrics if metric.name not in unavailable)
-        said = {name: why for name, why in unavailable.items() if name.startswith("memory/")}
-        return Findings(known, said, tags={"memory/method": peak.method})
+        reasons = {name: why for name, why in unavailable.items() if name.startswith("memory/")}
+        return Findings(known, reasons, tags={"memory/method": peak.method})

@@ -14,6 +14,7 @@ from support.fakes import (
     FakeMemory,
     ScriptedEngine,
     ScriptedSystem,
+    altered,
     make_job,
     utterance,
 )
@@ -163,7 +164,7 @@ def test_the_record_has_the_curve_and_the_batch_that_was_timed():
     gpu = Gpu(clock, size=10 + 5 * 3)
     system = ScriptedSystem(gpu.call)
     job = make_job(clock, device=gpu, batch=Max(resolution=0))
-    object.__setattr__(job, "engine", ScriptedEngine(system))
+    job = altered(job, engine=ScriptedEngine(system))
     record = run(job)
     assert record.status == "ok", record.reason
     assert {len(sample.utterances) for sample in record.samples} == {3}

@@ -238,9 +238,9 @@ def _out_of_memory(model: ModelSpec, device: Device) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        said = str(error).lower()
+        message = str(error).lower()
         plain = isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError)
-        if plain and "can't allocate memory" not in said and "out of memory" not in said:
+        if plain and "can't allocate memory" not in message and "out of memory" not in message:
             raise
         raise OutOfMemoryError(
             f"'{model.name}' does not fit in the memory of {device.torch_name}; "

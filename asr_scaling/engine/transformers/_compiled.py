@@ -38,7 +38,9 @@ def repeated_layers(network: Any) -> list[Any]:
         for name, module in network.named_modules()
         if isinstance(module, torch.nn.ModuleList) and "decoder" not in name
     ]
-    return list(max(lists, key=lambda found: sum(p.numel() for p in found.parameters())).children())
+    return list(
+        max(lists, key=lambda layers: sum(p.numel() for p in layers.parameters())).children()
+    )
 
 
 def compile_seconds() -> float:

@@ -70,7 +70,7 @@ class Decoder:
                     _ALL, "the engine shows no decoding steps after the first"
                 )
             )
-        found: dict[str, Metric | str] = {
+        figures: dict[str, Metric | str] = {
             _STEP: mean_step(_STEP, calls),
             _SLOPE: slope(_SLOPE, calls),
         }
@@ -78,7 +78,7 @@ class Decoder:
         longest = 1 + max(len(run) for call in calls for run in call.runs)
         kv, rows, tags = _kv(session, longest, frames)
         without, uncached = self._uncached(session)
-        found |= ops | kv | without
+        figures |= ops | kv | without
         steps = [
             row for n, call in enumerate(calls) for row in call.rows(cache=_cache(session), call=n)
         ]
@@ -92,8 +92,8 @@ class Decoder:
             *([_write(session.folder / _KV_FILE, rows)] if rows else []),
         ]
         return Findings(
-            tuple(value for value in found.values() if isinstance(value, Metric)),
-            {name: value for name, value in found.items() if isinstance(value, str)},
+            tuple(value for value in figures.values() if isinstance(value, Metric)),
+            {name: value for name, value in figures.items() if isinstance(value, str)},
             tags=tags,
             artifacts=tuple(artifacts),
         )
@@ -136,16 +136,18 @@ class Decoder:
         totals = dict.fromkeys((*CLASSES, "other"), 0.0)
         for row in operator_rows(probe.profiler.key_averages(), cuda):
             totals[row["class"]] += row["self_s"] / steps
-        found: dict[str, Metric | str] = {
+        figures: dict[str, Metric | str] = {
             name: Metric(name, totals[kind], steps)
             for kind in totals
             for name in (f"decoder/ops_{kind}_s",)
         }
         outside = step_s - sum(totals.values())
         name = "decoder/ops_outside_s"
-        found[name] = Metric(name, outside, steps) if outside >= 0 else "operators ran side by side"
-        found["decoder/profiled_step_s"] = Metric("decoder/profiled_step_s", step_s, steps)
-        return found, seen
+        figures[name] = (
+            Metric(name, outside, steps) if outside >= 0 else "operators ran side by side"
+        )
+        figures["decoder/profiled_step_s"] = Metric("decoder/profiled_step_s", step_s, steps)
+        return figures, seen
 
     def _uncached(
         self, session: Session
@@ -205,7 +207,7 @@ def _kv(
         frames = cache.frames  # of a shortened window only the encoder's output tells
     cross = None if frames is None else cache.cross_bytes(frames)
     token, own, other = _KV
-    found: dict[str, Metric | str] = {
+    figures: dict[str, Metric | str] = {
         token: Metric(token, cache.token_bytes),
         own: Metric(own, cache.self_bytes(decoded)),
         other: "the engine doesn't show its encoder's output"
@@ -221,10 +223,14 @@ def _kv(
         if whole
         else f"{frames} frames, as the encoder gave them for the first batch"
     )
-    said = "by the architecture's formula, for one utterance"
+    method = "by the architecture's formula, for one utterance"
     if _cache(session) == "static":
-        said += "; the static cache takes what its longest text would from the start"
-    return found, rows, {"decoder/kv": said, **({} if frames is None else {"decoder/kv_cross": of})}
+        method += "; the static cache takes what its longest text would from the start"
+    return (
+        figures,
+        rows,
+        {"decoder/kv": method, **({} if frames is None else {"decoder/kv_cross": of})},
+    )
 
 
 def _cache(session: Session) -> str:

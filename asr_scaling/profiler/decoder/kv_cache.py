@@ -69,12 +69,12 @@ def kv_cache(model: ModelSpec, dtype: str, network: Any = None) -> KvCache | str
     ``network``: the loaded one, which may have fewer heads than the model's architecture.
     """
     known: Mapping[str, Any] = model.architecture
-    found = [next((known[name] for name in names if name in known), None) for names in _NAMES]
-    if None in found:
+    sizes = [next((known[name] for name in names if name in known), None) for names in _NAMES]
+    if None in sizes:
         return "the decoder has no attention layers, so it keeps no keys and values"
     if dtype not in _WIDTHS:
         return f"the engine computes in '{dtype}' and does not say in which type it keeps keys and values"
-    layers, heads, width = map(int, found)  # type: ignore[arg-type]
+    layers, heads, width = map(int, sizes)  # type: ignore[arg-type]
     shared = int(known.get("decoder_num_key_value_heads", heads))
     longest = next((int(known[name]) for name in _LONGEST if name in known), None)
     frames = known.get("max_source_positions")

@@ -159,7 +159,7 @@ def _net(
     if min(idle.joules[part] for part in parts) <= 0:
         return [], dict.fromkeys((_IDLE, *_NET), "a meter counted nothing on the idle machine")
     idle_w = idle.of(parts) / idle.seconds
-    found, unavailable = [Metric(_IDLE, idle_w, 1)], dict[str, str]()
+    metrics, unavailable = [Metric(_IDLE, idle_w, 1)], dict[str, str]()
     gross = math.fsum(window.of(parts) for window in windows)
     busy_w = gross / math.fsum(window.seconds for window in windows)
     above = [window.of(parts) - idle_w * window.seconds for window in windows]
@@ -174,5 +174,5 @@ def _net(
                 f"it can't be told from 0: {idle_w:.4g} W idle, {busy_w:.4g} W under load"
             )
         else:
-            found.append(metric)
-    return found, unavailable
+            metrics.append(metric)
+    return metrics, unavailable
