@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from asr_scaling.analysis.points import Point
 from asr_scaling.machine.kind import gpu_name
 
-SYNTHETIC = "WER of synthetic speech compares systems with each other only and says nothing about people's speech."
+SYNTHETIC = (
+    "WER of synthetic speech compares systems with each other only and says nothing about "
+    "people's speech."
+)
 
 
 def synthetic(points: Iterable[Point]) -> list[str]:

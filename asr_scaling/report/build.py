@@ -90,8 +90,10 @@ def document(
     optimised: Outcome | None = None,
     damaged: Sequence[object] = (),
 ) -> Document:
-    """The report on ``points``: answers first, then what they rest on, then every point. ``optimised``: what the search
-    found that measured them. ``damaged``: what was left out because it can't be read, a sentence each.
+    """The report on ``points``: answers first, then what they rest on, then every point.
+
+    ``optimised``: what the search found that measured them. ``damaged``: a sentence for each record
+    that was left out because it can't be read.
     """
     from matplotlib import rc_context
 
@@ -143,8 +145,9 @@ def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Secti
 
 
 def write(document: Document, points: Sequence[Point], folder: Path) -> list[Path]:
-    """The report's files in ``folder``, made where it is missing: report.html, report.md, metrics.csv, and each figure
-    as figures/<name>.svg and .png. ConfigError when they can't be written.
+    """The report's files in ``folder``, made where it is missing: report.html, report.md,
+    metrics.csv, and each figure as figures/<name>.svg and .png. ConfigError when they can't be
+    written.
     """
     figures = [
         block

@@ -32,7 +32,9 @@ def number(
     digits: int = 3,
     note: str = "",
 ) -> Cell:
-    """A cell sorted by ``value`` · ``factor``; the ends of its interval stand in the note, before ``note``."""
+    """A cell sorted by ``value`` · ``factor``; the ends of its interval stand in the note, before
+    ``note``.
+    """
     said = [f"95 % interval: {_ends(interval, factor)}." if interval else "", note]
     return Cell(
         with_interval(value, interval, factor, digits), value * factor, " ".join(filter(None, said))
@@ -40,7 +42,9 @@ def number(
 
 
 def figure(point: Point, metric: str, factor: float = 1.0, digits: int = 3) -> Cell:
-    """A metric of ``point`` in a unit ``factor`` of its own; "–" with the record's reason where it has none."""
+    """A metric of ``point`` in a unit ``factor`` of its own; "–" with the record's reason where it
+    has none.
+    """
     value = point.values.get(metric)
     if value is None:
         return missing(why_missing(point, metric))
@@ -48,9 +52,11 @@ def figure(point: Point, metric: str, factor: float = 1.0, digits: int = 3) -> C
 
 
 def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:
-    """``metric`` of one point over that of another, times ``factor``; "–" with the reason where one has none or 0.
+    """``metric`` of one point over that of another, times ``factor``; "–" with the reason where one
+    has none or 0.
 
-    An interval where both have one, which are taken as independent, and the two are not the same point.
+    An interval where both have one, which are taken as independent, and the two are not the same
+    point.
     """
     for point in (over, under):
         if not point.value(metric):
@@ -63,7 +69,8 @@ def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:
 
 
 def latency(point: Point, factor: float = 1e3, metric: str = "") -> Cell:
-    """Typical time of a call, in ms unless told otherwise; the note says where it is a mean, or of part of the audio.
+    """Typical time of a call, in ms unless told otherwise; the note says where it is a mean, or of
+    part of the audio.
 
     ``metric``: which of the two, by ``latency_metric`` of the point where it is empty.
     """

@@ -1,6 +1,8 @@
-"""A report as values: sections of paragraphs, lists, tables and figures. Pages and files are made of these elsewhere.
+"""A report as values: sections of paragraphs, lists, tables and figures. Pages and files are made
+of these elsewhere.
 
-Text is plain; only ``**bold**`` and ```code``` are marked up. Whatever comes from records is escaped where it is shown.
+Text is plain; only ``**bold**`` and ```code``` are marked up. Whatever comes from records is
+escaped where it is shown.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 Keys = Mapping[str, str]
-"""What a row or a mark is about, for the page's filter: any of model, device, length and batch. A key that is absent
-means "all of them"."""
+"""What a row or a mark is about, for the page's filter: any of model, device, length and batch. A
+key that is absent means "all of them".
+"""
 FILTERS = ("model", "device", "length", "batch")
 
 
@@ -25,24 +28,27 @@ def attributes(keys: Keys) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Column:
-    """``unit``: shown below the heading. ``numeric``: aligned right and sorted as numbers. ``meaning``: a tooltip."""
+    """A column of a table."""
 
     heading: str
     unit: str = ""
+    """Shown below the heading."""
     numeric: bool = True
+    """Whether it is aligned right and sorted as numbers."""
     meaning: str = ""
+    """A tooltip."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """``text``: what people read ("518 ± 49"). ``sort``: what the column is sorted by, None goes last.
-
-    ``note``: a tooltip, as the reason why there is no figure.
-    """
+    """A cell of a table."""
 
     text: str
+    """What people read: "518 ± 49"."""
     sort: float | str | None = None
+    """What the column is sorted by; None goes last."""
     note: str = ""
+    """A tooltip, as the reason why there is no figure."""
 
 
 @dataclass(frozen=True)
@@ -55,35 +61,38 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """``name``: a slug, unique in the report. ``notes``: lines below it."""
+    """A table."""
 
     name: str
+    """A slug, unique in the report."""
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    """Lines below it."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a drawn thing is about: ``title`` is its tooltip."""
+    """What a drawn thing is about."""
 
     keys: Keys
     title: str = ""
+    """Its tooltip."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """``name``: a slug, unique in the report, and the stem of its files. ``alt``: what it shows, in words.
-
-    ``marks``: gid of an artist → what it is about, so that the page can hide it. The gid is ``<name>-<number>``.
-    """
+    """A finished figure."""
 
     name: str
+    """A slug, unique in the report, and the stem of its files."""
     caption: str
     alt: str
+    """What it shows, in words."""
     drawing: Drawing
     marks: Mapping[str, Mark] = field(default_factory=dict)
+    """Gid of an artist, ``<name>-<number>`` → what it is about, so that the page can hide it."""
 
 
 @dataclass(frozen=True)
@@ -112,17 +121,20 @@ Block = Text | Bullets | Command | Table | Figure
 
 @dataclass(frozen=True)
 class Section:
-    """``name``: a slug. ``blocks`` in reading order."""
+    """A part of a report."""
 
     name: str
+    """A slug."""
     title: str
     blocks: tuple[Block, ...]
+    """In reading order."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """``subtitle``: machine, date and size of the sweep in one line."""
+    """A report."""
 
     title: str
     subtitle: str
+    """Machine, date and size of the sweep in one line."""
     sections: tuple[Section, ...]

@@ -83,7 +83,8 @@ def _best(found: Iterable[GainOverPlain]) -> str:
             else f"WER not compared: {wer.reason.rstrip('.')}"
         )
         said.append(
-            f"**{model}** gained most from {how}: {rtfx_change(best)} at batch {best.point.batch} ({about})."
+            f"**{model}** gained most from {how}: {rtfx_change(best)} at batch {best.point.batch} "
+            f"({about})."
         )
     return " ".join(said)
 
@@ -92,8 +93,10 @@ def _table(found: Sequence[GainOverPlain], lone: int) -> Table:
     ordered = sorted(found, key=lambda g: (g.point.model, g.point.batch, -(g.speed_up or 0.0)))
     rows = tuple(Row(_cells(gain), gain.point.keys) for gain in ordered)
     notes = [
-        f"Plain is engine={PLAIN_ENGINE} without optimisations: same model, weights, device, speech, length and batch.",
-        "±: the larger half of the 95 % interval, paired by utterance; –: not available, with the reason.",
+        f"Plain is engine={PLAIN_ENGINE} without optimisations: same model, weights, device, "
+        "speech, length and batch.",
+        "±: the larger half of the 95 % interval, paired by utterance; –: not available, with the "
+        "reason.",
     ]
     if lone:
         notes.append(f"{lone} more points have no plain one beside them and are left out.")
@@ -160,7 +163,9 @@ def _wer_points(row: MetricChange) -> str:
 
 
 def _figure(found: Sequence[GainOverPlain]) -> Figure | None:
-    """A bar for each system's gain in RTFx with its interval, best first, a panel for each model, device and batch."""
+    """A bar for each system's gain in RTFx with its interval, best first, a panel for each model,
+    device and batch.
+    """
     panels: dict[tuple[str, str, str, int], list[GainOverPlain]] = {}
     for gain in found:
         if gain.speed_up is not None:
@@ -185,7 +190,8 @@ def _figure(found: Sequence[GainOverPlain]) -> Figure | None:
         where = f"{model} on {device}" if several else model
         builder.titles(axes, "RTFx, × the plain system's", "", f"{where}, {length}, batch {batch}")
     return builder.figure(
-        "What engines and optimisations bring in RTFx, with 95 % intervals; the line is the plain system.",
+        "What engines and optimisations bring in RTFx, with 95 % intervals; the line is the plain "
+        "system.",
         "Bars of gains in RTFx by engine and optimisation, a panel for each model and batch.",
     )
 

@@ -57,7 +57,8 @@ def selftests(points: Sequence[Point]) -> list[str]:
         if bare:
             count = f"{bare} of {len(group)} points" if bare < len(group) else "the points"
             lines.append(
-                f"**Self-test**{where}: none before {count}; `python -m asr_scaling selftest` makes one."
+                f"**Self-test**{where}: none before {count}; `python -m asr_scaling selftest` "
+                "makes one."
             )
     return lines
 

@@ -1,4 +1,6 @@
-"""Part 6 of a report: what the figures were taken on and how, what qualifies them, and what is missing."""
+"""Part 6 of a report: what the figures were taken on and how, what qualifies them, and what is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,16 @@ _MOST_NAMED = 12
 """Systems or datasets that a sentence names."""
 _FLOOR = "noise/latency_floor"
 _METHOD = (
-    "A call takes a batch of utterances from mono samples in the host's memory to text on the host, the device "
-    "synchronised at its end; reading audio, making batches and loading the model are outside. After a warm-up, calls "
-    "go round the batches until the median is known well enough or the time is up; what disturbs timing is measured in "
-    "passes of its own. ± is the larger half of a 95 % interval: it covers what changed between calls, windows or "
-    "utterances of this run, not other speech, other machines or other days. “–” is a figure that the data can't "
+    "A call takes a batch of utterances from mono samples in the host's memory to text on the "
+    "host, the device "
+    "synchronised at its end; reading audio, making batches and loading the model are outside. "
+    "After a warm-up, calls "
+    "go round the batches until the median is known well enough or the time is up; what disturbs "
+    "timing is measured in "
+    "passes of its own. ± is the larger half of a 95 % interval: it covers what changed between "
+    "calls, windows or "
+    "utterances of this run, not other speech, other machines or other days. “–” is a figure that "
+    "the data can't "
     "support. Each figure's definition, formula and source is in `docs/method.md`."
 )
 _ENDED = {
@@ -60,8 +67,10 @@ def _noise(points: Iterable[Point]) -> str:
     worst, name = max(floors)
     without = f"; {_points(len(ok) - len(floors))} without" if len(floors) < len(ok) else ""
     return (
-        "**Noise floor** (smallest difference of latency that is not noise, by an A/A test in each point): median "
-        f"{percent(statistics.median(floor for floor, _ in floors))}, worst {percent(worst)} ({name}){without}."
+        "**Noise floor** (smallest difference of latency that is not noise, by an A/A test in each "
+        "point): median "
+        f"{percent(statistics.median(floor for floor, _ in floors))}, worst {percent(worst)} "
+        f"({name}){without}."
     )
 
 

@@ -1,4 +1,6 @@
-"""The section of Pareto fronts: which systems no other beats in both WER and speed, latency or energy."""
+"""The section of Pareto fronts: which systems no other beats in both WER and speed, latency or
+energy.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,10 @@ _TITLE = "Pareto fronts"
 _BELOW = 0.03
 """Share of the figure's height by which names are below their points, clear of the step line."""
 _INTRO = (
-    "A system is on a front when no other of the same device has both a lower WER and a lower cost. Anything off the "
-    "fronts gives away one for nothing. Fronts go by the measured values; where error bars overlap, who leads is not "
+    "A system is on a front when no other of the same device has both a lower WER and a lower "
+    "cost. Anything off the "
+    "fronts gives away one for nothing. Fronts go by the measured values; where error bars "
+    "overlap, who leads is not "
     "certain."
 )
 
@@ -77,7 +81,8 @@ def _figure(shown: _Shown, here: Sequence[Point], style: Style) -> Figure:
         _draw(StyledAxes(builder, axes, style), shown, drawn)
     said = f"WER against {shown.noun}, {at_length(here[0].length_s)}"
     read = (
-        f"{said}: towards the lower {'right' if shown.axis.higher else 'left'} is better. The step line joins "
+        f"{said}: towards the lower {'right' if shown.axis.higher else 'left'} is better. The step "
+        "line joins "
         "the front of a device; what is dominated is pale. Bars are intervals of 95 %."
     )
     caption = filter(None, (read, _centre(shown, _drawn(shown, here)), _left_out(shown, here)))
@@ -144,7 +149,9 @@ def _wer(point: Point) -> Value:
 def _steps(
     shown: _Shown, members: Sequence[Point], edge: float, top: float
 ) -> list[tuple[float, float]]:
-    """The border of what is to be had: from the cheapest member's cost down to the best WER, to the dear ``edge``."""
+    """The border of what is to be had: from the cheapest member's cost down to the best WER, to the
+    dear ``edge``.
+    """
     path: list[tuple[float, float]] = []
     above = top
     for member in members:

@@ -170,7 +170,8 @@ def _costs(points: Sequence[Point], budgets: Budgets, where: str) -> Table:
         ),
     )
     notes = [
-        "Compute and energy are of the timed calls only: loading the model and reading audio come on top."
+        "Compute and energy are of the timed calls only: loading the model and reading audio come "
+        "on top."
     ]
     notes += [*synthetic(points), *partly(points)]
     return Table(

@@ -129,7 +129,9 @@ def _identity(record: RunRecord) -> dict[str, str]:
 
 
 def _located(records: Sequence[RunRecord]) -> list[dict[str, str]]:
-    """What tells each record's machine from those of others: kind and host, each where there are several."""
+    """What tells each record's machine from those of others: kind and host, each where there are
+    several.
+    """
     facts = [record.environment for record in records]
     kinds = [" with ".join(filter(None, (gpu_name(each), machine_kind(each)))) for each in facts]
     hosts = [str(each.get("host", _MISSING)) for each in facts]

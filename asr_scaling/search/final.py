@@ -52,7 +52,7 @@ def reserve(log: SearchLog, batch: int, best: Entry | None = None) -> float:
 
 
 def run_final(log: SearchLog, best: Entry, batch: int, until_s: float) -> Answer:
-    """Measure the best, its rivals and as many of its steps as there is time for; name the winner."""
+    """Measure the best, its rivals and those of its steps there is time for; name the winner."""
     base = Entry(log.baseline, batch)
     if best == base:
         return _without_final(log, base, base)

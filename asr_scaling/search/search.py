@@ -71,7 +71,10 @@ def _baseline(log: SearchLog, entry: Entry) -> bool:
 
 def _why(log: SearchLog) -> str:
     reasons = "; ".join(dict.fromkeys(left.why.rstrip(".") for left in log.left_out.values()))
-    return f"The baseline, engine={log.baseline.engine}, can't be measured ({reasons}): name another first engine."
+    return (
+        f"The baseline, engine={log.baseline.engine}, can't be measured ({reasons}): "
+        "name another first engine."
+    )
 
 
 def _notes(log: SearchLog) -> list[str]:

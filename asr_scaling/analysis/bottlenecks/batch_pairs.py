@@ -24,7 +24,7 @@ class BatchPair:
 
 
 def batch_pairs(points: Iterable[Point], systems: Sequence[str]) -> list[BatchPair]:
-    """Of the points that are ok: in the order of ``systems``, by device and length, natural last."""
+    """Of the finished points, by ``systems``, device and length, natural utterances last."""
     groups: dict[tuple[int, str, float], dict[int, Point]] = {}
     for point in points:
         if point.ok:

@@ -74,7 +74,10 @@ def where_the_rest_goes(point: Point) -> str:
         for name, share in found.rest.items()
         if share >= _WORTH_SAYING
     ]
-    products = f"its products take {percent(found.products, 2)} of its time and run at {percent(found.rate, 2)} of peak"
+    products = (
+        f"its products take {percent(found.products, 2)} of its time and run at "
+        f"{percent(found.rate, 2)} of peak"
+    )
     slower = (
         [f"in a traced call {found.slower:.1f} times as long"] if found.slower >= _SLOWER else []
     )

@@ -26,7 +26,9 @@ MOST_BARS = 24
 """More can't be read: then one length is shown, and at most so many of it."""
 _COLOURS = ("#EEDD88", "#FFAABB", "#77AADD", "#EE8866", "#BBCC33")
 _OTHER, _MORE = "#DDDDDD", ("#44BB99", "#99DDFF", "#AAAA00")
-"""Of Tol's light scheme for colour-blind readers (2021): dark text is read on all of them, and none is a system's."""
+"""Of Tol's light scheme for colour-blind readers (2021): dark text is read on all of them, and none
+is a system's.
+"""
 STAGE_COLOURS: Mapping[str, str] = {**dict(zip(STAGES, _COLOURS, strict=True)), "other": _OTHER}
 CLASS_COLOURS: Mapping[str, str] = dict(
     zip(CLASSES, ("#77AADD", "#EE8866", "#EEDD88", "#BBCC33", "#FFAABB", _OTHER), strict=True)
@@ -52,7 +54,9 @@ def shown(found: Sequence[BatchPair]) -> tuple[list[BatchPair], str]:
 
 
 def stages_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
-    """Stages of a call as shares of it, in call order, at the smallest and the largest batch; None without stages."""
+    """Stages of a call as shares of it, in call order, at the smallest and the largest batch; None
+    without stages.
+    """
     rows, left_out = shown([pair for pair in found if stage_seconds(pair.small)])
     if not rows:
         return None
@@ -78,14 +82,17 @@ def stages_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
         axes.set_xlim(0, 125)
     _name_rows(builder, style, [pair.small for pair in rows], _colours(rows))
     return builder.figure(
-        "Where the time of a call goes: its stages in the order they run, as shares of the call. Inside the bars: "
+        "Where the time of a call goes: its stages in the order they run, as shares of the call. "
+        "Inside the bars: "
         f"milliseconds per utterance; behind them: the whole call per utterance. {left_out}".strip(),
         "Stacked horizontal bars, one for each system and length: shares of the stages of a call.",
     )
 
 
 def operators_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
-    """Classes of operators as shares of operator time at the smallest batch; None where no trace was taken."""
+    """Classes of operators as shares of operator time at the smallest batch; None where no trace
+    was taken.
+    """
     rows, left_out = shown([pair for pair in found if class_shares(pair.small)])
     if not rows:
         return None
@@ -105,9 +112,11 @@ def operators_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     clocks = sorted({point.tags["ops/clock"] for point in side if "ops/clock" in point.tags})
     clock = f", on the clock of {' and '.join(clocks)}" if clocks else ""
     return builder.figure(
-        f"Operators of one call on the first batch, by class: shares of their own time{clock}. “memory” is copies, "
+        f"Operators of one call on the first batch, by class: shares of their own time{clock}. "
+        "“memory” is copies, "
         f"look-ups and allocations. Smallest batch. {left_out}".strip(),
-        "Stacked horizontal bars, one for each system and length: shares of the classes of operators.",
+        "Stacked horizontal bars, one for each system and length: shares of the classes of "
+        "operators.",
     )
 
 

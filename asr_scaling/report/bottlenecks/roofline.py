@@ -27,8 +27,8 @@ _DECADES = tuple(10.0**k for k in range(-4, 7))
 def roofline_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     """One panel for each device, two at most; None where no stage's place is known.
 
-    A line leads from a system's smallest batch at the reference length to its largest; the smallest batches of other
-    lengths are pale.
+    A line leads from a system's smallest batch at the reference length to its largest; the smallest
+    batches of other lengths are pale.
     """
     panels: dict[str, list[BatchPair]] = {}
     for pair in found:
@@ -49,11 +49,15 @@ def roofline_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     ):
         said += f" Named are the {MOST_NAMED} smallest systems; the others are pale."
     return builder.figure(
-        "How near each stage is to what the machine can do. Below the slope memory is the lower roof, right of the "
-        "ridge arithmetic is; far below both, overhead bounds. Filled: encoder; hollow: decoding steps after the "
-        "first. A line leads from the smallest batch to the largest; other lengths are pale. Intensity counts "
+        "How near each stage is to what the machine can do. Below the slope memory is the lower "
+        "roof, right of the "
+        "ridge arithmetic is; far below both, overhead bounds. Filled: encoder; hollow: decoding "
+        "steps after the "
+        "first. A line leads from the smallest batch to the largest; other lengths are pale. "
+        "Intensity counts "
         f"operators as run one by one, and caches can lift a stage above the slope.{said}",
-        "Scatter of FLOP per second against FLOP per byte below the two roofs of the machine, both axes logarithmic.",
+        "Scatter of FLOP per second against FLOP per byte below the two roofs of the machine, both "
+        "axes logarithmic.",
     )
 
 

@@ -1,1 +1,3 @@
-"""What to optimise: what each optimisation gained, the fastest way to run the model, and what was left out."""
+"""What to optimise: what each optimisation gained, the fastest way to run the model, and what was
+left out.
+"""

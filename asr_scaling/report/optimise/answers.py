@@ -32,7 +32,8 @@ def summary(found: Outcome, points: Sequence[Point]) -> list[str]:
     left = f"Refused, left out or not tried: {len(found.left)}; optimise.json says why"
     lines += [
         "",
-        f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements. {left}.",
+        f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements. "
+        f"{left}.",
     ]
     return [*lines, *found.notes]
 
@@ -43,7 +44,9 @@ def goal(answer: Answer) -> str:
 
 
 def verdict(answer: Answer) -> str:
-    """ "Latency, batch 1: transformers + int8 is 1.52 ± 0.05 × as fast as transformers, WER +0.1 ± 0.3 points." """
+    """ "Latency, batch 1: transformers + int8 is 1.52 ± 0.05 × as fast as transformers, WER +0.1 ±
+    0.3 points."
+    """
     if answer.winner == answer.baseline and answer.other is None:
         why = "all were refused, failed, too wrong or not tried, see below."
         return f"{goal(answer)}: no other way gave an answer: {why}"

@@ -1,4 +1,6 @@
-"""The part of a report about what to optimise: answers, waterfalls, what was tried, what nothing beats, the rest."""
+"""The part of a report about what to optimise: answers, waterfalls, what was tried, what nothing
+beats, the rest.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,8 @@ def _tried(points: Sequence[Point], found: Outcome) -> Table:
     )
     rows = [_row(points, each) for each in found.tried]
     notes = (
-        "The final is measured with the whole budget in turns with the baseline; other stages with few utterances, "
+        "The final is measured with the whole budget in turns with the baseline; other stages with "
+        "few utterances, "
         "one after the other: they decide what is tried next.",
     )
     return Table("optimise-tried", "What was tried", columns, tuple(rows), notes)
@@ -109,8 +112,8 @@ def _figures(point: Point) -> list[Cell]:
 
 
 def _pareto(points: Sequence[Point]) -> list[Block]:
-    """Of the final where there was one, else of the search: their figures rest on the same speech, and on one kind of
-    machine, that of the first point.
+    """Of the final where there was one, else of the search: their figures rest on the same speech,
+    and on one kind of machine, that of the first point.
     """
     stages = {
         "final": comparable(points, "final"),
@@ -154,7 +157,9 @@ def _front(points: Sequence[Point], stage: str) -> Table | None:
 
 
 def _left(found: Outcome) -> list[Table]:
-    """What makes no sense here, is not installed, failed, was too wrong or not tried: batches of one reason joined."""
+    """What makes no sense here, is not installed, failed, was too wrong or not tried: batches of
+    one reason joined.
+    """
     groups: dict[tuple[str, str, str], list[int]] = {}
     for each in found.left:
         groups.setdefault(_reason(each), []).append(each.entry.batch)

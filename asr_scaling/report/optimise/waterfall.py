@@ -18,12 +18,15 @@ _BAR_IN, _FRAME_IN = 0.42, 1.3
 
 @dataclass(frozen=True)
 class Bar:
-    """From speed ``low`` to ``high``, as multiples of the baseline's; ``ends``: the interval of the end it reaches."""
+    """One step of the waterfall; speeds are multiples of the baseline's."""
 
     name: str
     low: float
+    """The speed it begins at."""
     high: float
+    """The speed it reaches."""
     ends: tuple[float, float] | None
+    """The interval of the speed it reaches."""
     gain: Gain
 
 
@@ -44,7 +47,9 @@ def _ends(gain: Gain, speed: float) -> tuple[float, float] | None:
 
 
 def drawn(answer: Answer, keys: Keys) -> Figure:
-    """Steps from above; a step that slows points to the left. ``keys``: what the page's filter knows it by."""
+    """Steps from above; a step that slows points to the left. ``keys``: what the page's filter
+    knows it by.
+    """
     found = bars(answer)
     builder = FigureBuilder(
         f"optimise-waterfall-b{answer.batch}", height=_FRAME_IN + _BAR_IN * len(found)

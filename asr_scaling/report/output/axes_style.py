@@ -21,7 +21,9 @@ MOST_NAMES = 24
 """More names than this don't fit beside the curves."""
 Value = tuple[float, Interval | None]
 _ROOM, _EDGE = 0.04, 1.02
-"""An axis goes on beyond its values by this share of its length, and by a little where there is a single value."""
+"""An axis goes on beyond its values by this share of its length, and by a little where there is a
+single value.
+"""
 _MOST_TICKS, _FEWEST_TICKS = 9, 3
 
 
@@ -35,7 +37,9 @@ class StyledAxes:
     _labels: list[tuple[float, float, str, str]] = field(default_factory=list)
 
     def scale(self, which: str, values: Sequence[Value], at: Sequence[float] = ()) -> None:
-        """A logarithmic axis, "x" or "y", for positive values and their bars; ticks at ``at`` or round numbers."""
+        """A logarithmic axis, "x" or "y", for positive values and their bars; ticks at ``at`` or
+        round numbers.
+        """
         places, ends = sorted(set(at)), _span(values)
         self.builder.octaves(
             self.axes, which, places if 0 < len(places) <= _MOST_TICKS else _ticks(*ends)
@@ -43,7 +47,9 @@ class StyledAxes:
         (self.axes.set_xlim if which == "x" else self.axes.set_ylim)(*ends)
 
     def point(self, point: Point, x: Value, y: Value, title: str, *, pale: bool = False) -> None:
-        """A marker with both intervals' bars; hollow on other devices than the first. ``pale``: of less account."""
+        """A marker with both intervals' bars; hollow on other devices than the first. ``pale``: of
+        less account.
+        """
         colour = PALE if pale else self.style.colour(point.system)
         artist = self.axes.errorbar(
             x[0],
@@ -102,7 +108,9 @@ class StyledAxes:
         self._labels.append((x, y, said + more, self.style.colour(system)))
 
     def write(self) -> None:
-        """Write the names, with a white rim where lines cross them, or how many there are; call it last."""
+        """Write the names, with a white rim where lines cross them, or how many there are; call it
+        last.
+        """
         from matplotlib.patheffects import withStroke
 
         if len(self._labels) > MOST_NAMES:
@@ -117,8 +125,8 @@ class StyledAxes:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers from ``low`` to ``high``, 0 < low < high: powers of ten where there are three, else with 2 and 5
-    between, else finer ones, else even steps.
+    """Round numbers from ``low`` to ``high``, 0 < low < high: powers of ten where there are three,
+    else with 2 and 5 between, else finer ones, else even steps.
     """
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)):
@@ -139,7 +147,9 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def between(values: Sequence[float], count: int = 160) -> list[float]:
-    """``count`` values from the least to the largest of positive ``values``, evenly on a logarithmic axis."""
+    """``count`` values from the least to the largest of positive ``values``, evenly on a
+    logarithmic axis.
+    """
     low, high = min(values), max(values)
     inner = [low * (high / low) ** (i / (count - 1)) for i in range(1, count - 1)]
     return [low, *inner, high]

@@ -1,4 +1,6 @@
-"""Points as one CSV: a row each, every metric with the ends of its interval. SI units, as in the records."""
+"""Points as one CSV: a row each, every metric with the ends of its interval. SI units, as in the
+records.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ _IDENTITY: dict[str, Callable[[Point], object]] = {
 
 
 def write_csv(points: Sequence[Point], path: Path) -> None:
-    """One row a point; ``<metric>.low`` and ``.high`` where some point has its interval. What is missing is empty."""
+    """One row a point; ``<metric>.low`` and ``.high`` where some point has its interval. What is
+    missing is empty.
+    """
     metrics = sorted({name for point in points for name in point.values})
     known = {name for point in points for name in point.intervals}
     ends = [

@@ -1,7 +1,8 @@
-"""How figures look: one colour and marker a system, direct labels, axes in plain numbers. Drawn once for all outputs.
+"""How figures look: one colour and marker a system, direct labels, axes in plain numbers. Drawn
+once for all outputs.
 
-Colours are those of Okabe & Ito (Color Universal Design, 2008), which people with any colour vision tell apart; markers
-and line styles say the same again.
+Colours are those of Okabe & Ito (Color Universal Design, 2008), which people with any colour vision
+tell apart; markers and line styles say the same again.
 """
 
 from __future__ import annotations
@@ -28,13 +29,12 @@ _WIDTH = 7.2
 
 @dataclass(frozen=True)
 class Style:
-    """``systems``: all of a report, smallest model first; what a system looks like in every figure follows from it.
-
-    ``devices``: in the order they were met; the first has solid lines.
-    """
+    """What systems and devices look like in every figure of a report."""
 
     systems: tuple[str, ...]
+    """All of the report, smallest model first."""
     devices: tuple[str, ...] = ("cpu",)
+    """In the order they were met; the first has solid lines."""
 
     @classmethod
     def of(cls, points: Iterable[Point]) -> Style:
@@ -60,7 +60,9 @@ class Style:
 
 @dataclass
 class FigureBuilder:
-    """A figure being drawn: ``axes`` are matplotlib's, row by row. ``height`` in inches, ``shares`` of it by row."""
+    """A figure being drawn: ``axes`` are matplotlib's, row by row. ``height`` in inches, ``shares``
+    of it by row.
+    """
 
     name: str
     columns: int = 1
@@ -87,7 +89,9 @@ class FigureBuilder:
             axes.set_axisbelow(True)
 
     def mark(self, artist: Any, keys: Keys, title: str = "") -> None:
-        """Say what a drawn thing is about. An error bar (a container of artists) is marked part by part."""
+        """Say what a drawn thing is about. An error bar (a container of artists) is marked part by
+        part.
+        """
         if hasattr(artist, "lines") and isinstance(
             artist.lines, tuple
         ):  # matplotlib's ErrorbarContainer
@@ -120,7 +124,8 @@ class FigureBuilder:
         axis.set_minor_locator(NullLocator())
 
     def label_ends(self, axes: Axes, labels: Sequence[tuple[float, float, str, str]]) -> None:
-        """Texts (x, y, text, colour) to the right of line ends, moved apart where they would overlap.
+        """Texts (x, y, text, colour) to the right of line ends, moved apart where they would
+        overlap.
 
         Call it last: it reads the axes' limits.
         """
@@ -156,7 +161,8 @@ class FigureBuilder:
 def _apart(places: Sequence[float], room: float) -> list[float]:
     """``places``, ascending, moved as little as needed so that neighbours are ``room`` apart.
 
-    Groups that touch are merged and centred on the mean of what they want (pool adjacent violators).
+    Groups that touch are merged and centred on the mean of what they want (pool adjacent
+    violators).
     """
     groups: list[tuple[float, int]] = []  # (centre wanted, members)
     for place in places:

@@ -42,8 +42,8 @@ _UNITS = re.compile(r"(?<=\d) (?=[%×±])|(?<=±) (?=\d)")
 
 
 def page(document: Document, drawings: Mapping[str, str]) -> str:
-    """The text of ``report.html``. It opens from disk without network; its policy forbids any request or script but its
-    own, and whatever comes from records is escaped.
+    """The text of ``report.html``. It opens from disk without network; its policy forbids any
+    request or script but its own, and whatever comes from records is escaped.
 
     ``drawings``: name of a figure → its text as ``svg.drawn`` gives it.
     """
@@ -137,7 +137,9 @@ def _order(cell: Cell, column: Column) -> float | str | None:
 
 
 def _data(table: Table) -> Markup:
-    """A long table for the script, which shows a part of it: each note and each set of keys is held once."""
+    """A long table for the script, which shows a part of it: each note and each set of keys is held
+    once.
+    """
     from markupsafe import Markup
 
     notes: dict[str, int] = {"": 0}

@@ -83,7 +83,9 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _notes(table: Table) -> Iterator[str]:
-    """What stands below a table; of the page's tooltips the meanings, and the reasons of missing figures."""
+    """What stands below a table; of the page's tooltips the meanings, and the reasons of missing
+    figures.
+    """
     yield from table.notes
     left = len(table.rows) - MOST_ROWS
     if left > 0:

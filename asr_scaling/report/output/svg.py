@@ -18,7 +18,9 @@ _LONG = re.compile(r"(\.\d\d)\d+")
 
 
 def drawn(figure: Figure) -> str:
-    """The drawing as the text of an SVG file; the same drawing gives the same text. Letters stay letters."""
+    """The drawing as the text of an SVG file; the same drawing gives the same text. Letters stay
+    letters.
+    """
     import matplotlib as mpl
 
     out = io.StringIO()
@@ -28,10 +30,12 @@ def drawn(figure: Figure) -> str:
 
 
 def inlined(svg: str, figure: Figure) -> str:
-    """``svg``, the text of ``drawn``, as an element of a page that has other drawings too, and fonts of its own.
+    """``svg``, the text of ``drawn``, as an element of a page that has other drawings too, and
+    fonts of its own.
 
-    What a mark is about becomes attributes ``data-model``, ``data-device``, ``data-length`` and ``data-batch`` of its
-    group, its title a tooltip. Marks keep their ids; other ids that something refers to begin with the figure's name.
+    What a mark is about becomes attributes ``data-model``, ``data-device``, ``data-length`` and
+    ``data-batch`` of its group, its title a tooltip. Marks keep their ids; other ids that something
+    refers to begin with the figure's name.
     """
     ET.register_namespace("", _SVG)
     root = ET.fromstring(svg)

@@ -1,4 +1,6 @@
-"""What a larger batch saves, as tables: time and energy per utterance, and the law of a call's time."""
+"""What a larger batch saves, as tables: time and energy per utterance, and the law of a call's
+time.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,10 @@ from asr_scaling.report.scaling.held_out import capped, held_out_cells
 
 _NO_SINGLE = "batch 1 was not measured: there is nothing to compare with"
 _INTRO = (
-    "A call on B utterances takes `c` for itself and `m` for each of them: t(B) = c + m · B. So an utterance takes "
-    "m + c / B, and however large the batch, it is at most (c + m) / m times as fast as alone. Batch sizes are held "
+    "A call on B utterances takes `c` for itself and `m` for each of them: t(B) = c + m · B. So an "
+    "utterance takes "
+    "m + c / B, and however large the batch, it is at most (c + m) / m times as fast as alone. "
+    "Batch sizes are held "
     f"out in turn; more than {percent(BADLY, 2)} off is said to predict badly."
 )
 
@@ -28,7 +32,8 @@ def blocks(laws: Sequence[BatchLaw]) -> list[Block]:
     if not several:
         return [
             Text(
-                "Every system was measured at one batch size only, so there is nothing to say of batches."
+                "Every system was measured at one batch size only, so there is nothing to say of "
+                "batches."
             )
         ]
     bad = [_bad(law) for law in several if prediction(law.fit) == "badly"]

@@ -30,7 +30,9 @@ _BATCH = "batch size (utterances in a call)"
 
 
 def length_figure(laws: Sequence[LengthLaw], style: Style) -> Figure:
-    """Cost of an utterance over its length, a panel for the smallest and one for the largest batch that has a curve."""
+    """Cost of an utterance over its length, a panel for the smallest and one for the largest batch
+    that has a curve.
+    """
     quantity = laws[0].quantity
     sizes = sorted(
         {law.batch for law in laws if len(law.points) > 1} or {law.batch for law in laws}
@@ -62,7 +64,8 @@ def length_figure(laws: Sequence[LengthLaw], style: Style) -> Figure:
     )
     said = f"{quantity.noun.capitalize()} of an utterance against its length{', estimated' if estimated else ''}"
     caption = (
-        f"{said}: means with intervals of 95 %, and the fitted laws, with a step where a model begins another window. "
+        f"{said}: means with intervals of 95 %, and the fitted laws, with a step where a model "
+        "begins another window. "
         f"Both axes are logarithmic.{_badly([law for law in laws if law.batch in panels])}"
     )
     return builder.figure(
@@ -134,7 +137,8 @@ def batch_figure(laws: Sequence[BatchLaw], style: Style) -> Figure | None:
     styled.write()
     said = f"Time per utterance at batch 1 over that at batch B, {at_length(shown[0].length_s)}"
     caption = (
-        f"{said}: measured, with intervals of 95 %, and by the law t(B) = c + m · B. Below 1 a batch is slower than "
+        f"{said}: measured, with intervals of 95 %, and by the law t(B) = c + m · B. Below 1 a "
+        "batch is slower than "
         f"single calls. Both axes are logarithmic.{_badly(shown)}"
     )
     return builder.figure(caption, f"{said}: a curve for each system.")
@@ -154,7 +158,9 @@ def _speed_up(single: Point, point: Point) -> Value:
 
 
 def size_figure(laws: Sequence[SizeLaw], style: Style) -> Figure | None:
-    """Both costs over both measures of size, for laws of one length; None for fewer than two models."""
+    """Both costs over both measures of size, for laws of one length; None for fewer than two
+    models.
+    """
     shown = [law for law in laws if law.family == ALL and len(law.models) > 1]
     costs = [cost for cost in (SECONDS, JOULES) if any(law.cost is cost for law in shown)]
     measures = [
@@ -173,7 +179,8 @@ def size_figure(laws: Sequence[SizeLaw], style: Style) -> Figure | None:
     estimated = JOULES in costs and any(point.estimated for law in shown for point in law.points)
     said = f"What a second of audio costs against the size of the model, batch 1, {at_length(shown[0].length_s)}"
     caption = (
-        f"{said}: with intervals of 95 %, and fitted power laws; how well they hold is in the table. "
+        f"{said}: with intervals of 95 %, and fitted power laws; how well they hold is in the "
+        "table. "
         f"{'Joules are estimated. ' if estimated else ''}All axes are logarithmic."
     )
     return builder.figure(

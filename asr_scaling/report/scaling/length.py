@@ -15,8 +15,10 @@ from asr_scaling.report.scaling.held_out import capped, held_out_cells
 _INTRO = (
     "An utterance of d seconds costs `a` for every window that it begins and `b` for every second: "
     "t(d) = a · ⌈d / window⌉ + b · d. A model without a window pays `a` once: t(d) = a + b · d. "
-    "The laws are fitted to the mean per utterance at each length, relative deviations counting; ± is the larger half "
-    "of the 95 % interval. The held-out error is what the law says of a length that it was not fitted to, each length "
+    "The laws are fitted to the mean per utterance at each length, relative deviations counting; ± "
+    "is the larger half "
+    "of the 95 % interval. The held-out error is what the law says of a length that it was not "
+    "fitted to, each length "
     f"in turn: one that is off by more than {percent(BADLY, 2)} somewhere is said to predict badly."
 )
 
@@ -109,18 +111,21 @@ def _notes(laws: Sequence[LengthLaw]) -> tuple[str, ...]:
     notes = []
     if any(law.window_s for law in laws):
         notes.append(
-            "Windows are counted as ⌈d / window⌉. Trained models seek the next window by the text they found, so "
+            "Windows are counted as ⌈d / window⌉. Trained models seek the next window by the text "
+            "they found, so "
             "they can need more of them."
         )
     random = sorted({law.system for law in laws if any(p.random for p in law.points)})
     if random:
         notes.append(
-            f"Random weights: {', '.join(random)}. Speed doesn't depend on their values; where tokens are decoded, how "
+            f"Random weights: {', '.join(random)}. Speed doesn't depend on their values; where "
+            "tokens are decoded, how "
             "many was planned."
         )
     if laws[0].quantity is JOULES and any(p.estimated for law in laws for p in law.points):
         notes.append(
-            "Estimated joules follow a model of the machine's load: they repeat its times more than they add."
+            "Estimated joules follow a model of the machine's load: they repeat its times more "
+            "than they add."
         )
     return tuple(notes)
 
@@ -134,7 +139,8 @@ def _reading(law: LengthLaw) -> str:
     if law.window_s:
         if errors[-1] is not None and errors[-1] < 0 and law.row(law.points[-1].audio_s)[0] > 1:
             return (
-                "the longest audio costs more than its windows say, as it does when there are more of them than "
+                "the longest audio costs more than its windows say, as it does when there are more "
+                "of them than "
                 "⌈d / window⌉ or more tokens in each"
             )
         return ""

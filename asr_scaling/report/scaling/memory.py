@@ -11,8 +11,10 @@ from asr_scaling.report.document import Block, Cell, Column, Row, Table, Text
 from asr_scaling.report.scaling.held_out import held_out_cells
 
 _INTRO = (
-    "Peak memory of a call on B utterances, with the line memory(B) = base + B · each fitted to it. On an accelerator "
-    "it is what was allocated there, else resident memory above the idle process, which includes the weights."
+    "Peak memory of a call on B utterances, with the line memory(B) = base + B · each fitted to "
+    "it. On an accelerator "
+    "it is what was allocated there, else resident memory above the idle process, which includes "
+    "the weights."
 )
 _ENDED = {
     "time": "The search ended there: a call on a larger batch would have taken longer than batch.seconds.",
@@ -26,7 +28,8 @@ def blocks(laws: Sequence[MemoryLaw]) -> list[Block]:
     if not laws:
         return [
             Text(
-                "Memory was not measured in this sweep, so there is nothing to say of memory by batch."
+                "Memory was not measured in this sweep, so there is nothing to say of memory by "
+                "batch."
             )
         ]
     return [Text(_INTRO), _table(laws)]

@@ -1,4 +1,6 @@
-"""How cost grows with length, batch and size: laws with intervals, each with its errors on what was held out."""
+"""How cost grows with length, batch and size: laws with intervals, each with its errors on what was
+held out.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from asr_scaling.report.scaling import batch, figures, length, memory, size
 
 
 def section(points: Sequence[Point], style: Style) -> Section:
-    """Laws over length, batch and size, and memory by batch; what can't be said for want of points ends in a sentence.
+    """Laws over length, batch and size, and memory by batch; what can't be said for want of points
+    ends in a sentence.
 
     Figures that need one length are drawn at the report's reference length.
     """

@@ -1,4 +1,6 @@
-"""How cost grows with the size of a model: exponents over FLOPs and parameters, one device and length at a time."""
+"""How cost grows with the size of a model: exponents over FLOPs and parameters, one device and
+length at a time.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,20 @@ from asr_scaling.report.document import Block, Bullets, Cell, Column, Row, Table
 from asr_scaling.report.scaling.held_out import capped, held_out_cells
 
 _INTRO = (
-    "Across models at batch 1, one device and length at a time: what a second of audio costs against a model's size, "
-    "cost = k · size^exponent. An exponent of 1 means that twice the size costs twice as much; below it, larger models "
+    "Across models at batch 1, one device and length at a time: what a second of audio costs "
+    "against a model's size, "
+    "cost = k · size^exponent. An exponent of 1 means that twice the size costs twice as much; "
+    "below it, larger models "
     "use the device better. Models are held out in turn, and a law that misses one by more than "
-    f"{percent(SIZE_BADLY, 2)} is said to predict badly: neighbouring sizes differ two- to fourfold."
+    f"{percent(SIZE_BADLY, 2)} is said to predict badly: neighbouring sizes differ two- to "
+    "fourfold."
 )
 
 
 def blocks(laws: Sequence[SizeLaw], length_s: float | None) -> list[Block]:
-    """The law in words, what it says at ``length_s``, and the table; one sentence where there is a single model."""
+    """The law in words, what it says at ``length_s``, and the table; one sentence where there is a
+    single model.
+    """
     if not any(len(law.models) > 1 for law in laws):
         none = "No two models of known size and cost were measured at batch 1 with one length: there is no law of size."
         return [Text(none)]
@@ -39,7 +46,8 @@ def blocks(laws: Sequence[SizeLaw], length_s: float | None) -> list[Block]:
         for name in lacking
     ]
     notes = (
-        f"Models with random weights count here, for speed doesn't depend on values: {', '.join(random)}.",
+        "Models with random weights count here, for speed doesn't depend on values: "
+        f"{', '.join(random)}.",
     )
     return [
         Text(_INTRO),

@@ -68,7 +68,9 @@ def _audio(point: Point) -> str:
 
 
 def _printed(point: Point) -> tuple[float | None, float, str]:
-    """The study's figure, what thop's count is multiplied with to be comparable, and the unit it is in then."""
+    """The study's figure, what thop's count is multiplied with to be comparable, and the unit it is
+    in then.
+    """
     name = published.name_of(point)
     if name == published.WAV2VEC2:
         return published.WAV2VEC2_MAC.get(point.length_s or 0.0), 0.5, "GMAC"

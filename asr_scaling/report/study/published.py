@@ -1,4 +1,6 @@
-"""The figures of the study whose tables a report repeats, as it printed them; what is wrong with them is said here."""
+"""The figures of the study whose tables a report repeats, as it printed them; what is wrong with
+them is said here.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,16 @@ MODELS: Mapping[str, str] = {
     "whisper_medium_en": MEDIUM,
     "wav2vec2": WAV2VEC2,
 }
-"""Our name → the study's. It measured openai/whisper-* (multilingual) and facebook/wav2vec2-base-960h."""
+"""Our name → the study's. It measured openai/whisper-* (multilingual) and
+facebook/wav2vec2-base-960h.
+"""
 LATENCY_LENGTH_S = 60.0
 ENERGY_CELL = (60.0, 16)
 """Length and batch of its energy per sample."""
 THROUGHPUT_CELL = (5.0, 16)
-"""Its maximum is over lengths and batches; the shortest and the largest of them must be measured to compare."""
+"""Its maximum is over lengths and batches; the shortest and the largest of them must be measured to
+compare.
+"""
 LATENCY_S: Mapping[str, Mapping[str, float]] = {
     "gpu": {TINY: 0.2772, BASE: 0.4021, SMALL: 0.7244, MEDIUM: 1.3076, WAV2VEC2: 0.2040},
     "cpu": {TINY: 1.0463, BASE: 2.0865, SMALL: 5.8894, MEDIUM: 16.2315, WAV2VEC2: 7.3847},
@@ -59,27 +65,33 @@ DECODER_STEP_FLOP: Mapping[str, float] = {
 }
 
 TRUNCATED = (
-    "The study's 60 s figures of Whisper are probably of the first 30 s only, its audio cut there, while here it is "
+    "The study's 60 s figures of Whisper are probably of the first 30 s only, its audio cut there, "
+    "while here it is "
     "transcribed to its end: our 30 s may be what compares."
 )
 CUT_REFERENCES = (
-    "The study's WER of 34–36 % whatever the Whisper size probably comes from fragments cut inside words and audio cut "
+    "The study's WER of 34–36 % whatever the Whisper size probably comes from fragments cut inside "
+    "words and audio cut "
     "at 30 s, while the references were not; it is of other speech, so no ratio is formed."
 )
 UNSTEADY_ENERGY = (
-    "On the GPU, most of the study's energies at batch 16 lie below the ranges that it gives itself; "
+    "On the GPU, most of the study's energies at batch 16 lie below the ranges that it gives "
+    "itself; "
     "both are shown as printed."
 )
 ODD_THROUGHPUT = (
-    "The study says neither batch nor length of its maxima, and its small is faster than its base (28.4 against 26.2), "
+    "The study says neither batch nor length of its maxima, and its small is faster than its base "
+    "(28.4 against 26.2), "
     "which its latencies contradict."
 )
 CONVENTIONS = (
-    "By the study's convention: for Whisper thop's modules × 2, without attention's matrix products; for wav2vec2 it "
+    "By the study's convention: for Whisper thop's modules × 2, without attention's matrix "
+    "products; for wav2vec2 it "
     "printed thop's multiply-adds, half of that, a factor of two apart from its own Whisper column."
 )
 PARTIAL_STEP = (
-    "The study's decoder per step is 2 × 12 · d² · layers: no cross-attention and no vocabulary projection, "
+    "The study's decoder per step is 2 × 12 · d² · layers: no cross-attention and no vocabulary "
+    "projection, "
     "so ours, which has both, is larger."
 )
 ENGLISH = "whisper_*_en is the English one of the study's multilingual model: same layers, a smaller vocabulary."

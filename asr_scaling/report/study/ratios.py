@@ -24,7 +24,9 @@ from asr_scaling.report.study.published import WHO, who
 
 
 def devices(found: Sequence[SystemColumn]) -> Table:
-    """A row for every processor and accelerator of one host that measured the same system, length and batch."""
+    """A row for every processor and accelerator of one host that measured the same system, length
+    and batch.
+    """
     extra = published.columns(found, "×", where=", 60 s at batch 1")
     columns = (
         WHO[0], Column("Devices", numeric=False), Column("Length", "s"), Column("Batch"),
@@ -63,7 +65,9 @@ def _beside(before: Point, after: Point, gain: Cell) -> list[Cell]:
 
 
 def batching(found: Sequence[SystemColumn]) -> Table:
-    """A row for every system, device and length of which a single utterance and a larger batch were measured."""
+    """A row for every system, device and length of which a single utterance and a larger batch were
+    measured.
+    """
     extra = any(published.name_of(column.any) for column in found)
     columns = (
         *WHO, Column("Length", "s"), Column("Batches", numeric=False), Column("RTFx at batch 1"),
@@ -78,7 +82,8 @@ def batching(found: Sequence[SystemColumn]) -> Table:
             if ends is not None:
                 rows.append(_gain(column, *ends, extra))
     notes = [
-        "Gain: RTFx at the larger batch over RTFx at batch 1; the larger is 16, or the largest that was measured."
+        "Gain: RTFx at the larger batch over RTFx at batch 1; the larger is 16, or the largest "
+        "that was measured."
     ]
     notes += (
         ["The study doesn't say at which length its gains were reached, so no ratio is formed."]

@@ -1,4 +1,6 @@
-"""The second part of a report: a study's tables for this machine, its figures beside ours where a cell is the same."""
+"""The second part of a report: a study's tables for this machine, its figures beside ours where a
+cell is the same.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ _WIDEST = 8
 
 
 def section(points: Sequence[Point], style: Style) -> Section:
-    """Latency, energy, throughput, WER, devices against each other, batching, FLOPs, stars: a table each."""
+    """Latency, energy, throughput, WER, devices against each other, batching, FLOPs, stars: a table
+    each.
+    """
     found = system_columns(points, style.systems)
     finished = [column for column in found if column.finished]
     if not finished:
@@ -67,8 +71,10 @@ def _opening(points: Iterable[Point]) -> str:
         return "None of the models measured here are in the study, so its figures are left out."
     english = f" {published.ENGLISH}" if any(name.endswith("_en") for name in known) else ""
     return (
-        f"“Study” is {published.SOURCE}. Its figure stands beside ours where the cell is the same: model, length, "
-        "batch and kind of device; the hardware is another, so the ratio tells mostly how the two machines differ."
+        f"“Study” is {published.SOURCE}. Its figure stands beside ours where the cell is the same: "
+        "model, length, "
+        "batch and kind of device; the hardware is another, so the ratio tells mostly how the two "
+        "machines differ."
         f"{english}"
     )
 

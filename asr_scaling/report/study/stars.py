@@ -25,8 +25,10 @@ from asr_scaling.report.document import Cell, Column, Row, Table
 from asr_scaling.report.study.published import WHO, who
 
 _RULE = (
-    "Five stars for the best of this table; one fewer for every full factor of two behind it, down to one (16 times or "
-    "more). Speed: highest RTFx of any batch. Energy: fewest joules per second of audio of any batch. Memory: least "
+    "Five stars for the best of this table; one fewer for every full factor of two behind it, down "
+    "to one (16 times or "
+    "more). Speed: highest RTFx of any batch. Energy: fewest joules per second of audio of any "
+    "batch. Memory: least "
     "peak of any batch, of the accelerator's memory where there is one."
 )
 _SHOW: Mapping[str, Callable[[float], str]] = {
