@@ -63,7 +63,10 @@ def _noise(points: Iterable[Point]) -> str:
     ok = [point for point in points if point.ok]
     floors = [(point.values[_FLOOR], point.name) for point in ok if _FLOOR in point.values]
     if not floors:
-        return "**Noise floor**: no point has one, for none repeated a call on the same input often enough."
+        return (
+            "**Noise floor**: no point has one, for none repeated a call on the same input "
+            "often enough."
+        )
     worst, name = max(floors)
     without = f"; {_points(len(ok) - len(floors))} without" if len(floors) < len(ok) else ""
     return (
@@ -169,7 +172,10 @@ def _random(points: Sequence[Point]) -> str:
     systems = _each(point.system for point in points if point.random)
     if not systems:
         return "**Random weights**: none."
-    return f"**Random weights**: {systems}. Their speed, memory, energy and FLOPs hold; their texts mean nothing."
+    return (
+        f"**Random weights**: {systems}. Their speed, memory, energy and FLOPs hold; "
+        "their texts mean nothing."
+    )
 
 
 def _estimated(points: Sequence[Point]) -> str:
@@ -204,11 +210,14 @@ def _truncated(points: Sequence[Point]) -> str:
     if not cut:
         return "**Truncated audio**: none; all audio that was given was processed."
     systems = _each(point.system for point in cut)
-    return f"**Truncated audio**: {_points(len(cut))} of {systems} left audio out; their latency is of less than given."
+    return (
+        f"**Truncated audio**: {_points(len(cut))} of {systems} left audio out; "
+        "their latency is of less than given."
+    )
 
 
 def _missing(points: Iterable[Point]) -> list[Block]:
-    """Why figures are missing: reasons that differ in their numbers only are one, with an example."""
+    """Why figures are missing; reasons that differ only in numbers are one, with an example."""
     found: dict[str, list[tuple[str, str, int]]] = {}
     for number, point in enumerate(points):
         for metric, reason in point.unavailable.items():

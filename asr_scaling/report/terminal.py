@@ -62,7 +62,7 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
 
 
 def notes(records: Iterable[RunRecord]) -> list[str]:
-    """The reason of every failure, then each kind of caution once, with how many points carry it."""
+    """The reason of every failure, then each kind of caution once, and how many points have it."""
     lines: list[str] = []
     messages: dict[tuple[str, str], list[str]] = {}
     for record in records:

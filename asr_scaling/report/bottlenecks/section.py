@@ -29,7 +29,10 @@ _POINT = (
     Column("length", "s"),
     Column("batch"),
 )
-_UNPLACED = "No roofline: no point has both FLOPs and peaks. profiler=all measures them, where the engine runs on torch"
+_UNPLACED = (
+    "No roofline: no point has both FLOPs and peaks. profiler=all measures them, "
+    "where the engine runs on torch"
+)
 
 
 def section(points: Sequence[Point], style: Style) -> Section:

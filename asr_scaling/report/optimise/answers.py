@@ -16,7 +16,7 @@ _SEARCH = "from the search: few utterances, one after the other"
 
 
 def summary(found: Outcome, points: Sequence[Point]) -> list[str]:
-    """Lines for a terminal: per batch what is fastest, its gains step by step, and how to run it."""
+    """Lines for a terminal: per batch what is fastest, its gains by step, and how to run it."""
     lines = list[str]()
     for answer in found.answers:
         lines += ["", f"{verdict(answer)}"]

@@ -29,7 +29,7 @@ _MOST_TICKS, _FEWEST_TICKS = 9, 3
 
 @dataclass(frozen=True)
 class StyledAxes:
-    """Draws on one of the axes of a builder; whatever it draws is registered with what it is about."""
+    """Draws on one of the axes of a builder, and marks what each drawn thing is about."""
 
     builder: FigureBuilder
     axes: Axes
@@ -75,7 +75,7 @@ class StyledAxes:
         keys: Keys,
         title: str,
     ) -> None:
-        """A line through (x, y) behind the points, in the style of its device; nothing for no path."""
+        """A line through (x, y) behind the points in its device's style; nothing without a path."""
         if not path:
             return
         (artist,) = self.axes.plot(

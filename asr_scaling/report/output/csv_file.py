@@ -69,7 +69,7 @@ def _figures(point: Point, metrics: Sequence[str], known: set[str]) -> Iterator[
 
 
 def _words(value: object) -> object:
-    """A spreadsheet calculates what begins like a formula: an apostrophe before it makes it a text."""
+    """A spreadsheet calculates what begins like a formula; an apostrophe before it prevents that."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

@@ -142,7 +142,13 @@ def _bad(law: BatchLaw) -> str:
     known = [error for error in ends if error is not None]
     off = f"{line}, off by up to {plain(100 * (law.fit.held_out.worst or 0.0), 2)} %"
     if known and max(known) < 0:
-        return f"{off}: large batches cost more than in proportion, as when they no longer fit the caches."
+        return (
+            f"{off}: large batches cost more than in proportion, "
+            "as when they no longer fit the caches."
+        )
     if known and min(known) > 0:
-        return f"{off}: a call's time grows more slowly than its batch, as when small batches leave the device idle."
+        return (
+            f"{off}: a call's time grows more slowly than its batch, "
+            "as when small batches leave the device idle."
+        )
     return f"{off}."

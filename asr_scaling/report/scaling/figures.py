@@ -1,4 +1,4 @@
-"""The figures of scaling: cost over length, speed-up over batch, cost over size, memory over batch."""
+"""The figures of scaling: cost over length and size, speed-up and memory over batch."""
 
 from __future__ import annotations
 

@@ -145,7 +145,10 @@ def _reading(law: LengthLaw) -> str:
             )
         return ""
     if known and max(known) < 0 and min(known) < -BADLY:
-        return "cost grows faster than length, as that of attention over all of an utterance does: it is quadratic"
+        return (
+            "cost grows faster than length, as that of attention over all of an utterance does: "
+            "it is quadratic"
+        )
     if known and min(known) > 0 and max(known) > BADLY:
         return "cost grows more slowly than length: short utterances don't keep the device busy"
     return ""

@@ -17,7 +17,8 @@ _INTRO = (
     "the weights."
 )
 _ENDED = {
-    "time": "The search ended there: a call on a larger batch would have taken longer than batch.seconds.",
+    "time": "The search ended there: a call on a larger batch would have taken longer than "
+    "batch.seconds.",
     "limit": "The search ended there: larger batches than batch.limit were not to be tried.",
 }
 """What ends a search before memory does, by the tag that says so."""

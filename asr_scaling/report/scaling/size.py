@@ -29,7 +29,10 @@ def blocks(laws: Sequence[SizeLaw], length_s: float | None) -> list[Block]:
     single model.
     """
     if not any(len(law.models) > 1 for law in laws):
-        none = "No two models of known size and cost were measured at batch 1 with one length: there is no law of size."
+        none = (
+            "No two models of known size and cost were measured at batch 1 with one length: "
+            "there is no law of size."
+        )
         return [Text(none)]
     said = [
         line

@@ -1,4 +1,4 @@
-"""Operations of encoder and decoding step: with attention, and counted as the study counted them."""
+"""Operations of encoder and decoding step: with attention, and as the study counted them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,10 @@ from asr_scaling.report.cells import missing, number, words
 from asr_scaling.report.document import Cell, Column
 
 NOT_MEASURED = "not measured in this sweep"
-SOURCE = "a 2025 course study: Colab Xeon CPU and Tesla P100, speech of GigaSpeech in fragments of 5, 15, 30 and 60 s"
+SOURCE = (
+    "a 2025 course study: Colab Xeon CPU and Tesla P100, speech of GigaSpeech in fragments of "
+    "5, 15, 30 and 60 s"
+)
 TINY, BASE, SMALL, MEDIUM, WAV2VEC2 = "tiny", "base", "small", "medium", "wav2vec2"
 MODELS: Mapping[str, str] = {
     "whisper_tiny": TINY,
@@ -94,7 +97,10 @@ PARTIAL_STEP = (
     "projection, "
     "so ours, which has both, is larger."
 )
-ENGLISH = "whisper_*_en is the English one of the study's multilingual model: same layers, a smaller vocabulary."
+ENGLISH = (
+    "whisper_*_en is the English one of the study's multilingual model: same layers, "
+    "a smaller vocabulary."
+)
 
 
 def name_of(point: Point) -> str | None:
@@ -110,7 +116,7 @@ def published(table: Mapping[str, Mapping[str, float]], point: Point) -> float |
 def columns(
     found: Iterable[SystemColumn], unit: str, ratio: str = "ours / study", where: str = ""
 ) -> tuple[Column, ...]:
-    """The columns of the study's figure and the ratio; none where the study has none of the models."""
+    """The columns of the study's figure and the ratio; none where it has none of the models."""
     if not any(name_of(column.any) for column in found):
         return ()
     return Column(f"Study{where}", unit, meaning=SOURCE), Column(f"Ratio{where}", ratio)
