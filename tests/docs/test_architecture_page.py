@@ -64,3 +64,35 @@ def test_a_folder_says_in_two_sentences_what_it_holds_and_imports(row: int, part
     assert len(holds) > 20
     may = f"May import {', '.join(allowed(row))}."
     assert imports == (may if allowed(row) else "Imports nothing else of this package.")
+
+
+PROSE = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "conf").rglob("*.yaml")),
+    *sorted(PACKAGE.rglob("*.py")),
+]
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_that_prose_names_are_there(path: Path):
+    """By their last two names at least: ``core/metrics.py``, ``docs/method.md``."""
+    named = re.findall(
+        r"(?<![\w./-])((?:\w+/)+\w+\.(?:py|md|yaml))\b", path.read_text(encoding="utf-8")
+    )
+    lost = [name for name in named if not any(file.endswith(f"/{name}") for file in FILES)]
+    assert [name for name in lost if name.partition("/")[0] not in FOREIGN] == []
+
+
+PARTS = ("asr_scaling", "conf", "tests", "docs", "scripts", "benchmarks", "hydra_plugins")
+FILES = [file.as_posix() for top in PARTS for file in (ROOT / top).rglob("*.*")]
+FOREIGN = {"python", "whisper", "my", "one", "other", "that", "multirun"}
+"""First folders of paths of other programs, and of made-up ones in examples."""
+
+
+def test_the_tree_of_the_readme_names_every_folder_of_the_package():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(r"```\n(conf/.*?)```", readme, re.DOTALL)
+    for folder in PACKAGE.iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"{folder.name}/" in tree, folder.name
