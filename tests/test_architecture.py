@@ -25,7 +25,7 @@ LISTS = {("profiler", "default"), ("profiler", "all")}
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {
     "hydra": ("sweep/", "cli/"),
-    "omegaconf": ("sweep/", "cli/", "util/config_dir.py"),
+    "omegaconf": ("sweep/", "cli/", "core/model_spec.py"),
     "mlflow": ("tracking/mlflow", "tracking/_mlflow"),
     "codecarbon": ("profiler/energy/codecarbon.py",),
     "pynvml": ("machine/nvml.py",),

@@ -10,7 +10,7 @@ from typing import Any
 
 from asr_scaling.core.checks import one_of
 from asr_scaling.errors import ConfigError
-from asr_scaling.util.config_dir import conf_dir, read_yaml
+from asr_scaling.util.config_dir import conf_dir
 
 WEIGHTS = ("auto", "pretrained", "random")
 _NO_SIZES = {
@@ -87,6 +87,8 @@ def load_spec(model: str | Path, **options: Any) -> ModelSpec:
 
     ConfigError when there is no such file or it is not a model's.
     """
+    from omegaconf import OmegaConf
+
     path = (
         conf_dir() / "model" / f"{model}.yaml" if not str(model).endswith(".yaml") else Path(model)
     )
@@ -94,7 +96,7 @@ def load_spec(model: str | Path, **options: Any) -> ModelSpec:
         raise ConfigError(
             f"There is no model '{model}'; choose a YAML of {path.parent} or give a path to one."
         )
-    data = read_yaml(path, resolve=True)
+    data: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     try:
         return ModelSpec(**{**data, **options})
     except TypeError as error:
