@@ -51,7 +51,7 @@ def environment() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cpu_cores": len(allowed_cores()),
         "memory_bytes": psutil.virtual_memory().total,
-        "versions": {name: _version(name) for name in _PACKAGES},
+        "versions": {name: version(name) for name in _PACKAGES},
         "commit": _commit(),
     }
 
@@ -105,7 +105,8 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """The installed version of a package; None where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

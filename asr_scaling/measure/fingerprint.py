@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.machine.environment import environment
+from asr_scaling.machine.environment import environment, version
 from asr_scaling.model.packages import CARRIERS
 from asr_scaling.util.layers import MEASURING
 
@@ -66,7 +65,7 @@ def fingerprint(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
         "memory_gib": round(
             machine["memory_bytes"] / 2**30
         ),  # its last bytes differ after a reboot
-        "weights": {name: _version(name) for name in carriers},
+        "weights": {name: version(name) for name in carriers},
         "variables": _variables(),
         "code": _code(),
     }
@@ -100,13 +99,6 @@ def _files(value: Any, key: str = "") -> Iterator[tuple[str, int, int]]:
 def _variables() -> dict[str, str]:
     names = sorted(os.environ.keys() - _SCHEDULERS_OWN)
     return {name: os.environ[name] for name in names if name.startswith(_PREFIXES)}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 @functools.cache

@@ -106,26 +106,16 @@ def best_configuration(points: Sequence[Point], budget: Budget) -> BestConfigura
     sized = _kept(long, left_out, lambda p: "" if budget.batch in (None, p.batch) else said)
     known = named(_newest(sized, left_out))
     found = choose(budget.rule, known, length_s, meant)
+    why = ""
     if long and not sized:
         batches = ", ".join(str(batch) for batch in sorted({point.batch for point in long}))
-        found = replace(
-            found,
-            verdict=f"No batch of {budget.batch} was measured here; measured: {batches}.",
-            evidence=(),
-        )
+        why = f"No batch of {budget.batch} was measured here; measured: {batches}."
     elif finished and not meant:
         names = ", ".join(sorted({point.dataset for point in finished}))
-        found = replace(
-            found,
-            verdict=f"No speech of {dataset} was measured here; measured: {names}.",
-            evidence=(),
-        )
+        why = f"No speech of {dataset} was measured here; measured: {names}."
     elif not here:
-        found = replace(
-            found,
-            verdict=f"No point was measured on this machine ({_this_machine()}).",
-            evidence=(),
-        )
+        why = f"No point was measured on this machine ({_this_machine()})."
+    found = replace(found, verdict=why, evidence=()) if why else found
     where = f"{speech(length_s)} of {dataset}" if dataset else speech(length_s)
     return BestConfiguration(found, where, len(known), dict(left_out), tuple(synthetic(known)))
 
