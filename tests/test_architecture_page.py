@@ -11,7 +11,7 @@ import pytest
 
 from asr_scaling.util.layers import LAYERS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "asr_scaling"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 GROUPS = ["model", "engine", "device", "dataset", "batch", "profiler", "tracking", "optimisation"]
@@ -96,3 +96,15 @@ def test_the_tree_of_the_readme_names_every_folder_of_the_package():
     for folder in PACKAGE.iterdir():
         if (folder / "__init__.py").exists():
             assert f"{folder.name}/" in tree, folder.name
+
+
+def test_the_index_of_the_decisions_has_every_one_of_them():
+    text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    index, body = text.partition("\n## ")[::2]
+    groups = re.findall(r"^(\d+)\. \[(.+)\]\((.+)\)$", index, re.MULTILINE)
+    entries = re.findall(r"^   - (\d+\.\d+ .+)$", index, re.MULTILINE)
+    assert entries == re.findall(r"^### (.+)$", body, re.MULTILINE)
+    headings = re.findall(r"^## (.+)$", f"## {body}", re.MULTILINE)
+    assert [f"{number} {name}" for number, name, _ in groups] == headings
+    links = [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+    assert [link for _, _, link in groups] == [f"#{link}" for link in links]
