@@ -1,4 +1,4 @@
-"""Cautions of a record: what a reader must know before trusting a figure, with advice."""
+"""Cautions of a record: what a reader must know before trusting a figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from asr_scaling.errors import ConfigError
 
 @dataclass(frozen=True)
 class Caution:
-    """``kind`` names the type, ``message`` says what was seen, ``advice`` what to do about it."""
+    """One caution of a record.
+
+    kind: its type, a key of ``CAUTIONS``.
+    message: what was seen.
+    advice: what to do about it.
+    """
 
     kind: str
     message: str
@@ -18,7 +23,7 @@ class Caution:
 
 BUSY_MACHINE = "BusyMachine"
 NOT_TRACKED = "NotTracked"
-"""The record is on disk, but its tracking store does not have it."""
+"""Kind of a record that is on disk but not in its tracking store."""
 CAUTIONS: dict[str, tuple[str, str]] = {
     "RandomWeights": (
         "Weights are random: {reason}",
@@ -114,13 +119,13 @@ CAUTIONS: dict[str, tuple[str, str]] = {
     "SystemNote": ("{note}", "Read the figures with it in mind."),
     NOT_TRACKED: ("{reason}", "The record is complete on disk."),
 }
-"""Kind → template of the message, advice."""
+"""Kind → template of the message, and advice."""
 
 
 def caution(kind: str, **facts: object) -> Caution:
-    """The caution of a ``kind`` in ``CAUTIONS``, its message filled with ``facts``.
+    """The caution of a ``kind``, its message filled with ``facts``.
 
-    Raises ConfigError for a kind that the table does not have.
+    Raises ConfigError when ``CAUTIONS`` does not have the kind.
     """
     if kind not in CAUTIONS:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""A checksum within a JSON file, of everything else in it, finds changes that still parse."""
+"""A checksum inside a JSON file, of everything else in it: it finds changes that still parse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one table of metrics: name → unit, direction and meaning. Formatting lives in the reports, not here."""
+"""The table of metrics: name → unit, direction and meaning."""
 
 from __future__ import annotations
 
@@ -15,16 +15,29 @@ Better = Literal["lower", "higher", "neither"]
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """What a metric's number means. ``unit`` is SI or "1" for a ratio."""
+    """What a metric's number means.
 
-    unit: str
+    better: "lower", "higher" or "neither".
+    unit: of the SI, or "1" for a ratio.
+    meaning: what was measured, for people.
+    """
+
     better: Better
+    unit: str
     meaning: str
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A metric as a record's JSON has it; ``low`` and ``high`` are the ends of its interval."""
+    """A metric as a record's JSON has it.
+
+    value: the number, in ``unit``.
+    unit: as in the table.
+    better: as in the table.
+    n: how many values it was computed from; None if unknown.
+    low: lower end of the 95 % interval, in ``unit``; None without one.
+    high: upper end of the 95 % interval, in ``unit``; None without one.
+    """
 
     value: float
     unit: str
@@ -34,233 +47,182 @@ class MetricRow:
     high: float | None = None
 
 
+_lower = functools.partial(MetricSpec, "lower")
+_higher = functools.partial(MetricSpec, "higher")
+_neither = functools.partial(MetricSpec, "neither")
 METRICS: dict[str, MetricSpec] = {
-    "latency/mean_s": MetricSpec(
-        "s", "lower", "mean time of one call, samples in memory to text out"
+    "latency/mean_s": _lower("s", "mean time of one call, samples in memory to text out"),
+    "latency/p50_s": _lower("s", "median time of one call"),
+    "latency/p90_s": _lower("s", "90th percentile of the time of one call"),
+    "latency/p95_s": _lower("s", "95th percentile of the time of one call"),
+    "latency/p99_s": _lower("s", "99th percentile of the time of one call"),
+    "latency/p99_over_p50": _lower("1", "tail amplification: 99th percentile over median"),
+    "latency/p50_precision": _lower("1", "half width of the median's interval over the median"),
+    "latency/first_token_s": _lower(
+        "s", "median over calls of the time to the first decoded token"
     ),
-    "latency/p50_s": MetricSpec("s", "lower", "median time of one call"),
-    "latency/p90_s": MetricSpec("s", "lower", "90th percentile of the time of one call"),
-    "latency/p95_s": MetricSpec("s", "lower", "95th percentile of the time of one call"),
-    "latency/p99_s": MetricSpec("s", "lower", "99th percentile of the time of one call"),
-    "latency/p99_over_p50": MetricSpec(
-        "1", "lower", "tail amplification: 99th percentile over median"
+    "latency/per_token_s": _lower(
+        "s", "median over calls of the mean time per decoding step after the first"
     ),
-    "latency/p50_precision": MetricSpec(
-        "1", "lower", "half width of the median's interval over the median"
+    "latency_per_utterance/*_s": _lower("s", "time of one call divided by its batch size"),
+    "stage/*_s": _lower("s", "mean time one call spends in the stage"),
+    "throughput/rtfx": _higher("1", "audio seconds transcribed per wall second"),
+    "throughput/samples_per_s": _higher("1/s", "utterances transcribed per wall second"),
+    "startup/load_s": _lower("s", "time to load the model onto the device"),
+    "startup/first_call_s": _lower("s", "time of the very first call, before any warm-up"),
+    "startup/warmup_s": _lower("s", "time of all calls before the timed ones"),
+    "startup/compile_s": _lower("s", "time that compiling took, in the first calls"),
+    "workload/audio_s": _neither("s", "distinct audio given to the system, over all passes"),
+    "workload/processed_audio_s": _neither("s", "distinct audio the system really processed"),
+    "workload/iterations": _neither("1", "calls in the timed pass"),
+    "workload/warmup_iterations": _neither("1", "calls before the timed pass"),
+    "workload/repeated_utterances": _neither(
+        "1", "utterances whose call was repeated and texts compared"
     ),
-    "latency/first_token_s": MetricSpec(
-        "s", "lower", "median over calls of the time to the first decoded token"
-    ),
-    "latency/per_token_s": MetricSpec(
-        "s", "lower", "median over calls of the mean time per decoding step after the first"
-    ),
-    "latency_per_utterance/*_s": MetricSpec(
-        "s", "lower", "time of one call divided by its batch size"
-    ),
-    "stage/*_s": MetricSpec("s", "lower", "mean time one call spends in the stage"),
-    "throughput/rtfx": MetricSpec("1", "higher", "audio seconds transcribed per wall second"),
-    "throughput/samples_per_s": MetricSpec(
-        "1/s", "higher", "utterances transcribed per wall second"
-    ),
-    "startup/load_s": MetricSpec("s", "lower", "time to load the model onto the device"),
-    "startup/first_call_s": MetricSpec(
-        "s", "lower", "time of the very first call, before any warm-up"
-    ),
-    "startup/warmup_s": MetricSpec("s", "lower", "time of all calls before the timed ones"),
-    "startup/compile_s": MetricSpec("s", "lower", "time that compiling took, in the first calls"),
-    "workload/audio_s": MetricSpec(
-        "s", "neither", "distinct audio given to the system, over all passes"
-    ),
-    "workload/processed_audio_s": MetricSpec(
-        "s", "neither", "distinct audio the system really processed"
-    ),
-    "workload/iterations": MetricSpec("1", "neither", "calls in the timed pass"),
-    "workload/warmup_iterations": MetricSpec("1", "neither", "calls before the timed pass"),
-    "workload/repeated_utterances": MetricSpec(
-        "1", "neither", "utterances whose call was repeated and texts compared"
-    ),
-    "workload/decoded_again_share": MetricSpec(
+    "workload/decoded_again_share": _lower(
         "1",
-        "lower",
-        "share of utterances decoded a second time, because the first hypothesis looked like a loop",
+        "share of utterances decoded a second time, because the first hypothesis looked "
+        "like a loop",
     ),
-    "workload/tokens_per_s": MetricSpec("1/s", "neither", "decoded tokens per second of audio"),
-    "noise/latency_floor": MetricSpec(
-        "1", "lower", "smallest relative difference of latency that is not noise (A/A)"
+    "workload/tokens_per_s": _neither("1/s", "decoded tokens per second of audio"),
+    "noise/latency_floor": _lower(
+        "1", "smallest relative difference of latency that is not noise (A/A)"
     ),
-    "noise/steal_share": MetricSpec(
-        "1", "lower", "share of the cores' time that the hypervisor gave to others"
+    "noise/steal_share": _lower("1", "share of the cores' time that the hypervisor gave to others"),
+    "noise/others_share": _lower("1", "share of the cores' time that other processes used"),
+    "noise/frequency_change": _lower(
+        "1", "relative change of the clock frequency over the timed pass"
     ),
-    "noise/others_share": MetricSpec(
-        "1", "lower", "share of the cores' time that other processes used"
+    "batch/largest": _higher("1", "largest batch that fits, as found by batch=max"),
+    "memory/peak_rss_bytes": _lower("B", "peak resident memory above the idle process"),
+    "memory/peak_device_bytes": _lower("B", "peak memory allocated on the accelerator"),
+    "memory/weights_bytes": _lower("B", "bytes of parameters and buffers"),
+    "memory/activations_bytes": _lower("B", "peak minus weights"),
+    "memory/idle_rss_bytes": _neither("B", "resident memory of the process before loading"),
+    "energy/total_j": _lower(
+        "J", "energy of all windows, of the components that energy/method speaks of"
     ),
-    "noise/frequency_change": MetricSpec(
-        "1", "lower", "relative change of the clock frequency over the timed pass"
+    "energy/window_s": _neither("s", "mean length of a window"),
+    "energy/windows": _neither("1", "windows: counter readings with whole calls between them"),
+    "energy/ticks": _neither("1", "fewest ticks of the slowest counter in a window"),
+    "energy/per_sample_j": _lower("J", "energy per utterance, the idle machine's share included"),
+    "energy/per_audio_second_j": _lower(
+        "J/s", "energy per second of audio, the idle machine's share included"
     ),
-    "batch/largest": MetricSpec("1", "higher", "largest batch that fits, as found by batch=max"),
-    "memory/peak_rss_bytes": MetricSpec(
-        "B", "lower", "peak resident memory above the idle process"
+    "energy/power_w": _lower("W", "mean power over the windows"),
+    "energy/idle_power_w": _neither("W", "power of the idle machine before the model was loaded"),
+    "energy/net_per_sample_j": _lower("J", "energy per utterance above the idle machine's"),
+    "energy/net_per_audio_second_j": _lower(
+        "J/s", "energy per second of audio above the idle machine's"
     ),
-    "memory/peak_device_bytes": MetricSpec(
-        "B", "lower", "peak memory allocated on the accelerator"
+    "energy/cpu_j": _neither("J", "the processor's energy in all windows"),
+    "energy/memory_j": _neither("J", "the memory's energy in all windows"),
+    "energy/gpu_j": _neither("J", "the GPU board's energy in all windows"),
+    "quality/wer": _lower("1", "word errors over reference words, summed over utterances"),
+    "quality/cer": _lower(
+        "1", "character errors over reference characters, summed over utterances"
     ),
-    "memory/weights_bytes": MetricSpec("B", "lower", "bytes of parameters and buffers"),
-    "memory/activations_bytes": MetricSpec("B", "lower", "peak minus weights"),
-    "memory/idle_rss_bytes": MetricSpec(
-        "B", "neither", "resident memory of the process before loading"
-    ),
-    "energy/total_j": MetricSpec(
-        "J", "lower", "energy of all windows, of the components that energy/method speaks of"
-    ),
-    "energy/window_s": MetricSpec("s", "neither", "mean length of a window"),
-    "energy/windows": MetricSpec(
-        "1", "neither", "windows: counter readings with whole calls between them"
-    ),
-    "energy/ticks": MetricSpec("1", "neither", "fewest ticks of the slowest counter in a window"),
-    "energy/per_sample_j": MetricSpec(
-        "J", "lower", "energy per utterance, the idle machine's share included"
-    ),
-    "energy/per_audio_second_j": MetricSpec(
-        "J/s", "lower", "energy per second of audio, the idle machine's share included"
-    ),
-    "energy/power_w": MetricSpec("W", "lower", "mean power over the windows"),
-    "energy/idle_power_w": MetricSpec(
-        "W", "neither", "power of the idle machine before the model was loaded"
-    ),
-    "energy/net_per_sample_j": MetricSpec(
-        "J", "lower", "energy per utterance above the idle machine's"
-    ),
-    "energy/net_per_audio_second_j": MetricSpec(
-        "J/s", "lower", "energy per second of audio above the idle machine's"
-    ),
-    "energy/cpu_j": MetricSpec("J", "neither", "the processor's energy in all windows"),
-    "energy/memory_j": MetricSpec("J", "neither", "the memory's energy in all windows"),
-    "energy/gpu_j": MetricSpec("J", "neither", "the GPU board's energy in all windows"),
-    "quality/wer": MetricSpec(
-        "1", "lower", "word errors over reference words, summed over utterances"
-    ),
-    "quality/cer": MetricSpec(
-        "1", "lower", "character errors over reference characters, summed over utterances"
-    ),
-    "quality/*": MetricSpec("1", "neither", "count behind WER and CER"),
-    "flops/encoder": MetricSpec("FLOP", "lower", "encoder, attention counted, per utterance"),
-    "flops/decoder_step": MetricSpec(
-        "FLOP", "lower", "one decoding step of one utterance, projection counted"
-    ),
-    "flops/decoder_first": MetricSpec(
+    "quality/*": _neither("1", "count behind WER and CER"),
+    "flops/encoder": _lower("FLOP", "encoder, attention counted, per utterance"),
+    "flops/decoder_step": _lower("FLOP", "one decoding step of one utterance, projection counted"),
+    "flops/decoder_first": _lower(
         "FLOP",
-        "lower",
         "first decoding step of one utterance: prompt and projection of the encoder's output, once",
     ),
-    "flops/utterance": MetricSpec("FLOP", "lower", "everything on the device for one utterance"),
-    "flops/encoder_thop": MetricSpec(
-        "FLOP", "neither", "encoder by thop's modules × 2: attention's matmuls missing"
+    "flops/utterance": _lower("FLOP", "everything on the device for one utterance"),
+    "flops/encoder_thop": _neither(
+        "FLOP", "encoder by thop's modules × 2: attention's matmuls missing"
     ),
-    "flops/audio_s": MetricSpec("s", "neither", "duration of the utterance the FLOPs belong to"),
-    "bytes/encoder": MetricSpec(
-        "B", "lower", "bytes its operators read and write for one utterance; caches not considered"
+    "flops/audio_s": _neither("s", "duration of the utterance the FLOPs belong to"),
+    "bytes/encoder": _lower(
+        "B", "bytes its operators read and write for one utterance; caches not considered"
     ),
-    "bytes/decoder_first": MetricSpec(
-        "B", "lower", "the same for the first decoding step, which projects the encoder's output"
+    "bytes/decoder_first": _lower(
+        "B", "the same for the first decoding step, which projects the encoder's output"
     ),
-    "bytes/decoder_step": MetricSpec(
-        "B", "lower", "the same for one decoding step after the first"
+    "bytes/decoder_step": _lower("B", "the same for one decoding step after the first"),
+    "bytes/*_weights": _lower(
+        "B", "of these, bytes of weights: read once a call, whatever the batch"
     ),
-    "bytes/*_weights": MetricSpec(
-        "B", "lower", "of these, bytes of weights: read once a call, whatever the batch"
+    "peak/flop_per_s": _higher(
+        "FLOP/s", "best matrix product measured on this machine in this dtype"
     ),
-    "peak/flop_per_s": MetricSpec(
-        "FLOP/s", "higher", "best matrix product measured on this machine in this dtype"
+    "peak/byte_per_s": _higher(
+        "B/s", "best copy measured on this machine: bytes read plus bytes written"
     ),
-    "peak/byte_per_s": MetricSpec(
-        "B/s", "higher", "best copy measured on this machine: bytes read plus bytes written"
-    ),
-    "utilisation/mfu": MetricSpec(
+    "utilisation/mfu": _higher(
         "1",
-        "higher",
-        "FLOPs of encoder and decoder over the time of the call at the measured peak; padding counts",
+        "FLOPs of encoder and decoder over the time of the call at the measured peak; "
+        "padding counts",
     ),
-    "utilisation/mfu_encoder": MetricSpec(
-        "1", "higher", "the encoder's FLOPs over the time of its stage at the peak"
+    "utilisation/mfu_encoder": _higher(
+        "1", "the encoder's FLOPs over the time of its stage at the peak"
     ),
-    "utilisation/mfu_decoder": MetricSpec(
-        "1", "higher", "FLOPs of the steps after the first over their time at peak"
+    "utilisation/mfu_decoder": _higher(
+        "1", "FLOPs of the steps after the first over their time at peak"
     ),
-    "utilisation/membw": MetricSpec(
+    "utilisation/membw": _neither(
         "1",
-        "neither",
-        "bytes of encoder and decoder over the time of the call at copy speed; caches can take it above 1",
+        "bytes of encoder and decoder over the time of the call at copy speed; caches can "
+        "take it above 1",
     ),
-    "utilisation/membw_*": MetricSpec(
+    "utilisation/membw_*": _neither(
         "1",
-        "neither",
-        "the same for the encoder's stage, or the steps after the first; caches can take it above 1",
+        "the same for the encoder's stage, or the steps after the first; caches can take "
+        "it above 1",
     ),
-    "roofline/*_intensity": MetricSpec(
-        "FLOP/B", "neither", "FLOPs per byte that operators move, at this batch size"
+    "roofline/*_intensity": _neither(
+        "FLOP/B", "FLOPs per byte that operators move, at this batch size"
     ),
-    "roofline/ridge": MetricSpec(
-        "FLOP/B", "neither", "intensity above which the machine's FLOP/s bound, not its memory"
+    "roofline/ridge": _neither(
+        "FLOP/B", "intensity above which the machine's FLOP/s bound, not its memory"
     ),
-    "utilisation/sampler_share": MetricSpec(
-        "1", "lower", "processor time of the sampling thread over its wall time"
+    "utilisation/sampler_share": _lower(
+        "1", "processor time of the sampling thread over its wall time"
     ),
-    "utilisation/cpu_share": MetricSpec(
-        "1", "neither", "mean share of the cores' time that any process used"
+    "utilisation/cpu_share": _neither("1", "mean share of the cores' time that any process used"),
+    "utilisation/cpu*_share": _neither("1", "share of one core's time that any process used"),
+    "utilisation/cpu_clock_hz": _neither("Hz", "mean clock frequency of the cores"),
+    "utilisation/temperature_c": _lower("°C", "highest temperature of the processor"),
+    "utilisation/gpu_share": _neither(
+        "1", "share of time in which some kernel ran on the GPU (NVML)"
     ),
-    "utilisation/cpu*_share": MetricSpec(
-        "1", "neither", "share of one core's time that any process used"
-    ),
-    "utilisation/cpu_clock_hz": MetricSpec("Hz", "neither", "mean clock frequency of the cores"),
-    "utilisation/temperature_c": MetricSpec("°C", "lower", "highest temperature of the processor"),
-    "utilisation/gpu_share": MetricSpec(
-        "1", "neither", "share of time in which some kernel ran on the GPU (NVML)"
-    ),
-    "utilisation/gpu_clock_hz": MetricSpec(
-        "Hz", "neither", "mean clock frequency of the GPU's multiprocessors"
-    ),
-    "utilisation/gpu_temperature_c": MetricSpec("°C", "lower", "highest temperature of the GPU"),
-    "utilisation/gpu_power_w": MetricSpec("W", "lower", "mean power of the GPU"),
-    "decoder/step_s": MetricSpec("s", "lower", "time of a decoding step after the first"),
-    "decoder/step_slope_s": MetricSpec(
-        "s", "lower", "time that a decoding step takes more for each position"
-    ),
-    "decoder/ops_*_s": MetricSpec(
+    "utilisation/gpu_clock_hz": _neither("Hz", "mean clock frequency of the GPU's multiprocessors"),
+    "utilisation/gpu_temperature_c": _lower("°C", "highest temperature of the GPU"),
+    "utilisation/gpu_power_w": _lower("W", "mean power of the GPU"),
+    "decoder/step_s": _lower("s", "time of a decoding step after the first"),
+    "decoder/step_slope_s": _lower("s", "time that a decoding step takes more for each position"),
+    "decoder/ops_*_s": _lower(
         "s",
-        "lower",
-        "self time of a class of operators in a step after the first, under the profiler; outside: the rest",
+        "self time of a class of operators in a step after the first, under the profiler; "
+        "outside: the rest",
     ),
-    "decoder/profiled_step_s": MetricSpec(
-        "s", "neither", "time of a decoding step under the profiler, which slows it"
+    "decoder/profiled_step_s": _neither(
+        "s", "time of a decoding step under the profiler, which slows it"
     ),
-    "decoder/kv_token_bytes": MetricSpec(
-        "B", "lower", "keys and values of one position of one utterance"
-    ),
-    "decoder/kv_self_bytes": MetricSpec(
+    "decoder/kv_token_bytes": _lower("B", "keys and values of one position of one utterance"),
+    "decoder/kv_self_bytes": _lower(
         "B",
-        "lower",
-        "keys and values of one utterance's decoded tokens, where most were decoded; without the prompt's",
+        "keys and values of one utterance's decoded tokens, where most were decoded; "
+        "without the prompt's",
     ),
-    "decoder/kv_cross_bytes": MetricSpec(
-        "B", "lower", "keys and values of the encoder's output for one utterance"
+    "decoder/kv_cross_bytes": _lower(
+        "B", "keys and values of the encoder's output for one utterance"
     ),
-    "decoder/uncached_step_s": MetricSpec(
-        "s", "neither", "time of a decoding step after the first, without a cache"
+    "decoder/uncached_step_s": _neither(
+        "s", "time of a decoding step after the first, without a cache"
     ),
-    "decoder/uncached_slope_s": MetricSpec(
-        "s", "neither", "time that such a step takes more for each position"
+    "decoder/uncached_slope_s": _neither("s", "time that such a step takes more for each position"),
+    "decoder/uncached_ratio": _neither(
+        "1", "time of steps without a cache over that of the same with one"
     ),
-    "decoder/uncached_ratio": MetricSpec(
-        "1", "neither", "time of steps without a cache over that of the same with one"
+    "ops/encoder_s": _neither("s", "the encoder in the traced call, under torch's profiler"),
+    "ops/encoder_*_share": _neither(
+        "1", "share of the encoder's time, Python between operators included"
     ),
-    "ops/encoder_s": MetricSpec(
-        "s", "neither", "the encoder in the traced call, under torch's profiler"
-    ),
-    "ops/encoder_*_share": MetricSpec(
-        "1", "neither", "share of the encoder's time, Python between operators included"
-    ),
-    "ops/*_share": MetricSpec("1", "neither", "share of operator time"),
+    "ops/*_share": _neither("1", "share of operator time"),
 }
+"""Name, or pattern of names with "*" → what the number means."""
 
 
 @functools.lru_cache(4096)
@@ -284,15 +246,17 @@ def metric_row(name: str, row: Any) -> MetricRow:
     """
     spec = metric_spec(name)
     try:
-        found = build(MetricRow, row)
+        metric = build(MetricRow, row)
     except TypeError as error:
         raise TypeError(f"metric '{name}': {error}") from error
-    for what, there, here in (
-        ("unit", found.unit, spec.unit),
-        ("direction", found.better, spec.better),
+    for field, stored, expected in (
+        ("unit", metric.unit, spec.unit),
+        ("direction", metric.better, spec.better),
     ):
-        if there != here:
-            raise TypeError(f"the {what} of '{name}' is {shown(there)}, and here it is '{here}'")
-    if (found.low is None) != (found.high is None):
+        if stored != expected:
+            raise TypeError(
+                f"the {field} of '{name}' is {shown(stored)}, and here it is '{expected}'"
+            )
+    if (metric.low is None) != (metric.high is None):
         raise TypeError(f"the interval of '{name}' has one end")
-    return found
+    return metric

@@ -74,8 +74,8 @@ class ModelSpec:
             raise ConfigError(
                 f"model.trust_remote_code must be true or false; got '{self.trust_remote_code}'."
             )
-        if meant := sorted(_NO_SIZES & set(self.architecture)):
-            raise ConfigError(f"model.architecture is for sizes: leave out {', '.join(meant)}.")
+        if refused := sorted(_NO_SIZES & set(self.architecture)):
+            raise ConfigError(f"model.architecture is for sizes: leave out {', '.join(refused)}.")
 
     def planned_tokens(self, seconds: float) -> int:
         """Tokens in ``seconds`` of speech, at least 1: the decoding length of random weights."""
@@ -83,15 +83,17 @@ class ModelSpec:
 
 
 def load_spec(model: str | Path, **options: Any) -> ModelSpec:
-    """The spec in ``conf/model/<model>.yaml``, or in the YAML file at ``model``; ``options`` replace its keys.
+    """The spec in ``conf/model/<model>.yaml``, or in a YAML file.
 
-    ConfigError when there is no such file or it is not a model's.
+    model: name of the spec, or path of a file that ends in ".yaml".
+    options: field of the spec → value that replaces the file's.
+
+    Raises ConfigError when there is no such file or when it does not describe a model.
     """
     from omegaconf import OmegaConf
 
-    path = (
-        conf_dir() / "model" / f"{model}.yaml" if not str(model).endswith(".yaml") else Path(model)
-    )
+    named = conf_dir() / "model" / f"{model}.yaml"
+    path = Path(model) if str(model).endswith(".yaml") else named
     if not os.path.isfile(path):
         raise ConfigError(
             f"There is no model '{model}'; choose a YAML of {path.parent} or give a path to one."

@@ -21,6 +21,8 @@ SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
 ROUNDS_FOLDER = "rounds"
 """Folder of an interleaved sweep for the rounds of its points: rounds/<k>/<point>."""
+_AGAIN = "measure the point again."
+_TREES = ("config", "environment", "system", "dataset")
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
 
 
@@ -54,9 +56,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Metric:
-    """A measured number; its unit and direction are in the table of metrics.py.
+    """A measured number; its unit and direction are in the table of core/metrics.py.
 
-    name: key or pattern match in that table.
+    name: a name in that table, or one that a pattern there matches.
     value: finite, in the table's unit.
     n: how many values it was computed from; None if unknown.
     interval: of 95 % confidence; None for a count or a single reading.
@@ -81,7 +83,7 @@ class Metric:
         row: dict[str, Any] = {"value": self.value, "unit": spec.unit, "better": spec.better}
         if self.n is not None:
             row["n"] = self.n
-        return row if self.interval is None else row | asdict(self.interval)
+        return row | asdict(self.interval) if self.interval else row
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,22 @@ class Findings:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One point of a sweep, measured or failed: all that a report needs, as JSON values."""
+    """One point of a sweep, measured or failed, with all that a report needs.
+
+    name: of the point.
+    status: how the point ended.
+    config: the options it was started with, as JSON values.
+    environment: facts of the machine and the installation.
+    reason: why it failed; None when its status is "ok".
+    system, dataset: facts of each; empty when it was not loaded.
+    scope: what the times of a call include.
+    samples: the timed calls, in order.
+    metrics, unavailable, cautions, tags, transcripts, artifacts, repeats: all ``Findings``.
+    job_s: part of the job → seconds it took.
+    started_at, ended_at: seconds since 1970.
+    identity: fingerprint of everything that the figures depend on.
+    schema: version of this format.
+    """
 
     name: str
     status: Status
@@ -160,9 +177,7 @@ class RunRecord:
     @property
     def intervals(self) -> dict[str, Interval]:
         """Metric name → interval, of the metrics that have one."""
-        return {
-            metric.name: metric.interval for metric in self.metrics if metric.interval is not None
-        }
+        return {metric.name: metric.interval for metric in self.metrics if metric.interval}
 
     @property
     def round(self) -> int | None:
@@ -184,9 +199,8 @@ class RunRecord:
     def device(self) -> str:
         """torch's name of the device; from the options when the point failed before loading."""
         name = choices(self.config).get("device", "")
-        if name == "cuda":
-            name = f"cuda:{(self.config.get('device') or {}).get('index') or 0}"
-        return str(self.system.get("device") or name)
+        index = (self.config.get("device") or {}).get("index") or 0
+        return str(self.system.get("device") or (f"cuda:{index}" if name == "cuda" else name))
 
     @property
     def length_s(self) -> float | None:
@@ -196,11 +210,8 @@ class RunRecord:
     @property
     def batch(self) -> Any:
         """Utterances in a call: as timed, else as asked for, else None."""
-        return (
-            len(self.samples[0].utterances)
-            if self.samples
-            else (self.config.get("batch") or {}).get("size")
-        )
+        asked = (self.config.get("batch") or {}).get("size")
+        return len(self.samples[0].utterances) if self.samples else asked
 
     @property
     def outcome(self) -> str:
@@ -210,38 +221,38 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; ``from_json`` gives an equal record back."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        plain["samples"] = [asdict(sample) for sample in self.samples]
-        plain["metrics"] = {metric.name: metric.to_json() for metric in self.metrics}
-        plain["cautions"] = [asdict(caution) for caution in self.cautions]
         return plain | {
-            name: finite(plain[name]) for name in ("config", "environment", "system", "dataset")
+            "samples": [asdict(sample) for sample in self.samples],
+            "metrics": {metric.name: metric.to_json() for metric in self.metrics},
+            "cautions": [asdict(caution) for caution in self.cautions],
+            **{name: finite(plain[name]) for name in _TREES},
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
-        """A record from ``to_json``'s values, signed or not.
+        """A record from ``to_json``'s values, with or without a checksum.
 
-        Raises DataError for another schema or a damaged record.
+        Raises DataError when the schema is another one or the record is damaged.
         """
         schema = data.get("schema")
         if type(schema) is not int or schema != SCHEMA_VERSION:
             raise DataError(
                 f"This record has schema {shown(schema)}, and this version reads schema "
-                f"{SCHEMA_VERSION}: measure the point again."
+                f"{SCHEMA_VERSION}: {_AGAIN}"
             )
         try:
             plain = verified(data)
             check_parts(plain)
             parts = {name: plain[name] for name in ("samples", "cautions")}
             parts["metrics"] = tuple(_metric(name, row) for name, row in plain["metrics"].items())
-            return _with_real_calls(build(cls, {**plain, **parts}))
+            record = build(cls, plain | parts)
+            _check_calls(record.samples)
         except (KeyError, TypeError, AttributeError, ValueError, ConfigError) as error:
-            raise DataError(
-                f"This record is damaged ({error}): measure the point again."
-            ) from error
+            raise DataError(f"This record is damaged ({error}): {_AGAIN}") from error
+        return record
 
     def write(self, folder: Path) -> Path:
-        """Write ``record.json`` into ``folder`` at once, with a checksum, and return its path."""
+        """Write ``record.json`` with a checksum into ``folder``; returns its path."""
         path = folder / RECORD_FILE
         text = json.dumps(signed(self.to_json()), indent=1, allow_nan=False, ensure_ascii=False)
         write_atomic(path, text.encode(errors="backslashreplace"))  # half surrogates, of file names
@@ -249,23 +260,20 @@ class RunRecord:
 
     @classmethod
     def read(cls, path: Path) -> RunRecord:
-        """The record in ``path``. Raises DataError when it can't be read."""
+        """The record in the file ``path``. Raises DataError when it can't be read."""
         try:
             data = read(path)
         except (OSError, ValueError) as error:
-            raise DataError(
-                f"{path} can't be read as a record ({error}): measure the point again."
-            ) from error
+            raise DataError(f"{path} can't be read as a record ({error}): {_AGAIN}") from error
         if not isinstance(data, dict):
-            raise DataError(f"{path} is not a record: measure the point again.")
+            raise DataError(f"{path} is not a record: {_AGAIN}")
         return cls.from_json(data)
 
 
 def choices(config: Mapping[str, Any]) -> dict[str, str]:
     """Group of a record's options → the name that was chosen in it.
 
-    Records written before Hydra's choices were kept have only classes: there the name is that of a
-    class's module.
+    Old records don't have Hydra's choices: there the name is that of the module of a group's class.
     """
     names = {
         group: str(options["_target_"]).rpartition(".")[0].rpartition(".")[2]
@@ -273,21 +281,20 @@ def choices(config: Mapping[str, Any]) -> dict[str, str]:
         if group != "model" and isinstance(options, Mapping) and "_target_" in options
     }
     hydra = config.get("hydra")
-    kept = hydra.get("choices") if isinstance(hydra, Mapping) else None
-    if isinstance(kept, Mapping):
-        names |= {group: name for group, name in kept.items() if isinstance(name, str)}
+    chosen = hydra.get("choices") if isinstance(hydra, Mapping) else None
+    if isinstance(chosen, Mapping):
+        names |= {group: name for group, name in chosen.items() if isinstance(name, str)}
     return names
 
 
-def _with_real_calls(record: RunRecord) -> RunRecord:
-    """``record``. Raises TypeError when a timed call has no utterance, no audio or no duration."""
-    for index, sample in enumerate(record.samples):
+def _check_calls(samples: tuple[Sample, ...]) -> None:
+    """Raises TypeError when a timed call has no utterance, no audio or no duration."""
+    for index, sample in enumerate(samples):
         if not sample.utterances or min(sample.audio_s, sample.total_s) <= 0:
             raise TypeError(f"sample {index} is a call without utterances, audio or time")
-    return record
 
 
-def _metric(name: str, row: Mapping[str, Any]) -> Metric:
-    known = metric_row(name, row)
-    interval = None if known.low is None or known.high is None else Interval(known.low, known.high)
-    return Metric(name, known.value, known.n, interval)
+def _metric(name: str, data: Any) -> Metric:
+    row = metric_row(name, data)
+    interval = None if row.low is None or row.high is None else Interval(row.low, row.high)
+    return Metric(name, row.value, row.n, interval)

@@ -168,16 +168,13 @@ def _checked(test: Callable[[Any], bool]) -> _Reader:
     return read_checked
 
 
-def _read_number(value: Any) -> Any:
-    if type(value) in _NUMBERS and -LARGEST <= value <= LARGEST:
-        return value
-    raise _MisfitError
+def _number_reader(kinds: frozenset[type]) -> _Reader:
+    def read_number(value: Any) -> Any:
+        if type(value) in kinds and -LARGEST <= value <= LARGEST:
+            return value
+        raise _MisfitError
 
-
-def _read_count(value: Any) -> Any:
-    if type(value) is int and -LARGEST <= value <= LARGEST:
-        return value
-    raise _MisfitError
+    return read_number
 
 
 def _is_table(value: Any) -> bool:
@@ -185,7 +182,7 @@ def _is_table(value: Any) -> bool:
 
 
 _SIMPLE = frozenset({str, bool, type(None)})
-_NUMBERS = frozenset({float, int})
+_NUMBERS: frozenset[type] = frozenset({float, int})
 
 
 def _is_tree(value: Any, depth: int = 0) -> bool:
@@ -207,7 +204,11 @@ def _is_tree(value: Any, depth: int = 0) -> bool:
     return True
 
 
-_SPECIAL: Mapping[Any, _Reader] = {Any: _checked(_is_tree), float: _read_number, int: _read_count}
+_SPECIAL: Mapping[Any, _Reader] = {
+    Any: _checked(_is_tree),
+    float: _number_reader(_NUMBERS),
+    int: _number_reader(frozenset({int})),
+}
 
 
 def _not_json(name: str) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from asr_scaling.core.record import Findings, Metric, Sample
 from asr_scaling.core.statistics import (
@@ -17,96 +17,82 @@ from asr_scaling.core.statistics import (
 )
 
 NO_STEPS = "the model does not decode step by step"
+_MORE = "raise pipeline.min_iterations and pipeline.max_seconds"
 
 
 def summarise(samples: Sequence[Sample]) -> Findings:
-    """Latency, time per utterance, stage means and RTFx over all calls, each with its interval.
+    """Latency, time per utterance, mean time of stages and RTFx over all calls.
 
     A percentile that needs more calls than there are is unavailable, with the number it needs.
     """
-    totals = [sample.total_s for sample in samples]
-    n, sizes = len(samples), [len(sample.utterances) for sample in samples]
+    n, totals = len(samples), [sample.total_s for sample in samples]
     audio = [sample.audio_s for sample in samples]
-    whole, withheld = _distribution("latency", totals)
-    each, withheld_each = _distribution(
-        "latency_per_utterance", [t / k for t, k in zip(totals, sizes, strict=True)]
-    )
-    tokens, no_tokens = _tokens(samples)
+    sizes = [len(sample.utterances) for sample in samples]
+    shares = [total / size for total, size in zip(totals, sizes, strict=True)]
+    calls, few_calls = _distribution("latency", totals)
+    utterances, few_utterances = _distribution("latency_per_utterance", shares)
+    steps, no_steps = _steps(samples)
+    again, utterance_count = sum(sample.again for sample in samples), sum(sizes)
     metrics = [
-        *whole,
-        *each,
+        *calls,
+        *utterances,
         *_stages(samples),
-        Metric("throughput/rtfx", sum(audio) / sum(totals), n, ratio_interval(audio, totals)),
-        Metric(
-            "throughput/samples_per_s", sum(sizes) / sum(totals), n, ratio_interval(sizes, totals)
-        ),
+        _ratio("throughput/rtfx", audio, totals),
+        _ratio("throughput/samples_per_s", sizes, totals),
         Metric("workload/iterations", n),
-        Metric(
-            "workload/decoded_again_share", sum(s.again for s in samples) / sum(sizes), sum(sizes)
-        ),
-        *tokens,
+        Metric("workload/decoded_again_share", again / utterance_count, utterance_count),
+        *steps,
+        _ratio("workload/tokens_per_s", [sum(sample.tokens) for sample in samples], audio),
     ]
-    unavailable = withheld | withheld_each | no_tokens
+    unavailable = few_calls | few_utterances | no_steps
     if "latency/p50_s" not in unavailable:
         metrics.append(Metric("latency/p50_precision", precision(totals), n))
     if "latency/p99_s" in unavailable:
         unavailable["latency/p99_over_p50"] = unavailable["latency/p99_s"]
     else:
-        metrics.append(
-            Metric("latency/p99_over_p50", percentile(totals, 99) / percentile(totals, 50), n)
-        )
+        tail = percentile(totals, 99) / percentile(totals, 50)
+        metrics.append(Metric("latency/p99_over_p50", tail, n))
     return Findings(tuple(metrics), unavailable)
 
 
 def _distribution(prefix: str, values: Sequence[float]) -> tuple[list[Metric], dict[str, str]]:
-    n = len(values)
-    rows = [Metric(f"{prefix}/mean_s", statistics.fmean(values), n, mean_interval(values))]
-    withheld = {}
-    for p in PERCENTILES:
-        if n >= samples_needed(p):
-            rows.append(
-                Metric(f"{prefix}/p{p}_s", percentile(values, p), n, percentile_interval(values, p))
-            )
-        else:
-            withheld[f"{prefix}/p{p}_s"] = (
-                f"{n} calls can't bound it, {samples_needed(p)} can: {_MORE}"
-            )
-    return rows, withheld
-
-
-_MORE = "raise pipeline.min_iterations and pipeline.max_seconds"
+    """Mean and percentiles of ``values``, and why the other percentiles are unavailable."""
+    n, needed = len(values), {p: samples_needed(p) for p in PERCENTILES}
+    return [
+        _mean(f"{prefix}/mean_s", values),
+        *(_percentile(f"{prefix}/p{p}_s", values, p) for p in PERCENTILES if n >= needed[p]),
+    ], {
+        f"{prefix}/p{p}_s": f"{n} calls can't bound it, {needed[p]} can: {_MORE}"
+        for p in PERCENTILES
+        if n < needed[p]
+    }
 
 
 def _stages(samples: Sequence[Sample]) -> list[Metric]:
     names = dict.fromkeys(name for sample in samples for name in sample.stages)
-    rows = []
-    for name in names:
-        times = [sample.stages.get(name, 0.0) for sample in samples]
-        rows.append(
-            Metric(f"stage/{name}_s", statistics.fmean(times), len(times), mean_interval(times))
-        )
-    return rows
+    return [
+        _mean(f"stage/{name}_s", [sample.stages.get(name, 0.0) for sample in samples])
+        for name in names
+    ]
 
 
-def _tokens(samples: Sequence[Sample]) -> tuple[list[Metric], dict[str, str]]:
-    metrics, unavailable = [], {}
-    rules: dict[str, Callable[[Sample], float | None]] = {
-        "latency/first_token_s": lambda sample: sample.first_token_s,
-        "latency/per_token_s": lambda sample: (
-            statistics.fmean(sample.step_s) if sample.step_s else None
-        ),
+def _steps(samples: Sequence[Sample]) -> tuple[list[Metric], dict[str, str]]:
+    """Median times of decoding steps, and why the others are unavailable."""
+    first_s = [sample.first_token_s for sample in samples if sample.first_token_s is not None]
+    later_s = [statistics.fmean(sample.step_s) for sample in samples if sample.step_s]
+    times = {"latency/first_token_s": first_s, "latency/per_token_s": later_s}
+    return [_percentile(name, values, 50) for name, values in times.items() if values], {
+        name: NO_STEPS for name, values in times.items() if not values
     }
-    for name, rule in rules.items():
-        values = [value for value in map(rule, samples) if value is not None]
-        if values:
-            metrics.append(
-                Metric(name, percentile(values, 50), len(values), percentile_interval(values, 50))
-            )
-        else:
-            unavailable[name] = NO_STEPS
-    tokens, audio = [float(sum(s.tokens)) for s in samples], [s.audio_s for s in samples]
-    rate = sum(tokens) / sum(audio)
-    metrics.append(
-        Metric("workload/tokens_per_s", rate, len(samples), ratio_interval(tokens, audio))
-    )
-    return metrics, unavailable
+
+
+def _mean(name: str, values: Sequence[float]) -> Metric:
+    return Metric(name, statistics.fmean(values), len(values), mean_interval(values))
+
+
+def _percentile(name: str, values: Sequence[float], p: float) -> Metric:
+    return Metric(name, percentile(values, p), len(values), percentile_interval(values, p))
+
+
+def _ratio(name: str, tops: Sequence[float], bottoms: Sequence[float]) -> Metric:
+    return Metric(name, sum(tops) / sum(bottoms), len(tops), ratio_interval(tops, bottoms))
