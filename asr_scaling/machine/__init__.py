@@ -1,4 +1,4 @@
-"""What this machine is and does meanwhile: processor, memory, GPUs, interference, other processes, peaks.
+"""What this machine is and does while it measures: processor, memory, GPUs, other processes.
 
 May import util, errors, core.
 """

@@ -1,4 +1,4 @@
-"""Finds other measuring processes on this machine: each holds a lock that the others see."""
+"""Finds other measuring processes on this machine: each holds a lock that others can see."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ except ImportError:  # Windows: nobody is seen
     fcntl = None  # type: ignore[assignment]
 
 FOLDER_VARIABLE = "ASR_SCALING_NODE"
-"""Environment variable: a folder that all jobs see, for machines where each has its own /tmp."""
+"""Environment variable: a folder that all jobs see, where each job has its own /tmp."""
 _PROCESS = secrets.token_hex(8)
 _PERIOD_S = 0.5
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -39,12 +39,12 @@ class Neighbours:
     gpu: UUID of the GPU that this process measures on; None for a CPU.
     folder: where the locks are; None for the default.
 
-    The kernel releases a lock (flock) when its process ends, so killed processes never count, and
-    neither does this process. Other benchmarks are not seen, nor anything on Windows, nor jobs and
-    containers with their own /tmp unless ``ASR_SCALING_NODE`` names a folder they share.
+    The kernel releases a lock (flock) when its process ends, so killed processes never count. Other
+    benchmarks are not seen, nor anything on Windows, nor jobs and containers with their own /tmp
+    unless ``ASR_SCALING_NODE`` names a folder they share.
 
     As a ``ports.Watch`` it looks between timed calls, twice a second at most, which takes tens of
-    microseconds. When this process can take no lock, it still sees the others.
+    microseconds. A process that can take no lock still sees the others.
     """
 
     def __init__(self, gpu: str | None = None, folder: Path | None = None) -> None:
@@ -60,12 +60,10 @@ class Neighbours:
     @property
     def cautions(self) -> tuple[Caution, ...]:
         """The caution for the record; none when nobody was seen."""
-        if not self._seen:
-            return ()
         gpus = list(self._seen.values())
-        elsewhere = sum(gpu not in (None, self._gpu) for gpu in gpus) if self._gpu else 0
-        same = sum(gpu == self._gpu for gpu in gpus) if self._gpu else 0
-        return (_shared_node(len(gpus), same, elsewhere),)
+        same = gpus.count(self._gpu) if self._gpu else 0
+        elsewhere = len(gpus) - gpus.count(None) - same if self._gpu else 0
+        return (_shared_node(len(gpus), same, elsewhere),) if gpus else ()
 
     def begin(self) -> None:
         """Look now."""
@@ -75,22 +73,21 @@ class Neighbours:
                 self._look()
 
     def after(self, batch: AudioBatch) -> None:
-        """Between two calls: look, unless that was a moment ago."""
+        """Look between two calls, unless the last look was a moment ago."""
         if time.monotonic() - self._looked_at >= _PERIOD_S:
             self.begin()
 
     def close(self) -> None:
-        """Look once more and let go. May be called twice."""
+        """Look once more and release the lock. May be called twice."""
         self.begin()
         if self._held is not None:
-            path, handle = self._held
-            self._held = None
+            (path, handle), self._held = self._held, None
             with suppress(OSError):
                 path.unlink()
             os.close(handle)
 
     def _take(self) -> None:
-        """Under its visible name the file is locked and whole from its first moment: it is written beside and moved."""
+        """Write and lock a hidden file, then rename it: others see it only locked and complete."""
         with suppress(FileExistsError):
             self._folder.mkdir(parents=True)
             self._folder.chmod(0o1777)  # users share it, and none removes another's file
@@ -113,18 +110,18 @@ class Neighbours:
 
     def _look(self) -> None:
         for entry in os.scandir(self._folder):
-            process, dot, _ = entry.name.partition(".")
-            if process and dot and process != _process():
+            process = entry.name.partition(".")[0]
+            if "." in entry.name and process not in ("", _process()):
                 with suppress(OSError):
-                    told = _told(entry.path)
-                    if told is not None:
-                        self._seen[process] = told.get("gpu")
+                    if (lock := _read_lock(entry.path)) is not None:
+                        self._seen[process] = lock.get("gpu")
 
 
 def meeting_place() -> Path:
-    """The folder of locks: one of each machine, in /tmp rather than in a TMPDIR that schedulers often make for a job.
+    """The folder of this machine's locks.
 
-    Named after the boot of the kernel, which containers share with their host, else after the host.
+    In /tmp, since schedulers often make a TMPDIR for each job. Named after the kernel's boot, which
+    containers share with their host, or else after the host.
     """
     root = os.environ.get(FOLDER_VARIABLE) or (
         "/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()
@@ -137,38 +134,39 @@ def meeting_place() -> Path:
 
 
 def _process() -> str:
-    """A forked process is another one, and so is one of the same number in another container."""
+    """Name of this process, which no forked process and no other container has."""
     return f"{os.getpid()}-{_PROCESS}"
 
 
-def _told(path: str) -> Mapping[str, Any] | None:
-    """What the holder of a lock wrote; None where nobody holds it, and then the file is removed."""
+def _read_lock(path: str) -> Mapping[str, Any] | None:
+    """What the holder of a lock wrote; None when nobody holds it, and then the file is removed."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
-        try:
-            fcntl.flock(
-                handle, fcntl.LOCK_SH | fcntl.LOCK_NB
-            )  # shared: two who look don't take each other for holders
-        except BlockingIOError:
-            try:
-                found = json.loads(os.read(handle, 4096))
-            except (ValueError, RecursionError):
-                found = None
-            return found if isinstance(found, dict) else {}
+        # shared, so that two processes that look at once don't take each other for the holder
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         os.unlink(path)
-        return None
+    except BlockingIOError:
+        with suppress(ValueError, RecursionError):
+            lock = json.loads(os.read(handle, 4096))
+            return lock if isinstance(lock, dict) else {}
+        return {}
     finally:
         os.close(handle)
+    return None
 
 
 def _shared_node(others: int, same_gpu: int, other_gpus: int) -> Caution:
-    """The caution about ``others`` processes, so many of them on this GPU and on other GPUs."""
+    """The caution about other processes.
+
+    others: how many there are.
+    same_gpu: how many of them are on this process's GPU.
+    other_gpus: how many of them are on another GPU.
+    """
     who = "Another process" if others == 1 else f"{others} other processes"
     if other_gpus == others:
         where = ", on another GPU" if others == 1 else ", each on another GPU"
         where += ": processor, memory and bus were shared"
         return replace(caution("SharedNode", others=who, where=where), advice=_OTHER_GPU_ADVICE)
-    where = f", {same_gpu} of them on the same GPU" if same_gpu else ""
-    if others == same_gpu == 1:
-        where = ", on the same GPU"
+    some = "" if others == 1 else f"{same_gpu} of them "
+    where = f", {some}on the same GPU" if same_gpu else ""
     return caution("SharedNode", others=who, where=where)

@@ -9,6 +9,7 @@ import platform
 import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ _SCHEDULERS = {  # inner ones first: Ray may run within a Slurm job
     "pbs": {"job": "PBS_JOBID", "node": "PBS_NODENUM", "queue": "PBS_QUEUE"},
     "lsf": {"job": "LSB_JOBID", "queue": "LSB_QUEUE"},
 }
-"""Fact of a job → the variable that has it."""
+"""Scheduler → fact of a job → the environment variable that has it."""
 
 
 @functools.cache
@@ -64,53 +65,49 @@ def allowed_cores() -> list[int]:
 
 
 def scheduler() -> dict[str, str] | None:
-    """Name of the scheduler that started this process, its job and node; None where none did.
+    """Name of the scheduler that started this process, its job and node; None without one.
 
-    From the variables that schedulers set; no others are read, so none that may hold a secret.
+    Reads only variables that schedulers set, none that may hold a secret.
     """
-    for name, facts in _SCHEDULERS.items():
-        found = {
-            fact: value for fact, variable in facts.items() if (value := os.environ.get(variable))
-        }
-        if "job" in found:
-            index = found.pop("index", None)
-            found["job"] = f"{found.pop('array', found['job'])}_{index}" if index else found["job"]
-            return {"name": name, **found}
+    for name, variables in _SCHEDULERS.items():
+        values = {fact: os.environ.get(variable) for fact, variable in variables.items()}
+        facts = {fact: value for fact, value in values.items() if value}
+        if "job" in facts:
+            if index := facts.pop("index", None):
+                facts["job"] = f"{facts.pop('array', facts['job'])}_{index}"
+            return {"name": name, **facts}
     return None
 
 
 def certified(certificate: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The environment with the scheduler's job, where there is one, and what the self-test said of this very machine.
+    """The environment, with "scheduler", "niceness" and "certificate" where there are any.
 
-    "niceness" is there where it is not 0, as in the workers of many a Ray: other processes of the machine go first.
-    A certificate of another host, as of a sweep's client, is left out.
+    certificate: the self-test's result; left out when it is of another host, as a sweep's client.
+
+    A niceness above 0, which many Ray workers have, lets other processes go first.
     """
-    asked, niceness = scheduler(), os.nice(0) if hasattr(os, "nice") else 0
-    facts = (
-        environment()
-        | ({"scheduler": asked} if asked else {})
-        | ({"niceness": niceness} if niceness else {})
-    )
-    if certificate is None or certificate.get("host", facts["host"]) != facts["host"]:
-        return facts
-    return facts | {"certificate": dict(certificate)}
+    facts = environment()
+    here = certificate is not None and certificate.get("host", facts["host"]) == facts["host"]
+    more = {
+        "scheduler": scheduler(),
+        "niceness": os.nice(0) if hasattr(os, "nice") else 0,
+        "certificate": dict(certificate) if certificate is not None and here else None,
+    }
+    return facts | {name: fact for name, fact in more.items() if fact}
 
 
 def _cpu_model() -> str:
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    lines = info.read_text("utf-8", "replace").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def version(package: str) -> str | None:
     """The installed version of a package; None where it is not installed."""
-    try:
+    with suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return None
 
 
 def _commit() -> str | None:

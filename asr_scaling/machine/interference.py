@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,31 @@ from asr_scaling.core.record import Findings, Metric, Sample
 from asr_scaling.core.statistics import noise_floor, trend
 from asr_scaling.machine.environment import allowed_cores
 
-STEAL_LIMIT, OTHERS_LIMIT, FREQUENCY_LIMIT = 0.01, 0.05, 0.10
-"""Shares above which a caution is raised."""
+STEAL_LIMIT = 0.01
+OTHERS_LIMIT = 0.05
+FREQUENCY_LIMIT = 0.10
+"""Shares above which a record gets a caution."""
 _PERIOD_S = 0.5
 _NO_COUNTER = "this operating system keeps no such counter"
+_FLOOR = "noise/latency_floor"
+_NO_REPEATS = (
+    "an A/A test needs repeated calls on the same input, three at least: raise pipeline.max_seconds"
+)
+_STILL_FASTER = "calls still got faster while they were timed (Mann-Kendall test, 5 %)"
 _THROTTLE = Path("/sys/devices/system/cpu")
 
 
 @dataclass(frozen=True)
 class Counters:
-    """Seconds since boot, summed over the cores this process may use; None where the system doesn't tell.
+    """Readings of the system's counters; None where the system has no such counter.
 
-    ``own_s``: processor time of this process and its ended children. ``throttled``: thermal throttling events.
+    wall_s: when they were read, in seconds of ``time.perf_counter``.
+    cores: number of cores that this process may use; times are sums over them.
+    busy_s: seconds that these cores were busy since boot.
+    own_s: processor seconds of this process and its ended children.
+    steal_s: seconds that the hypervisor took from these cores since boot.
+    throttled: thermal throttling events since boot.
+    frequency_hz: mean clock frequency.
     """
 
     wall_s: float
@@ -44,8 +57,7 @@ class Counters:
 
 def read_counters() -> Counters:
     """The counters now. Costs about a millisecond."""
-    every = psutil.cpu_times(percpu=True)
-    own = os.times()
+    every, own = psutil.cpu_times(percpu=True), os.times()
     cores = [every[i] for i in allowed_cores() if i < len(every)] or every
     return Counters(
         wall_s=time.perf_counter(),
@@ -70,10 +82,10 @@ def busy_and_all(times: Any) -> tuple[float, float]:
 def frequency_hz() -> float | None:
     """Mean clock frequency of the cores, None where it can't be read."""
     try:
-        found = psutil.cpu_freq()
+        frequency = psutil.cpu_freq()
     except (OSError, NotImplementedError, RuntimeError):
         return None
-    return found.current * 1e6 if found and found.current else None
+    return frequency.current * 1e6 if frequency and frequency.current else None
 
 
 def _throttle_events() -> int | None:
@@ -89,29 +101,26 @@ class MachineWatch:
     """Watches the machine in the timed pass: ``look`` between calls, ``findings`` at the end."""
 
     def __init__(self, read: Callable[[], Counters] = read_counters) -> None:
-        self._read = read
-        self._seen = [read()]
+        self._read, self._readings = read, [read()]
 
     def look(self) -> None:
-        """Between two calls; reads at most twice a second."""
-        if time.perf_counter() - self._seen[-1].wall_s >= _PERIOD_S:
-            self._seen.append(self._read())
+        """Read the counters between two calls, at most twice a second."""
+        if time.perf_counter() - self._readings[-1].wall_s >= _PERIOD_S:
+            self._readings.append(self._read())
 
     def findings(self, samples: Sequence[Sample], steady: Sequence[Sample] = ()) -> Findings:
-        """Shares over the timed pass, the noise floor of an A/A test, and typed cautions with advice.
+        """Shares over the timed pass, the noise floor of an A/A test, and cautions.
 
-        ``steady``: calls of the warm-up that showed no trend; repeats of one input, they serve the A/A test too.
+        samples: the timed calls.
+        steady: calls of the warm-up on one input that showed no trend, for the A/A test.
         """
-        self._seen.append(self._read())
-        metrics, unavailable, cautions = _machine(self._seen)
+        self._readings.append(self._read())
+        machine = _machine(self._readings)
         floor = noise_floor([*times_by_input(samples), [sample.total_s for sample in steady]])
         if floor is None:
-            unavailable["noise/latency_floor"] = (
-                "an A/A test needs repeated calls on the same input, three at least: raise pipeline.max_seconds"
-            )
-        else:
-            metrics.append(Metric("noise/latency_floor", floor, len(samples)))
-        return Findings(tuple(metrics), unavailable, tuple(cautions))
+            return replace(machine, unavailable={**machine.unavailable, _FLOOR: _NO_REPEATS})
+        metric = Metric(_FLOOR, floor, len(samples))
+        return replace(machine, metrics=(*machine.metrics, metric))
 
 
 def by_input(samples: Iterable[Sample]) -> dict[tuple[str, ...], list[Sample]]:
@@ -132,51 +141,44 @@ def drift(samples: Sequence[Sample], warm: bool) -> tuple[Caution, ...]:
 
     warm: whether the warm-up ended because it was steady.
     """
-    found = trend(times_by_input(samples))
-    if found.falls:
-        return (
-            caution(
-                "WarmupIncomplete",
-                seen="calls still got faster while they were timed (Mann-Kendall test, 5 %)",
-            ),
-        )
-    if found.rises:
+    change = trend(times_by_input(samples))
+    if change.falls:
+        return (caution("WarmupIncomplete", seen=_STILL_FASTER),)
+    if change.rises:
         return (caution("TimingDrift"),)
-    if found.p is None and not warm:
+    if change.p is None and not warm:
         return (caution("WarmupIncomplete", seen="too few calls to test for a trend"),)
     return ()
 
 
-def _machine(seen: Sequence[Counters]) -> tuple[list[Metric], dict[str, str], list[Caution]]:
-    first, last = seen[0], seen[-1]
-    capacity = max(1e-9, (last.wall_s - first.wall_s) * last.cores)
-    unavailable: dict[str, str] = {}
-    told: list[Caution] = []
-    others = max(0.0, (last.busy_s - first.busy_s) - (last.own_s - first.own_s)) / capacity
-    metrics = [Metric("noise/others_share", others, 1)]
-    if others > OTHERS_LIMIT:
-        told.append(caution(BUSY_MACHINE, share=others))
-    if first.steal_s is None or last.steal_s is None:
-        unavailable["noise/steal_share"] = _NO_COUNTER
-    else:
-        steal = (last.steal_s - first.steal_s) / capacity
-        metrics.append(Metric("noise/steal_share", steal, 1))
-        if steal > STEAL_LIMIT:
-            told.append(caution("StolenTime", share=steal))
-    clocks = [counters.frequency_hz for counters in seen if counters.frequency_hz]
-    if clocks:
-        change = max(clocks) / min(clocks) - 1
-        metrics.append(Metric("noise/frequency_change", change, len(clocks)))
-        if change > FREQUENCY_LIMIT:
-            low_ghz, high_ghz = min(clocks) / 1e9, max(clocks) / 1e9
-            told.append(caution("FrequencyChanged", low_ghz=low_ghz, high_ghz=high_ghz))
-    else:
-        unavailable["noise/frequency_change"] = _NO_COUNTER
-    if (
-        first.throttled is not None
-        and last.throttled is not None
-        and last.throttled > first.throttled
-    ):
-        events = f"{last.throttled - first.throttled} thermal events"
-        told.append(caution("Throttled", events=events))
-    return metrics, unavailable, told
+def _machine(readings: Sequence[Counters]) -> Findings:
+    first, last = readings[0], readings[-1]
+    capacity_s = max(1e-9, (last.wall_s - first.wall_s) * last.cores)
+    others = max(0.0, (last.busy_s - first.busy_s) - (last.own_s - first.own_s)) / capacity_s
+    steal = None
+    if first.steal_s is not None and last.steal_s is not None:
+        steal = (last.steal_s - first.steal_s) / capacity_s
+    clocks = [reading.frequency_hz for reading in readings if reading.frequency_hz]
+    change = max(clocks) / min(clocks) - 1 if clocks else None
+    low, high = min(clocks, default=0.0), max(clocks, default=0.0)
+    rows: tuple[tuple[str, float | None, int, float, Caution], ...] = (
+        ("noise/others_share", others, 1, OTHERS_LIMIT, caution(BUSY_MACHINE, share=others)),
+        ("noise/steal_share", steal, 1, STEAL_LIMIT, caution("StolenTime", share=steal or 0.0)),
+        (
+            "noise/frequency_change",
+            change,
+            len(clocks),
+            FREQUENCY_LIMIT,
+            caution("FrequencyChanged", low_ghz=low / 1e9, high_ghz=high / 1e9),
+        ),
+    )
+    events = 0 if first.throttled is None else (last.throttled or 0) - first.throttled
+    throttled = caution("Throttled", events=f"{events} thermal events")
+    return Findings(
+        tuple(Metric(name, value, n) for name, value, n, *_ in rows if value is not None),
+        {name: _NO_COUNTER for name, value, *_ in rows if value is None},
+        (
+            *(warning for _, value, _, limit, warning in rows if (value or 0) > limit),
+            *([throttled] if events > 0 else []),
+        ),
+    )

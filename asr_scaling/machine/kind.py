@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-_GIB = 2**30
-
 
 def machine_kind(environment: Mapping[str, Any]) -> str:
     """Processor, cores and memory of a record's machine: "AMD EPYC 7B12, 16 cores, 64 GiB"."""
@@ -16,15 +14,15 @@ def machine_kind(environment: Mapping[str, Any]) -> str:
 
 
 def memory_class(environment: Mapping[str, Any]) -> str:
-    """ "64 GiB": the size that is built in, 2^k or 1.5 · 2^k GiB; empty where it was not recorded.
+    """The size of the built-in memory, such as "64 GiB"; empty where it was not recorded.
 
-    What a kernel reports lies a little below it, by another little at every start and on every node of a kind.
+    It is 2^k or 1.5 · 2^k GiB. A kernel reports a little less, and not the same at every start.
     """
     count = environment.get("memory_bytes")
     if not isinstance(count, int | float) or not 0 < count < 2**60:
         return ""
     sizes = (size for k in itertools.count() for size in (2**k, 3 * 2**k / 2))
-    return f"{next(size for size in sizes if count <= size * _GIB):g} GiB"
+    return f"{next(size for size in sizes if count <= size * 2**30):g} GiB"
 
 
 def gpu_name(environment: Mapping[str, Any]) -> str | None:
@@ -34,14 +32,13 @@ def gpu_name(environment: Mapping[str, Any]) -> str | None:
 
 
 def unlike(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
-    """What makes the machines of two records' environments of different kinds; empty where they are of one.
+    """How the machines of two records differ in kind; empty where they don't.
+
+    a, b: the records' environments.
 
     A GPU that only one of them has is no difference: cpu and cuda of one machine may be compared.
     """
-    told = [
-        f"{one} and {other}" for one, other in ((machine_kind(a), machine_kind(b)),) if one != other
-    ]
-    gpus = gpu_name(a), gpu_name(b)
-    if None not in gpus and gpus[0] != gpus[1]:
-        told.append(f"{gpus[0]} and {gpus[1]}")
-    return ", ".join(told)
+    pairs = (machine_kind(a), machine_kind(b)), (gpu_name(a), gpu_name(b))
+    return ", ".join(
+        f"{one} and {other}" for one, other in pairs if None not in (one, other) and one != other
+    )

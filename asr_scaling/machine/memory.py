@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
@@ -18,7 +18,7 @@ from asr_scaling.core.ports import Peak
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 _MUCH = 100_000
-"""Objects that are not frozen; to walk through them takes about 50 ms."""
+"""Number of objects that are not frozen; a collection of them takes about 50 ms."""
 
 
 def resident_bytes() -> int:
@@ -27,31 +27,29 @@ def resident_bytes() -> int:
 
 
 def release_memory(freeze: bool = False) -> None:
-    """Collect garbage and return freed heap pages to the system, for a true next baseline.
+    """Collect garbage and return freed heap pages to the system, before memory is measured.
 
-    ``freeze``: later collections need not walk through what is there now (imported modules, when no model is loaded);
-    that takes pauses of a third of a second out of what is measured next. It is done anew when much has come since, as
-    other imports do, and then what was frozen before and is garbage by now goes first. What single points leave is not
-    much, so it is never frozen: a sweep of a thousand points leaves nothing behind.
+    freeze: whether later collections may skip the objects that exist now, such as imported modules;
+        this avoids pauses of a third of a second in what is measured next. Done only when there
+        are many new objects, so that what single points leave is never frozen; objects frozen
+        before that have become garbage are freed first.
     """
-    anew = freeze and len(gc.get_objects()) > _MUCH
-    if anew:
+    freeze = freeze and len(gc.get_objects()) > _MUCH
+    if freeze:
         gc.unfreeze()
     gc.collect()
-    if anew:
+    if freeze:
         gc.freeze()
     if sys.platform == "linux":
-        try:
+        with suppress(OSError, AttributeError):  # another libc keeps its freed pages
             ctypes.CDLL("libc.so.6").malloc_trim(0)
-        except (OSError, AttributeError):  # another libc: the baseline keeps what it kept
-            return
 
 
 @contextmanager
 def peak_resident(sampling: bool = True) -> Iterator[Peak]:
     """Peak resident memory of the block, by the kernel's high-water mark (proc(5)).
 
-    Without one: by sampling if ``sampling``, else not at all (``method`` stays empty).
+    sampling: whether to sample where the kernel has no such mark; if not, ``method`` stays empty.
     """
     peak = Peak()
     try:

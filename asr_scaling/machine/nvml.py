@@ -10,12 +10,11 @@ from asr_scaling.errors import DeviceError
 
 
 def nvml() -> Any:
-    """NVML's module. DeviceError when it is not installed."""
+    """NVML's module. Raises DeviceError when it is not installed."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # an abandoned package of the same name says so when imported
+            # an abandoned package of the same name warns when it is imported
+            warnings.simplefilter("ignore")
             import pynvml
     except ImportError as error:
         raise DeviceError("the GPU's counters need a package: pip install nvidia-ml-py") from error
@@ -23,45 +22,45 @@ def nvml() -> Any:
 
 
 def handle(torch_name: str) -> Any:
-    """NVML's handle of the GPU that torch calls ``torch_name`` ("cuda:0"); ``nvml().nvmlShutdown()`` gives it back.
+    """NVML's handle of a GPU; the caller gives it back with ``nvml().nvmlShutdown()``.
 
-    Matched by UUID: NVML ignores CUDA_VISIBLE_DEVICES and numbers GPUs its own way. DeviceError, one sentence, when
-    NVML does not answer; then it is shut down again.
+    torch_name: torch's name of the GPU, such as "cuda:0". GPUs are matched by UUID, since NVML
+        ignores CUDA_VISIBLE_DEVICES and numbers GPUs in its own way.
+
+    Raises DeviceError when NVML does not answer; then it is shut down again.
     """
     import torch
 
-    found = nvml()
+    driver = nvml()
     try:
         uuid = str(torch.cuda.get_device_properties(torch_name).uuid).removeprefix("GPU-")
-        found.nvmlInit()
-    except (found.NVMLError, AttributeError) as error:
+        driver.nvmlInit()
+    except (driver.NVMLError, AttributeError) as error:
         raise DeviceError(_SILENT.format(torch_name, error)) from error
     try:
-        try:
-            return found.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-        except found.NVMLError:
-            return found.nvmlDeviceGetHandleByUUID(
-                f"MIG-{uuid}"
-            )  # torch names a slice of a GPU without its prefix
-    except found.NVMLError as error:
-        found.nvmlShutdown()
+        with suppress(driver.NVMLError):
+            return driver.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        # torch names a slice of a GPU without its prefix
+        return driver.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
+    except driver.NVMLError as error:
+        driver.nvmlShutdown()
         raise DeviceError(_SILENT.format(torch_name, error)) from error
 
 
 def physical_index(torch_name: str) -> int | None:
-    """The driver's number of the GPU (or of the one it is a slice of); None if unknown."""
+    """The driver's number of a GPU, or of the GPU it is a slice of; None if unknown."""
     try:
-        found, gpu = nvml(), handle(torch_name)
+        driver, gpu = nvml(), handle(torch_name)
     except DeviceError:
         return None
     try:
-        with suppress(found.NVMLError, AttributeError):  # not a slice
-            gpu = found.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(gpu)
-        return int(found.nvmlDeviceGetIndex(gpu))
-    except (found.NVMLError, AttributeError):
+        with suppress(driver.NVMLError, AttributeError):  # not a slice
+            gpu = driver.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(gpu)
+        return int(driver.nvmlDeviceGetIndex(gpu))
+    except (driver.NVMLError, AttributeError):
         return None
     finally:
-        found.nvmlShutdown()
+        driver.nvmlShutdown()
 
 
 _SILENT = "the driver's counters (NVML) don't answer for {}: {}"

@@ -24,7 +24,8 @@ TOLERANCE = 0.15
 """A kept peak stands while a quick measurement is within this share of it."""
 _SMALLEST, _LARGEST = 512, 16_384
 _LONG_ENOUGH_S = 0.01
-_GEMM_S, _CHECK_S, _COPY_S = 0.4, 0.25, 0.3
+_GEMM_S, _CHECK_S = 0.4, 0.25
+_COPY_S = 0.3
 _COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}
 _MOST_CALLS = 100
 
@@ -53,7 +54,7 @@ class Peaks:
 
     @property
     def ridge(self) -> float:
-        """FLOP per byte at which both peaks are reached: Williams, Waterman & Patterson 2009, Roofline."""
+        """FLOP per byte that reach both peaks: Williams, Waterman & Patterson 2009, Roofline."""
         return self.flop_per_s / self.byte_per_s
 
 
@@ -72,33 +73,28 @@ def peaks(
     Raises RuntimeError when torch can't compute in ``dtype`` or memory is short, OSError when the
     result can't be kept.
     """
-    key = _key(device, dtype)
+    key, machine = _key(device, dtype), watch()
     path = cache_dir("peaks") / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.json"
-    kept, checked, machine = _read(path, key), 0.0, watch()
-    if kept is not None:
-        checked = _products(device, dtype, kept.n, _CHECK_S)[0]
-        if _agree(checked, kept.flop_per_s):
-            return kept, ()
+    kept = _read(path, key)
+    checked = _products(device, dtype, kept.n, _CHECK_S)[0] if kept else 0.0
+    if kept and _agree(checked, kept.flop_per_s):
+        return kept, ()
     fresh = measure(device, dtype)
-    fresh = replace(fresh, flop_per_s=max(fresh.flop_per_s, checked))
+    now = max(fresh.flop_per_s, checked)
+    fresh = replace(fresh, flop_per_s=now)
     taken = _taken(machine) if device.kind == "cpu" else 0.0
     if kept is None:
         if taken:
             return fresh, (caution("PeaksDisturbed", share=taken),)
         return _keep(path, key, fresh), ()
-    if _agree(fresh.flop_per_s, kept.flop_per_s):
-        rates = {
-            name: max(getattr(fresh, name), getattr(kept, name))
-            for name in ("flop_per_s", "byte_per_s")
-        }
-        return _keep(path, key, replace(fresh, **rates)), ()
-    if taken and fresh.flop_per_s < kept.flop_per_s:
+    before = kept.flop_per_s
+    if _agree(now, before):
+        byte_per_s = max(fresh.byte_per_s, kept.byte_per_s)
+        fresh = replace(fresh, flop_per_s=max(now, before), byte_per_s=byte_per_s)
+        return _keep(path, key, fresh), ()
+    if taken and now < before:
         return kept, ()
-    changed = caution(
-        "PeaksChanged",
-        kept_gflop_per_s=kept.flop_per_s / 1e9,
-        now_gflop_per_s=fresh.flop_per_s / 1e9,
-    )
+    changed = caution("PeaksChanged", kept_gflop_per_s=before / 1e9, now_gflop_per_s=now / 1e9)
     return _keep(path, key, fresh), (changed,)
 
 
@@ -116,15 +112,14 @@ def measure(device: Device, dtype: str) -> Peaks:
     Bandwidth: copies between two buffers of 256 MiB on a CPU, 1 GiB on a GPU, which are larger
     than any last-level cache.
     """
-    best, n = 0.0, _SMALLEST
-    while True:
-        rate, seconds = _products(device, dtype, n, _GEMM_S / 10)
-        best = max(best, rate)
-        if seconds >= _LONG_ENOUGH_S or n >= _LARGEST:
-            break
+    n, rates = _SMALLEST // 2, [0.0]
+    seconds = 0.0
+    while seconds < _LONG_ENOUGH_S and n < _LARGEST:
         n *= 2
-    best = max(best, _products(device, dtype, n, _GEMM_S)[0])
-    return Peaks(dtype, best, _copies(device), n, time.time())
+        rate, seconds = _products(device, dtype, n, _GEMM_S / 10)
+        rates.append(rate)
+    rates.append(_products(device, dtype, n, _GEMM_S)[0])
+    return Peaks(dtype, max(rates), _copies(device), n, time.time())
 
 
 def _products(device: Device, dtype: str, n: int, budget_s: float) -> tuple[float, float]:
@@ -188,8 +183,11 @@ def _key(device: Device, dtype: str) -> dict[str, Any]:
     }
     if device.kind == "cuda":
         properties = torch.cuda.get_device_properties(device.torch_name)
-        key |= {"gpu": properties.name, "uuid": str(getattr(properties, "uuid", device.torch_name))}
-        key |= {"tf32": bool(torch.backends.cuda.matmul.allow_tf32)}
+        key |= {
+            "gpu": properties.name,
+            "uuid": str(getattr(properties, "uuid", device.torch_name)),
+            "tf32": bool(torch.backends.cuda.matmul.allow_tf32),
+        }
     return key
 
 
@@ -202,6 +200,6 @@ def _read(path: Path, key: dict[str, Any]) -> Peaks | None:
         return None
 
 
-def _keep(path: Path, key: dict[str, Any], found: Peaks) -> Peaks:
-    write_atomic(path, json.dumps(signed({"key": key, "peaks": asdict(found)}), indent=1).encode())
-    return found
+def _keep(path: Path, key: dict[str, Any], rates: Peaks) -> Peaks:
+    write_atomic(path, json.dumps(signed({"key": key, "peaks": asdict(rates)}), indent=1).encode())
+    return rates
