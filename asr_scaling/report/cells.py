@@ -17,12 +17,7 @@ from asr_scaling.analysis.format import (
 )
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.statistics import Interval
-from asr_scaling.report.document import Cell
-
-
-def _ends(interval: Interval, factor: float = 1.0) -> str:
-    """ "886 to 1,297": the interval's two ends."""
-    return f"{plain(interval.low * factor)} to {plain(interval.high * factor)}"
+from asr_scaling.report.document import Cell, Column, word_columns
 
 
 def number(
@@ -32,56 +27,46 @@ def number(
     digits: int = 3,
     note: str = "",
 ) -> Cell:
-    """A cell sorted by ``value`` · ``factor``; the ends of its interval stand in the note, before
-    ``note``.
-    """
-    said = [f"95 % interval: {_ends(interval, factor)}." if interval else "", note]
-    return Cell(
-        with_interval(value, interval, factor, digits), value * factor, " ".join(filter(None, said))
-    )
+    """``value`` · ``factor``; the note begins with the ends of its interval."""
+    if interval:
+        ends = f"{plain(interval.low * factor)} to {plain(interval.high * factor)}"
+        note = f"95 % interval: {ends}. {note}".strip()
+    return Cell(with_interval(value, interval, factor, digits), value * factor, note)
 
 
-def figure(point: Point, metric: str, factor: float = 1.0, digits: int = 3) -> Cell:
-    """A metric of ``point`` in a unit ``factor`` of its own; "–" with the record's reason where it
-    has none.
-    """
+def figure(point: Point, metric: str, factor: float = 1.0) -> Cell:
+    """A metric of ``point`` times ``factor``; "–" with the record's reason where it has none."""
     value = point.values.get(metric)
     if value is None:
         return missing(why_missing(point, metric))
-    return number(value, point.intervals.get(metric), factor, digits)
+    return number(value, point.intervals.get(metric), factor)
 
 
 def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:
-    """``metric`` of one point over that of another, times ``factor``; "–" with the reason where one
-    has none or 0.
+    """``metric`` of one point over that of another, times ``factor``.
 
-    An interval where both have one, which are taken as independent, and the two are not the same
-    point.
+    "–" with the reason where one has none or 0. The intervals are taken as independent.
     """
     for point in (over, under):
         if not point.value(metric):
-            return missing(
-                "one of the two is 0" if metric in point.values else why_missing(point, metric)
-            )
+            zero = metric in point.values
+            return missing("one of the two is 0" if zero else why_missing(point, metric))
     a, b = over.values[metric], under.values[metric]
     interval = quotient_interval(a, over.intervals.get(metric), b, under.intervals.get(metric))
     return number(a / b, None if over is under else interval, factor)
 
 
-def latency(point: Point, factor: float = 1e3, metric: str = "") -> Cell:
-    """Typical time of a call, in ms unless told otherwise; the note says where it is a mean, or of
-    part of the audio.
+def latency(point: Point, metric: str = "") -> Cell:
+    """Time of a call, ms: ``metric``, or else the median where it is known and the mean elsewhere.
 
-    ``metric``: which of the two, by ``latency_metric`` of the point where it is empty.
+    The note says where it is a mean, or of part of the audio.
     """
     metric = metric or latency_metric(point)
-    cell = figure(point, metric, factor)
-    said = PARTLY if point.truncated else ""
+    cell, partly = figure(point, metric, 1e3), PARTLY if point.truncated else ""
     if metric == LATENCY:
-        return noted(cell, said)
+        return noted(cell, partly)
     other = "the other has no median" if LATENCY in point.values else "there is no median"
-    reason = point.unavailable.get(LATENCY, other)
-    return noted(cell, f"The mean: {reason}.", said)
+    return noted(cell, f"The mean: {point.unavailable.get(LATENCY, other)}.", partly)
 
 
 def wer(point: Point) -> Cell:
@@ -101,11 +86,8 @@ def batch_cell(point: Point) -> Cell:
 
 def length_cell(point: Point) -> Cell:
     """Seconds, for a column of that unit; "natural" sorts last."""
-    return (
-        Cell(point.length, None)
-        if point.length_s is None
-        else Cell(f"{point.length_s:g}", point.length_s)
-    )
+    text = point.length if point.length_s is None else f"{point.length_s:g}"
+    return Cell(text, point.length_s)
 
 
 def noted(cell: Cell, *notes: str) -> Cell:
@@ -121,3 +103,13 @@ def missing(reason: str) -> Cell:
 def words(text: str, note: str = "") -> Cell:
     """A cell of text, sorted by it."""
     return Cell(text, text, note)
+
+
+IDENTITY = (*word_columns("System", "Device"), Column("Length", "s"), Column("Batch"))
+"""The columns that say which point a row is; ``identity`` makes their cells."""
+
+
+def identity(point: Point) -> tuple[Cell, ...]:
+    """System, device, length and batch; the hardware is a note."""
+    device = words(point.device, point.hardware)
+    return (words(point.system), device, length_cell(point), batch_cell(point))

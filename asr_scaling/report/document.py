@@ -1,8 +1,6 @@
-"""A report as values: sections of paragraphs, lists, tables and figures. Pages and files are made
-of these elsewhere.
+"""A report as values: sections of paragraphs, lists, tables and figures.
 
-Text is plain; only ``**bold**`` and ```code``` are marked up. Whatever comes from records is
-escaped where it is shown.
+Text is plain; only ``**bold**`` and ```code``` are marked up. Outputs escape what they show.
 """
 
 from __future__ import annotations
@@ -15,9 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 Keys = Mapping[str, str]
-"""What a row or a mark is about, for the page's filter: any of model, device, length and batch. A
-key that is absent means "all of them".
-"""
+"""What a row or a mark is about, by some of ``FILTERS``; a key that is absent means all of them."""
 FILTERS = ("model", "device", "length", "batch")
 
 
@@ -37,6 +33,11 @@ class Column:
     """Whether it is aligned right and sorted as numbers."""
     meaning: str = ""
     """A tooltip."""
+
+
+def word_columns(*headings: str) -> tuple[Column, ...]:
+    """Columns of words."""
+    return tuple(Column(heading, numeric=False) for heading in headings)
 
 
 @dataclass(frozen=True)

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, MEMORY, RTFX, WER, MetricChange
-from asr_scaling.analysis.format import DEVICE_MEMORY, memory_metric, plain
+from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER, MetricChange
+from asr_scaling.analysis.format import memory_metric, plain
 from asr_scaling.analysis.gains import PLAIN_ENGINE, GainOverPlain, gains_over_plain, is_plain
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.statistics import Interval
-from asr_scaling.report.cells import batch_cell, length_cell, missing, number, words
+from asr_scaling.report.cells import IDENTITY, identity, missing, number
 from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
-from asr_scaling.report.output.drawing import INK, PALETTE, FigureBuilder
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from asr_scaling.report.output.bars import FASTER, SLOWER, Bar, draw_bars
+from asr_scaling.report.output.drawing import FigureBuilder
+from asr_scaling.util.groups import grouped
 
 _COLUMNS = (
-    Column("System", numeric=False),
-    Column("Device", numeric=False),
-    Column("Length", "s"),
-    Column("Batch"),
+    *IDENTITY,
     Column(
         "RTFx", "× plain", meaning="audio per second over the plain system's, paired by utterance"
     ),
@@ -37,9 +32,6 @@ _COLUMNS = (
         meaning="start-up beyond the plain system's over the time an utterance saves",
     ),
 )
-
-
-_TICKS = (0.25, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0)
 _MOST_PANELS, _MOST_BARS = 4, 20
 """More would make a figure that nobody reads; the table has them all."""
 _BAR_IN, _FRAME_IN = 0.26, 1.1
@@ -48,50 +40,37 @@ _BAR_IN, _FRAME_IN = 0.26, 1.1
 
 def sections(points: Sequence[Point]) -> tuple[Section, ...]:
     """The section, none where nothing but plain systems was measured."""
-    found = gains_over_plain(points)
-    return (_section(found, points),) if found else ()
+    gains = gains_over_plain(points)
+    if not gains:
+        return ()
+    lone = sum(point.ok and not is_plain(point) for point in points) - len(gains)
+    figure = _figure(gains)
+    blocks: list[Block] = [Text(_best(gains)), *([figure] if figure else []), _table(gains, lone)]
+    return (Section("gains", "What engines and optimisations bring", tuple(blocks)),)
 
 
-def _section(found: Sequence[GainOverPlain], points: Sequence[Point]) -> Section:
-    lone = sum(point.ok and not is_plain(point) for point in points) - len(found)
-    blocks: list[Block] = [Text(_best(found))]
-    figure = _figure(found)
-    blocks += [figure] if figure else []
-    blocks.append(_table(found, lone))
-    return Section("gains", "What engines and optimisations bring", tuple(blocks))
-
-
-def _best(found: Iterable[GainOverPlain]) -> str:
+def _best(gains: Iterable[GainOverPlain]) -> str:
     """The largest gain of each model on each device whose WER is not worse, in one paragraph."""
-    said, groups = [], dict[tuple[str, str], list[GainOverPlain]]()
-    for gain in found:
-        groups.setdefault((gain.point.model, gain.point.device), []).append(gain)
+    sentences, groups = [], grouped(gains, lambda gain: (gain.point.model, gain.point.device))
     several = len({device for _, device in groups}) > 1
-    for (name, device), those in groups.items():
+    for (name, device), members in groups.items():
         model = f"{name} on {device}" if several else name
-        good = [gain for gain in those if gain.speed_up is not None and not gain.worse_wer]
+        good = [gain for gain in members if gain.speed_up is not None and not gain.worse_wer]
         best = max(good, key=lambda gain: gain.speed_up or 0.0, default=None)
         if best is None:
-            said.append(f"Nothing made {model} faster without making it worse.")
+            sentences.append(f"Nothing made {model} faster without making it worse.")
             continue
-        wer = best.comparison.row(WER)
-        how = " · ".join(filter(None, (best.point.engine, " + ".join(best.point.optimisations))))
-        known = wer.absolute is not None
-        about = (
-            f"WER {_wer_points(wer)} points"
-            if known
-            else f"WER not compared: {wer.reason.rstrip('.')}"
-        )
-        said.append(
-            f"**{model}** gained most from {how}: {rtfx_change(best)} at batch {best.point.batch} "
-            f"({about})."
-        )
-    return " ".join(said)
+        wer, point = best.comparison.row(WER), best.point
+        how = " · ".join(filter(None, (point.engine, " + ".join(point.optimisations))))
+        about = f"WER {_wer_points(wer)} points"
+        if wer.absolute is None:
+            about = f"WER not compared: {wer.reason.rstrip('.')}"
+        change = f"{rtfx_change(best)} at batch {point.batch}"
+        sentences.append(f"**{model}** gained most from {how}: {change} ({about}).")
+    return " ".join(sentences)
 
 
-def _table(found: Sequence[GainOverPlain], lone: int) -> Table:
-    ordered = sorted(found, key=lambda g: (g.point.model, g.point.batch, -(g.speed_up or 0.0)))
-    rows = tuple(Row(_cells(gain), gain.point.keys) for gain in ordered)
+def _table(gains: Sequence[GainOverPlain], lone: int) -> Table:
     notes = [
         f"Plain is engine={PLAIN_ENGINE} without optimisations: same model, weights, device, "
         "speech, length and batch.",
@@ -100,30 +79,24 @@ def _table(found: Sequence[GainOverPlain], lone: int) -> Table:
     ]
     if lone:
         notes.append(f"{lone} more points have no plain one beside them and are left out.")
-    return Table(
-        "gains", "Each system against the plain one of its model", _COLUMNS, rows, tuple(notes)
-    )
+    ordered = sorted(gains, key=lambda g: (g.point.model, g.point.batch, -(g.speed_up or 0.0)))
+    rows = tuple(Row(_cells(gain), gain.point.keys) for gain in ordered)
+    caption = "Each system against the plain one of its model"
+    return Table("gains", caption, _COLUMNS, rows, tuple(notes))
 
 
 def _cells(gain: GainOverPlain) -> tuple[Cell, ...]:
-    point, row = gain.point, gain.comparison.row
-    memory = MEMORY if memory_metric(point) == MEMORY else DEVICE_MEMORY
-    wer, extra = row(WER), gain.startup_s
-    points = (
-        missing(wer.reason)
-        if wer.absolute is None
-        else Cell(_wer_points(wer), wer.absolute, wer.verdict)
-    )
+    row, extra = gain.comparison.row, gain.startup_s
+    wer, points = row(WER), missing(row(WER).reason)
+    if wer.absolute is not None:
+        points = Cell(_wer_points(wer), wer.absolute, wer.verdict)
     return (
-        words(point.system),
-        words(point.device, point.hardware),
-        length_cell(point),
-        batch_cell(point),
+        *identity(gain.point),
         _ratio(row(RTFX)),
         _ratio(row(LATENCY)),
         points,
         _ratio(row(ENERGY)),
-        _ratio(row(memory)),
+        _ratio(row(memory_metric(gain.point))),
         missing("loading was not timed in both") if extra is None else number(extra),
         _payoff(gain),
     )
@@ -144,10 +117,9 @@ def _ratio(row: MetricChange) -> Cell:
     """B over A with its interval."""
     if row.relative is None:
         return missing(row.reason or "not measured in both")
+    note = ", ".join(filter(None, (row.verdict, row.qualifier)))
     interval = Interval(1 + row.interval.low, 1 + row.interval.high) if row.interval else None
-    return number(
-        1 + row.relative, interval, note=", ".join(filter(None, (row.verdict, row.qualifier)))
-    )
+    return number(1 + row.relative, interval, note=note)
 
 
 def rtfx_change(gain: GainOverPlain) -> str:
@@ -162,31 +134,23 @@ def _wer_points(row: MetricChange) -> str:
     return f"{'+' if value > 0 else ''}{plain(100 * value, 2)}{half}"
 
 
-def _figure(found: Sequence[GainOverPlain]) -> Figure | None:
-    """A bar for each system's gain in RTFx with its interval, best first, a panel for each model,
-    device and batch.
-    """
-    panels: dict[tuple[str, str, str, int], list[GainOverPlain]] = {}
-    for gain in found:
-        if gain.speed_up is not None:
-            key = (gain.point.model, gain.point.device, gain.point.length, gain.point.batch)
-            panels.setdefault(key, []).append(gain)
-    largest = sorted(panels, key=lambda key: -len(panels[key]))[:_MOST_PANELS]
-    if not largest:
-        return None
-    bars = {
-        key: sorted(panels[key], key=lambda gain: gain.speed_up or 0.0, reverse=True)[:_MOST_BARS]
-        for key in sorted(largest)
-    }
-    heights = tuple(_BAR_IN * (len(each) + 0.5) for each in bars.values())
-    several = len({device for _, device, _, _ in panels}) > 1
-    builder = FigureBuilder(
-        "gains", rows=len(bars), height=sum(_FRAME_IN + each for each in heights), shares=heights
+def _figure(gains: Sequence[GainOverPlain]) -> Figure | None:
+    """A bar for each gain in RTFx, best first, a panel for each model, device, length and batch."""
+    panels = grouped(
+        (gain for gain in gains if gain.speed_up is not None),
+        lambda gain: (gain.point.model, gain.point.device, gain.point.length, gain.point.batch),
     )
-    for axes, ((model, device, length, batch), those) in zip(
-        builder.axes, bars.items(), strict=True
-    ):
-        _panel(builder, axes, those)
+    if not panels:
+        return None
+    largest = sorted(sorted(panels, key=lambda key: -len(panels[key]))[:_MOST_PANELS])
+    bars = [sorted(map(_bar, panels[key]), key=lambda b: -b.high)[:_MOST_BARS] for key in largest]
+    heights = tuple(_BAR_IN * (len(panel) + 0.5) for panel in bars)
+    several = len({device for _, device, _, _ in panels}) > 1
+    height = sum(_FRAME_IN + panel for panel in heights)
+    builder = FigureBuilder("gains", rows=len(bars), height=height, shares=heights)
+    for axes, key, panel in zip(builder.axes, largest, bars, strict=True):
+        model, device, length, batch = key
+        draw_bars(builder, axes, panel)
         where = f"{model} on {device}" if several else model
         builder.titles(axes, "RTFx, × the plain system's", "", f"{where}, {length}, batch {batch}")
     return builder.figure(
@@ -196,32 +160,9 @@ def _figure(found: Sequence[GainOverPlain]) -> Figure | None:
     )
 
 
-def _panel(builder: FigureBuilder, axes: Axes, those: Sequence[GainOverPlain]) -> None:
-    names = [" + ".join((gain.point.engine, *gain.point.optimisations)) for gain in those]
-    reached = [1.0]
-    for place, (gain, name) in enumerate(zip(those, names, strict=True)):
-        row, value = gain.comparison.row(RTFX), gain.speed_up or 0.0
-        title, colour = f"{name}: {rtfx_change(gain)}", PALETTE[2 if value >= 1 else 1]
-        bar = axes.barh(
-            [place], [abs(value - 1)], left=min(1.0, value), height=0.65, color=colour, zorder=2
-        )
-        builder.mark(list(bar), gain.point.keys, title)
-        ends = (1 + row.interval.low, 1 + row.interval.high) if row.interval else (value, value)
-        errors = [[max(0.0, value - ends[0])], [max(0.0, ends[1] - value)]]
-        builder.mark(
-            axes.errorbar([value], [place], xerr=errors, color=INK, capsize=2.0, fmt="none"),
-            gain.point.keys,
-            title,
-        )
-        reached += [value, *ends]
-        label = axes.annotate(
-            f"{plain(value)} ×", (max(1.0, *ends), place), xytext=(5, 0), textcoords="offset points", va="center",
-            fontsize=8, color=INK,
-        )  # fmt: skip
-        builder.mark(label, gain.point.keys, title)
-    low, high = max(min(reached), 0.05) / 1.1, max(reached) * 1.5
-    builder.octaves(axes, "x", [tick for tick in _TICKS if low <= tick <= high])
-    axes.set_xlim(low, high)
-    axes.set_yticks(range(len(those)), names)
-    axes.set_ylim(len(those) - 0.4, -0.6)
-    axes.axvline(1.0, color=INK, linewidth=0.8)
+def _bar(gain: GainOverPlain) -> Bar:
+    name = " + ".join((gain.point.engine, *gain.point.optimisations))
+    interval, value = gain.comparison.row(RTFX).interval, gain.speed_up or 0.0
+    ends = (1 + interval.low, 1 + interval.high) if interval else (value, value)
+    colour, title = FASTER if value >= 1 else SLOWER, f"{name}: {rtfx_change(gain)}"
+    return Bar(name, 1.0, value, ends, colour, gain.point.keys, title, f"{plain(value)} ×")

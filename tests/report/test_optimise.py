@@ -79,7 +79,7 @@ def test_summary_is_one_line_of_gains_and_one_command():
 
 def test_the_waterfall_reaches_the_total():
     (answer,) = searched()[0].answers
-    steps = bars(answer)
+    steps = bars(answer, {})
     assert [(bar.name, round(bar.low, 3), round(bar.high, 3)) for bar in steps] == [
         ("a", 1.0, 2.4), ("b", 2.4, 3.6), ("together", 1.0, 3.6)
     ]  # fmt: skip

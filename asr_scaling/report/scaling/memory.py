@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.fits import NoFit, prediction
 from asr_scaling.analysis.memory_laws import MemoryLaw
-from asr_scaling.report.cells import count, length_cell, missing, number, words
-from asr_scaling.report.document import Block, Cell, Column, Row, Table, Text
-from asr_scaling.report.scaling.held_out import held_out_cells
+from asr_scaling.report.cells import count, length_cell, missing, number
+from asr_scaling.report.document import Block, Cell, Text
+from asr_scaling.report.fields import Field, field, field_table, text
+from asr_scaling.report.scaling.held_out import coefficient, held_out_fields
 
 _INTRO = (
     "Peak memory of a call on B utterances, with the line memory(B) = base + B · each fitted to "
-    "it. On an accelerator "
-    "it is what was allocated there, else resident memory above the idle process, which includes "
-    "the weights."
+    "it. On an accelerator it is what was allocated there, else resident memory above the idle "
+    "process, which includes the weights."
 )
 _ENDED = {
     "time": "The search ended there: a call on a larger batch would have taken longer than "
@@ -27,64 +26,13 @@ _ENDED = {
 def blocks(laws: Sequence[MemoryLaw]) -> list[Block]:
     """The line in words and the table; a sentence where no memory was measured."""
     if not laws:
-        return [
-            Text(
-                "Memory was not measured in this sweep, so there is nothing to say of memory by "
-                "batch."
-            )
-        ]
-    return [Text(_INTRO), _table(laws)]
-
-
-def _table(laws: Sequence[MemoryLaw]) -> Table:
-    """One row a law."""
-    columns = (
-        Column("system", numeric=False),
-        Column("device", numeric=False),
-        Column("length", "s"),
-        Column(
-            "base",
-            "MB",
-            meaning="What the line says of no utterance at all: weights and what else is held.",
-        ),
-        Column("each utterance", "MB"),
-        Column("largest batch measured"),
-        Column("its peak", "MB"),
-        Column(
-            "largest batch that fits",
-            meaning="As batch=max finds it; ≥: until its time or limit was reached.",
-        ),
-        Column("smallest that does not fit", meaning="As tried, or as smaller batches foretell."),
-        Column(
-            "held-out error, worst",
-            "%",
-            meaning="The batch size it misjudges most when fitted to the others.",
-        ),
-        Column("held-out error, mean", "%"),
-        Column("predicts", numeric=False),
-        Column("from", numeric=False),
-    )
-    rows = tuple(Row(_cells(law), law.keys) for law in laws)
-    return Table("memory-by-batch", "Peak memory against batch size.", columns, rows)
-
-
-def _cells(law: MemoryLaw) -> tuple[Cell, ...]:
-    head = (words(law.first.system), words(law.first.device), length_cell(law.first))
-    if isinstance(law.fit, NoFit):
-        line: tuple[Cell, ...] = (missing(law.fit.reason), missing(law.fit.reason))
-    else:
-        line = tuple(
-            number(c, i, 1e-6) for c, i in zip(law.fit.coefficients, law.fit.intervals, strict=True)
+        none = (
+            "Memory was not measured in this sweep, so there is nothing to say of memory by batch."
         )
-    none = missing("no peak was measured")
-    most = (
-        (count(law.peaks[-1][0]), number(law.peaks[-1][1], None, 1e-6))
-        if law.peaks
-        else (none, none)
-    )
-    source = "search for the largest batch" if law.searched else "measured points"
-    tail = (*held_out_cells(law.fit), words(prediction(law.fit)), words(source))
-    return (*head, *line, *most, _largest(law), _fails(law), *tail)
+        return [Text(none)]
+    caption = "Peak memory against batch size."
+    table = field_table("memory-by-batch", caption, _FIELDS, laws, keys=lambda law: law.keys)
+    return [Text(_INTRO), table]
 
 
 def _largest(law: MemoryLaw) -> Cell:
@@ -98,3 +46,40 @@ def _fails(law: MemoryLaw) -> Cell:
     if law.fails is None:
         return missing("none failed for want of memory")
     return count(law.fails, "Foretold by smaller batches, not tried." if law.foretold else "")
+
+
+_NO_PEAK = missing("no peak was measured")
+_FIELDS: tuple[Field[MemoryLaw], ...] = (
+    text("system", lambda law: law.first.system),
+    text("device", lambda law: law.first.device),
+    field("length", "s", lambda law: length_cell(law.first)),
+    field(
+        "base",
+        "MB",
+        lambda law: coefficient(law.fit, 0, 1e-6),
+        "What the line says of no utterance at all: weights and what else is held.",
+    ),
+    field("each utterance", "MB", lambda law: coefficient(law.fit, 1, 1e-6)),
+    field(
+        "largest batch measured",
+        "",
+        lambda law: count(law.peaks[-1][0]) if law.peaks else _NO_PEAK,
+    ),
+    field(
+        "its peak",
+        "MB",
+        lambda law: number(law.peaks[-1][1], None, 1e-6) if law.peaks else _NO_PEAK,
+    ),
+    field(
+        "largest batch that fits",
+        "",
+        _largest,
+        "As batch=max finds it; ≥: until its time or limit was reached.",
+    ),
+    field("smallest that does not fit", "", _fails, "As tried, or as smaller batches foretell."),
+    *held_out_fields("batch size"),
+    text(
+        "from",
+        lambda law: "search for the largest batch" if law.searched else "measured points",
+    ),
+)
