@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asr_scaling.core.checks import one_of
-from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device
-from asr_scaling.engine._onnx.files import check_exportable, check_length
+from asr_scaling.engine._onnx.exported_engine import ExportedEngine, Graphs
 from asr_scaling.engine._onnx.networks import cross_names, self_names
-from asr_scaling.engine._onnx.recipe import Recipe
-from asr_scaling.engine._shared.log_mel import check_features, place_of
-from asr_scaling.engine._shared.short_window import check_margin
-from asr_scaling.engine._shared.speech_system import SpeechSystem
 from asr_scaling.errors import EngineError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-TOLERANCE = {"float32": 1e-3, "int8": 0.35}
-"""dtype → how far logits may be from transformers', in standard deviations of these."""
 LEVELS = {
     "disabled": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -31,45 +26,27 @@ LEVELS = {
     "all": "ORT_ENABLE_ALL",
 }
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_PACKAGES = ("onnxruntime", "onnx", "onnxscript")
 
 
 @dataclass(frozen=True)
-class OnnxRuntime:
-    """Options of the engine.
+class OnnxRuntime(ExportedEngine):
+    """Options of the engine; the others are those of ExportedEngine.
 
     ``dtype``: float32; or int8, for weights in 8 bits per output channel and activations that are
     quantised while they are computed.
     ``graph_optimisation``: disabled, basic, extended or all.
-    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a
-    batch; None for its whole window (_shared/short_window.py).
-    ``features``: "library" for the extractor of transformers, "device" to compute Whisper's on the
-    device (_shared/log_mel.py).
-    ``seed``: of random weights.
     """
 
-    dtype: str = "float32"
+    name = "onnxruntime"
+    tolerance = MappingProxyType({"float32": 1e-3, "int8": 0.35})
     graph_optimisation: str = "all"
-    window_margin_s: float | None = None
-    features: str = "library"
-    seed: int = 42
 
     def __post_init__(self) -> None:
-        one_of("engine.dtype", self.dtype, TOLERANCE)
+        super().__post_init__()
         one_of("engine.graph_optimisation", self.graph_optimisation, LEVELS)
-        check_margin(self.window_margin_s)
-        check_features(self.features)
 
-    def check(self, model: ModelSpec) -> None:
-        """Whisper, wav2vec 2.0 and HuBERT."""
-        check_exportable(model, "onnxruntime", self.window_margin_s, *_PACKAGES)
-
-    def check_length(self, model: ModelSpec, longest_s: float) -> None:
-        """One window of Whisper, unless its weights are random."""
-        check_length(model, longest_s)
-
-    def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
-        """Convert where that was never done, then load the graphs onto the device."""
+    def graphs(self, device: Device) -> Graphs:
+        """Graphs loaded onto the device."""
         import onnxruntime
         import torch
 
@@ -85,19 +62,13 @@ class OnnxRuntime:
                 "device=cpu."
             )
         runtime = Runtime(device.torch_name, torch.get_num_threads(), self.graph_optimisation)
-        return Recipe(
-            engine="onnxruntime",
-            dtype=self.dtype,
-            seed=self.seed,
-            margin_s=self.window_margin_s,
-            features_on=place_of(self.features, device),
-            steps=lambda folder: OrtSteps(runtime, folder),
-            frames=lambda folder: OrtFrames(runtime, folder),
-            fill=None if self.dtype == "float32" else _quantise,
-            tolerance=TOLERANCE[self.dtype],
+        return Graphs(
+            steps=partial(OrtSteps, runtime),
+            frames=partial(OrtFrames, runtime),
+            fill=_quantise if self.dtype == "int8" else None,
             options={"version": onnxruntime.__version__, "provider": provider},
             details={"provider": provider, "graph_optimisation": self.graph_optimisation},
-        ).load(model)
+        )
 
 
 def _quantise(origin: Path, new: Path) -> None:
@@ -105,8 +76,6 @@ def _quantise(origin: Path, new: Path) -> None:
 
     Convolutions and embeddings stay: they have few weights and are slower in 8 bits.
     """
-    import logging
-
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -133,7 +102,6 @@ def _untie(graph: Any) -> None:
 
     Before, it shares its matrix with the embedding.
     """
-    import numpy as np
     from onnx import helper, numpy_helper
 
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -165,9 +133,7 @@ class Runtime:
             onnxruntime.GraphOptimizationLevel, LEVELS[self.level]
         )
         options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            path, options, providers=[self.provider, PROVIDERS["cpu"]][: self._many]
-        )
+        return onnxruntime.InferenceSession(path, options, providers=self.providers)
 
     @property
     def kind(self) -> str:
@@ -180,20 +146,16 @@ class Runtime:
         return int(self.device.partition(":")[2] or 0)
 
     @property
-    def provider(self) -> Any:
-        """The provider with its options."""
+    def providers(self) -> list[Any]:
+        """The device's provider with its options; the processor's for what that one lacks."""
         import torch
 
         if self.kind == "cpu":
-            return PROVIDERS["cpu"]
-        tf32 = int(
-            torch.backends.cuda.matmul.allow_tf32
-        )  # device.tf32, which the provider would turn on by itself
-        return PROVIDERS[self.kind], {"device_id": self.index, "use_tf32": tf32}
-
-    @property
-    def _many(self) -> int:
-        return 1 if self.kind == "cpu" else 2
+            return [PROVIDERS["cpu"]]
+        # device.tf32, which the provider would turn on by itself
+        tf32 = int(torch.backends.cuda.matmul.allow_tf32)
+        options = {"device_id": self.index, "use_tf32": tf32}
+        return [(PROVIDERS[self.kind], options), PROVIDERS["cpu"]]
 
     def value(self, array: NDArray[Any]) -> Any:
         """``array`` on the device."""
@@ -219,7 +181,6 @@ class OrtSteps:
 
     def encode(self, features: NDArray[np.float32]) -> None:
         """Bind the audio's keys and values to the decoder, and an empty past."""
-        import numpy as np
 
         runtime, binding = self._runtime, self._encoder.io_binding()
         binding.bind_cpu_input("features", np.ascontiguousarray(features))
@@ -247,13 +208,11 @@ class OrtSteps:
         chosen, *present, self._logits = binding.get_outputs()
         for name, value in zip(self._past, present, strict=True):
             binding.bind_ortvalue_input(name, value)
-        array: NDArray[np.int64] = chosen.numpy()
-        return array
+        return chosen.numpy()  # type: ignore[no-any-return]
 
     def logits(self) -> NDArray[np.float32]:
         """Of the last step."""
-        array: NDArray[np.float32] = self._logits.numpy()
-        return array
+        return self._logits.numpy()  # type: ignore[no-any-return]
 
 
 class OrtFrames:

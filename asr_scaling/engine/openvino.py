@@ -4,57 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
-from asr_scaling.core.checks import one_of
+import numpy as np
+from numpy.typing import NDArray
+
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device
-from asr_scaling.engine._onnx.files import check_exportable, check_length
+from asr_scaling.engine._onnx.exported_engine import ExportedEngine, Graphs
 from asr_scaling.engine._onnx.networks import cross_names, self_names
-from asr_scaling.engine._onnx.recipe import Recipe
-from asr_scaling.engine._shared.log_mel import check_features, place_of
-from asr_scaling.engine._shared.short_window import check_margin
-from asr_scaling.engine._shared.speech_system import SpeechSystem
 from asr_scaling.errors import EngineError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-TOLERANCE = {"float32": 1e-3, "bfloat16": 0.35, "int8": 0.35}
-"""dtype → how far logits may be from transformers', in standard deviations of these."""
 SMALLEST = 1 << 14
 """Matrices with fewer numbers stay in float32."""
-_PACKAGES = ("openvino", "onnx", "onnxscript")
 
 
 @dataclass(frozen=True)
-class OpenVino:
-    """Options of the engine.
+class OpenVino(ExportedEngine):
+    """Options of the engine; the others are those of ExportedEngine.
 
     ``dtype``: float32; bfloat16, where the processor computes in it; or int8, for weights in 8 bits
     per output channel and activations that are quantised while they are computed.
-    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a
-    batch; None for its whole window (_shared/short_window.py).
-    ``features``: "library" for the extractor of transformers, "device" to compute Whisper's on the
-    device (_shared/log_mel.py).
-    ``seed``: of random weights.
     """
 
-    dtype: str = "float32"
-    window_margin_s: float | None = None
-    features: str = "library"
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        one_of("engine.dtype", self.dtype, TOLERANCE)
-        check_margin(self.window_margin_s)
-        check_features(self.features)
+    name = "openvino"
+    tolerance = MappingProxyType({"float32": 1e-3, "bfloat16": 0.35, "int8": 0.35})
 
     def check(self, model: ModelSpec) -> None:
-        """Whisper, wav2vec 2.0 and HuBERT."""
-        check_exportable(model, "openvino", self.window_margin_s, *_PACKAGES)
+        """As for every such engine; bfloat16 where the processor has it."""
+        super().check(model)
         import openvino
 
         able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -63,12 +44,8 @@ class OpenVino:
                 "This processor does not compute in bfloat16: choose engine.dtype=float32 or int8."
             )
 
-    def check_length(self, model: ModelSpec, longest_s: float) -> None:
-        """One window of Whisper, unless its weights are random."""
-        check_length(model, longest_s)
-
-    def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
-        """Convert where that was never done, then compile the graphs for the processor."""
+    def graphs(self, device: Device) -> Graphs:
+        """Graphs compiled for the processor."""
         import openvino
         import torch
 
@@ -78,19 +55,13 @@ class OpenVino:
                 "use device=cpu."
             )
         runtime = Runtime(self.dtype, torch.get_num_threads())
-        return Recipe(
-            engine="openvino",
-            dtype=self.dtype,
-            seed=self.seed,
-            margin_s=self.window_margin_s,
-            features_on=place_of(self.features, device),
-            steps=lambda folder: OvSteps(runtime, folder),
-            frames=lambda folder: OvFrames(runtime, folder),
+        return Graphs(
+            steps=partial(OvSteps, runtime),
+            frames=partial(OvFrames, runtime),
             fill=_compress if self.dtype == "int8" else None,
-            tolerance=TOLERANCE[self.dtype],
             options={"version": openvino.__version__},
             details={"precision": runtime.precision},
-        ).load(model)
+        )
 
 
 def _compress(origin: Path, new: Path) -> None:
@@ -108,7 +79,6 @@ def _quantise(graph: Any) -> None:
 
     The plugin then multiplies in 8 bits.
     """
-    import numpy as np
     from openvino import opset13 as ops
 
     for node in graph.get_ordered_ops():
@@ -179,7 +149,6 @@ class OvSteps:
 
     def encode(self, features: NDArray[np.float32]) -> None:
         """Hand the audio's keys and values to the decoder, with an empty past."""
-        import numpy as np
         import openvino
 
         self._encoder.infer(
@@ -194,7 +163,6 @@ class OvSteps:
 
     def step(self, tokens: NDArray[np.int64], forbidden: NDArray[np.float32]) -> NDArray[np.int64]:
         """One pass of the decoder; two requests take turns, so each reads what the other wrote."""
-        import numpy as np
         import openvino
 
         request, following = self._requests
@@ -208,8 +176,7 @@ class OvSteps:
 
     def logits(self) -> NDArray[np.float32]:
         """Of the last step."""
-        array: NDArray[np.float32] = self._requests[1].get_tensor("logits").data
-        return array
+        return self._requests[1].get_tensor("logits").data  # type: ignore[no-any-return]
 
 
 class OvFrames:
@@ -220,7 +187,6 @@ class OvFrames:
 
     def run(self, inputs: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         """The graph's ``output``."""
-        import numpy as np
 
         self._request.infer(dict(inputs), share_inputs=True)
         return np.array(self._request.get_tensor(output).data)

@@ -112,6 +112,12 @@ def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any)
         ) from error
 
 
+def pretrained_model(spec: ModelSpec, folder: Path, dtype: torch.dtype, attention: str) -> Any:
+    """The model of ``spec`` with the weights in ``folder``, on the CPU and in evaluation mode."""
+    options = {"dtype": dtype, "attn_implementation": attention, "weights_only": True}
+    return pretrained(auto_class(spec), folder, spec, **options).eval()
+
+
 def network_class(spec: ModelSpec) -> Any:
     """The model class of ``spec``, imported.
 

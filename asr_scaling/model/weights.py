@@ -60,6 +60,11 @@ class Weights:
     reason: str = ""
     revision: str | None = None
 
+    @property
+    def origin(self) -> str:
+        """Where they come from; of random weights, why there are no others."""
+        return self.reason or self.source
+
 
 def resolve(spec: ModelSpec) -> Weights:
     """The weights of ``spec``: ``spec.path``, else the hub's cache, the hub, or a package.

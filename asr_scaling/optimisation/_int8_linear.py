@@ -5,21 +5,43 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-Make = Callable[[Any], Any]
-"""A Linear layer → the module that takes its place."""
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Changed, Device
+from asr_scaling.optimisation._packing import Packing, dtype_of, linear_layers
 
 
-def replace_linears(network: Any, make: Make) -> int:
+@dataclass(frozen=True)
+class Int8Dynamic(Packing):
+    """Every Linear layer; the embedding that shares the output layer's weights stays float32."""
+
+    def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
+        """``network`` with its Linear layers replaced in place."""
+        count = _replace_linears(network, dynamic)
+        done = f"int8 weights and activations in {count} Linear layers"
+        return Changed(network, done, "int8 Linear, else float32")
+
+
+@dataclass(frozen=True)
+class Int8Widening(Packing):
+    """Every Linear layer; the embedding that shares the output layer's weights stays."""
+
+    def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
+        """``network`` with its Linear layers replaced in place."""
+        dtype = f"int8 Linear weights, else {dtype_of(network)}"
+        count = _replace_linears(network, widening)
+        return Changed(network, f"int8 weights in {count} Linear layers", dtype)
+
+
+def _replace_linears(network: Any, make: Callable[[Any], Any]) -> int:
     """Replaces every Linear layer of ``network`` by ``make(layer)``; returns their number."""
-    import torch
-
-    names = [name for name, module in network.named_modules() if type(module) is torch.nn.Linear]
-    for name in names:
-        network.set_submodule(name, make(network.get_submodule(name)))
-    return len(names)
+    layers = linear_layers(network)
+    for name, layer in layers.items():
+        network.set_submodule(name, make(layer))
+    return len(layers)
 
 
 def dynamic(linear: Any) -> Any:
@@ -50,10 +72,8 @@ def _dynamic_class() -> Any:
             weight, scales = linear.weight.float(), _scales(linear.weight)
             zeros = torch.zeros(len(scales), dtype=torch.int64)
             bias = None if linear.bias is None else linear.bias.float()
-            with warnings.catch_warnings():
-                warnings.filterwarnings(
-                    "ignore", "torch.quantize_per_tensor", UserWarning
-                )  # the kernels stay, it says
+            with warnings.catch_warnings():  # the kernels stay, it says
+                warnings.filterwarnings("ignore", "torch.quantize_per_tensor", UserWarning)
                 quantised = torch.quantize_per_channel(
                     weight, scales.double(), zeros, 0, torch.qint8
                 )

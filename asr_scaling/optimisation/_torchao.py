@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Device, Turn
-from asr_scaling.errors import EngineError, MissingExtraError
+from asr_scaling.core.ports import Changed, Device, SystemSpec
+from asr_scaling.errors import MissingExtraError
+from asr_scaling.optimisation._packing import Packing, dtype_of, fitting, linear_layers
+from asr_scaling.util.quiet import errors_only
 
 
-def need_torchao() -> None:
-    """Raises MissingExtraError when torchao is not installed; does not import it."""
+def by_torchao(system: SystemSpec, *options: Any) -> SystemSpec:
+    """``system`` with its weights quantised by ``Torchao(*options)``.
+
+    Raises MissingExtraError when torchao is not installed; does not import it.
+    """
+    system = system.change(Torchao(*options))
     if importlib.util.find_spec("torchao") is None:
         raise MissingExtraError("torchao", "torchao")
+    return system
 
 
 @dataclass(frozen=True)
-class Torchao:
+class Torchao(Packing):
     """Quantises Linear layers by torchao.
 
     ``config``: name of a configuration class of torchao.quantization.
@@ -35,50 +39,20 @@ class Torchao:
     weights: str
     multiple: int = 1
     granularity: str | None = None
-    kind: str = field(default="weights", init=False)
-    turn: Turn = field(default=Turn.PACK, init=False)
 
     def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
         """``network`` with its Linear layers quantised in place."""
-        import torch
-
-        linear = {
-            name: module
-            for name, module in network.named_modules()
-            if type(module) is torch.nn.Linear
-        }
-        fitting = {name for name, module in linear.items() if self._fits(module)}
-        if not fitting:
-            raise EngineError(
-                f"'{model.name}' has no Linear layer whose sizes are multiples of {self.multiple}."
-            )
-        dtype = str(network.dtype).removeprefix("torch.")
-        with _quiet():
+        layers = linear_layers(network)
+        names, dtype = fitting(layers, self.multiple, model).keys(), dtype_of(network)
+        # its import complains about kernels for other GPUs
+        with errors_only("torchao", "torch.utils._pytree"):
             from torchao import quantization
 
-            options = (
-                {"granularity": getattr(quantization, self.granularity)()}
-                if self.granularity
-                else {}
-            )
+            options = {}
+            if self.granularity:
+                options["granularity"] = getattr(quantization, self.granularity)()
             config = getattr(quantization, self.config)(**options)
-            quantization.quantize_(network, config, filter_fn=lambda _, name: name in fitting)
-        said = f"{self.weights} weights by torchao.{self.config} in {len(fitting)} of {len(linear)} Linear layers"
-        return Changed(network, said, f"{self.weights} Linear weights, else {dtype}")
-
-    def _fits(self, module: Any) -> bool:
-        return not (module.in_features % self.multiple or module.out_features % self.multiple)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences what torchao's import logs about kernels for other GPUs."""
-    loggers = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+            quantization.quantize_(network, config, filter_fn=lambda _, name: name in names)
+        where = f"{len(names)} of {len(layers)} Linear layers"
+        done = f"{self.weights} weights by torchao.{self.config} in {where}"
+        return Changed(network, done, f"{self.weights} Linear weights, else {dtype}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.optimisation._gpu import need_capability
-from asr_scaling.optimisation._torchao import Torchao, need_torchao
+from asr_scaling.optimisation._torchao import by_torchao
 
 CAPABILITY = (8, 9)
 """Ada; Hopper is 9.0 (CUDA C++ Programming Guide, table of features per compute capability)."""
@@ -21,9 +21,6 @@ class Fp8:
     def apply(self, system: SystemSpec) -> SystemSpec:
         """For device=cuda; scales per row need bfloat16."""
         need_capability(system, CAPABILITY, "FP8")
-        change = Torchao(
-            "Float8DynamicActivationFloat8WeightConfig", "float8_e4m3fn", MULTIPLE, "PerRow"
-        )
-        system = system.set("engine", dtype="bfloat16").change(change)
-        need_torchao()
-        return system
+        config = "Float8DynamicActivationFloat8WeightConfig"
+        system = system.set("engine", dtype="bfloat16")
+        return by_torchao(system, config, "float8_e4m3fn", MULTIPLE, "PerRow")

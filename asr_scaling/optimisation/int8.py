@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn, option_of
-from asr_scaling.optimisation._int8_linear import dynamic, replace_linears
-from asr_scaling.optimisation._torchao import Torchao, need_torchao
+from asr_scaling.core.ports import SystemSpec, option_of
+from asr_scaling.optimisation._int8_linear import Int8Dynamic
+from asr_scaling.optimisation._torchao import by_torchao
 
 
 @dataclass(frozen=True)
@@ -25,9 +23,7 @@ class Int8:
             return system.set("engine", dtype="int8")
         if system.device.kind == "cpu":
             return system.set("engine", dtype="float32").change(Int8Dynamic())
-        system = system.change(Torchao("Int8DynamicActivationInt8WeightConfig", "int8"))
-        need_torchao()
-        return system
+        return by_torchao(system, "Int8DynamicActivationInt8WeightConfig", "int8")
 
     def check(self, system: SystemSpec) -> None:
         """Raises ConfigError with torch.compile on a CPU: it would stop at every packed layer."""
@@ -36,20 +32,3 @@ class Int8:
             system.refuse(
                 "packs weights that torch.compile can't see: leave engine.compile out, or int8"
             )
-
-
-@dataclass(frozen=True)
-class Int8Dynamic:
-    """Every Linear layer; the embedding that shares the output layer's weights stays float32."""
-
-    kind: str = field(default="weights", init=False)
-    turn: Turn = field(default=Turn.PACK, init=False)
-
-    def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
-        """``network`` with its Linear layers replaced in place."""
-        count = replace_linears(network, dynamic)
-        return Changed(
-            network,
-            f"int8 weights and activations in {count} Linear layers",
-            "int8 Linear, else float32",
-        )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
-from asr_scaling.optimisation._int8_linear import replace_linears, widening
-from asr_scaling.optimisation._torchao import Torchao, need_torchao
+from asr_scaling.core.ports import SystemSpec
+from asr_scaling.optimisation._int8_linear import Int8Widening
+from asr_scaling.optimisation._torchao import by_torchao
 
 
 @dataclass(frozen=True)
@@ -19,22 +17,4 @@ class Int8Weights:
         """For engines whose network can be changed, in any data type; on a GPU by torchao."""
         if system.device.kind == "cpu":
             return system.change(Int8Widening())
-        system = system.change(Torchao("Int8WeightOnlyConfig", "int8"))
-        need_torchao()
-        return system
-
-
-@dataclass(frozen=True)
-class Int8Widening:
-    """Every Linear layer; the embedding that shares the output layer's weights stays."""
-
-    kind: str = field(default="weights", init=False)
-    turn: Turn = field(default=Turn.PACK, init=False)
-
-    def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
-        """``network`` with its Linear layers replaced in place."""
-        dtype = str(network.dtype).removeprefix("torch.")
-        count = replace_linears(network, widening)
-        return Changed(
-            network, f"int8 weights in {count} Linear layers", f"int8 Linear weights, else {dtype}"
-        )
+        return by_torchao(system, "Int8WeightOnlyConfig", "int8")

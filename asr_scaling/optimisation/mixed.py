@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn
+from asr_scaling.core.ports import Changed, Device, SystemSpec
+from asr_scaling.optimisation._packing import Packing
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,8 @@ class Mixed:
 
 
 @dataclass(frozen=True)
-class HalfEncoder:
+class HalfEncoder(Packing):
     """Casts the encoder's weights, what goes into it and, back to float32, what comes out."""
-
-    kind: str = field(default="weights", init=False)
-    turn: Turn = field(default=Turn.PACK, init=False)
 
     def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
         """``network`` with its encoder in float16."""

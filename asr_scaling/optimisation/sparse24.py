@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Changed, Device, SystemSpec, Turn, option_of
-from asr_scaling.errors import EngineError
+from asr_scaling.core.ports import Changed, Device, SystemSpec, option_of
 from asr_scaling.optimisation._gpu import need_capability
+from asr_scaling.optimisation._packing import Packing, dtype_of, fitting, linear_layers
 
 CAPABILITY = (8, 0)
 """Ampere (Mishra et al. 2021, arXiv 2104.08378)."""
@@ -36,31 +36,22 @@ class Sparse24:
 
 
 @dataclass(frozen=True)
-class HalfTheWeights:
+class HalfTheWeights(Packing):
     """Every Linear layer whose sizes fit; the others stay dense, and are counted."""
-
-    kind: str = field(default="weights", init=False)
-    turn: Turn = field(default=Turn.PACK, init=False)
 
     def change(self, network: Any, model: ModelSpec, device: Device) -> Changed:
         """``network`` with sparse weights, packed for the GPU."""
         import torch
         from torch.sparse import to_sparse_semi_structured
 
-        linear = [module for module in network.modules() if type(module) is torch.nn.Linear]
-        fitting = [
-            m for m in linear if m.in_features % MULTIPLE == 0 and m.out_features % MULTIPLE == 0
-        ]
-        if not fitting:
-            raise EngineError(
-                f"'{model.name}' has no Linear layer whose sizes are multiples of {MULTIPLE}."
-            )
-        for module in fitting:
-            packed = to_sparse_semi_structured(two_of_four(module.weight.detach()))
-            module.weight = torch.nn.Parameter(packed, requires_grad=False)
-        said = f"2:4 sparse weights in {len(fitting)} of {len(linear)} Linear layers, not trained afterwards"
-        dtype = str(network.dtype).removeprefix("torch.")
-        return Changed(network, said, f"{dtype}, 2:4 sparse Linear weights")
+        layers = linear_layers(network)
+        fits = fitting(layers, MULTIPLE, model)
+        for layer in fits.values():
+            packed = to_sparse_semi_structured(two_of_four(layer.weight.detach()))
+            layer.weight = torch.nn.Parameter(packed, requires_grad=False)
+        where = f"{len(fits)} of {len(layers)} Linear layers"
+        done = f"2:4 sparse weights in {where}, not trained afterwards"
+        return Changed(network, done, f"{dtype_of(network)}, 2:4 sparse Linear weights")
 
 
 def two_of_four(weight: Any) -> Any:

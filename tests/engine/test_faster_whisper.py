@@ -16,7 +16,6 @@ from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.faster_whisper import FasterWhisper
-from asr_scaling.engine.faster_whisper import _files as files
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, EngineError, MissingExtraError, OutOfMemoryError
 from asr_scaling.measure.job import run
@@ -24,6 +23,8 @@ from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.latency import Latency
 
 pytest.importorskip("ctranslate2", reason="pip install 'asr-scaling[faster_whisper]'")
+from asr_scaling.engine.faster_whisper import _files as files
+
 pytestmark = pytest.mark.usefixtures("one_thread", "own_cache")
 
 

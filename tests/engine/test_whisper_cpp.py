@@ -16,12 +16,14 @@ from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers
-from asr_scaling.engine.whisper_cpp import WhisperCpp, _library
+from asr_scaling.engine.whisper_cpp import WhisperCpp
 from asr_scaling.errors import ConfigError, EngineError, MissingExtraError
 from asr_scaling.measure.job import run
 from asr_scaling.profiler.latency import Latency
 
 pytest.importorskip("_pywhispercpp", reason="pip install 'asr-scaling[whisper_cpp]'")
+from asr_scaling.engine.whisper_cpp import _library
+
 pytestmark = pytest.mark.usefixtures("one_thread", "own_cache")
 
 

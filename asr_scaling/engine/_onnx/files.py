@@ -5,7 +5,6 @@ Every engine that reads the files checks its own copy, in its own precision, aga
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,14 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.engine._onnx import networks
-from asr_scaling.engine._shared.packages import need_packages
 from asr_scaling.errors import EngineError
 from asr_scaling.model.convert import Converted, converted, example_audio
 from asr_scaling.model.weights import resolve
 from asr_scaling.util.cache import MANIFEST
+from asr_scaling.util.quiet import errors_only
 
 EXPORT = 1
 """Raise it when an exported file changes, so that older ones in a cache are left alone."""
@@ -37,18 +38,6 @@ Fill = Callable[[Path, Path], None]
 """``(folder of exported files, empty folder to fill)``."""
 Check = Callable[[Path, Mapping[str, Any]], float]
 """``(folder with the engine's files, arrays of the check) → difference`` of the logits."""
-
-
-def check_exportable(spec: ModelSpec, engine: str, margin_s: float | None, *packages: str) -> None:
-    """Raises EngineError when ``spec`` can't be exported, MissingExtraError without a package."""
-    if spec.family != "whisper" and (spec.family != "ctc" or spec.model_type not in CTC_TYPES):
-        raise EngineError(
-            f"engine={engine} runs Whisper and the CTC models {' and '.join(CTC_TYPES)}, "
-            f"and '{spec.name}' is a '{spec.model_type}': use engine=transformers."
-        )
-    if margin_s is not None and spec.window_s is None:
-        raise EngineError(f"'{spec.name}' has no window: leave out engine.window_margin_s.")
-    need_packages(engine, *packages)
 
 
 def check_length(spec: ModelSpec, longest_s: float, *, random: bool | None = None) -> None:
@@ -96,8 +85,6 @@ def for_engine(
     """
 
     def make(_: Path, new: Path) -> dict[str, Any]:
-        import numpy as np
-
         origin = exported(spec, seed)
         if fill is not None:
             fill(origin.folder, new)
@@ -125,9 +112,7 @@ def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
     from asr_scaling.model import build
 
     with _quiet(), torch.no_grad():
-        options = {"dtype": torch.float32, "attn_implementation": "eager", "weights_only": True}
-        network = build.pretrained(build.auto_class(spec), folder, spec, **options)
-        network.eval()
+        network = build.pretrained_model(spec, folder, torch.float32, "eager")
         check = (
             _whisper_check(spec, network)
             if spec.family == "whisper"
@@ -139,7 +124,6 @@ def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
             _write(networks.whisper_step(network), new / "step.onnx")
         else:
             _write(networks.ctc(network, "mask" in check), new / "model.onnx")
-    import numpy as np
 
     np.savez(new / CHECK, allow_pickle=False, **check)
     return {"parameters": parameters}
@@ -167,7 +151,6 @@ def _write(graph: networks.Graph, path: Path) -> None:
 
 def _whisper_check(spec: ModelSpec, network: Any) -> dict[str, Any]:
     """Features of noise, random tokens, logits ``[CHECKED - PREFIX + 1, batch, vocabulary]``."""
-    import numpy as np
     import torch
 
     from asr_scaling.model import build
@@ -213,15 +196,7 @@ def _quiet() -> Iterator[None]:
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    logs = [logging.getLogger(name) for name in ("torch.onnx", "onnx_ir")]
-    levels = [log.level for log in logs]
-    for log in logs:
-        log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            for category in (FutureWarning, DeprecationWarning):
-                warnings.simplefilter("ignore", category)
-            yield
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
+    with warnings.catch_warnings(), errors_only("torch.onnx", "onnx_ir"):
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", category)
+        yield

@@ -46,8 +46,8 @@ def whisper_encoder(network: Any) -> Graph:
         x = x + encoder.embed_positions.weight[: x.shape[1]]
         for layer, project in zip(encoder.layers, inside, strict=True):
             q, k, v = project(layer.self_attn_layer_norm(x))
-            x = x + out(layer.self_attn, _attend(q, k.transpose(2, 3), v))
-            x = x + mlp(layer, layer.final_layer_norm(x))
+            x = x + _out(layer.self_attn, _attend(q, k.transpose(2, 3), v))
+            x = x + _mlp(layer, layer.final_layer_norm(x))
         x = encoder.layer_norm(x)
         keys_values = []
         for project in across:
@@ -57,7 +57,6 @@ def whisper_encoder(network: Any) -> Graph:
 
     inside = [_Heads(layer.self_attn, "qkv") for layer in encoder.layers]
     across = [_Heads(layer.encoder_attn, "kv") for layer in layers]
-    out, mlp = _Out(), _Mlp()
     example = (torch.zeros(2, network.config.num_mel_bins, 200),)
     axes = {"features": {0: "batch", 2: "frames"}}
     return Graph(_module(network, forward), example, ("features",), cross_names(len(layers)), axes)
@@ -86,16 +85,15 @@ def whisper_step(network: Any) -> Graph:
             q, k, v = inside[i](layer.self_attn_layer_norm(x))
             k, v = torch.cat([past[2 * i], k], dim=2), torch.cat([past[2 * i + 1], v], dim=2)
             present += [k, v]
-            x = x + out(layer.self_attn, _attend(q, k.transpose(2, 3), v, hidden_from))
+            x = x + _out(layer.self_attn, _attend(q, k.transpose(2, 3), v, hidden_from))
             (q,) = across[i](layer.encoder_attn_layer_norm(x))
-            x = x + out(layer.encoder_attn, _attend(q, cross[2 * i], cross[2 * i + 1]))
-            x = x + mlp(layer, layer.final_layer_norm(x))
+            x = x + _out(layer.encoder_attn, _attend(q, cross[2 * i], cross[2 * i + 1]))
+            x = x + _mlp(layer, layer.final_layer_norm(x))
         logits = torch.nn.functional.linear(decoder.layer_norm(x[:, -1]), network.proj_out.weight)
         return (logits + forbidden).argmax(-1), logits, *present
 
     inside = [_Heads(layer.self_attn, "qkv") for layer in decoder.layers]
     across = [_Heads(layer.encoder_attn, "q") for layer in decoder.layers]
-    out, mlp = _Out(), _Mlp()
     heads, size = network.config.decoder_attention_heads, decoder.layers[0].self_attn.head_dim
     shapes = ((size, 50), (50, size))  # of keys, of values; every input needs a tensor of its own
     audio = [torch.zeros(2, heads, *shapes[i % 2]) for i in range(2 * count)]
@@ -175,22 +173,18 @@ class _Heads:
         return tuple(rows.split(self._heads, dim=1)) if self._parts > 1 else (rows,)
 
 
-class _Out:
+def _out(attention: Any, x: Any) -> Any:
     """``[batch, heads, time, size]`` back to ``[batch, time, width]``."""
-
-    def __call__(self, attention: Any, x: Any) -> Any:
-        y = x.transpose(1, 2).reshape(x.shape[0], x.shape[2], -1)
-        return y @ attention.out_proj.weight.T.contiguous() + attention.out_proj.bias
+    y = x.transpose(1, 2).reshape(x.shape[0], x.shape[2], -1)
+    return y @ attention.out_proj.weight.T.contiguous() + attention.out_proj.bias
 
 
-class _Mlp:
+def _mlp(layer: Any, x: Any) -> Any:
     """The two wide layers of a block."""
+    import torch
 
-    def __call__(self, layer: Any, x: Any) -> Any:
-        import torch
-
-        y = torch.nn.functional.gelu(x @ layer.fc1.weight.T.contiguous() + layer.fc1.bias)
-        return y @ layer.fc2.weight.T.contiguous() + layer.fc2.bias
+    y = torch.nn.functional.gelu(x @ layer.fc1.weight.T.contiguous() + layer.fc1.bias)
+    return y @ layer.fc2.weight.T.contiguous() + layer.fc2.bias
 
 
 def _attend(q: Any, k: Any, v: Any, mask: Any = None) -> Any:

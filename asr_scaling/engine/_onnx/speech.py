@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from asr_scaling.core.model_spec import ModelSpec
+import numpy as np
+from numpy.typing import NDArray
+
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._onnx.files import PREFIX, check_length
 from asr_scaling.engine._onnx.token_policy import Policy
 from asr_scaling.engine._shared import ctc
-from asr_scaling.engine._shared.texts import texts_of
+from asr_scaling.engine._shared.texts import Texts
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.model.convert import difference
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asr_scaling.model.weights import Weights
 
 
 class Steps(Protocol):
@@ -51,36 +47,6 @@ class Frames(Protocol):
 
 
 @dataclass(frozen=True)
-class Texts:
-    """Features and texts: what surrounds the graphs. ``tokenizer`` is None for random weights."""
-
-    spec: ModelSpec
-    features: Any
-    tokenizer: Any
-
-    @property
-    def random(self) -> bool:
-        """True when the weights are random."""
-        return self.tokenizer is None
-
-    def text(self, rows: Sequence[Sequence[int]], **options: Any) -> tuple[str, ...]:
-        """The text of each row of token ids, as ``texts_of`` makes it."""
-        return texts_of(self.tokenizer, rows, **options)
-
-
-def load_texts(spec: ModelSpec, weights: Weights) -> Texts:
-    """Feature extractor and tokenizer that come with ``weights``; random ones have no tokenizer."""
-    from asr_scaling.model import build
-
-    if weights.folder is None:
-        return Texts(spec, build.feature_extractor(spec), None)
-    import transformers
-
-    features = build.pretrained(transformers.AutoFeatureExtractor, weights.folder, spec)
-    return Texts(spec, features, build.pretrained(transformers.AutoTokenizer, weights.folder, spec))
-
-
-@dataclass(frozen=True)
 class Whisper:
     """Whisper by its two graphs."""
 
@@ -105,7 +71,6 @@ class Whisper:
         planned: list[int] | None,
     ) -> tuple[list[list[int]], int]:
         """A ``Decode`` of ``Windows``."""
-        import numpy as np
 
         policy, steps = self.policy, self.steps
         probe.stage("encoder")
@@ -170,7 +135,6 @@ def whisper_difference(steps: Steps, check: Mapping[str, NDArray[Any]]) -> float
 
     Infinite when a step does not choose the token with the highest logit.
     """
-    import numpy as np
 
     tokens, logits = check["tokens"], check["logits"]
     allowed = np.zeros(logits.shape[-1], np.float32)

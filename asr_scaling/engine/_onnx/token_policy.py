@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.engine._onnx.networks import FORBIDDEN
 from asr_scaling.model.whisper import end_of_text, prompt_ids
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,6 @@ def load_policy(spec: ModelSpec, folder: Path | None) -> Policy:
     ``folder``: None for random weights, which have the ids of Whisper's vocabulary and forbid no
     token.
     """
-    import numpy as np
 
     config = model_config(spec, folder)
     later = np.zeros(config.vocab_size, np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -25,12 +25,22 @@ class Speech(Protocol):
 
 
 class SpeechSystem:
-    """A system that hands batches to ``speech`` until it is closed; then the model is dropped."""
+    """A system that hands batches to ``speech`` until it is closed; then the model is dropped.
 
-    def __init__(self, model: ModelSpec, facts: SystemFacts, speech: Speech) -> None:
+    ``free``: gives back what the model does not give back by being dropped.
+    """
+
+    def __init__(
+        self,
+        model: ModelSpec,
+        facts: SystemFacts,
+        speech: Speech,
+        free: Callable[[], None] | None = None,
+    ) -> None:
         self.facts = facts
         self._model = model
         self._speech: Speech | None = speech
+        self._free = free
 
     @property
     def modules(self) -> Mapping[str, Any]:
@@ -46,36 +56,43 @@ class SpeechSystem:
 
     def close(self) -> None:
         """Drops the model."""
+        if self._speech is not None and self._free is not None:
+            self._free()
         self._speech = None
 
 
-def facts_of(files: Converted, dtype: str, load_s: float, **more: Any) -> SystemFacts:
+def facts_of(
+    files: Converted,
+    dtype: str,
+    load_s: float,
+    details: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> SystemFacts:
     """What was loaded of converted ``files``, with their check against transformers."""
     weights, facts = files.weights, dict(files.facts)
     return SystemFacts(
         weights=weights.kind,
-        weights_source=weights.reason if weights.kind == "random" else weights.source,
+        weights_source=weights.origin,
         weights_bytes=facts.pop("bytes"),
         parameters=facts.pop("parameters"),
         dtype=dtype,
         load_s=load_s,
-        **{**more, "details": {"revision": weights.revision, **facts, **more.get("details", {})}},
+        details={"revision": weights.revision, **facts, **(details or {})},
+        **more,
     )
 
 
 @contextmanager
-def out_of_memory(model: ModelSpec) -> Iterator[None]:
+def out_of_memory(model: ModelSpec, where: str = "memory") -> Iterator[None]:
     """Raises OutOfMemoryError in place of whatever a library raises when memory is short."""
     try:
         yield
     except AsrScalingError:
         raise
     except Exception as error:
-        message = str(error).lower()
-        if not isinstance(error, MemoryError) and not any(
-            words in message for words in _SHORT_OF_MEMORY
-        ):
+        short = any(words in str(error).lower() for words in _SHORT_OF_MEMORY)
+        if not short and not isinstance(error, MemoryError):
             raise
         raise OutOfMemoryError(
-            f"'{model.name}' does not fit in memory; use a smaller batch.size or model."
+            f"'{model.name}' does not fit in {where}; use a smaller batch.size or model."
         ) from error

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
@@ -13,9 +16,6 @@ from asr_scaling.engine._shared.short_window import windowed
 from asr_scaling.engine._shared.whisper import window_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Decode = Callable[
         [NDArray[np.float32], Probe, int | None, list[int] | None], tuple[list[list[int]], int]
     ]

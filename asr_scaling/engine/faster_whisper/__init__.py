@@ -71,13 +71,8 @@ class FasterWhisper:
                 cpu_threads=torch.get_num_threads(),
             )
         load_s = time.perf_counter() - start
-        facts = facts_of(
-            files,
-            self.dtype,
-            load_s,
-            details={"compute_type": compute},
-            unobservable=_hidden(device),
-        )
+        details = {"compute_type": compute}
+        facts = facts_of(files, self.dtype, load_s, details, unobservable=_hidden(device))
         return SpeechSystem(model, facts, Speech(model, self, library, files, device))
 
     def _compute_type(self, device: Device) -> str:

@@ -11,6 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
+import numpy as np
+
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import EngineError
 from asr_scaling.model.build import pretrained
@@ -33,8 +36,6 @@ _FEATURES = "preprocessor_config.json"
 
 def ctranslate2_files(model: ModelSpec, dtype: str, seed: int) -> Converted:
     """``model.bin`` with weights in ``dtype``, and the tokenizer and features beside it."""
-    import ctranslate2
-
     make = partial(_convert, model, dtype)
     return converted(
         model,
@@ -87,9 +88,6 @@ def _checked(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str,
 
     Raises EngineError when their logits are not those of the weights in ``origin``.
     """
-    import ctranslate2
-    import numpy as np
-
     network = ctranslate2.models.Whisper(
         str(new), compute_type="int8_float32" if dtype == "int8" else "float32"
     )

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import ctranslate2
+import numpy as np
+from numpy.typing import NDArray
+
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Device, NullProbe, Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
@@ -16,9 +20,6 @@ from asr_scaling.model.convert import Converted
 from asr_scaling.model.whisper import end_of_text, prompt_ids
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from asr_scaling.engine.faster_whisper import FasterWhisper
 
 _LONG_FORM = {
@@ -88,9 +89,6 @@ class Speech:
         planned: list[int] | None,
     ) -> tuple[list[list[int]], int]:
         """As ``Windows`` asks for; the steps are those of the longest row."""
-        import ctranslate2
-        import numpy as np
-
         probe.stage("encoder")
         encoded = self._network.encode(
             ctranslate2.StorageView.from_array(np.ascontiguousarray(features))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,11 @@ from asr_scaling.core.ports import Change, Device, Probe, SystemFacts, Transcrip
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.log_mel import check_features
 from asr_scaling.engine._shared.short_window import check_margin
+from asr_scaling.engine._shared.speech_system import out_of_memory
 from asr_scaling.engine.transformers._compiled import compile_mode, compile_network, compile_seconds
 from asr_scaling.engine.transformers._draft import draft_spec, load_draft
 from asr_scaling.engine.transformers._options import check_device, check_model, check_options
-from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
+from asr_scaling.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
     from asr_scaling.engine.transformers._loaded_model import Family
@@ -99,6 +99,7 @@ class Transformers:
         import torch
         import transformers
 
+        from asr_scaling.engine._shared.texts import load_texts
         from asr_scaling.engine.transformers._loaded_model import Loaded
         from asr_scaling.engine.transformers._network_facts import changed, drafted
         from asr_scaling.model.weights import resolve
@@ -109,17 +110,15 @@ class Transformers:
         weights = resolve(model)
         dtype = getattr(torch, self.dtype)
         start = time.perf_counter()
-        with _out_of_memory(model, device), torch.no_grad():
-            network, features, tokenizer = self._parts(model, weights, dtype)
-            made = changed(
-                network.eval().to(device.torch_name), self.dtype, self.changes, model, device
-            )
-            network, draft = made.network, None
-            options = self._generate_options(model)
+        draft = None
+        with out_of_memory(model, f"the memory of {device.torch_name}"), torch.no_grad():
+            network, texts = self._network(model, weights, dtype), load_texts(model, weights)
+            network = network.eval().to(device.torch_name)
+            made = changed(network, self.dtype, self.changes, model, device)
+            network, options = made.network, self._generate_options(model)
             if self.draft:
-                draft = load_draft(
-                    draft_spec(self.draft, model), dtype, self.attention, device.torch_name
-                )
+                spec = draft_spec(self.draft, model)
+                draft = load_draft(spec, dtype, self.attention, device.torch_name)
                 options["assistant_model"] = draft
         device.seconds([device.mark()])  # waits for the copy
         load_s = time.perf_counter() - start
@@ -128,47 +127,27 @@ class Transformers:
             compile_network(network, mode)
         loaded = Loaded(
             spec=model,
+            features=texts.features,
+            tokenizer=texts.tokenizer,
             model=network,
-            features=features,
-            tokenizer=tokenizer,
             device=torch.device(device.torch_name),
             dtype=dtype,
+            options=self,
             generate=options,
-            long_form=self.long_form,
-            window_margin_s=self.window_margin_s,
-            loop=self.decode == "loop",
-            device_features=self.features == "device",
-            compile=mode,
-            cuda_graph=self.cuda_graph,
-            overlap=self.overlap,
         )
         family = importlib.import_module(f"{__name__}.{model.family}").Adapter(loaded)
         facts = made.facts(weights, load_s, 0.0 if mode or self.cuda_graph else None)
-        return TransformersSystem(
-            model, device, family, facts if draft is None else drafted(facts, self.draft, draft)
-        )
+        facts = facts if draft is None else drafted(facts, self.draft, draft)
+        return TransformersSystem(model, device, family, facts)
 
-    def _parts(self, model: ModelSpec, weights: Weights, dtype: Any) -> tuple[Any, Any, Any]:
-        """Network, feature extractor and tokenizer; no tokenizer with random weights."""
+    def _network(self, model: ModelSpec, weights: Weights, dtype: Any) -> Any:
         from asr_scaling.model import build
 
-        if weights.folder is None:
-            network: Any = build.random_model(model, self.seed, dtype)
-            network.set_attn_implementation(self.attention)
-            return network, build.feature_extractor(model), None
-        import transformers
-
-        def read(loader: Any, **options: Any) -> Any:
-            return build.pretrained(loader, folder, model, **options)
-
-        folder = weights.folder
-        network = read(
-            build.auto_class(model),
-            dtype=dtype,
-            attn_implementation=self.attention,
-            weights_only=True,
-        )
-        return network, read(transformers.AutoFeatureExtractor), read(transformers.AutoTokenizer)
+        if weights.folder is not None:
+            return build.pretrained_model(model, weights.folder, dtype, self.attention)
+        network: Any = build.random_model(model, self.seed, dtype)
+        network.set_attn_implementation(self.attention)
+        return network
 
     def _generate_options(self, model: ModelSpec) -> dict[str, Any]:
         options: dict[str, Any] = {"num_beams": self.beam} if self.beam > 1 else {}
@@ -218,7 +197,10 @@ class TransformersSystem:
 
         if self._family is None:
             raise EngineError(f"'{self._model.name}' is closed; load it again.")
-        with _out_of_memory(self._model, self._device), torch.no_grad():
+        with (
+            out_of_memory(self._model, f"the memory of {self._device.torch_name}"),
+            torch.no_grad(),
+        ):
             return self._family.transcribe(batch, probe)
 
     def close(self) -> None:
@@ -228,21 +210,3 @@ class TransformersSystem:
             import torch
 
             torch.cuda.empty_cache()
-
-
-@contextmanager
-def _out_of_memory(model: ModelSpec, device: Device) -> Iterator[None]:
-    """Torch's ways of saying that memory is short, as one error."""
-    import torch
-
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        message = str(error).lower()
-        plain = isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError)
-        if plain and "can't allocate memory" not in message and "out of memory" not in message:
-            raise
-        raise OutOfMemoryError(
-            f"'{model.name}' does not fit in the memory of {device.torch_name}; "
-            "use a smaller batch.size or model."
-        ) from error

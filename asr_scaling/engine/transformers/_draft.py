@@ -53,6 +53,4 @@ def load_draft(spec: ModelSpec, dtype: Any, attention: str, device: str) -> Any:
         raise EngineError(
             f"No pretrained weights of the draft '{spec.name}' were found: leave out engine.draft."
         )
-    options = {"dtype": dtype, "attn_implementation": attention, "weights_only": True}
-    network = build.pretrained(build.auto_class(spec), weights.folder, spec, **options)
-    return network.eval().to(device)
+    return build.pretrained_model(spec, weights.folder, dtype, attention).to(device)

@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._shared.texts import texts_of
+from asr_scaling.engine._shared.texts import Texts
+from asr_scaling.engine.transformers._compiled import compile_mode
 
 if TYPE_CHECKING:
     import torch
 
+    from asr_scaling.engine.transformers import Transformers
 
-@dataclass
-class Loaded:
+
+@dataclass(frozen=True)
+class Loaded(Texts):
     """A model in memory.
 
-    ``features``: the feature extractor.
-    ``tokenizer``: None for random weights, which come without a vocabulary.
+    ``options``: of the engine.
     ``generate``: keyword arguments for every call of the library's ``generate`` (beam, cache).
-    ``long_form``: whether audio beyond a window is transcribed too.
-    ``window_margin_s``, ``cuda_graph``, ``overlap``: as in the engine's options.
-    ``loop``: whether windows are decoded by this package's own loop.
-    ``device_features``: whether features are computed on the device.
-    ``compile``: a mode of torch.compile, or None.
     """
 
-    spec: ModelSpec
     model: Any
-    features: Any
-    tokenizer: Any
     device: torch.device
     dtype: torch.dtype
+    options: Transformers
     generate: dict[str, Any] = field(default_factory=dict)
-    long_form: bool = True
-    window_margin_s: float | None = None
-    loop: bool = False
-    device_features: bool = False
-    compile: str | None = None
-    cuda_graph: bool = False
-    overlap: bool = False
 
     @property
-    def random(self) -> bool:
-        """True when the weights are random."""
-        return self.tokenizer is None
+    def compile_whole(self) -> str | None:
+        """The mode of torch.compile for encoder and decoding step; None unless both are compiled."""
+        mode = compile_mode(self.options.compile)
+        return None if mode == "regional" else mode
 
     def inputs(self, batch: AudioBatch, probe: Probe, **options: Any) -> dict[str, Any]:
         """Model inputs on the device, padded, floats in the model's dtype.
@@ -65,13 +52,9 @@ class Loaded:
     def _moved(self, value: torch.Tensor) -> torch.Tensor:
         """``value`` on the device; with ``overlap`` the copy is not waited for (pinned memory)."""
         dtype = self.dtype if value.is_floating_point() else value.dtype
-        if self.overlap and self.device.type == "cuda":
+        if self.options.overlap and self.device.type == "cuda":
             return value.pin_memory().to(self.device, non_blocking=True).to(dtype)
         return value.to(self.device, dtype)
-
-    def text(self, ids: Sequence[Sequence[int]], **options: Any) -> tuple[str, ...]:
-        """The text of each row of token ids, as ``texts_of`` makes it."""
-        return texts_of(self.tokenizer, ids, **options)
 
 
 class Steps:

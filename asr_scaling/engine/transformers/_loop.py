@@ -27,23 +27,15 @@ class Loop:
     def __init__(self, loaded: Loaded, steps: Steps) -> None:
         self._loaded, self._steps = loaded, steps
         self._encoder = loaded.model.get_encoder()
-        self._greedy = _greedy(loaded)
-        self._log_mel = (
-            LogMel(loaded.features, loaded.device, loaded.dtype) if loaded.device_features else None
-        )
+        self.greedy = _greedy(loaded)
+        on_device = loaded.options.features == "device"
+        self._log_mel = LogMel(loaded.features, loaded.device, loaded.dtype) if on_device else None
         self._whole_s = window_of(loaded.spec)
-
-    @property
-    def capture_s(self) -> float | None:
-        """Seconds spent on capturing steps so far, None where nothing is captured."""
-        return self._greedy.capture_s
 
     def transcribe(self, batch: AudioBatch) -> Transcription:
         """From samples to texts; of an utterance that is longer than the window its beginning."""
-        loaded = self._loaded
-        return windowed(
-            batch, loaded.window_margin_s, self._whole_s, self._attempt, guarded=not loaded.random
-        )
+        margin_s, guarded = self._loaded.options.window_margin_s, not self._loaded.random
+        return windowed(batch, margin_s, self._whole_s, self._attempt, guarded)
 
     def _attempt(
         self, batch: AudioBatch, window_s: float | None, most: int | None
@@ -54,7 +46,7 @@ class Loop:
         samples = round((window_s or self._whole_s) * SAMPLE_RATE_HZ)
         encoded = self._encoded(batch, samples)
         limits = [self._limit(s, most) for s in seconds]
-        rows = self._greedy.decode(encoded, limits, self._steps.step, ends=not loaded.random)
+        rows = self.greedy.decode(encoded, limits, self._steps.step, ends=not loaded.random)
         self._steps.probe.stage("text")
         kept = self._kept(rows)
         return Transcription(
@@ -65,7 +57,7 @@ class Loop:
         """Hidden states (utterances, frames, width) of ``samples`` each, in one go or in groups."""
         import torch
 
-        size = math.ceil(len(batch) / (_GROUPS if self._loaded.overlap else 1))
+        size = math.ceil(len(batch) / (_GROUPS if self._loaded.options.overlap else 1))
         groups = [AudioBatch(batch.utterances[i : i + size]) for i in range(0, len(batch), size)]
         encoded = [self._encoder(self._features(group, samples))[0] for group in groups]
         return encoded[0] if len(groups) == 1 else torch.cat(encoded)
@@ -79,24 +71,22 @@ class Loop:
         """Most tokens of an utterance; for random weights the planned ones and the end of text."""
         if self._loaded.random:
             return self._loaded.spec.planned_tokens(seconds) + 1
-        return self._greedy.most if most is None else most_tokens(seconds)
+        return self.greedy.most if most is None else most_tokens(seconds)
 
     def _kept(self, rows: list[list[int]]) -> list[list[int]]:
         """The tokens that carry the text; specials and timestamps lie above the end of text."""
         if self._loaded.random:
             return [row[:-1] for row in rows]
-        return [[token for token in row if token < self._greedy.rules.end] for row in rows]
+        return [[token for token in row if token < self.greedy.rules.end] for row in rows]
 
 
 def _greedy(loaded: Loaded) -> Greedy:
     """Static shapes when steps are compiled or captured, else utterances leave when they end."""
     rules = Rules.of(loaded.model, loaded.spec.multilingual)
-    whole = loaded.compile if loaded.compile != "regional" else None
-    if not (whole or loaded.cuda_graph):
+    captured, mode = loaded.options.cuda_graph, loaded.compile_whole
+    if not (mode or captured):
         return Greedy(loaded.model, rules, loaded.device)
-    greedy = FixedGreedy(
-        loaded.model, rules, loaded.device, cuda_graph if loaded.cuda_graph else None
-    )
-    if whole:
-        greedy.decoder.compile(whole)
+    greedy = FixedGreedy(loaded.model, rules, loaded.device, cuda_graph if captured else None)
+    if mode:
+        greedy.decoder.compile(mode)
     return greedy

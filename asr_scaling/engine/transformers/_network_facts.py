@@ -33,7 +33,7 @@ class Network:
         }
         return SystemFacts(
             weights=weights.kind,
-            weights_source=weights.reason if weights.kind == "random" else weights.source,
+            weights_source=weights.origin,
             weights_bytes=stored_bytes(self.network),
             parameters=self.parameters,
             dtype=self.dtype,

@@ -21,62 +21,76 @@ def check_options(engine: Transformers) -> None:
         raise ConfigError(
             f"engine.compile must be true, false or one of {', '.join(MODES)}; got '{mode}'."
         )
-    if engine.decode == "loop":
-        _check_loop(engine)
-        return
-    for option, is_set, why in (
+    contradictions = _of_the_loop if engine.decode == "loop" else _of_the_library
+    for contradicts, reason in contradictions(engine):
+        if contradicts:
+            raise ConfigError(reason)
+
+
+def _of_the_library(engine: Transformers) -> tuple[tuple[bool, str], ...]:
+    """Whether options contradict ``decode=library``, and what to say then."""
+    needs = "needs engine.decode=loop"
+    return (
         (
-            "window_margin_s",
             engine.window_margin_s is not None,
-            "the library's generate always encodes 30 s",
+            f"engine.window_margin_s {needs}: the library's generate always encodes 30 s.",
         ),
-        ("cuda_graph", engine.cuda_graph, "the library's steps change their shapes"),
-        ("overlap", engine.overlap, "the library's generate takes the features of the whole batch"),
         (
-            "features=device",
-            engine.features == "device",
-            "the library's extractor computes on the host",
+            engine.cuda_graph,
+            f"engine.cuda_graph {needs}: the library's steps change their shapes.",
         ),
-    ):
-        if is_set:
-            raise ConfigError(f"engine.{option} needs engine.decode=loop: {why}.")
-    if engine.draft and engine.beam > 1:
-        raise ConfigError("engine.draft is greedy: leave out engine.beam.")
-    if engine.draft and engine.cache != "dynamic":
-        raise ConfigError(
-            "engine.draft takes back keys and values of tokens it rejects: leave out engine.cache."
-        )
+        (
+            engine.overlap,
+            f"engine.overlap {needs}: the library's generate takes the features of the whole "
+            "batch.",
+        ),
+        (
+            engine.features == "device",
+            f"engine.features=device {needs}: the library's extractor computes on the host.",
+        ),
+        (
+            bool(engine.draft) and engine.beam > 1,
+            "engine.draft is greedy: leave out engine.beam.",
+        ),
+        (
+            bool(engine.draft) and engine.cache != "dynamic",
+            "engine.draft takes back keys and values of tokens it rejects: leave out engine.cache.",
+        ),
+    )
 
 
-def _check_loop(engine: Transformers) -> None:
-    if engine.beam > 1:
-        raise ConfigError(
+def _of_the_loop(engine: Transformers) -> tuple[tuple[bool, str], ...]:
+    """Whether options contradict ``decode=loop``, and what to say then."""
+    reduces = compile_mode(engine.compile) == "reduce-overhead"
+    return (
+        (
+            engine.beam > 1,
             "engine.decode=loop is greedy: leave out engine.beam, or decode with "
-            "engine.decode=library."
-        )
-    if engine.cache != "dynamic":
-        raise ConfigError(
-            "engine.decode=loop keeps keys and values in its own way: leave out engine.cache."
-        )
-    if engine.attention != "sdpa":
-        raise ConfigError(
-            "engine.decode=loop computes attention by sdpa: leave out engine.attention."
-        )
-    if engine.draft:
-        raise ConfigError(
-            "engine.draft needs engine.decode=library, which checks several tokens in one step."
-        )
-    if compile_mode(engine.compile) == "reduce-overhead":
-        if engine.cuda_graph:
-            raise ConfigError(
-                "engine.cuda_graph and engine.compile=reduce-overhead both capture CUDA graphs: "
-                "choose one."
-            )
-        if engine.overlap:
-            raise ConfigError(
-                "engine.compile=reduce-overhead reuses its memory before engine.overlap is done: "
-                "choose one."
-            )
+            "engine.decode=library.",
+        ),
+        (
+            engine.cache != "dynamic",
+            "engine.decode=loop keeps keys and values in its own way: leave out engine.cache.",
+        ),
+        (
+            engine.attention != "sdpa",
+            "engine.decode=loop computes attention by sdpa: leave out engine.attention.",
+        ),
+        (
+            bool(engine.draft),
+            "engine.draft needs engine.decode=library, which checks several tokens in one step.",
+        ),
+        (
+            reduces and engine.cuda_graph,
+            "engine.cuda_graph and engine.compile=reduce-overhead both capture CUDA graphs: "
+            "choose one.",
+        ),
+        (
+            reduces and engine.overlap,
+            "engine.compile=reduce-overhead reuses its memory before engine.overlap is done: "
+            "choose one.",
+        ),
+    )
 
 
 def check_model(engine: Transformers, model: ModelSpec) -> None:

@@ -27,17 +27,18 @@ class Adapter(Family):
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
-        if loaded.loop:
+        loop = loaded.options.decode == "loop"
+        if loop:
             take_any_length(self.encoder)
-            if loaded.compile and loaded.compile != "regional":
-                compile_forward(self.encoder, loaded.compile)
+            if loaded.compile_whole:
+                compile_forward(self.encoder, loaded.compile_whole)
         self._steps = Steps(loaded.model, self.encoder)
         if loaded.random:
             _complete_generation_config(loaded)
         self._options: dict[str, Any] = {"do_sample": False, **loaded.generate}
         if loaded.spec.multilingual:
             self._options |= {"language": "en", "task": "transcribe"}
-        self._loop = Loop(loaded, self._steps) if loaded.loop else None
+        self._loop = Loop(loaded, self._steps) if loop else None
         self._beyond = 0
 
     @property
@@ -45,16 +46,13 @@ class Adapter(Family):
         """Which calls the loop did not decode, where there is one."""
         if self._loop is None:
             return {}
-        return {
-            "decode": f"loop; library for {self._beyond} calls beyond a window"
-            if self._beyond
-            else "loop"
-        }
+        beyond = f"; library for {self._beyond} calls beyond a window" if self._beyond else ""
+        return {"decode": f"loop{beyond}"}
 
     @property
     def capture_s(self) -> float | None:
         """Seconds spent on capturing the loop's step so far, None where it is not captured."""
-        return self._loop.capture_s if self._loop else None
+        return self._loop.greedy.capture_s if self._loop else None
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples to texts.
@@ -65,7 +63,7 @@ class Adapter(Family):
         loaded, seconds = self.loaded, batch.durations_s
         if len(batch) > 1 and "assistant_model" in loaded.generate:
             raise EngineError("engine.draft decodes one utterance at a time: set batch=1.")
-        if not loaded.long_form:
+        if not loaded.options.long_form:
             seconds = tuple(min(s, loaded.spec.window_s or s) for s in seconds)
         self._steps.watch(probe)
         if self._loop and max(seconds) <= window_of(loaded.spec):
@@ -81,19 +79,18 @@ class Adapter(Family):
             rows = loaded.model.generate(**inputs, **self._options, **extra).tolist()
             probe.stage("text")
             eot = loaded.model.generation_config.eos_token_id
-            rows = [
-                [token for token in row if token < eot] for row in rows
-            ]  # specials and timestamps lie above
+            # specials and timestamps lie above
+            rows = [[token for token in row if token < eot] for row in rows]
         return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)
 
     def _padding(self, longest_s: float) -> dict[str, Any]:
         window_s = window_of(self.loaded.spec)
         if longest_s <= window_s:
             return {"return_attention_mask": True}
-        whole = (
-            {"pad_to_multiple_of": round(window_s * SAMPLE_RATE_HZ)} if self.loaded.random else {}
-        )
-        return {"truncation": False, "padding": "longest", "return_attention_mask": True, **whole}
+        options = {"truncation": False, "padding": "longest", "return_attention_mask": True}
+        if self.loaded.random:
+            options["pad_to_multiple_of"] = round(window_s * SAMPLE_RATE_HZ)
+        return options
 
     def _windows(self, features: Any, seconds: tuple[float, ...]) -> list[list[int]]:
         """Rows of random weights, which decode the planned number of tokens for every 30 s window.

@@ -7,6 +7,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import _pywhispercpp as cpp
+
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe
 from asr_scaling.errors import EngineError
@@ -34,8 +36,6 @@ def ggml_files(model: ModelSpec, dtype: str, seed: int) -> Converted:
 
 
 def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str, Any]:
-    import _pywhispercpp as cpp
-
     size = write_ggml(origin, new / _FILE, dtype)
     context, audio = load_context(new), example_audio()
     parameters = options(1, suppressing=False, max_tokens=CHECKED)
@@ -77,15 +77,11 @@ class Steps:
 
     def attach(self, parameters: Any) -> None:
         """Have ``parameters`` call this."""
-        import _pywhispercpp as cpp
-
         cpp.assign_encoder_begin_callback(parameters, self._begin)
         cpp.assign_abort_callback(parameters, self._passed)
 
     def detach(self, parameters: Any) -> None:
         """Undo ``attach``."""
-        import _pywhispercpp as cpp
-
         cpp.clear_encoder_begin_callback(parameters)
         cpp.clear_abort_callback(parameters)
         self._probe = NullProbe()
@@ -107,8 +103,6 @@ class Steps:
 
 def load_context(folder: Path) -> Any:
     """A context of whisper.cpp; what it logs meanwhile is not shown."""
-    import _pywhispercpp as cpp
-
     parameters = cpp.whisper_context_default_params()
     parameters.use_gpu = False
     failed = list[str]()
@@ -135,8 +129,6 @@ def options(threads: int, beam: int = 1, suppressing: bool = True, **more: Any) 
     ``suppressing``: suppress a blank at the beginning and tokens that are no speech.
     ``more``: options that replace these.
     """
-    import _pywhispercpp as cpp
-
     kinds = cpp.whisper_sampling_strategy
     kind = kinds.WHISPER_SAMPLING_GREEDY if beam == 1 else kinds.WHISPER_SAMPLING_BEAM_SEARCH
     parameters = cpp.whisper_full_default_params(kind)
@@ -163,7 +155,5 @@ def options(threads: int, beam: int = 1, suppressing: bool = True, **more: Any) 
 
 def places(context: Any) -> list[tuple[int, int]]:
     """(segment, token) of all that was decoded."""
-    import _pywhispercpp as cpp
-
     segments = range(cpp.whisper_full_n_segments(context))
     return [(i, j) for i in segments for j in range(cpp.whisper_full_n_tokens(context, i))]

@@ -14,9 +14,10 @@ from support.fakes import FakeDevice, Listener, altered, make_job, noise
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._onnx import files, networks
-from asr_scaling.engine._onnx.speech import Texts, Whisper
+from asr_scaling.engine._onnx.speech import Whisper
 from asr_scaling.engine._onnx.token_policy import Policy
 from asr_scaling.engine._shared.ctc import collapsed, frames_of
+from asr_scaling.engine._shared.texts import Texts
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.engine.onnxruntime import OnnxRuntime
 from asr_scaling.engine.openvino import OpenVino

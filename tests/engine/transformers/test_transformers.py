@@ -289,7 +289,13 @@ class TestCtc:
     def done(self, tokenizer: Any, *frames: str) -> Any:
         features = lambda arrays, **_: {"input_values": torch.zeros(len(arrays), 1)}  # noqa: E731
         loaded = Loaded(
-            ctc(), Scripted(*frames), features, tokenizer, torch.device("cpu"), torch.float32
+            spec=ctc(),
+            features=features,
+            tokenizer=tokenizer,
+            model=Scripted(*frames),
+            device=torch.device("cpu"),
+            dtype=torch.float32,
+            options=Transformers(),
         )
         batch = AudioBatch(tuple(noise(len(row) * 0.02, f"u{i}") for i, row in enumerate(frames)))
         return Adapter(loaded).transcribe(batch, NullProbe())

@@ -1,0 +1,111 @@
+"""From samples to text with whisper.cpp, one utterance after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import _pywhispercpp as cpp
+
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports import Probe, Transcription
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.engine._shared.short_window import windowed
+from asr_scaling.engine._shared.whisper import first_windows, window_of
+from asr_scaling.engine.whisper_cpp._library import Steps, options, places
+from asr_scaling.errors import EngineError
+from asr_scaling.model.whisper import end_of_text
+
+if TYPE_CHECKING:
+    from asr_scaling.engine.whisper_cpp import WhisperCpp
+
+_POSITIONS_PER_S = 50
+
+
+class Speech:
+    """A Whisper in whisper.cpp, loaded."""
+
+    def __init__(
+        self, model: ModelSpec, engine: WhisperCpp, random: bool, context: Any, threads: int
+    ) -> None:
+        self._model, self._engine = model, engine
+        self._random, self._context = random, context
+        self._end = end_of_text(model)
+        self._parameters = options(threads, engine.beam, suppressing=not random)
+        self._steps = Steps()
+        self._steps.attach(self._parameters)
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From samples in memory to texts."""
+        whole_s = window_of(self._model)
+        if not self._engine.long_form:
+            batch = first_windows(batch, whole_s)
+
+        def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
+            return self._each(part, probe, window_s, most)
+
+        margin_s = self._engine.window_margin_s
+        return windowed(batch, margin_s, whole_s, attempt, guarded=not self._random)
+
+    def free(self) -> None:
+        """Gives the memory back; nothing can be transcribed any more."""
+        self._steps.detach(self._parameters)
+        cpp.whisper_free(self._context)
+
+    def _each(
+        self, batch: AudioBatch, probe: Probe, window_s: float | None, most: int | None
+    ) -> Transcription:
+        """One utterance after the other, each in as many windows as it needs."""
+        texts, counts = list[str](), list[int]()
+        steps = 0
+        for utterance in batch.utterances:
+            text, count = self._one(utterance.audio, probe, window_s, most)
+            texts.append(text)
+            counts.append(count)
+            steps += self._steps.count
+        return Transcription(tuple(texts), tuple(counts), batch.durations_s, steps)
+
+    def _one(
+        self, audio: Any, probe: Probe, window_s: float | None, most: int | None
+    ) -> tuple[str, int]:
+        """Text and number of tokens; random weights get the planned number in every window."""
+        size = round(window_of(self._model) * SAMPLE_RATE_HZ)
+        parts = (
+            [audio[start : start + size] for start in range(0, audio.size, size)]
+            if self._random
+            else [audio]
+        )
+        self._steps.watch(probe)
+        rows, text = list[int](), ""
+        for part in parts:
+            part_s = part.size / SAMPLE_RATE_HZ
+            planned = self._model.planned_tokens(part_s) if self._random else None
+            self._set(part.size <= size, window_s, planned if planned is not None else most)
+            probe.stage("features")
+            if cpp.whisper_full(self._context, self._parameters, part, part.size):
+                raise EngineError(f"whisper.cpp failed on {part_s:.1f} s of '{self._model.name}'.")
+            probe.stage("text")
+            tokens = [
+                cpp.whisper_full_get_token_id(self._context, *place)
+                for place in places(self._context)
+            ]
+            row = [token for token in tokens if token < self._end][:planned]
+            if planned is not None and len(row) < planned:
+                raise EngineError(
+                    f"Random weights ended after {len(row)} of {planned} planned tokens, and "
+                    "whisper.cpp can't be told to go on: choose another engine.seed."
+                )
+            rows += row
+            text += self._text() if planned is None else "".join(f" {token}" for token in row)
+        return text.strip(), len(rows)
+
+    def _set(self, one_window: bool, window_s: float | None, most: int | None) -> None:
+        """What differs from call to call. Beyond a window whisper.cpp seeks by timestamps."""
+        parameters = self._parameters
+        parameters.no_timestamps = parameters.single_segment = one_window
+        parameters.max_tokens = most or 0
+        parameters.audio_ctx = round(window_s * _POSITIONS_PER_S) if window_s else 0
+
+    def _text(self) -> str:
+        count = cpp.whisper_full_n_segments(self._context)
+        raw = b"".join(cpp.whisper_full_get_segment_text(self._context, i) for i in range(count))
+        return raw.decode("utf-8", errors="replace")
