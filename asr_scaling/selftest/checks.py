@@ -16,7 +16,7 @@ class Check:
     """The result of one check.
 
     name: of the check.
-    status: "pass", "warn", "fail" or "skip".
+    status: "pass", "warn", "fail" or "skip" (not tested here).
     figure: the result as text.
     advice: what to do about it; empty for a pass.
     values: the result as numbers, in SI units or as shares.
@@ -30,7 +30,7 @@ class Check:
 
 
 def graded(value: float, warn: float, fail: float) -> Status:
-    """Status of a figure that should be small: pass up to ``warn``, fail above ``fail``."""
+    """Status of a figure that should be small: "pass" up to ``warn``, "fail" above ``fail``."""
     return "pass" if value <= warn else "warn" if value <= fail else "fail"
 
 

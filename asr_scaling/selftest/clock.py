@@ -1,4 +1,4 @@
-"""Checks of times: the timer, calls of known length, their stages, this machine's noise."""
+"""Checks of times: the timer, calls of known length, their stages, and this machine's noise."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -26,35 +25,40 @@ from asr_scaling.profiler.latency import Latency
 from asr_scaling.selftest.checks import Check, graded, overall
 
 CALLS_S = tuple(0.015 + 0.03 * (i * 29 % 48 / 47) ** 2 for i in range(48))
-"""15 to 45 ms, mostly short, so that mean, median and p90 differ; a p90 needs 44."""
+"""15 to 45 ms, mostly short, so that mean, median and p90 differ; a p90 needs 44 calls."""
 _PER_AUDIO_S = 0.01
 _STEPS = 4
 _SPIN_S = 0.001
-_BUSY = "The machine was disturbed: stop other programs, fix the clock frequency, or use a dedicated machine."
+_BUSY = (
+    "The machine was disturbed: stop other programs, fix the clock frequency, or use a dedicated "
+    "machine."
+)
+_COARSE = "The system's clock source is coarse or slow: choose tsc, or another host."
 _WRONG = "Times of this installation can't be trusted: report this table as a bug."
 
 
 def timer(clock: Callable[[], int] = time.perf_counter_ns, device: Device | None = None) -> Check:
-    """Smallest step of ``clock`` (in ns) and what reading it costs, bare and as the device's mark.
+    """Smallest step of a clock, and what a reading and a mark cost.
 
-    A call has a dozen marks and takes milliseconds: a mark of 1 µs and steps of 1 µs are 0.1 % of the shortest.
+    clock: returns nanoseconds.
+    device: whose ``mark`` is tested; None for the CPU.
+
+    A call has a dozen marks and takes milliseconds: a mark and a step of 1 µs are 0.1 % of it.
     """
-    step, read, mark = _step(clock), _cost(clock), _cost((device or Cpu()).mark)
-    grades = (graded(step, 1e-6, 1e-4), graded(read, 1e-6, 1e-5), graded(mark, 1e-6, 1e-5))
-    status = overall(Check("", grade, "") for grade in grades)
-    seen = f"steps of {_short(step)}" if math.isfinite(step) else "never moves"
-    figure = f"{seen}; a reading costs {_short(read)}, a mark {_short(mark)}"
-    advice = (
-        ""
-        if status == "pass"
-        else "The system's clock source is coarse or slow: choose tsc, or another host."
-    )
-    values = {"read_s": read, "mark_s": mark} | ({"step_s": step} if math.isfinite(step) else {})
-    return Check("timer", status, figure, advice, values)
+    step = _step(clock)
+    read, mark = _cost(clock), _cost((device or Cpu()).mark)
+    limits = ((step, 1e-4), (read, 1e-5), (mark, 1e-5))
+    status = overall(Check("", graded(seconds, 1e-6, limit), "") for seconds, limit in limits)
+    values = {"read_s": read, "mark_s": mark}
+    motion = "never moves"
+    if math.isfinite(step):
+        motion, values["step_s"] = f"steps of {_short(step)}", step
+    figure = f"{motion}; a reading costs {_short(read)}, a mark {_short(mark)}"
+    return Check("timer", status, figure, "" if status == "pass" else _COARSE, values)
 
 
 def _step(clock: Callable[[], int]) -> float:
-    """Seconds between two readings that differ, the least of a thousand; infinite when none do."""
+    """Shortest of a thousand steps between readings, in seconds; infinite without any step."""
     steps, last = list[int](), clock()
     for _ in range(1_000_000):
         now = clock()
@@ -67,7 +71,7 @@ def _step(clock: Callable[[], int]) -> float:
 
 
 def _cost(function: Callable[[], object], calls: int = 2000) -> float:
-    """Seconds of one call: the best of five rounds, to leave out disturbed ones."""
+    """Seconds of one call: the best of five rounds, since some may be disturbed."""
     rounds = []
     for _ in range(5):
         start = time.perf_counter_ns()
@@ -82,7 +86,7 @@ def _short(seconds: float) -> str:
 
 
 def precise_sleep(seconds: float) -> float:
-    """Sleep to just before the end, then spin; returns the seconds it really took."""
+    """Sleep until just before the end, then spin; returns the seconds it really took."""
     start = time.perf_counter_ns()
     end = start + round(seconds * 1e9)
     if seconds > _SPIN_S:
@@ -96,36 +100,32 @@ Sleep = Callable[[float], float]
 
 
 def known_sleeps(sleep: Sleep = precise_sleep, device: Device | None = None) -> Check:
-    """Calls of known, different lengths through the pipeline: mean, median and p90 come back within 1 %.
+    """Calls of known, different lengths in the pipeline: mean, median and p90 are right within 1 %.
 
-    ``sleep`` returns the seconds it took. When sleeps themselves come out long and are measured right, the machine is
-    disturbed and the figures are not wrong: a warning.
+    sleep: sleeps for some seconds; returns the seconds it really took.
+    device: whose clock is tested; None for the CPU.
+
+    When sleeps take too long but are measured right, the machine is disturbed: a warning.
     """
     record, slept = _known_pass(CALLS_S, sleep, device)
     off, off_slept = _worst(record, CALLS_S), _worst(record, [sum(parts) for parts in slept])
     values = {"error": off, "error_of_slept": off_slept}
     if off <= 0.01:
-        return Check(
-            "known sleeps", "pass", f"mean, p50 and p90 right within {off:.2%}", values=values
-        )
+        figure = f"mean, p50 and p90 right within {off:.2%}"
+        return Check("known sleeps", "pass", figure, values=values)
     if off_slept <= 0.01:
-        return Check(
-            "known sleeps",
-            "warn",
-            f"sleeps came out {off:.1%} off, and were measured right",
-            _BUSY,
-            values,
-        )
+        figure = f"sleeps came out {off:.1%} off, and were measured right"
+        return Check("known sleeps", "warn", figure, _BUSY, values)
     return Check("known sleeps", "fail", f"mean, p50 or p90 is {off_slept:.1%} off", _WRONG, values)
 
 
 def stages(sleep: Sleep = precise_sleep, device: Device | None = None) -> Check:
-    """Stages of known calls add up to the total and the encoder's is its sleep, within 2 %."""
+    """Stages of known calls add up to the total, and the encoder's is its sleep, within 2 %."""
     record, slept = _known_pass(CALLS_S[:12], sleep, device)
     gap = max(abs(sum(sample.stages.values()) / sample.total_s - 1) for sample in record.samples)
-    pairs = zip(record.samples, slept, strict=True)
     encoder = statistics.median(
-        abs(sample.stages.get("encoder", 0.0) / parts[1] - 1) for sample, parts in pairs
+        abs(sample.stages.get("encoder", 0.0) / parts[1] - 1)
+        for sample, parts in zip(record.samples, slept, strict=True)
     )
     ok, values = max(gap, encoder) <= 0.02, {"gap": gap, "encoder_error": encoder}
     figure = f"they add up within {gap:.2%}, the encoder's is right within {encoder:.2%}"
@@ -133,43 +133,36 @@ def stages(sleep: Sleep = precise_sleep, device: Device | None = None) -> Check:
 
 
 def noise(timed: Callable[[], float] | None = None, pairs: int = 50) -> Check:
-    """A/A test: one computation of about 20 ms timed as two systems in turns; they must not differ.
+    """A/A test: one computation of about 20 ms, timed as two systems in turn, must not differ.
 
-    ``timed``: does it once and returns the seconds it took. The floor is the smallest difference of two systems that
-    is not noise (``stats.noise_floor``). By chance one test in twenty finds a difference, so it is looked for twice.
+    timed: does the computation once; returns the seconds it took.
+    pairs: number of times that each of the two is timed.
+
+    The floor is the smallest difference that is not noise (``noise_floor``). By chance one test in
+    twenty finds a difference, so a difference must be found twice.
     """
     timed = timed or _product()
-    times, floor, interval = _same_twice(timed, pairs)
-    if not _holds_0(interval):
-        times, floor, interval = _same_twice(timed, pairs)
+    for _ in range(2):
+        times = [timed() for _ in range(2 * pairs)]
+        floor, ratio = _compare(times)
+        if same := ratio.low <= 0 <= ratio.high:
+            break
     status = graded(floor, 0.03, 0.10)
     figure = f"differences below {floor:.1%} are noise"
-    if not _holds_0(interval):
+    if not same:
         figure += "; the same thing twice seems to differ"
         status = "fail" if status == "fail" else "warn"
-    values = {
-        "noise_floor": floor,
-        "low": interval.low,
-        "high": interval.high,
-        "call_s": statistics.median(times),
-    }
+    values = {"noise_floor": floor, **asdict(ratio), "call_s": statistics.median(times)}
     return Check("A/A noise", status, figure, "" if status == "pass" else _BUSY, values)
 
 
-def _same_twice(timed: Callable[[], float], pairs: int) -> tuple[list[float], float, Interval]:
-    """Times A, B, A, B …; the noise floor, and the interval of the log ratio B/A."""
-    times = [timed() for _ in range(2 * pairs)]
-    floor = noise_floor([times])
-    interval = mean_interval(
-        [math.log(b / a) for a, b in zip(times[::2], times[1::2], strict=True)]
-    )
+def _compare(times: Sequence[float]) -> tuple[float, Interval]:
+    """The noise floor of times A, B, A, B …, and the interval of the log ratio B/A."""
+    floor, pairs = noise_floor([times]), list(zip(times[::2], times[1::2], strict=True))
+    interval = mean_interval([math.log(b / a) for a, b in pairs])
     if floor is None or interval is None:
-        raise ConfigError(f"An A/A test needs at least three pairs; got {pairs}.")
-    return times, floor, interval
-
-
-def _holds_0(interval: Interval) -> bool:
-    return interval.low <= 0 <= interval.high
+        raise ConfigError(f"An A/A test needs at least three pairs; got {len(pairs)}.")
+    return floor, interval
 
 
 def _product() -> Callable[[], float]:
@@ -193,25 +186,28 @@ def _timed(work: Callable[[], object]) -> float:
 
 @dataclass(frozen=True)
 class Silence:
-    """Utterances of known lengths that hold nothing: what an engine that only sleeps needs."""
+    """Silent utterances of known lengths, for an engine that only sleeps.
+
+    lengths_s: seconds of each utterance.
+    name: of the dataset.
+    """
 
     lengths_s: Sequence[float]
     name: str = "silence"
 
     def load(self, limit: int | None) -> Workload:
-        """The first ``limit`` of them."""
+        """The first ``limit`` of them; all when it is None."""
         sizes = [round(seconds * SAMPLE_RATE_HZ) for seconds in self.lengths_s[:limit]]
-        made = tuple(
+        silent = tuple(
             Utterance(f"{i}", np.zeros(n, dtype=np.float32), "silence") for i, n in enumerate(sizes)
         )
-        audio_s = sum(u.duration_s for u in made)
-        return Workload(
-            made, DatasetInfo(self.name, "made here", "none", "none", len(made), audio_s)
-        )
+        audio_s = sum(utterance.duration_s for utterance in silent)
+        info = DatasetInfo(self.name, "made here", "none", "none", len(silent), audio_s)
+        return Workload(silent, info)
 
 
 def measured(job: Job) -> RunRecord:
-    """The record of ``job``; AsrScalingError when it did not end well."""
+    """The record of ``job``. Raises AsrScalingError when its status is not "ok"."""
     record = run(job)
     if record.status != "ok":
         raise AsrScalingError(record.outcome)
@@ -221,7 +217,7 @@ def measured(job: Job) -> RunRecord:
 def _known_pass(
     calls_s: Sequence[float], sleep: Sleep, device: Device | None
 ) -> tuple[RunRecord, list[list[float]]]:
-    """Each call once: the record, and the seconds that each part of each call really slept."""
+    """Makes each call once; returns the record and the seconds that each part of a call slept."""
     slept: list[float] = []
     engine = Fake(0.0, _PER_AUDIO_S, _STEPS, sleep=lambda seconds: slept.append(sleep(seconds)))
     job = Job(
@@ -236,16 +232,16 @@ def _known_pass(
 
 def _worst(record: RunRecord, calls_s: Sequence[float]) -> float:
     """The largest relative error of mean, median and p90."""
-    known = {
+    expected = {
         "latency/mean_s": statistics.fmean(calls_s),
         "latency/p50_s": _quantile(calls_s, 0.5),
         "latency/p90_s": _quantile(calls_s, 0.9),
     }
-    return max(abs(record.values[name] / value - 1) for name, value in known.items())
+    return max(abs(record.values[name] / value - 1) for name, value in expected.items())
 
 
 def _quantile(values: Sequence[float], p: float) -> float:
-    """Hyndman & Fan 1996, type 8, by its definition; not numpy's, which is what is tested."""
-    ordered, position = sorted(values), (len(values) + 1 / 3) * p + 1 / 3
-    (low, high), rest = list(pairwise(ordered))[int(position) - 1], position % 1
-    return low + rest * (high - low)
+    """Hyndman & Fan 1996, type 8, by its definition: numpy's is what is tested."""
+    position = (len(values) + 1 / 3) * p + 1 / 3
+    low, high = sorted(values)[int(position) - 1 : int(position) + 1]
+    return low + position % 1 * (high - low)

@@ -1,4 +1,4 @@
-"""What of the machine can be seen: other processes, and energy."""
+"""Checks of what can be seen of the machine: other processes, and energy."""
 
 from __future__ import annotations
 
@@ -23,12 +23,25 @@ from asr_scaling.selftest.checks import Check
 from asr_scaling.selftest.clock import Silence, measured
 
 _MOST_BURNERS = 32
-_BURN = "import time; print(flush=True); end = time.monotonic() + 10\nwhile time.monotonic() < end: pass"
-"""Says that it began, and ends by itself should nobody end it."""
+_BURN = """
+import time
+print(flush=True)
+end = time.monotonic() + 10
+while time.monotonic() < end: pass
+"""
+"""Prints a line when it begins, and ends by itself after 10 s."""
+_BLIND = (
+    "Other programs' load would not show in records from here: measure where nobody else computes."
+)
+_BUSY = "The machine is busy now: stop other programs before you measure."
+_ESTIMATED = (
+    "Energy is estimated or unavailable: let this user read RAPL or NVML, or compare points of one "
+    "host."
+)
 
 
 def noticed() -> tuple[bool, float]:
-    """Whether a one-second point has the caution, and the share of time that others used."""
+    """Whether a one-second point got the caution, and the share of time that others used."""
     pipeline = Pipeline(1, warmup=0, min_iterations=20, precision=None)
     system = SystemSpec(load_spec("whisper_tiny_en"), Fake(0.05, 0.0), Cpu(), Fixed(1))
     record = measured(Job(system, Silence([1.0]), {}, pipeline))
@@ -36,26 +49,27 @@ def noticed() -> tuple[bool, float]:
 
 
 def neighbours(look: Callable[[], tuple[bool, float]] = noticed) -> Check:
-    """Two short points, with and without busy processes beside them, which must be noticed."""
+    """Two short points, without and with busy processes beside them, which must be noticed.
+
+    look: measures a point; returns whether it noticed others, and their share of time.
+    """
     quiet, quiet_share = look()
     with burning():
         loaded, share = look()
     values = {"others_alone": quiet_share, "others_loaded": share}
     if not loaded:
         figure = f"processes on every core went unnoticed ({share:.0%} seen)"
-        advice = "Other programs' load would not show in records from here: measure where nobody else computes."
-        return Check("other processes", "fail", figure, advice, values)
+        return Check("other processes", "fail", figure, _BLIND, values)
     if quiet:
         figure = f"others use {quiet_share:.0%} of the cores' time right now"
-        advice = "The machine is busy now: stop other programs before you measure."
-        return Check("other processes", "warn", figure, advice, values)
+        return Check("other processes", "warn", figure, _BUSY, values)
     figure = f"{quiet_share:.0%} at rest, {share:.0%} seen under load"
     return Check("other processes", "pass", figure, values=values)
 
 
 @contextmanager
 def burning() -> Iterator[None]:
-    """One process a core that only computes, for as long as the block lasts."""
+    """Keeps every core busy with a process of its own while the block runs."""
     with ExitStack() as stack:
         children = []
         for _ in range(min(len(allowed_cores()), _MOST_BURNERS)):
@@ -74,7 +88,7 @@ def burning() -> Iterator[None]:
 
 
 def energy(find: Callable[[Device], Any] | None = None) -> Check:
-    """The energy counters and how often each ticks; without one, joules are estimated."""
+    """The energy counters and how often each ticks; without one, energy is estimated."""
     device = _device()
     counters, missing = (find or Energy().find)(device)
     try:
@@ -82,27 +96,22 @@ def energy(find: Callable[[Device], Any] | None = None) -> Check:
     finally:
         for counter in counters:
             counter.close()
-    said, values = [], dict[str, float]()
+    ticks, values = [], dict[str, float]()
     for counter, period in zip(counters, periods, strict=True):
+        part = counter.component
         if period is None:
-            missing = missing | {counter.component: "its counter does not move"}
+            missing = missing | {part: "its counter does not move"}
         else:
-            said.append(f"{counter.component} {counter.method}, a tick every {period * 1e3:.3g} ms")
-            values[f"{counter.component}_tick_s"] = max(
-                period, values.get(f"{counter.component}_tick_s", 0.0)
-            )
-    without = [
-        part for part in (("cpu", "gpu") if device.kind == "cuda" else ("cpu",)) if part in missing
-    ]
-    if not without:
-        return Check("energy", "pass", "; ".join(said), values=values)
-    reasons = "; ".join(f"no counter of the {part}: {missing[part]}" for part in without)
-    advice = "Energy is estimated or unavailable: let this user read RAPL or NVML, or compare points of one host."
-    return Check("energy", "warn", "; ".join([*said, reasons]), advice, values)
+            ticks.append(f"{part} {counter.method}, a tick every {period * 1e3:.3g} ms")
+            values[f"{part}_tick_s"] = max(period, values.get(f"{part}_tick_s", 0.0))
+    parts = ("cpu", "gpu") if device.kind == "cuda" else ("cpu",)
+    gaps = [f"no counter of the {part}: {missing[part]}" for part in parts if part in missing]
+    figure = "; ".join([*ticks, *gaps])
+    return Check("energy", "warn" if gaps else "pass", figure, _ESTIMATED if gaps else "", values)
 
 
 def _device() -> Device:
-    """The GPU where there is one, since its counter is what most energy is read from."""
+    """The GPU where there is one, since it uses most of the energy."""
     import torch
 
     return Cuda() if torch.cuda.is_available() else Cpu()
