@@ -1,10 +1,33 @@
-"""Checks of options that several parts have."""
+"""Checks of options and files that several parts have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from asr_scaling.errors import ConfigError
+from asr_scaling.errors import ConfigError, DataError
+
+
+def must_be(option: str, value: object, fits: bool, bound: str) -> None:
+    """Raises ConfigError, which names the ``bound``, unless the ``value`` of ``option`` fits."""
+    if not fits:
+        raise ConfigError(f"{option} must be {bound}; got {value}.")
+
+
+def must_work(option: str, value: object, fits: bool, remedy: str) -> None:
+    """Raises ConfigError, which tells the ``remedy``, unless the ``value`` of ``option`` fits."""
+    if not fits:
+        raise ConfigError(f"{option}={value} can't work; {remedy}.")
+
+
+@contextmanager
+def readable(what: str, remedy: str) -> Iterator[None]:
+    """In this block an OSError becomes a DataError, which says ``what`` failed, why, and
+    the ``remedy``."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{what} ({error.strerror or error}); {remedy}.") from error
 
 
 def one_of(option: str, value: str, allowed: Iterable[str]) -> None:

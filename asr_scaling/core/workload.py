@@ -53,7 +53,7 @@ class Utterance:
 class DatasetInfo:
     """Where a workload came from, enough to find it again.
 
-    ``digest``: hash of ids, audio and references.
+    ``digest``: hash of ids, audio and references; empty until they are read.
     ``utterances``: number of them.
     ``audio_s``: seconds of audio in all of them.
     ``synthetic``: the speech was made by a synthesiser; its WER says nothing about people.
@@ -68,9 +68,9 @@ class DatasetInfo:
     name: str
     source: str
     licence: str
-    digest: str
-    utterances: int
-    audio_s: float
+    digest: str = ""
+    utterances: int = 0
+    audio_s: float = 0.0
     synthetic: bool = False
     split: str | None = None
     revision: str | None = None

@@ -14,6 +14,7 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
+from asr_scaling.core.checks import readable
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.errors import DataError
 from asr_scaling.util.files import open_file
@@ -25,6 +26,7 @@ RATES_HZ = (4_000, 384_000)
 MAX_PEAK = 10.0
 """Full scale is 1; samples beyond this are integers stored as floats without being scaled."""
 
+_UNREADABLE, _SAVE_AGAIN = "can't be read as audio ({})", "save it again as WAV, FLAC, MP3 or OGG"
 _BLOCK = 1 << 18
 _UNKNOWN = (1 << 63) - 1
 """Frames that libsndfile reports for a stream whose header doesn't say."""
@@ -52,14 +54,11 @@ def load_audio(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> N
     has more than ``MAX_CHANNELS`` or a rate outside ``RATES_HZ``, or when samples are not finite
     or far above full scale.
     """
-    try:
-        with io.BytesIO(source) if isinstance(source, bytes) else open_file(Path(source)) as file:
-            samples = _decode(file, name, max_s)
-    except OSError as error:
-        raise DataError(
-            f"'{name}' can't be opened ({error.strerror or error}); check that the file exists and "
-            "may be read."
-        ) from error
+    with (
+        readable(f"'{name}' can't be opened", "check that the file exists and may be read"),
+        io.BytesIO(source) if isinstance(source, bytes) else open_file(Path(source)) as file,
+    ):
+        samples = _decode(file, name, max_s)
     if not samples.size:
         _refuse(name, "holds no audio", "remove it from the dataset or export it again")
     return samples
@@ -83,8 +82,8 @@ class _Source:
             return self._file.tell()
 
 
-def _refuse(name: str, wrong: str, remedy: str) -> NoReturn:
-    raise DataError(f"'{name}' {wrong}; {remedy}.")
+def _refuse(name: str, wrong: str, remedy: str, error: Exception | None = None) -> NoReturn:
+    raise DataError(f"'{name}' {wrong}; {remedy}.") from error
 
 
 def _decode(file: BinaryIO, name: str, max_s: float) -> NDArray[np.float32]:
@@ -93,7 +92,7 @@ def _decode(file: BinaryIO, name: str, max_s: float) -> NDArray[np.float32]:
     if not begin:
         _refuse(name, "is empty (0 bytes)", "copy or download it again")
     if not _CONTAINERS.match(begin):
-        _unreadable(name, "unknown format")
+        _refuse(name, _UNREADABLE.format("unknown format"), _SAVE_AGAIN)
     file.seek(0)
     try:
         with sf.SoundFile(_Source(file)) as sound:
@@ -103,35 +102,22 @@ def _decode(file: BinaryIO, name: str, max_s: float) -> NDArray[np.float32]:
     except (sf.SoundFileError, ValueError) as error:
         # libsndfile numbers its errors: https://libsndfile.github.io/libsndfile/api.html
         why = str(error).rpartition(": ")[2].strip().rstrip(".")
-        _unreadable(name, why or "unknown format", error)
+        _refuse(name, _UNREADABLE.format(why or "unknown format"), _SAVE_AGAIN, error)
     if cut or (container == "OGG" and not _ogg_ends(file)):
-        _refuse(
-            name,
-            "is cut off: it ends before the length that it announces",
-            "copy or download it again",
-        )
+        cut_off = "is cut off: it ends before the length that it announces"
+        _refuse(name, cut_off, "copy or download it again")
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-
-
-def _unreadable(name: str, why: str, error: Exception | None = None) -> NoReturn:
-    raise DataError(
-        f"'{name}' can't be read as audio ({why}); save it again as WAV, FLAC, MP3 or OGG."
-    ) from error
 
 
 def _check_header(sound: Any, name: str, max_s: float) -> None:
     """Refuse a file by its header, before memory is spent on it."""
     if sound.channels > MAX_CHANNELS:
-        _refuse(
-            name, f"has {sound.channels} channels, more than {MAX_CHANNELS}", "mix it down to mono"
-        )
+        many = f"has {sound.channels} channels, more than {MAX_CHANNELS}"
+        _refuse(name, many, "mix it down to mono")
     low, high = RATES_HZ
     if not low <= sound.samplerate <= high:
-        _refuse(
-            name,
-            f"has a rate of {sound.samplerate} Hz, outside {low}–{high} Hz",
-            "export it again at 16 kHz",
-        )
+        rate = f"has a rate of {sound.samplerate} Hz, outside {low}–{high} Hz"
+        _refuse(name, rate, "export it again at 16 kHz")
     if sound.frames == _UNKNOWN:
         _refuse(name, "does not say how long it is, as streams do", "save it again as a file")
     if sound.frames > max_s * sound.samplerate:
@@ -178,14 +164,10 @@ def _at_16_khz(
 def _is_cut(sound: Any) -> bool:
     """Whether fewer frames were read than announced. MP3 headers may be off by 2 %."""
     slack = max(4608, sound.frames // 50) if sound.format in {"MP3", "MPEG"} else 0
-    if sound.tell() + slack < sound.frames:
-        return True
-    for announced, real in re.findall(
-        r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", sound.extra_info
-    ):
-        if int(real) < int(announced) < _STREAMED_BYTES:
-            return True
-    return False
+    sizes = re.findall(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", sound.extra_info)
+    return bool(sound.tell() + slack < sound.frames) or any(
+        int(real) < int(announced) < _STREAMED_BYTES for announced, real in sizes
+    )
 
 
 def _ogg_ends(file: BinaryIO) -> bool:

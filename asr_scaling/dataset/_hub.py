@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.checks import readable
 from asr_scaling.errors import DataError
 from asr_scaling.util.files import open_file, user_path
 
@@ -71,11 +72,8 @@ class Rows:
     def _prepared(self, stream: Any) -> Any:
         from datasets import Audio
 
-        if (
-            self.shuffle is not None
-            and stream.num_shards <= MAX_FILES_SPLIT
-            and hasattr(stream, "reshard")
-        ):
+        few = stream.num_shards <= MAX_FILES_SPLIT
+        if self.shuffle is not None and few and hasattr(stream, "reshard"):
             stream = stream.reshard()  # a shard per row group instead of per file
         names = list(dict.fromkeys([self.audio, *self.columns.values()]))
         # decode=True would need torchcodec and FFmpeg
@@ -128,10 +126,9 @@ _EXPLAINED = {
     ("BuilderConfig", "Config name is missing"): (
         "'{repository}' has no config '{config}' ({short}); set dataset.config."
     ),
-    (
-        "Bad split",
-        "Unknown split",
-    ): "'{repository}' has no split '{split}' ({short}); set dataset.split.",
+    ("Bad split", "Unknown split"): (
+        "'{repository}' has no split '{split}' ({short}); set dataset.split."
+    ),
     ("scripts are no longer supported",): (
         "Revision '{revision}' of '{repository}' holds a loading script and no Parquet; set "
         "dataset.revision to one with Parquet (often refs/convert/parquet) or dataset.repository "
@@ -153,15 +150,11 @@ def parquet_files(path: str | Sequence[str]) -> list[Path]:
     files: list[Path] = []
     for name in [path] if isinstance(path, str) else path:
         place = user_path(str(name))
-        try:
+        with readable(f"'{name}' can't be read", "check dataset.path"):
             below = place.is_dir()
             paths = place.rglob("*.parquet") if below else filter(Path.exists, [place])
             # a folder may have such a name: Spark writes them
             own = sorted(file.absolute() for file in paths if not file.is_dir())
-        except OSError as error:
-            raise DataError(
-                f"'{name}' can't be read ({error.strerror or error}); check dataset.path."
-            ) from error
         if not own:
             raise DataError(
                 f"There is no Parquet file at '{name}'; set dataset.path to a file or a folder of "
@@ -178,14 +171,9 @@ def _check_parquet(path: Path) -> None:
 
     Raises DataError for anything but Parquet.
     """
-    try:
-        with open_file(path) as file:
-            whole = file.read(4) == _MAGIC and file.seek(-4, os.SEEK_END) and file.read() == _MAGIC
-    except OSError as error:
-        raise DataError(
-            f"'{path}' can't be read as Parquet ({error.strerror or error}); set dataset.path to a "
-            "Parquet file."
-        ) from error
+    remedy = "set dataset.path to a Parquet file"
+    with readable(f"'{path}' can't be read as Parquet", remedy), open_file(path) as file:
+        whole = file.read(4) == _MAGIC and file.seek(-4, os.SEEK_END) and file.read() == _MAGIC
     if not whole:
         raise DataError(
             f"'{path}' can't be read as Parquet (it does not begin and end as such a file does, "
@@ -202,11 +190,8 @@ def _check_row_groups(path: Path) -> None:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        metadata = file.metadata
-        largest = max(
-            (metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)),
-            default=0,
-        )
+        groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+        largest = max((group.total_byte_size for group in groups), default=0)
     if largest > MAX_ROW_GROUP_BYTES:
         raise DataError(
             f"'{path}' has a row group of {largest / 1e9:.3g} GB, more than "

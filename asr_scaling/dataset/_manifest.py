@@ -7,30 +7,18 @@ import io
 import json
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from asr_scaling.core.checks import readable
 from asr_scaling.errors import DataError
 from asr_scaling.util.files import read_file
 
 _KEYS = ("audio", "text", "id", "speaker")
-_ARCHIVES = (
-    ".zip",
-    ".tar",
-    ".tar.gz",
-    ".tgz",
-    ".tar.bz2",
-    ".tar.xz",
-    ".tar.zst",
-    ".7z",
-    ".rar",
-    ".gz",
-    ".bz2",
-    ".xz",
-    ".zst",
-)
+_ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 _MAX_BYTES = 1 << 30
 _Row = tuple[str, Mapping[str, Any]]
 
@@ -67,39 +55,29 @@ def read_manifest(root: Path, audio_root: Path | None = None) -> list[Entry]:
     Raises DataError that names the line, for anything else.
     """
     try:
-        _check_folders(root, audio_root)
-        entries = [_entry(audio_root or root, where, row) for where, row in _rows(root)]
+        with readable(f"'{root}' can't be read", "check its permissions"):
+            _check_folders(root, audio_root)
+            entries = [_entry(audio_root or root, where, row) for where, row in _rows(root)]
     except UnicodeDecodeError as error:
         raise DataError(
             f"The manifest in '{root}' is not UTF-8 ({error.reason}); save it as UTF-8."
         ) from error
-    except OSError as error:
-        raise DataError(
-            f"'{root}' can't be read ({error.strerror or error}); check its permissions."
-        ) from error
     if not entries:
         raise DataError(f"The dataset in '{root}' is empty; add at least one line to its manifest.")
-    seen: set[str] = set()
-    for entry in entries:
-        if entry.id in seen:
+    for name, count in Counter(entry.id for entry in entries).items():
+        if count > 1:
             raise DataError(
-                f"The id '{entry.id}' occurs twice in '{root}'; give every utterance an id of its "
-                "own."
+                f"The id '{name}' occurs twice in '{root}'; give every utterance an id of its own."
             )
-        seen.add(entry.id)
     return entries
 
 
 def _check_folders(root: Path, audio_root: Path | None) -> None:
+    holder = "set dataset.path to the folder that holds the manifest"
     if root.name.endswith(_ARCHIVES) and root.is_file():
-        raise DataError(
-            f"'{root}' is an archive; unpack it and set dataset.path to the folder that holds the "
-            "manifest."
-        )
+        raise DataError(f"'{root}' is an archive; unpack it and {holder}.")
     if not root.is_dir():
-        raise DataError(
-            f"'{root}' is not a folder; set dataset.path to the folder that holds the manifest."
-        )
+        raise DataError(f"'{root}' is not a folder; {holder}.")
     if audio_root is not None and not audio_root.is_dir():
         raise DataError(
             f"'{audio_root}' is not a folder; set dataset.audio_root to the folder that holds the "

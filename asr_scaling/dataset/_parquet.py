@@ -5,26 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.workload import Utterance, Workload
+from asr_scaling.core.checks import must_work
+from asr_scaling.core.workload import DatasetInfo, Utterance, Workload
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.dataset._hub import Rows, parquet_files
-from asr_scaling.dataset._workload import (
-    Origin,
-    Shaped,
-    check_limit,
-    contents_sha256,
-    joined,
-    natural,
-)
-from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.dataset._workload import Dataset, check_limit, contents_sha256, joined, natural
+from asr_scaling.dataset.fragments import is_whole
+from asr_scaling.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParquetDataset(Shaped):
+class ParquetDataset(Dataset):
     """Speech streamed from Parquet on the hub or on disk.
 
     With a limit, or for fragments, rows are shuffled, because such sets may be stored longest
@@ -63,13 +59,11 @@ class ParquetDataset(Shaped):
 
     def __post_init__(self) -> None:
         for key in ("repository", "split", "audio_column", "text_column"):
-            if not isinstance(value := getattr(self, key), str) or not value:
-                raise ConfigError(f"dataset.{key}={value} can't work; give its name.")
-        buffer = self.shuffle_buffer
-        if isinstance(buffer, bool) or not isinstance(buffer, int) or buffer < 1:
-            raise ConfigError(
-                f"dataset.shuffle_buffer={buffer} can't work; give a number of rows from 1 upwards."
-            )
+            value = getattr(self, key)
+            named = isinstance(value, str) and value != ""
+            must_work(f"dataset.{key}", value, named, "give its name")
+        buffer, remedy = self.shuffle_buffer, "give a number of rows from 1 upwards"
+        must_work("dataset.shuffle_buffer", buffer, is_whole(buffer, least=1), remedy)
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
@@ -79,20 +73,17 @@ class ParquetDataset(Shaped):
         """
         check_limit(limit)
         files = None if self.path is None else parquet_files(self.path)
-        natural_length = self.length_s is None
-        rows = self._rows(files, shuffle=not (natural_length and limit is None))
-
-        def stream(left_out: Counter[str]) -> Iterator[Utterance]:
-            return self._utterances(rows, left_out)
-
-        if files is None:
-            source = f"hub:{self.repository}" + (f"/{self.config}" if self.config else "")
-            origin = Origin(self.name, source, self.licence, False, self.split, self.revision)
-        else:
-            origin = Origin(self.name, ", ".join(map(str, files)), self.licence, False, self.split)
-        if natural_length:
-            return natural(stream, origin, self.shape, limit, None)
-        return joined(stream, origin, self.shape, limit, identity=self._identity(files))
+        whole = self.length_s is None and limit is None
+        stream = partial(self._utterances, self._rows(files, shuffle=not whole))
+        source = f"hub:{self.repository}" + (f"/{self.config}" if self.config else "")
+        origin = DatasetInfo(
+            self.name, source, self.licence, split=self.split, revision=self.revision
+        )
+        if files is not None:
+            origin = replace(origin, source=", ".join(map(str, files)), revision=None)
+        if self.length_s is None:
+            return natural(stream, origin, self, limit)
+        return joined(stream, origin, self, limit, self._identity(files))
 
     def _rows(self, files: Sequence[Path] | None, shuffle: bool) -> Rows:
         columns = {

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from asr_scaling.core.workload import Workload
+from asr_scaling.core.checks import must_work
+from asr_scaling.core.workload import DatasetInfo, Workload
 from asr_scaling.dataset._manifest import read_manifest
-from asr_scaling.dataset._workload import Origin, Shaped, check_limit, from_entries
-from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.dataset._workload import Dataset, check_limit, from_entries
+from asr_scaling.errors import DataError
 
 CONDITIONS = ("all", "clean", "noisy")
 LICENCE = "Apache-2.0; the synthesisers' notices are in demo_data/README.md"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demo(Shaped):
+class Demo(Dataset):
     """Sentences spoken by a synthesiser, some with noise. WER on them says nothing about people.
 
     condition: "clean", "noisy" or "all".
@@ -28,11 +29,9 @@ class Demo(Shaped):
     condition: str = "all"
 
     def __post_init__(self) -> None:
-        if self.condition not in CONDITIONS:
-            raise ConfigError(
-                f"dataset.condition={self.condition} can't work; choose one of "
-                f"{', '.join(CONDITIONS)}."
-            )
+        fits = self.condition in CONDITIONS
+        remedy = f"choose one of {', '.join(CONDITIONS)}"
+        must_work("dataset.condition", self.condition, fits, remedy)
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
@@ -54,7 +53,6 @@ class Demo(Shaped):
                 f"The demo speech has nothing for condition={self.condition}; use "
                 "dataset.condition=all."
             )
-        origin = Origin(
-            self.name, "package:asr_scaling/dataset/demo_data", LICENCE, True, self.condition
-        )
-        return from_entries(entries, origin, self.shape, limit, self.max_utterance_s)
+        source = "package:asr_scaling/dataset/demo_data"
+        origin = DatasetInfo(self.name, source, LICENCE, synthetic=True, split=self.condition)
+        return from_entries(entries, origin, self, limit)

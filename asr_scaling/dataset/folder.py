@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.workload import Workload
+from asr_scaling.core.workload import DatasetInfo, Workload
 from asr_scaling.dataset._manifest import read_manifest
-from asr_scaling.dataset._workload import Origin, Shaped, check_limit, from_entries
+from asr_scaling.dataset._workload import Dataset, check_limit, from_entries
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.files import user_path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Folder(Shaped):
+class Folder(Dataset):
     """Files listed in ``manifest.jsonl``, a CSV or TSV table, or LibriSpeech's ``*.trans.txt``.
 
     With a limit, a sample that depends only on ``seed`` and the ids, in the manifest's order.
@@ -43,8 +43,6 @@ class Folder(Shaped):
         """
         check_limit(limit)
         root = user_path(str(self.path))
-        origin = Origin(self.name, str(self.path), self.licence)
+        origin = DatasetInfo(self.name, str(self.path), self.licence)
         audio_root = None if self.audio_root is None else user_path(str(self.audio_root))
-        return from_entries(
-            read_manifest(root, audio_root), origin, self.shape, limit, self.max_utterance_s
-        )
+        return from_entries(read_manifest(root, audio_root), origin, self, limit)

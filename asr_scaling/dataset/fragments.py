@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asr_scaling.core.checks import must_work
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
-from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.errors import DataError
 
 WAITING = 64
 """Utterances held to choose from when a gap is filled. More of them make fuller fragments."""
@@ -38,21 +39,14 @@ class Shape:
     silence_s: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.length_s is not None and not (
-            is_number(self.length_s) and 0 < self.length_s <= 4 * 3600
-        ):
-            raise ConfigError(
-                f"dataset.length_s={self.length_s} can't work; give seconds above 0 and up to "
-                "14400, or null for natural lengths."
-            )
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ConfigError(
-                f"dataset.seed={self.seed} can't work; give a whole number from 0 upwards."
-            )
-        if not (is_number(self.silence_s) and 0 <= self.silence_s <= 60):
-            raise ConfigError(
-                f"dataset.silence_s={self.silence_s} can't work; give seconds from 0 to 60."
-            )
+        length_s, silence_s = self.length_s, self.silence_s
+        fits = length_s is None or (is_number(length_s) and 0 < length_s <= 4 * 3600)
+        remedy = "give seconds above 0 and up to 14400, or null for natural lengths"
+        must_work("dataset.length_s", length_s, fits, remedy)
+        whole = is_whole(self.seed, least=0)
+        must_work("dataset.seed", self.seed, whole, "give a whole number from 0 upwards")
+        brief = is_number(silence_s) and 0 <= silence_s <= 60
+        must_work("dataset.silence_s", silence_s, brief, "give seconds from 0 to 60")
 
     @property
     def samples(self) -> int:
@@ -70,6 +64,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_whole(value: object, least: int) -> bool:
+    """Whether ``value`` is a whole number from ``least`` upwards, which True and False are not."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def fragments(
     stream: Iterable[Utterance], shape: Shape, name: str, limit: int | None, left_out: Counter[str]
 ) -> tuple[list[Utterance], float]:
@@ -83,11 +82,11 @@ def fragments(
 
     Raises DataError when not one fragment can be made.
     """
-    made, silence = [], 0
+    joined, silence = [], 0
     for number, group in enumerate(_groups(stream, shape, limit, left_out)):
         silence += shape.samples - _speech(group)
         speakers = {utterance.speaker for utterance in group}
-        made.append(
+        joined.append(
             Utterance(
                 id=f"{name}-{shape.length_s:g}s-{number:04d}",
                 audio=_join(group, shape),
@@ -96,12 +95,12 @@ def fragments(
                 parts=tuple(utterance.id for utterance in group),
             )
         )
-    if not made:
+    if not joined:
         raise DataError(
             f"No utterance of '{name}' fits into {shape.length_s:g} s ({sum(left_out.values())} "
             "left out); raise dataset.length_s or set it to null."
         )
-    return made, silence / SAMPLE_RATE_HZ
+    return joined, silence / SAMPLE_RATE_HZ
 
 
 def _speech(group: Iterable[Utterance]) -> int:

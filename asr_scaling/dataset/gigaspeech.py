@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asr_scaling.core.checks import must_work
 from asr_scaling.dataset._parquet import ParquetDataset
 from asr_scaling.dataset._tags import MODES, clean, garbage
-from asr_scaling.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,8 @@ class GigaSpeech(ParquetDataset):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.tags not in MODES:
-            raise ConfigError(
-                f"dataset.tags={self.tags} can't work; choose one of {', '.join(MODES)}."
-            )
+        remedy = f"choose one of {', '.join(MODES)}"
+        must_work("dataset.tags", self.tags, self.tags in MODES, remedy)
 
     def words(self, text: str) -> tuple[str, str | None]:
         """The reference without tags, or the reason why there is none."""

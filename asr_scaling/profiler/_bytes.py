@@ -28,6 +28,7 @@ def byte_counter(modules: Mapping[str, Any]) -> Any:
     weights, since it does not grow with the batch.
     """
     import torch
+    from torch.multiprocessing.reductions import StorageWeakRef
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Counter(TorchDispatchMode):
@@ -36,17 +37,21 @@ def byte_counter(modules: Mapping[str, Any]) -> Any:
         def __init__(self) -> None:
             super().__init__()  # type: ignore[no-untyped-call]
             self.moved = self.weights = 0
-            self._weights = _Storages()
+            self._weights: dict[int, Any] = {}
             for module in modules.values():
-                self._weights.add((*module.parameters(), *module.buffers()))
+                self._add_weights((*module.parameters(), *module.buffers()))
+
+        def _add_weights(self, tensors: Iterable[Any]) -> None:
+            """Weak references hold no memory, but keep the blocks' identities from being reused."""
+            for tensor in tensors:
+                self._weights[_storage(tensor)] = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
 
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
             result = func(*args, **(kwargs or {}))
-            if hasattr(
-                func, "_schema"
-            ):  # a higher-order operator has none; those inside it are seen one by one
+            # a higher-order operator has no schema; those inside it are seen one by one
+            if hasattr(func, "_schema"):
                 self._count(func, args, kwargs or {}, result)
             return result
 
@@ -57,32 +62,13 @@ def byte_counter(modules: Mapping[str, Any]) -> Any:
             made = [tensor for tensor in results if _storage(tensor) not in shared]
             if not made or "empty" in func.__name__ or torch.Tag.inplace_view in func.tags:
                 return
-            if operands and all(tensor in self._weights for tensor in operands):
-                self._weights.add(made)
+            if operands and all(_storage(tensor) in self._weights for tensor in operands):
+                self._add_weights(made)
             moved = _moved(func.__name__.partition(".")[0], operands, made, written)
             self.moved += sum(size for _, size in moved)
-            self.weights += sum(size for tensor, size in moved if tensor in self._weights)
+            self.weights += sum(size for tensor, size in moved if _storage(tensor) in self._weights)
 
     return Counter()
-
-
-class _Storages:
-    """A set of memory blocks.
-
-    Its weak references hold no memory, but keep the blocks' identities from being reused.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[int, Any] = {}
-
-    def add(self, tensors: Iterable[Any]) -> None:
-        from torch.multiprocessing.reductions import StorageWeakRef
-
-        for tensor in tensors:
-            self._known[_storage(tensor)] = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
-
-    def __contains__(self, tensor: Any) -> bool:
-        return _storage(tensor) in self._known
 
 
 def _moved(
@@ -91,14 +77,11 @@ def _moved(
     """Each operand read and each result written, with its bytes."""
     if name in _SCATTER:
         return [(tensor, _bytes(tensor)) for tensor in (*operands[1:], operands[-1])]
-    reads = [
-        (t, _bytes(t))
-        for t in operands
-        if id(t) not in written or (name.endswith("_") and name not in _OVERWRITE)
-    ]
-    if name in _GATHER and reads:
-        reads[0] = (made[0], _bytes(made[0]))
-    return reads + [(tensor, _bytes(tensor)) for tensor in made]
+    in_place = name.endswith("_") and name not in _OVERWRITE
+    read = [tensor for tensor in operands if id(tensor) not in written or in_place]
+    if name in _GATHER and read:
+        read[0] = made[0]
+    return [(tensor, _bytes(tensor)) for tensor in (*read, *made)]
 
 
 def _written(func: Any, args: Any, kwargs: Any) -> set[int]:
@@ -117,9 +100,7 @@ def _tensors(values: Any) -> list[Any]:
     from torch.utils._pytree import tree_leaves
 
     leaves = {id(leaf): leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)}
-    return [
-        tensor for tensor in leaves.values() if tensor.layout == torch.strided and tensor.numel()
-    ]
+    return [leaf for leaf in leaves.values() if leaf.layout == torch.strided and leaf.numel()]
 
 
 def _storage(tensor: Any) -> int:
@@ -128,7 +109,6 @@ def _storage(tensor: Any) -> int:
 
 def _bytes(tensor: Any) -> int:
     """Distinct bytes behind a tensor."""
-    distinct = math.prod(
-        size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride
-    )
+    sizes = zip(tensor.shape, tensor.stride(), strict=True)
+    distinct = math.prod(size for size, stride in sizes if stride)
     return int(min(distinct * tensor.element_size(), tensor.untyped_storage().nbytes()))

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from asr_scaling.core.ports import Device
+
+NO_OPERATORS = "the engine runs no torch operators"
 
 CLASSES: Mapping[str, str] = {
     "attention": r"scaled_dot_product|_attention|flash|fmha",
     "gemm": r"::(addmm|mm|bmm|baddbmm|matmul|linear|einsum)\b|_linear|_lstm|gemm|cutlass|cublas",
     "convolution": r"conv",
     "normalisation": r"norm|softmax",
-    "memory": r"::(copy_|_to_copy|to|clone|empty\w*|fill_|zero_|zeros\w*|ones\w*|cat|stack|index\w*|select"
-    r"|slice|pad|view\w*|_?reshape\w*|transpose|t|permute|expand\w*|contiguous|gather|scatter\w*|masked_fill\w*|embedding"
-    r"|repeat\w*|resize\w*|as_strided\w*|item|_local_scalar_dense|split\w*|new_\w*|full\w*|constant_pad_nd|arange|unbind"
-    r"|detach\w*|lift\w*|unsqueeze|squeeze|chunk|narrow|alias)$|memcpy|memset|copy_kernel|catarray|fillfunctor",
+    "memory": r"::(copy_|_to_copy|to|clone|empty\w*|fill_|zero_|zeros\w*|ones\w*|cat|stack"
+    r"|index\w*|select|slice|pad|view\w*|_?reshape\w*|transpose|t|permute|expand\w*|contiguous"
+    r"|gather|scatter\w*|masked_fill\w*|embedding|repeat\w*|resize\w*|as_strided\w*|item"
+    r"|_local_scalar_dense|split\w*|new_\w*|full\w*|constant_pad_nd|arange|unbind|detach\w*"
+    r"|lift\w*|unsqueeze|squeeze|chunk|narrow|alias)$"
+    r"|memcpy|memset|copy_kernel|catarray|fillfunctor",
 }
-"""Class → what the operator's name looks like; the first that matches counts, and the rest is "other"."""
+"""Class → what an operator's name looks like; the first that matches counts, the rest is "other".
+"""
 
 _ENCODER = "asr_scaling: encoder"
 
@@ -40,17 +49,37 @@ def quiet_stderr() -> Iterator[None]:
 
 def operator_class(name: str) -> str:
     """Class of an operator or kernel by its name."""
-    lowered = name.lower()
-    return next(
-        (label for label, pattern in CLASSES.items() if re.search(pattern, lowered)), "other"
-    )
+    matching = (label for label, shape in CLASSES.items() if re.search(shape, name.lower()))
+    return next(matching, "other")
+
+
+def profiler_of(device: Device, shapes: bool = False) -> Any:
+    """torch's profiler of the CPU, and of the GPU when ``device`` is one; not yet started."""
+    from torch.profiler import ProfilerActivity, profile
+
+    gpu = [ProfilerActivity.CUDA] if device.kind == "cuda" else []
+    return profile(activities=[ProfilerActivity.CPU, *gpu], record_shapes=shapes)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """A table of ``rows`` below the names of its ``columns``."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def class_seconds(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Class → self time in seconds."""
+    totals = dict.fromkeys((*CLASSES, "other"), 0.0)
+    for row in rows:
+        totals[row["class"]] = totals.get(row["class"], 0.0) + row["self_s"]
+    return totals
 
 
 def shares(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     """Class → share of self time; the shares add up to 1."""
-    totals = dict.fromkeys((*CLASSES, "other"), 0.0)
-    for row in rows:
-        totals[row["class"]] = totals.get(row["class"], 0.0) + row["self_s"]
+    totals = class_seconds(rows)
     whole = sum(totals.values()) or 1.0
     return {name: value / whole for name, value in totals.items()}
 
@@ -61,20 +90,31 @@ def operator_rows(averages: Iterable[Any], cuda: bool) -> list[dict[str, Any]]:
     A row has the operator's class, calls, self time in seconds and share.
     ``cuda``: on the GPU's clock, else on the CPU's.
     """
-    rows = []
-    for event in averages:
-        if (
-            event.device_type.name != "CPU"
-        ):  # a kernel's time is also that of the operator that launched it
-            continue
-        micro = event.self_device_time_total if cuda else event.self_cpu_time_total
-        if micro > 0 and not event.key.startswith("ProfilerStep"):
-            rows.append(
-                {"operator": event.key, "class": operator_class(event.key), "calls": event.count}
-            )
-            rows[-1]["self_s"] = micro / 1e6
-    whole = sum(row["self_s"] for row in rows) or 1.0
-    return [row | {"share": row["self_s"] / whole} for row in rows]
+    timed = [
+        (event, seconds)
+        for event, seconds in _self_times(averages, cuda)
+        if not event.key.startswith("ProfilerStep")
+    ]
+    whole = sum(seconds for _, seconds in timed)
+    return [
+        {
+            "operator": event.key,
+            "class": operator_class(event.key),
+            "calls": event.count,
+            "self_s": seconds,
+            "share": seconds / whole,
+        }
+        for event, seconds in timed
+    ]
+
+
+def _self_times(events: Iterable[Any], cuda: bool) -> Iterator[tuple[Any, float]]:
+    """Operators with their self time in seconds. A kernel's time is that of its operator."""
+    for event in events:
+        if event.device_type.name == "CPU":
+            micro = event.self_device_time_total if cuda else event.self_cpu_time_total
+            if micro > 0:
+                yield event, micro / 1e6
 
 
 @contextmanager
@@ -110,15 +150,14 @@ def encoder_rows(events: Iterable[Any], cuda: bool) -> list[dict[str, Any]]:
     On the CPU's clock "python" is what passes between operators; a GPU works through its queue
     meanwhile.
     """
-    rows = []
-    for event in events:
-        if event.device_type.name != "CPU" or not _below_encoder(event):
-            continue
-        micro = event.self_device_time_total if cuda else event.self_cpu_time_total
-        label = "python" if event.name == _ENCODER else operator_class(event.name)
-        if micro > 0 and not (cuda and label == "python"):
-            rows.append({"class": label, "self_s": micro / 1e6})
-    return rows
+    return [
+        {
+            "class": "python" if event.name == _ENCODER else operator_class(event.name),
+            "self_s": seconds,
+        }
+        for event, seconds in _self_times(events, cuda)
+        if _below_encoder(event) and not (cuda and event.name == _ENCODER)
+    ]
 
 
 def _below_encoder(event: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import shutil
 from dataclasses import dataclass, field
@@ -14,12 +13,17 @@ from asr_scaling.core.probe import timed_call
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.profiler._operators import (
     CLASSES,
+    NO_OPERATORS,
     encoder_rows,
     marked_encoder,
     operator_rows,
+    profiler_of,
     quiet_stderr,
     shares,
+    write_csv,
 )
+
+_ARTIFACTS = ("trace.json.gz", "operators.csv")
 
 
 @dataclass(frozen=True)
@@ -39,15 +43,10 @@ class Trace:
         They are on the GPU's clock when there is one, else on the CPU's.
         """
         if not session.system.modules:
-            reason = "the engine runs no torch operators"
-            return Findings(
-                unavailable={f"ops/{name}_share": reason for name in (*CLASSES, "other")}
-            )
-        from torch.profiler import ProfilerActivity, profile
-
+            names = (f"ops/{name}_share" for name in (*CLASSES, "other"))
+            return Findings(unavailable=dict.fromkeys(names, NO_OPERATORS))
         cuda = session.device.kind == "cuda"
-        activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
-        profiler = profile(activities=activities, record_shapes=self.shapes)
+        profiler = profiler_of(session.device, self.shapes)
         with quiet_stderr():
             profiler.start()
         try:
@@ -56,23 +55,18 @@ class Trace:
         finally:
             with quiet_stderr():
                 profiler.stop()
-        _export(profiler, session.folder / "trace.json.gz")
-        encoder = encoder_rows(profiler.events(), cuda)  # type: ignore[no-untyped-call]
+        trace, table = (session.folder / name for name in _ARTIFACTS)
+        _export(profiler, trace)
+        encoder = encoder_rows(profiler.events(), cuda)
         rows = sorted(operator_rows(profiler.key_averages(), cuda), key=lambda row: -row["self_s"])
-        with (session.folder / "operators.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, ("operator", "class", "calls", "self_s", "share"))
-            writer.writeheader()
-            writer.writerows(rows)
-        found = {f"{name}_share": share for name, share in shares(rows).items()}
+        write_csv(table, ("operator", "class", "calls", "self_s", "share"), rows)
+        figures = {f"{name}_share": share for name, share in shares(rows).items()}
         if encoder:
-            found |= {f"encoder_{name}_share": share for name, share in shares(encoder).items()}
-            found["encoder_s"] = sum(row["self_s"] for row in encoder)
-        metrics = tuple(Metric(f"ops/{name}", value, 1) for name, value in found.items())
-        return Findings(
-            metrics,
-            tags={"ops/clock": "cuda" if cuda else "cpu"},
-            artifacts=("trace.json.gz", "operators.csv"),
-        )
+            figures |= {f"encoder_{name}_share": share for name, share in shares(encoder).items()}
+            figures["encoder_s"] = sum(row["self_s"] for row in encoder)
+        metrics = tuple(Metric(f"ops/{name}", value, 1) for name, value in figures.items())
+        clock = "cuda" if cuda else "cpu"
+        return Findings(metrics, tags={"ops/clock": clock}, artifacts=_ARTIFACTS)
 
 
 def _export(profiler: Any, path: Path) -> None:

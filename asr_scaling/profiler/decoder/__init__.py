@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.ports import Engine, NullProbe, Phase, Session, option_of
 from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.summary import NO_STEPS
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.machine.memory import release_memory
-from asr_scaling.profiler._operators import CLASSES, operator_rows
+from asr_scaling.profiler._operators import (
+    CLASSES,
+    NO_OPERATORS,
+    class_seconds,
+    operator_rows,
+    profiler_of,
+    write_csv,
+)
 from asr_scaling.profiler.decoder.kv_cache import kv_cache
 from asr_scaling.profiler.decoder.steps import Steps, TracingProbe, mean_step, slope, steps_of
 
 _STEP, _SLOPE = "decoder/step_s", "decoder/step_slope_s"
-_OPS = (
-    *(f"decoder/ops_{name}_s" for name in (*CLASSES, "other")),
-    "decoder/ops_outside_s",
-    "decoder/profiled_step_s",
-)
+_OUTSIDE, _PROFILED = "decoder/ops_outside_s", "decoder/profiled_step_s"
+_OPS = (*(f"decoder/ops_{name}_s" for name in (*CLASSES, "other")), _OUTSIDE, _PROFILED)
 _KV = ("decoder/kv_token_bytes", "decoder/kv_self_bytes", "decoder/kv_cross_bytes")
 _UNCACHED = ("decoder/uncached_step_s", "decoder/uncached_slope_s", "decoder/uncached_ratio")
 _ALL = (_STEP, _SLOPE, *_OPS, *_KV, *_UNCACHED)
 _FEWEST = 3
 """Calls by position, at least: so many bound a slope."""
-_STEPS_FILE, _KV_FILE = "decoder_steps.csv", "kv_cache.csv"
+_Figures = dict[str, Metric | str]
+"""Each metric, or why it has no value."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,8 @@ class Decoder:
     ``traced_steps``: most steps under torch.profiler.
 
     The pass by position only marks steps, as the timed pass does. The profiler slows steps down;
-    compare
-    ``decoder/profiled_step_s`` with ``decoder/step_s``. The pass without a cache loads the model a
-    second time.
+    compare ``decoder/profiled_step_s`` with ``decoder/step_s``. The pass without a cache loads the
+    model a second time.
     """
 
     seconds: float = 5.0
@@ -60,43 +63,26 @@ class Decoder:
     def measure(self, session: Session) -> Findings:
         """All of it; what this model or engine hasn't is unavailable, with the reason."""
         if session.model.tokens_per_s is None:
-            return Findings(
-                unavailable=dict.fromkeys(_ALL, "the model does not decode step by step")
-            )
+            return Findings(unavailable=dict.fromkeys(_ALL, NO_STEPS))
         calls = self._by_position(session)
         if not any(call.runs for call in calls):
-            return Findings(
-                unavailable=dict.fromkeys(
-                    _ALL, "the engine shows no decoding steps after the first"
-                )
-            )
-        figures: dict[str, Metric | str] = {
-            _STEP: mean_step(_STEP, calls),
-            _SLOPE: slope(_SLOPE, calls),
-        }
+            why = "the engine shows no decoding steps after the first"
+            return Findings(unavailable=dict.fromkeys(_ALL, why))
+        figures: _Figures = {_STEP: mean_step(_STEP, calls), _SLOPE: slope(_SLOPE, calls)}
         ops, frames = self._by_operator(session)
         longest = 1 + max(len(run) for call in calls for run in call.runs)
-        kv, rows, tags = _kv(session, longest, frames)
+        kv, lengths, tags = _kv(session, longest, frames)
         without, uncached = self._uncached(session)
-        figures |= ops | kv | without
+        measured = [*((_cache(session), call) for call in calls), *uncached]
         steps = [
-            row for n, call in enumerate(calls) for row in call.rows(cache=_cache(session), call=n)
-        ]
-        steps += [
             row
-            for n, (cache, call) in enumerate(uncached)
-            for row in call.rows(cache=cache, call=len(calls) + n)
+            for n, (cache, call) in enumerate(measured)
+            for row in call.rows(cache=cache, call=n)
         ]
-        artifacts = [
-            _write(session.folder / _STEPS_FILE, steps),
-            *([_write(session.folder / _KV_FILE, rows)] if rows else []),
-        ]
-        return Findings(
-            tuple(value for value in figures.values() if isinstance(value, Metric)),
-            {name: value for name, value in figures.items() if isinstance(value, str)},
-            tags=tags,
-            artifacts=tuple(artifacts),
-        )
+        tables = {"decoder_steps.csv": steps} | ({"kv_cache.csv": lengths} if lengths else {})
+        for name, rows in tables.items():
+            write_csv(session.folder / name, list(rows[0]), rows)
+        return Findings.of(figures | ops | kv | without, tags=tags, artifacts=tuple(tables))
 
     def _by_position(self, session: Session) -> list[Steps]:
         """Batches in turn."""
@@ -107,19 +93,15 @@ class Decoder:
             calls.append(steps_of(batch, session.device, session.transcribe))
         return calls
 
-    def _by_operator(self, session: Session) -> tuple[dict[str, Metric | str], int | None]:
+    def _by_operator(self, session: Session) -> tuple[_Figures, int | None]:
         """Seconds of a step by class of operator, in one call.
 
         The second value is the number of frames of the encoder's output, None when it isn't shown.
         """
         modules = session.system.modules
         if not modules:
-            return dict.fromkeys(_OPS, "the engine runs no torch operators"), None
-        from torch.profiler import ProfilerActivity, profile
-
-        cuda = session.device.kind == "cuda"
-        activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
-        probe = TracingProbe(profile(activities=activities), session.device, self.traced_steps)
+            return dict.fromkeys(_OPS, NO_OPERATORS), None
+        probe = TracingProbe(profiler_of(session.device), session.device, self.traced_steps)
         frames: list[int] = []
         hook = modules["encoder"].register_forward_hook(
             lambda *call: frames.append(_frames(call[-1]))
@@ -133,25 +115,17 @@ class Decoder:
         if not (steps := len(probe.marks) - 1) > 0:
             return dict.fromkeys(_OPS, "the first batch took no step after the first"), seen
         step_s = session.device.seconds(probe.marks)[-1] / steps
-        totals = dict.fromkeys((*CLASSES, "other"), 0.0)
-        for row in operator_rows(probe.profiler.key_averages(), cuda):
-            totals[row["class"]] += row["self_s"] / steps
-        figures: dict[str, Metric | str] = {
-            name: Metric(name, totals[kind], steps)
-            for kind in totals
-            for name in (f"decoder/ops_{kind}_s",)
+        rows = operator_rows(probe.profiler.key_averages(), session.device.kind == "cuda")
+        seconds = [total / steps for total in class_seconds(rows).values()]
+        outside_s = step_s - sum(seconds)
+        figures: _Figures = {
+            name: Metric(name, value, steps)
+            for name, value in zip(_OPS, (*seconds, outside_s, step_s), strict=True)
+            if value >= 0
         }
-        outside = step_s - sum(totals.values())
-        name = "decoder/ops_outside_s"
-        figures[name] = (
-            Metric(name, outside, steps) if outside >= 0 else "operators ran side by side"
-        )
-        figures["decoder/profiled_step_s"] = Metric("decoder/profiled_step_s", step_s, steps)
-        return figures, seen
+        return {_OUTSIDE: "operators ran side by side"} | figures, seen
 
-    def _uncached(
-        self, session: Session
-    ) -> tuple[dict[str, Metric | str], list[tuple[str, Steps]]]:
+    def _uncached(self, session: Session) -> tuple[_Figures, list[tuple[str, Steps]]]:
         """The shortest, the middle and the longest utterance, with and without a cache.
 
         Each is alone in its batch; it ends when ``seconds`` are over.
@@ -192,7 +166,7 @@ def _frames(output: Any) -> int:
 
 def _kv(
     session: Session, decoded: int, frames: int | None
-) -> tuple[dict[str, Metric | str], list[dict[str, Any]], dict[str, str]]:
+) -> tuple[_Figures, list[dict[str, Any]], dict[str, str]]:
     """Bytes of the cache of one utterance: per token, of all tokens, of the encoder's output.
 
     KvCache has the formula.
@@ -207,30 +181,24 @@ def _kv(
         frames = cache.frames  # of a shortened window only the encoder's output tells
     cross = None if frames is None else cache.cross_bytes(frames)
     token, own, other = _KV
-    figures: dict[str, Metric | str] = {
+    figures: _Figures = {
         token: Metric(token, cache.token_bytes),
         own: Metric(own, cache.self_bytes(decoded)),
-        other: "the engine doesn't show its encoder's output"
-        if cross is None
-        else Metric(other, cross),
+        other: "the engine doesn't show its encoder's output",
     }
+    if cross is not None:
+        figures[other] = Metric(other, cross)
     rows = [
         {"tokens": n, "self_bytes": cache.self_bytes(n), "cross_bytes": cross}
         for n in cache.lengths(decoded)
     ]
-    of = (
-        "the model's whole window"
-        if whole
-        else f"{frames} frames, as the encoder gave them for the first batch"
-    )
-    method = "by the architecture's formula, for one utterance"
+    tags = {"decoder/kv": "by the architecture's formula, for one utterance"}
     if _cache(session) == "static":
-        method += "; the static cache takes what its longest text would from the start"
-    return (
-        figures,
-        rows,
-        {"decoder/kv": method, **({} if frames is None else {"decoder/kv_cross": of})},
-    )
+        tags["decoder/kv"] += "; the static cache takes what its longest text would from the start"
+    if frames is not None:
+        seen = f"{frames} frames, as the encoder gave them for the first batch"
+        tags["decoder/kv_cross"] = "the model's whole window" if whole else seen
+    return figures, rows, tags
 
 
 def _cache(session: Session) -> str:
@@ -256,7 +224,7 @@ def _without_cache(session: Session) -> Engine | str:
     return without
 
 
-def _cost(kept: Sequence[Steps], left_out: Sequence[Steps]) -> dict[str, Metric | str]:
+def _cost(kept: Sequence[Steps], left_out: Sequence[Steps]) -> _Figures:
     """Without a cache: a step's time, its growth, and its ratio to the same steps with one."""
     step, growth, ratio = _UNCACHED
     if not any(call.runs for call in left_out):
@@ -271,13 +239,3 @@ def _cost(kept: Sequence[Steps], left_out: Sequence[Steps]) -> dict[str, Metric 
     if pairs:
         share = Metric(ratio, sum(b for _, b in pairs) / sum(a for a, _ in pairs), len(pairs))
     return {step: mean_step(step, left_out), growth: slope(growth, left_out), ratio: share}
-
-
-def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
-    """A CSV of ``rows``, which are not none; its name."""
-    rows = list(rows)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path.name
