@@ -127,13 +127,6 @@ class Findings:
     repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     trials: tuple[Trial, ...] = ()
 
-    @classmethod
-    def of(cls, figures: Mapping[str, Metric | str], **others: Any) -> Findings:
-        """Findings from the metric of each name, or the sentence why it has no value."""
-        metrics = tuple(figure for figure in figures.values() if isinstance(figure, Metric))
-        reasons = {name: why for name, why in figures.items() if isinstance(why, str)}
-        return cls(metrics, reasons, **others)
-
 
 @dataclass(frozen=True)
 class RunRecord:

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -23,6 +22,7 @@ from asr_scaling.errors import DeviceError
 from asr_scaling.machine.environment import allowed_cores
 from asr_scaling.machine.interference import busy_and_all, frequency_hz
 from asr_scaling.machine.nvml import handle, nvml
+from asr_scaling.profiler._figures import Figures, findings_of
 
 _CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal")
 """Linux's drivers of processors' own sensors; those of disks and power supplies are left out."""
@@ -34,6 +34,7 @@ _SLOWED = {
     0x80: "power brake",
 }
 """Bits of NVML's clocks event reasons (nvml.h) that mean a GPU is slowed down."""
+_LONGER = "raise profiler.utilisation.seconds"
 _CPU = ("utilisation/cpu_share", "utilisation/cpu_clock_hz", "utilisation/temperature_c")
 _GPU = {
     "utilisation/gpu_share": "share",
@@ -41,8 +42,6 @@ _GPU = {
     "utilisation/gpu_temperature_c": "temperature_c",
     "utilisation/gpu_power_w": "power_w",
 }
-_NOT_TOLD = "this machine does not tell"
-_NOT_TOLD_GPU = "this GPU does not tell"
 
 
 @dataclass(frozen=True)
@@ -110,11 +109,11 @@ class Machine:
 
 
 def _temperature_c() -> float | None:
-    read = getattr(psutil, "sensors_temperatures", None)
-    found = read() if read is not None else {}
-    return max(
-        (sensor.current for name in _CPU_SENSORS for sensor in found.get(name, ())), default=None
-    )
+    if not hasattr(psutil, "sensors_temperatures"):  # macOS and Windows
+        return None
+    chips = psutil.sensors_temperatures()
+    own = (sensor.current for name in _CPU_SENSORS for sensor in chips.get(name, ()))
+    return max(own, default=None)
 
 
 def _gpu(gpu: Any) -> GpuReading:
@@ -127,10 +126,8 @@ def _gpu(gpu: Any) -> GpuReading:
             return None
 
     rates = asked("nvmlDeviceGetUtilizationRates")
-    clock_mhz, milliwatts = (
-        asked("nvmlDeviceGetClockInfo", pynvml.NVML_CLOCK_SM),
-        asked("nvmlDeviceGetPowerUsage"),
-    )
+    clock_mhz = asked("nvmlDeviceGetClockInfo", pynvml.NVML_CLOCK_SM)
+    milliwatts = asked("nvmlDeviceGetPowerUsage")
     reasons = asked("nvmlDeviceGetCurrentClocksEventReasons")
     if reasons is None:
         reasons = asked("nvmlDeviceGetCurrentClocksThrottleReasons")  # its name before CUDA 12.2
@@ -146,14 +143,14 @@ def _gpu(gpu: Any) -> GpuReading:
 class Sampler:
     """Calls ``read`` from a thread while the block runs, ``hz`` times a second, and at both ends.
 
-    ``share``: the thread's processor time over its wall time.
+    ``share``: the thread's processor time over its wall time, once the block has ended.
     ``error``: why it stopped early, None if it didn't.
     The thread has ended when the block has.
     """
 
     def __init__(self, read: Callable[[], Reading], hz: float) -> None:
         self.readings: list[Reading] = []
-        self.share: float | None = None
+        self.share = 0.0
         self.error: str | None = None
         self._read, self._period_s = read, 1 / hz
         self._begun, self._stop = threading.Event(), threading.Event()
@@ -164,19 +161,11 @@ class Sampler:
         try:
             self._begun.wait()  # the counters' first reading lies before the first call
         except BaseException:  # Ctrl-C: nobody else would end the thread
-            self._end()
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end()
-
-    def _end(self) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._thread.join()
 
@@ -188,9 +177,7 @@ class Sampler:
             while not self._stop.wait(self._period_s):
                 self.readings.append(self._read())
             self.readings.append(self._read())
-        except (
-            Exception
-        ) as failure:  # a driver or a sensor that is gone: a reason, never an accident of the calls
+        except Exception as failure:  # a driver or a sensor that is gone must not fail the calls
             self.error = f"reading the machine failed: {type(failure).__name__}: {failure}"
         finally:
             self._begun.set()
@@ -202,7 +189,7 @@ def summarise(readings: Sequence[Reading], no_gpu: str) -> Findings:
 
     The first reading lies before the pass and is only the base of the counters.
     """
-    metrics, unavailable = _shares(readings[0].cores, readings[-1].cores)
+    figures = _shares(readings[0].cores, readings[-1].cores)
     during = readings[1:]
     values = {
         "utilisation/cpu_clock_hz": [reading.clock_hz for reading in during],
@@ -210,49 +197,37 @@ def summarise(readings: Sequence[Reading], no_gpu: str) -> Findings:
     }
     gpus = [reading.gpu for reading in during if reading.gpu is not None]
     values |= {name: [getattr(gpu, attribute) for gpu in gpus] for name, attribute in _GPU.items()}
-    for name, found in values.items():
-        known = [value for value in found if value is not None]
-        if known:
-            most = max(known) if name.endswith("_c") else statistics.fmean(known)
-            metrics.append(Metric(name, most, len(known)))
-        elif name in _GPU:
-            unavailable[name] = _NOT_TOLD_GPU if gpus else no_gpu
+    for name, values_read in values.items():
+        numbers = [value for value in values_read if value is not None]
+        if numbers:
+            figure = max(numbers) if name.endswith("_c") else statistics.fmean(numbers)
+            figures[name] = Metric(name, figure, len(numbers))
         else:
-            unavailable[name] = _NOT_TOLD
-    return Findings(tuple(metrics), unavailable, _slowed(gpus))
+            not_told = "this GPU does not tell" if gpus else no_gpu
+            figures[name] = not_told if name in _GPU else "this machine does not tell"
+    return findings_of(figures, cautions=_slowed(gpus))
 
 
 _Cores = Mapping[int, tuple[float, float]]
 
 
-def _shares(first: _Cores, last: _Cores) -> tuple[list[Metric], dict[str, str]]:
-    metrics, unavailable = list[Metric](), dict[str, str]()
+def _shares(first: _Cores, last: _Cores) -> Figures:
+    """The share of time in which each core was busy, and their mean."""
+    figures: Figures = {}
     shares = list[float]()
     for core in allowed_cores():
         name = f"utilisation/cpu{core}_share"
-        (busy, total), (busy_then, total_then) = (
-            last.get(core, (0.0, 0.0)),
-            first.get(core, (0.0, 0.0)),
-        )
+        busy_then, total_then = first.get(core, (0.0, 0.0))
+        busy, total = last.get(core, (0.0, 0.0))
+        figures[name] = f"the core's counters did not move: {_LONGER}"
         if total > total_then:
             shares.append(min(1.0, max(0.0, busy - busy_then) / (total - total_then)))
-            metrics.append(Metric(name, shares[-1], 1))
-        else:
-            unavailable[name] = (
-                "the core's counters did not move: raise profiler.utilisation.seconds"
-            )
-    if shares:
-        metrics.append(Metric("utilisation/cpu_share", statistics.fmean(shares), len(shares)))
-    else:
-        unavailable["utilisation/cpu_share"] = (
-            "no core's counters moved: raise profiler.utilisation.seconds"
-        )
-    return metrics, unavailable
+            figures[name] = Metric(name, shares[-1], 1)
+    mean = Metric(_CPU[0], statistics.fmean(shares), len(shares)) if shares else None
+    return figures | {_CPU[0]: mean or f"no core's counters moved: {_LONGER}"}
 
 
 def _slowed(gpus: Sequence[GpuReading]) -> tuple[Caution, ...]:
-    found = Counter(reason for gpu in gpus for reason in gpu.slowed)
-    if not found:
-        return ()
-    events = [f"{reason} in {n} of {len(gpus)} readings of the GPU" for reason, n in found.items()]
-    return (caution("Throttled", events=", ".join(events)),)
+    reasons = Counter(reason for gpu in gpus for reason in gpu.slowed)
+    seen = (f"{reason} in {n} of {len(gpus)} readings of the GPU" for reason, n in reasons.items())
+    return (caution("Throttled", events=", ".join(seen)),) if reasons else ()

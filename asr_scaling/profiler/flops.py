@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.summary import NO_STEPS
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.profiler._bytes import byte_counter
+from asr_scaling.profiler._figures import Figures, findings_of
 
-_STEP = (
-    *(
-        "flops/decoder_first",
-        "flops/decoder_step",
-        "bytes/decoder_first",
-        "bytes/decoder_first_weights",
-    ),
-    *("bytes/decoder_step", "bytes/decoder_step_weights"),
-)
-_METRICS = (
-    "flops/encoder",
-    "flops/utterance",
-    "flops/encoder_thop",
-    "bytes/encoder",
-    "bytes/encoder_weights",
-    *_STEP,
-)
+_STAGE = ("flops/{}", "bytes/{}", "bytes/{}_weights")
+"""Metrics of a stage: operations, all bytes moved, and those of them that are weights."""
+_STEP = tuple(name.format(f"decoder_{part}") for part in ("first", "step") for name in _STAGE)
+_THOP = "flops/encoder_thop"
+_METRICS = (*(name.format("encoder") for name in _STAGE), "flops/utterance", _THOP, *_STEP)
 _TAGS = {
     "flops/method": "counted by torch.utils.flop_counter",
     "bytes/method": "counted per operator: operands read once, results written once, "
@@ -37,6 +31,10 @@ _TAGS = {
 }
 _NO_MODULES = "the engine shows no torch modules to count"
 _PACKED = "8-bit weights are packed where torch's operators don't show them"
+_REPLACED = "thop does not know the modules that an optimisation put in"
+_Counts = NDArray[np.int64]
+"""What was counted, in the order of ``_STAGE``."""
+_NOTHING: _Counts = np.zeros(len(_STAGE), np.int64)
 
 
 @dataclass(frozen=True)
@@ -64,78 +62,47 @@ class Flops:
             probe = self._count(session, batch)
         finally:
             hook.remove()
-        encoder = probe.by_stage.get("encoder", Count())
+        whole = int(sum(probe.by_stage.values(), _NOTHING)[0])
         metrics = [
-            Metric("flops/utterance", sum(count.flops for count in probe.by_stage.values()), 1),
+            Metric("flops/utterance", whole, 1),
             Metric("flops/audio_s", longest.duration_s),
-            *encoder.metrics("encoder", 1),
+            *_stage_metrics("encoder", probe.by_stage.get("encoder", _NOTHING), 1),
         ]
-        unavailable: dict[str, str] = {}
+        figures: Figures = {metric.name: metric for metric in metrics}
         if steps := len(probe.steps):
-            metrics += probe.first.metrics("decoder_first", 1)
-            metrics += (sum(probe.steps, Count()) / steps).metrics("decoder_step", steps)
+            first = _stage_metrics("decoder_first", probe.first, 1)
+            step = _stage_metrics("decoder_step", sum(probe.steps, _NOTHING) / steps, steps)
+            figures |= {metric.name: metric for metric in (*first, *step)}
         else:
-            unavailable = dict.fromkeys(_STEP, "the model does not decode step by step")
-        if any(
-            hasattr(part, "packed_bytes")
-            for module in modules.values()
-            for part in module.modules()
-        ):
-            unavailable |= {
-                metric.name: _PACKED for metric in metrics if metric.name.startswith("bytes/")
-            }
+            figures |= dict.fromkeys(_STEP, NO_STEPS)
+        parts = (part for module in modules.values() for part in module.modules())
+        if any(hasattr(part, "packed_bytes") for part in parts):
+            shown = [name for name, figure in figures.items() if isinstance(figure, Metric)]
+            figures |= {name: _PACKED for name in shown if name.startswith("bytes/")}
         if (session.system.facts.details or {}).get("changes"):
-            unavailable["flops/encoder_thop"] = (
-                "thop does not know the modules that an optimisation put in"
-            )
+            figures[_THOP] = _REPLACED
         else:
             try:
-                metrics.append(
-                    Metric("flops/encoder_thop", _thop(modules["encoder"], *seen[0]) * len(seen), 1)
-                )
+                flops = _thop(modules["encoder"], *seen[0]) * len(seen)
+                figures[_THOP] = Metric(_THOP, flops, 1)
             except Exception as error:  # thop knows few kinds of module and fails in many ways
-                unavailable["flops/encoder_thop"] = f"thop failed: {type(error).__name__}: {error}"
-        known = tuple(metric for metric in metrics if metric.name not in unavailable)
-        return Findings(known, unavailable, tags=_TAGS)
+                figures[_THOP] = f"thop failed: {type(error).__name__}: {error}"
+        return findings_of(figures, tags=_TAGS)
 
     def _count(self, session: Session, batch: AudioBatch) -> _CountingProbe:
         with byte_counter(session.system.modules) as traffic, _counter() as counter:
             probe = _CountingProbe(
-                lambda: Count(counter.get_total_flops(), traffic.moved, traffic.weights)
+                lambda: np.array([counter.get_total_flops(), traffic.moved, traffic.weights])
             )
             session.transcribe(batch, probe)
             probe.stage("end")
         return probe
 
 
-@dataclass(frozen=True)
-class Count:
-    """Operations, all bytes that operators moved, and those of them that are weights."""
-
-    flops: float = 0
-    moved: float = 0
-    weights: float = 0
-
-    def __add__(self, other: Count) -> Count:
-        return Count(
-            self.flops + other.flops, self.moved + other.moved, self.weights + other.weights
-        )
-
-    def __sub__(self, other: Count) -> Count:
-        return Count(
-            self.flops - other.flops, self.moved - other.moved, self.weights - other.weights
-        )
-
-    def __truediv__(self, n: int) -> Count:
-        return Count(self.flops / n, self.moved / n, self.weights / n)
-
-    def metrics(self, stage: str, n: int) -> list[Metric]:
-        """The three figures of ``stage``, each of ``n`` values."""
-        return [
-            Metric(f"flops/{stage}", self.flops, n),
-            Metric(f"bytes/{stage}", self.moved, n),
-            Metric(f"bytes/{stage}_weights", self.weights, n),
-        ]
+def _stage_metrics(stage: str, counts: NDArray[Any], n: int) -> list[Metric]:
+    """The three figures of ``stage``, each of ``n`` values."""
+    named = zip(_STAGE, counts.tolist(), strict=True)
+    return [Metric(name.format(stage), count, n) for name, count in named]
 
 
 class _CountingProbe:
@@ -146,26 +113,24 @@ class _CountingProbe:
     encoder's output to keys and values, so it belongs to the utterance and not to a step.
     """
 
-    def __init__(self, read: Callable[[], Count]) -> None:
+    def __init__(self, read: Callable[[], _Counts]) -> None:
         self._read = read
-        self._current, self._before = "other", Count()
-        self._last_step: Count | None = None
-        self.first = Count()
-        self.by_stage: dict[str, Count] = {}
-        self.steps: list[Count] = []
+        self._current, self._before = "other", _NOTHING
+        self._last_step: _Counts | None = None
+        self.first = _NOTHING
+        self.by_stage = defaultdict[str, _Counts](_NOTHING.copy)
+        self.steps: list[_Counts] = []
 
     def stage(self, name: str) -> None:
         total = self._read()
-        self.by_stage[self._current] = (
-            self.by_stage.get(self._current, Count()) + total - self._before
-        )
+        self.by_stage[self._current] += total - self._before
         self._current, self._before = name, total
         self._last_step = None
 
     def token(self) -> None:
         total = self._read()
         if self._last_step is None:
-            self.first += total - self._before
+            self.first = self.first + total - self._before
         else:
             self.steps.append(total - self._last_step)
         self._last_step = total
@@ -192,9 +157,8 @@ def _thop(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
     mask needs real ones.
     """
     try:
-        tensors = {
-            id(tensor): _meta(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())
-        }
+        held = (*encoder.parameters(), *encoder.buffers())
+        tensors = {id(tensor): _meta(tensor) for tensor in held}
         return _profiled(copy.deepcopy(encoder, tensors), _meta(args), _meta(kwargs))
     except RuntimeError:
         return _profiled(copy.deepcopy(encoder), args, kwargs)
@@ -231,6 +195,6 @@ def _meta(value: Any) -> Any:
         return value.to("meta")
     if isinstance(value, Mapping):
         return {key: _meta(entry) for key, entry in value.items()}
-    return (
-        type(value)(_meta(entry) for entry in value) if isinstance(value, (list, tuple)) else value
-    )
+    if isinstance(value, (list, tuple)):
+        return type(value)(_meta(entry) for entry in value)
+    return value

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.summary import summarise
+from asr_scaling.profiler._figures import Figures, findings_of
 
 _KEPT = (
     "the model stayed loaded from the point before, whose record has it: "
@@ -25,20 +26,18 @@ class Latency:
         """The figures of the samples, and what starting cost."""
         facts = session.system.facts
         summary = summarise(session.samples)
-        startup = [Metric("startup/load_s", facts.load_s, 1)]
-        if session.warmup:
-            calls = [sample.total_s for sample in session.warmup]
-            if not session.kept:
-                startup.append(Metric("startup/first_call_s", calls[0], 1))
-            startup.append(Metric("startup/warmup_s", sum(calls), len(calls)))
-        if facts.compile_s is None:
-            unavailable = {"startup/compile_s": "the engine compiled nothing"}
-        else:
-            unavailable = {}
-            startup.append(Metric("startup/compile_s", facts.compile_s, 1))
+        figures: Figures = {metric.name: metric for metric in summary.metrics}
+        for name, why in summary.unavailable.items():
+            figures[name] = facts.unobservable.get(name, why)
+        figures["startup/load_s"] = Metric("startup/load_s", facts.load_s, 1)
+        calls = [sample.total_s for sample in session.warmup]
+        if calls and not session.kept:
+            figures["startup/first_call_s"] = Metric("startup/first_call_s", calls[0], 1)
+        if calls:
+            figures["startup/warmup_s"] = Metric("startup/warmup_s", sum(calls), len(calls))
+        figures["startup/compile_s"] = "the engine compiled nothing"
+        if facts.compile_s is not None:
+            figures["startup/compile_s"] = Metric("startup/compile_s", facts.compile_s, 1)
         if session.kept:
-            unavailable["startup/first_call_s"] = _KEPT
-        withheld = {
-            name: facts.unobservable.get(name, why) for name, why in summary.unavailable.items()
-        }
-        return Findings((*summary.metrics, *startup), withheld | unavailable)
+            figures["startup/first_call_s"] = _KEPT
+        return findings_of(figures)

@@ -35,21 +35,18 @@ class Memory:
                 session.transcribe(session.largest)
         rss = max(0, peak.bytes - session.idle_rss_bytes)
         weights = session.system.facts.weights_bytes
+        used = rss if on_device is None else on_device
         metrics = [
             Metric("memory/peak_rss_bytes", rss, calls),
             Metric("memory/idle_rss_bytes", session.idle_rss_bytes, 1),
             Metric("memory/weights_bytes", weights),
-            Metric(
-                "memory/activations_bytes",
-                max(0, (rss if on_device is None else on_device) - weights),
-                calls,
-            ),
+            Metric("memory/activations_bytes", max(0, used - weights), calls),
         ]
         unavailable = dict(session.system.facts.unobservable)
         if on_device is None:
             unavailable["memory/peak_device_bytes"] = _NO_DEVICE
         else:
             metrics.append(Metric("memory/peak_device_bytes", on_device, calls))
-        known = tuple(metric for metric in metrics if metric.name not in unavailable)
+        observed = tuple(metric for metric in metrics if metric.name not in unavailable)
         reasons = {name: why for name, why in unavailable.items() if name.startswith("memory/")}
-        return Findings(known, reasons, tags={"memory/method": peak.method})
+        return Findings(observed, reasons, tags={"memory/method": peak.method})

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+from asr_scaling.core.checks import must_be
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import error_rate_interval
-from asr_scaling.errors import ConfigError
 
 _METRICS = ("quality/wer", "quality/cer")
+_EDITS = ("substitutions", "deletions", "insertions")
+_COUNTS = (*_EDITS, "words", "character_edits", "characters")
 NORMALISERS = ("whisper_english", "none")
 
 
@@ -25,20 +27,14 @@ class Quality:
     phase: Phase = field(default="final", init=False)
 
     def __post_init__(self) -> None:
-        if self.normaliser not in NORMALISERS:
-            raise ConfigError(
-                f"profiler.quality.normaliser must be one of {NORMALISERS}; "
-                f"got '{self.normaliser}'."
-            )
+        fits, bound = self.normaliser in NORMALISERS, f"one of {NORMALISERS}"
+        must_be("profiler.quality.normaliser", f"'{self.normaliser}'", fits, bound)
 
     def measure(self, session: Session) -> Findings:
         """Transcribe what no pass transcribed yet, then score. Random weights are never scored."""
         if session.system.facts.random:
-            return Findings(
-                unavailable=dict.fromkeys(
-                    _METRICS, "the weights are random, so the texts mean nothing"
-                )
-            )
+            why = "the weights are random, so the texts mean nothing"
+            return Findings(unavailable=dict.fromkeys(_METRICS, why))
         self._finish(session)
         pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in session.workload.utterances]
         normalise, label = normaliser(self.normaliser)
@@ -61,51 +57,39 @@ def score(
     import jiwer
 
     rows: list[dict[str, Any]] = []
-    totals = dict.fromkeys(
-        ("substitutions", "deletions", "insertions", "words", "character_edits", "characters"), 0
-    )
-    skipped = 0
     for key, reference, hypothesis in pairs:
         clean_reference, clean_hypothesis = normalise(reference), normalise(hypothesis)
         row = {"id": key, "reference": reference, "hypothesis": hypothesis}
         if not clean_reference.strip():
-            skipped += 1
             rows.append(row | {"left_out": "empty reference"})
             continue
         words = jiwer.process_words(clean_reference, clean_hypothesis)
         chars = jiwer.process_characters(clean_reference, clean_hypothesis)
-        edits = {
-            name: getattr(words, name) for name in ("substitutions", "deletions", "insertions")
-        }
-        counts = edits | {
+        counts = {
+            "substitutions": words.substitutions,
+            "deletions": words.deletions,
+            "insertions": words.insertions,
             "words": words.hits + words.substitutions + words.deletions,
             "character_edits": chars.substitutions + chars.deletions + chars.insertions,
             "characters": chars.hits + chars.substitutions + chars.deletions,
         }
-        for name, count in counts.items():
-            totals[name] += count
-        rows.append(
-            row
-            | {"normalised_reference": clean_reference, "normalised_hypothesis": clean_hypothesis}
-            | counts
-        )
-    if not totals["words"]:
-        return Findings(
-            unavailable=dict.fromkeys(_METRICS, "no utterance has a reference"),
-            transcripts=tuple(rows),
-        )
-    n = len(rows) - skipped
+        row |= {"normalised_reference": clean_reference, "normalised_hypothesis": clean_hypothesis}
+        rows.append(row | counts)
     scored = [row for row in rows if "words" in row]
-    word_edits = [row["substitutions"] + row["deletions"] + row["insertions"] for row in scored]
-    wer = error_rate_interval(word_edits, [row["words"] for row in scored])
-    cer = error_rate_interval(
-        [r["character_edits"] for r in scored], [r["characters"] for r in scored]
-    )
+    if not scored:
+        why = dict.fromkeys(_METRICS, "no utterance has a reference")
+        return Findings(unavailable=why, transcripts=tuple(rows))
+    columns = {name: [row[name] for row in scored] for name in _COUNTS}
+    totals = {name: sum(counts) for name, counts in columns.items()}
+    word_edits = [sum(edits) for edits in zip(*(columns[name] for name in _EDITS), strict=True)]
+    wer = error_rate_interval(word_edits, columns["words"])
+    cer = error_rate_interval(columns["character_edits"], columns["characters"])
+    n = len(scored)
     metrics = [
         Metric("quality/wer", sum(word_edits) / totals["words"], n, wer),
         Metric("quality/cer", totals["character_edits"] / totals["characters"], n, cer),
         *(Metric(f"quality/{name}", value) for name, value in totals.items()),
-        Metric("quality/left_out", skipped),
+        Metric("quality/left_out", len(rows) - n),
     ]
     return Findings(tuple(metrics), transcripts=tuple(rows), tags=tags)
 

@@ -10,26 +10,25 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 from asr_scaling.core.cautions import caution
+from asr_scaling.core.checks import must_be
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric, Sample
 from asr_scaling.core.statistics import ratio_interval
+from asr_scaling.core.summary import NO_STEPS
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.errors import ConfigError
 from asr_scaling.machine.interference import read_counters
 from asr_scaling.machine.peaks import DTYPES, Peaks, peaks
+from asr_scaling.profiler._figures import Figures, findings_of
 from asr_scaling.profiler._sampler import Machine, Sampler, sampled_metrics, summarise
 
 MOST_HZ = 10
-_RATES = tuple(
-    f"utilisation/{kind}{part}"
-    for kind in ("mfu", "membw")
-    for part in ("", "_encoder", "_decoder")
-)
+_PARTS = ("", "_encoder", "_decoder")
+_RATES = tuple(f"utilisation/{kind}{part}" for kind in ("mfu", "membw") for part in _PARTS)
 _ROOFLINE = ("roofline/encoder_intensity", "roofline/decoder_intensity", "roofline/ridge")
 _PEAKS = ("peak/flop_per_s", "peak/byte_per_s")
 _NO_MODULES = "the engine shows no torch modules whose operations could be counted"
 _NO_COUNTS = "needs counted FLOPs and bytes: put flops before utilisation in profiler=[…]"
-_NO_STEPS = "the model does not decode step by step"
+_NO_STAGE = "the engine marks no stage 'encoder'"
 _NO_CALLS = (
     "the timed pass has no call on the batch with the longest utterance: raise pipeline.max_seconds"
 )
@@ -54,14 +53,9 @@ class Utilisation:
     phase: Phase = field(default="disturbing", init=False)
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise ConfigError(
-                f"profiler.utilisation.seconds must be more than 0; got {self.seconds}."
-            )
-        if not 0 < self.hz <= MOST_HZ:
-            raise ConfigError(
-                f"profiler.utilisation.hz must be above 0 and at most {MOST_HZ}; got {self.hz}."
-            )
+        must_be("profiler.utilisation.seconds", self.seconds, self.seconds > 0, "more than 0")
+        bound = f"above 0 and at most {MOST_HZ}"
+        must_be("profiler.utilisation.hz", self.hz, 0 < self.hz <= MOST_HZ, bound)
 
     def measure(self, session: Session) -> Findings:
         """Utilisation of the timed calls, and the machine while it runs them again."""
@@ -76,10 +70,8 @@ class Utilisation:
     def _sampled(self, session: Session) -> Findings:
         typical_s = statistics.median([sample.total_s for sample in session.samples] or [0.0])
         if typical_s > 2 * self.seconds:
-            reason = (
-                f"one call takes {typical_s:.1f} s: raise profiler.utilisation.seconds to "
-                f"{math.ceil(typical_s)}"
-            )
+            longer = f"raise profiler.utilisation.seconds to {math.ceil(typical_s)}"
+            reason = f"one call takes {typical_s:.1f} s: {longer}"
             return Findings(unavailable=dict.fromkeys(sampled_metrics(), reason))
         machine, before = Machine(session.device), read_counters().throttled
         try:
@@ -87,20 +79,16 @@ class Utilisation:
                 self._pass(session)
         finally:
             machine.close()
-        share = (
-            (Metric("utilisation/sampler_share", sampler.share, 1),)
-            if sampler.share is not None
-            else ()
-        )
+        own = Metric("utilisation/sampler_share", sampler.share, 1)
         if sampler.error is not None:
-            names = [name for name in sampled_metrics() if name != "utilisation/sampler_share"]
-            return Findings(share, dict.fromkeys(names, sampler.error))
-        found = summarise(sampler.readings, machine.no_gpu)
-        cautions, after = found.cautions, read_counters().throttled
+            names = [name for name in sampled_metrics() if name != own.name]
+            return Findings((own,), dict.fromkeys(names, sampler.error))
+        sampled = summarise(sampler.readings, machine.no_gpu)
+        cautions, after = sampled.cautions, read_counters().throttled
         if before is not None and after is not None and after > before:
             events = f"{after - before} thermal events of the processor"
             cautions = (*cautions, caution("Throttled", events=events))
-        return Findings((*found.metrics, *share), found.unavailable, cautions)
+        return Findings((*sampled.metrics, own), sampled.unavailable, cautions)
 
     def _pass(self, session: Session) -> None:
         start = time.perf_counter()
@@ -128,19 +116,15 @@ def utilisation(session: Session) -> Findings:
     if reason is None:
         try:
             peak, cautions = peaks(session.device, dtype)
-        except (
-            RuntimeError,
-            MemoryError,
-            OSError,
-        ) as error:  # no kernel for the dtype, too little memory, a full disk
+        except (RuntimeError, MemoryError, OSError) as error:  # no kernel for it, a full disk
             reason = f"the machine's peaks can't be measured: {type(error).__name__}: {error}"
     if reason is not None:
         return Findings(unavailable=dict.fromkeys((*_RATES, *_ROOFLINE, *_PEAKS), reason))
     batch = _batch_of_longest(session)
     rates, roofline = _rates(session, batch, peak), _roofline(session.values, len(batch), peak)
-    known = (Metric("peak/flop_per_s", peak.flop_per_s), Metric("peak/byte_per_s", peak.byte_per_s))
+    limits = map(Metric, _PEAKS, (peak.flop_per_s, peak.byte_per_s))
     return Findings(
-        (*rates.metrics, *roofline.metrics, *known),
+        (*rates.metrics, *roofline.metrics, *limits),
         {**rates.unavailable, **roofline.unavailable},
         cautions,
         roofline.tags,
@@ -181,28 +165,21 @@ def _rates(session: Session, batch: AudioBatch, peak: Peaks) -> Findings:
     """Work over time at the peak: of the call, the encoder, and decoding steps after the first."""
     ids = tuple(utterance.id for utterance in batch.utterances)
     samples = [sample for sample in session.samples if sample.utterances == ids]
-    window_s, longest_s = (
-        session.model.window_s,
-        max(utterance.duration_s for utterance in batch.utterances),
-    )
     if not samples:
         return Findings(unavailable=dict.fromkeys(_RATES, _NO_CALLS))
-    if window_s is not None and longest_s > window_s and len(batch) > 1:
+    window_s = session.model.window_s
+    if window_s is not None and batch.longest_s > window_s and len(batch) > 1:
         return Findings(unavailable=dict.fromkeys(_RATES, _SHRINKS))
-    metrics, unavailable = list[Metric](), dict[str, str]()
+    figures: Figures = {}
     for part, done in _done(session.values, len(batch), samples).items():
         for kind, most, i in (("mfu", peak.flop_per_s, 0), ("membw", peak.byte_per_s, 1)):
             name = f"utilisation/{kind}{part}"
             work, time_s = [row[i] for row in done], [row[2] * most for row in done]
+            figures[name] = NO_STEPS if part == "_decoder" else _NO_STAGE
             if sum(work) and sum(time_s):
-                metrics.append(
-                    Metric(name, sum(work) / sum(time_s), len(done), ratio_interval(work, time_s))
-                )
-            else:
-                unavailable[name] = (
-                    _NO_STEPS if part == "_decoder" else "the engine marks no stage 'encoder'"
-                )
-    return Findings(tuple(metrics), unavailable)
+                rate, interval = sum(work) / sum(time_s), ratio_interval(work, time_s)
+                figures[name] = Metric(name, rate, len(done), interval)
+    return findings_of(figures)
 
 
 _Done = list[tuple[float, float, float]]
@@ -210,13 +187,9 @@ _Done = list[tuple[float, float, float]]
 
 
 def _done(values: Mapping[str, float], size: int, samples: Sequence[Sample]) -> dict[str, _Done]:
-    nothing = Work()
-    encoder, first, step = (
-        _work(values, stage) or nothing for stage in ("encoder", "decoder_first", "decoder_step")
-    )
-    encoded, began = encoder.of(size), first.of(size)
-    stepped = step.of(size)
-    rows: dict[str, _Done] = {"": [], "_encoder": [], "_decoder": []}
+    stages = ("encoder", "decoder_first", "decoder_step")
+    encoded, began, stepped = ((_work(values, stage) or Work()).of(size) for stage in stages)
+    rows: dict[str, _Done] = {part: [] for part in _PARTS}
     for sample in samples:
         n = len(sample.step_s)
         whole = [a + b + n * c for a, b, c in zip(encoded, began, stepped, strict=True)]
@@ -228,14 +201,13 @@ def _done(values: Mapping[str, float], size: int, samples: Sequence[Sample]) -> 
 
 def _roofline(values: Mapping[str, float], size: int, peak: Peaks) -> Findings:
     """Operations per byte at this batch size, and on which side of the ridge they lie."""
-    metrics, unavailable = [Metric("roofline/ridge", peak.ridge)], {}
+    figures: Figures = {"roofline/ridge": Metric("roofline/ridge", peak.ridge)}
     tags: dict[str, str] = {}
     for part, stage in (("encoder", "encoder"), ("decoder", "decoder_step")):
         name, work = f"roofline/{part}_intensity", _work(values, stage)
         flops, moved = (0.0, 0.0) if work is None else work.of(size)
-        if not moved:
-            unavailable[name] = _NO_STEPS if part == "decoder" else "its operators moved no bytes"
-            continue
-        metrics.append(Metric(name, flops / moved))
-        tags[f"roofline/{part}"] = "compute" if flops / moved > peak.ridge else "memory"
-    return Findings(tuple(metrics), unavailable, tags=tags)
+        figures[name] = NO_STEPS if part == "decoder" else "its operators moved no bytes"
+        if moved:
+            figures[name] = Metric(name, flops / moved)
+            tags[f"roofline/{part}"] = "compute" if flops / moved > peak.ridge else "memory"
+    return findings_of(figures, tags=tags)

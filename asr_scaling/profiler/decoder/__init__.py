@@ -13,6 +13,7 @@ from asr_scaling.core.summary import NO_STEPS
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.machine.memory import release_memory
+from asr_scaling.profiler._figures import Figures, findings_of
 from asr_scaling.profiler._operators import (
     CLASSES,
     NO_OPERATORS,
@@ -32,8 +33,6 @@ _UNCACHED = ("decoder/uncached_step_s", "decoder/uncached_slope_s", "decoder/unc
 _ALL = (_STEP, _SLOPE, *_OPS, *_KV, *_UNCACHED)
 _FEWEST = 3
 """Calls by position, at least: so many bound a slope."""
-_Figures = dict[str, Metric | str]
-"""Each metric, or why it has no value."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Decoder:
         if not any(call.runs for call in calls):
             why = "the engine shows no decoding steps after the first"
             return Findings(unavailable=dict.fromkeys(_ALL, why))
-        figures: _Figures = {_STEP: mean_step(_STEP, calls), _SLOPE: slope(_SLOPE, calls)}
+        figures: Figures = {_STEP: mean_step(_STEP, calls), _SLOPE: slope(_SLOPE, calls)}
         ops, frames = self._by_operator(session)
         longest = 1 + max(len(run) for call in calls for run in call.runs)
         kv, lengths, tags = _kv(session, longest, frames)
@@ -82,7 +81,7 @@ class Decoder:
         tables = {"decoder_steps.csv": steps} | ({"kv_cache.csv": lengths} if lengths else {})
         for name, rows in tables.items():
             write_csv(session.folder / name, list(rows[0]), rows)
-        return Findings.of(figures | ops | kv | without, tags=tags, artifacts=tuple(tables))
+        return findings_of(figures | ops | kv | without, tags=tags, artifacts=tuple(tables))
 
     def _by_position(self, session: Session) -> list[Steps]:
         """Batches in turn."""
@@ -93,7 +92,7 @@ class Decoder:
             calls.append(steps_of(batch, session.device, session.transcribe))
         return calls
 
-    def _by_operator(self, session: Session) -> tuple[_Figures, int | None]:
+    def _by_operator(self, session: Session) -> tuple[Figures, int | None]:
         """Seconds of a step by class of operator, in one call.
 
         The second value is the number of frames of the encoder's output, None when it isn't shown.
@@ -118,14 +117,14 @@ class Decoder:
         rows = operator_rows(probe.profiler.key_averages(), session.device.kind == "cuda")
         seconds = [total / steps for total in class_seconds(rows).values()]
         outside_s = step_s - sum(seconds)
-        figures: _Figures = {
+        figures: Figures = {
             name: Metric(name, value, steps)
             for name, value in zip(_OPS, (*seconds, outside_s, step_s), strict=True)
             if value >= 0
         }
         return {_OUTSIDE: "operators ran side by side"} | figures, seen
 
-    def _uncached(self, session: Session) -> tuple[_Figures, list[tuple[str, Steps]]]:
+    def _uncached(self, session: Session) -> tuple[Figures, list[tuple[str, Steps]]]:
         """The shortest, the middle and the longest utterance, with and without a cache.
 
         Each is alone in its batch; it ends when ``seconds`` are over.
@@ -166,7 +165,7 @@ def _frames(output: Any) -> int:
 
 def _kv(
     session: Session, decoded: int, frames: int | None
-) -> tuple[_Figures, list[dict[str, Any]], dict[str, str]]:
+) -> tuple[Figures, list[dict[str, Any]], dict[str, str]]:
     """Bytes of the cache of one utterance: per token, of all tokens, of the encoder's output.
 
     KvCache has the formula.
@@ -181,7 +180,7 @@ def _kv(
         frames = cache.frames  # of a shortened window only the encoder's output tells
     cross = None if frames is None else cache.cross_bytes(frames)
     token, own, other = _KV
-    figures: _Figures = {
+    figures: Figures = {
         token: Metric(token, cache.token_bytes),
         own: Metric(own, cache.self_bytes(decoded)),
         other: "the engine doesn't show its encoder's output",
@@ -224,7 +223,7 @@ def _without_cache(session: Session) -> Engine | str:
     return without
 
 
-def _cost(kept: Sequence[Steps], left_out: Sequence[Steps]) -> _Figures:
+def _cost(kept: Sequence[Steps], left_out: Sequence[Steps]) -> Figures:
     """Without a cache: a step's time, its growth, and its ratio to the same steps with one."""
     step, growth, ratio = _UNCACHED
     if not any(call.runs for call in left_out):

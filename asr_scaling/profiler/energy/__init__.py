@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import cast
 
+from asr_scaling.core.checks import must_be
 from asr_scaling.core.ports import Device, Phase, Session
 from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.errors import ConfigError
 from asr_scaling.profiler.energy.accounting import Readings, Window, account
 from asr_scaling.profiler.energy.meters import Counter, Found, Meters, find_counters
 
@@ -52,22 +52,18 @@ class Energy:
     phase: Phase = field(default="timed", init=False)
 
     def __post_init__(self) -> None:
-        if self.windows < 1:
-            raise ConfigError(f"profiler.energy.windows must be at least 1; got {self.windows}.")
-        if not self.min_seconds >= 0.5:
-            raise ConfigError(
-                f"profiler.energy.min_seconds must be at least 0.5; got {self.min_seconds}."
-            )
-        if self.ticks < 1:
-            raise ConfigError(f"profiler.energy.ticks must be at least 1; got {self.ticks}.")
-        if not self.max_seconds >= 0:
-            raise ConfigError(
-                f"profiler.energy.max_seconds must be 0 or more; got {self.max_seconds}."
-            )
-        if self.idle_seconds and not self.idle_seconds >= 0.5:
-            raise ConfigError(
-                f"profiler.energy.idle_seconds must be 0 or at least 0.5; got {self.idle_seconds}."
-            )
+        bounds = {
+            "windows": (self.windows >= 1, "at least 1"),
+            "min_seconds": (self.min_seconds >= 0.5, "at least 0.5"),
+            "ticks": (self.ticks >= 1, "at least 1"),
+            "max_seconds": (self.max_seconds >= 0, "0 or more"),
+            "idle_seconds": (
+                not self.idle_seconds or self.idle_seconds >= 0.5,
+                "0 or at least 0.5",
+            ),
+        }
+        for name, (fits, bound) in bounds.items():
+            must_be(f"profiler.energy.{name}", getattr(self, name), fits, bound)
 
     def watch(self, device: Device) -> EnergyWatch:
         """Finds the meters, times their ticks and measures the idle machine before loading."""
@@ -76,9 +72,9 @@ class Energy:
     def measure(self, session: Session) -> Findings:
         """The windows of the timed pass, and as many more as are missing."""
         watch = cast(EnergyWatch, session.watches[self.name])
-        if watch.useful and len(watch.windows) < self.windows:
+        if watch.useful and len(watch.readings.windows) < self.windows:
             self._more(session, watch)
-        return account(watch.readings(), self.ticks)
+        return account(watch.readings, self.ticks)
 
     def _more(self, session: Session, watch: EnergyWatch) -> None:
         start = time.perf_counter()
@@ -86,7 +82,7 @@ class Energy:
         for batch in cycle(session.batches):
             session.transcribe(batch)
             watch.after(batch)
-            spent, done = time.perf_counter() - start, len(watch.windows)
+            spent, done = time.perf_counter() - start, len(watch.readings.windows)
             session.progress.advance(min(1.0, done / self.windows))
             if not watch.useful or done >= self.windows or (done and spent >= self.max_seconds):
                 return
@@ -96,31 +92,30 @@ class EnergyWatch:
     """Reads the meters between calls, never within one, and only where a window ends."""
 
     def __init__(self, energy: Energy, device: Device) -> None:
-        self.windows: list[Window] = []
-        self._uses = "gpu" if device.kind == "cuda" else "cpu"
-        self._idle: Window | None = None
-        self._failed = ""
         self._counters, uncounted = energy.find(device)
-        periods = tick_periods(self._counters)
-        still = {
-            c.component for c, period in zip(self._counters, periods, strict=True) if period is None
-        }
-        uncounted = uncounted | dict.fromkeys(still, f"its counter did not move in {_POLLING_S} s")
-        self._meters = Meters(
-            [c for c in self._counters if c.component not in still], uncounted, energy.country
+        periods = list(zip(self._counters, tick_periods(self._counters), strict=True))
+        still = {counter.component for counter, period_s in periods if period_s is None}
+        uncounted |= dict.fromkeys(still, f"its counter did not move in {_POLLING_S} s")
+        moving = [counter for counter in self._counters if counter.component not in still]
+        self._meters = Meters(moving, uncounted, energy.country)
+        self.readings = Readings(
+            uses="gpu" if device.kind == "cuda" else "cpu",
+            methods=self._meters.methods,
+            unknown=self._meters.unknown,
+            uncounted=uncounted,
+            period_s=max((period_s for _, period_s in periods if period_s), default=None),
         )
-        self._period_s = max((period for period in periods if period is not None), default=None)
-        enough_s = energy.ticks * (self._period_s or 0.0)
+        enough_s = energy.ticks * (self.readings.period_s or 0.0)
         self._length_s = max(energy.min_seconds, enough_s) - _ROUNDING_S
         if energy.idle_seconds:
             self.begin()
             time.sleep(max(energy.idle_seconds, min(enough_s, _IDLE_LIMIT_S)))
-            self._idle = self._lap()
+            self.readings.idle = self._lap()
 
     @property
     def useful(self) -> bool:
         """Whether more windows would tell more."""
-        return not self._failed and self._uses in self._meters.methods
+        return not self.readings.failed and self.readings.uses in self.readings.methods
 
     def begin(self) -> None:
         """A window begins; one that was open is dropped."""
@@ -135,13 +130,7 @@ class EnergyWatch:
         """Count the work; a window that is long enough ends, and the next begins."""
         self._samples, self._audio_s = self._samples + len(batch), self._audio_s + batch.audio_s
         if time.perf_counter() - self._since >= self._length_s and (window := self._lap()):
-            self.windows.append(window)
-
-    def readings(self) -> Readings:
-        """All there is to know, for the account."""
-        meters = self._meters
-        facts = meters.methods, meters.unknown, meters.uncounted
-        return Readings(self._uses, self.windows, self._idle, *facts, self._period_s, self._failed)
+            self.readings.windows.append(window)
 
     def close(self) -> None:
         """Stops codecarbon and shuts NVML down, whatever a driver raises. May be called twice."""
@@ -151,7 +140,7 @@ class EnergyWatch:
                 counter.close()
 
     def _lap(self) -> Window | None:
-        if self._failed:
+        if self.readings.failed:
             return None
         now = time.perf_counter()
         try:
@@ -165,33 +154,25 @@ class EnergyWatch:
 
     def _fail(self, error: Exception) -> None:
         """Makes energy unavailable; the point goes on, whatever a vanished counter raises."""
-        self._failed = f"reading the energy meters failed ({str(error) or type(error).__name__})"
+        why = str(error) or type(error).__name__
+        self.readings.failed = f"reading the energy meters failed ({why})"
 
 
 def tick_periods(counters: Sequence[Counter]) -> list[float | None]:
-    """Mean seconds between ticks of each counter; None for one that did not move in 1.5 s."""
-    return [_tick_period(changes) for changes in _changes(counters)]
+    """Mean seconds between ticks of each counter; None for one that did not move in 1.5 s.
 
-
-def _changes(counters: Sequence[Counter]) -> list[list[float]]:
-    """Moments in seconds at which each counter changed: seven of each, or as many as in 1.5 s."""
+    They are read until each has ticked seven times, at most for 1.5 s. A counter that ticks
+    faster than it is read reads slower than it is, which is safe.
+    """
     last: list[float | None] = [None] * len(counters)
-    seen: list[list[float]] = [[] for _ in counters]
+    ticks: list[list[float]] = [[] for _ in counters]
     start = now = time.perf_counter()
-    while counters and now - start < _POLLING_S and min(map(len, seen)) <= _PERIODS:
+    while counters and now - start < _POLLING_S and min(map(len, ticks)) <= _PERIODS:
         time.sleep(_POLL_S)
         now = time.perf_counter()
         for i, counter in enumerate(counters):
             with suppress(Exception):  # one that no longer answers doesn't change
                 before, last[i] = last[i], counter.joules()
                 if before is not None and last[i] != before:
-                    seen[i].append(now)
-    return seen
-
-
-def _tick_period(changes: Sequence[float]) -> float | None:
-    """Mean seconds from change to change.
-
-    A counter faster than the polling reads slower than it is, which is safe.
-    """
-    return (changes[-1] - changes[0]) / (len(changes) - 1) if len(changes) > 1 else None
+                    ticks[i].append(now)
+    return [(t[-1] - t[0]) / (len(t) - 1) if len(t) > 1 else None for t in ticks]

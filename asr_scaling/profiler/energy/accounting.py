@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from asr_scaling.core.cautions import caution
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import mean_interval, ratio_interval
+from asr_scaling.profiler._figures import Figures, findings_of
 
 COMPONENTS = ("cpu", "memory", "gpu")
 _GROSS = ("energy/per_sample_j", "energy/per_audio_second_j")
@@ -39,9 +40,9 @@ class Window:
         return math.fsum(self.joules[part] for part in parts)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Readings:
-    """Everything a watch knows in the end.
+    """Everything a watch knows.
 
     ``uses``: the component that computes.
     ``windows``: of the timed calls.
@@ -54,12 +55,12 @@ class Readings:
     """
 
     uses: str
-    windows: Sequence[Window]
-    idle: Window | None
     methods: Mapping[str, str]
     unknown: Mapping[str, str]
     uncounted: Mapping[str, str]
-    period_s: float | None = None
+    period_s: float | None
+    windows: list[Window] = field(default_factory=list)
+    idle: Window | None = None
     failed: str = ""
 
     def known(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -88,32 +89,31 @@ def account(readings: Readings, ticks: int) -> Findings:
         f"energy/method_{part}": methods.get(part) or f"unavailable: {unknown[part]}"
         for part in COMPONENTS
     }
-    metrics = [
-        Metric(f"energy/{part}_j", math.fsum(w.joules[part] for w in windows), n)
-        for part in methods
-    ]
-    unavailable = {f"energy/{part}_j": why for part, why in unknown.items()}
+    figures: Figures = {f"energy/{part}_j": why for part, why in unknown.items()}
+    for part in methods:
+        total = math.fsum(window.joules[part] for window in windows)
+        figures[f"energy/{part}_j"] = Metric(f"energy/{part}_j", total, n)
     if readings.uses not in methods:
         why = f"the {readings.uses} computes, and its energy is unknown: {unknown[readings.uses]}"
-        unavailable |= dict.fromkeys(_TOTALS, why)
-        return Findings(tuple(metrics), unavailable, tags=tags | {"energy/method": "unavailable"})
+        figures |= dict.fromkeys(_TOTALS, why)
+        return findings_of(figures, tags=tags | {"energy/method": "unavailable"})
     measured = [part for part in methods if methods[part].startswith("measured")]
     parts = measured if readings.uses in measured else list(methods)
     joules = [window.of(parts) for window in windows]
     if readings.period_s:
         fewest = min(window.seconds for window in windows) / readings.period_s
-        metrics.append(Metric("energy/ticks", math.floor(fewest + 1e-6), n))
-    net, without = _net(readings.idle, parts, windows, ticks)
+        figures["energy/ticks"] = Metric("energy/ticks", math.floor(fewest + 1e-6), n)
+    figures |= {metric.name: metric for metric in _gross(windows, joules)}
+    figures |= _net(readings.idle, parts, windows, ticks)
     estimates = [
         f"{part} {methods[part].removeprefix('estimated ')} ({readings.uncounted[part]})"
         for part in parts
         if part not in measured
     ]
-    return Findings(
-        (*metrics, *_gross(windows, joules), *net),
-        unavailable | without,
-        (caution("EstimatedEnergy", parts="; ".join(estimates)),) if estimates else (),
-        tags | {"energy/method": "estimated" if estimates else "measured"},
+    return findings_of(
+        figures,
+        cautions=(caution("EstimatedEnergy", parts="; ".join(estimates)),) if estimates else (),
+        tags=tags | {"energy/method": "estimated" if estimates else "measured"},
         repeats={
             name: tuple(j / done for j, done in zip(joules, work, strict=True))
             for name, work in zip(_GROSS, _work(windows), strict=True)
@@ -145,34 +145,32 @@ def _gross(windows: Sequence[Window], joules: Sequence[float]) -> list[Metric]:
 
 def _net(
     idle: Window | None, parts: Sequence[str], windows: Sequence[Window], ticks: int
-) -> tuple[list[Metric], dict[str, str]]:
+) -> Figures:
     """Joules above what the idle machine draws in the same time, when they can be told from 0.
 
     They can when the interval's lower end exceeds a window's resolution, which is one tick in
     ``ticks`` of the gross joules. The interval holds the spread of the windows, not the error of
     the one idle reading.
     """
+    names = (_IDLE, *_NET)
     if idle is None:
-        return [], dict.fromkeys(
-            (_IDLE, *_NET), "the idle machine was not measured: set profiler.energy.idle_seconds"
-        )
+        why = "the idle machine was not measured: set profiler.energy.idle_seconds"
+        return dict.fromkeys(names, why)
     if min(idle.joules[part] for part in parts) <= 0:
-        return [], dict.fromkeys((_IDLE, *_NET), "a meter counted nothing on the idle machine")
+        return dict.fromkeys(names, "a meter counted nothing on the idle machine")
     idle_w = idle.of(parts) / idle.seconds
-    metrics, unavailable = [Metric(_IDLE, idle_w, 1)], dict[str, str]()
+    figures: Figures = {_IDLE: Metric(_IDLE, idle_w, 1)}
     gross = math.fsum(window.of(parts) for window in windows)
     busy_w = gross / math.fsum(window.seconds for window in windows)
     above = [window.of(parts) - idle_w * window.seconds for window in windows]
     for name, work in zip(_NET, _work(windows), strict=True):
-        metric = _ratio(name, above, work)
+        figures[name] = metric = _ratio(name, above, work)
         if metric.interval is None:
-            unavailable[name] = (
+            figures[name] = (
                 "fewer than 3 windows can't tell it from 0: raise profiler.energy.max_seconds"
             )
         elif metric.interval.low <= gross / math.fsum(work) / ticks:
-            unavailable[name] = (
+            figures[name] = (
                 f"it can't be told from 0: {idle_w:.4g} W idle, {busy_w:.4g} W under load"
             )
-        else:
-            metrics.append(metric)
-    return metrics, unavailable
+    return figures
