@@ -67,23 +67,24 @@ class Cluster(Protocol):
         ...
 
 
-def launcher_kind(launcher: Mapping[str, Any]) -> str:
-    """The launcher with these options of Hydra: "basic", "slurm", "ray", "joblib" or its class."""
-    class_name = str(launcher.get("_target_", "")).rpartition(".")[2]
-    return str(launcher.get("cluster") or class_name.removesuffix("Launcher").lower())
+def launcher_kind(hydra: Mapping[str, Any]) -> str:
+    """The launcher that Hydra's options choose: "basic", or the cluster of one of ours."""
+    chosen = hydra["runtime"]["choices"]["hydra/launcher"]
+    return str(hydra["launcher"].get("cluster") or chosen)
 
 
-def runs_elsewhere(launcher: Mapping[str, Any]) -> bool:
+def runs_elsewhere(launcher: str) -> bool:
     """Whether points may be measured on another machine than this one."""
-    return launcher_kind(launcher) not in _HERE
+    return launcher not in _HERE
 
 
-def check_one_machine(launcher: Mapping[str, Any], option: str | None) -> None:
+def check_one_machine(hydra: Mapping[str, Any], option: str | None) -> None:
     """Raises ConfigError when ``option`` needs one point at a time on one machine.
 
     Nothing is checked when ``option`` is None.
     """
-    if option and (runs_elsewhere(launcher) or int(launcher.get("n_jobs") or 1) != 1):
+    workers = int(hydra["launcher"].get("n_jobs") or 1)
+    if option and (runs_elsewhere(launcher_kind(hydra)) or workers != 1):
         raise ConfigError(
             f"{option} compares points measured one after the other on one machine, which this "
             "hydra/launcher does not promise: leave hydra/launcher out and have the scheduler run "

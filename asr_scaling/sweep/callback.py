@@ -95,10 +95,11 @@ class SweepCallback(Callback):
             sweep.display.say(
                 "There is no earlier sweep of this command line to go on with: it begins anew."
             )
-        self.elsewhere = not single and runs_elsewhere(config.hydra.launcher)
+        launcher = launcher_kind(config.hydra)
+        self.elsewhere = not single and runs_elsewhere(launcher)
         if config.sweep.get("selftest") and not self.elsewhere:
             self.certificate = sweep.certify(folder)
-        if points and launcher_kind(config.hydra.launcher) != "basic":
+        if points and launcher != "basic":
             loader = GlobalHydra.instance().config_loader()
 
             def composed(overrides: Sequence[str]) -> dict[str, Any]:
@@ -158,13 +159,14 @@ def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds |
         raise ConfigError(
             "sweep.interleave=true shuffles the points of a sweep: add -m, as in  -m batch=1,8."
         )
-    if rounds and not str(config.hydra.sweeper._target_).endswith(".RoundsSweeper"):
+    searched = bool(config.get("optimiser"))  # experiment=optimise brings a sweeper of its own
+    sweeper = config.hydra.runtime.choices["hydra/sweeper"]
+    if rounds and (searched or sweeper != "asr_scaling"):
         raise ConfigError(
             "sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: leave yours out."
         )
-    searched = str(config.hydra.sweeper._target_).endswith(".OptimiserSweeper")
     asked = "The optimiser" if searched else None
-    check_one_machine(config.hydra.launcher, "sweep.interleave=true" if rounds else asked)
+    check_one_machine(config.hydra, "sweep.interleave=true" if rounds else asked)
     return rounds
 
 

@@ -49,7 +49,7 @@ def launch(sweep: SweepRun, name: str, options: Mapping[str, Any], works: Sequen
     kind = getattr(import_module(f"asr_scaling.launchers.{name}"), _CLUSTERS[name])
     cluster: Cluster = kind(**options)
     left = {work.folder: (work, _Seen.of(work)) for work in works}
-    here = not runs_elsewhere({"cluster": name})
+    here = not runs_elsewhere(name)
     sweep.display.begin("")
     try:
         with closing(cluster.run(works)) as ends:

@@ -13,7 +13,8 @@ import pytest
 from support.command import Cli
 from support.warm import printed, run_warm
 
-from asr_scaling.cli import VERBS
+from asr_scaling.cli import VERBS, main, report
+from asr_scaling.util.redact import traceback_hook
 
 ROOT = Path(__file__).parents[2]
 OLD = ("compare", "recommend", "report", "selftest", "sync")
@@ -78,6 +79,14 @@ def test_a_verbs_status_is_the_programs(tmp_path: Path) -> None:
     done = run_warm(tmp_path, "asr_scaling", ["report", "--nope"])
     assert done.returncode == 1
     assert done.stderr.endswith("see  python -m asr_scaling report --help.\n")
+
+
+def test_a_verbs_traceback_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    monkeypatch.setattr(sys, "argv", ["asr-scaling", "report", "nowhere"])
+    monkeypatch.setattr(report, "main", lambda arguments: 0)
+    assert main() == 0
+    assert sys.excepthook is traceback_hook
 
 
 class TestCompletion:
