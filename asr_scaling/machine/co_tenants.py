@@ -33,7 +33,7 @@ _OTHER_GPU_ADVICE = (
 )
 
 
-class Neighbours:
+class CoTenants:
     """Holds this process's lock until ``close`` and looks for the locks of others.
 
     gpu: UUID of the GPU that this process measures on; None for a CPU.

@@ -25,7 +25,7 @@ from asr_scaling.core.ports import (
     Watch,
     Watcher,
 )
-from asr_scaling.core.record import RunRecord, Status
+from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.workload import Workload
 from asr_scaling.errors import (
     AsrScalingError,
@@ -34,7 +34,7 @@ from asr_scaling.errors import (
     PointInterruptedError,
     TrackingError,
 )
-from asr_scaling.machine.co_tenants import Neighbours
+from asr_scaling.machine.co_tenants import CoTenants
 from asr_scaling.machine.environment import certified
 from asr_scaling.machine.memory import release_memory, resident_bytes
 from asr_scaling.measure.fingerprint import fingerprint
@@ -140,7 +140,7 @@ class _Point:
         except (Exception, SystemExit) as error:
             text = redact(traceback.format_exc()).encode("utf-8", "backslashreplace")
             write_atomic(self.folder / "traceback.txt", text)
-            self.builder.artifacts.append("traceback.txt")
+            self.builder.add(Findings(artifacts=("traceback.txt",)))
             reason = f"{type(error).__name__}: {error} (details in traceback.txt)"
         return self.builder.record(status, reason), interrupt
 
@@ -158,21 +158,21 @@ class _Point:
         system.engine.check(system.model)
         builder.environment["device"] = device
         with ExitStack() as stack:
-            co_tenants = Neighbours(device.get("uuid"))
+            co_tenants = CoTenants(device.get("uuid"))
             stack.callback(self._close, co_tenants)
             builder.lap("device")
             workload = self._workload(system)
             self.progress.stage("idle")
-            watches = {**self._watches(system, stack), "neighbours": co_tenants}
+            watches = {**self._watches(system, stack), "co_tenants": co_tenants}
             loaded = stack.enter_context(self._loaded(system))
             builder.system = system_facts(system, loaded.system)
             self._take(system, loaded, workload, watches)
             builder.system |= system_facts(system, loaded.system)  # time spent compiling grows
         return None
 
-    def _close(self, co_tenants: Neighbours) -> None:
+    def _close(self, co_tenants: CoTenants) -> None:
         co_tenants.close()
-        self.builder.cautions += co_tenants.cautions
+        self.builder.add(Findings(cautions=co_tenants.cautions))
 
     def _workload(self, system: SystemSpec) -> Workload:
         """The speech, once the engine has said that it is not too long."""
@@ -203,11 +203,11 @@ class _Point:
         self.builder.lap("idle")
         if loaded is None:
             self.progress.stage("load")
-            loaded = Loaded(system.engine.load(system.model, system.device), idle_rss_bytes)
+            loaded = Loaded(system, system.engine.load(system.model, system.device), idle_rss_bytes)
             self.builder.lap("load")
         try:
             yield loaded
-            if self.cache and self.cache.put(system, loaded):
+            if self.cache and self.cache.put(loaded):
                 loaded = None
         finally:
             self.builder.lap("other")
@@ -222,7 +222,8 @@ class _Point:
     ) -> None:
         """Every measurement of the loaded system."""
         batching = self._batching(system, loaded, workload)
-        self.builder.cautions += dataset_cautions(batching.size, workload)
+        remarks = dataset_cautions(batching.size, workload)
+        self.builder.add(Findings(cautions=remarks))
         batches = tuple(batching.batches(workload.utterances))
         if not batches:
             raise DataError("The dataset gave no batch; check dataset and batch options.")
@@ -240,7 +241,7 @@ class _Point:
             engine=system.engine,
         )
         remarks = system_cautions(loaded.system)
-        self.builder.cautions += remarks
+        self.builder.add(Findings(cautions=remarks))
         for remark in remarks:
             self.progress.say(f"{system.model.name}: {remark.message}")
         measure(session, self.job.pipeline, self.job.profiler, self.builder.collect)
@@ -265,10 +266,9 @@ def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None)
     """
     record = redacted(record, but="samples")  # these are numbers
     record.write(folder)
-    if sink is None:
-        return record
     try:
-        sink.write(record, folder, parent)
+        if sink is not None:
+            sink.write(record, folder, parent)
     except TrackingError as error:
         lost = caution(NOT_TRACKED, reason=str(error))
         record = replace(record, cautions=(*record.cautions, lost))

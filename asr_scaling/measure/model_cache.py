@@ -11,10 +11,12 @@ from asr_scaling.core.ports import System, SystemSpec
 class Loaded:
     """A loaded system.
 
+    ``spec``: what was loaded.
     ``idle_rss_bytes``: resident memory of the process before the system was loaded.
     ``kept``: it was loaded for an earlier point and has made calls.
     """
 
+    spec: SystemSpec
     system: System
     idle_rss_bytes: int
     kept: bool = False
@@ -27,23 +29,21 @@ class ModelCache:
     """
 
     def __init__(self) -> None:
-        self._spec: SystemSpec | None = None
         self._loaded: Loaded | None = None
 
     def take(self, spec: SystemSpec) -> Loaded | None:
         """The system that was put here for a ``spec`` that loads the same; any other is closed."""
         loaded = self._loaded
-        if loaded is None or self._spec is None or not self._spec.loads_as(spec):
+        if loaded is None or not loaded.spec.loads_as(spec):
             self.clear()
             return None
-        self._spec = self._loaded = None
+        self._loaded = None
         return replace(loaded, kept=True)
 
-    def put(self, spec: SystemSpec, loaded: Loaded) -> bool:
+    def put(self, loaded: Loaded) -> bool:
         """Keep ``loaded`` for the next point; False when it must not be kept."""
         if loaded.system.facts.compile_s is not None:
             return False
-        self._spec = spec
         self._loaded = loaded
         return True
 
@@ -51,4 +51,4 @@ class ModelCache:
         """Close what is held."""
         if self._loaded is not None:
             self._loaded.system.close()
-        self._spec = self._loaded = None
+        self._loaded = None

@@ -55,26 +55,17 @@ class Pipeline:
     max_seconds: float = 8.0
 
     def __post_init__(self) -> None:
-        if self.utterances is not None and self.utterances < 1:
-            raise ConfigError(
-                f"pipeline.utterances must be at least 1 or null; got {self.utterances}."
-            )
-        if self.warmup < 0:
-            raise ConfigError(f"pipeline.warmup must be 0 or more calls; got {self.warmup}.")
-        if not self.warmup_seconds >= 0:
-            raise ConfigError(
-                f"pipeline.warmup_seconds must be 0 or more; got {self.warmup_seconds}."
-            )
-        if self.min_iterations < 1:
-            raise ConfigError(
-                f"pipeline.min_iterations must be at least 1; got {self.min_iterations}."
-            )
-        if self.precision is not None and not 0 < self.precision < 1:
-            raise ConfigError(
-                f"pipeline.precision must be between 0 and 1, or null; got {self.precision}."
-            )
-        if not self.max_seconds > 0:
-            raise ConfigError(f"pipeline.max_seconds must be more than 0; got {self.max_seconds}.")
+        utterances, share = self.utterances, self.precision
+        for option, value, holds, bounds in (
+            ("utterances", utterances, utterances is None or utterances >= 1, "at least 1 or null"),
+            ("warmup", self.warmup, self.warmup >= 0, "0 or more calls"),
+            ("warmup_seconds", self.warmup_seconds, self.warmup_seconds >= 0, "0 or more"),
+            ("min_iterations", self.min_iterations, self.min_iterations >= 1, "at least 1"),
+            ("precision", share, share is None or 0 < share < 1, "between 0 and 1, or null"),
+            ("max_seconds", self.max_seconds, self.max_seconds > 0, "more than 0"),
+        ):
+            if not holds:
+                raise ConfigError(f"pipeline.{option} must be {bounds}; got {value}.")
 
 
 Collect = Callable[[str, Findings], None]
@@ -137,17 +128,11 @@ def _timed_pass(session: Session, pipeline: Pipeline, warm: bool) -> Findings:
     noise = machine.findings(samples, session.warmup[-STEADY_CALLS:] if warm else ())
     cautions = (*noise.cautions, *drift(samples, warm))
     if len(samples) < len(batches):
-        cut = caution(
-            "TimedPassCut",
-            done=len(samples),
-            batches=len(batches),
-            max_seconds=pipeline.max_seconds,
-        )
+        calls = {"done": len(samples), "batches": len(batches)}
+        cut = caution("TimedPassCut", **calls, max_seconds=pipeline.max_seconds)
         cautions = (*cautions, cut)
-    tags = {
-        "timing/ended_by": ended,
-        "timing/warmup": "steady" if warm else "not shown to be steady",
-    }
+    warmup = "steady" if warm else "not shown to be steady"
+    tags = {"timing/ended_by": ended, "timing/warmup": warmup}
     return Findings(noise.metrics, noise.unavailable, cautions, tags)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.ports import Session, System, SystemSpec
-from asr_scaling.core.record import Findings, Metric, RunRecord, Status
+from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.workload import Workload
 from asr_scaling.machine.environment import certified
 from asr_scaling.measure.pipeline import SCOPE
@@ -19,6 +19,7 @@ from asr_scaling.measure.pipeline import SCOPE
 class RecordBuilder:
     """The fields of a RunRecord as far as they are known.
 
+    ``findings``: of all measurements so far.
     ``job_s``: what the point's own time went into, in seconds by part.
     ``session``: the loaded system, None until it is loaded.
     ``lap_at``: when the last part ended, on the clock of ``time.perf_counter``.
@@ -30,13 +31,7 @@ class RecordBuilder:
     environment: dict[str, Any] = field(default_factory=dict)
     system: dict[str, Any] = field(default_factory=dict)
     dataset: dict[str, Any] = field(default_factory=dict)
-    metrics: list[Metric] = field(default_factory=list)
-    unavailable: dict[str, str] = field(default_factory=dict)
-    cautions: list[Caution] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
-    transcripts: list[Mapping[str, Any]] = field(default_factory=list)
-    artifacts: list[str] = field(default_factory=list)
-    repeats: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
     job_s: dict[str, float] = field(default_factory=dict)
     session: Session | None = None
     started_at: float = field(default_factory=time.time)
@@ -48,15 +43,22 @@ class RecordBuilder:
         self.job_s[name] = self.job_s.get(name, 0.0) + now - self.lap_at
         self.lap_at = now
 
+    def add(self, findings: Findings) -> None:
+        """Take in ``findings``; where a name is there already, the new value counts."""
+        old = self.findings
+        self.findings = Findings(
+            old.metrics + findings.metrics,
+            {**old.unavailable, **findings.unavailable},
+            old.cautions + findings.cautions,
+            {**old.tags, **findings.tags},
+            old.transcripts + findings.transcripts,
+            old.artifacts + findings.artifacts,
+            {**old.repeats, **findings.repeats},
+        )
+
     def collect(self, name: str, findings: Findings) -> None:
         """Take in what the measurement ``name`` found."""
-        self.metrics.extend(findings.metrics)
-        self.unavailable.update(findings.unavailable)
-        self.cautions.extend(findings.cautions)
-        self.tags.update(findings.tags)
-        self.transcripts.extend(findings.transcripts)
-        self.artifacts.extend(findings.artifacts)
-        self.repeats.update(findings.repeats)
+        self.add(findings)
         if findings.trials:
             self.system["memory_by_batch"] = [asdict(trial) for trial in findings.trials]
         if self.session is not None:
@@ -77,13 +79,13 @@ class RecordBuilder:
             dataset=self.dataset,
             scope=SCOPE,
             samples=self.session.samples if self.session else (),
-            metrics=tuple(self.metrics),
-            unavailable=self.unavailable,
-            cautions=tuple(self.cautions),
-            tags=self.tags,
-            transcripts=tuple(self.transcripts),
-            artifacts=tuple(self.artifacts),
-            repeats=self.repeats,
+            metrics=self.findings.metrics,
+            unavailable=self.findings.unavailable,
+            cautions=self.findings.cautions,
+            tags=self.findings.tags,
+            transcripts=self.findings.transcripts,
+            artifacts=self.findings.artifacts,
+            repeats=self.findings.repeats,
             job_s=self.job_s,
             started_at=self.started_at,
             ended_at=time.time(),
@@ -92,10 +94,7 @@ class RecordBuilder:
 
 
 def unbuilt(
-    name: str,
-    reason: str,
-    config: Mapping[str, Any],
-    certificate: Mapping[str, Any] | None = None,
+    name: str, reason: str, config: Mapping[str, Any], certificate: Mapping[str, Any] | None = None
 ) -> RunRecord:
     """The record of a point that could not even be built."""
     environment, now = certified(certificate), time.time()
@@ -122,7 +121,7 @@ def system_facts(spec: SystemSpec, system: System) -> dict[str, Any]:
     }
 
 
-def dataset_cautions(size: int, workload: Workload) -> list[Caution]:
+def dataset_cautions(size: int, workload: Workload) -> tuple[Caution, ...]:
     """What a reader must know of the speech, in batches of ``size``."""
     info = workload.info
     remarks = []
@@ -134,13 +133,11 @@ def dataset_cautions(size: int, workload: Workload) -> list[Caution]:
     if len(workload.utterances) % size:
         utterances = len(workload.utterances)
         remarks.append(caution("RepeatedUtterances", size=size, utterances=utterances))
-    return remarks
+    return tuple(remarks)
 
 
-def system_cautions(system: System) -> list[Caution]:
+def system_cautions(system: System) -> tuple[Caution, ...]:
     """What a reader must know of the loaded system."""
     facts = system.facts
-    notes = [caution("SystemNote", note=text) for text in facts.notes]
-    if facts.random:
-        return [caution("RandomWeights", reason=facts.weights_source), *notes]
-    return notes
+    random = [caution("RandomWeights", reason=facts.weights_source)] if facts.random else []
+    return (*random, *(caution("SystemNote", note=note) for note in facts.notes))

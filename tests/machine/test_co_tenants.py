@@ -17,13 +17,13 @@ from support.fakes import FakeDevice, Recorder, make_job
 
 from asr_scaling.core.record import Findings
 from asr_scaling.machine import co_tenants
-from asr_scaling.machine.co_tenants import FOLDER_VARIABLE, Neighbours, meeting_place
+from asr_scaling.machine.co_tenants import FOLDER_VARIABLE, CoTenants, meeting_place
 from asr_scaling.measure.job import run
 
 HOLD = """
 import sys
-from asr_scaling.machine.co_tenants import Neighbours
-held = Neighbours()
+from asr_scaling.machine.co_tenants import CoTenants
+held = CoTenants()
 print("held", flush=True)
 sys.stdin.read()
 held.close()
@@ -41,7 +41,7 @@ def held(folder: Path, process: str = "7-other", told: bytes = b"{}") -> Iterato
         yield path
 
 
-def seen(found: Neighbours) -> list[str]:
+def seen(found: CoTenants) -> list[str]:
     return [caution.message for caution in found.cautions]
 
 
@@ -54,7 +54,7 @@ class Gpu(FakeDevice):
 
 
 def test_alone_there_is_nothing_to_say_and_nothing_left(tmp_path: Path):
-    found = Neighbours(folder=tmp_path / "here")
+    found = CoTenants(folder=tmp_path / "here")
     assert len(list((tmp_path / "here").iterdir())) == 1
     found.close()
     found.close()
@@ -65,7 +65,7 @@ def test_alone_there_is_nothing_to_say_and_nothing_left(tmp_path: Path):
 
 def test_who_is_there_from_the_beginning(tmp_path: Path):
     with held(tmp_path):
-        found = Neighbours(folder=tmp_path)
+        found = CoTenants(folder=tmp_path)
     found.close()
     assert seen(found) == ["Another process measured on this node at the same time."]
     assert found.cautions[0].kind == "SharedNode"
@@ -77,7 +77,7 @@ def test_who_comes_and_goes_between_two_calls_and_who_comes_last(
 ):
     now = 100.0
     monkeypatch.setattr(co_tenants.time, "monotonic", lambda: now)
-    found = Neighbours(folder=tmp_path)
+    found = CoTenants(folder=tmp_path)
     with held(tmp_path, "1-a"):
         now += 0.4
         found.after(None)  # too soon to look again
@@ -92,7 +92,7 @@ def test_who_comes_and_goes_between_two_calls_and_who_comes_last(
 
 
 def test_other_points_of_this_process_do_not_count(tmp_path: Path):
-    first, second = Neighbours(folder=tmp_path), Neighbours(folder=tmp_path)
+    first, second = CoTenants(folder=tmp_path), CoTenants(folder=tmp_path)
     first.begin()
     second.close()
     first.close()
@@ -108,11 +108,11 @@ def test_a_killed_process_never_counts_and_its_file_goes(tmp_path: Path):
         assert child.stdout is not None
         assert child.stdout.readline() == b"held\n"
         (folder,) = tmp_path.iterdir()
-        alive = Neighbours(folder=folder)
+        alive = CoTenants(folder=folder)
         assert len(seen(alive)) == 1
         child.kill()
     assert len(list(folder.iterdir())) == 2
-    found = Neighbours(folder=folder)
+    found = CoTenants(folder=folder)
     assert seen(found) == []
     found.close()
     alive.close()
@@ -142,7 +142,7 @@ def test_a_killed_process_never_counts_and_its_file_goes(tmp_path: Path):
 def test_on_a_gpu_it_matters_where_the_others_are(
     tmp_path: Path, others: list[str | None], said: str
 ):
-    found = Neighbours("aaaa", tmp_path)
+    found = CoTenants("aaaa", tmp_path)
     for number, gpu in enumerate(others):
         with held(tmp_path, f"{number}-x", json.dumps({"gpu": gpu}).encode()):
             found.begin()
@@ -154,7 +154,7 @@ def test_on_a_gpu_it_matters_where_the_others_are(
 @pytest.mark.parametrize("told", [b"", b"{", b"[1]", b'{"gpu": ["x"]}', b"[" * 4096])
 def test_whatever_another_wrote_it_is_there(tmp_path: Path, told: bytes):
     with held(tmp_path, told=told):
-        assert len(seen(Neighbours("aaaa", tmp_path))) == 1
+        assert len(seen(CoTenants("aaaa", tmp_path))) == 1
 
 
 def test_what_is_no_lock_holds_nothing_up(tmp_path: Path):
@@ -162,7 +162,7 @@ def test_what_is_no_lock_holds_nothing_up(tmp_path: Path):
     (tmp_path / "2-link.0").symlink_to(tmp_path / "1-fifo.0")
     (tmp_path / "3-folder.0").mkdir()
     (tmp_path / "readme").write_text("")
-    found = Neighbours(folder=tmp_path)
+    found = CoTenants(folder=tmp_path)
     found.close()
     assert found.cautions == ()
     assert (tmp_path / "readme").exists()
@@ -173,18 +173,18 @@ def test_where_nothing_can_be_locked_nobody_is_seen(
 ):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        found = Neighbours(folder=folder)
+        found = CoTenants(folder=folder)
         found.close()
         assert found.cautions == ()
     (tmp_path / "link").symlink_to(tmp_path)
-    Neighbours(folder=tmp_path / "link")
+    CoTenants(folder=tmp_path / "link")
     assert {path.name for path in tmp_path.iterdir()} == {
         "file",
         "link",
     }  # no file where somebody's link leads
     monkeypatch.setattr(co_tenants, "fcntl", None)
     with held(tmp_path):
-        assert Neighbours(folder=tmp_path).cautions == ()
+        assert CoTenants(folder=tmp_path).cautions == ()
 
 
 def test_one_folder_a_machine_whatever_tmpdir_a_job_has(
