@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Sequence
-from typing import NoReturn
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
-from asr_scaling.errors import ConfigError
+from asr_scaling.errors import AsrScalingError, ConfigError
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -20,13 +21,8 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, verb: str, about: str, exits: str = "") -> None:
-        as_written = argparse.RawDescriptionHelpFormatter
-        super().__init__(
-            f"python -m asr_scaling {verb}",
-            description=about,
-            epilog=exits,
-            formatter_class=as_written,
-        )
+        program, as_written = f"python -m asr_scaling {verb}", argparse.RawDescriptionHelpFormatter
+        super().__init__(program, None, about, exits, formatter_class=as_written)
 
     def error(self, message: str) -> NoReturn:
         """Raises ConfigError, where argparse would print its usage and exit."""
@@ -35,6 +31,24 @@ class Parser(argparse.ArgumentParser):
     def long_options(self) -> list[str]:
         """Every option that begins with two dashes."""
         return [option for option in self._option_string_actions if option.startswith("--")]
+
+
+def run_verb(
+    parser: Parser,
+    work: Callable[[argparse.Namespace], int],
+    arguments: Sequence[str] | None,
+    refused: int = 1,
+) -> int:
+    """Do the ``work`` of a verb and return its exit status.
+
+    arguments: of the command line, after the verb; None for those of the process.
+    refused: status after an AsrScalingError, which is printed.
+    """
+    try:
+        return work(parser.parse_args(arguments))
+    except AsrScalingError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return refused
 
 
 def positive(text: str) -> float:
@@ -48,6 +62,11 @@ def positive(text: str) -> float:
     return number
 
 
+def percent(text: str) -> float:
+    """A share, of a number of per cent above 0."""
+    return positive(text) / 100
+
+
 def size(text: str) -> float:
     """Bytes of "2GB": units of 1000 (kB, MB, GB) or of 1024 (KiB, MiB, GiB)."""
     letters = text.lstrip("0123456789. ")
@@ -58,6 +77,34 @@ def size(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"must be a size as 500MB, 2GB or 2GiB, got '{text}'"
         ) from error
+
+
+def add_bounds(group: argparse._ArgumentGroup, **helps: str) -> None:
+    """Add to ``group`` an option for each bound that ``helps`` explains, in the table's order."""
+    for name, (option, unit, kind) in _BOUNDS.items():
+        if name in helps:
+            group.add_argument(option, dest=name, metavar=unit, type=kind, help=helps[name])
+
+
+_BOUNDS: dict[str, tuple[str, str, Callable[[str], float]]] = {
+    "latency_p95_s": ("--latency-p95", "S", positive),
+    "min_rtfx": ("--min-rtfx", "X", positive),
+    "max_wer": ("--max-wer", "PERCENT", percent),
+    "memory_bytes": ("--memory", "SIZE", size),
+    "energy_j_per_audio_s": ("--max-joules", "J/S", positive),
+    "length_s": ("--length", "S", positive),
+    "price_per_hour": ("--price-per-hour", "P", positive),
+}
+"""Field of a budget → option, what stands for its value in ``--help``, type."""
+
+
+def bounds(options: argparse.Namespace) -> dict[str, Any]:
+    """Field of a budget → value, of the bounds that were given."""
+    return {
+        name: value
+        for name, value in vars(options).items()
+        if name in _BOUNDS and value is not None
+    }
 
 
 def near(word: str, choices: Sequence[str]) -> str:

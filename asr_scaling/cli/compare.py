@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections import Counter
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 from asr_scaling.analysis.comparison.comparability import KINDS
 from asr_scaling.analysis.comparison.gate import Gate, GateResult
 from asr_scaling.analysis.comparison.verdict import Comparison, compare
-from asr_scaling.cli.arguments import Parser
+from asr_scaling.cli.arguments import Parser, run_verb
 from asr_scaling.core.record import RunRecord
-from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.errors import ConfigError
 from asr_scaling.records.sources import records_of
 from asr_scaling.tracking import STORE
 
@@ -45,26 +46,23 @@ class Matched:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare, print, and return the exit status."""
-    try:
-        options = parser().parse_args(arguments)
-        gates = [Gate.parse(text) for text in options.fail_if]
-        allow = _allowed(options.allow)
-        a = [record for record, _ in records_of(options.a, options.tracking_uri)]
-        b = [record for record, _ in records_of(options.b, options.tracking_uri)]
-        matched = match(a, b)
-        metrics = [gate.metric for gate in gates]
-        comparisons, failures = _compared(matched.pairs, allow, metrics)
-    except AsrScalingError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    return run_verb(parser(), _compare, arguments, refused=2)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    gates = [Gate.parse(text) for text in options.fail_if]
+    allow = _allowed(options.allow)
+    a = [record for record, _ in records_of(options.a, options.tracking_uri)]
+    b = [record for record, _ in records_of(options.b, options.tracking_uri)]
+    matched = match(a, b)
+    comparisons, failures = _compared(matched.pairs, allow, [gate.metric for gate in gates])
     outcomes = [gate.judge(comparison) for comparison in comparisons for gate in gates]
     unjudged = [outcome.sentence for outcome in outcomes if outcome.failed is None]
     if gates or not comparisons:
         unjudged += failures
     if gates:
-        unjudged += [
-            f"'{name}' is missing in B, so no gate can judge it." for name in matched.only_a
-        ]
+        missing = "'{}' is missing in B, so no gate can judge it."
+        unjudged += map(missing.format, matched.only_a)
     status = 1 if any(outcome.failed for outcome in outcomes) else 2 if unjudged else 0
     if options.json:
         result = {"a": options.a, "b": options.b}
@@ -83,8 +81,7 @@ def match(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> Matched:
     """
     if len(a) == len(b) == 1:
         return Matched([(a[0], b[0])])
-    names_a = Counter(record.name for record in a)
-    names_b = Counter(record.name for record in b)
+    names_a, names_b = (Counter(record.name for record in side) for side in (a, b))
     for side, names in (("A", names_a), ("B", names_b)):
         for name in names_a & names_b:
             if names[name] > 1:
@@ -110,8 +107,7 @@ def _compared(
 
     Raises ConfigError when the points of a pair differ in what is not allowed to differ.
     """
-    comparisons: list[Comparison] = []
-    failures: list[str] = []
+    comparisons, failures = list[Comparison](), list[str]()
     for a, b in pairs:
         reasons = [f"{side} {r.outcome}" for side, r in (("A", a), ("B", b)) if r.status != "ok"]
         if reasons:

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.points import to_point
 from asr_scaling.analysis.recommendation.choice import BestConfiguration, Budget, best_configuration
 from asr_scaling.analysis.recommendation.paired_comparison import label
-from asr_scaling.cli.arguments import Parser, positive, size
+from asr_scaling.cli.arguments import Parser, add_bounds, bounds, positive, run_verb
 from asr_scaling.cli.recommended_yaml import check_name, run_command, use_in_python, write
-from asr_scaling.errors import AsrScalingError
 from asr_scaling.records.sources import records_of
 from asr_scaling.tracking import STORE
 from asr_scaling.util.redact import printable
@@ -33,19 +32,23 @@ nothing is written; 2 when the question can't be answered."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Choose, print, write, and return the exit status."""
-    try:
-        options = parser().parse_args(arguments)
-        path = Path(options.out)
-        check_name(path)
-        best = best_configuration(_points(options), _budget(options))
-        sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(best)))
-        winner = best.found.winner
-        if winner is None:
-            return 1
-        write(path, best, winner)
-    except AsrScalingError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    return run_verb(parser(), _recommend, arguments, refused=2)
+
+
+def _recommend(options: argparse.Namespace) -> int:
+    path = Path(options.out)
+    check_name(path)
+    points = [
+        to_point(record, again)
+        for source in options.sources
+        for record, again in records_of(source, options.tracking_uri or STORE, light=True)
+    ]
+    budget = Budget(**bounds(options), dataset=options.dataset, batch=options.batch)
+    best = best_configuration(points, budget)
+    sys.stdout.writelines(f"{printable(line)}\n" for line in _lines(best))
+    if best.found.winner is None:
+        return 1
+    write(path, best, best.found.winner)
     transcribe = ["python", "-m", "asr_scaling", "transcribe", "speech.wav", "--config", str(path)]
     sys.stdout.write(
         f"Written: {path}\n"
@@ -54,28 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"    or:  {shlex.join(transcribe)}\n"
     )
     return 0
-
-
-def _points(options: argparse.Namespace) -> list[Point]:
-    uri = options.tracking_uri or STORE
-    return [
-        to_point(record, again)
-        for source in options.sources
-        for record, again in records_of(source, uri, light=True)
-    ]
-
-
-def _budget(options: argparse.Namespace) -> Budget:
-    return Budget(
-        latency_p95_s=options.latency_p95,
-        min_rtfx=options.min_rtfx,
-        max_wer=None if options.max_wer is None else options.max_wer / 100,
-        memory_bytes=options.memory,
-        energy_j_per_audio_s=options.max_joules,
-        length_s=options.length,
-        dataset=options.dataset,
-        batch=options.batch,
-    )
 
 
 def _lines(answer: BestConfiguration) -> list[str]:
@@ -115,29 +96,24 @@ def parser() -> Parser:
     parser.add_argument(
         "-o", "--out", metavar="FILE", default="recommended.yaml", help="default: recommended.yaml"
     )
-    bounds = parser.add_argument_group("bounds")
-    bounds.add_argument(
-        "--latency-p95",
-        metavar="S",
-        type=positive,
-        help="95 %% of calls within S seconds; batch 1 unless --batch",
+    group = parser.add_argument_group("bounds")
+    add_bounds(
+        group,
+        latency_p95_s="95 %% of calls within S seconds; batch 1 unless --batch",
+        min_rtfx="at least X seconds of audio a second",
+        max_wer="at most this WER",
+        memory_bytes="peak memory, as 500MB, 2GB or 2GiB",
     )
-    bounds.add_argument(
-        "--min-rtfx", metavar="X", type=positive, help="at least X seconds of audio a second"
-    )
-    bounds.add_argument("--max-wer", metavar="PERCENT", type=positive, help="at most this WER")
-    bounds.add_argument(
-        "--memory", metavar="SIZE", type=size, help="peak memory, as 500MB, 2GB or 2GiB"
-    )
-    bounds.add_argument(
+    group.add_argument(
         "--max-joules",
         "--energy",
+        dest="energy_j_per_audio_s",
         metavar="J/S",
         type=positive,
         help="joules per second of audio, at most",
     )
     meant = parser.add_argument_group("what it is for, if not what most systems were measured on")
-    meant.add_argument("--length", metavar="S", type=positive, help="fragments of S seconds")
+    add_bounds(meant, length_s="fragments of S seconds")
     meant.add_argument("--dataset", metavar="NAME", help="as records call it")
     meant.add_argument("--batch", metavar="N", type=_count, help="utterances in a call")
     parser.add_argument("--tracking-uri", metavar="URI", help=f"MLflow's store, if not {STORE}")

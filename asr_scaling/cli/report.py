@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asr_scaling.analysis.load import points
-from asr_scaling.cli.arguments import Parser, positive, size
-from asr_scaling.errors import AsrScalingError
+from asr_scaling.cli.arguments import Parser, add_bounds, bounds, run_verb
 from asr_scaling.records.read import Damaged
 from asr_scaling.records.sources import MLFLOW
 from asr_scaling.tracking import STORE
@@ -21,38 +20,22 @@ energy grow, and what to optimise first. Written as one HTML page that opens fro
 CSV of all metrics and figures (PNG, SVG), and stored with the sweep's run in MLflow.
 A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may
 be gzipped), or mlflow:<run id or experiment name>. Several sources make one report."""
-_EXITS = (
-    "Exit status: 0; 1 when the report can't be made, or was made and can't be stored in MLflow."
-)
+_EXITS = """\
+Exit status: 0; 1 when the report can't be made, or was made and can't be stored in MLflow."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the report, print where it is and its first words, and return the exit status."""
-    try:
-        options = parser().parse_args(arguments)
-        _report(options)
-    except AsrScalingError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    return 0
+    return run_verb(parser(), _report, arguments)
 
 
-def _report(options: argparse.Namespace) -> None:
+def _report(options: argparse.Namespace) -> int:
     from asr_scaling.analysis.recommendation.scenarios import Budgets
     from asr_scaling.records.log_report import log_report
     from asr_scaling.report.build import document, first_words, write
     from asr_scaling.search.measured import outcome_of
 
-    bounds = {
-        "latency_p95_s": options.latency_p95,
-        "min_rtfx": options.min_rtfx,
-        "max_wer": None if options.max_wer is None else options.max_wer / 100,
-        "memory_bytes": options.memory,
-        "energy_j_per_audio_s": options.max_joules,
-        "length_s": options.length,
-        "price_per_hour": options.price_per_hour,
-    }
-    budgets = Budgets(**{name: value for name, value in bounds.items() if value is not None})
+    budgets = Budgets(**bounds(options))
     damaged: Damaged = []
     measured = points(options.sources, options.tracking_uri or STORE, damaged)
     sys.stderr.writelines(f"left out: {reason}\n" for reason in damaged)
@@ -66,6 +49,7 @@ def _report(options: argparse.Namespace) -> None:
         sys.stdout.write(f"{folder / 'figures'} ({figures} files)\n")
     if not options.no_mlflow:
         sys.stdout.write(log_report(folder, options.sources, options.tracking_uri) + "\n")
+    return 0
 
 
 def _folder(options: argparse.Namespace) -> Path:
@@ -85,16 +69,16 @@ def parser() -> Parser:
         "-o", "--output", metavar="FOLDER", help="default: report in the sweep's folder, else here"
     )
     budgets = parser.add_argument_group("budgets of the recommendations")
-    for flag, name, kind, about in (
-        ("--latency-p95", "S", positive, "real time: 95 %% of calls within S seconds"),
-        ("--min-rtfx", "X", positive, "real time: at least X seconds of audio a second"),
-        ("--max-wer", "PERCENT", positive, "everywhere: at most this WER"),
-        ("--memory", "SIZE", size, "edge: peak memory, as 500MB, 2GB or 2GiB"),
-        ("--max-joules", "J/S", positive, "edge: joules per second of audio"),
-        ("--length", "S", positive, "length of utterance that the recommendations are about"),
-        ("--price-per-hour", "P", positive, "of the machine, in any currency: prices are shown"),
-    ):
-        budgets.add_argument(flag, metavar=name, type=kind, help=about)
+    add_bounds(
+        budgets,
+        latency_p95_s="real time: 95 %% of calls within S seconds",
+        min_rtfx="real time: at least X seconds of audio a second",
+        max_wer="everywhere: at most this WER",
+        memory_bytes="edge: peak memory, as 500MB, 2GB or 2GiB",
+        energy_j_per_audio_s="edge: joules per second of audio",
+        length_s="length of utterance that the recommendations are about",
+        price_per_hour="of the machine, in any currency: prices are shown",
+    )
     parser.add_argument(
         "--tracking-uri", metavar="URI", help=f"MLflow's store, if not the sweep's own or {STORE}"
     )

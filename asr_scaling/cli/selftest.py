@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from asr_scaling.cli.arguments import Parser
+from asr_scaling.cli.arguments import Parser, run_verb
 from asr_scaling.cli.selftest_table import print_checks
 from asr_scaling.errors import ConfigError
 from asr_scaling.selftest import answers, clock, machine
@@ -36,11 +38,10 @@ def main(
     arguments: Sequence[str] | None = None, checks: Mapping[str, Callable[[], Check]] = CHECKS
 ) -> int:
     """Run the checks, print the table, keep the certificate, and return the exit status."""
-    try:
-        options = parser().parse_args(arguments)
-    except ConfigError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+    return run_verb(parser(), partial(_selftest, checks), arguments)
+
+
+def _selftest(checks: Mapping[str, Callable[[], Check]], options: argparse.Namespace) -> int:
     start = time.perf_counter()
     results: list[Check] = []
     for name, check in checks.items():
@@ -52,10 +53,9 @@ def main(
         if options.json is not None:
             write_atomic(options.json, to_bytes(done))
     except OSError as error:
-        sys.stderr.write(
-            f"error: The certificate can't be written ({error}): set ASR_SCALING_CACHE or --json.\n"
-        )
-        return 1
+        raise ConfigError(
+            f"The certificate can't be written ({error}): set ASR_SCALING_CACHE or --json."
+        ) from error
     counts = Counter(check.status for check in results)
     totals = ", ".join(f"{counts[status]} {status}" for status in ("pass", "warn", "fail", "skip"))
     print_checks(results, f"{totals}, in {done['seconds']:.0f} s")

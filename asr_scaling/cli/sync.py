@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from asr_scaling.cli.arguments import Parser
+from asr_scaling.cli.arguments import Parser, run_verb
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.records.sync import Sync, SyncedSweep, sweeps_below
 from asr_scaling.sweep.sweep_run import SWEEPS
@@ -21,11 +21,7 @@ _EXITS = "Exit status: 0; 1 when something could not be brought, as when the ser
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Bring what is missing, a line a sweep, and return the exit status."""
-    try:
-        return _sync(parser().parse_args(arguments))
-    except AsrScalingError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+    return run_verb(parser(), _sync, arguments)
 
 
 def _sync(options: argparse.Namespace) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
 
-from asr_scaling.cli.arguments import Parser
+from asr_scaling.cli.arguments import Parser, run_verb
 from asr_scaling.errors import AsrScalingError, one_line
 from asr_scaling.sweep.transcriber import Transcriber, load_system
 from asr_scaling.util.redact import printable, redact
@@ -24,18 +25,17 @@ transcribed all the same."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Transcribe, print a line a file, and return the exit status."""
+    return run_verb(parser(), _transcribe, arguments)
+
+
+def _transcribe(options: argparse.Namespace) -> int:
     status = 0
-    try:
-        options = parser().parse_args(arguments)
-        with load_system(options.config) as system:
-            for file, text, error in _texts(system, options.files, system.batch_size):
-                if error:
-                    status = 1
-                    sys.stderr.write(f"error: {printable(file)}: {error}\n")
-                _print(file, text, error, as_json=options.json, alone=len(options.files) == 1)
-    except AsrScalingError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+    with load_system(options.config) as system:
+        for file, text, error in _texts(system, options.files, system.batch_size):
+            if error:
+                status = 1
+                sys.stderr.write(f"error: {printable(file)}: {error}\n")
+            _print(file, text, error, as_json=options.json, alone=len(options.files) == 1)
     return status
 
 

@@ -36,15 +36,12 @@ class Watch(Protocol):
 
     def begin(self) -> None:
         """The timed pass begins now."""
-        ...
 
     def after(self, batch: AudioBatch) -> None:
         """A timed call on ``batch`` has just ended."""
-        ...
 
     def close(self) -> None:
         """Give everything back. May be called twice."""
-        ...
 
 
 @runtime_checkable
@@ -56,7 +53,6 @@ class Watcher(Protocol):
 
         ``Session.watches`` has what this returns.
         """
-        ...
 
 
 @dataclass
@@ -142,4 +138,3 @@ class Measurement(Protocol):
 
     def measure(self, session: Session) -> Findings:
         """Metrics, artifacts and cautions; what can't be measured is unavailable, with a reason."""
-        ...

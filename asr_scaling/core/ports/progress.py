@@ -10,15 +10,12 @@ class Progress(Protocol):
 
     def stage(self, name: str) -> None:
         """A stage of the point begins."""
-        ...
 
     def advance(self, fraction: float) -> None:
         """The stage is ``fraction`` (0…1) done."""
-        ...
 
     def say(self, line: str) -> None:
         """Something a reader must know while the point is still running."""
-        ...
 
 
 class NullProgress:

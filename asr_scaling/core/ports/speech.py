@@ -21,7 +21,6 @@ class Dataset(Protocol):
 
         Raises DataError when there is none.
         """
-        ...
 
 
 class Batching(Protocol):
@@ -32,7 +31,6 @@ class Batching(Protocol):
 
     def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
         """Batches of ``size``; every utterance is in at least one."""
-        ...
 
 
 @runtime_checkable
@@ -47,4 +45,3 @@ class Fitting(Protocol):
         ``idle_rss_bytes``: resident memory of the process before ``system`` was loaded.
         Raises OutOfMemoryError when not even one utterance fits.
         """
-        ...

@@ -40,18 +40,15 @@ class Sink(Protocol):
 
         Returns the token that ``write`` and ``close`` take as ``parent``.
         """
-        ...
 
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
         """Store one finished point with its files in ``folder``, in place of an older one of it.
 
         A record that is stored already is not stored twice.
         """
-        ...
 
     def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
         """End the sweep. ``files``: files and folders to store with it."""
-        ...
 
 
 @runtime_checkable
@@ -65,29 +62,23 @@ class RunStore(Sink, Protocol):
     @property
     def uri(self) -> str:
         """Address of the store."""
-        ...
 
     def stored(self, earlier: str, sweep_id: str) -> StoredSweep | None:
         """What the store has of a sweep; None when it doesn't know the sweep."""
-        ...
 
     def key(self, record: RunRecord, folder: Path) -> RunKey:
         """The key that the record in ``folder`` has in ``StoredSweep.runs``."""
-        ...
 
     def remember(
         self, record: RunRecord, folder: Path, parent: str | None, run_id: str | None
     ) -> None:
         """Note in ``folder`` which run has the record; None: the next ``write`` has to ask."""
-        ...
 
     def points_file(self, folder: Path, parent: str) -> Path | None:
         """Write one file of all points below ``folder``, for ``close``; None if some lack a run."""
-        ...
 
     def end(self, earlier: str, sweep_id: str, status: str) -> None:
         """End the runs of a sweep, and of its cut points, that a client which is gone left open."""
-        ...
 
     def records(
         self, name: str, light: bool = False, damaged: list[DataError] | None = None
@@ -97,8 +88,6 @@ class RunStore(Sink, Protocol):
         light: raw samples may be left out where that saves requests.
         damaged: receives what can't be read; without it a DataError is raised.
         """
-        ...
 
     def log_report(self, folder: Path, run_id: str) -> bool:
         """Store a report's files with a run; False where ``run_id`` is an experiment's name."""
-        ...

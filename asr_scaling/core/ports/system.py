@@ -15,11 +15,9 @@ class DeviceMemory(Protocol):
 
     def reset(self) -> None:
         """Forget the peak."""
-        ...
 
     def peak_bytes(self) -> int | None:
         """Most bytes allocated since ``reset``; None where the device has no memory of its own."""
-        ...
 
 
 class Device(Protocol):
@@ -42,15 +40,12 @@ class Device(Protocol):
 
         Raises DeviceError when the device isn't there.
         """
-        ...
 
     def mark(self) -> Any:
         """Mark this moment on the device's own time line, without waiting for the device."""
-        ...
 
     def seconds(self, marks: Sequence[Any]) -> list[float]:
         """Wait for the device; then seconds from the first mark to each of ``marks``."""
-        ...
 
 
 class Probe(Protocol):
@@ -61,11 +56,9 @@ class Probe(Protocol):
 
     def stage(self, name: str) -> None:
         """A stage begins: features, transfer, encoder, decoder, text, or another one."""
-        ...
 
     def token(self) -> None:
         """One decoding step of the whole batch is complete."""
-        ...
 
 
 class NullProbe:
@@ -145,11 +138,9 @@ class System(Protocol):
 
         Raises EngineError when it can't, OutOfMemoryError when memory is too small.
         """
-        ...
 
     def close(self) -> None:
         """Give all memory back. May be called twice."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -183,7 +174,6 @@ class Engine(Protocol):
 
         Raises EngineError when the engine can't run ``model``, MissingExtraError without a package.
         """
-        ...
 
     def load(self, model: ModelSpec, device: Device) -> System:
         """Load ``model`` onto ``device``.
@@ -191,7 +181,6 @@ class Engine(Protocol):
         Raises WeightsError when there are no weights, EngineError when they can't be loaded,
         OutOfMemoryError when memory is too small.
         """
-        ...
 
 
 @runtime_checkable
@@ -203,7 +192,6 @@ class Bounded(Protocol):
 
         Loads nothing.
         """
-        ...
 
 
 def capabilities(engine: Engine) -> Capabilities:

@@ -57,7 +57,6 @@ class Change(Protocol):
 
         Raises EngineError when the network can't be changed.
         """
-        ...
 
 
 class Optimisation(Protocol):
@@ -68,7 +67,6 @@ class Optimisation(Protocol):
 
         Raises ConfigError with the reason when that makes no sense.
         """
-        ...
 
 
 @runtime_checkable
@@ -77,7 +75,6 @@ class Demanding(Protocol):
 
     def check(self, system: SystemSpec) -> None:
         """Raises ConfigError with the reason when ``system`` as a whole makes no sense."""
-        ...
 
 
 @dataclass(frozen=True)
