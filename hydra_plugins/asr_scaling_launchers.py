@@ -23,7 +23,7 @@ def measure(context: HydraContext, task: TaskFunction, config: DictConfig, singl
 
 
 class SweepLauncher(Launcher):
-    """Launches every point on ``cluster`` (joblib, ray, slurm) and waits until each has a record."""
+    """Launches every point on ``cluster`` (joblib, ray, slurm); waits until each has a record."""
 
     def __init__(self, cluster: str, **options: Any) -> None:
         self.cluster, self.options = cluster, options
@@ -47,13 +47,9 @@ class SweepLauncher(Launcher):
         for number, overrides in enumerate(job_overrides, initial_job_idx):
             config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
             with open_dict(config):
-                config.hydra.job.num, config.hydra.job.id = (
-                    number,
-                    f"{config.hydra.job.name}_{number}",
-                )
+                config.hydra.job.num = number
+                config.hydra.job.id = f"{config.hydra.job.name}_{number}"
                 config.hydra.sweep.dir = str(Path(config.hydra.sweep.dir).absolute())
             works.append(work(config, partial(measure, self.context, self.task, config, state)))
         launch(current(), self.cluster, self.options, works)
-        return [
-            JobReturn(overrides=list(each), status=JobStatus.COMPLETED) for each in job_overrides
-        ]
+        return [JobReturn(list(texts), status=JobStatus.COMPLETED) for texts in job_overrides]

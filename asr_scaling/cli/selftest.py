@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from asr_scaling.cli.arguments import Parser, run_verb
-from asr_scaling.cli.selftest_table import print_checks
 from asr_scaling.errors import ConfigError
+from asr_scaling.report.console import cell, console, print_line, table
 from asr_scaling.selftest import answers, clock, machine
 from asr_scaling.selftest.certificate import certificate, keep, to_bytes
 from asr_scaling.selftest.checks import Check, tried
@@ -32,6 +32,7 @@ CHECKS: Mapping[str, Callable[[], Check]] = {
     "known FLOPs": answers.flops,
     "known answer": answers.known_answer,
 }
+_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 
 
 def main(
@@ -58,8 +59,23 @@ def _selftest(checks: Mapping[str, Callable[[], Check]], options: argparse.Names
         ) from error
     counts = Counter(check.status for check in results)
     totals = ", ".join(f"{counts[status]} {status}" for status in ("pass", "warn", "fail", "skip"))
-    print_checks(results, f"{totals}, in {done['seconds']:.0f} s")
+    _print(results, f"{totals}, in {done['seconds']:.0f} s")
     return 1 if done["status"] == "fail" else 0
+
+
+def _print(checks: Sequence[Check], last: str) -> None:
+    """Print a row a check (name, status, figure and advice), then the line ``last``."""
+    rows = table(edge=True)
+    rows.add_column("check", no_wrap=True)
+    rows.add_column("result", no_wrap=True)
+    rows.add_column("figure")
+    rows.add_column("advice")
+    for check in checks:
+        status = f"[{_COLOURS[check.status]}]{check.status}[/]"
+        rows.add_row(cell(check.name), status, cell(check.figure), cell(check.advice))
+    out = console(width=132)
+    out.print(rows)
+    print_line(out, last)
 
 
 def parser() -> Parser:

@@ -18,19 +18,8 @@ _SHAPING = ("model", "engine", "optimisation", "device", "dataset", "batch", "pr
 """Groups of options that are part of the fingerprint."""
 _WORDS_ONLY = ("licence", "published")
 """Keys of a model that only people read."""
-_PREFIXES = (
-    "OMP_",
-    "MKL_",
-    "KMP_",
-    "GOMP_",
-    "MALLOC_",
-    "TORCH",
-    "PYTORCH",
-    "ATEN_",
-    "CUDA_",
-    "NVIDIA_",
-    "LD_PRELOAD",
-)
+_LIBRARIES = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH", "ATEN_")
+_PREFIXES = (*_LIBRARIES, "CUDA_", "NVIDIA_", "LD_PRELOAD")
 """Begin the names of environment variables that libraries of mathematics and memory read."""
 _SCHEDULERS_OWN = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 """Variables that say which GPU a scheduler gave a job: the next one of its kind is as good."""
@@ -55,18 +44,19 @@ def fingerprint(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
     Raises OSError when a file can't be examined.
     """
     machine = environment()
-    carriers = (name for carrier in CARRIERS.values() for name in carrier.packages)
     facts = {
         "options": {part: _without_words(options.get(part)) for part in _SHAPING},
         "round": (options.get("sweep") or {}).get("round"),
         "files": sorted(_files(options)),
         "device": {key: value for key, value in device.items() if key not in _UNSHAPING},
         "machine": {key: machine[key] for key in _MACHINE},
-        "memory_gib": round(
-            machine["memory_bytes"] / 2**30
-        ),  # its last bytes differ after a reboot
-        "weights": {name: version(name) for name in carriers},
-        "variables": _variables(),
+        "memory_gib": round(machine["memory_bytes"] / 2**30),  # a reboot changes the last bytes
+        "weights": {name: version(name) for kind in CARRIERS.values() for name in kind.packages},
+        "variables": {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(_PREFIXES) and name not in _SCHEDULERS_OWN
+        },
         "code": _code(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
@@ -74,8 +64,7 @@ def fingerprint(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
 
 def _without_words(value: Any) -> Any:
     if isinstance(value, Mapping):
-        kept = {key: entry for key, entry in value.items() if key not in _WORDS_ONLY}
-        return {str(key): _without_words(entry) for key, entry in kept.items()}
+        return {str(k): _without_words(v) for k, v in value.items() if k not in _WORDS_ONLY}
     return value
 
 
@@ -94,11 +83,6 @@ def _files(value: Any, key: str = "") -> Iterator[tuple[str, int, int]]:
             if path.is_file():
                 status = path.stat()
                 yield str(path), status.st_size, status.st_mtime_ns
-
-
-def _variables() -> dict[str, str]:
-    names = sorted(os.environ.keys() - _SCHEDULERS_OWN)
-    return {name: os.environ[name] for name in names if name.startswith(_PREFIXES)}
 
 
 @functools.cache

@@ -51,7 +51,8 @@ def check_parts(node: Any, where: str = "") -> None:
     """
     for place, key, value in _entries(node, where):
         if key == _TARGET:
-            _check_target(value, place)
+            if not (isinstance(value, str) and value in _exported()) and not _trusted(value):
+                raise ConfigError(_refusal(place, value))
         elif _CALL.fullmatch(key):
             raise ConfigError(
                 f"{_at(place, key)} is for calls that no configuration of this package makes: "
@@ -68,14 +69,10 @@ def check_hydra(hydra: Mapping[str, Any]) -> None:
 
     Raises ConfigError when they would call anything but Hydra's plugins and this package's classes.
     """
-    for group, value in hydra.items():
-        place = f"hydra.{group}"
-        if group in _LOGGING:
-            _check_logging(value, place)
-        elif group == "callbacks":
-            _check_callbacks(value, place)
-        else:
-            _check_option(group, value, place)
+    for group, options in hydra.items():
+        for place, key, value in _entries(options, f"hydra.{group}"):
+            if not _may_call(group, place, key, value):
+                raise ConfigError(_refusal(place, value))
     for name in (hydra.get("job") or {}).get("env_set") or {}:
         if not _VARIABLES.fullmatch(str(name)):
             raise ConfigError(
@@ -83,27 +80,21 @@ def check_hydra(hydra: Mapping[str, Any]) -> None:
             )
 
 
-def _check_option(group: str, value: Any, place: str) -> None:
-    for inside, key, entry in _entries(value, place):
-        plugin = group in _LAUNCHING and inside == place and str(entry).startswith(_PLUGINS)
-        if key == _TARGET and not plugin and not _trusted(entry):
-            raise ConfigError(_refusal(inside, entry))
-
-
-def _check_callbacks(callbacks: Any, place: str) -> None:
-    for inside, key, value in _entries(callbacks, place):
-        if (key == _TARGET and value != CALLBACK and not _trusted(value)) or _CALL.fullmatch(key):
-            raise ConfigError(_refusal(inside, value))
-
-
-def _check_logging(options: Any, place: str) -> None:
-    """Python's logging calls what "()" names and imports what "class" and "ext://" name."""
-    for inside, key, value in _entries(options, place):
-        named = key in ("()", "class", _TARGET)
-        if named and value not in _LOGS and not _trusted(value):
-            raise ConfigError(_refusal(inside, value))
+def _may_call(group: str, place: str, key: str, value: Any) -> bool:
+    """Whether Hydra's option ``key`` at ``place``, in ``hydra.<group>``, calls nothing but ours."""
+    calling = key == _TARGET
+    if group in _LOGGING:  # Python's logging calls "()" and imports "class" and "ext://…"
         if isinstance(value, str) and value.startswith("ext://") and value not in _STREAMS:
-            raise ConfigError(_refusal(inside, value))
+            return False
+        calling, ours = calling or key in ("()", "class"), value in _LOGS
+    elif group == "callbacks":
+        if _CALL.fullmatch(key):
+            return False
+        ours = value == CALLBACK
+    else:
+        plugins = group in _LAUNCHING and place == f"hydra.{group}"
+        ours = plugins and str(value).startswith(_PLUGINS)
+    return not calling or ours or _trusted(value)
 
 
 def _entries(node: Any, where: str) -> Iterator[tuple[str, str, Any]]:
@@ -117,11 +108,6 @@ def _entries(node: Any, where: str) -> Iterator[tuple[str, str, Any]]:
     for key, value in pairs:
         yield where, key, value
         yield from _entries(value, _at(where, key))
-
-
-def _check_target(target: Any, where: str) -> None:
-    if not (isinstance(target, str) and target in _exported()) and not _trusted(target):
-        raise ConfigError(_refusal(where, target))
 
 
 @functools.cache

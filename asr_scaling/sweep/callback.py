@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -69,12 +70,10 @@ class SweepCallback(Callback):
         job_return.cfg = job_return.hydra_cfg = None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Every point has ended."""
+        """Every point has ended, or the one of a single run."""
         current().finish("FINISHED")
 
-    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """The point has ended."""
-        current().finish("FINISHED")
+    on_run_end = on_multirun_end
 
     def _start(self, config: DictConfig, folder: Path, single: bool) -> None:
         """Begin the sweep or the single run; whatever is wrong ends the program."""
@@ -98,14 +97,12 @@ class SweepCallback(Callback):
         launcher = launcher_kind(config.hydra)
         self.elsewhere = not single and runs_elsewhere(launcher)
         if config.sweep.get("selftest") and not self.elsewhere:
-            self.certificate = sweep.certify(folder)
+            sweep.certify(folder)
+            self.certificate = sweep.certificate
         if points and launcher != "basic":
             loader = GlobalHydra.instance().config_loader()
-
-            def composed(overrides: Sequence[str]) -> dict[str, Any]:
-                return options(loader.load_sweep_config(config, [*overrides]))
-
-            prepare(points, composed, build, sweep.display.say)
+            compose = partial(loader.load_sweep_config, config)
+            prepare(points, lambda some: options(compose([*some])), build, sweep.display.say)
 
 
 def _check_folder(folder: Path) -> None:

@@ -95,9 +95,8 @@ def _plain(config: DictConfig | ListConfig, key: Any, where: str) -> Any:
         return None
     if OmegaConf.is_interpolation(config, key):
         raw = str(OmegaConf.to_container(config, resolve=False)[key])  # type: ignore[index]
-        if _stands_for_a_node(config, key) or (
-            where.startswith(_LATE) and _unknown(config, key) and _PURE.match(raw)
-        ):
+        late = where.startswith(_LATE) and _PURE.match(raw) is not None
+        if _may_be_a_node(config, key, if_unknown=late):
             raise ConfigError(
                 f"{where} stands for another part of the configuration: write it out there."
             )
@@ -110,17 +109,15 @@ def _plain(config: DictConfig | ListConfig, key: Any, where: str) -> Any:
     return node
 
 
-def _stands_for_a_node(config: DictConfig | ListConfig, key: Any) -> bool:
-    return not _unknown(config, key) and OmegaConf.is_config(config[key])
+def _may_be_a_node(config: DictConfig | ListConfig, key: Any, if_unknown: bool) -> bool:
+    """Whether an interpolation is to a node.
 
-
-def _unknown(config: DictConfig | ListConfig, key: Any) -> bool:
-    """Whether the value can't be resolved before the run starts, as the job's number."""
+    if_unknown: what holds for a value that can't be resolved before the run, as the job's number.
+    """
     try:
-        _ = config[key]
+        return OmegaConf.is_config(config[key])
     except OmegaConfBaseException:
-        return True
-    return False
+        return if_unknown
 
 
 def _texts(node: Any, where: str) -> Iterator[tuple[str, str]]:

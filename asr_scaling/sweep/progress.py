@@ -32,12 +32,10 @@ class Display(SweepProgress):
     def __init__(self, weights: Sequence[float]) -> None:
         self.console = console(_WIDE, stderr=True)
         self.total = len(weights)
-        self._done = 0
         self._weights = list(weights)
         self._took: list[tuple[float, float]] = []
         self._point = ""
         self._began = time.monotonic()
-        self._live = self.console.is_terminal
         self._said: set[str] = set()
         self._progress = Progress(
             SpinnerColumn(),
@@ -47,7 +45,7 @@ class Display(SweepProgress):
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=self.console,
-            disable=not self._live,
+            disable=not self.console.is_terminal,
             transient=True,
             refresh_per_second=1,  # drawing takes the interpreter from the engine for milliseconds
         )
@@ -61,23 +59,18 @@ class Display(SweepProgress):
 
     def stage(self, name: str) -> None:
         """A stage of the point begins."""
-        if self._live:
+        if self.console.is_terminal:
             self._progress.reset(
                 self._stage, description=f"{self._point} · {name}", total=100, left=""
             )
         else:
             self.console.print(
-                f"[{self._done + 1}/{self.total}] {self._point} · {name}", markup=False
+                f"[{self.done + 1}/{self.total}] {self._point} · {name}", markup=False
             )
 
     def advance(self, fraction: float) -> None:
         """The stage is ``fraction`` done."""
         self._progress.update(self._stage, completed=round(100 * min(1.0, fraction)))
-
-    @property
-    def points_left(self) -> int:
-        """Points that have not ended."""
-        return self.total - self._done
 
     def say(self, line: str) -> None:
         """A line above the live ones; what was said before is not repeated."""
@@ -87,23 +80,23 @@ class Display(SweepProgress):
 
     def end(self, record: RunRecord) -> None:
         """A point ended; the time left is learnt from the finished ones."""
-        weights = self._weights[self._done :] or [0.0]  # another sweeper may choose more points
+        weights = self._weights[self.done :] or [0.0]  # another sweeper may choose more points
         weight, *ahead = weights
         self._took.append((weight, time.monotonic() - self._began))
-        self._done += 1
+        self.done += 1
         left = f"about {_duration(seconds_left(self._took, ahead))} left"
-        self._progress.update(self._sweep, completed=self._done, left=left)
+        self._progress.update(self._sweep, completed=self.done, left=left)
         took = record.ended_at - record.started_at
         outcome = "" if record.status == "ok" else f": {record.outcome}"
-        line = printable(f"[{self._done}/{self.total}] {record.name} done in {took:.1f} s{outcome}")
+        line = printable(f"[{self.done}/{self.total}] {record.name} done in {took:.1f} s{outcome}")
         self.console.print(f"{line}, {left}" if ahead else line, markup=False)
 
     def reused(self, record: RunRecord) -> None:
         """A point was measured before the sweep was cut."""
-        self._done += 1
-        self._progress.update(self._sweep, completed=self._done)
+        self.done += 1
+        self._progress.update(self._sweep, completed=self.done)
         self.console.print(
-            f"[{self._done}/{self.total}] {printable(record.name)} was measured before",
+            f"[{self.done}/{self.total}] {printable(record.name)} was measured before",
             markup=False,
         )
 

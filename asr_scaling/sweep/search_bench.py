@@ -55,6 +55,9 @@ def run(
     Raises ConfigError for a command line that leaves nothing to search, EngineError when the
     baseline can't be measured.
     """
+    from asr_scaling.analysis.load import points
+    from asr_scaling.report.optimise import answers
+
     sweep = current()
     config = compose([str(override.input_line) for override in given])
     chosen = _options(options(config), given, str(config.hydra.runtime.choices.engine))
@@ -67,15 +70,9 @@ def run(
     bench.journal.write(folder)
     merge_rounds(folder, sweep.sink, sweep.parent)
     sweep.finish("FINISHED")
-    sys.stdout.writelines(f"{line}\n" for line in _summary(folder, outcome))
+    summary = answers.summary(outcome, points([str(folder)]))
+    sys.stdout.writelines(f"{line}\n" for line in summary)
     return outcome
-
-
-def _summary(folder: Path, outcome: Outcome) -> list[str]:
-    from asr_scaling.analysis.load import points
-    from asr_scaling.report.optimise.answers import summary
-
-    return summary(outcome, points([str(folder)]))
 
 
 def _options(plain: Mapping[str, Any], given: Sequence[Override], engine: str) -> Options:
@@ -155,7 +152,10 @@ class SweepBench:
         Time that an earlier run of the search spent on the point counts as spent.
         """
         place = self._place(trial)
-        before = self._before(place)
+        try:
+            before = self._record(place)
+        except DataError:  # damaged by an earlier run of the search: it is measured again
+            before = None
         self._count += 1
         self.display.total = self._count  # how many there will be is not known
         more = {**self._wanted(trial), "hydra.sweep.subdir": f"'{place}'"}
@@ -189,13 +189,6 @@ class SweepBench:
             wanted |= {"+sweep.round": str(trial.round), "sweep.rounds": str(self.options.rounds)}
         return wanted
 
-    def _before(self, place: str) -> RunRecord | None:
-        """What an earlier run of the search left; a damaged record is measured again."""
-        try:
-            return self._record(place)
-        except DataError:
-            return None
-
     def _record(self, place: str) -> RunRecord | None:
         path = self.folder / place / RECORD_FILE
         return RunRecord.read(path) if path.exists() else None
@@ -206,11 +199,8 @@ class SweepBench:
         Batch 1 has enough calls for an interval; of the long calls of larger batches there are few.
         """
         full, searching = self.options.pipeline, self.options
-        utterances = searching.utterances
-        if full.utterances is not None:
-            utterances = min(utterances, full.utterances)
         shorter = {
-            "utterances": utterances,
+            "utterances": min(searching.utterances, full.utterances or searching.utterances),
             "max_seconds": min(searching.max_seconds, full.max_seconds),
             "warmup_seconds": min(1.0, full.warmup_seconds),
             "min_iterations": min(6 if batch == 1 else 2, full.min_iterations),

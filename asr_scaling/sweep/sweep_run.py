@@ -16,11 +16,14 @@ from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
 from asr_scaling.measure.model_cache import ModelCache
 from asr_scaling.records.ending import close_sweep, end_abandoned
+from asr_scaling.records.read import Damaged, readable_records
 from asr_scaling.records.sweep_lock import SweepLock
 from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
+from asr_scaling.selftest import certificate as selftest
 from asr_scaling.sweep.interleave import Rounds, merge_rounds
 from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.tracking import as_tracked, untracked
+from asr_scaling.util.cache import alone, write_atomic
 
 SWEEPS = Path("multirun")
 """Where sweeps are, unless the options say otherwise."""
@@ -35,11 +38,8 @@ class SweepProgress(NullProgress):
 
     total = 0
     """Points of the sweep."""
-
-    @property
-    def points_left(self) -> int:
-        """Points that have not ended."""
-        return 0
+    done = 0
+    """Those of them that have ended."""
 
     def begin(self, name: str) -> None:
         """A point begins."""
@@ -121,30 +121,18 @@ class SweepRun:
                 end_abandoned(SWEEPS, self.sink, manifest.tracking)
         self.folder = folder
 
-    def certify(self, folder: Path) -> dict[str, Any]:
-        """Have this machine's certificate, a new one or a day's old, and store it with the sweep.
-
-        Returns its summary.
-        """
-        from asr_scaling.selftest import certificate
-        from asr_scaling.util.cache import write_atomic
-
-        signed = certificate.obtain(self.display.say)
-        write_atomic(folder / certificate.FILE, certificate.to_bytes(signed))
-        self.remarks = certificate.remarks(signed)
-        self.certificate = certificate.summary(signed)
-        return self.certificate
+    def certify(self, folder: Path, file: str = selftest.FILE) -> None:
+        """Have this machine's certificate, at most a day old, and store it with the sweep."""
+        signed = selftest.obtain(self.display.say)
+        write_atomic(folder / file, selftest.to_bytes(signed))
+        self.remarks = selftest.remarks(signed)
+        self.certificate = selftest.summary(signed)
 
     def certify_node(self, folder: Path) -> None:
         """The same on another machine, of whose processes one tests at a time."""
-        from asr_scaling.selftest import certificate
-        from asr_scaling.util.cache import alone, write_atomic
-
-        with alone("selftest", socket.gethostname()):
-            signed = certificate.obtain(lambda line: None)
-        path = folder / f"{_NODE}{socket.gethostname()}.json"
-        write_atomic(path, certificate.to_bytes(signed))
-        self.certificate = certificate.summary(signed)
+        host = socket.gethostname()
+        with alone("selftest", host):
+            self.certify(folder, f"{_NODE}{host}.json")
 
     def measured_before(self, folder: Path, fingerprint: str) -> RunRecord | None:
         """The record that an earlier run of the sweep left of this point, if it still holds."""
@@ -165,7 +153,7 @@ class SweepRun:
 
         It ends after a second one within two seconds, and after its last point.
         """
-        if self.display.points_left <= 1:
+        if self.display.total - self.display.done <= 1:
             return False
         self.display.say(
             "Interrupted this point; the sweep goes on. Press Ctrl-C again within 2 s to end it."
@@ -182,8 +170,6 @@ class SweepRun:
         folder, self.folder = self.folder, None
         if folder is None:
             return
-        from asr_scaling.records.read import Damaged, readable_records
-
         self.display.close()
         self._take_in_nodes(folder)
         title = self._title(folder)
@@ -207,11 +193,9 @@ class SweepRun:
 
     def _take_in_nodes(self, folder: Path) -> None:
         """Add the remarks of the certificates that other machines left in ``folder``."""
-        from asr_scaling.selftest import certificate
-
         for path in sorted(folder.glob(f"{_NODE}*.json")):
             host = path.stem.removeprefix(_NODE)
-            remarks = certificate.remarks(json.loads(path.read_bytes()))
+            remarks = selftest.remarks(json.loads(path.read_bytes()))
             self.remarks = (*self.remarks, *(f"{host}: {remark}" for remark in remarks))
 
     def _close_store(self, folder: Path, status: str, tracked: bool) -> list[str]:
@@ -239,7 +223,6 @@ class SweepRun:
             return [f"Report: python -m asr_scaling report {folder}"]
         from asr_scaling.analysis.load import points
         from asr_scaling.analysis.recommendation.scenarios import Budgets
-        from asr_scaling.records.read import Damaged
         from asr_scaling.report.build import document, first_words, write
         from asr_scaling.search.measured import outcome_of
 

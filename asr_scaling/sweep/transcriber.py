@@ -6,13 +6,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_scaling.core.ports import Batching, Fitting, NullProbe, System, SystemFacts
+from asr_scaling.core.ports import Batching, Fitting, NullProbe, System
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
 from asr_scaling.errors import ConfigError, DataError, EngineError, WeightsError
 from asr_scaling.util.config_dir import conf_dir
@@ -92,22 +91,16 @@ class Transcriber:
     """A loaded system, which transcribes in the batches that it was recommended with.
 
     Use it in a ``with`` block, or ``close`` it.
+
+    facts: what was loaded and where its weights are from.
+    batch_size: the most utterances in a call of the system.
     """
 
     def __init__(self, system: System, batching: Batching) -> None:
         self._system: System | None = system
-        self._facts = system.facts
         self._batching = batching
-
-    @property
-    def facts(self) -> SystemFacts:
-        """What was loaded and where its weights are from."""
-        return self._facts
-
-    @property
-    def batch_size(self) -> int:
-        """The most utterances in a call of the system."""
-        return self._batching.size
+        self.facts = system.facts
+        self.batch_size = batching.size
 
     @overload
     def transcribe(  # type: ignore[overload-overlap]
@@ -165,12 +158,7 @@ class Transcriber:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
 
