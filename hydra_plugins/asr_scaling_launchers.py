@@ -15,11 +15,13 @@ from omegaconf import DictConfig, open_dict
 
 
 def measure(context: HydraContext, task: TaskFunction, config: DictConfig, singletons: Any) -> None:
-    """One point, in a process that knows nothing yet; raises what it raised."""
+    """Measure one point in a new process. Raises what the point raised.
+
+    singletons: state of Hydra in the process that launches.
+    """
     setup_globals()
     Singleton.set_state(singletons)
-    done = run_job(task, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
-    _ = done.return_value
+    _ = run_job(task, config, "hydra.sweep.dir", "hydra.sweep.subdir", context).return_value
 
 
 class SweepLauncher(Launcher):
@@ -31,13 +33,14 @@ class SweepLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """What every launch needs."""
-        self.context, self.task, self.config = hydra_context, task_function, config
+        """Keep what every launch needs."""
+        self.context, self.task = hydra_context, task_function
+        self.config = config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """The points of ``job_overrides``; how each ended is in its record, so none raises here."""
+        """Measure the points; how each ended is in its record, so none raises here."""
         from asr_scaling.sweep.callback import work
         from asr_scaling.sweep.launch import launch
         from asr_scaling.sweep.sweep_run import current

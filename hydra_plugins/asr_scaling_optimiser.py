@@ -18,7 +18,7 @@ class OptimiserSweeper(BasicSweeper):
     """The sweeper of experiment=optimise."""
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Search; ``arguments``: the overrides of the command line, none of them a sweep."""
+        """Search with the command line's overrides. Raises ConfigError when one is a sweep."""
         from asr_scaling.errors import ConfigError
         from asr_scaling.sweep.search_bench import run
 
@@ -36,8 +36,8 @@ class OptimiserSweeper(BasicSweeper):
 
         def launch(overrides: Sequence[str]) -> None:
             nonlocal number
-            (done,) = self.launcher.launch([list(overrides)], initial_job_idx=number)
+            (job,) = self.launcher.launch([list(overrides)], initial_job_idx=number)
             number += 1
-            _ = done.return_value  # raises what the job raised
+            _ = job.return_value  # raises what the job raised
 
         return run(Path(self.config.hydra.sweep.dir), given, compose, launch)

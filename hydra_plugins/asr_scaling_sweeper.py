@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import Override
 
 
 class RoundsSweeper(BasicSweeper):
-    """Hydra's own sweeper, of the points and the order that the sweep was planned with."""
+    """Hydra's own sweeper, with the points of the sweep's plan in their order."""
 
     def split_arguments(
         self, overrides: list[Override], max_batch_size: int | None

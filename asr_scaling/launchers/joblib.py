@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Any
 
-from asr_scaling.errors import ConfigError, MissingExtraError
-from asr_scaling.launchers.work import Work
+from asr_scaling.errors import ConfigError
+from asr_scaling.launchers.work import Work, first_line, imported
 
 _GRACE_S = 10.0
 """Seconds in which an interrupted point can write its record."""
@@ -23,7 +22,10 @@ _MEASURING = threading.Lock()
 
 @dataclass(frozen=True)
 class Joblib:
-    """n_jobs: worker processes; more than one disturb each other's measurements."""
+    """Runs points in worker processes of this machine.
+
+    n_jobs: number of worker processes; more than one disturb each other's measurements.
+    """
 
     n_jobs: int = 1
 
@@ -32,7 +34,7 @@ class Joblib:
             raise ConfigError(f"hydra.launcher.n_jobs must be 1 or more; got {self.n_jobs}.")
 
     def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
-        """Measure in order; a worker that died loses one point and is replaced."""
+        """Measure in order; when a worker dies, one point is lost and a new worker takes over."""
         waiting, free = deque(works), [_Worker() for _ in range(min(self.n_jobs, len(works)))]
         busy: dict[Future[str | None], tuple[Work, _Worker]] = {}
         try:
@@ -43,40 +45,35 @@ class Joblib:
                 for future in wait(busy, return_when=FIRST_COMPLETED).done:
                     work, worker = busy.pop(future)
                     error = future.exception()
-                    free.append(worker if error is None else _Worker())
-                    yield (
-                        work,
-                        future.result()
-                        if error is None
-                        else f"its worker process died ({_first(error)})",
-                    )
+                    free.append(_Worker() if error else worker)
+                    # of loky's message, the line with the exit code; the rest is advice
+                    death = first_line(error, "exit code") if error else ""
+                    yield work, f"its worker process died ({death})" if error else future.result()
         finally:
-            for _, worker in busy.values():
+            measuring = [worker for _, worker in busy.values()]
+            for worker in measuring:
                 worker.terminate()
             wait(busy, timeout=_GRACE_S)
-            for worker in (*free, *(worker for _, worker in busy.values())):
+            for worker in (*free, *measuring):
                 worker.executor.shutdown(wait=not busy, kill_workers=bool(busy))
 
 
 class _Worker:
-    """A process that measures what it is given."""
+    """A process that measures the points it is given."""
 
     def __init__(self) -> None:
-        try:
-            from joblib.externals.loky import ProcessPoolExecutor
-        except ImportError:
-            raise MissingExtraError("joblib", "joblib") from None
-        self.executor: Any = ProcessPoolExecutor(
+        loky = imported("joblib.externals.loky", "joblib")
+        self.executor = loky.ProcessPoolExecutor(
             max_workers=1, initializer=_end_with, initargs=(os.getpid(),)
         )
         self._pid = self.executor.submit(os.getpid)
 
     def carry_out(self, work: Work) -> Future[str | None]:
-        done: Future[str | None] = self.executor.submit(_measure, work)
-        return done
+        future: Future[str | None] = self.executor.submit(_measure, work)
+        return future
 
     def terminate(self) -> None:
-        """Ask it to end its point; the point records that."""
+        """Ask it to end its point, which is then recorded as interrupted."""
         os.kill(self._pid.result(), signal.SIGTERM)
 
 
@@ -86,7 +83,10 @@ def _measure(work: Work) -> str | None:
 
 
 def _end_with(client: int) -> None:
-    """In the worker: end once the client is gone, which loky's workers never notice, and the point has ended."""
+    """In the worker: end when the client is gone and no point is measured.
+
+    client: process id of the client, whose end loky's workers don't notice.
+    """
 
     def watch() -> None:
         while os.getppid() == client:
@@ -95,12 +95,3 @@ def _end_with(client: int) -> None:
             os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _first(error: BaseException) -> str:
-    """loky's first sentence has the exit code, what follows is general advice."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next(
-        (line for line in lines if "exit code" in line.lower()),
-        lines[0] if lines else type(error).__name__,
-    )

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.errors import ConfigError, MissingExtraError
-from asr_scaling.launchers.work import Work
+from asr_scaling.errors import ConfigError
+from asr_scaling.launchers.work import Work, first_line, imported
 
 _SPACE = "asr_scaling"
 _GRACE_S = 15.0
@@ -38,7 +38,10 @@ _OURS = (
     "TORCH",
     "PYTORCH",
 )
-"""Variables that a point must see as the client does. Ray hands on none, and sets OMP_NUM_THREADS."""
+"""How variables begin that a point must see as the client does.
+
+Ray passes none on, and sets OMP_NUM_THREADS.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class Ray:
     num_gpus: float = 0
 
     def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
-        """Use an actor that outlives this process, so that a later client can wait for its points."""
+        """Use an actor that outlives this process, so that a later client can wait for points."""
         ray = _imported()
-        # A cluster that is started here reports to nobody, and its points are not niced, which Ray does by 15.
+        # a cluster that is started here sends no reports, and does not nice its points by 15
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_worker_niceness", "0")
         try:
@@ -68,8 +71,9 @@ class Ray:
             )
         except (OSError, RuntimeError, ValueError) as error:
             raise ConfigError(
-                f"The Ray cluster can't be reached ({_first(error)}): see hydra.launcher.address and $RAY_ADDRESS; one "
-                "that asks for a token needs RAY_AUTH_MODE=token here too."
+                f"The Ray cluster can't be reached ({first_line(error)}): see "
+                "hydra.launcher.address and $RAY_ADDRESS; one that asks for a token needs "
+                "RAY_AUTH_MODE=token here too."
             ) from error
         left = {str(work.folder): work for work in works}
         try:
@@ -83,11 +87,9 @@ class Ray:
                         if place in left:
                             yield left.pop(place), reason
             except ray.exceptions.RayActorError as error:
+                reason = f"Ray lost the process that waits for this sweep ({first_line(error)})"
                 for place in list(left):
-                    yield (
-                        left.pop(place),
-                        f"Ray lost the process that waits for this sweep ({_first(error)})",
-                    )
+                    yield left.pop(place), reason
             finally:
                 if left:
                     ray.get(keeper.cancel.remote(), timeout=2 * _GRACE_S)
@@ -96,23 +98,24 @@ class Ray:
             ray.shutdown()
 
     def _resources(self, ray: Any) -> dict[str, float]:
-        """What a task asks for. All cores of the largest node: so no two run on one, and smaller nodes are not used."""
+        """What a task asks for: by default all cores of the largest node.
+
+        So no two points run on one node, and smaller nodes are not used. Raises ConfigError when no
+        node has so much.
+        """
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus, gpus = (
             max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU")
         )
         share = cpus // max(1.0, gpus // self.num_gpus) if self.num_gpus else cpus
-        asked = {
-            "num_cpus": share if self.num_cpus is None else self.num_cpus,
-            "num_gpus": self.num_gpus,
-        }
-        if not asked["num_cpus"] <= cpus or self.num_gpus > gpus or cpus == 0:
+        cores = share if self.num_cpus is None else self.num_cpus
+        if not cores <= cpus or self.num_gpus > gpus or cpus == 0:
             raise ConfigError(
-                f"No node of the Ray cluster has what a point asks for ({asked['num_cpus']:g} CPUs and "
-                f"{self.num_gpus:g} GPUs; the largest has {cpus:g} and {gpus:g}): change hydra.launcher.num_cpus or "
-                "hydra.launcher.num_gpus."
+                f"No node of the Ray cluster has what a point asks for ({cores:g} CPUs and "
+                f"{self.num_gpus:g} GPUs; the largest has {cpus:g} and {gpus:g}): change "
+                "hydra.launcher.num_cpus or hydra.launcher.num_gpus."
             )
-        return asked
+        return {"num_cpus": cores, "num_gpus": self.num_gpus}
 
 
 class Keeper:
@@ -129,41 +132,49 @@ class Keeper:
         variables: Mapping[str, str],
         resources: Mapping[str, float],
     ) -> None:
-        """Run those of ``tasks``, by their folder, that an earlier client of this sweep has not left running."""
+        """Run the tasks that no earlier client of this sweep has left running.
+
+        tasks: folder of a point → its pickled work.
+        variables: environment of the points.
+        resources: what Ray reserves for each task.
+        """
         ray = _imported()
         self.ended(0.0)
-        # A task that is tried again would measure twice; a process of its own has nobody's heap and leaves none.
+        # no retries, which would measure twice; a process for each point, so that heaps are fresh
         task = ray.remote(max_retries=0, max_calls=1, **resources)(_carry_out)
         for place, payload in tasks.items():
             if place not in self._tasks:
                 self._tasks[place] = task.remote(payload, variables)
 
     def ended(self, wait_s: float) -> dict[str, str | None]:
-        """Folder → what went wrong, None when nothing did, of tasks that have ended since this was asked last."""
+        """Folder → what went wrong, or None, of tasks that have ended since the last such call.
+
+        wait_s: seconds to wait for the first of them.
+        """
         ray = _imported()
-        self._asked, found = time.monotonic(), {}
+        self._asked, reasons = time.monotonic(), {}
         places = {task: place for place, task in self._tasks.items()}
-        done = ray.wait(list(places), timeout=wait_s)[0] if places else []
-        for task in done:
+        for task in ray.wait(list(places), timeout=wait_s)[0] if places else ():
             place = places[task]
             del self._tasks[place]
             try:
-                found[place] = ray.get(task)
+                reasons[place] = ray.get(task)
             except ray.exceptions.RayError as error:
-                found[place] = f"Ray ended the point with {type(error).__name__}: {_first(error)}"
-        return found
+                kind = type(error).__name__
+                reasons[place] = f"Ray ended the point with {kind}: {first_line(error)}"
+        return reasons
 
     def cancel(self) -> None:
-        """What is queued never runs; what runs is interrupted, which it records, or else killed."""
-        ray = _imported()
+        """Interrupt running points, which record that, and kill those that don't end."""
+        ray, tasks = _imported(), list(self._tasks.values())
         for force in (False, True):
-            for task in self._tasks.values():
+            for task in tasks:
                 ray.cancel(task, force=force)
-            if self._tasks:
-                ray.wait(list(self._tasks.values()), num_returns=len(self._tasks), timeout=_GRACE_S)
+            if tasks:
+                ray.wait(tasks, num_returns=len(tasks), timeout=_GRACE_S)
 
     def _stay(self) -> None:
-        """Until nothing is left to do and nobody asks: the client that would end this actor may be gone."""
+        """End this actor when nothing runs and no client asks: its client may have been killed."""
         ray = _imported()
         while time.monotonic() - self._asked < _ALONE_S:
             time.sleep(5)
@@ -174,7 +185,7 @@ class Keeper:
 
 
 def _carry_out(payload: bytes, variables: Mapping[str, str]) -> str | None:
-    """Runs in the task; sets the variables before the point's imports read them."""
+    """Runs in the task; sets the variables before the imports of the point read them."""
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         del os.environ[name]
     context = _imported().get_runtime_context()
@@ -184,37 +195,30 @@ def _carry_out(payload: bytes, variables: Mapping[str, str]) -> str | None:
 
 
 def _knock(address: str) -> None:
-    """OSError, ValueError where nobody listens at ``address``, "host:port": Ray itself would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    """Connect once to ``address`` ("host:port"), since Ray itself would try for minutes.
+
+    Raises OSError or ValueError when nothing listens there.
+    """
+    host, port = address.removeprefix("ray://").rpartition(":")[::2]
     if host:
         socket.create_connection((host.strip("[]"), int(port)), _KNOCK_S).close()
 
 
 def _keeper(ray: Any, sweep: Path) -> Any:
-    """The actor of this sweep: the one that a client which was killed left, or a new one.
+    """The actor of this sweep: the one that a killed client left, or a new one.
 
-    It is on the cluster's head: with any other node that is lost it would be lost, and all points that are queued.
+    It runs on the cluster's head. On another node it would be lost with that node, and with it all
+    queued points.
     """
-    name = hashlib.sha256(str(sweep).encode()).hexdigest()[:16]
-    options = {
-        "num_cpus": 0,
-        "resources": {_HEAD: 0.001},
-        "lifetime": "detached",
-        "get_if_exists": True,
-    }
-    return ray.remote(Keeper).options(name=name, **options).remote()
+    keeper = ray.remote(Keeper).options(
+        name=hashlib.sha256(str(sweep).encode()).hexdigest()[:16],
+        num_cpus=0,
+        resources={_HEAD: 0.001},
+        lifetime="detached",
+        get_if_exists=True,
+    )
+    return keeper.remote()
 
 
 def _imported() -> Any:
-    try:
-        import ray
-        import ray.cloudpickle
-    except ImportError:
-        raise MissingExtraError("ray", "ray") from None
-    return ray
-
-
-def _first(error: BaseException) -> str:
-    return next(
-        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
-    )
+    return imported("ray", "ray")

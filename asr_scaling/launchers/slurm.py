@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.errors import ConfigError, MissingExtraError
-from asr_scaling.launchers.work import Work
+from asr_scaling.errors import ConfigError
+from asr_scaling.launchers.work import Work, first_line, imported
 
 _FOLDER = ".slurm"
 """Folder of a sweep for its jobs' scripts, logs and pickles."""
@@ -53,7 +53,8 @@ class Slurm:
     def __post_init__(self) -> None:
         if self.minutes < 1 or self.at_once < 1 or self.poll_s <= 0:
             raise ConfigError(
-                "hydra.launcher.minutes and hydra.launcher.at_once must be at least 1, hydra.launcher.poll_s above 0."
+                "hydra.launcher.minutes and hydra.launcher.at_once must be at least 1, "
+                "hydra.launcher.poll_s above 0."
             )
         if not self.exclusive and self.cpus_per_task is None:
             raise ConfigError(
@@ -61,27 +62,26 @@ class Slurm:
             )
 
     def run(self, works: Sequence[Work]) -> Generator[tuple[Work, str | None], None, None]:
-        """Submit what is not queued or running already, since the client of this sweep was killed; wait for all."""
+        """Submit the points that no killed client of this sweep has submitted; wait for all."""
         folder = works[0].sweep / _FOLDER
         executor = self._executor(folder)
         jobs = _earlier(folder, works)
-        new = [work for work in works if work.folder not in jobs]
-        if new:
+        if new := [work for work in works if work.folder not in jobs]:
             try:
-                found = executor.map_array(_carry_out, new)
+                submitted = executor.map_array(_carry_out, new)
             except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-                said = " ".join(str(error).split())
+                reason = " ".join(str(error).split())
                 raise ConfigError(
-                    f"Slurm refused the jobs ({said}): see hydra.launcher's options."
+                    f"Slurm refused the jobs ({reason}): see hydra.launcher's options."
                 ) from error
-            jobs |= {work.folder: job for work, job in zip(new, found, strict=True)}
+            jobs |= {work.folder: job for work, job in zip(new, submitted, strict=True)}
         left, asked = [(work, jobs[work.folder]) for work in works], time.monotonic()
         try:
             while left:
                 ended = [(work, job) for work, job in left if _done(job)]
-                for each in ended:
-                    left.remove(each)
-                    yield each[0], _reason(each[1])
+                for work, job in ended:
+                    left.remove((work, job))
+                    yield work, _reason(job)
                 if ended:
                     continue
                 time.sleep(min(self.poll_s, 1.0))
@@ -91,24 +91,10 @@ class Slurm:
             _cancel([job for _, job in left])
 
     def _executor(self, folder: Path) -> Any:
-        try:
-            import submitit
-        except ImportError:
-            raise MissingExtraError("submitit", "slurm") from None
-        if shutil.which("sbatch") is None:
-            raise ConfigError(
-                "hydra/launcher=slurm needs sbatch: start the sweep where Slurm's commands are, or on a "
-                "machine of your own with hydra/launcher=joblib."
-            )
-        if subprocess.run(
-            ["sacct", "-n", "-X", "-j", "1"], capture_output=True, check=False
-        ).returncode:
-            raise ConfigError(
-                "hydra/launcher=slurm needs Slurm's accounting (sacct), or killed jobs are never told from "
-                "running ones: have AccountingStorageType=accounting_storage/slurmdbd set up."
-            )
+        submitit = imported("submitit", "slurm")
+        _check_commands()
         executor = submitit.SlurmExecutor(folder=folder / "%j", max_num_timeout=0)
-        given = {
+        parameters = {
             "partition": self.partition,
             "account": self.account,
             "cpus_per_task": self.cpus_per_task,
@@ -120,42 +106,56 @@ class Slurm:
             job_name="asr_scaling",
             time=self.minutes,
             array_parallelism=self.at_once,
-            setup=[
-                "trap : TERM",
-                *self.setup,
-            ],  # else the shell ends first, and Slurm kills the point with it
-            use_srun=False,  # a step of srun's would be bound to the one core that one task asks for
-            additional_parameters={
-                "no-requeue": True,
-                **self.options,
-            },  # a requeued job would measure twice
-            **{key: value for key, value in given.items() if value is not None},
+            # without the trap the shell ends first, and Slurm kills the point with it
+            setup=["trap : TERM", *self.setup],
+            use_srun=False,  # srun would bind the point to the one core that one task asks for
+            # a requeued job would measure twice
+            additional_parameters={"no-requeue": True, **self.options},
+            **{name: value for name, value in parameters.items() if value is not None},
         )
         return executor
 
 
+def _check_commands() -> None:
+    """Raises ConfigError when a command of Slurm is missing or does not work."""
+    if shutil.which("sbatch") is None:
+        raise ConfigError(
+            "hydra/launcher=slurm needs sbatch: start the sweep where Slurm's commands are, or on "
+            "a machine of your own with hydra/launcher=joblib."
+        )
+    accounting = ["sacct", "-n", "-X", "-j", "1"]
+    if subprocess.run(accounting, capture_output=True, check=False).returncode:
+        raise ConfigError(
+            "hydra/launcher=slurm needs Slurm's accounting (sacct), or killed jobs are never told "
+            "from running ones: have AccountingStorageType=accounting_storage/slurmdbd set up."
+        )
+
+
 def _carry_out(work: Work) -> str | None:
-    """In the job. A warning, which submitit would answer by requeueing, ends the point as SIGTERM does."""
+    """Measure a point in its job.
+
+    Slurm's warning (SIGUSR2) ends the point as SIGTERM does; submitit would requeue the job.
+    """
     signal.signal(signal.SIGUSR2, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     return work.carry_out()
 
 
 def _earlier(folder: Path, works: Sequence[Work]) -> dict[Path, Any]:
-    """Jobs of ``works`` that an earlier client of this sweep submitted and that have not ended.
+    """Folder of a point → its job, if an earlier client submitted it and it has not ended.
 
-    What it left in ``folder`` says which: a job whose file is missing there, since the client was killed between
-    sbatch and that file, ends without measuring anything.
+    The client left a file in ``folder`` for each job. A job without its file, because the client
+    was killed before writing it, ends without measuring anything.
     """
     from submitit import SlurmJob
 
-    places, found = {work.folder for work in works}, []
+    places, jobs = {work.folder for work in works}, []
     for path in folder.glob("*/*_submitted.pkl"):
         job: Any = SlurmJob(folder=folder / "%j", job_id=path.parent.name)
         if not _done(job) and (place := job.submission().args[0].folder) in places:
-            found.append((place, job))
-    if found:
-        _ask(found[0][1])
-    return {place: job for place, job in found if not _done(job) and job.state != "UNKNOWN"}
+            jobs.append((place, job))
+    if jobs:
+        _ask(jobs[0][1])
+    return {place: job for place, job in jobs if not _done(job) and job.state != "UNKNOWN"}
 
 
 def _done(job: Any) -> bool:
@@ -163,27 +163,27 @@ def _done(job: Any) -> bool:
 
 
 def _ask(job: Any) -> float:
-    """Ask Slurm about all jobs at once, of which ``job`` is any; when that was."""
+    """Ask Slurm about all jobs, through any one of them; returns the time, in s."""
     job.watcher.update_if_long_enough("force")
     return time.monotonic()
 
 
 def _reason(job: Any) -> str | None:
-    """What went wrong with a job that has ended; None where its record says so."""
+    """What went wrong with a job that has ended; None where the record says how it ended."""
     if job.paths.result_pickle.exists():
         try:
             reason: str | None = job.result()
-        except Exception as error:  # whatever submitit or the point made of it
-            return f"Slurm job {job.job_id}: {str(error).splitlines()[0]}"
+        except Exception as error:  # of submitit or of the point
+            return f"Slurm job {job.job_id}: {first_line(error)}"
         return reason and f"Slurm job {job.job_id}: {reason}"
-    found = job.watcher.get_info(job.job_id, mode="cache")
-    node = found.get("NodeList") or "None assigned"
-    where = "" if node.startswith("None") else f" on {node}"
-    return f"Slurm job {job.job_id} ended {found.get('State', 'UNKNOWN')}{where}; its log is {job.paths.stderr}"
+    info = job.watcher.get_info(job.job_id, mode="cache")
+    node = info.get("NodeList") or "None assigned"
+    state = info.get("State", "UNKNOWN") + ("" if node.startswith("None") else f" on {node}")
+    return f"Slurm job {job.job_id} ended {state}; its log is {job.paths.stderr}"
 
 
 def _cancel(jobs: Sequence[Any]) -> None:
-    """What is queued never runs; what runs is asked to end and has a while to record that."""
+    """Cancel queued jobs, and give running ones time to record that they were interrupted."""
     if not jobs:
         return
     subprocess.run(["scancel", *(job.job_id for job in jobs)], capture_output=True, check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from asr_scaling.errors import ConfigError
+from asr_scaling.errors import ConfigError, MissingExtraError
 from asr_scaling.records.sweep_manifest import SWEEP_FILE
 
 _HERE = ("basic", "joblib")
@@ -90,3 +91,17 @@ def check_one_machine(hydra: Mapping[str, Any], option: str | None) -> None:
             "hydra/launcher does not promise: leave hydra/launcher out and have the scheduler run "
             "the whole command on one node."
         )
+
+
+def imported(module: str, extra: str) -> Any:
+    """An optional module. Raises MissingExtraError when its package is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise MissingExtraError(module.partition(".")[0], extra) from None
+
+
+def first_line(error: BaseException, word: str = "") -> str:
+    """The first line of an error's message, with ``word`` in it if any has it; else its type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if word in line.lower()), [*lines, type(error).__name__][0])

