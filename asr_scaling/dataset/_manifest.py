@@ -110,11 +110,7 @@ def _rows(root: Path) -> Iterator[_Row]:
 
 
 def _json_rows(path: Path) -> Iterator[_Row]:
-    """Every line that is not blank. Only line feeds end one: JSON strings may have other ends."""
-    for number, line in enumerate(_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{path.name}, line {number}"
+    for where, line in _lines(path):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -157,16 +153,20 @@ def _librispeech_rows(root: Path, transcripts: Iterable[Path]) -> Iterator[_Row]
     """Lines of ``speaker/chapter/speaker-chapter.trans.txt``: ``id TEXT`` for each ``id.flac``."""
     for path in transcripts:
         folder = path.parent.relative_to(root).as_posix()
-        for number, line in enumerate(_text(path).split("\n"), start=1):
-            if line.strip():
-                name, _, text = line.strip().partition(" ")
-                row = {
-                    "audio": f"{folder}/{name}.flac",
-                    "text": text,
-                    "id": name,
-                    "speaker": name.partition("-")[0],
-                }
-                yield f"{path.name}, line {number}", row
+        for where, line in _lines(path):
+            name, _, text = line.strip().partition(" ")
+            speaker, audio = name.partition("-")[0], f"{folder}/{name}.flac"
+            yield where, {"audio": audio, "text": text, "id": name, "speaker": speaker}
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Every line that is not blank, after where it stands.
+
+    Only line feeds end one: JSON strings may have other ends.
+    """
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        if line.strip():
+            yield f"{path.name}, line {number}", line
 
 
 def _text(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from asr_scaling.core.checks import must_work
@@ -40,7 +39,7 @@ class Demo(Dataset):
         Raises DataError when there are none, ConfigError for a limit that can't work.
         """
         check_limit(limit)
-        root = Path(str(files("asr_scaling.dataset").joinpath("demo_data")))
+        root = Path(__file__).parent / "demo_data"
         if not root.is_dir():
             raise DataError(
                 "The demo speech is missing from this installation; install asr-scaling again."

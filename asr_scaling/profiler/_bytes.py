@@ -43,8 +43,10 @@ def byte_counter(modules: Mapping[str, Any]) -> Any:
 
         def _add_weights(self, tensors: Iterable[Any]) -> None:
             """Weak references hold no memory, but keep the blocks' identities from being reused."""
-            for tensor in tensors:
-                self._weights[_storage(tensor)] = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+            weak: Any = StorageWeakRef
+            self._weights |= {
+                _storage(tensor): weak(tensor.untyped_storage()) for tensor in tensors
+            }
 
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None

@@ -62,17 +62,16 @@ class Flops:
             probe = self._count(session, batch)
         finally:
             hook.remove()
-        whole = int(sum(probe.by_stage.values(), _NOTHING)[0])
-        metrics = [
-            Metric("flops/utterance", whole, 1),
-            Metric("flops/audio_s", longest.duration_s),
-            *_stage_metrics("encoder", probe.by_stage.get("encoder", _NOTHING), 1),
-        ]
-        figures: Figures = {metric.name: metric for metric in metrics}
+        figures: Figures = {
+            "flops/utterance": Metric(
+                "flops/utterance", int(sum(probe.by_stage.values(), _NOTHING)[0]), 1
+            ),
+            "flops/audio_s": Metric("flops/audio_s", longest.duration_s),
+        }
+        figures |= _stage_figures("encoder", probe.by_stage["encoder"], 1)
         if steps := len(probe.steps):
-            first = _stage_metrics("decoder_first", probe.first, 1)
-            step = _stage_metrics("decoder_step", sum(probe.steps, _NOTHING) / steps, steps)
-            figures |= {metric.name: metric for metric in (*first, *step)}
+            figures |= _stage_figures("decoder_first", probe.first, 1)
+            figures |= _stage_figures("decoder_step", sum(probe.steps, _NOTHING) / steps, steps)
         else:
             figures |= dict.fromkeys(_STEP, NO_STEPS)
         parts = (part for module in modules.values() for part in module.modules())
@@ -99,10 +98,12 @@ class Flops:
         return probe
 
 
-def _stage_metrics(stage: str, counts: NDArray[Any], n: int) -> list[Metric]:
+def _stage_figures(stage: str, counts: NDArray[Any], n: int) -> Figures:
     """The three figures of ``stage``, each of ``n`` values."""
-    named = zip(_STAGE, counts.tolist(), strict=True)
-    return [Metric(name.format(stage), count, n) for name, count in named]
+    names = [name.format(stage) for name in _STAGE]
+    return {
+        name: Metric(name, count, n) for name, count in zip(names, counts.tolist(), strict=True)
+    }
 
 
 class _CountingProbe:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
@@ -14,6 +16,7 @@ from asr_scaling.core.summary import NO_STEPS, summarise
 from asr_scaling.machine.interference import times_by_input
 from asr_scaling.machine.kind import unlike
 
+_Value = TypeVar("_Value")
 _LATENCY = "latency/mean_s"
 _FLOOR = "noise/latency_floor"
 _COMBINED: Mapping[str, Callable[[list[float]], float]] = {
@@ -89,7 +92,9 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     samples = tuple(
         sorted((s for record in ordered for s in record.samples), key=lambda s: s.started_at)
     )
-    repeats = _repeats(ordered)
+    runs = _by_name(record.repeats for record in ordered)
+    repeats = {name: tuple(chain.from_iterable(values)) for name, values in runs.items()}
+    tags = _by_name(record.tags for record in ordered)
     metrics, unavailable = _figures(ordered, samples, repeats)
     bad = next((record for record in every if record.status != "ok"), None)
     return replace(
@@ -103,10 +108,11 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
         metrics=metrics,
         unavailable=unavailable,
         cautions=_cautions(every, ordered, fullest),
-        tags=_tags(ordered) | {"sweep/rounds": str(len(ordered))},
+        tags={name: ", ".join(dict.fromkeys(values)) for name, values in tags.items()}
+        | {"sweep/rounds": str(len(ordered))},
         artifacts=tuple(dict.fromkeys(name for record in ordered for name in record.artifacts)),
         repeats=repeats,
-        job_s=_totals([record.job_s for record in ordered]),
+        job_s={name: sum(s) for name, s in _by_name(r.job_s for r in ordered).items()},
         started_at=min(record.started_at for record in ordered),
         ended_at=max(record.ended_at for record in ordered),
     )
@@ -133,9 +139,13 @@ def _cautions(
     return tuple(cautions)
 
 
-def _totals(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    names = dict.fromkeys(name for seconds in rounds for name in seconds)
-    return {name: sum(seconds.get(name, 0.0) for seconds in rounds) for name in names}
+def _by_name(rounds: Iterable[Mapping[str, _Value]]) -> dict[str, list[_Value]]:
+    """All values of each name, in the order of the rounds."""
+    values: dict[str, list[_Value]] = {}
+    for own in rounds:
+        for name, value in own.items():
+            values.setdefault(name, []).append(value)
+    return values
 
 
 def _hosts(rounds: Sequence[RunRecord]) -> dict[str, str]:
@@ -150,13 +160,9 @@ def _figures(
     rounds: Sequence[RunRecord], samples: Sequence[Sample], repeats: Mapping[str, tuple[float, ...]]
 ) -> tuple[tuple[Metric, ...], dict[str, str]]:
     """Metrics of the merged record, and why others are unavailable in every round."""
-    rows: dict[str, list[Metric]] = {}
-    unavailable: dict[str, str] = {}
-    for record in rounds:
-        for metric in record.metrics:
-            rows.setdefault(metric.name, []).append(metric)
-        for name, why in record.unavailable.items():
-            unavailable.setdefault(name, why)
+    rows = _by_name({metric.name: metric for metric in record.metrics} for record in rounds)
+    reasons = _by_name(record.unavailable for record in rounds)
+    unavailable = {name: first for name, (first, *_) in reasons.items()}
     metrics = {name: _mean(name, row, repeats.get(name, ())) for name, row in rows.items()}
     if samples and _LATENCY in metrics:
         summary = summarise(samples)
@@ -168,17 +174,15 @@ def _figures(
     floor = noise_floor(times_by_input(samples))
     if floor is not None:
         metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))
-    return tuple(metrics.values()), {
-        name: why for name, why in unavailable.items() if name not in metrics
-    }
+    lacking = {name: why for name, why in unavailable.items() if name not in metrics}
+    return tuple(metrics.values()), lacking
 
 
 def _mean(name: str, metrics: Sequence[Metric], repeats: Sequence[float]) -> Metric:
     values = [metric.value for metric in metrics]
     if name in _COMBINED:
-        return Metric(
-            name, _COMBINED[name](values), sum(metric.n or 0 for metric in metrics) or None
-        )
+        n = sum(metric.n or 0 for metric in metrics) or None
+        return Metric(name, _COMBINED[name](values), n)
     if len(metrics) > 1 and repeats:
         return Metric(name, statistics.fmean(repeats), len(repeats), mean_interval(repeats))
     if len(set(values)) == 1:
@@ -186,28 +190,8 @@ def _mean(name: str, metrics: Sequence[Metric], repeats: Sequence[float]) -> Met
     return Metric(name, statistics.fmean(values), len(values), mean_interval(values))
 
 
-def _repeats(rounds: Sequence[RunRecord]) -> dict[str, tuple[float, ...]]:
-    names = dict.fromkeys(name for record in rounds for name in record.repeats)
-    return {
-        name: tuple(value for record in rounds for value in record.repeats.get(name, ()))
-        for name in names
-    }
-
-
-def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
-    """The tags of all rounds; different values of one tag stand beside each other."""
-    names = dict.fromkeys(name for record in rounds for name in record.tags)
-    return {
-        name: ", ".join(dict.fromkeys(r.tags[name] for r in rounds if name in r.tags))
-        for name in names
-    }
-
-
 def _without_round(config: Mapping[str, object]) -> dict[str, object]:
     sweep = config.get("sweep")
-    own = (
-        {key: value for key, value in sweep.items() if key != "round"}
-        if isinstance(sweep, Mapping)
-        else sweep
-    )
-    return {**config, "sweep": own}
+    if isinstance(sweep, Mapping):
+        sweep = {key: value for key, value in sweep.items() if key != "round"}
+    return {**config, "sweep": sweep}

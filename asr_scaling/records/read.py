@@ -34,9 +34,7 @@ def readable_records(folder: Path, damaged: Damaged) -> list[RunRecord]:
 
 def readable_files(folder: Path, damaged: Damaged) -> list[RecordFile]:
     """As ``readable_records``, but rounds are not merged."""
-    return [
-        (path, record) for path in _below(folder) for _, record in _in_file(path, damaged=damaged)
-    ]
+    return _in_files(_below(folder), damaged)
 
 
 def each_record(path: Path, damaged: Damaged | None = None) -> Iterator[tuple[RunRecord, Again]]:
@@ -49,9 +47,12 @@ def each_record(path: Path, damaged: Damaged | None = None) -> Iterator[tuple[Ru
     Raises DataError when nothing can be read.
     """
     empty, before = True, len(damaged or ())
-    for record, again in (
-        _each_point(path, damaged) if os.path.isdir(path) else _each_row(path, damaged)
-    ):
+    if os.path.isdir(path):
+        records = _each_point(path, damaged)
+    else:
+        rows = _in_file(path, 0, damaged)
+        records = ((record, partial(_row_at, path, start)) for start, record in rows)
+    for record, again in records:
         empty = False
         yield record, again
     if empty and damaged is not None and len(damaged) > before:
@@ -62,29 +63,22 @@ def each_record(path: Path, damaged: Damaged | None = None) -> Iterator[tuple[Ru
         )
 
 
-def _each_row(path: Path, damaged: Damaged | None) -> Iterator[tuple[RunRecord, Again]]:
-    for start, record in _in_file(path, 0, damaged):
-        yield record, partial(_row_at, path, start)
-
-
 def _each_point(folder: Path, damaged: Damaged | None) -> Iterator[tuple[RunRecord, Again]]:
     """The points below ``folder``; each is read with all its rounds, and only one at a time."""
     places: dict[Path, list[Path]] = {}
     for path in _below(folder):
         places.setdefault(round_place(path) or path.parent, []).append(path)
     for files in places.values():
-        for number, record in enumerate(_points_of(files, damaged)):
+        for number, record in enumerate(whole_points(_in_files(files, damaged))):
             yield record, partial(_point_of, files, number)
 
 
-def _points_of(files: Sequence[Path], damaged: Damaged | None) -> list[RunRecord]:
-    return whole_points(
-        [(path, record) for path in files for _, record in _in_file(path, 0, damaged)]
-    )
+def _in_files(files: Sequence[Path], damaged: Damaged | None) -> list[RecordFile]:
+    return [(path, record) for path in files for _, record in _in_file(path, 0, damaged)]
 
 
 def _point_of(files: Sequence[Path], number: int) -> RunRecord:
-    points = _points_of(files, [])
+    points = whole_points(_in_files(files, []))
     if number >= len(points):
         raise DataError(f"{files[0]} has changed since it was read: make the report again.")
     return points[number]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from asr_scaling.core.ports import RunStore
@@ -32,6 +33,9 @@ class SyncedSweep:
     left_alone: bool = False
 
 
+_left = partial(SyncedSweep, left_alone=True)
+
+
 @dataclass
 class Sync:
     """Brings sweeps to their stores.
@@ -56,19 +60,16 @@ class Sync:
         assert manifest is not None
         store = store_of(manifest.tracking, self.uri) or (store_at(self.uri) if self.uri else None)
         if store is None:
-            line = "not tracked in MLflow; --tracking-uri names a store to bring it to"
-            return SyncedSweep(line, left_alone=True)
+            return _left("not tracked in MLflow; --tracking-uri names a store to bring it to")
         if store.uri in self._away:
             raise TrackingError("not asked again, its store does not answer.")
         lock = SweepLock.take(folder)
         if lock is None:
-            line = "is being worked on by another process: left alone"
-            return SyncedSweep(line, left_alone=True)
+            return _left("is being worked on by another process: left alone")
         try:
             if not self._has_ended(manifest, lock):
                 host = manifest.host
-                line = f"may still run on {host}: left alone; --gone {host} says it doesn't"
-                return SyncedSweep(line, left_alone=True)
+                return _left(f"may still run on {host}: left alone; --gone {host} says it doesn't")
             return _bring(folder, manifest, store, self.dry_run)
         except TrackingError:
             self._away.add(store.uri)

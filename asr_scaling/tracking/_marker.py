@@ -21,6 +21,7 @@ from asr_scaling.util.cache import write_atomic
 POINTS_FILE = "points.jsonl.gz"
 """Every point of a sweep without its raw samples, an artifact of the sweep's run."""
 _RUN_FILE = "mlflow.json"
+_DAMAGED = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError)
 
 
 def times(record: RunRecord) -> tuple[int, int]:
@@ -50,9 +51,8 @@ def begin(folder: Path) -> bool:
 
     True when this was noted before, so that the store may have something of the point.
     """
-    path = folder / _RUN_FILE
-    before = path.exists()
-    path.touch()
+    before = (folder / _RUN_FILE).exists()
+    (folder / _RUN_FILE).touch()
     return before
 
 
@@ -105,15 +105,7 @@ def read_points(path: Path) -> Iterator[tuple[str, RunRecord]]:
             for line in file:
                 row = json.loads(line)
                 yield str(row.pop("run")), RunRecord.from_json(row)
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ) as error:
+    except _DAMAGED as error:
         raise DataError(
             f"{path.name} of the sweep's run can't be read ({error}): delete it there."
         ) from error

@@ -35,11 +35,7 @@ def client(uri: str) -> Any:
         import mlflow
     except ModuleNotFoundError as error:
         raise MissingExtraError("mlflow") from error
-    for noisy in (
-        "alembic",
-        "mlflow",
-        "mlflow.store.db.utils",
-    ):  # importing mlflow sets their levels
+    for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):  # importing mlflow sets levels
         logging.getLogger(noisy).setLevel(logging.ERROR)
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(uri)
@@ -72,16 +68,12 @@ def search(client: Any, experiment: str, wanted: str, **options: Any) -> Iterato
 def _sentence(error: Exception, uri: str, experiment: str) -> str:
     where = without_password(uri)
     code, text = getattr(error, "error_code", ""), str(error).strip()
-    status = getattr(
-        getattr(error, "response", None), "status_code", None
-    )  # of an artifact's request
+    status = getattr(getattr(error, "response", None), "status_code", None)  # for an artifact
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
     if code == "UNAUTHENTICATED" or status == 401:
-        refused = (
-            f"does not accept user '{user}' with the password given"
-            if user
-            else "asks for a user and a password"
-        )
+        refused = "asks for a user and a password"
+        if user:
+            refused = f"does not accept user '{user}' with the password given"
         return (
             f"The tracking server at {where} {refused}: set MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD."

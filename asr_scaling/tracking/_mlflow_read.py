@@ -52,11 +52,6 @@ def children(
     return search(client, experiment, below, order_by=["attributes.start_time ASC"], **options)
 
 
-def points_of(client: Any, experiment: str, parent: str) -> list[str]:
-    """Ids of the runs of a sweep's points, in the order they began."""
-    return [str(run.info.run_id) for run in children(client, experiment, parent, f" and {_POINT}")]
-
-
 def deleted_of(client: Any, experiment: str, parent: str) -> set[str]:
     """Ids of the deleted runs below a sweep's run."""
     from mlflow.entities import ViewType
@@ -65,9 +60,16 @@ def deleted_of(client: Any, experiment: str, parent: str) -> set[str]:
     return {str(run.info.run_id) for run in gone}
 
 
-def has_record(client: Any, run_id: str) -> bool:
-    """Whether a point's run has its record; a run that was cut has none."""
-    return any(artifact.path == RECORD_FILE for artifact in client.list_artifacts(run_id))
+def points_of(client: Any, experiment: str, run: Any) -> list[str]:
+    """Ids of the runs of a sweep's points in the order they began, or of ``run``, a point itself.
+
+    A point that was cut has no record and is left out.
+    """
+    own = str(run.info.run_id)
+    if run.data.tags.get("asr_scaling.kind") == "sweep":
+        points = children(client, experiment, own, f" and {_POINT}")
+        return [str(point.info.run_id) for point in points]
+    return [own] if any(file.path == RECORD_FILE for file in client.list_artifacts(own)) else []
 
 
 def record_of(client: Any, run_id: str) -> RunRecord:

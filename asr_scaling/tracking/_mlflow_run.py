@@ -75,17 +75,14 @@ def _fill(client: Any, run_id: str, record: RunRecord) -> None:
 
     now = times(record)[1]
     options = [Param(key, value) for key, value in params(record.config).items()]
-    ends = {
-        f"{key}.{end}": value
-        for key, i in record.intervals.items()
-        for end, value in asdict(i).items()
-    }
-    metrics = [Metric(name, value, now, 0) for name, value in (record.values | ends).items()]
+    values = dict(record.values)
+    for name, interval in record.intervals.items():
+        values |= {f"{name}.{end}": value for end, value in asdict(interval).items()}
+    metrics = [Metric(name, value, now, 0) for name, value in values.items()]
     client.log_batch(run_id, metrics=metrics, params=options[:_MOST_PARAMS])
     for start in range(_MOST_PARAMS, len(options), _MOST_PARAMS):
         client.log_batch(run_id, params=options[start : start + _MOST_PARAMS])
-    info = record.dataset
-    if info:
+    if info := record.dataset:
         dataset = MlflowDataset(
             name=info["name"],
             digest=info["digest"][:36],
@@ -93,9 +90,8 @@ def _fill(client: Any, run_id: str, record: RunRecord) -> None:
             source=str(info["source"]),
             profile=f'{{"utterances": {info["utterances"]}, "audio_s": {info["audio_s"]:.3f}}}',
         )
-        _log_dataset(
-            client, run_id, DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")])
-        )
+        context = InputTag("mlflow.data.context", "evaluation")
+        _log_dataset(client, run_id, DatasetInput(dataset, [context]))
 
 
 def _files(client: Any, address: str, record: RunRecord, folder: Path) -> None:
@@ -108,9 +104,8 @@ def _files(client: Any, address: str, record: RunRecord, folder: Path) -> None:
         rows = [[row.get(key) for key in columns] for row in record.transcripts]
         with TemporaryDirectory() as scratch:
             table = Path(scratch) / _TABLE
-            table.write_text(
-                json.dumps({"columns": columns, "data": rows}, ensure_ascii=False), encoding="utf-8"
-            )
+            text = json.dumps({"columns": columns, "data": rows}, ensure_ascii=False)
+            table.write_text(text, encoding="utf-8")
             store.log_artifact(str(table))
     for name in (RECORD_FILE, *record.artifacts):
         if (folder / name).exists():

@@ -39,9 +39,8 @@ def log_stages(uri: str, experiment: str, run_id: str, record: RunRecord) -> Non
     )
     client = TracingClient(uri)
     client.start_trace(info)
-    client.log_spans(
-        experiment, [Span.from_dict(span) for span in _spans(trace, name, inputs, sample)]
-    )
+    spans = map(Span.from_dict, _spans(trace, name, inputs, sample))
+    client.log_spans(experiment, list(spans))
 
 
 def _spans(trace: uuid.UUID, name: str, inputs: str, sample: Sample) -> list[dict[str, Any]]:

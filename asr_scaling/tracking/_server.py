@@ -37,8 +37,7 @@ def refuse_secrets(uri: str) -> None:
         has_user = "@" in parts.netloc
         has_password = parts.password is not None or "password=" in parts.query.lower()
     except ValueError:  # not an address; the first request will say so
-        has_user = "@" in uri
-        has_password = False
+        has_user, has_password = "@" in uri, False
     if served(uri) and (has_user or has_password):
         raise ConfigError(
             "tracking.uri names a user or a password, which would be written into records: leave "

@@ -9,9 +9,10 @@ from pathlib import Path
 _SCHEME = "sqlite:///"
 
 
-def database(uri: str) -> Path | None:
-    """The file of an SQLite store, None for any other store."""
-    return Path(uri.removeprefix(_SCHEME).partition("?")[0]) if uri.startswith(_SCHEME) else None
+def missing_database(uri: str) -> Path | None:
+    """The file of an SQLite store that is not there yet; None for any other store."""
+    file = Path(uri.removeprefix(_SCHEME).partition("?")[0])
+    return file if uri.startswith(_SCHEME) and not file.exists() else None
 
 
 def make_whole(file: Path, fill: Callable[[str], object]) -> None:

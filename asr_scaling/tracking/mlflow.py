@@ -19,7 +19,7 @@ from asr_scaling.errors import DataError, TrackingError
 from asr_scaling.machine.environment import environment
 from asr_scaling.tracking import STORE, _marker, _mlflow_read, _mlflow_run, _server
 from asr_scaling.tracking._mlflow_client import client, errors, search
-from asr_scaling.tracking._sqlite import database, make_whole
+from asr_scaling.tracking._sqlite import make_whole, missing_database
 from asr_scaling.tracking._tags import common_tags, place
 
 _SWEEP = "asr_scaling.sweep"
@@ -54,9 +54,9 @@ class Mlflow:
         ``sweep_id`` in ``config``, as when the sweep came from another store; one that the store
         doesn't have is begun anew.
         """
-        file = database(self.uri)
+        file = missing_database(self.uri)
         with errors(self.uri, self.experiment), _server.patience(self.uri, begin=True):
-            if file and not file.exists():
+            if file:
                 make_whole(file, lambda uri: client(uri).search_experiments(max_results=1))
             store, experiment = client(self.uri), self._experiment_id(create=True)
             sweep_id = str(config.get("sweep_id") or "")
@@ -103,8 +103,7 @@ class Mlflow:
 
     def stored(self, earlier: str, sweep_id: str) -> StoredSweep | None:
         """What the store has of a sweep; None when it doesn't know it, or isn't there yet."""
-        file = database(self.uri)
-        if file and not file.exists():
+        if missing_database(self.uri):
             return None
         if _server.served(self.uri):
             _server.check(self.uri)
@@ -196,8 +195,8 @@ class Mlflow:
         self, store: Any, experiment: str, run: Any, light: bool, damaged: list[DataError] | None
     ) -> Iterator[tuple[RunRecord, Callable[[], RunRecord]]]:
         """The records of the points of a sweep's run, or of a point's own run."""
-        own, tags = str(run.info.run_id), run.data.tags
-        if light and _mlflow_read.HAS_POINTS in tags:
+        if light and _mlflow_read.HAS_POINTS in run.data.tags:
+            own = str(run.info.run_id)
             deleted = _mlflow_read.deleted_of(store, experiment, own)
             with TemporaryDirectory() as scratch:
                 file = Path(store.download_artifacts(own, _marker.POINTS_FILE, scratch))
@@ -205,10 +204,7 @@ class Mlflow:
                     if point not in deleted:
                         yield record, partial(self.record, point)
             return
-        if tags.get("asr_scaling.kind") == "sweep":
-            points = _mlflow_read.points_of(store, experiment, own)
-        else:
-            points = [own] if _mlflow_read.has_record(store, own) else []
+        points = _mlflow_read.points_of(store, experiment, run)
         for point, record in _mlflow_read.in_order(partial(self._readable, damaged), points):
             if record is not None:
                 yield record, partial(self.record, point)
@@ -238,29 +234,26 @@ class Mlflow:
             experiment = store.get_experiment_by_name(self.experiment)
             if experiment is None and not create:
                 return ""
-            if experiment is None:
-                _experiments[key] = self._new_experiment(store)
-            else:
-                _experiments[key] = str(experiment.experiment_id)
+            own = self._new_experiment(store) if experiment is None else experiment.experiment_id
+            _experiments[key] = str(own)
         return _experiments[key]
 
-    def _new_experiment(self, store: Any) -> str:
-        local = not _server.served(self.uri)
-        location = (Path(self.artifacts).resolve() / self.experiment).as_uri() if local else None
+    def _new_experiment(self, store: Any) -> Any:
+        place = (Path(self.artifacts).resolve() / self.experiment).as_uri()
+        location = None if _server.served(self.uri) else place
         try:
-            return str(store.create_experiment(self.experiment, artifact_location=location))
+            return store.create_experiment(self.experiment, artifact_location=location)
         except Exception:  # another sweep may have been quicker
             experiment = store.get_experiment_by_name(self.experiment)
             if experiment is None:
                 raise
-            return str(experiment.experiment_id)
+            return experiment.experiment_id
 
     def _check_store(self) -> None:
         """Raises TrackingError where there is no store; a request would create a database."""
         if _server.served(self.uri):
             _server.check(self.uri)
-        file = database(self.uri)
-        if file and not file.exists():
+        if file := missing_database(self.uri):
             raise TrackingError(
                 f"There is no MLflow database '{file}': name the store that has the run."
             )

@@ -52,9 +52,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         scratch.chmod(0o755)
         try:
             scratch.rename(target)
-        except (
-            OSError
-        ) as error:  # a network disk may have its own, late, answer to whether the target exists
+        except OSError as error:  # a network disk may be late to say whether the target exists
             if error.errno not in (EEXIST, ENOTEMPTY) and not target.exists():
                 raise
     finally:

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
 T = TypeVar("T")
@@ -79,14 +79,12 @@ def redacted(value: T, but: str = "") -> T:
     but: name of a field of ``value`` that stays as it is.
     """
     own = secrets()
-    result: T = _deep(value, lambda text: _hidden(text, own), but)
-    return result
+    return cast(T, _deep(value, lambda text: _hidden(text, own), but))
 
 
 def shown(value: T, but: str = "") -> T:
     """``value`` with every text in it ``printable``; ``but`` is as for ``redacted``."""
-    result: T = _deep(value, printable, but)
-    return result
+    return cast(T, _deep(value, printable, but))
 
 
 def secrets() -> tuple[str, ...]:
@@ -96,19 +94,10 @@ def secrets() -> tuple[str, ...]:
     """
     forms = set[str]()
     for name, value in os.environ.items():
-        if (
-            len(value) >= SHORTEST
-            and _NAMES.search(name)
-            and not _PLACES.search(name)
-            and not _is_place(value)
-        ):
-            forms |= {
-                value,
-                quote(value, safe=""),
-                quote_plus(value),
-                json.dumps(value)[1:-1],
-                repr(value)[1:-1],
-            }
+        secret = _NAMES.search(name) and not _PLACES.search(name) and not _is_place(value)
+        if secret and len(value) >= SHORTEST:
+            forms |= {value, quote(value, safe=""), quote_plus(value)}
+            forms |= {json.dumps(value)[1:-1], repr(value)[1:-1]}
     return tuple(sorted(forms, key=len, reverse=True))
 
 
@@ -163,9 +152,6 @@ def _deep(value: Any, change: Callable[[str], str], but: str = "") -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         parts = {part.name: getattr(value, part.name) for part in fields(value) if part.name != but}
         changed = {name: _deep(part, change) for name, part in parts.items()}
-        return (
-            replace(value, **changed)
-            if any(changed[name] is not part for name, part in parts.items())
-            else value
-        )
+        if any(changed[name] is not part for name, part in parts.items()):
+            return replace(value, **changed)
     return value

@@ -178,17 +178,17 @@ def _kv(
     whole = frames is None
     if whole and option_of(session.engine, "window_margin_s") is None:
         frames = cache.frames  # of a shortened window only the encoder's output tells
-    cross = None if frames is None else cache.cross_bytes(frames)
+    cross = None if frames is None else cache.token_bytes * frames
     token, own, other = _KV
     figures: Figures = {
         token: Metric(token, cache.token_bytes),
-        own: Metric(own, cache.self_bytes(decoded)),
+        own: Metric(own, cache.token_bytes * decoded),
         other: "the engine doesn't show its encoder's output",
     }
     if cross is not None:
         figures[other] = Metric(other, cross)
     rows = [
-        {"tokens": n, "self_bytes": cache.self_bytes(n), "cross_bytes": cross}
+        {"tokens": n, "self_bytes": cache.token_bytes * n, "cross_bytes": cross}
         for n in cache.lengths(decoded)
     ]
     tags = {"decoder/kv": "by the architecture's formula, for one utterance"}

@@ -28,21 +28,13 @@ class KvCache:
     ``longest``: most tokens that the decoder takes; None when the architecture names no bound.
     ``frames``: of a whole window; None for a model without one.
 
-    Self-attention keeps that for every token, those of the prompt included. Cross-attention keeps
-    it once for every frame of the encoder's output.
+    Self-attention keeps ``token_bytes`` for every token, those of the prompt included.
+    Cross-attention keeps it once for every frame of the encoder's output.
     """
 
     token_bytes: int
     longest: int | None
     frames: int | None
-
-    def self_bytes(self, tokens: int) -> int:
-        """Of ``tokens`` positions."""
-        return self.token_bytes * tokens
-
-    def cross_bytes(self, frames: int) -> int:
-        """Of ``frames`` frames of the encoder's output."""
-        return self.token_bytes * frames
 
     def lengths(self, decoded: int) -> list[int]:
         """1, 2, 4 … and ``decoded``, up to the longest."""
@@ -68,16 +60,17 @@ def kv_cache(model: ModelSpec, dtype: str, network: Any = None) -> KvCache | str
 
     ``network``: the loaded one, which may have fewer heads than the model's architecture.
     """
-    known: Mapping[str, Any] = model.architecture
-    sizes = [next((known[name] for name in names if name in known), None) for names in _NAMES]
+    shape: Mapping[str, Any] = model.architecture
+    sizes = [next((shape[name] for name in names if name in shape), None) for names in _NAMES]
     if None in sizes:
         return "the decoder has no attention layers, so it keeps no keys and values"
     if dtype not in _WIDTHS:
-        return f"the engine computes in '{dtype}' and does not say in which type it keeps keys and values"
+        unsaid = "does not say in which type it keeps keys and values"
+        return f"the engine computes in '{dtype}' and {unsaid}"
     layers, heads, width = map(int, sizes)  # type: ignore[arg-type]
-    shared = int(known.get("decoder_num_key_value_heads", heads))
-    longest = next((int(known[name]) for name in _LONGEST if name in known), None)
-    frames = known.get("max_source_positions")
+    shared = int(shape.get("decoder_num_key_value_heads", heads))
+    longest = next((int(shape[name]) for name in _LONGEST if name in shape), None)
+    frames = shape.get("max_source_positions")
     left = heads_left(network) if shared == heads else None
     per_token = 2 * (layers * shared if left is None else left) * (width // heads) * _WIDTHS[dtype]
     return KvCache(per_token, longest, None if frames is None else int(frames))

@@ -32,7 +32,7 @@ class Codecarbon:
                 allow_multiple_runs=True,
                 force_mode_cpu_load=_RAPL.exists(),  # counters that refused us refuse it too
             )
-        self.start()  # looks for the hardware: 1.5 s the first time, which must not fall into a window
+        self.start()  # looks for the hardware: 1.5 s once, which must not fall into a window
         self.stop()
         self.methods = dict(filter(None, map(_method, self._tracker._hardware)))
 
@@ -43,8 +43,9 @@ class Codecarbon:
         with _quiet():
             self._tracker.start_task()
             self._open = True
-            # Every task has a thread that samples once a second, also in the middle of a timed call, and no option
-            # turns it off. Stopping a task that nobody started stops the thread and leaves ours open.
+            # Every task has a thread that samples once a second, in the middle of a timed call
+            # too, and no option turns it off. Stopping a task that nobody started stops the
+            # thread and leaves ours open.
             with suppress(KeyError):
                 self._tracker.stop_task("the sampling thread")
 
@@ -75,13 +76,9 @@ def _method(hardware: Any) -> tuple[str, str] | None:
     if kind == "RAM":
         return "memory", "estimated from memory size by codecarbon"
     if kind == "CPU" and mode != "intel_rapl":
-        measured = mode in ("intel_power_gadget", "windows_emi")
-        return (
-            "cpu",
-            f"measured by {mode} through codecarbon"
-            if measured
-            else f"estimated from {mode} by codecarbon",
-        )
+        if mode in ("intel_power_gadget", "windows_emi"):
+            return "cpu", f"measured by {mode} through codecarbon"
+        return "cpu", f"estimated from {mode} by codecarbon"
     if kind in ("AppleSiliconChip", "Raspberry") and chip is not None:
         source = "powermetrics" if kind == "AppleSiliconChip" else "the board's power controller"
         return chip, f"measured by {source} through codecarbon"

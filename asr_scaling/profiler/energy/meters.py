@@ -96,9 +96,7 @@ def find_counters(device: Device, powercap: Path = POWERCAP) -> Found:
         return counters, missing | {"gpu": "not used by this device"}
     try:
         return [*counters, Nvml(device.torch_name)], missing
-    except (
-        Exception
-    ) as error:  # no driver, no package, a GPU without a counter: all are reasons, none an accident
+    except Exception as error:  # no driver, no package, a GPU without a counter
         return counters, missing | {"gpu": str(error) or type(error).__name__}
 
 
@@ -113,26 +111,24 @@ def _rapl(powercap: Path) -> tuple[list[Counter], dict[str, str]]:
         zone for zone in sorted(powercap.glob("intel-rapl:*")) if _label(zone).startswith("package")
     ]
     drams = [zone for package in packages for zone in sorted(package.glob(f"{package.name}:*"))]
-    zones = [("cpu", zone) for zone in packages] + [
-        ("memory", zone) for zone in drams if _label(zone) == "dram"
-    ]
-    found: dict[str, list[Rapl]] = {"cpu": [], "memory": []}
+    zones = {"cpu": packages, "memory": [zone for zone in drams if _label(zone) == "dram"]}
+    kept: list[Counter] = []
     missing: dict[str, str] = {}
-    for component, zone in zones:
-        try:
-            found[component].append(Rapl(component, zone))
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            missing[component] = (
-                f"RAPL's {zone / 'energy_uj'} can't be read ({why}): chmod a+r it as root"
-            )
-    for component, counters in found.items():
-        if not counters:
-            missing.setdefault(component, f"no RAPL counter in {powercap}")
-    kept = [
-        _distinct(counters) for component, counters in found.items() if component not in missing
-    ]
-    return [counter for counters in kept for counter in counters], missing
+    for component, own in zones.items():
+        counters: list[Rapl] = []
+        for zone in own:
+            try:
+                counters.append(Rapl(component, zone))
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or error
+                missing[component] = (
+                    f"RAPL's {zone / 'energy_uj'} can't be read ({why}): chmod a+r it as root"
+                )
+        if not own:
+            missing[component] = f"no RAPL counter in {powercap}"
+        if component not in missing:
+            kept += _distinct(counters)
+    return kept, missing
 
 
 def _label(zone: Path) -> str:
