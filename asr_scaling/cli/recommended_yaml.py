@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,78 +56,59 @@ def write(path: Path, answer: BestConfiguration, winner: Point) -> None:
     Raises ConfigError for a choice of which this package has no YAML.
     """
     check_name(path)
-    groups = _groups(winner)
-    for each in groups:
-        if not (conf_dir() / each.group / f"{each.name}.yaml").is_file():
+    parts, optimised = _parts(winner), reproduce.optimisations(winner)
+    named = [(part.group, part.name) for part in parts]
+    for group, name in [*named, *(("optimisation", name) for name in optimised)]:
+        if not (conf_dir() / group / f"{name}.yaml").is_file():
             raise ConfigError(
-                f"{each.group}={each.name} is of a config folder of your own, which no file can "
+                f"{group}={name} is of a config folder of your own, which no file can "
                 f"name for you: measure it with --config-dir and  {reproduce.command(winner)}"
             )
-    lines = [*_comment(path, answer, winner), *_defaults(groups, winner), *_options(groups, winner)]
+    lines = [*_comment(path, answer, winner), *_defaults(named, list(optimised))]
+    for seed in reproduce.own_seed(winner):
+        lines.append(f"seed: {json.dumps(seed)}")
+    bodies = {part.group: part.options for part in parts}
+    changed = {name: options for name, options in optimised.items() if options}
+    for group, options in (bodies | {"optimisation": changed}).items():
+        lines += _body(group, options)
     write_atomic(path, ("\n".join(lines) + "\n").encode())
 
 
-def _groups(winner: Point) -> list[Choice]:
-    """Model, engine, optimisations, device and batch, as YAMLs and what differs from them."""
-    batch = reproduce.choice(winner, "batch")
+def _parts(winner: Point) -> list[Choice]:
+    """Model, engine, device and batch, as YAMLs and what differs from them."""
+    engine, device, batch = (
+        reproduce.choice(winner, group) for group in ("engine", "device", "batch")
+    )
     name = "fixed" if batch.name in _FIXED else batch.name
-    optimised = [
-        Choice("optimisation", key, options)
-        for key, options in reproduce.optimisations(winner).items()
-    ]
-    engine, device = (reproduce.choice(winner, group) for group in ("engine", "device"))
-    return [
-        reproduce.model(winner),
-        engine,
-        *optimised,
-        device,
-        Choice("batch", name, {"size": winner.batch}),
-    ]
+    return [reproduce.model(winner), engine, device, Choice("batch", name, {"size": winner.batch})]
 
 
-def _defaults(groups: list[Choice], winner: Point) -> Iterator[str]:
+def _defaults(named: list[tuple[str, str]], optimisations: list[str]) -> list[str]:
     """The defaults list: everything that config.yaml has, with other choices."""
-    yield "defaults:"
-    yield "  - config"
-    for each in groups:
-        if each.group != "optimisation":
-            yield f"  - override {each.group}: {each.name}"
-    if names := [each.name for each in groups if each.group == "optimisation"]:
-        yield f"  - override optimisation: [{', '.join(names)}]"
-    yield "  - _self_"
+    lines = ["defaults:", "  - config", *(f"  - override {group}: {name}" for group, name in named)]
+    if optimisations:
+        lines.append(f"  - override optimisation: [{', '.join(optimisations)}]")
+    return [*lines, "  - _self_"]
 
 
-def _options(groups: list[Choice], winner: Point) -> Iterator[str]:
-    """Options that differ from those of the YAMLs chosen. JSON's values are YAML's too."""
-    for seed in reproduce.own_seed(winner):
-        yield f"seed: {json.dumps(seed)}"
-    optimised = {
-        each.name: each.options for each in groups if each.group == "optimisation" and each.options
-    }
-    bodies: list[tuple[str, Any]] = [
-        (each.group, each.options) for each in groups if each.group != "optimisation"
-    ]
-    for group, options in [*bodies, ("optimisation", optimised)]:
-        if options:
-            yield f"{group}:"
-            yield from (
-                f"  {_key(key)}: {json.dumps(value, ensure_ascii=False)}"
-                for key, value in options.items()
-            )
+def _body(group: str, options: Mapping[str, Any]) -> list[str]:
+    """Options that differ from those of the YAML chosen. JSON's values are YAML's too."""
+    values = {key: json.dumps(value, ensure_ascii=False) for key, value in options.items()}
+    lines = [f"  {_key(key)}: {value}" for key, value in values.items()]
+    return [f"{group}:", *lines] if lines else []
 
 
 def _comment(path: Path, answer: BestConfiguration, winner: Point) -> Iterator[str]:
     found, machine = answer.found, winner.environment
     versions = machine.get("versions") or {}
-    known = ", ".join(
-        f"{name} {versions[name]}" for name in ("asr-scaling", "torch") if versions.get(name)
-    )
-    said = [
+    packages = [name for name in ("asr-scaling", "torch") if versions.get(name)]
+    software = ", ".join(f"{name} {versions[name]}" for name in packages)
+    sentences = [
         f"Recommended for {answer.speech}. {found.rule}",
         f"Run it:  {run_command(path)}",
         f"Use it:  {use_in_python(path)}",
         f"Measured on {_date(winner.started_at)} on {winner.hardware}, "
-        f"{machine.get('os', 'unknown system')}, {known}.",
+        f"{machine.get('os', 'unknown system')}, {software}.",
         f"Chosen on {_date(datetime.now(UTC).timestamp())} among {answer.measured} configurations.",
         found.provisional,
         f"Winner against runner-up: {found.verdict}.",
@@ -135,10 +116,10 @@ def _comment(path: Path, answer: BestConfiguration, winner: Point) -> Iterator[s
         *answer.caveats,
         f"Measured again by:  {found.command}" if found.command else "",
     ]
-    for line in (" ".join(each.split("\n")) for each in said if each):
+    for line in (sentence.replace("\n", " ") for sentence in sentences if sentence):
         is_command = ":  " in line  # stays whole
         wrapped = textwrap.wrap(line, _WIDTH, subsequent_indent="  ")
-        yield from (f"# {each}" for each in ([line] if is_command else wrapped))
+        yield from (f"# {row}" for row in ([line] if is_command else wrapped))
 
 
 def _key(key: str) -> str:

@@ -116,9 +116,5 @@ def _sentence(error: BaseException) -> str:
             "list the options with  python -m asr_scaling --cfg job."
         )
     lines = [line.strip() for line in (str(error) or str(error.__cause__)).splitlines()]
-    kept = [
-        line
-        for line in lines
-        if line and not line.startswith(("full_key:", "object_type=", "See https", "Config search"))
-    ]
-    return " ".join(line for line in kept if not line.startswith("provider="))
+    details = ("full_key:", "object_type=", "See https", "Config search", "provider=")
+    return " ".join(line for line in lines if line and not line.startswith(details))

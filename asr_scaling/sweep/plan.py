@@ -73,7 +73,7 @@ def by_system(points: Iterable[PlannedPoint]) -> tuple[PlannedPoint, ...]:
     systems: dict[tuple[str, ...], list[PlannedPoint]] = {}
     for point in points:
         systems.setdefault(point.without(_WORKLOAD), []).append(point)
-    ordered = sorted(systems.items(), key=lambda item: any(map(_keeps_heap, item[0])))
+    ordered = sorted(systems.items(), key=lambda item: _keeps_heap(item[0]))
     return tuple(p for _, group in ordered for p in sorted(group, key=lambda point: point.weight))
 
 
@@ -106,24 +106,23 @@ def _group(text: str) -> str:
     return "" if override is None else re.split("[./]", override.key_or_group)[0]
 
 
-def _keeps_heap(text: str) -> bool:
-    override = parsed(text)
-    if override is None:
-        return False
-    key, value = override.key_or_group, override.value()
-    return (key == "optimisation" and "keep_heap" in str(value)) or (key, value) == (
-        "device.heap",
-        "keep",
-    )
+def _values(texts: Iterable[str]) -> dict[str, Any]:
+    """Option → value, of the overrides that Hydra's parser can read."""
+    overrides = map(parsed, texts)
+    return {o.key_or_group: o.value() for o in overrides if o is not None}
+
+
+def _keeps_heap(texts: Iterable[str]) -> bool:
+    values = _values(texts)
+    return "keep_heap" in str(values.get("optimisation")) or values.get("device.heap") == "keep"
 
 
 def _weight(texts: Iterable[str]) -> float:
-    known = [override for override in map(parsed, texts) if override is not None]
-    options: dict[str, Any] = {o.key_or_group: o.value() for o in known}
-    size = options.get("batch.size")
-    batch = _LARGEST_BATCH if options.get("batch") == "max" else _number(size, 1.0)
-    seconds = _number(options.get("dataset.length_s"), _NATURAL_S)
-    return _parameters(str(options.get("model"))) * seconds * batch
+    values = _values(texts)
+    size = _number(values.get("batch.size"), 1.0)
+    batch = _LARGEST_BATCH if values.get("batch") == "max" else size
+    seconds = _number(values.get("dataset.length_s"), _NATURAL_S)
+    return _parameters(str(values.get("model"))) * seconds * batch
 
 
 def _number(value: object, otherwise: float) -> float:

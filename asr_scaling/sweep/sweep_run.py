@@ -144,9 +144,8 @@ class SweepRun:
         except AsrScalingError as error:
             self.display.say(f"{folder.name} is measured again: {error}")
             return None
-        if record.identity != fingerprint or record.status not in ENDED:
-            return None
-        return as_tracked(record)
+        holds = record.identity == fingerprint and record.status in ENDED
+        return as_tracked(record) if holds else None
 
     def goes_on(self) -> bool:
         """Whether the sweep goes on after Ctrl-C.
