@@ -61,17 +61,17 @@ def _recommend(options: argparse.Namespace) -> int:
 
 def _lines(answer: BestConfiguration) -> list[str]:
     """What is printed of an answer before anything is written."""
-    found = answer.found
-    if found.winner is None:
+    chosen = answer.found
+    if chosen.winner is None:
         first = [
-            f"Nothing measured meets this, for {answer.speech}: {found.verdict}",
-            *found.evidence,
+            f"Nothing measured meets this, for {answer.speech}: {chosen.verdict}",
+            *chosen.evidence,
         ]
     else:
-        first = [f"For {answer.speech}: {label(found.winner)}", f"Rule: {found.rule}"]
-        first += [found.provisional] if found.provisional else []
-        first += [f"Winner against runner-up: {found.verdict}.", *found.evidence]
-        first += [f"Confirm it:  {found.command}"] if found.provisional and found.command else []
+        first = [f"For {answer.speech}: {label(chosen.winner)}", f"Rule: {chosen.rule}"]
+        first += [chosen.provisional] if chosen.provisional else []
+        first += [f"Winner against runner-up: {chosen.verdict}.", *chosen.evidence]
+        first += [f"Confirm it:  {chosen.command}"] if chosen.provisional and chosen.command else []
     left_out = [f"{count} {reason}" for reason, count in answer.left_out.items()]
     counted = f"Chosen among {answer.measured} configurations"
     return [

@@ -99,22 +99,22 @@ def _body(group: str, options: Mapping[str, Any]) -> list[str]:
 
 
 def _comment(path: Path, answer: BestConfiguration, winner: Point) -> Iterator[str]:
-    found, machine = answer.found, winner.environment
+    chosen, machine = answer.found, winner.environment
     versions = machine.get("versions") or {}
     packages = [name for name in ("asr-scaling", "torch") if versions.get(name)]
     software = ", ".join(f"{name} {versions[name]}" for name in packages)
     sentences = [
-        f"Recommended for {answer.speech}. {found.rule}",
+        f"Recommended for {answer.speech}. {chosen.rule}",
         f"Run it:  {run_command(path)}",
         f"Use it:  {use_in_python(path)}",
         f"Measured on {_date(winner.started_at)} on {winner.hardware}, "
         f"{machine.get('os', 'unknown system')}, {software}.",
         f"Chosen on {_date(datetime.now(UTC).timestamp())} among {answer.measured} configurations.",
-        found.provisional,
-        f"Winner against runner-up: {found.verdict}.",
-        *found.evidence,
+        chosen.provisional,
+        f"Winner against runner-up: {chosen.verdict}.",
+        *chosen.evidence,
         *answer.caveats,
-        f"Measured again by:  {found.command}" if found.command else "",
+        f"Measured again by:  {chosen.command}" if chosen.command else "",
     ]
     for line in (sentence.replace("\n", " ") for sentence in sentences if sentence):
         is_command = ":  " in line  # stays whole

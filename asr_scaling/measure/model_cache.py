@@ -38,7 +38,7 @@ class ModelCache:
             self.clear()
             return None
         self._loaded = None
-        return replace(loaded, kept=True)
+        return replace(loaded, spec=spec, kept=True)
 
     def put(self, loaded: Loaded) -> bool:
         """Keep ``loaded`` for the next point; False when it must not be kept."""

@@ -147,10 +147,7 @@ def _subdir(config: DictConfig) -> str:
 
 
 def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds | None:
-    """The rounds that the options ask for.
-
-    Raises ConfigError when this kind of sweep can't be interleaved.
-    """
+    """The rounds asked for. Raises ConfigError when this kind of sweep can't be interleaved."""
     rounds = Rounds.of(plain)
     if rounds and single:
         raise ConfigError(
@@ -168,22 +165,12 @@ def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds |
 
 
 def work(config: DictConfig, measure: Callable[[], None]) -> Work:
-    """A point for a launcher.
-
-    config: all its options, Hydra's too.
-    measure: calls ``point`` with them.
-    """
+    """A point for a launcher: ``config`` has Hydra's options too, ``measure`` calls ``point``."""
     sweep = Path(config.hydra.sweep.dir)
     where = sweep / str(config.hydra.sweep.subdir)
-    return Work(
-        _name(config, config.hydra),
-        where,
-        sweep,
-        {**options(config), "hydra": _composition(config.hydra)},
-        measure,
-        bool(config.sweep.get("resume")),
-        Path.cwd(),
-    )
+    plain = {**options(config), "hydra": _composition(config.hydra)}
+    name, resumed = _name(config, config.hydra), bool(config.sweep.get("resume"))
+    return Work(name, where, sweep, plain, measure, resumed, Path.cwd())
 
 
 def point(config: DictConfig) -> None:

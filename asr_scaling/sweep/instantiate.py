@@ -47,18 +47,12 @@ def build(node: dict[str, Any]) -> Any:
 
 
 def build_system(plain: dict[str, Any]) -> SystemSpec:
-    """The system under test that options describe, its optimisations not applied yet.
-
-    Raises AsrScalingError as a part raised it.
-    """
+    """The system under test that options describe; applies no optimisation. Raises as ``build``."""
     return _made(SystemSpec, build({key: plain[key] for key in _SYSTEM if key in plain}))
 
 
 def build_job(plain: dict[str, Any]) -> Job:
-    """The job that a point's options describe.
-
-    Raises AsrScalingError as a part raised it.
-    """
+    """The job that a point's options describe. Raises as ``build``."""
     for where, node in _nodes(plain).items():
         if not isinstance(node, dict) or "_target_" not in node:
             raise ConfigError(

@@ -11,16 +11,7 @@ from asr_scaling.core.ports import capabilities
 from asr_scaling.model.weights import resolve
 from asr_scaling.sweep.plan import PlannedPoint
 
-_NEITHER = (
-    "optimisation",
-    "batch",
-    "device",
-    "profiler",
-    "tracking",
-    "sweep",
-    "optimiser",
-    "hydra",
-)
+_OTHER = ("optimisation", "batch", "device", "profiler", "tracking", "sweep", "optimiser", "hydra")
 """Groups of options that choose neither speech nor weights: none asks for another composition."""
 Options = Mapping[str, Any]
 Compose = Callable[[Sequence[str]], Options]
@@ -67,7 +58,7 @@ def _distinct(
     """Every dataset and every model of the points, once."""
     speech: dict[str, _Speech] = {}
     models: dict[str, _Model] = {}
-    for overrides in dict.fromkeys(point.without(_NEITHER) for point in points):
+    for overrides in dict.fromkeys(point.without(_OTHER) for point in points):
         with suppress(Exception):  # Hydra's: the point fails with it
             options = compose(overrides)
             load = (dict(options["dataset"]), options["pipeline"]["utterances"])

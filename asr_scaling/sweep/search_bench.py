@@ -232,10 +232,7 @@ class SweepBench:
 
 
 def _idle(system: SystemSpec) -> str | None:
-    """The last optimisation, when the system is the same without it.
-
-    Raises ConfigError when the optimisations do not compose.
-    """
+    """The last optimisation, if the system is the same without it. Raises as ``composed``."""
     *others, last = system.optimisation or [""]
     if not last:
         return None
@@ -245,9 +242,6 @@ def _idle(system: SystemSpec) -> str | None:
 
 
 def _concerns(override: Override, optimisations: Sequence[str]) -> bool:
-    """Whether an override makes sense for a point.
-
-    Options of an optimisation do only where it is applied.
-    """
+    """Whether an override is for a point: an optimisation's is where that is applied."""
     group, *rest = override.key_or_group.split(".")
     return group != "optimisation" or (bool(rest) and rest[0] in optimisations)
