@@ -58,14 +58,13 @@ def summarise(samples: Sequence[Sample]) -> Findings:
 def _distribution(prefix: str, values: Sequence[float]) -> tuple[list[Metric], dict[str, str]]:
     """Mean and percentiles of ``values``, and why the other percentiles are unavailable."""
     n, needed = len(values), {p: samples_needed(p) for p in PERCENTILES}
-    return [
-        _mean(f"{prefix}/mean_s", values),
-        *(_percentile(f"{prefix}/p{p}_s", values, p) for p in PERCENTILES if n >= needed[p]),
-    ], {
-        f"{prefix}/p{p}_s": f"{n} calls can't bound it, {needed[p]} can: {_MORE}"
-        for p in PERCENTILES
-        if n < needed[p]
+    withheld = {
+        f"{prefix}/p{p}_s": f"{n} calls can't bound it, {calls} can: {_MORE}"
+        for p, calls in needed.items()
+        if n < calls
     }
+    tails = [_percentile(f"{prefix}/p{p}_s", values, p) for p in PERCENTILES if n >= needed[p]]
+    return [_mean(f"{prefix}/mean_s", values), *tails], withheld
 
 
 def _stages(samples: Sequence[Sample]) -> list[Metric]:
@@ -81,9 +80,8 @@ def _steps(samples: Sequence[Sample]) -> tuple[list[Metric], dict[str, str]]:
     first_s = [sample.first_token_s for sample in samples if sample.first_token_s is not None]
     later_s = [statistics.fmean(sample.step_s) for sample in samples if sample.step_s]
     times = {"latency/first_token_s": first_s, "latency/per_token_s": later_s}
-    return [_percentile(name, values, 50) for name, values in times.items() if values], {
-        name: NO_STEPS for name, values in times.items() if not values
-    }
+    metrics = [_percentile(name, values, 50) for name, values in times.items() if values]
+    return metrics, {name: NO_STEPS for name, values in times.items() if not values}
 
 
 def _mean(name: str, values: Sequence[float]) -> Metric:

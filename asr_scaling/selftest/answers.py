@@ -58,13 +58,13 @@ def flops(measurement: Measurement | None = None) -> Check:
     """The profiler counts a linear layer and attention of known sizes exactly."""
     system = SystemSpec(load_spec("whisper_tiny_en"), _Layers(), Cpu(), Fixed(1))
     record = measured(Job(system, Silence([1.0]), {"flops": measurement or Flops()}, ONCE))
-    known = {"flops/encoder": LINEAR_FLOP + ATTENTION_FLOP, "flops/encoder_thop": LINEAR_FLOP}
-    values = {name: record.values[name] for name in known if name in record.values}
-    if values == known:
-        figure = f"{known['flops/encoder']} of linear and attention, exactly"
+    expected = {"flops/encoder": LINEAR_FLOP + ATTENTION_FLOP, "flops/encoder_thop": LINEAR_FLOP}
+    values = {name: record.values[name] for name in expected if name in record.values}
+    if values == expected:
+        figure = f"{expected['flops/encoder']} of linear and attention, exactly"
         return Check("known FLOPs", "pass", figure, values=values)
-    counted = {**dict.fromkeys(known, "missing"), **record.unavailable, **values}
-    figure = "; ".join(f"{name} is {counted[name]}, by hand {flop}" for name, flop in known.items())
+    counts = {**dict.fromkeys(expected, "missing"), **record.unavailable, **values}
+    figure = "; ".join(f"{name} is {counts[name]}, by hand {n}" for name, n in expected.items())
     advice = f"This release of torch or thop counts otherwise: {_TESTED}"
     return Check("known FLOPs", "fail", figure, advice, values)
 
