@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from asr_scaling.analysis.recommendation.scenarios import Budgets
-    from asr_scaling.records.log_report import log_report
+    from asr_scaling.records.sources import log_report
     from asr_scaling.report.build import document, first_words, write
     from asr_scaling.search.measured import outcome_of
 

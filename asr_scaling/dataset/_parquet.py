@@ -24,14 +24,12 @@ class ParquetDataset(Dataset):
     """Speech streamed from Parquet on the hub or on disk.
 
     With a limit, or for fragments, rows are shuffled, because such sets may be stored longest
-    first. Row groups come in random order into a buffer, from which rows are drawn at random;
-    files do, where there are over 64 or datasets can't split them. **A bias remains**: rows of
-    row groups that are never reached can't be drawn, and neighbours, often of one speaker or one
-    length, come together. A buffer as large as the split removes the bias, and reads the whole
-    split first. ``limit=null`` takes every row.
+    first: row groups (or files, where there are over 64) come in random order into a buffer, from
+    which rows are drawn at random. **A bias remains**: rows of row groups that are never reached
+    can't be drawn, and neighbours, often of one speaker or one length, come together. A buffer as
+    large as the split removes it, and reads the whole split first. ``limit=null`` takes every row.
 
-    Fragments are cached by these options; pin ``revision`` to a commit so that it always means
-    the same data.
+    Fragments are cached by these options; pin ``revision`` to a commit, which can't change.
 
     repository, config, split, revision: the dataset on the hub, where ``path`` is None.
     licence: stored in the record.
@@ -40,8 +38,6 @@ class ParquetDataset(Dataset):
         and to leave out repeated ones.
     path: Parquet files on disk, or a folder of them.
     shuffle_buffer: number of rows in the buffer.
-
-    Raises ConfigError at once for options that can't work.
     """
 
     name: str
@@ -67,10 +63,7 @@ class ParquetDataset(Dataset):
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
-        """At most ``limit`` utterances or fragments, the same at every call.
-
-        Raises DataError when there are none, ConfigError for a limit that can't work.
-        """
+        """At most ``limit`` utterances or fragments, the same at every call."""
         check_limit(limit)
         files = None if self.path is None else parquet_files(self.path)
         whole = self.length_s is None and limit is None

@@ -30,6 +30,8 @@ class Dataset(Shape):
     """The options that every dataset has: those of a Shape, and one more.
 
     max_utterance_s: seconds of the longest audio file allowed.
+
+    Raises ConfigError at once for options that can't work.
     """
 
     max_utterance_s: float = 3600

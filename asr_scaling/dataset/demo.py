@@ -20,8 +20,6 @@ class Demo(Dataset):
     """Sentences spoken by a synthesiser, some with noise. WER on them says nothing about people.
 
     condition: "clean", "noisy" or "all".
-
-    Raises ConfigError at once for options that can't work.
     """
 
     name: str = "demo"
@@ -34,10 +32,7 @@ class Demo(Dataset):
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
-        """At most ``limit`` utterances or fragments, the same at every call.
-
-        Raises DataError when there are none, ConfigError for a limit that can't work.
-        """
+        """At most ``limit`` utterances or fragments, the same at every call."""
         check_limit(limit)
         root = Path(__file__).parent / "demo_data"
         if not root.is_dir():

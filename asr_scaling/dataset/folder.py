@@ -20,8 +20,6 @@ class Folder(Dataset):
     path: folder of the manifest.
     audio_root: folder that audio paths are relative to and can't leave, None for ``path``.
     name, licence: stored in the record.
-
-    Raises ConfigError at once for options that can't work.
     """
 
     path: str | None = None
@@ -37,10 +35,7 @@ class Folder(Dataset):
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
-        """At most ``limit`` utterances or fragments, the same at every call.
-
-        Raises DataError when there are none, ConfigError for a limit that can't work.
-        """
+        """At most ``limit`` utterances or fragments, the same at every call."""
         check_limit(limit)
         root = user_path(str(self.path))
         origin = DatasetInfo(self.name, str(self.path), self.licence)

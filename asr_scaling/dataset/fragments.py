@@ -152,8 +152,7 @@ def _fill(waiting: list[Utterance], shape: Shape) -> list[Utterance]:
 def _join(group: list[Utterance], shape: Shape) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """Join the utterances, each followed by an equal part of the silence, at least the gap."""
     audio = np.zeros(shape.samples, np.float32)
-    spare = shape.samples - _speech(group)
-    between = max(shape.gap, spare // len(group))
+    between = max(shape.gap, (shape.samples - _speech(group)) // len(group))
     start = 0
     for utterance in group:
         audio[start : start + utterance.audio.size] = utterance.audio

@@ -14,8 +14,6 @@ from asr_scaling.dataset._parquet import ParquetDataset
 class LibriSpeech(ParquetDataset):
     """https://huggingface.co/datasets/openslr/librispeech_asr, or Parquet files in its layout.
 
-    See ParquetDataset for what a limit means for the sample.
-
     config: "clean" or "other".
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from asr_scaling.core.record import Findings, Metric
@@ -15,3 +16,8 @@ def findings_of(figures: Figures, **others: Any) -> Findings:
     metrics = tuple(figure for figure in figures.values() if isinstance(figure, Metric))
     reasons = {name: why for name, why in figures.items() if isinstance(why, str)}
     return Findings(metrics, reasons, **others)
+
+
+def nothing_of(names: Iterable[str], why: str) -> Findings:
+    """Findings without a figure of any of the ``names``."""
+    return Findings(unavailable=dict.fromkeys(names, why))

@@ -17,7 +17,7 @@ from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.summary import NO_STEPS
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.profiler._bytes import byte_counter
-from asr_scaling.profiler._figures import Figures, findings_of
+from asr_scaling.profiler._figures import Figures, findings_of, nothing_of
 
 _STAGE = ("flops/{}", "bytes/{}", "bytes/{}_weights")
 """Metrics of a stage: operations, all bytes moved, and those of them that are weights."""
@@ -51,7 +51,7 @@ class Flops:
         """
         modules = session.system.modules
         if not modules:
-            return Findings(unavailable=dict.fromkeys(_METRICS, _NO_MODULES))
+            return nothing_of(_METRICS, _NO_MODULES)
         longest = max(session.workload.utterances, key=lambda u: u.duration_s)
         batch = AudioBatch((longest,))
         seen: list[tuple[Any, Any]] = []
@@ -82,8 +82,7 @@ class Flops:
             figures[_THOP] = _REPLACED
         else:
             try:
-                flops = _thop(modules["encoder"], *seen[0]) * len(seen)
-                figures[_THOP] = Metric(_THOP, flops, 1)
+                figures[_THOP] = Metric(_THOP, _thop(modules["encoder"], *seen[0]) * len(seen), 1)
             except Exception as error:  # thop knows few kinds of module and fails in many ways
                 figures[_THOP] = f"thop failed: {type(error).__name__}: {error}"
         return findings_of(figures, tags=_TAGS)

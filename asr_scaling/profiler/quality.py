@@ -11,6 +11,7 @@ from asr_scaling.core.checks import must_be
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import error_rate_interval
+from asr_scaling.profiler._figures import nothing_of
 
 _METRICS = ("quality/wer", "quality/cer")
 _EDITS = ("substitutions", "deletions", "insertions")
@@ -33,8 +34,7 @@ class Quality:
     def measure(self, session: Session) -> Findings:
         """Transcribe what no pass transcribed yet, then score. Random weights are never scored."""
         if session.system.facts.random:
-            why = "the weights are random, so the texts mean nothing"
-            return Findings(unavailable=dict.fromkeys(_METRICS, why))
+            return nothing_of(_METRICS, "the weights are random, so the texts mean nothing")
         self._finish(session)
         pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in session.workload.utterances]
         normalise, label = normaliser(self.normaliser)

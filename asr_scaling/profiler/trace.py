@@ -11,6 +11,7 @@ from typing import Any
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.probe import timed_call
 from asr_scaling.core.record import Findings, Metric
+from asr_scaling.profiler._figures import nothing_of
 from asr_scaling.profiler._operators import (
     CLASSES,
     NO_OPERATORS,
@@ -43,8 +44,7 @@ class Trace:
         They are on the GPU's clock when there is one, else on the CPU's.
         """
         if not session.system.modules:
-            names = (f"ops/{name}_share" for name in (*CLASSES, "other"))
-            return Findings(unavailable=dict.fromkeys(names, NO_OPERATORS))
+            return nothing_of((f"ops/{name}_share" for name in (*CLASSES, "other")), NO_OPERATORS)
         cuda = session.device.kind == "cuda"
         profiler = profiler_of(session.device, self.shapes)
         with quiet_stderr():
@@ -65,8 +65,8 @@ class Trace:
             figures |= {f"encoder_{name}_share": share for name, share in shares(encoder).items()}
             figures["encoder_s"] = sum(row["self_s"] for row in encoder)
         metrics = tuple(Metric(f"ops/{name}", value, 1) for name, value in figures.items())
-        clock = "cuda" if cuda else "cpu"
-        return Findings(metrics, tags={"ops/clock": clock}, artifacts=_ARTIFACTS)
+        tags = {"ops/clock": "cuda" if cuda else "cpu"}
+        return Findings(metrics, tags=tags, artifacts=_ARTIFACTS)
 
 
 def _export(profiler: Any, path: Path) -> None:

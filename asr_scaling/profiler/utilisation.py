@@ -18,7 +18,7 @@ from asr_scaling.core.summary import NO_STEPS
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.machine.interference import read_counters
 from asr_scaling.machine.peaks import DTYPES, Peaks, peaks
-from asr_scaling.profiler._figures import Figures, findings_of
+from asr_scaling.profiler._figures import Figures, findings_of, nothing_of
 from asr_scaling.profiler._sampler import Machine, Sampler, sampled_metrics, summarise
 
 MOST_HZ = 10
@@ -72,7 +72,7 @@ class Utilisation:
         if typical_s > 2 * self.seconds:
             longer = f"raise profiler.utilisation.seconds to {math.ceil(typical_s)}"
             reason = f"one call takes {typical_s:.1f} s: {longer}"
-            return Findings(unavailable=dict.fromkeys(sampled_metrics(), reason))
+            return nothing_of(sampled_metrics(), reason)
         machine, before = Machine(session.device), read_counters().throttled
         try:
             with Sampler(machine.read, self.hz) as sampler:
@@ -109,7 +109,7 @@ def utilisation(session: Session) -> Findings:
     reason, dtype = None, session.system.facts.dtype
     if not session.system.modules:
         reason = _NO_MODULES
-    elif _work(session.values, "encoder") is None:
+    elif "bytes/encoder_weights" not in session.values:
         reason = _NO_COUNTS
     elif dtype not in DTYPES:
         reason = f"no peak is measured in {dtype}: choose engine.dtype of {', '.join(DTYPES)}"
@@ -119,8 +119,9 @@ def utilisation(session: Session) -> Findings:
         except (RuntimeError, MemoryError, OSError) as error:  # no kernel for it, a full disk
             reason = f"the machine's peaks can't be measured: {type(error).__name__}: {error}"
     if reason is not None:
-        return Findings(unavailable=dict.fromkeys((*_RATES, *_ROOFLINE, *_PEAKS), reason))
-    batch = _batch_of_longest(session)
+        return nothing_of((*_RATES, *_ROOFLINE, *_PEAKS), reason)
+    # every utterance of it is padded to the one whose operations were counted
+    batch = max(session.batches, key=lambda batch: batch.longest_s)
     rates, roofline = _rates(session, batch, peak), _roofline(session.values, len(batch), peak)
     limits = map(Metric, _PEAKS, (peak.flop_per_s, peak.byte_per_s))
     return Findings(
@@ -131,34 +132,14 @@ def utilisation(session: Session) -> Findings:
     )
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a stage costs one utterance: operations, and bytes of activations and of weights.
+def _work(values: Mapping[str, float], stage: str, size: int = 1) -> tuple[float, float]:
+    """Operations and bytes of a stage for a batch of ``size``, whose weights are read once.
 
-    Weights are read once for a batch.
+    Both are 0 where they were not counted.
     """
-
-    flops: float = 0.0
-    activations: float = 0.0
-    weights: float = 0.0
-
-    def of(self, size: int) -> tuple[float, float]:
-        """Operations and bytes of a batch of ``size``."""
-        return size * self.flops, self.weights + size * self.activations
-
-
-def _work(values: Mapping[str, float], stage: str) -> Work | None:
     names = f"flops/{stage}", f"bytes/{stage}", f"bytes/{stage}_weights"
-    if not all(name in values for name in names):
-        return None
-    flops, moved, weights = (values[name] for name in names)
-    return Work(flops, moved - weights, weights)
-
-
-def _batch_of_longest(session: Session) -> AudioBatch:
-    """The batch that every utterance is padded in to the one whose operations were counted."""
-    longest = max(session.workload.utterances, key=lambda utterance: utterance.duration_s)
-    return next(batch for batch in session.batches if longest in batch.utterances)
+    flops, moved, weights = (values.get(name, 0.0) for name in names)
+    return size * flops, weights + size * (moved - weights)
 
 
 def _rates(session: Session, batch: AudioBatch, peak: Peaks) -> Findings:
@@ -166,10 +147,10 @@ def _rates(session: Session, batch: AudioBatch, peak: Peaks) -> Findings:
     ids = tuple(utterance.id for utterance in batch.utterances)
     samples = [sample for sample in session.samples if sample.utterances == ids]
     if not samples:
-        return Findings(unavailable=dict.fromkeys(_RATES, _NO_CALLS))
+        return nothing_of(_RATES, _NO_CALLS)
     window_s = session.model.window_s
     if window_s is not None and batch.longest_s > window_s and len(batch) > 1:
-        return Findings(unavailable=dict.fromkeys(_RATES, _SHRINKS))
+        return nothing_of(_RATES, _SHRINKS)
     figures: Figures = {}
     for part, done in _done(session.values, len(batch), samples).items():
         for kind, most, i in (("mfu", peak.flop_per_s, 0), ("membw", peak.byte_per_s, 1)):
@@ -188,7 +169,7 @@ _Done = list[tuple[float, float, float]]
 
 def _done(values: Mapping[str, float], size: int, samples: Sequence[Sample]) -> dict[str, _Done]:
     stages = ("encoder", "decoder_first", "decoder_step")
-    encoded, began, stepped = ((_work(values, stage) or Work()).of(size) for stage in stages)
+    encoded, began, stepped = (_work(values, stage, size) for stage in stages)
     rows: dict[str, _Done] = {part: [] for part in _PARTS}
     for sample in samples:
         n = len(sample.step_s)
@@ -204,8 +185,8 @@ def _roofline(values: Mapping[str, float], size: int, peak: Peaks) -> Findings:
     figures: Figures = {"roofline/ridge": Metric("roofline/ridge", peak.ridge)}
     tags: dict[str, str] = {}
     for part, stage in (("encoder", "encoder"), ("decoder", "decoder_step")):
-        name, work = f"roofline/{part}_intensity", _work(values, stage)
-        flops, moved = (0.0, 0.0) if work is None else work.of(size)
+        name = f"roofline/{part}_intensity"
+        flops, moved = _work(values, stage, size)
         figures[name] = NO_STEPS if part == "decoder" else "its operators moved no bytes"
         if moved:
             figures[name] = Metric(name, flops / moved)

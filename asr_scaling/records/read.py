@@ -16,6 +16,7 @@ from asr_scaling.core.schema import MAX_BYTES, parse
 from asr_scaling.errors import DataError
 from asr_scaling.records.merge import RecordFile, round_place, whole_points
 from asr_scaling.util.files import open_file
+from asr_scaling.util.groups import grouped
 
 _NAMES = (RECORD_FILE, f"{RECORD_FILE}.gz")
 Again = Callable[[], RunRecord]
@@ -65,10 +66,7 @@ def each_record(path: Path, damaged: Damaged | None = None) -> Iterator[tuple[Ru
 
 def _each_point(folder: Path, damaged: Damaged | None) -> Iterator[tuple[RunRecord, Again]]:
     """The points below ``folder``; each is read with all its rounds, and only one at a time."""
-    places: dict[Path, list[Path]] = {}
-    for path in _below(folder):
-        places.setdefault(round_place(path) or path.parent, []).append(path)
-    for files in places.values():
+    for files in grouped(_below(folder), lambda path: round_place(path) or path.parent).values():
         for number, record in enumerate(whole_points(_in_files(files, damaged))):
             yield record, partial(_point_of, files, number)
 

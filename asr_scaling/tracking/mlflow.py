@@ -83,8 +83,7 @@ class Mlflow:
         if _marker.remembered(folder, record, parent):
             return
         with self._store() as (store, experiment):
-            begun = _marker.begin(folder)
-            asked = parent if begun or parent not in _own else None
+            asked = parent if _marker.begin(folder) or parent not in _own else None
             run = _mlflow_run.stored(store, experiment, record, folder, asked) if asked else None
             run = run or _mlflow_run.store(store, experiment, record, folder, parent)
         _marker.remember(folder, record, parent, run)

@@ -22,7 +22,7 @@ from asr_scaling.cli import report as command
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
-from asr_scaling.records.log_report import log_report
+from asr_scaling.records.sources import log_report
 from asr_scaling.report.build import all_points, first_words, write
 from asr_scaling.report.document import Bullets, Document, Section, Text
 from asr_scaling.report.output.csv_file import write_csv

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.dataset._tags import GARBAGE, PUNCTUATION, clean, garbage
+from asr_scaling.dataset.gigaspeech import GARBAGE, PUNCTUATION, clean, garbage
 
 word = st.text(alphabet="ABC'XYZ0", min_size=1, max_size=5)
 tag = st.sampled_from([f"<{name}>" for name in PUNCTUATION])

@@ -13,7 +13,7 @@ from asr_scaling.core.summary import NO_STEPS
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.machine.memory import release_memory
-from asr_scaling.profiler._figures import Figures, findings_of
+from asr_scaling.profiler._figures import Figures, findings_of, nothing_of
 from asr_scaling.profiler._operators import (
     CLASSES,
     NO_OPERATORS,
@@ -62,11 +62,10 @@ class Decoder:
     def measure(self, session: Session) -> Findings:
         """All of it; what this model or engine hasn't is unavailable, with the reason."""
         if session.model.tokens_per_s is None:
-            return Findings(unavailable=dict.fromkeys(_ALL, NO_STEPS))
+            return nothing_of(_ALL, NO_STEPS)
         calls = self._by_position(session)
         if not any(call.runs for call in calls):
-            why = "the engine shows no decoding steps after the first"
-            return Findings(unavailable=dict.fromkeys(_ALL, why))
+            return nothing_of(_ALL, "the engine shows no decoding steps after the first")
         figures: Figures = {_STEP: mean_step(_STEP, calls), _SLOPE: slope(_SLOPE, calls)}
         ops, frames = self._by_operator(session)
         longest = 1 + max(len(run) for call in calls for run in call.runs)
@@ -159,8 +158,7 @@ class Decoder:
 
 def _frames(output: Any) -> int:
     """Frames of an encoder's output ``[utterances, frames, width]``, alone or first of several."""
-    hidden = output if hasattr(output, "shape") else output[0]
-    return int(hidden.shape[1])
+    return int((output if hasattr(output, "shape") else output[0]).shape[1])
 
 
 def _kv(

@@ -18,6 +18,7 @@ COMPONENTS = ("cpu", "memory", "gpu")
 _GROSS = ("energy/per_sample_j", "energy/per_audio_second_j")
 _NET = ("energy/net_per_sample_j", "energy/net_per_audio_second_j")
 _IDLE = "energy/idle_power_w"
+_TOO_FEW = "fewer than 3 windows can't tell it from 0: raise profiler.energy.max_seconds"
 _TOTALS = ("energy/total_j", "energy/power_w", *_GROSS, _IDLE, *_NET)
 
 
@@ -152,12 +153,11 @@ def _net(
     ``ticks`` of the gross joules. The interval holds the spread of the windows, not the error of
     the one idle reading.
     """
-    names = (_IDLE, *_NET)
     if idle is None:
         why = "the idle machine was not measured: set profiler.energy.idle_seconds"
-        return dict.fromkeys(names, why)
+        return dict.fromkeys((_IDLE, *_NET), why)
     if min(idle.joules[part] for part in parts) <= 0:
-        return dict.fromkeys(names, "a meter counted nothing on the idle machine")
+        return dict.fromkeys((_IDLE, *_NET), "a meter counted nothing on the idle machine")
     idle_w = idle.of(parts) / idle.seconds
     figures: Figures = {_IDLE: Metric(_IDLE, idle_w, 1)}
     gross = math.fsum(window.of(parts) for window in windows)
@@ -166,9 +166,7 @@ def _net(
     for name, work in zip(_NET, _work(windows), strict=True):
         figures[name] = metric = _ratio(name, above, work)
         if metric.interval is None:
-            figures[name] = (
-                "fewer than 3 windows can't tell it from 0: raise profiler.energy.max_seconds"
-            )
+            figures[name] = _TOO_FEW
         elif metric.interval.low <= gross / math.fsum(work) / ticks:
             figures[name] = (
                 f"it can't be told from 0: {idle_w:.4g} W idle, {busy_w:.4g} W under load"

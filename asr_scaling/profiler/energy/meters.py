@@ -19,10 +19,8 @@ _SAME_COUNTER_J = 1.0
 class Counter(Protocol):
     """A hardware counter of one component; ``method`` says how, "measured by …"."""
 
-    @property
-    def component(self) -> str: ...  # noqa: D102
-    @property
-    def method(self) -> str: ...  # noqa: D102
+    component: str
+    method: str
 
     def joules(self) -> float:
         """Joules since some moment in the past; any exception when the counter is gone."""
