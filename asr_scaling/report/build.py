@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from asr_scaling.analysis.caveats import several_hosts, several_kinds, synthetic
@@ -22,11 +21,10 @@ from asr_scaling.report.document import (
     Column,
     Document,
     Figure,
-    Row,
     Section,
-    Table,
     Text,
 )
+from asr_scaling.report.fields import Field, field, field_table
 from asr_scaling.report.optimise import section as optimise
 from asr_scaling.report.output.csv_file import write_csv
 from asr_scaling.report.output.drawing import Style
@@ -42,46 +40,6 @@ from asr_scaling.util.cache import write_atomic
 _DPI = 150
 _MOST_DAMAGED = 20
 """Of files that are named."""
-_COLUMNS: tuple[tuple[Column, Callable[[Point], Cell]], ...] = (
-    (Column("Length", "s"), length_cell),
-    (Column("Batch"), batch_cell),
-    (
-        Column("Status", numeric=False),
-        lambda point: words(point.status.replace("_", " "), point.reason or ""),
-    ),
-    (
-        Column("RTFx", "", meaning="seconds of audio transcribed per second"),
-        partial(figure, metric="throughput/rtfx"),
-    ),
-    (
-        Column("p50", "ms", meaning="median time of a call"),
-        partial(figure, metric="latency/p50_s", factor=1e3),
-    ),
-    (
-        Column("First token", "ms", meaning="median time to the first decoded token"),
-        partial(figure, metric="latency/first_token_s", factor=1e3),
-    ),
-    (
-        Column("Per token", "ms", meaning="median time of a decoding step after the first"),
-        partial(figure, metric="latency/per_token_s", factor=1e3),
-    ),
-    (Column("WER", "%", meaning="word errors over reference words"), wer),
-    (
-        Column(
-            "Peak memory", "MB", meaning="on an accelerator what it allocated, else the process"
-        ),
-        lambda point: figure(point, memory_metric(point), 1e-6),
-    ),
-    (
-        Column("Energy", "J/utt.", meaning="per utterance, the idle machine's share included"),
-        partial(figure, metric="energy/per_sample_j"),
-    ),
-    (
-        Column("Work", "GFLOP/utt.", meaning="operations on the device for one utterance"),
-        partial(figure, metric="flops/utterance", factor=1e-9),
-    ),
-)
-"""Of the table of all points, behind system and device."""
 
 
 def document(
@@ -92,8 +50,8 @@ def document(
 ) -> Document:
     """The report on ``points``: answers first, then what they rest on, then every point.
 
-    ``optimised``: what the search found that measured them. ``damaged``: a sentence for each record
-    that was left out because it can't be read.
+    optimised: the outcome of the search that measured them.
+    damaged: a sentence for each record that can't be read.
     """
     from matplotlib import rc_context
 
@@ -115,47 +73,37 @@ def document(
 
 def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Section:
     """A row a point, and what is none because it can't be read."""
-    hosts = (
-        ((Column("Host", numeric=False), _host),)
-        if len({point.host for point in points}) > 1
-        else ()
-    )
-    shown = (*hosts, *_COLUMNS)
-    columns = (
-        Column("System", numeric=False),
-        Column("Device", numeric=False),
-        *(column for column, _ in shown),
-    )
-    rows = tuple(
-        Row((*_who(point), *(show(point) for _, show in shown)), point.keys) for point in points
-    )
+    several = len({point.host for point in points}) > 1
+    fields = (*_WHO, *([(Column("Host", numeric=False), _host)] if several else []), *_FIELDS)
     notes = ["±: the larger half of the 95 % interval; –: not available, with the reason."]
-    random = dict.fromkeys(point.system for point in points if point.random)
-    if random:
+    if random := dict.fromkeys(point.system for point in points if point.random):
         notes.append(
             f"Random weights, whose speed holds and whose texts mean nothing: {', '.join(random)}."
         )
     notes += [*several_kinds(points), *several_hosts(points), *synthetic(points)]
-    notes += [f"Left out, since it can't be read: {each}" for each in damaged[:_MOST_DAMAGED]]
+    notes += [f"Left out, since it can't be read: {reason}" for reason in damaged[:_MOST_DAMAGED]]
     if (more := len(damaged) - _MOST_DAMAGED) > 0:
         notes.append(f"Left out, since they can't be read: {more} more.")
     notes.append("metrics.csv has every metric of every point, with the ends of its interval.")
-    table = Table(ALL_POINTS, "Every measured point", columns, rows, tuple(notes))
+    table = field_table(
+        ALL_POINTS,
+        "Every measured point",
+        fields,
+        points,
+        keys=lambda point: point.keys,
+        notes=notes,
+    )
     return Section("points", "All points", (table,))
 
 
 def write(document: Document, points: Sequence[Point], folder: Path) -> list[Path]:
-    """The report's files in ``folder``, made where it is missing: report.html, report.md,
-    metrics.csv, and each figure as figures/<name>.svg and .png. ConfigError when they can't be
-    written.
+    """Write report.html, report.md, metrics.csv and figures/<name>.svg and .png to ``folder``.
+
+    Raises ConfigError when they can't be written.
     """
-    figures = [
-        block
-        for section in document.sections
-        for block in section.blocks
-        if isinstance(block, Figure)
-    ]
-    drawings = {each.name: drawn(each) for each in figures}
+    blocks = [block for section in document.sections for block in section.blocks]
+    figures = {block.name: block for block in blocks if isinstance(block, Figure)}
+    drawings = {name: drawn(figure) for name, figure in figures.items()}
     texts = {"report.html": page(document, drawings), "report.md": markdown(document)}
     texts |= {f"figures/{name}.svg": text for name, text in drawings.items()}
     try:
@@ -163,19 +111,15 @@ def write(document: Document, points: Sequence[Point], folder: Path) -> list[Pat
         for name, text in texts.items():
             write_atomic(folder / name, text.encode())
         write_csv(points, folder / "metrics.csv")
-        for each in figures:
-            each.drawing.savefig(
-                folder / "figures" / f"{each.name}.png", dpi=_DPI, metadata={"Software": None}
-            )
+        for name, figure in figures.items():
+            path = folder / "figures" / f"{name}.png"
+            figure.drawing.savefig(path, dpi=_DPI, metadata={"Software": None})
     except OSError as error:
         raise ConfigError(
             f"{folder} can't be written ({error.strerror}): name another folder with -o."
         ) from error
-    pictures = [f"figures/{each.name}.png" for each in figures]
-    return [
-        folder / name
-        for name in ("report.html", "report.md", "metrics.csv", *list(texts)[2:], *pictures)
-    ]
+    pictures = [f"figures/{name}.{kind}" for kind in ("svg", "png") for name in figures]
+    return [folder / name for name in ("report.html", "report.md", "metrics.csv", *pictures)]
 
 
 def first_words(document: Document) -> str:
@@ -192,24 +136,14 @@ def first_words(document: Document) -> str:
 def _title(points: Sequence[Point]) -> tuple[str, str]:
     machines = list(dict.fromkeys(point.hardware for point in points))
     hosts = list(dict.fromkeys(point.host for point in points if point.host))
-    days = sorted(
-        {
-            datetime.fromtimestamp(point.started_at, UTC).date()
-            for point in points
-            if point.started_at
-        }
-    )
-    when = " to ".join(
-        f"{day.day} {day:%B %Y}" for day in (days[:1] if len(days) < 2 else (days[0], days[-1]))
-    )
-    failed = sum(not point.ok for point in points)
+    starts = sorted(point.started_at for point in points if point.started_at)
+    days = [datetime.fromtimestamp(at, UTC).date() for at in (*starts[:1], *starts[-1:])]
+    when = " to ".join(f"{day.day} {day:%B %Y}" for day in dict.fromkeys(days))
     size = f"{len(points):,} points" if len(points) != 1 else "1 point"
-    said = [
-        _few(hosts),
-        when,
-        size + (f", {failed:,} of them not measured to the end" if failed else ""),
-    ]
-    return f"How speech recognition scales on {_few(machines)}", " · ".join(filter(None, said))
+    if failed := sum(not point.ok for point in points):
+        size += f", {failed:,} of them not measured to the end"
+    subtitle = " · ".join(filter(None, (_few(hosts), when, size)))
+    return f"How speech recognition scales on {_few(machines)}", subtitle
 
 
 def _few(names: Sequence[str]) -> str:
@@ -220,6 +154,60 @@ def _host(point: Point) -> Cell:
     return words(point.host, point.machine) if point.host else missing("not recorded")
 
 
-def _who(point: Point) -> tuple[Cell, Cell]:
+def _system(point: Point) -> Cell:
     note = "random weights: speed holds, texts mean nothing" if point.random else ""
-    return words(point.system, note), words(point.device, point.hardware)
+    return words(point.system, note)
+
+
+def _metric(
+    heading: str, unit: str, name: str, factor: float = 1.0, meaning: str = ""
+) -> Field[Point]:
+    return field(heading, unit, lambda point: figure(point, name, factor), meaning)
+
+
+_WHO: tuple[Field[Point], ...] = (
+    (Column("System", numeric=False), _system),
+    (Column("Device", numeric=False), lambda point: words(point.device, point.hardware)),
+)
+_FIELDS: tuple[Field[Point], ...] = (
+    field("Length", "s", length_cell),
+    field("Batch", "", batch_cell),
+    (
+        Column("Status", numeric=False),
+        lambda point: words(point.status.replace("_", " "), point.reason or ""),
+    ),
+    _metric("RTFx", "", "throughput/rtfx", 1.0, "seconds of audio transcribed per second"),
+    _metric("p50", "ms", "latency/p50_s", 1e3, "median time of a call"),
+    _metric(
+        "First token", "ms", "latency/first_token_s", 1e3, "median time to the first decoded token"
+    ),
+    _metric(
+        "Per token",
+        "ms",
+        "latency/per_token_s",
+        1e3,
+        "median time of a decoding step after the first",
+    ),
+    field("WER", "%", wer, "word errors over reference words"),
+    field(
+        "Peak memory",
+        "MB",
+        lambda point: figure(point, memory_metric(point), 1e-6),
+        "on an accelerator what it allocated, else the process",
+    ),
+    _metric(
+        "Energy",
+        "J/utt.",
+        "energy/per_sample_j",
+        1.0,
+        "per utterance, the idle machine's share included",
+    ),
+    _metric(
+        "Work",
+        "GFLOP/utt.",
+        "flops/utterance",
+        1e-9,
+        "operations on the device for one utterance",
+    ),
+)
+"""Of the table of all points, behind system and device."""

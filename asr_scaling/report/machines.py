@@ -5,40 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from asr_scaling.analysis.format import MISSING, percent, size
+from asr_scaling.analysis.format import percent, size
 from asr_scaling.analysis.points import Point
-from asr_scaling.report.document import Cell, Column, Row, Table
+from asr_scaling.report.cells import missing, words
+from asr_scaling.report.document import Cell, Row, Table, word_columns
+from asr_scaling.util.groups import grouped
 
-_SAID = {"pass": "passed", "warn": "passed with warnings", "fail": "failed"}
+_RESULTS = {"pass": "passed", "warn": "passed with warnings", "fail": "failed"}
 
 
 def machines(points: Iterable[Point]) -> dict[str, list[Point]]:
     """Name of a machine → its points. Machines of one host name are told apart by number."""
-    groups: dict[tuple[str, str], list[Point]] = {}
-    for point in points:
-        groups.setdefault((str(point.environment.get("host", "")), point.machine), []).append(point)
-    found: dict[str, list[Point]] = {}
-    for key, group in groups.items():
-        host = key[0] or "unknown host"
-        same = sum(name == host or name.startswith(f"{host} #") for name in found)
-        found[f"{host} #{same + 1}" if same else host] = group
-    return found
+    groups = grouped(points, lambda point: (str(point.environment.get("host", "")), point.machine))
+    named: dict[str, list[Point]] = {}
+    for (name, _), group in groups.items():
+        host = name or "unknown host"
+        same = sum(other == host or other.startswith(f"{host} #") for other in named)
+        named[f"{host} #{same + 1}" if same else host] = group
+    return named
 
 
 def machines_table(points: Sequence[Point]) -> Table:
     """A column for each machine; what changed on one in the course of the sweep is listed."""
-    found = machines(points)
-    sides = {name: _facts(group) for name, group in found.items()}
+    sides = {name: _facts(group) for name, group in machines(points).items()}
     rows = tuple(
-        Row((Cell(fact, fact), *(_cell(side.get(fact, ())) for side in sides.values())))
+        Row((words(fact), *(_cell(side.get(fact, ())) for side in sides.values())))
         for fact in dict.fromkeys(fact for side in sides.values() for fact in side)
     )
-    notes = (
-        ("Figures of different machines must not be compared as if of one.",)
-        if len(found) > 1
-        else ()
-    )
-    columns = (Column("fact", numeric=False), *(Column(name, numeric=False) for name in found))
+    note = "Figures of different machines must not be compared as if of one."
+    notes = (note,) if len(sides) > 1 else ()
+    columns = word_columns("fact", *sides)
     return Table("environment", "What it was measured on", columns, rows, notes)
 
 
@@ -52,8 +48,8 @@ def selftests(points: Sequence[Point]) -> list[str]:
             if isinstance(c := p.environment.get("certificate"), Mapping)
         }
         where = f" on {name}"
-        lines += [_certificate(found, where) for found in certificates.values()]
-        bare = sum(1 for point in group if not point.environment.get("certificate"))
+        lines += [_certificate(certificate, where) for certificate in certificates.values()]
+        bare = sum(not point.environment.get("certificate") for point in group)
         if bare:
             count = f"{bare} of {len(group)} points" if bare < len(group) else "the points"
             lines.append(
@@ -63,31 +59,26 @@ def selftests(points: Sequence[Point]) -> list[str]:
     return lines
 
 
-def _certificate(found: Mapping[str, Any], where: str) -> str:
-    status, at = str(found.get("status", "unknown")), str(found.get("at", "an unknown time"))
-    floor = found.get("noise_floor")
-    noise = (
-        f"; noise floor of a matrix product {percent(float(floor))}" if floor is not None else ""
-    )
-    again = (
-        "" if status == "pass" else "; `python -m asr_scaling selftest` says what and gives advice"
-    )
-    return f"**Self-test**{where}: {_SAID.get(status, status)} at {at[:16].replace('T', ' ')} UTC{noise}{again}."
+def _certificate(certificate: Mapping[str, Any], where: str) -> str:
+    status, floor = str(certificate.get("status", "unknown")), certificate.get("noise_floor")
+    at = str(certificate.get("at", "an unknown time"))[:16].replace("T", " ")
+    line = f"**Self-test**{where}: {_RESULTS.get(status, status)} at {at} UTC"
+    if floor is not None:
+        line += f"; noise floor of a matrix product {percent(float(floor))}"
+    if status != "pass":
+        line += "; `python -m asr_scaling selftest` says what and gives advice"
+    return f"{line}."
 
 
 def _facts(group: Sequence[Point]) -> dict[str, tuple[str, ...]]:
     """Fact → its distinct values among the points of a machine."""
-    found: dict[str, dict[str, None]] = {}
-    seen: set[int] = set()
-    for point in group:
-        if (
-            id(point.environment) not in seen
-        ):  # points share what is equal, so that thousands are read once
-            seen.add(id(point.environment))
-            for fact, value in _facts_of(point.environment).items():
-                found.setdefault(fact, {})[value] = None
-    found["points"] = {f"{len(group):,}": None}
-    return {fact: tuple(values) for fact, values in found.items()}
+    facts: dict[str, dict[str, None]] = {}
+    # points share equal environments, so that those of thousands are read once
+    for environment in {id(point.environment): point.environment for point in group}.values():
+        for fact, value in _facts_of(environment).items():
+            facts.setdefault(fact, {})[value] = None
+    facts["points"] = {f"{len(group):,}": None}
+    return {fact: tuple(values) for fact, values in facts.items()}
 
 
 def _facts_of(machine: Mapping[str, Any]) -> dict[str, str]:
@@ -117,8 +108,4 @@ def _size(count: Any) -> str | None:
 
 
 def _cell(values: Sequence[str]) -> Cell:
-    return (
-        Cell("; ".join(values), "; ".join(values))
-        if values
-        else Cell(MISSING, None, "not recorded on this machine")
-    )
+    return words("; ".join(values)) if values else missing("not recorded on this machine")

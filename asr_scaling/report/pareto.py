@@ -1,6 +1,4 @@
-"""The section of Pareto fronts: which systems no other beats in both WER and speed, latency or
-energy.
-"""
+"""The Pareto fronts: which systems no other beats in both WER and speed, latency or energy."""
 
 from __future__ import annotations
 
@@ -14,10 +12,19 @@ from asr_scaling.analysis.laws import grouped
 from asr_scaling.analysis.pareto import ENERGY_AXIS, LATENCY_AXIS, RTFX_AXIS, CostAxis
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import at, reference_length
-from asr_scaling.core.statistics import Interval
 from asr_scaling.report.cells import batch_cell, figure, latency, wer, words
-from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
-from asr_scaling.report.output.axes_style import CROWDED, StyledAxes, Value
+from asr_scaling.report.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Row,
+    Section,
+    Table,
+    Text,
+    word_columns,
+)
+from asr_scaling.report.output.axes_style import CROWDED, StyledAxes, Value, value_of
 from asr_scaling.report.output.drawing import INK, FigureBuilder, Style
 
 _TITLE = "Pareto fronts"
@@ -25,10 +32,8 @@ _BELOW = 0.03
 """Share of the figure's height by which names are below their points, clear of the step line."""
 _INTRO = (
     "A system is on a front when no other of the same device has both a lower WER and a lower "
-    "cost. Anything off the "
-    "fronts gives away one for nothing. Fronts go by the measured values; where error bars "
-    "overlap, who leads is not "
-    "certain."
+    "cost. Anything off the fronts gives away one for nothing. Fronts go by the measured values; "
+    "where error bars overlap, who leads is not certain."
 )
 
 
@@ -73,22 +78,19 @@ def _drawn(shown: _Shown, points: Sequence[Point]) -> list[Point]:
 def _figure(shown: _Shown, here: Sequence[Point], style: Style) -> Figure:
     """A panel for each device."""
     devices = grouped(_drawn(shown, here), lambda point: point.device)
-    builder = FigureBuilder(
-        f"pareto-{shown.axis.name}", rows=len(devices), height=0.7 + 3.5 * len(devices)
-    )
+    rows = len(devices)
+    builder = FigureBuilder(f"pareto-{shown.axis.name}", rows=rows, height=0.7 + 3.5 * rows)
     for axes, (device, drawn) in zip(builder.axes, devices.items(), strict=True):
         builder.titles(axes, shown.label, "WER (%)", device if len(devices) > 1 else "")
         _draw(StyledAxes(builder, axes, style), shown, drawn)
-    said = f"WER against {shown.noun}, {at_length(here[0].length_s)}"
-    read = (
-        f"{said}: towards the lower {'right' if shown.axis.higher else 'left'} is better. The step "
-        "line joins "
-        "the front of a device; what is dominated is pale. Bars are intervals of 95 %."
+    what = f"WER against {shown.noun}, {at_length(here[0].length_s)}"
+    legend = (
+        f"{what}: towards the lower {'right' if shown.axis.higher else 'left'} is better. The step "
+        "line joins the front of a device; what is dominated is pale. Bars are intervals of 95 %."
     )
-    caption = filter(None, (read, _centre(shown, _drawn(shown, here)), _left_out(shown, here)))
-    return builder.figure(
-        " ".join(caption), f"{said}: a point for each system and batch, the front as a step line."
-    )
+    caption = filter(None, (legend, _centre(shown, _drawn(shown, here)), _left_out(shown, here)))
+    alt = f"{what}: a point for each system and batch, the front as a step line."
+    return builder.figure(" ".join(caption), alt)
 
 
 def _draw(styled: StyledAxes, shown: _Shown, drawn: Sequence[Point]) -> None:
@@ -96,25 +98,20 @@ def _draw(styled: StyledAxes, shown: _Shown, drawn: Sequence[Point]) -> None:
     (members,) = shown.axis.fronts(drawn).values()
     inside = {id(member) for member in members}
     styled.scale("x", [_x(shown, point) for point in drawn])
-    top = (
-        1.15 * max(interval.high if interval else value for value, interval in map(_wer, drawn))
-        or 1.0
-    )
+    highest = max(interval.high if interval else wer for wer, interval in map(_wer, drawn))
+    top = 1.15 * highest or 1.0
     styled.axes.set_ylim(0, top)
     marked = set()
     for point in drawn:
         on, x, y = id(point) in inside, _x(shown, point), _wer(point)
         if len(drawn) <= CROWDED or (on and (point.system, point.batch, x, y) not in marked):
-            marked.add(
-                (point.system, point.batch, x, y)
-            )  # repeated points may tie: one marker shows them
+            # repeated points may tie: one marker shows them
+            marked.add((point.system, point.batch, x, y))
             title = f"{point.name}: WER {percent(point.values[WER])}, {shown.noun} {plain(x[0])}"
             styled.point(point, x, y, title, pale=not on)
     edge, device = styled.axes.get_xlim()[0 if shown.axis.higher else 1], drawn[0].device
-    keys = {"device": device, "length": drawn[0].length}
-    styled.line(
-        _steps(shown, members, edge, top), INK, device=device, keys=keys, title=f"front on {device}"
-    )
+    keys, steps = {"device": device, "length": drawn[0].length}, _steps(shown, members, edge, top)
+    styled.line(steps, INK, device=device, keys=keys, title=f"front on {device}")
     _write_names(styled, shown, drawn, inside, _BELOW * top)
 
 
@@ -131,29 +128,19 @@ def _write_names(
 
 def _x(shown: _Shown, point: Point) -> Value:
     """As drawn."""
-    interval = point.intervals.get(shown.axis.metric(point))
-    scaled = (
-        Interval(interval.low * shown.factor, interval.high * shown.factor) if interval else None
-    )
-    return point.values[shown.axis.metric(point)] * shown.factor, scaled
+    return value_of(point, shown.axis.metric(point), shown.factor)
 
 
 def _wer(point: Point) -> Value:
     """In per cent."""
-    interval = point.intervals.get(WER)
-    return 100 * point.values[WER], Interval(
-        100 * interval.low, 100 * interval.high
-    ) if interval else None
+    return value_of(point, WER, 100)
 
 
 def _steps(
     shown: _Shown, members: Sequence[Point], edge: float, top: float
 ) -> list[tuple[float, float]]:
-    """The border of what is to be had: from the cheapest member's cost down to the best WER, to the
-    dear ``edge``.
-    """
-    path: list[tuple[float, float]] = []
-    above = top
+    """From ``top`` at the cheapest member's cost down to the best WER, to the dear ``edge``."""
+    path, above = list[tuple[float, float]](), top
     for member in members:
         x, below = _x(shown, member)[0], _wer(member)[0]
         path += [(x, above), (x, below)]
@@ -164,9 +151,7 @@ def _steps(
 def _table(here: Sequence[Point]) -> Table:
     """One row a member of a front."""
     columns = (
-        Column("front", numeric=False),
-        Column("device", numeric=False),
-        Column("system", numeric=False),
+        *word_columns("front", "device", "system"),
         Column("batch", meaning="Utterances in a call."),
         Column("WER", "%"),
         Column("RTFx", meaning="Audio seconds transcribed per second."),
@@ -192,21 +177,21 @@ def _cells(point: Point) -> tuple[Cell, ...]:
 
 def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
     """What the reader must know of all fronts."""
-    said = [
-        f"All are of one length, {here[0].length}."
-        if here[0].length_s
-        else "All are of natural utterances."
-    ]
-    others = dict.fromkeys(
-        point.length for point in points if point.ok and point.length != here[0].length
-    )
-    if others:
-        said.append(f"Other lengths ({', '.join(others)}) are not shown.")
+    length = here[0].length
+    one = f"one length, {length}" if here[0].length_s else "natural utterances"
+    sentences = [f"All are of {one}."]
+    if others := dict.fromkeys(p.length for p in points if p.ok and p.length != length):
+        sentences.append(f"Other lengths ({', '.join(others)}) are not shown.")
     scored = [point for point in here if point.wer_known]
-    said += [*synthetic(scored), *different_speech(scored), *partly(scored), *several_hosts(scored)]
+    sentences += [
+        *synthetic(scored),
+        *different_speech(scored),
+        *partly(scored),
+        *several_hosts(scored),
+    ]
     if any(point.estimated for point in scored):
-        said.append("Joules are **estimated**, not measured.")
-    return said
+        sentences.append("Joules are **estimated**, not measured.")
+    return sentences
 
 
 def _centre(shown: _Shown, drawn: Sequence[Point]) -> str:
@@ -214,25 +199,18 @@ def _centre(shown: _Shown, drawn: Sequence[Point]) -> str:
     if shown.axis is not LATENCY_AXIS:
         return ""
     means = sum(latency_metric(point) != LATENCY for point in drawn)
-    but = (
-        f", but the mean for {means} of {len(drawn)} points, whose calls are too few for a median"
-        if means
-        else ""
-    )
-    return f"Latency is the median of a call's time{but}."
+    but = f", but the mean for {means} of {len(drawn)} points, whose calls are too few for a median"
+    return f"Latency is the median of a call's time{but if means else ''}."
 
 
 def _left_out(shown: _Shown, here: Sequence[Point]) -> str:
     """How many points a figure lacks, whose, and why."""
     asked = [point for point in here if point.batch == 1 or not shown.axis.single]
-    unknown = [point for point in asked if not point.wer_known]
-    said = []
-    if unknown:
-        said.append(f"Not drawn, WER unknown: {_counted(unknown)}.")
-    without = [point for point in asked if point.wer_known and shown.axis.cost(point) is None]
-    if without:
-        said.append(f"Not drawn, no {shown.noun}: {_counted(without)}.")
-    return " ".join(said)
+    lacking = {
+        "WER unknown": [point for point in asked if not point.wer_known],
+        f"no {shown.noun}": [p for p in asked if p.wer_known and shown.axis.cost(p) is None],
+    }
+    return " ".join(f"Not drawn, {why}: {_counted(some)}." for why, some in lacking.items() if some)
 
 
 def _counted(points: Sequence[Point]) -> str:

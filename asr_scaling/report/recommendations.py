@@ -24,8 +24,10 @@ from asr_scaling.report.document import (
     Section,
     Table,
     Text,
+    word_columns,
 )
 from asr_scaling.report.output.drawing import Style
+from asr_scaling.util.groups import grouped
 
 _HOUR_S = 3600.0
 _J_PER_WH = 3600.0
@@ -41,71 +43,52 @@ def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
         Text(_summary(found, points, budgets)),
         _scenarios(found, speech(length_s)),
     ]
-    for each in found:
-        blocks += _reasons(each)
-    if said := [*several_kinds(points), *several_hosts(points)]:
-        blocks.insert(1, Text(" ".join(said)))
+    blocks += [block for recommendation in found for block in _reasons(recommendation)]
+    if caveats := [*several_kinds(points), *several_hosts(points)]:
+        blocks.insert(1, Text(" ".join(caveats)))
     if unpriced:
-        blocks.append(
-            Text(
-                "One price an hour can't be that of several kinds of machine, so no price is shown."
-            )
-        )
+        none = "One price an hour can't be that of several kinds of machine, so no price is shown."
+        blocks.append(Text(none))
     costs = _costs(_best_batches(at(points, length_s)), budgets, speech(length_s))
     return Section("answer", "Answer", (*blocks, costs) if costs.rows else tuple(blocks))
 
 
 def _summary(found: Sequence[Recommendation], points: Sequence[Point], budgets: Budgets) -> str:
     """Which model and batch, what a minute of audio costs, what to optimise first."""
-    live, most = (
-        next(each for each in found if each.scenario == name)
-        for name in ("Real time", "Throughput")
-    )
+    scenarios = {recommendation.scenario: recommendation for recommendation in found}
+    live, most = scenarios["Real time"], scenarios["Throughput"]
     whole = [point for point in points if point.ok and not point.truncated]
     fastest = most.winner or max(whole, key=lambda point: point.values.get(RTFX, 0.0), default=None)
-    lines = (
-        [_live(live), _recordings(live, most)]
-        if most.winner
-        else [f"**Nothing can be recommended.** {most.verdict}"]
-    )
+    nothing = f"**Nothing can be recommended.** {most.verdict}"
     if fastest is None or not fastest.value(RTFX):
-        return lines[0]
-    if most.winner is None:
-        lines.append(f"Fastest without regard to that is {label(fastest)}.")
-    lines.append(_minute(fastest, budgets))
+        return _live(live) if most.winner else nothing
+    lines = [nothing, f"Fastest without regard to that is {label(fastest)}."]
+    if most.winner:
+        lines = [_live(live), "It is the fastest for recordings too."]
+        if most.winner is not live.winner:
+            lines[1] = f"For recordings **{label(most.winner)}** is the fastest ({most.figures})."
     first = advice(points).get(fastest.system)
-    return " ".join([*lines, *([f"What to optimise first: {first}"] if first else [])])
+    lines += [_minute(fastest, budgets), f"What to optimise first: {first}" if first else ""]
+    return " ".join(filter(None, lines))
 
 
 def _live(live: Recommendation) -> str:
     if live.winner is None:
-        nearest = f" {live.evidence[0]}" if live.evidence else ""
-        return f"For live speech nothing can be recommended: {live.verdict[0].lower()}{live.verdict[1:]}{nearest}"
+        why = " ".join((f"{live.verdict[0].lower()}{live.verdict[1:]}", *live.evidence[:1]))
+        return f"For live speech nothing can be recommended: {why}"
     note = ", provisionally" if live.provisional else ""
     return f"For live speech use **{label(live.winner)}**{note} ({live.figures})."
 
 
-def _recordings(live: Recommendation, most: Recommendation) -> str:
-    if most.winner is live.winner:
-        return "It is the fastest for recordings too."
-    return (
-        f"For recordings **{label(most.winner)}** is the fastest ({most.figures})."
-        if most.winner
-        else ""
-    )
-
-
 def _minute(point: Point, budgets: Budgets) -> str:
     compute_s, joules = MINUTE_S / point.values[RTFX], point.value(ENERGY)
-    said = [f"{plain(compute_s)} s of compute"]
+    costs = f"{plain(compute_s)} s of compute"
     if budgets.price_per_hour:
-        said.append(f"a price of {plain(compute_s * budgets.price_per_hour / _HOUR_S)}")
-    energy = (
-        "an unknown energy"
-        if joules is None
-        else f"{plain(MINUTE_S * joules)} J ({point.energy_method})"
-    )
-    return f"A minute of audio then costs {', '.join(said)} and {energy}."
+        costs += f", a price of {plain(compute_s * budgets.price_per_hour / _HOUR_S)}"
+    energy = "an unknown energy"
+    if joules is not None:
+        energy = f"{plain(MINUTE_S * joules)} J ({point.energy_method})"
+    return f"A minute of audio then costs {costs} and {energy}."
 
 
 def _scenarios(found: Iterable[Recommendation], where: str) -> Table:
@@ -121,13 +104,9 @@ def _scenarios(found: Iterable[Recommendation], where: str) -> Table:
             words(each.verdict),
         )
         rows.append(Row(cells, each.winner.keys if each.winner else {}))
-    return Table(
-        "recommendations",
-        f"Recommendations by scenario, for {where}",
-        tuple(Column(heading, numeric=False) for heading in headings),
-        tuple(rows),
-        tuple(f"{each.scenario}: {each.rule}" for each in found),
-    )
+    caption = f"Recommendations by scenario, for {where}"
+    notes = tuple(f"{each.scenario}: {each.rule}" for each in found)
+    return Table("recommendations", caption, word_columns(*headings), tuple(rows), notes)
 
 
 def _reasons(each: Recommendation) -> list[Block]:
@@ -141,26 +120,21 @@ def _reasons(each: Recommendation) -> list[Block]:
 
 def _best_batches(points: Iterable[Point]) -> list[Point]:
     """The point of highest RTFx of every system and device, in the order they were met."""
-    best: dict[tuple[str, str], Point] = {}
-    for point in points:
-        key = point.system, point.device
-        if key not in best or point.values.get(RTFX, 0.0) > best[key].values.get(RTFX, 0.0):
-            best[key] = point
-    return list(best.values())
+    groups = grouped(points, lambda point: (point.system, point.device))
+    return [max(group, key=lambda p: p.values.get(RTFX, 0.0)) for group in groups.values()]
 
 
 def _costs(points: Sequence[Point], budgets: Budgets, where: str) -> Table:
     price = budgets.price_per_hour
     columns = (
-        Column("System", numeric=False),
-        Column("Device", numeric=False),
+        *word_columns("System", "Device"),
         Column("Batch", meaning="the measured one of highest RTFx"),
         Column(
             "Compute", "s per minute", meaning="seconds of compute for a minute of audio: 60 / RTFx"
         ),
         Column("Energy", "J per minute"),
         Column("Energy", "mWh per minute"),
-        Column("Energy by", numeric=False),
+        *word_columns("Energy by"),
         Column("WER", "%"),
         Column("Peak memory", "MB"),
         *(

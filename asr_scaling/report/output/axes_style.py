@@ -21,9 +21,7 @@ MOST_NAMES = 24
 """More names than this don't fit beside the curves."""
 Value = tuple[float, Interval | None]
 _ROOM, _EDGE = 0.04, 1.02
-"""An axis goes on beyond its values by this share of its length, and by a little where there is a
-single value.
-"""
+"""An axis exceeds its values by this share of its length, and by this factor."""
 _MOST_TICKS, _FEWEST_TICKS = 9, 3
 
 
@@ -37,19 +35,14 @@ class StyledAxes:
     _labels: list[tuple[float, float, str, str]] = field(default_factory=list)
 
     def scale(self, which: str, values: Sequence[Value], at: Sequence[float] = ()) -> None:
-        """A logarithmic axis, "x" or "y", for positive values and their bars; ticks at ``at`` or
-        round numbers.
-        """
+        """A logarithmic axis, "x" or "y", for positive values; ticks ``at`` or at round numbers."""
         places, ends = sorted(set(at)), _span(values)
-        self.builder.octaves(
-            self.axes, which, places if 0 < len(places) <= _MOST_TICKS else _ticks(*ends)
-        )
+        ticks = places if 0 < len(places) <= _MOST_TICKS else _ticks(*ends)
+        self.builder.octaves(self.axes, which, ticks)
         (self.axes.set_xlim if which == "x" else self.axes.set_ylim)(*ends)
 
     def point(self, point: Point, x: Value, y: Value, title: str, *, pale: bool = False) -> None:
-        """A marker with both intervals' bars; hollow on other devices than the first. ``pale``: of
-        less account.
-        """
+        """A marker with both intervals' bars; hollow on other devices than the first."""
         colour = PALE if pale else self.style.colour(point.system)
         artist = self.axes.errorbar(
             x[0],
@@ -104,20 +97,16 @@ class StyledAxes:
 
     def name(self, x: float, y: float, system: str, device: str, more: str = "") -> None:
         """Note the name of what ends at (x, y), for ``write``; ``more`` follows it."""
-        said = f"{system} · {device}" if len(self.style.devices) > 1 else system
-        self._labels.append((x, y, said + more, self.style.colour(system)))
+        text = f"{system} · {device}" if len(self.style.devices) > 1 else system
+        self._labels.append((x, y, text + more, self.style.colour(system)))
 
     def write(self) -> None:
-        """Write the names, with a white rim where lines cross them, or how many there are; call it
-        last.
-        """
+        """Write the names, or how many there are; call it last."""
         from matplotlib.patheffects import withStroke
 
         if len(self._labels) > MOST_NAMES:
-            said = f"{len(self._labels)} systems, too many to name here"
-            self.axes.text(
-                1.0, 1.02, said, transform=self.axes.transAxes, fontsize=8.5, color=INK, ha="right"
-            )
+            many, place = f"{len(self._labels)} systems, too many to name here", self.axes.transAxes
+            self.axes.text(1.0, 1.02, many, transform=place, fontsize=8.5, color=INK, ha="right")
             return
         self.builder.label_ends(self.axes, self._labels)
         for text in self.axes.texts:
@@ -125,9 +114,7 @@ class StyledAxes:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers from ``low`` to ``high``, 0 < low < high: powers of ten where there are three,
-    else with 2 and 5 between, else finer ones, else even steps.
-    """
+    """The coarsest round numbers, three at least, between positive ``low`` and ``high``."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)):
         within = [
@@ -141,15 +128,19 @@ def _ticks(low: float, high: float) -> list[float]:
     room = (high - low) / _FEWEST_TICKS
     unit = math.floor(math.log10(room))
     step = max(tick for digit in (1, 2, 5) if (tick := float(f"{digit}e{unit}")) <= room)
-    return [
-        float(f"{k * step:.12g}") for k in range(math.ceil(low / step), math.floor(high / step) + 1)
-    ]
+    steps = range(math.ceil(low / step), math.floor(high / step) + 1)
+    return [float(f"{k * step:.12g}") for k in steps]
+
+
+def value_of(point: Point, metric: str, factor: float = 1.0) -> Value:
+    """A metric that ``point`` has, and its interval, times ``factor``."""
+    interval = point.intervals.get(metric)
+    scaled = Interval(interval.low * factor, interval.high * factor) if interval else None
+    return point.values[metric] * factor, scaled
 
 
 def between(values: Sequence[float], count: int = 160) -> list[float]:
-    """``count`` values from the least to the largest of positive ``values``, evenly on a
-    logarithmic axis.
-    """
+    """``count`` values over the range of positive ``values``, evenly on a logarithmic axis."""
     low, high = min(values), max(values)
     inner = [low * (high / low) ** (i / (count - 1)) for i in range(1, count - 1)]
     return [low, *inner, high]

@@ -20,7 +20,7 @@ from asr_scaling.analysis.size_laws import (
     SizeLaw,
 )
 from asr_scaling.report.document import Figure
-from asr_scaling.report.output.axes_style import CROWDED, StyledAxes, Value, between
+from asr_scaling.report.output.axes_style import CROWDED, StyledAxes, Value, between, value_of
 from asr_scaling.report.output.drawing import PALE, FigureBuilder, Style
 
 _BEYOND_S = 1e-3
@@ -30,53 +30,41 @@ _BATCH = "batch size (utterances in a call)"
 
 
 def length_figure(laws: Sequence[LengthLaw], style: Style) -> Figure:
-    """Cost of an utterance over its length, a panel for the smallest and one for the largest batch
-    that has a curve.
-    """
+    """Cost over length, a panel for the smallest and one for the largest batch with a curve."""
     quantity = laws[0].quantity
-    sizes = sorted(
-        {law.batch for law in laws if len(law.points) > 1} or {law.batch for law in laws}
-    )
-    panels = sizes if len(sizes) == 1 else [sizes[0], sizes[-1]]
-    builder = FigureBuilder(
-        f"length-{quantity.name}-curves", 1, len(panels), height=3.5 * len(panels)
-    )
+    curves = {law.batch for law in laws if len(law.points) > 1} or {law.batch for law in laws}
+    panels = sorted({min(curves), max(curves)})
+    height = 3.5 * len(panels)
+    builder = FigureBuilder(f"length-{quantity.name}-curves", 1, len(panels), height)
     markers = sum(len(law.points) for law in laws if law.batch in panels) <= CROWDED
     for axes, batch in zip(builder.axes, panels, strict=True):
         shown = [law for law in laws if law.batch == batch]
         points = [point for law in shown for point in law.points]
         styled = StyledAxes(builder, axes, style)
-        styled.scale(
-            "x", [(p.audio_s, None) for p in points], at=[p.length_s or p.audio_s for p in points]
-        )
-        styled.scale("y", [_value(p, quantity.metric) for p in points])
-        builder.titles(
-            axes,
-            "audio length (s)",
-            f"{quantity.noun} per utterance ({quantity.unit})",
-            f"batch {batch}",
-        )
+        lengths = [point.length_s or point.audio_s for point in points]
+        styled.scale("x", [(point.audio_s, None) for point in points], at=lengths)
+        styled.scale("y", [value_of(point, quantity.metric) for point in points])
+        cost = f"{quantity.noun} per utterance ({quantity.unit})"
+        builder.titles(axes, "audio length (s)", cost, f"batch {batch}")
         for law in shown:
             _draw_length(styled, law, markers)
         styled.write()
-    estimated = quantity is not TIME and any(
-        point.estimated for law in laws for point in law.points
-    )
-    said = f"{quantity.noun.capitalize()} of an utterance against its length{', estimated' if estimated else ''}"
+    what = f"{quantity.noun.capitalize()} of an utterance against its length"
+    if quantity is not TIME and any(point.estimated for law in laws for point in law.points):
+        what += ", estimated"
     caption = (
-        f"{said}: means with intervals of 95 %, and the fitted laws, with a step where a model "
-        "begins another window. "
-        f"Both axes are logarithmic.{_badly([law for law in laws if law.batch in panels])}"
+        f"{what}: means with intervals of 95 %, and the fitted laws, with a step where a model "
+        "begins another window. Both axes are logarithmic."
+        f"{_badly([law for law in laws if law.batch in panels])}"
     )
-    return builder.figure(
-        caption, f"{said}: a curve for each system, at batch {' and '.join(map(str, panels))}."
-    )
+    batches = " and ".join(map(str, panels))
+    return builder.figure(caption, f"{what}: a curve for each system, at batch {batches}.")
 
 
 def _draw_length(styled: StyledAxes, law: LengthLaw, markers: bool) -> None:
     metric, unit = law.quantity.metric, law.quantity.unit
     for point in law.points if markers else ():
-        value = _value(point, metric)
+        value = value_of(point, metric)
         styled.point(point, (point.audio_s, None), value, f"{point.name}: {plain(value[0])} {unit}")
     last = law.points[-1]
     end = last.values[metric]
@@ -84,23 +72,12 @@ def _draw_length(styled: StyledAxes, law: LengthLaw, markers: bool) -> None:
         xs = between([point.audio_s for point in law.points])
         if law.window_s:
             edges = [law.window_s * k for k in range(1, int(xs[-1] / law.window_s) + 1)]
-            xs = sorted(
-                [
-                    *xs,
-                    *(
-                        e + d
-                        for e in edges
-                        for d in (0, _BEYOND_S)
-                        if xs[0] <= e and e + d <= xs[-1]
-                    ),
-                ]
-            )
+            ends = [(edge, edge + beyond) for edge in edges for beyond in (0, _BEYOND_S)]
+            xs = sorted([*xs, *(end for edge, end in ends if xs[0] <= edge and end <= xs[-1])])
         path = [(x, y) for x in xs if (y := law.fit.predict(law.row(x))) > 0]
         about = {"model": law.system, "device": law.device, "batch": str(law.batch)}
-        title = f"law of {law.system}, batch {law.batch}"
-        styled.line(
-            path, styled.style.colour(law.system), device=law.device, keys=about, title=title
-        )
+        title, colour = f"law of {law.system}, batch {law.batch}", styled.style.colour(law.system)
+        styled.line(path, colour, device=law.device, keys=about, title=title)
         end = path[-1][1] if path else end
     styled.name(last.audio_s, end, law.system, law.device)
 
@@ -135,13 +112,12 @@ def batch_figure(laws: Sequence[BatchLaw], style: Style) -> Figure | None:
         styled.line(_batch_path(law), colour, device=law.device, keys=about, title=title)
         styled.name(law.points[-1].batch, ends[law.system, law.device], law.system, law.device)
     styled.write()
-    said = f"Time per utterance at batch 1 over that at batch B, {at_length(shown[0].length_s)}"
+    what = f"Time per utterance at batch 1 over that at batch B, {at_length(shown[0].length_s)}"
     caption = (
-        f"{said}: measured, with intervals of 95 %, and by the law t(B) = c + m · B. Below 1 a "
-        "batch is slower than "
-        f"single calls. Both axes are logarithmic.{_badly(shown)}"
+        f"{what}: measured, with intervals of 95 %, and by the law t(B) = c + m · B. Below 1 a "
+        f"batch is slower than single calls. Both axes are logarithmic.{_badly(shown)}"
     )
-    return builder.figure(caption, f"{said}: a curve for each system.")
+    return builder.figure(caption, f"{what}: a curve for each system.")
 
 
 def _batch_path(law: BatchLaw) -> list[tuple[float, float]]:
@@ -153,14 +129,12 @@ def _batch_path(law: BatchLaw) -> list[tuple[float, float]]:
 
 
 def _speed_up(single: Point, point: Point) -> Value:
-    (a, of_a), (b, of_b) = _value(single, TIME.metric), _value(point, TIME.metric)
+    (a, of_a), (b, of_b) = value_of(single, TIME.metric), value_of(point, TIME.metric)
     return a / b, None if point is single else quotient_interval(a, of_a, b, of_b)
 
 
 def size_figure(laws: Sequence[SizeLaw], style: Style) -> Figure | None:
-    """Both costs over both measures of size, for laws of one length; None for fewer than two
-    models.
-    """
+    """Both costs over both measures of size, for laws of one length; None for a single model."""
     shown = [law for law in laws if law.family == ALL and len(law.models) > 1]
     costs = [cost for cost in (SECONDS, JOULES) if any(law.cost is cost for law in shown)]
     measures = [
@@ -177,15 +151,14 @@ def size_figure(laws: Sequence[SizeLaw], style: Style) -> Figure | None:
         if measure is measures[-1]:
             styled.write()  # colours and places say the same in the other column
     estimated = JOULES in costs and any(point.estimated for law in shown for point in law.points)
-    said = f"What a second of audio costs against the size of the model, batch 1, {at_length(shown[0].length_s)}"
+    where = at_length(shown[0].length_s)
+    what = f"What a second of audio costs against the size of the model, batch 1, {where}"
     caption = (
-        f"{said}: with intervals of 95 %, and fitted power laws; how well they hold is in the "
-        "table. "
-        f"{'Joules are estimated. ' if estimated else ''}All axes are logarithmic."
+        f"{what}: with intervals of 95 %, and fitted power laws; how well they hold is in the "
+        f"table. {'Joules are estimated. ' if estimated else ''}All axes are logarithmic."
     )
-    return builder.figure(
-        caption, f"{said}: a point for each system, by {' and by '.join(m.name for m in measures)}."
-    )
+    names = " and by ".join(measure.name for measure in measures)
+    return builder.figure(caption, f"{what}: a point for each system, by {names}.")
 
 
 def _draw_sizes(styled: StyledAxes, laws: Sequence[SizeLaw], cost: Cost, measure: Measure) -> None:
@@ -198,11 +171,8 @@ def _draw_sizes(styled: StyledAxes, laws: Sequence[SizeLaw], cost: Cost, measure
         return
     styled.scale("x", [(x, None) for _, x, _ in drawn])
     styled.scale("y", [(y, cost.interval(point)) for point, _, y in drawn])
-    styled.builder.titles(
-        styled.axes,
-        f"{measure.name} ({measure.unit})",
-        f"{cost.name} per audio second ({cost.unit})",
-    )
+    cost_label = f"{cost.name} per audio second ({cost.unit})"
+    styled.builder.titles(styled.axes, f"{measure.name} ({measure.unit})", cost_label)
     crowded = len(drawn) > CROWDED / _PANELS
     for point, x, y in () if crowded else drawn:
         title = f"{point.name}: {plain(y)} {cost.unit} per second of audio"
@@ -213,9 +183,8 @@ def _draw_sizes(styled: StyledAxes, laws: Sequence[SizeLaw], cost: Cost, measure
         about = {"device": law.device, "length": law.points[0].length, "batch": "1"}
         if crowded:
             dots = [(x, y) for point, x, y in drawn if point.device == law.device]
-            styled.cloud(
-                dots, device=law.device, keys=about, title=f"{len(dots)} systems on {law.device}"
-            )
+            title = f"{len(dots)} systems on {law.device}"
+            styled.cloud(dots, device=law.device, keys=about, title=title)
         if not isinstance(law.fit, NoFit):
             xs = between([measure.of(point) or 0.0 for point in law.points])
             path = [(x * measure.factor, law.fit.predict(x)) for x in xs]
@@ -236,30 +205,18 @@ def memory_figure(laws: Sequence[MemoryLaw], style: Style) -> Figure | None:
     builder.titles(styled.axes, _BATCH, "peak memory (MB)")
     for law in shown:
         system, device, about = law.first.system, law.first.device, law.keys
+        colour = style.colour(system)
         for batch, peak in law.peaks if len(peaks) <= CROWDED else ():
-            (dot,) = styled.axes.plot(
-                batch, peak * 1e-6, style.marker(system), color=style.colour(system), markersize=5
-            )
-            builder.mark(
-                dot,
-                {**about, "batch": str(batch)},
-                f"{system}, batch {batch}: {plain(peak * 1e-6)} MB",
-            )
+            mb, marker = peak * 1e-6, style.marker(system)
+            dots = styled.axes.plot(batch, mb, marker, color=colour, markersize=5)
+            title = f"{system}, batch {batch}: {plain(mb)} MB"
+            builder.mark(dots, {**about, "batch": str(batch)}, title)
         if not isinstance(law.fit, NoFit):
-            path = [
-                (x, law.fit.predict((1.0, x)) * 1e-6)
-                for x in between([batch for batch, _ in law.peaks])
-            ]
-            path = [(x, y) for x, y in path if y > 0]
-            styled.line(
-                path, style.colour(system), device=device, keys=about, title=f"line of {system}"
-            )
+            xs = between([batch for batch, _ in law.peaks])
+            path = [(x, y) for x in xs if (y := law.fit.predict((1.0, x)) * 1e-6) > 0]
+            styled.line(path, colour, device=device, keys=about, title=f"line of {system}")
         styled.name(law.peaks[-1][0], law.peaks[-1][1] * 1e-6, system, device)
     styled.write()
-    said = f"Peak memory against batch size, {at_length(shown[0].first.length_s)}"
-    caption = f"{said}: measured, and the fitted line, which is bent by the logarithmic axes."
-    return builder.figure(caption, f"{said}: a curve for each system.")
-
-
-def _value(point: Point, metric: str) -> Value:
-    return point.values[metric], point.intervals.get(metric)
+    what = f"Peak memory against batch size, {at_length(shown[0].first.length_s)}"
+    caption = f"{what}: measured, and the fitted line, which is bent by the logarithmic axes."
+    return builder.figure(caption, f"{what}: a curve for each system.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from asr_scaling.analysis.grid import SystemColumn, counted_points
 from asr_scaling.analysis.points import Point
 from asr_scaling.report.cells import figure, missing, number, words
-from asr_scaling.report.document import Cell, Column, Row, Table
+from asr_scaling.report.document import Cell, Column, Row, Table, word_columns
 from asr_scaling.report.study import published
 
 _TRUE, _THOP, _STEP = "flops/encoder", "flops/encoder_thop", "flops/decoder_step"
@@ -16,75 +17,58 @@ _GIGA = 1e-9
 
 def encoder_flops(found: Sequence[SystemColumn]) -> Table:
     """A row a system; where the encoder has no fixed window, a row for every length."""
-    extra = any(published.name_of(column.any) for column in found)
-    theirs = (
-        Column("Study", "GFLOP or GMAC", meaning=published.SOURCE),
-        Column("Ratio", "by the convention"),
-    )
+    extra = published.has_any(found)
+    unit, notes = "GFLOP or GMAC", ["Operations of one utterance's encoder; a multiply-add is two."]
     columns = (
-        Column("System", numeric=False), Column("Audio", numeric=False), Column("With attention", "GFLOP"),
-        Column("By the study's convention", "GFLOP or GMAC", meaning=published.CONVENTIONS), *(theirs if extra else ()),
-    )  # fmt: skip
+        *word_columns("System", "Audio"),
+        Column("With attention", "GFLOP"),
+        Column("By the study's convention", unit, meaning=published.CONVENTIONS),
+        *published.columns(found, unit, "by the convention"),
+    )
     rows = []
     for point in counted_points(found, _TRUE):
-        printed, scale, unit = _printed(point)
-        cells = [
+        audio = point.length if point.window_s is None else f"one window of {point.window_s:g} s"
+        cells = (
             words(point.system),
-            words(_audio(point)),
+            words(audio),
             figure(point, _TRUE, _GIGA),
-            _conventional(point, scale, unit),
-        ]
-        if extra:
-            cells += _beside(point, printed, scale)
-        rows.append(Row(tuple(cells), {"model": point.system}))
-    notes = ["Operations of one utterance's encoder; a multiply-add is two."] + (
-        [published.CONVENTIONS] if extra else []
-    )
-    return Table(
-        "encoder-operations", "Operations of the encoder", columns, tuple(rows), tuple(notes)
-    )
+            *_conventional(point)[: 3 if extra else 1],
+        )
+        rows.append(Row(cells, {"model": point.system}))
+    notes += [published.CONVENTIONS] if extra else []
+    caption = "Operations of the encoder"
+    return Table("encoder-operations", caption, columns, tuple(rows), tuple(notes))
 
 
 def decoder_flops(found: Sequence[SystemColumn]) -> Table:
     """A row for every system that decodes step by step."""
     extra = published.columns(found, "GFLOP")
-    columns = (Column("System", numeric=False), Column("One decoding step", "GFLOP"), *extra)
+    columns = (*word_columns("System"), Column("One decoding step", "GFLOP"), *extra)
     rows = []
     first = {point.system: point for point in reversed(counted_points(found, _STEP))}
     for point in reversed(first.values()):
         cells = [words(point.system), figure(point, _STEP, _GIGA)]
         if extra:
-            theirs = published.DECODER_STEP_FLOP.get(published.name_of(point) or "")
+            theirs = published.DECODER_STEP_FLOP.get(published.name_of(point))
             cells += published.beside(point, _STEP, theirs, _GIGA)
         rows.append(Row(tuple(cells), {"model": point.system}))
     notes = (published.PARTIAL_STEP,) if extra else ()
-    return Table(
-        "decoder-operations", "Operations of one decoding step", columns, tuple(rows), notes
-    )
+    caption = "Operations of one decoding step"
+    return Table("decoder-operations", caption, columns, tuple(rows), notes)
 
 
-def _audio(point: Point) -> str:
-    return point.length if point.window_s is None else f"one window of {point.window_s:g} s"
+def _conventional(point: Point) -> tuple[Cell, ...]:
+    """Operations by the study's convention, the study's figure, and their ratio.
 
-
-def _printed(point: Point) -> tuple[float | None, float, str]:
-    """The study's figure, what thop's count is multiplied with to be comparable, and the unit it is
-    in then.
+    The study printed thop's count, for wav2vec2 half of it: multiply-adds.
     """
     name = published.name_of(point)
+    printed, scale, unit = published.ENCODER_FLOP.get(name), 1.0, "GFLOP"
     if name == published.WAV2VEC2:
-        return published.WAV2VEC2_MAC.get(point.length_s or 0.0), 0.5, "GMAC"
-    return published.ENCODER_FLOP.get(name or ""), 1.0, "GFLOP"
-
-
-def _conventional(point: Point, scale: float, unit: str) -> Cell:
-    cell = figure(point, _THOP, scale * _GIGA)
-    return Cell(f"{cell.text} {unit}", cell.sort, cell.note) if cell.sort is not None else cell
-
-
-def _beside(point: Point, printed: float | None, scale: float) -> list[Cell]:
-    if printed is None:
-        return [missing("not in the study")] * 2
-    ours = point.value(_THOP)
-    ratio = missing("not counted") if ours is None else number(ours * scale / printed)
-    return [number(printed, None, _GIGA), ratio]
+        printed, scale, unit = published.WAV2VEC2_MAC.get(point.length_s or 0.0), 0.5, "GMAC"
+    ours, theirs = figure(point, _THOP, scale * _GIGA), published.NOT_IN_STUDY
+    ratio = theirs
+    if printed is not None:
+        counted, theirs = point.value(_THOP), number(printed, None, _GIGA)
+        ratio = missing("not counted") if counted is None else number(counted * scale / printed)
+    return (ours if ours.sort is None else replace(ours, text=f"{ours.text} {unit}"), theirs, ratio)

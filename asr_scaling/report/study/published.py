@@ -1,6 +1,4 @@
-"""The figures of the study whose tables a report repeats, as it printed them; what is wrong with
-them is said here.
-"""
+"""The figures of the study whose tables a report repeats, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -9,35 +7,26 @@ from collections.abc import Iterable, Mapping
 from asr_scaling.analysis.grid import SystemColumn, device_kind
 from asr_scaling.analysis.points import Point
 from asr_scaling.report.cells import missing, number, words
-from asr_scaling.report.document import Cell, Column
+from asr_scaling.report.document import Cell, Column, word_columns
 
 NOT_MEASURED = "not measured in this sweep"
+NOT_IN_STUDY = missing("not in the study")
 SOURCE = (
     "a 2025 course study: Colab Xeon CPU and Tesla P100, speech of GigaSpeech in fragments of "
     "5, 15, 30 and 60 s"
 )
 TINY, BASE, SMALL, MEDIUM, WAV2VEC2 = "tiny", "base", "small", "medium", "wav2vec2"
 MODELS: Mapping[str, str] = {
-    "whisper_tiny": TINY,
-    "whisper_tiny_en": TINY,
-    "whisper_base": BASE,
-    "whisper_base_en": BASE,
-    "whisper_small": SMALL,
-    "whisper_small_en": SMALL,
-    "whisper_medium": MEDIUM,
-    "whisper_medium_en": MEDIUM,
+    **{f"whisper_{size}": size for size in (TINY, BASE, SMALL, MEDIUM)},
+    **{f"whisper_{size}_en": size for size in (TINY, BASE, SMALL, MEDIUM)},
     "wav2vec2": WAV2VEC2,
 }
-"""Our name → the study's. It measured openai/whisper-* (multilingual) and
-facebook/wav2vec2-base-960h.
-"""
+"""Our name → the study's: openai/whisper-* (multilingual) and facebook/wav2vec2-base-960h."""
 LATENCY_LENGTH_S = 60.0
 ENERGY_CELL = (60.0, 16)
 """Length and batch of its energy per sample."""
 THROUGHPUT_CELL = (5.0, 16)
-"""Its maximum is over lengths and batches; the shortest and the largest of them must be measured to
-compare.
-"""
+"""Its maximum is over lengths and batches: the shortest and the largest must be measured."""
 LATENCY_S: Mapping[str, Mapping[str, float]] = {
     "gpu": {TINY: 0.2772, BASE: 0.4021, SMALL: 0.7244, MEDIUM: 1.3076, WAV2VEC2: 0.2040},
     "cpu": {TINY: 1.0463, BASE: 2.0865, SMALL: 5.8894, MEDIUM: 16.2315, WAV2VEC2: 7.3847},
@@ -68,61 +57,61 @@ DECODER_STEP_FLOP: Mapping[str, float] = {
 }
 
 TRUNCATED = (
-    "The study's 60 s figures of Whisper are probably of the first 30 s only, its audio cut there, "
-    "while here it is "
-    "transcribed to its end: our 30 s may be what compares."
+    "The study's 60 s figures of Whisper are probably of the first 30 s only, its audio cut "
+    "there, while here it is transcribed to its end: our 30 s may be what compares."
 )
 CUT_REFERENCES = (
-    "The study's WER of 34–36 % whatever the Whisper size probably comes from fragments cut inside "
-    "words and audio cut "
-    "at 30 s, while the references were not; it is of other speech, so no ratio is formed."
+    "The study's WER of 34–36 % whatever the Whisper size probably comes from fragments cut "
+    "inside words and audio cut at 30 s, while the references were not; it is of other speech, so "
+    "no ratio is formed."
 )
 UNSTEADY_ENERGY = (
     "On the GPU, most of the study's energies at batch 16 lie below the ranges that it gives "
-    "itself; "
-    "both are shown as printed."
+    "itself; both are shown as printed."
 )
 ODD_THROUGHPUT = (
     "The study says neither batch nor length of its maxima, and its small is faster than its base "
-    "(28.4 against 26.2), "
-    "which its latencies contradict."
+    "(28.4 against 26.2), which its latencies contradict."
 )
 CONVENTIONS = (
     "By the study's convention: for Whisper thop's modules × 2, without attention's matrix "
-    "products; for wav2vec2 it "
-    "printed thop's multiply-adds, half of that, a factor of two apart from its own Whisper column."
+    "products; for wav2vec2 it printed thop's multiply-adds, half of that, a factor of two apart "
+    "from its own Whisper column."
 )
 PARTIAL_STEP = (
     "The study's decoder per step is 2 × 12 · d² · layers: no cross-attention and no vocabulary "
-    "projection, "
-    "so ours, which has both, is larger."
+    "projection, so ours, which has both, is larger."
 )
 ENGLISH = (
-    "whisper_*_en is the English one of the study's multilingual model: same layers, "
-    "a smaller vocabulary."
+    "whisper_*_en is the English one of the study's multilingual model: same layers, a smaller "
+    "vocabulary."
 )
 
 
-def name_of(point: Point) -> str | None:
-    """What the study calls the model; None where it has none such."""
-    return MODELS.get(point.model)
+def name_of(point: Point) -> str:
+    """What the study calls the model; "" where it has none such."""
+    return MODELS.get(point.model, "")
+
+
+def has_any(found: Iterable[SystemColumn]) -> bool:
+    """Whether the study has one of the models."""
+    return any(name_of(column.any) for column in found)
 
 
 def published(table: Mapping[str, Mapping[str, float]], point: Point) -> float | None:
     """The figure of the same model on the same kind of device; None where the study has none."""
-    return table.get(device_kind(point.device), {}).get(MODELS.get(point.model, ""))
+    return table.get(device_kind(point.device), {}).get(name_of(point))
 
 
 def columns(
     found: Iterable[SystemColumn], unit: str, ratio: str = "ours / study", where: str = ""
 ) -> tuple[Column, ...]:
     """The columns of the study's figure and the ratio; none where it has none of the models."""
-    if not any(name_of(column.any) for column in found):
-        return ()
-    return Column(f"Study{where}", unit, meaning=SOURCE), Column(f"Ratio{where}", ratio)
+    columns = (Column(f"Study{where}", unit, meaning=SOURCE), Column(f"Ratio{where}", ratio))
+    return columns if has_any(found) else ()
 
 
-WHO = (Column("System", numeric=False), Column("Device", numeric=False))
+WHO = word_columns("System", "Device")
 """The two columns that say what a row is about; ``who`` makes their cells."""
 
 
@@ -136,8 +125,8 @@ def beside(
 ) -> list[Cell]:
     """The study's figure in our unit times ``factor``, and ours over it."""
     if theirs is None:
-        return [missing("not in the study")] * 2
-    ours = None if point is None else point.value(metric)
-    if point is None or ours is None:
-        return [number(theirs, None, factor), missing(why)]
-    return [number(theirs, None, factor), number(ours, point.intervals.get(metric), 1 / theirs)]
+        return [NOT_IN_STUDY] * 2
+    ratio = missing(why)
+    if point and (ours := point.value(metric)) is not None:
+        ratio = number(ours, point.intervals.get(metric), 1 / theirs)
+    return [number(theirs, None, factor), ratio]

@@ -24,9 +24,7 @@ from asr_scaling.report.study.published import WHO, who
 
 
 def devices(found: Sequence[SystemColumn]) -> Table:
-    """A row for every processor and accelerator of one host that measured the same system, length
-    and batch.
-    """
+    """A row for each CPU and GPU of one host that measured the same system, length and batch."""
     extra = published.columns(found, "×", where=", 60 s at batch 1")
     columns = (
         WHO[0], Column("Devices", numeric=False), Column("Length", "s"), Column("Batch"),
@@ -44,52 +42,40 @@ def devices(found: Sequence[SystemColumn]) -> Table:
         cells += _beside(before, after, gain) if extra else []
         keys = {"model": before.system, "length": before.length, "batch": str(before.batch)}
         rows.append(Row(tuple(cells), keys))
-    return Table(
-        "cpu-against-gpu", "CPU against GPU: latency of the same call", columns, tuple(rows)
-    )
+    caption = "CPU against GPU: latency of the same call"
+    return Table("cpu-against-gpu", caption, columns, tuple(rows))
 
 
 def _beside(before: Point, after: Point, gain: Cell) -> list[Cell]:
-    cpu = published.published(published.LATENCY_S, before)
-    gpu = published.published(published.LATENCY_S, after)
-    if (
-        cpu is None
-        or gpu is None
-        or (before.length_s, before.batch) != (published.LATENCY_LENGTH_S, 1)
-    ):
+    cpu, gpu = (published.published(published.LATENCY_S, point) for point in (before, after))
+    same = (before.length_s, before.batch) == (published.LATENCY_LENGTH_S, 1)
+    if cpu is None or gpu is None or not same:
         return [missing("the study's is of 60 s at batch 1")] * 2
-    return [
-        number(cpu / gpu),
-        number(float(gain.sort) / (cpu / gpu)) if gain.sort else missing(gain.note),
-    ]
+    theirs = cpu / gpu
+    return [number(theirs), number(float(gain.sort) / theirs) if gain.sort else missing(gain.note)]
 
 
 def batching(found: Sequence[SystemColumn]) -> Table:
-    """A row for every system, device and length of which a single utterance and a larger batch were
-    measured.
-    """
-    extra = any(published.name_of(column.any) for column in found)
+    """A row for every system, device and length with a measured batch 1 and a larger one."""
+    extra = published.has_any(found)
     columns = (
         *WHO, Column("Length", "s"), Column("Batches", numeric=False), Column("RTFx at batch 1"),
         Column("RTFx at the larger"), Column("Gain", "×"),
         Column("Energy per utterance", "×", meaning="at the larger batch over that at batch 1"),
         *((Column("Study, 1 → 16", "×", numeric=False, meaning=published.SOURCE),) if extra else ()),
     )  # fmt: skip
-    rows = []
-    for column in found:
-        for length in lengths(column.finished):
-            ends = column.batching(length)
-            if ends is not None:
-                rows.append(_gain(column, *ends, extra))
+    rows = [
+        _gain(column, *ends, extra)
+        for column in found
+        for length in lengths(column.finished)
+        if (ends := column.batching(length))
+    ]
     notes = [
         "Gain: RTFx at the larger batch over RTFx at batch 1; the larger is 16, or the largest "
         "that was measured."
     ]
-    notes += (
-        ["The study doesn't say at which length its gains were reached, so no ratio is formed."]
-        if extra
-        else []
-    )
+    unknown = "The study doesn't say at which length its gains were reached, so no ratio is formed."
+    notes += [unknown] if extra else []
     return Table("batching-gain", "What batching gains", columns, tuple(rows), tuple(notes))
 
 
@@ -104,10 +90,7 @@ def _gain(column: SystemColumn, one: Point, many: Point, extra: bool) -> Row:
         ratio(many, one, ENERGY),
     ]
     if extra:
-        name = published.name_of(one)
-        said = published.BATCH_GAIN_OF.get(
-            (device_kind(column.device), name or ""),
-            published.BATCH_GAIN[device_kind(column.device)],
-        )
-        cells.append(words(said) if name else missing("not in the study"))
+        name, kind = published.name_of(one), device_kind(column.device)
+        theirs = published.BATCH_GAIN_OF.get((kind, name), published.BATCH_GAIN[kind])
+        cells.append(words(theirs) if name else published.NOT_IN_STUDY)
     return Row(tuple(cells), {**column.keys, "length": one.length})

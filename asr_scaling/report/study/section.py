@@ -1,6 +1,4 @@
-"""The second part of a report: a study's tables for this machine, its figures beside ours where a
-cell is the same.
-"""
+"""The second part of a report: a study's tables for this machine, its figures beside ours."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ from asr_scaling.report.cells import (
     wer,
     words,
 )
-from asr_scaling.report.document import Block, Cell, Column, Row, Section, Table, Text
+from asr_scaling.report.document import Cell, Column, Row, Section, Table, Text
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.study import published
 from asr_scaling.report.study.flops import decoder_flops, encoder_flops
@@ -38,73 +36,43 @@ _WIDEST = 8
 
 
 def section(points: Sequence[Point], style: Style) -> Section:
-    """Latency, energy, throughput, WER, devices against each other, batching, FLOPs, stars: a table
-    each.
-    """
-    found = system_columns(points, style.systems)
-    finished = [column for column in found if column.finished]
-    if not finished:
-        return Section(
-            "tables",
-            "The study's tables",
-            (Text("No point was measured to its end, so there are none."),),
-        )
-    blocks: list[Block] = [Text(_opening(points))]
-    blocks += [
-        _latency(finished),
-        _energy(finished),
-        _throughput(finished),
-        _wer(finished),
-        devices(finished),
-        batching(finished),
-        encoder_flops(finished),
-        decoder_flops(finished),
-        stars(finished, reference_length(points)),
-    ]
-    kept = [block for block in blocks if not isinstance(block, Table) or block.rows]
-    return Section("tables", "The study's tables", tuple(kept))
+    """Latency, energy, throughput, WER, devices, batching, FLOPs and stars: a table each."""
+    columns = [c for c in system_columns(points, style.systems) if c.finished]
+    tables = [show(columns) for show in _TABLES] if columns else []
+    tables += [stars(columns, reference_length(points))] if columns else []
+    none = "No point was measured to its end, so there are none."
+    opening = Text(_opening(points) if columns else none)
+    rest = (table for table in tables if table.rows)
+    return Section("tables", "The study's tables", (opening, *rest))
 
 
 def _opening(points: Iterable[Point]) -> str:
-    known = sorted({point.model for point in points if published.name_of(point)})
-    if not known:
+    models = {point.model for point in points if published.name_of(point)}
+    if not models:
         return "None of the models measured here are in the study, so its figures are left out."
-    english = f" {published.ENGLISH}" if any(name.endswith("_en") for name in known) else ""
+    english = f" {published.ENGLISH}" if any(name.endswith("_en") for name in models) else ""
     return (
         f"“Study” is {published.SOURCE}. Its figure stands beside ours where the cell is the same: "
-        "model, length, "
-        "batch and kind of device; the hardware is another, so the ratio tells mostly how the two "
-        "machines differ."
-        f"{english}"
+        "model, length, batch and kind of device; the hardware is another, so the ratio tells "
+        f"mostly how the two machines differ.{english}"
     )
 
 
 def _latency(found: Sequence[SystemColumn]) -> Table:
-    shown = _few(
-        lengths(point for column in found for point in column.finished if point.batch == 1)
-    )
+    single = [column for column in found if any(p.batch == 1 for p in column.finished)]
+    shown = _few(lengths(p for column in single for p in column.finished if p.batch == 1))
     extra = published.columns(found, "ms", where=", 60 s")
     rows = []
-    for column in found:
-        if 1 not in {point.batch for point in column.finished}:
-            continue
+    for column in single:
         cells = [*who(column), *(_cell(column, length, 1, latency) for length in shown)]
         if extra:
             point = column.cells.get((published.LATENCY_LENGTH_S, 1))
-            metric = latency_metric(point) if point else ""
-            cells += published.beside(
-                point, metric, published.published(published.LATENCY_S, column.any), 1e3
-            )
+            theirs = published.published(published.LATENCY_S, column.any)
+            cells += published.beside(point, latency_metric(point) if point else "", theirs, 1e3)
         rows.append(Row(tuple(cells), {**column.keys, "batch": "1"}))
     columns = (*WHO, *(Column(length_name(length), "ms") for length in shown), *extra)
-    notes = (published.TRUNCATED,) if extra else ()
-    return Table(
-        "latency-batch-1",
-        "Latency of a call at batch 1, by length (median)",
-        columns,
-        tuple(rows),
-        notes,
-    )
+    caption, notes = "Latency of a call at batch 1, by length (median)", (published.TRUNCATED,)
+    return Table("latency-batch-1", caption, columns, tuple(rows), notes if extra else ())
 
 
 def _energy(found: Sequence[SystemColumn]) -> Table:
@@ -130,17 +98,11 @@ def _energy(found: Sequence[SystemColumn]) -> Table:
         if extra:
             theirs = published.published(published.ENERGY_J, point)
             same = (point.length_s, point.batch) == published.ENERGY_CELL
-            cells += published.beside(
-                point if same else None,
-                _PER_SAMPLE_J,
-                theirs,
-                1.0,
-                "60 s at batch 16 was not measured",
-            )
-            low, high = published.ENERGY_RANGE_J[device_kind(column.device)].get(
-                published.name_of(point) or "", (None, None)
-            )
-            cells.append(missing("not in the study") if low is None else words(f"{low:g}–{high:g}"))
+            why = "60 s at batch 16 was not measured"
+            cells += published.beside(point if same else None, _PER_SAMPLE_J, theirs, 1.0, why)
+            ranges = published.ENERGY_RANGE_J[device_kind(column.device)]
+            ends = ranges.get(published.name_of(point))
+            cells.append(words("{:g}–{:g}".format(*ends)) if ends else published.NOT_IN_STUDY)
         rows.append(Row(tuple(cells), point.keys))
     notes = (published.TRUNCATED, published.UNSTEADY_ENERGY) if extra else ()
     caption = (
@@ -157,9 +119,7 @@ def _throughput(found: Sequence[SystemColumn]) -> Table:
     )  # fmt: skip
     rows = []
     for column in found:
-        timed = [
-            point for point in column.finished if _SAMPLES in point.values and RTFX in point.values
-        ]
+        timed = [p for p in column.finished if _SAMPLES in p.values and RTFX in p.values]
         if not timed:
             continue
         most = max(timed, key=lambda point: point.values[_SAMPLES])
@@ -170,30 +130,24 @@ def _throughput(found: Sequence[SystemColumn]) -> Table:
         if extra:
             theirs = published.published(published.SAMPLES_PER_S, most)
             alike = published.THROUGHPUT_CELL in {(point.length_s, point.batch) for point in timed}
-            cells += published.beside(
-                most if alike else None, _SAMPLES, theirs, 1.0, "5 s at batch 16 was not measured"
-            )
+            why = "5 s at batch 16 was not measured"
+            cells += published.beside(most if alike else None, _SAMPLES, theirs, 1.0, why)
         rows.append(Row(tuple(cells), column.keys))
-    notes = (published.ODD_THROUGHPUT,) if extra else ()
-    return Table(
-        "throughput", "Maximum throughput over all lengths and batches", columns, tuple(rows), notes
-    )
+    caption, notes = "Maximum throughput over all lengths and batches", (published.ODD_THROUGHPUT,)
+    return Table("throughput", caption, columns, tuple(rows), notes if extra else ())
 
 
 def _wer(found: Sequence[SystemColumn]) -> Table:
     shown = _few(lengths(point for column in found for point in column.finished))
-    extra = any(published.name_of(column.any) for column in found)
+    extra = published.has_any(found)
     rows = []
     for column in found:
         smallest = {length: min(column.batches(length), default=1) for length in shown}
         cells = [*who(column), *(_cell(column, length, smallest[length], wer) for length in shown)]
         if extra:
-            theirs = published.WER.get(published.name_of(column.any) or "")
-            cells.append(
-                missing("not in the study")
-                if theirs is None
-                else number(theirs, factor=100, digits=2)
-            )
+            theirs = published.WER.get(published.name_of(column.any))
+            none = published.NOT_IN_STUDY
+            cells.append(number(theirs, factor=100, digits=2) if theirs else none)
         rows.append(Row(tuple(cells), column.keys))
     columns = (*WHO, *(Column(length_name(length), "%") for length in shown))
     if extra:
@@ -224,3 +178,15 @@ def _few(found: Sequence[Length]) -> list[Length]:
     if len(found) <= _WIDEST:
         return list(found)
     return [found[round(i * (len(found) - 1) / (_WIDEST - 1))] for i in range(_WIDEST)]
+
+
+_TABLES = (
+    _latency,
+    _energy,
+    _throughput,
+    _wer,
+    devices,
+    batching,
+    encoder_flops,
+    decoder_flops,
+)

@@ -25,11 +25,10 @@ from asr_scaling.report.document import Cell, Column, Row, Table
 from asr_scaling.report.study.published import WHO, who
 
 _RULE = (
-    "Five stars for the best of this table; one fewer for every full factor of two behind it, down "
-    "to one (16 times or "
-    "more). Speed: highest RTFx of any batch. Energy: fewest joules per second of audio of any "
-    "batch. Memory: least "
-    "peak of any batch, of the accelerator's memory where there is one."
+    "Five stars for the best of this table; one fewer for every full factor of two behind it, "
+    "down to one (16 times or more). Speed: highest RTFx of any batch. Energy: fewest joules per "
+    "second of audio of any batch. Memory: least peak of any batch, of the accelerator's memory "
+    "where there is one."
 )
 _SHOW: Mapping[str, Callable[[float], str]] = {
     SPEED.heading: lambda value: f"RTFx {plain(value)}",
@@ -42,28 +41,21 @@ _OF_A_KIND = "The best is that of the same kind of machine."
 
 def stars(found: Sequence[SystemColumn], length_s: Length) -> Table:
     """A row for every system and device that measured ``length_s`` to the end."""
-    rated = [
-        (column, there)
-        for column in found
-        if (there := [p for p in column.finished if p.length_s == length_s])
-    ]
-    kinds = kinds_of(point for _, there in rated for point in there).values()
+    rated = [(column, [p for p in column.finished if p.length_s == length_s]) for column in found]
+    rated = [(column, points) for column, points in rated if points]
+    kinds = kinds_of(point for _, points in rated for point in points).values()
     least = least_costs(kinds)
     rows = []
-    for column, there in rated:
-        best = least[id(there[0])]
-        scored = next((point for point in there if point.wer_known), there[0])
-        cells = (
-            *who(column),
-            *(_stars(scale, scale.best(there), best[scale.heading]) for scale in SCALES),
-            wer(scored),
-        )
-        rows.append(Row(cells, {**column.keys, "length": length_name(length_s)}))
+    for column, points in rated:
+        best = least[id(points[0])]
+        stars = (_stars(scale, scale.best(points), best[scale.heading]) for scale in SCALES)
+        scored = next((point for point in points if point.wer_known), points[0])
+        keys = {**column.keys, "length": length_name(length_s)}
+        rows.append(Row((*who(column), *stars, wer(scored)), keys))
     columns = (*WHO, *(Column(scale.heading) for scale in SCALES), Column("WER", "%"))
     caption = f"Speed, energy and memory in stars, for {speech(length_s)}"
-    return Table(
-        "stars", caption, columns, tuple(rows), (_RULE, *([_OF_A_KIND] if len(kinds) > 1 else []))
-    )
+    notes = (_RULE, *([_OF_A_KIND] if len(kinds) > 1 else []))
+    return Table("stars", caption, columns, tuple(rows), notes)
 
 
 def _stars(scale: StarScale, point: Point, head: float) -> Cell:
