@@ -227,10 +227,12 @@ def _counted(points: Sequence[Point]) -> str:
 
 def _nothing(shown: _Shown, here: Sequence[Point]) -> str:
     batch = " at batch 1" if shown.axis.single else ""
-    return f"No front of WER against {shown.noun}: no point{batch} has both. {_left_out(shown, here)}".strip()
+    why = f"no point{batch} has both. {_left_out(shown, here)}".strip()
+    return f"No front of WER against {shown.noun}: {why}"
 
 
 def _no_wer(here: Sequence[Point]) -> str:
     if not here:
         return "No point was measured to its end, so there is no front."
-    return f"No front: WER is not known of any point, {at_length(here[0].length_s)}. {_left_out(_SHOWN[0], here)}"
+    where, left_out = at_length(here[0].length_s), _left_out(_SHOWN[0], here)
+    return f"No front: WER is not known of any point, {where}. {left_out}"

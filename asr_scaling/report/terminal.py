@@ -38,14 +38,12 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
     places = _located(records)
     rows = [_identity(record) | place for record, place in zip(records, places, strict=True)]
     varying = [key for key in rows[0] if key == "model" or len({row[key] for row in rows}) > 1]
-    fixed = [
-        f"{rows[0][key]} {_WORDS.get(key, '')}".strip() for key in rows[0] if key not in varying
-    ]
+    shared = {key: value for key, value in rows[0].items() if key not in varying}
+    fixed = [f"{value} {_WORDS.get(key, '')}".strip() for key, value in shared.items()]
     synthetic = any(record.dataset.get("synthetic") for record in records)
-    candidates = _columns("synthetic\nspeech" if synthetic else "")
     columns = [
         (name, show)
-        for name, show in candidates
+        for name, show in _columns("synthetic\nspeech" if synthetic else "")
         if any(show(record) != _MISSING for record in records)
     ]
     if any(record.status != "ok" for record in records):
@@ -129,18 +127,16 @@ def _identity(record: RunRecord) -> dict[str, str]:
 
 
 def _located(records: Sequence[RunRecord]) -> list[dict[str, str]]:
-    """What tells each record's machine from those of others: kind and host, each where there are
-    several.
-    """
-    facts = [record.environment for record in records]
-    kinds = [" with ".join(filter(None, (gpu_name(each), machine_kind(each)))) for each in facts]
-    hosts = [str(each.get("host", _MISSING)) for each in facts]
-    several = any(unlike(facts[0], each) for each in facts)
-    found = [{"machine": kind} if several else {} for kind in kinds]
-    return [
-        each | ({"host": host} if len(set(hosts)) > 1 else {})
-        for each, host in zip(found, hosts, strict=True)
-    ]
+    """Kind and host of each record's machine, each where there are several."""
+    machines = [record.environment for record in records]
+    kinds = [" with ".join(filter(None, (gpu_name(m), machine_kind(m)))) for m in machines]
+    hosts = [str(machine.get("host", _MISSING)) for machine in machines]
+    places: dict[str, list[str]] = {}
+    if any(unlike(machines[0], machine) for machine in machines):
+        places["machine"] = kinds
+    if len(set(hosts)) > 1:
+        places["host"] = hosts
+    return [{key: of[i] for key, of in places.items()} for i in range(len(records))]
 
 
 def _status(record: RunRecord) -> str:

@@ -26,9 +26,7 @@ MOST_BARS = 24
 """More can't be read: then one length is shown, and at most so many of it."""
 _COLOURS = ("#EEDD88", "#FFAABB", "#77AADD", "#EE8866", "#BBCC33")
 _OTHER, _MORE = "#DDDDDD", ("#44BB99", "#99DDFF", "#AAAA00")
-"""Of Tol's light scheme for colour-blind readers (2021): dark text is read on all of them, and none
-is a system's.
-"""
+"""Of Tol's light scheme for colour-blind readers (2021): dark text is read on all of them."""
 STAGE_COLOURS: Mapping[str, str] = {**dict(zip(STAGES, _COLOURS, strict=True)), "other": _OTHER}
 CLASS_COLOURS: Mapping[str, str] = dict(
     zip(CLASSES, ("#77AADD", "#EE8866", "#EEDD88", "#BBCC33", "#FFAABB", _OTHER), strict=True)
@@ -48,73 +46,57 @@ def shown(found: Sequence[BatchPair]) -> tuple[list[BatchPair], str]:
     name = there[0].small.length
     if len(there) <= MOST_BARS:
         return there, f"Only {name} is drawn; the other lengths are in the table."
-    return there[
-        :MOST_BARS
-    ], f"Only the {MOST_BARS} smallest of {len(there)} at {name} are drawn; see the table."
+    few = f"Only the {MOST_BARS} smallest of {len(there)} at {name} are drawn; see the table."
+    return there[:MOST_BARS], few
 
 
 def stages_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
-    """Stages of a call as shares of it, in call order, at the smallest and the largest batch; None
-    without stages.
-    """
+    """Stages as shares of a call at the smallest and the largest batch; None without stages."""
     rows, left_out = shown([pair for pair in found if stage_seconds(pair.small)])
     if not rows:
         return None
-    two = any(pair.large is not None for pair in rows)
-    builder = FigureBuilder("stages", columns=2 if two else 1, height=_height(len(rows)))
+    colours, large = _colours(rows), [pair.large for pair in rows]
     small: list[Point | None] = [pair.small for pair in rows]
-    for axes, side, kind in zip(
-        builder.axes, (small, [pair.large for pair in rows]), _KINDS, strict=False
-    ):
+    builder = FigureBuilder("stages", columns=2 if any(large) else 1, height=_height(len(rows)))
+    for axes, side, kind in zip(builder.axes, (small, large), _KINDS, strict=False):
         batches = {point.batch for point in side if point}
-        _bars(
-            builder, axes, side, parts=stage_shares, inside=_in_milliseconds, colours=_colours(rows)
-        )
+        _bars(builder, axes, side, parts=stage_shares, inside=_in_milliseconds, colours=colours)
         same = f"Batch {min(batches)}" if len(batches) == 1 else f"{kind} batch of each"
         builder.titles(axes, "share of a call, %", "", same)
         for row, point in enumerate(side):
             if point:
-                total = sum(stage_seconds(point).values()) / point.batch
-                said = duration(total) + ("" if len(batches) == 1 else f", b{point.batch}")
-                builder.mark(
-                    axes.text(101.5, row, said, va="center", fontsize=8, color=INK), point.keys
-                )
+                total = duration(sum(stage_seconds(point).values()) / point.batch)
+                total += "" if len(batches) == 1 else f", b{point.batch}"
+                behind = axes.text(101.5, row, total, va="center", fontsize=8, color=INK)
+                builder.mark(behind, point.keys)
         axes.set_xlim(0, 125)
-    _name_rows(builder, style, [pair.small for pair in rows], _colours(rows))
-    return builder.figure(
+    _name_rows(builder, style, [pair.small for pair in rows], colours)
+    caption = (
         "Where the time of a call goes: its stages in the order they run, as shares of the call. "
-        "Inside the bars: "
-        f"milliseconds per utterance; behind them: the whole call per utterance. {left_out}".strip(),
+        "Inside the bars: milliseconds per utterance; behind them: the whole call per utterance. "
+    )
+    return builder.figure(
+        f"{caption}{left_out}".strip(),
         "Stacked horizontal bars, one for each system and length: shares of the stages of a call.",
     )
 
 
 def operators_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
-    """Classes of operators as shares of operator time at the smallest batch; None where no trace
-    was taken.
-    """
+    """Classes of operators as shares of their time, smallest batch; None without a trace."""
     rows, left_out = shown([pair for pair in found if class_shares(pair.small)])
     if not rows:
         return None
     builder = FigureBuilder("operators", height=_height(len(rows)))
-    side = [pair.small for pair in rows]
-    _bars(
-        builder,
-        builder.axes[0],
-        side,
-        parts=class_shares,
-        inside=_in_percent,
-        colours=CLASS_COLOURS,
-    )
-    builder.axes[0].set_xlim(0, 100)
-    builder.titles(builder.axes[0], "share of operator time, %", "")
+    side, axes = [pair.small for pair in rows], builder.axes[0]
+    _bars(builder, axes, side, parts=class_shares, inside=_in_percent, colours=CLASS_COLOURS)
+    axes.set_xlim(0, 100)
+    builder.titles(axes, "share of operator time, %", "")
     _name_rows(builder, style, side, CLASS_COLOURS)
     clocks = sorted({point.tags["ops/clock"] for point in side if "ops/clock" in point.tags})
     clock = f", on the clock of {' and '.join(clocks)}" if clocks else ""
     return builder.figure(
         f"Operators of one call on the first batch, by class: shares of their own time{clock}. "
-        "“memory” is copies, "
-        f"look-ups and allocations. Smallest batch. {left_out}".strip(),
+        f"“memory” is copies, look-ups and allocations. Smallest batch. {left_out}".strip(),
         "Stacked horizontal bars, one for each system and length: shares of the classes of "
         "operators.",
     )
@@ -130,15 +112,12 @@ def _in_percent(_: Point, share: float) -> str:
 
 def _colours(rows: Iterable[BatchPair]) -> Mapping[str, str]:
     """Stage → colour, those that no engine of ours has included."""
-    names = dict.fromkeys(
-        stage for pair in rows for point in pair.points for stage in stage_seconds(point)
-    )
+    points = [point for pair in rows for point in pair.points]
+    names = dict.fromkeys(stage for point in points for stage in stage_seconds(point))
+    ours = {name: colour for name, colour in STAGE_COLOURS.items() if name in names}
+    other = {"other": ours.pop("other")} if "other" in ours else {}
     unknown = [name for name in names if name not in STAGE_COLOURS]
-    extra = {name: _MORE[i % len(_MORE)] for i, name in enumerate(unknown)}
-    known = {
-        name: colour for name, colour in STAGE_COLOURS.items() if name in names and name != "other"
-    }
-    return known | extra | ({"other": _OTHER} if "other" in names else {})
+    return ours | {name: _MORE[i % len(_MORE)] for i, name in enumerate(unknown)} | other
 
 
 def _height(rows: int) -> float:
@@ -157,27 +136,17 @@ def _bars(
     """One bar a row, each part an artist of its own with its figure where there is room."""
     for row, point in enumerate(side):
         left = 0.0
-        for part, share in parts(point).items() if point else ():
-            title = (
-                f"{point.system}, {point.length}, batch {point.batch}: {part} {percent(share)}"
-                if point
-                else ""
-            )
-            width = 100 * share
-            bar = axes.barh(
-                row, width, 0.74, left, color=colours[part], edgecolor="white", linewidth=0.4
-            )
-            builder.mark(list(bar), point.keys if point else {}, title)
-            if point and share >= _FITS * len(builder.axes):
-                said = axes.text(
-                    left + width / 2,
-                    row,
-                    inside(point, share),
-                    ha="center",
-                    va="center",
-                    fontsize=7.5,
-                )
-                builder.mark(said, point.keys, title)
+        if point is None:
+            continue
+        for part, share in parts(point).items():
+            title = f"{point.system}, {point.length}, batch {point.batch}: {part} {percent(share)}"
+            width, colour = 100 * share, colours[part]
+            bar = axes.barh(row, width, 0.74, left, color=colour, edgecolor="white", linewidth=0.4)
+            builder.mark(list(bar), point.keys, title)
+            if share >= _FITS * len(builder.axes):
+                middle, label = left + width / 2, inside(point, share)
+                text = axes.text(middle, row, label, ha="center", va="center", fontsize=7.5)
+                builder.mark(text, point.keys, title)
             left += width
     axes.set_ylim(len(side) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
@@ -194,10 +163,7 @@ def _name_rows(
 
     axes = builder.axes[0]
     one_device = len({point.device for point in side}) == 1
-    names = [
-        f"{p.system} · {p.length}" if one_device else f"{p.system} · {p.device} · {p.length}"
-        for p in side
-    ]
+    names = [" · ".join((p.system, *([] if one_device else [p.device]), p.length)) for p in side]
     axes.set_yticks(range(len(side)), names, fontsize=8)
     for tick, point in zip(axes.get_yticklabels(), side, strict=True):
         tick.set_color(style.colour(point.system))

@@ -13,6 +13,7 @@ from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.report.document import Figure
 from asr_scaling.report.output.drawing import INK, PALE, FigureBuilder, Style
+from asr_scaling.util.groups import grouped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,10 +31,8 @@ def roofline_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     A line leads from a system's smallest batch at the reference length to its largest; the smallest
     batches of other lengths are pale.
     """
-    panels: dict[str, list[BatchPair]] = {}
-    for pair in found:
-        if spots(pair.small):
-            panels.setdefault(_machine(pair.small), []).append(pair)
+    placed = (pair for pair in found if spots(pair.small))
+    panels = grouped(placed, lambda pair: _machine(pair.small))
     if not panels:
         return None
     order = sorted(panels, key=lambda name: -len(panels[name]))
@@ -43,19 +42,16 @@ def roofline_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     for axes, machine in zip(builder.axes, drawn, strict=True):
         _panel(builder, axes, style, panels[machine], length)
         builder.titles(axes, "intensity, FLOP per byte", "GFLOP/s reached", machine)
-    said = f" Left out: {', '.join(left_out)}." if left_out else ""
-    if any(
-        sum(pair.small.length_s == length for pair in panels[name]) > MOST_NAMED for name in drawn
-    ):
-        said += f" Named are the {MOST_NAMED} smallest systems; the others are pale."
+    more = f" Left out: {', '.join(left_out)}." if left_out else ""
+    counts = [sum(pair.small.length_s == length for pair in panels[name]) for name in drawn]
+    if max(counts) > MOST_NAMED:
+        more += f" Named are the {MOST_NAMED} smallest systems; the others are pale."
     return builder.figure(
         "How near each stage is to what the machine can do. Below the slope memory is the lower "
-        "roof, right of the "
-        "ridge arithmetic is; far below both, overhead bounds. Filled: encoder; hollow: decoding "
-        "steps after the "
-        "first. A line leads from the smallest batch to the largest; other lengths are pale. "
-        "Intensity counts "
-        f"operators as run one by one, and caches can lift a stage above the slope.{said}",
+        "roof, right of the ridge arithmetic is; far below both, overhead bounds. Filled: encoder; "
+        "hollow: decoding steps after the first. A line leads from the smallest batch to the "
+        "largest; other lengths are pale. Intensity counts operators as run one by one, and caches "
+        f"can lift a stage above the slope.{more}",
         "Scatter of FLOP per second against FLOP per byte below the two roofs of the machine, both "
         "axes logarithmic.",
     )
@@ -68,9 +64,8 @@ def _machine(point: Point) -> str:
 
 def _named(found: Sequence[BatchPair], length: float | None) -> list[BatchPair]:
     """Those at the reference length; one, where none was measured there."""
-    return ([pair for pair in found if pair.small.length_s == length] or list(found[:1]))[
-        :MOST_NAMED
-    ]
+    here = [pair for pair in found if pair.small.length_s == length]
+    return here[:MOST_NAMED] or list(found[:1])
 
 
 def _panel(
@@ -98,11 +93,7 @@ def _panel(
     for pair in pale:
         for spot in spots(pair.small):
             _mark(builder, axes, style, spot, 0.3)
-    ends = [
-        spot
-        for pair in named
-        for spot in (_path(builder, axes, style, pair, each) for each in spots(pair.small))
-    ]
+    ends = [_path(builder, axes, style, pair, spot) for pair in named for spot in spots(pair.small)]
     for stage in ROOFED:
         right_most = max((spot.intensity for spot in places if spot.stage == stage), default=0.0)
         labels = _labels([spot for spot in ends if spot.stage == stage], style, right_most, roofs)
@@ -125,9 +116,9 @@ def _roof(axes: Axes, dtype: str, flop: float, byte: float, ends: tuple[float, f
     ridge = flop / byte
     xs = [ends[0], ridge, ends[1]]
     axes.plot(xs, [min(flop, x * byte) / 1e9 for x in xs], color=INK, linewidth=1.2)
-    said = f"{dtype} peak {plain(flop / 1e9)} GFLOP/s · copy {plain(byte / 1e9)} GB/s · ridge {plain(ridge)}".strip()
+    peak, copy = f"{dtype} peak {plain(flop / 1e9)} GFLOP/s", f"copy {plain(byte / 1e9)} GB/s"
     axes.annotate(
-        said,
+        f"{peak} · {copy} · ridge {plain(ridge)}".strip(),
         (ends[1], flop / 1e9),
         (-2, 3),
         textcoords="offset points",
@@ -154,10 +145,8 @@ def _mark(
         alpha=alpha,
     )
     share = percent(point.values[f"utilisation/mfu_{spot.stage}"])
-    title = (
-        f"{point.system}, {spot.stage}, {point.length}, batch {point.batch}: {share} of peak FLOP/s"
-    )
-    builder.mark(marks, point.keys, title)
+    where = f"{point.system}, {spot.stage}, {point.length}, batch {point.batch}"
+    builder.mark(marks, point.keys, f"{where}: {share} of peak FLOP/s")
 
 
 def _path(
@@ -165,20 +154,14 @@ def _path(
 ) -> RooflineSpot:
     """Draw ``spot``, where the largest batch is, and a line between them; returns the last."""
     _mark(builder, axes, style, spot, 1.0)
-    end = (
-        next((each for each in spots(pair.large) if each.stage == spot.stage), spot)
-        if pair.large
-        else spot
-    )
+    largest = spots(pair.large) if pair.large else []
+    end = next((other for other in largest if other.stage == spot.stage), spot)
     if end is not spot:
         xs, ys = [spot.intensity, end.intensity], [spot.flop_per_s / 1e9, end.flop_per_s / 1e9]
         line = axes.plot(xs, ys, color=style.colour(spot.point.system), linewidth=1.2, alpha=0.6)
         share = percent(end.point.values[f"utilisation/mfu_{end.stage}"])
-        title = (
-            f"{end.point.system}, {end.stage}: {share} of peak FLOP/s at batch {end.point.batch}"
-        )
-        builder.mark(
-            line, {key: value for key, value in end.point.keys.items() if key != "batch"}, title
-        )
+        where = f"{end.point.system}, {end.stage}"
+        keys = {key: value for key, value in end.point.keys.items() if key != "batch"}
+        builder.mark(line, keys, f"{where}: {share} of peak FLOP/s at batch {end.point.batch}")
         _mark(builder, axes, style, end, 0.6)
     return end

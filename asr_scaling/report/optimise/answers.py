@@ -21,21 +21,13 @@ def summary(found: Outcome, points: Sequence[Point]) -> list[str]:
     for answer in found.answers:
         lines += ["", f"{verdict(answer)}"]
         lines += [f"  {waterfall(answer)}"] if answer.steps else []
-        point = (
-            point_of(points, answer.winner, answer.stage)
-            if answer.winner != answer.baseline
-            else None
-        )
-        if point:
+        point = point_of(points, answer.winner, answer.stage)
+        if point and answer.winner != answer.baseline:
             lines.append(f"  {command(point)}")
     minutes = found.spent_s / 60
-    left = f"Refused, left out or not tried: {len(found.left)}; optimise.json says why"
-    lines += [
-        "",
-        f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements. "
-        f"{left}.",
-    ]
-    return [*lines, *found.notes]
+    spent = f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements."
+    left = f"Refused, left out or not tried: {len(found.left)}; optimise.json says why."
+    return [*lines, "", f"{spent} {left}", *found.notes]
 
 
 def goal(answer: Answer) -> str:
@@ -47,15 +39,16 @@ def verdict(answer: Answer) -> str:
     """ "Latency, batch 1: transformers + int8 is 1.52 ± 0.05 × as fast as transformers, WER +0.1 ±
     0.3 points."
     """
+    baseline = answer.baseline.candidate.label
     if answer.winner == answer.baseline and answer.other is None:
         why = "all were refused, failed, too wrong or not tried, see below."
         return f"{goal(answer)}: no other way gave an answer: {why}"
     if answer.winner == answer.baseline:
-        said = f"faster than {answer.baseline.candidate.label} beyond noise and as accurate{_nearest(answer)}"
-        return f"{goal(answer)}: nothing that was tried is {said}."
+        better = f"faster than {baseline} beyond noise and as accurate{_nearest(answer)}"
+        return f"{goal(answer)}: nothing that was tried is {better}."
     batch = f" at batch {answer.winner.batch}" if answer.winner.batch != answer.batch else ""
-    said = f"is {times(answer.total)} as fast as {answer.baseline.candidate.label}, {wer_change(answer.total)}"
-    return f"{goal(answer)}: {answer.winner.candidate.label}{batch} {said} ({origin(answer)})."
+    change = f"is {times(answer.total)} as fast as {baseline}, {wer_change(answer.total)}"
+    return f"{goal(answer)}: {answer.winner.candidate.label}{batch} {change} ({origin(answer)})."
 
 
 def _nearest(answer: Answer) -> str:

@@ -33,7 +33,7 @@ def _bar(name: str, gain: Gain, speed: float, colour: str, keys: Keys) -> Bar:
 
 
 def drawn(answer: Answer, keys: Keys) -> Figure:
-    """Steps from above; one that slows points left. ``keys``: what the page's filter knows it by."""
+    """Steps from above; one that slows points left. keys: what the page's filter goes by."""
     steps = bars(answer, keys)
     height = _FRAME_IN + _BAR_IN * len(steps)
     builder = FigureBuilder(f"optimise-waterfall-b{answer.batch}", height=height)

@@ -1,6 +1,4 @@
-"""Points as one CSV: a row each, every metric with the ends of its interval. SI units, as in the
-records.
-"""
+"""Points as one CSV in SI units: a row each, every metric with the ends of its interval."""
 
 from __future__ import annotations
 
@@ -42,34 +40,32 @@ _IDENTITY: dict[str, Callable[[Point], object]] = {
 
 
 def write_csv(points: Sequence[Point], path: Path) -> None:
-    """One row a point; ``<metric>.low`` and ``.high`` where some point has its interval. What is
-    missing is empty.
-    """
+    """One row a point; ``<metric>.low`` and ``.high`` where some point has its interval."""
     metrics = sorted({name for point in points for name in point.values})
-    known = {name for point in points for name in point.intervals}
+    bounded = {name for point in points for name in point.intervals}
     ends = [
-        end
+        f"{name}{end}"
         for name in metrics
-        for end in ([name, f"{name}.low", f"{name}.high"] if name in known else [name])
+        for end in (("", ".low", ".high") if name in bounded else ("",))
     ]
     with path.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
         out.writerow([*_IDENTITY, *ends])
         for point in points:
             identity = [_words(show(point)) for show in _IDENTITY.values()]
-            out.writerow([*identity, *_figures(point, metrics, known)])
+            out.writerow([*identity, *_figures(point, metrics, bounded)])
 
 
-def _figures(point: Point, metrics: Sequence[str], known: set[str]) -> Iterator[float | None]:
+def _figures(point: Point, metrics: Sequence[str], bounded: set[str]) -> Iterator[float | None]:
     for name in metrics:
         yield point.values.get(name)
-        if name in known:
+        if name in bounded:
             interval = point.intervals.get(name)
             yield from (None, None) if interval is None else (interval.low, interval.high)
 
 
 def _words(value: object) -> object:
-    """A spreadsheet calculates what begins like a formula; an apostrophe before it prevents that."""
+    """An apostrophe keeps spreadsheets from calculating what begins like a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

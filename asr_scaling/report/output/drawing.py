@@ -1,5 +1,4 @@
-"""How figures look: one colour and marker a system, direct labels, axes in plain numbers. Drawn
-once for all outputs.
+"""How figures look: one colour and marker a system, direct labels, axes in plain numbers.
 
 Colours are those of Okabe & Ito (Color Universal Design, 2008), which people with any colour vision
 tell apart; markers and line styles say the same again.
@@ -39,9 +38,9 @@ class Style:
     @classmethod
     def of(cls, points: Iterable[Point]) -> Style:
         """The style of a report on ``points``."""
-        found = list(points)
-        sizes = {point.system: (point.parameters or 0, point.system) for point in found}
-        devices = tuple(dict.fromkeys(point.device for point in found))
+        points = list(points)
+        sizes = {point.system: (point.parameters or 0, point.system) for point in points}
+        devices = tuple(dict.fromkeys(point.device for point in points))
         return cls(tuple(sorted(sizes, key=lambda system: sizes[system])), devices or ("cpu",))
 
     def colour(self, system: str) -> str:
@@ -60,8 +59,10 @@ class Style:
 
 @dataclass
 class FigureBuilder:
-    """A figure being drawn: ``axes`` are matplotlib's, row by row. ``height`` in inches, ``shares``
-    of it by row.
+    """A figure being drawn: ``axes`` are matplotlib's, row by row.
+
+    height: in inches.
+    shares: of the height, by row.
     """
 
     name: str
@@ -89,15 +90,12 @@ class FigureBuilder:
             axes.set_axisbelow(True)
 
     def mark(self, artist: Any, keys: Keys, title: str = "") -> None:
-        """Say what a drawn thing is about. An error bar (a container of artists) is marked part by
-        part.
-        """
-        if hasattr(artist, "lines") and isinstance(
-            artist.lines, tuple
-        ):  # matplotlib's ErrorbarContainer
+        """Say what a drawn thing is about, part by part where it is several."""
+        from matplotlib.container import ErrorbarContainer
+
+        if isinstance(artist, ErrorbarContainer):
             line, caps, bars = artist.lines
-            for part in (line, *caps, *bars):
-                self.mark(part, keys, title)
+            self.mark([line, *caps, *bars], keys, title)
         elif isinstance(artist, (list, tuple)):
             for part in artist:
                 self.mark(part, keys, title)
@@ -124,24 +122,19 @@ class FigureBuilder:
         axis.set_minor_locator(NullLocator())
 
     def label_ends(self, axes: Axes, labels: Sequence[tuple[float, float, str, str]]) -> None:
-        """Texts (x, y, text, colour) to the right of line ends, moved apart where they would
-        overlap.
+        """Texts (x, y, text, colour) to the right of line ends, moved apart where they overlap.
 
         Call it last: it reads the axes' limits.
         """
         if not labels:
             return
         self._drawing.canvas.draw()  # the layout must be settled: places are found in pixels
-        up = axes.transData
-        wanted = sorted((up.transform((x, y))[1], i) for i, (x, y, _, _) in enumerate(labels))
+        wanted = [axes.transData.transform((x, y))[1] for x, y, _, _ in labels]
+        order = sorted(range(len(labels)), key=lambda i: wanted[i])
         room = 1.25 * _LABEL_PT * self._drawing.dpi / 72
-        places: dict[int, float] = {}
-        for pixel, i in zip(
-            _apart([pixel for pixel, _ in wanted], room), [i for _, i in wanted], strict=True
-        ):
-            places[i] = pixel
+        places = dict(zip(order, _apart([wanted[i] for i in order], room), strict=True))
         for i, (x, y, text, colour) in enumerate(labels):
-            shift = (places[i] - up.transform((x, y))[1]) * 72 / self._drawing.dpi
+            shift = (places[i] - wanted[i]) * 72 / self._drawing.dpi
             axes.annotate(
                 text,
                 (x, y),
@@ -167,11 +160,7 @@ def _apart(places: Sequence[float], room: float) -> list[float]:
     groups: list[tuple[float, int]] = []  # (centre wanted, members)
     for place in places:
         centre, size = place, 1
-        while (
-            groups
-            and centre - room * (size - 1) / 2
-            < groups[-1][0] + room * (groups[-1][1] - 1) / 2 + room
-        ):
+        while groups and centre - groups[-1][0] < room * (size + groups[-1][1]) / 2:
             before, members = groups.pop()
             centre = (before * members + centre * size) / (members + size)
             size += members

@@ -42,10 +42,9 @@ _UNITS = re.compile(r"(?<=\d) (?=[%×±])|(?<=±) (?=\d)")
 
 
 def page(document: Document, drawings: Mapping[str, str]) -> str:
-    """The text of ``report.html``. It opens from disk without network; its policy forbids any
-    request or script but its own, and whatever comes from records is escaped.
+    """The text of ``report.html``, which opens from disk and runs no script but its own.
 
-    ``drawings``: name of a figure → its text as ``svg.drawn`` gives it.
+    drawings: name of a figure → its text as ``svg.drawn`` gives it.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -60,9 +59,8 @@ def page(document: Document, drawings: Mapping[str, str]) -> str:
     templates.filters |= {
         "data": _data,
         "heading": heading,
-        "drawing": lambda figure: Markup(
-            inlined(drawings[figure.name], figure)
-        ),  # ElementTree escapes
+        # ElementTree escapes what is in a drawing
+        "drawing": lambda figure: Markup(inlined(drawings[figure.name], figure)),
         "keys": attributes,
         "kind": lambda block: type(block).__name__,
         "marked": _marked,
@@ -75,11 +73,7 @@ def page(document: Document, drawings: Mapping[str, str]) -> str:
         style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),  # a file of ours
         script=Markup(script),  # a file of ours
         digest=b64encode(sha256(script.encode()).digest()).decode(),
-        filters=[
-            (key, heading(key), values)
-            for key, values in _choices(document).items()
-            if len(values) > 1
-        ],
+        filters=[(k, heading(k), some) for k, some in _choices(document).items() if len(some) > 1],
         most_rows=MOST_ROWS,
         tall_rows=_TALL_ROWS,
         all_points=ALL_POINTS,
@@ -88,15 +82,9 @@ def page(document: Document, drawings: Mapping[str, str]) -> str:
 
 def _choices(document: Document) -> dict[str, list[str]]:
     """For each filter the values that occur; lengths and batches by size, natural lengths last."""
-    found: dict[str, dict[str, None]] = {key: {} for key in FILTERS}
-    for keys in _all_keys(document):
-        for key in FILTERS:
-            if key in keys:
-                found[key][keys[key]] = None
-    return {
-        key: sorted(values, key=_size) if key in ("length", "batch") else list(values)
-        for key, values in found.items()
-    }
+    occurring = list(_all_keys(document))
+    choices = {key: list(dict.fromkeys(k[key] for k in occurring if key in k)) for key in FILTERS}
+    return choices | {key: sorted(choices[key], key=_size) for key in ("length", "batch")}
 
 
 def _all_keys(document: Document) -> Iterator[Keys]:
@@ -129,35 +117,22 @@ def _order(cell: Cell, column: Column) -> float | str | None:
     """What the script sorts by: words without an order of their own by themselves."""
     if isinstance(cell.sort, float) and not math.isfinite(cell.sort):
         return None
-    return (
-        cell.text
-        if cell.sort is None and not column.numeric and cell.text != MISSING
-        else cell.sort
-    )
+    by_text = cell.sort is None and not column.numeric and cell.text != MISSING
+    return cell.text if by_text else cell.sort
 
 
 def _data(table: Table) -> Markup:
-    """A long table for the script, which shows a part of it: each note and each set of keys is held
-    once.
-    """
+    """A long table for the script: each note and each set of keys is held once."""
     from markupsafe import Markup
 
     notes: dict[str, int] = {"": 0}
     keys: dict[str, int] = {}
     rows = []
     for row in table.rows:
-        key = keys.setdefault(
-            json.dumps({k: row.keys[k] for k in FILTERS if k in row.keys}), len(keys)
-        )
-        rows.append(
-            [
-                key,
-                [
-                    _packed(cell, column, notes)
-                    for cell, column in zip(row.cells, table.columns, strict=True)
-                ],
-            ]
-        )
+        about = json.dumps({k: row.keys[k] for k in FILTERS if k in row.keys})
+        pairs = zip(row.cells, table.columns, strict=True)
+        cells = [_packed(cell, column, notes) for cell, column in pairs]
+        rows.append([keys.setdefault(about, len(keys)), cells])
     plain = {"keys": [json.loads(text) for text in keys], "notes": list(notes), "rows": rows}
     text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))  # nothing in it can end the script element

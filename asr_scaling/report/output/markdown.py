@@ -34,10 +34,8 @@ def markdown(document: Document) -> str:
         f"- [{_inline(section.title)}](#{section.name})" for section in document.sections
     )
     head = [f"# {_inline(document.title)}", _line(document.subtitle), contents]
-    return (
-        "\n\n".join([*head, *(part for section in document.sections for part in _section(section))])
-        + "\n"
-    )
+    parts = (part for section in document.sections for part in _section(section))
+    return "\n\n".join([*head, *parts]) + "\n"
 
 
 def _section(section: Section) -> Iterator[str]:
@@ -70,12 +68,8 @@ def _table(table: Table) -> Iterator[str]:
         for column in table.columns
     ]
     rules = ["---:" if column.numeric else ":---" for column in table.columns]
-    rows = [[cell.text for cell in row.cells] for row in table.rows[:MOST_ROWS]]
-    lines = [
-        [_cell(text) for text in heads],
-        rules,
-        *([_cell(text) for text in row] for row in rows),
-    ]
+    rows = [[_cell(cell.text) for cell in row.cells] for row in table.rows[:MOST_ROWS]]
+    lines = [[_cell(text) for text in heads], rules, *rows]
     yield "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     notes = list(dict.fromkeys(_notes(table)))
     if notes:
@@ -83,9 +77,7 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _notes(table: Table) -> Iterator[str]:
-    """What stands below a table; of the page's tooltips the meanings, and the reasons of missing
-    figures.
-    """
+    """What stands below a table: notes, meanings of columns, and reasons of missing figures."""
     yield from table.notes
     left = len(table.rows) - MOST_ROWS
     if left > 0:
@@ -94,10 +86,9 @@ def _notes(table: Table) -> Iterator[str]:
     yield from (
         f"{heading(column.heading)}: {column.meaning.removesuffix('.')}." for column in described
     )
-    told = Counter(
-        cell.note for row in table.rows for cell in row.cells if cell.note and cell.text == MISSING
-    )
-    for note, count in told.items():
+    cells = (cell for row in table.rows for cell in row.cells)
+    reasons = Counter(cell.note for cell in cells if cell.note and cell.text == MISSING)
+    for note, count in reasons.items():
         yield f"{MISSING}: {note}" + (f" ({count} cells)" if count > 1 else "")
 
 

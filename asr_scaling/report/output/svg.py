@@ -30,12 +30,10 @@ def drawn(figure: Figure) -> str:
 
 
 def inlined(svg: str, figure: Figure) -> str:
-    """``svg``, the text of ``drawn``, as an element of a page that has other drawings too, and
-    fonts of its own.
+    """``svg``, the text of ``drawn``, as an element of a page with other drawings and own fonts.
 
-    What a mark is about becomes attributes ``data-model``, ``data-device``, ``data-length`` and
-    ``data-batch`` of its group, its title a tooltip. Marks keep their ids; other ids that something
-    refers to begin with the figure's name.
+    What a mark is about becomes attributes of its group, ``data-model`` and so on, and its title a
+    tooltip. Marks keep their ids; other ids in use begin with the figure's name.
     """
     ET.register_namespace("", _SVG)
     root = ET.fromstring(svg)
@@ -43,12 +41,8 @@ def inlined(svg: str, figure: Figure) -> str:
         for child in list(parent):
             if child.tag in _NOT_IN_A_PAGE:
                 parent.remove(child)
-    used = {
-        name
-        for element in root.iter()
-        for value in element.attrib.values()
-        for name in _named(value)
-    }
+    values = (value for element in root.iter() for value in element.attrib.values())
+    used = {name for value in values for name in _named(value)}
     for element in list(root.iter()):
         _shorten(element)
         mark = figure.marks.get(element.get("id", ""))

@@ -36,9 +36,13 @@ ENERGY_J: Mapping[str, Mapping[str, float]] = {
     "cpu": {TINY: 4.8, BASE: 11.3, SMALL: 36.0, MEDIUM: 129.2, WAV2VEC2: 74.6},
 }
 ENERGY_RANGE_J: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "gpu": {TINY: (0.6, 3.4), BASE: (0.7, 8.9), SMALL: (1.7, 25.5), MEDIUM: (4.8, 76.4), WAV2VEC2: (0.09, 1.8)},
+    "gpu": {
+        TINY: (0.6, 3.4), BASE: (0.7, 8.9), SMALL: (1.7, 25.5), MEDIUM: (4.8, 76.4),
+        WAV2VEC2: (0.09, 1.8),
+    },
     "cpu": {
-        TINY: (4.7, 9.1), BASE: (9.9, 18.1), SMALL: (36.0, 51.1), MEDIUM: (106.0, 140.8), WAV2VEC2: (4.0, 74.6)
+        TINY: (4.7, 9.1), BASE: (9.9, 18.1), SMALL: (36.0, 51.1), MEDIUM: (106.0, 140.8),
+        WAV2VEC2: (4.0, 74.6),
     },
 }  # fmt: skip
 SAMPLES_PER_S: Mapping[str, Mapping[str, float]] = {

@@ -18,7 +18,7 @@ from asr_scaling.report.cells import (
     ratio,
     words,
 )
-from asr_scaling.report.document import Cell, Column, Row, Table
+from asr_scaling.report.document import Cell, Column, Row, Table, word_columns
 from asr_scaling.report.study import published
 from asr_scaling.report.study.published import WHO, who
 
@@ -27,17 +27,19 @@ def devices(found: Sequence[SystemColumn]) -> Table:
     """A row for each CPU and GPU of one host that measured the same system, length and batch."""
     extra = published.columns(found, "×", where=", 60 s at batch 1")
     columns = (
-        WHO[0], Column("Devices", numeric=False), Column("Length", "s"), Column("Batch"),
-        Column("CPU", "ms"), Column("GPU", "ms"), Column("Speed-up", "×", meaning="CPU's latency over GPU's"), *extra,
+        *word_columns("System", "Devices"), Column("Length", "s"), Column("Batch"),
+        Column("CPU", "ms"), Column("GPU", "ms"),
+        Column("Speed-up", "×", meaning="CPU's latency over GPU's"), *extra,
     )  # fmt: skip
     rows = []
     for before, after in device_pairs(found):
         metric = latency_metric(before, after)
         gain = ratio(before, after, metric)
         cells = [
-            words(before.system), words(f"{before.device}, {after.device}", f"{before.hardware}; {after.hardware}"),
-            length_cell(before), batch_cell(before), *(latency(point, metric=metric) for point in (before, after)),
-            gain,
+            words(before.system),
+            words(f"{before.device}, {after.device}", f"{before.hardware}; {after.hardware}"),
+            length_cell(before), batch_cell(before),
+            latency(before, metric), latency(after, metric), gain,
         ]  # fmt: skip
         cells += _beside(before, after, gain) if extra else []
         keys = {"model": before.system, "length": before.length, "batch": str(before.batch)}
@@ -62,7 +64,7 @@ def batching(found: Sequence[SystemColumn]) -> Table:
         *WHO, Column("Length", "s"), Column("Batches", numeric=False), Column("RTFx at batch 1"),
         Column("RTFx at the larger"), Column("Gain", "×"),
         Column("Energy per utterance", "×", meaning="at the larger batch over that at batch 1"),
-        *((Column("Study, 1 → 16", "×", numeric=False, meaning=published.SOURCE),) if extra else ()),
+        *([Column("Study, 1 → 16", "×", False, published.SOURCE)] if extra else ()),
     )  # fmt: skip
     rows = [
         _gain(column, *ends, extra)

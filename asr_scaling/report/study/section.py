@@ -21,7 +21,7 @@ from asr_scaling.report.cells import (
     wer,
     words,
 )
-from asr_scaling.report.document import Cell, Column, Row, Section, Table, Text
+from asr_scaling.report.document import Cell, Column, Row, Section, Table, Text, word_columns
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.study import published
 from asr_scaling.report.study.flops import decoder_flops, encoder_flops
@@ -79,8 +79,8 @@ def _energy(found: Sequence[SystemColumn]) -> Table:
     extra = published.columns(found, "J")
     columns = (
         *WHO, Column("Length", "s"), Column("Batch"), Column("Energy", "J per utterance"),
-        Column("Range", "J per utterance", numeric=False, meaning="over all lengths and batches measured"),
-        Column("By", numeric=False), *extra, *((Column("Study's range", "J", numeric=False),) if extra else ()),
+        Column("Range", "J per utterance", False, "over all lengths and batches measured"),
+        *word_columns("By"), *extra, *([Column("Study's range", "J", False)] if extra else ()),
     )  # fmt: skip
     rows = []
     for column in found:
@@ -125,7 +125,8 @@ def _throughput(found: Sequence[SystemColumn]) -> Table:
         most = max(timed, key=lambda point: point.values[_SAMPLES])
         fastest = max(timed, key=lambda point: point.values[RTFX])
         cells = [
-            *who(column), _speed(most, _SAMPLES), words(_at(most)), _speed(fastest, RTFX), words(_at(fastest)),
+            *who(column), _speed(most, _SAMPLES), words(_at(most)), _speed(fastest, RTFX),
+            words(_at(fastest)),
         ]  # fmt: skip
         if extra:
             theirs = published.published(published.SAMPLES_PER_S, most)
