@@ -65,8 +65,16 @@ def _compare(options: argparse.Namespace) -> int:
         unjudged += map(missing.format, matched.only_a)
     status = 1 if any(outcome.failed for outcome in outcomes) else 2 if unjudged else 0
     if options.json:
-        result = {"a": options.a, "b": options.b}
-        result |= _as_json(comparisons, failures, matched, outcomes) | {"exit_status": status}
+        result = {
+            "a": options.a,
+            "b": options.b,
+            "comparisons": [comparison.to_json() for comparison in comparisons],
+            "not_compared": failures,
+            "only_in_a": matched.only_a,
+            "only_in_b": matched.only_b,
+            "gates": [{"failed": gate.failed, "sentence": gate.sentence} for gate in outcomes],
+            "exit_status": status,
+        }
         sys.stdout.write(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     else:
         _print(comparisons, failures, matched, outcomes)
@@ -115,21 +123,6 @@ def _compared(
         else:
             comparisons.append(compare(a, b, allow, metrics))
     return comparisons, failures
-
-
-def _as_json(
-    comparisons: Sequence[Comparison],
-    failures: Sequence[str],
-    matched: Matched,
-    outcomes: Sequence[GateResult],
-) -> dict[str, object]:
-    return {
-        "comparisons": [comparison.to_json() for comparison in comparisons],
-        "not_compared": failures,
-        "only_in_a": matched.only_a,
-        "only_in_b": matched.only_b,
-        "gates": [{"failed": gate.failed, "sentence": gate.sentence} for gate in outcomes],
-    }
 
 
 def _print(

@@ -23,7 +23,9 @@ def show(comparisons: Sequence[Comparison], lines: Sequence[str]) -> None:
     """Print every comparison with its notes, then ``lines``."""
     out = console(width=120)
     for comparison in comparisons:
-        print_line(out, _title(comparison))
+        a, b = comparison.a.name, comparison.b.name
+        names = a if a == b else f"A {a} · B {b}"
+        print_line(out, f"{names} · noise floor {comparison.floor:.1%}")
         out.print(_table(comparison))
         for note in comparison.notes:
             print_line(out, f"• {note}")
@@ -32,12 +34,6 @@ def show(comparisons: Sequence[Comparison], lines: Sequence[str]) -> None:
         print_line(out, _FOOTNOTE)
     for line in lines:
         print_line(out, line)
-
-
-def _title(comparison: Comparison) -> str:
-    a, b = comparison.a.name, comparison.b.name
-    names = a if a == b else f"A {a} · B {b}"
-    return f"{names} · noise floor {comparison.floor:.1%}"
 
 
 def _table(comparison: Comparison) -> Table:

@@ -36,12 +36,12 @@ def _sync(options: argparse.Namespace) -> int:
             continue
         sweeps.append(sweep)
         sys.stdout.write(f"{folder}: {sweep.line}\n")
-    there = sum(sweep.there for sweep in sweeps)
-    brought = sum(sweep.brought for sweep in sweeps)
-    left_alone = sum(sweep.left_alone for sweep in sweeps)
+    there, brought = sum(sweep.there for sweep in sweeps), sum(sweep.brought for sweep in sweeps)
     verb = "missing" if options.dry_run else "brought"
     line = f"{len(folders)} sweeps: {there} records were there, {brought} {verb}"
-    sys.stdout.write(f"{line}{f', {left_alone} sweeps left alone' if left_alone else ''}.\n")
+    if left_alone := sum(sweep.left_alone for sweep in sweeps):
+        line += f", {left_alone} sweeps left alone"
+    sys.stdout.write(f"{line}.\n")
     return 1 if len(sweeps) < len(folders) else 0
 
 

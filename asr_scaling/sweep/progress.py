@@ -59,14 +59,11 @@ class Display(SweepProgress):
 
     def stage(self, name: str) -> None:
         """A stage of the point begins."""
+        title = f"{self._point} · {name}"
         if self.console.is_terminal:
-            self._progress.reset(
-                self._stage, description=f"{self._point} · {name}", total=100, left=""
-            )
+            self._progress.reset(self._stage, description=title, total=100, left="")
         else:
-            self.console.print(
-                f"[{self.done + 1}/{self.total}] {self._point} · {name}", markup=False
-            )
+            self.console.print(f"[{self.done + 1}/{self.total}] {title}", markup=False)
 
     def advance(self, fraction: float) -> None:
         """The stage is ``fraction`` done."""

@@ -135,10 +135,8 @@ class SweepBench:
         try:
             system = build_job(options(self.compose(self._overrides(entry, {})))).system
             if idle := _idle(system):
-                return (
-                    "refused",
-                    f"optimisation={idle} changes nothing here: it is what runs without it.",
-                )
+                same = f"optimisation={idle} changes nothing here: it is what runs without it."
+                return "refused", same
             system.composed().engine.check(system.model)
         except MissingExtraError as error:
             return "not installed", str(error)
