@@ -1,6 +1,4 @@
-"""What must stand beside the figures of several points: one sentence each, none where there is
-nothing to say.
-"""
+"""Sentences that must stand beside the figures of several points; none where none is needed."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ from collections.abc import Iterable
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.machine.kind import gpu_name
+from asr_scaling.util.groups import grouped
 
 SYNTHETIC = (
     "WER of synthetic speech compares systems with each other only and says nothing about "
@@ -21,62 +20,51 @@ def synthetic(points: Iterable[Point]) -> list[str]:
 
 
 def different_speech(points: Iterable[Point]) -> list[str]:
-    """Where the points that were measured to their end are of several datasets."""
+    """Where the finished points are of several datasets."""
     names = sorted({point.dataset for point in points if point.ok and point.dataset})
-    if len(names) < 2:
-        return []
-    return [
+    caveat = (
         f"The speech is of several datasets ({', '.join(names)}): figures of different ones can't "
         "be compared."
-    ]
+    )
+    return [caveat] if len(names) > 1 else []
 
 
 def several_kinds(points: Iterable[Point]) -> list[str]:
-    """Where the points are of several kinds of machine."""
+    """Where the finished points are of several kinds of machine."""
     kinds = kinds_of(point for point in points if point.ok)
-    if len(kinds) < 2:
-        return []
-    return [
+    caveat = (
         f"The points are of {len(kinds)} kinds of machine ({'; '.join(kinds)}): no ratio and no "
         "law is of two."
-    ]
+    )
+    return [caveat] if len(kinds) > 1 else []
 
 
 def several_hosts(points: Iterable[Point]) -> list[str]:
     """Where a device is several hosts of one kind."""
-    hosts: dict[str, dict[str, None]] = {}
-    for point in points:
-        hosts.setdefault(point.device, {})[point.host or "an unknown host"] = None
-    return [
-        f"{device} is {len(names)} hosts of one kind ({', '.join(names)}), each of which measured "
-        "a part of the "
-        "points: intervals don't cover what differs between them."
-        for device, names in hosts.items()
-        if len(names) > 1
-    ]
-
-
-def kinds_of(points: Iterable[Point]) -> dict[str, list[Point]]:
-    """Name of a kind → its points: those of one kind of machine, and of one GPU where it was
-    measured with several.
-    """
-    machines: dict[str, list[Point]] = {}
-    for point in points:
-        machines.setdefault(point.machine, []).append(point)
-    found: dict[str, list[Point]] = {}
-    for machine, those in machines.items():
-        gpus = {name for point in those if (name := gpu_name(point.environment))}
-        for point in those:
-            own = gpu_name(point.environment) if len(gpus) > 1 else next(iter(gpus), None)
-            found.setdefault(f"{own} with {machine}" if own else machine, []).append(point)
-    return found
+    caveats = []
+    for device, members in grouped(points, lambda point: point.device).items():
+        hosts = dict.fromkeys(point.host or "an unknown host" for point in members)
+        if len(hosts) > 1:
+            caveats.append(
+                f"{device} is {len(hosts)} hosts of one kind ({', '.join(hosts)}), each of which "
+                "measured a part of the points: intervals don't cover what differs between them."
+            )
+    return caveats
 
 
 def partly(points: Iterable[Point]) -> list[str]:
     """Where some left audio out."""
-    systems = sorted({point.system for point in points if point.ok and point.truncated})
-    return (
-        [f"Part of the audio was not transcribed, so speed is overstated: {', '.join(systems)}."]
-        if systems
-        else []
-    )
+    systems = ", ".join(sorted({p.system for p in points if p.ok and p.truncated}))
+    caveat = f"Part of the audio was not transcribed, so speed is overstated: {systems}."
+    return [caveat] if systems else []
+
+
+def kinds_of(points: Iterable[Point]) -> dict[str, list[Point]]:
+    """Name of a kind of machine → its points; those of several GPUs in it are kinds of their own."""
+    kinds: dict[str, list[Point]] = {}
+    for machine, members in grouped(points, lambda point: point.machine).items():
+        gpus = {name for point in members if (name := gpu_name(point.environment))}
+        for point in members:
+            own = gpu_name(point.environment) if len(gpus) > 1 else next(iter(gpus), None)
+            kinds.setdefault(f"{own} with {machine}" if own else machine, []).append(point)
+    return kinds

@@ -13,6 +13,7 @@ from asr_scaling.analysis.recommendation.paired_comparison import (
     compare_points,
     differs,
 )
+from asr_scaling.util.groups import grouped
 
 PLAIN_ENGINE = "transformers"
 
@@ -54,18 +55,12 @@ class GainOverPlain:
         loading was not timed in both.
         """
         extra_s = self.startup_s
-        if extra_s is None:
-            return None
-        if extra_s <= 0:
-            return 0.0
-        saved_s = self._saved_s()
-        return math.ceil(extra_s / saved_s) if saved_s > 0 else math.inf
-
-    def _saved_s(self) -> float:
-        """Seconds that an utterance takes less; 0 where that is not known."""
+        if extra_s is None or extra_s <= 0:
+            return None if extra_s is None else 0.0
         plain = self.plain.value("throughput/samples_per_s")
         ours = self.point.value("throughput/samples_per_s")
-        return 1 / plain - 1 / ours if plain and ours else 0.0
+        saved_s = 1 / plain - 1 / ours if plain and ours else 0.0
+        return math.ceil(extra_s / saved_s) if saved_s > 0 else math.inf
 
 
 def _startup_s(point: Point) -> float | None:
@@ -79,23 +74,19 @@ def is_plain(point: Point) -> bool:
 
 
 def gains_over_plain(points: Sequence[Point]) -> list[GainOverPlain]:
-    """Every point of another engine than ``PLAIN_ENGINE``, or with optimisations, against its plain
-    point.
+    """Every other point against its plain point. Loads both records whole.
 
     The plain point has the same model, weights, device, kind of machine, speech, length and batch.
     Of several, one of the same host is taken, and the one measured nearest in time, since machines
-    drift. Loads both records whole.
+    drift.
     """
-    plain: dict[tuple[object, ...], list[Point]] = {}
-    for point in points:
-        if point.ok and is_plain(point):
-            plain.setdefault(_key(point), []).append(point)
+    plain = grouped((point for point in points if point.ok and is_plain(point)), _key)
     return [
         GainOverPlain(point, base, compare_points(point, base))
         for point in points
         if point.ok
         and not is_plain(point)
-        and (base := _nearest(point, plain.get(_key(point), [])))
+        and (base := _nearest(point, plain.get(_key(point), ())))
     ]
 
 
@@ -105,8 +96,7 @@ def _key(point: Point) -> tuple[object, ...]:
 
 
 def _nearest(point: Point, rivals: Sequence[Point]) -> Point | None:
-    return min(
-        rivals,
-        key=lambda p: (p.host != point.host, abs(p.started_at - point.started_at)),
-        default=None,
-    )
+    def distance(other: Point) -> tuple[bool, float]:
+        return other.host != point.host, abs(other.started_at - point.started_at)
+
+    return min(rivals, key=distance, default=None)

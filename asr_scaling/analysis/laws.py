@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from asr_scaling.analysis.fits import Fit, NoFit, linear_fit
 from asr_scaling.analysis.format import MEAN_LATENCY
 from asr_scaling.analysis.points import Point, length_order, windows
 from asr_scaling.core.statistics import Interval
+from asr_scaling.util.groups import grouped
 
-_K = TypeVar("_K")
 ONE_LENGTH = "one length was measured: a law needs two, a check of it three"
 ONE_BATCH = "one batch size was measured: a law needs two, a check of it three"
 
@@ -70,19 +69,16 @@ class BatchLaw:
 
     @property
     def limit(self) -> tuple[float, Interval | None] | None:
-        """The speed-up of an ever larger batch, (c + m) / m, with its interval.
+        """The speed-up of an ever larger batch, (c + m) / m, at least 1, with its interval.
 
-        At least 1, where a call itself costs nothing. None without a law, or where m is not above
-        0.
+        None without a law, or where m is not above 0.
         """
         if isinstance(self.fit, NoFit) or self.fit.coefficients[1] <= 0:
             return None
         c, m = self.fit.coefficients
-        between = self.fit.quotient(0, 1)
-        interval = (
-            Interval(1 + max(0.0, between.low), 1 + max(0.0, between.high)) if between else None
-        )
-        return 1 + max(0.0, c / m), interval
+        ratio = self.fit.quotient(0, 1)
+        ends = ratio and Interval(1 + max(0.0, ratio.low), 1 + max(0.0, ratio.high))
+        return 1 + max(0.0, c / m), ends
 
 
 def length_laws(points: Sequence[Point], quantity: Quantity) -> list[LengthLaw]:
@@ -91,14 +87,11 @@ def length_laws(points: Sequence[Point], quantity: Quantity) -> list[LengthLaw]:
     Natural utterances, whose lengths vary, points that left audio out, and points without the
     quantity are left out.
     """
-    whole = [
-        p for p in points if p.ok and p.length_s is not None and p.audio_s > 0 and not p.truncated
-    ]
-    usable = [p for p in whole if p.value(quantity.metric)]
+    whole = [p for p in points if p.ok and p.length_s is not None and not p.truncated]
+    usable = by_size(p for p in whole if p.audio_s > 0 and p.value(quantity.metric))
+    groups = grouped(usable, lambda p: (p.system, p.device, p.batch))
     laws = []
-    for (system, device, batch), members in grouped(
-        by_size(usable), lambda p: (p.system, p.device, p.batch)
-    ).items():
+    for (system, device, batch), members in groups.items():
         ordered = sorted(members, key=lambda p: p.audio_s)
         window_s = ordered[0].window_s
         fit = _length_fit(ordered, [p.values[quantity.metric] for p in ordered], window_s)
@@ -124,29 +117,22 @@ def _length_fit(
 
 def batch_laws(points: Sequence[Point]) -> list[BatchLaw]:
     """One for each system, device and length, smallest model first."""
-    usable = [p for p in points if p.ok and p.batch > 0 and p.value(MEAN_LATENCY)]
+    usable = by_size(p for p in points if p.ok and p.batch > 0 and p.value(MEAN_LATENCY))
+    groups = grouped(usable, lambda p: (p.system, p.device, p.length_s))
     laws = []
-    for (system, device, length_s), members in grouped(
-        by_size(usable), lambda p: (p.system, p.device, p.length_s)
-    ).items():
+    for (system, device, length_s), members in groups.items():
         ordered = sorted(members, key=lambda p: p.batch)
-        sizes = [p.batch for p in ordered]
-        if len(set(sizes)) < 2:
-            fit: Fit | NoFit = NoFit(ONE_BATCH)
-        else:
-            fit = linear_fit(
-                [[1.0] * len(sizes), sizes], [p.values[MEAN_LATENCY] for p in ordered], sizes
-            )
+        fit = fit_over_batch([(p.batch, p.values[MEAN_LATENCY]) for p in ordered])
         laws.append(BatchLaw(system, device, ordered[0].length, length_s, tuple(ordered), fit))
     return laws
 
 
-def grouped(points: Iterable[Point], key: Callable[[Point], _K]) -> dict[_K, list[Point]]:
-    """Key → its points, both in the order they come."""
-    found: dict[_K, list[Point]] = {}
-    for point in points:
-        found.setdefault(key(point), []).append(point)
-    return found
+def fit_over_batch(costs: Sequence[tuple[int, float]]) -> Fit | NoFit:
+    """Base and slope of a line through batch sizes and their costs above 0, in any unit."""
+    sizes = [batch for batch, _ in costs]
+    if len(set(sizes)) < 2:
+        return NoFit(ONE_BATCH)
+    return linear_fit([[1.0] * len(sizes), sizes], [cost for _, cost in costs], sizes)
 
 
 def by_size(points: Iterable[Point]) -> list[Point]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asr_scaling.analysis.fits import Fit, NoFit, linear_fit
+from asr_scaling.analysis.fits import Fit, NoFit
 from asr_scaling.analysis.format import memory_metric
-from asr_scaling.analysis.laws import ONE_BATCH, by_size, grouped
+from asr_scaling.analysis.laws import by_size, fit_over_batch
 from asr_scaling.analysis.points import Point
+from asr_scaling.util.groups import grouped
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,7 @@ class MemoryLaw:
     @property
     def keys(self) -> dict[str, str]:
         """What the page's filter goes by."""
-        return {
-            "model": self.first.system,
-            "device": self.first.device,
-            "length": self.first.length,
-        }
+        return {key: value for key, value in self.first.keys.items() if key != "batch"}
 
 
 def memory_laws(points: Sequence[Point]) -> list[MemoryLaw]:
@@ -53,7 +50,7 @@ def _law(members: Sequence[Point]) -> MemoryLaw:
     """Of the points of one system, device and length; a search goes before single points."""
     searches = [(point, entry) for point in members for entry in point.curve]
     entries = [entry for _, entry in searches]
-    peaks = tuple(sorted(_searched_peaks(entries) if searches else _measured_peaks(members)))
+    peaks = _peaks(entries, members)
     fitting = {int(entry["batch"]): point for point, entry in searches if entry["fits"]}
     failing = {
         int(entry["batch"]): not entry.get("tried", True) for entry in entries if not entry["fits"]
@@ -63,33 +60,24 @@ def _law(members: Sequence[Point]) -> MemoryLaw:
     }
     largest = max(fitting, default=None)
     fails = min(failing, default=None)
-    ended = "memory" if largest is None else fitting[largest].tags.get("batch/limited_by", "memory")
+    tags = {} if largest is None else fitting[largest].tags
     return MemoryLaw(
         first=members[0],
         searched=bool(searches),
         peaks=peaks,
         largest=largest,
-        limited_by=ended,
+        limited_by=tags.get("batch/limited_by", "memory"),
         fails=fails,
         foretold=fails is not None and failing[fails],
-        fit=_fit(peaks),
+        fit=fit_over_batch(peaks) if peaks else NoFit("no peak was measured"),
     )
 
 
-def _searched_peaks(entries: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
-    fitting = [entry for entry in entries if entry["fits"] and entry["peak_bytes"]]
-    return [(int(entry["batch"]), float(entry["peak_bytes"])) for entry in fitting]
-
-
-def _measured_peaks(points: Sequence[Point]) -> list[tuple[int, float]]:
-    peaks = [(p.batch, p.value(memory_metric(p))) for p in points if p.ok]
-    return [(batch, peak) for batch, peak in peaks if peak]
-
-
-def _fit(peaks: Sequence[tuple[int, float]]) -> Fit | NoFit:
-    sizes = [batch for batch, _ in peaks]
-    if not sizes:
-        return NoFit("no peak was measured")
-    if len(set(sizes)) < 2:
-        return NoFit(ONE_BATCH)
-    return linear_fit([[1.0] * len(sizes), sizes], [peak for _, peak in peaks], sizes)
+def _peaks(
+    entries: Sequence[Mapping[str, Any]], points: Sequence[Point]
+) -> tuple[tuple[int, float], ...]:
+    """Batch and peak in bytes, by batch: of a search where there was one, else of the points."""
+    peaks = [(int(entry["batch"]), entry["peak_bytes"]) for entry in entries if entry["fits"]]
+    if not entries:
+        peaks = [(p.batch, p.value(memory_metric(p))) for p in points if p.ok]
+    return tuple(sorted((batch, float(peak)) for batch, peak in peaks if peak))

@@ -19,7 +19,7 @@ _Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Change:
+class Estimate:
     """How much ``b`` differs from ``a``; ``interval`` is None when there are too few values to
     tell.
     """
@@ -32,7 +32,7 @@ Blocks = Sequence[Sequence[float]]
 """For each block of speech the times that one system took for all of it: repeats of one thing."""
 
 
-def time_changes(a: Blocks, b: Blocks) -> tuple[Change, Change]:
+def time_changes(a: Blocks, b: Blocks) -> tuple[Estimate, Estimate]:
     """Paired by block: relative change of the time of a block, and of the speed over all blocks.
 
     0.05 is 5 % more. Time: geometric mean over blocks of the ratio of geometric means over repeats,
@@ -55,19 +55,21 @@ def _faster(weights: _Floats, a: _Floats, b: _Floats) -> _Floats:
 
 def _change(
     a: Blocks, b: Blocks, compare: Callable[[_Floats, _Floats, _Floats], _Floats]
-) -> Change:
+) -> Estimate:
     n, repeats = len(a), min(sum(map(len, a)), sum(map(len, b)))
     typical = [np.array([[statistics.fmean(values) for values in system]]) for system in (a, b)]
     once = np.ones((1, n))
     value = float(compare(once, *typical)[0])
     if n >= FEWEST:
-        return Change(value, _expanded(compare(_draws(n), *typical), n - 1, math.sqrt(n / (n - 1))))
+        return Estimate(
+            value, _expanded(compare(_draws(n), *typical), n - 1, math.sqrt(n / (n - 1)))
+        )
     if repeats < FEWEST or min(map(len, [*a, *b])) < 2:
-        return Change(value, None)
-    return Change(value, _expanded(compare(once, _redrawn(a, 0), _redrawn(b, 1)), repeats - n))
+        return Estimate(value, None)
+    return Estimate(value, _expanded(compare(once, _redrawn(a, 0), _redrawn(b, 1)), repeats - n))
 
 
-def mean_change(a: Sequence[float], b: Sequence[float]) -> Change:
+def mean_change(a: Sequence[float], b: Sequence[float]) -> Estimate:
     """Relative change of the mean of unpaired positive values: Welch's t-interval of the difference
     of their logs.
     """
@@ -75,25 +77,25 @@ def mean_change(a: Sequence[float], b: Sequence[float]) -> Change:
 
     value = statistics.fmean(b) / statistics.fmean(a) - 1
     if min(len(a), len(b)) < 3:
-        return Change(value, None)
+        return Estimate(value, None)
     logs = np.log(np.asarray(b, dtype=float)), np.log(np.asarray(a, dtype=float))
     if not np.ptp(logs[0]) and not np.ptp(logs[1]):
-        return Change(value, Interval(value, value))
+        return Estimate(value, Interval(value, value))
     found = ttest_ind(*logs, equal_var=False).confidence_interval(CONFIDENCE)
-    return Change(value, Interval(math.expm1(found.low), math.expm1(found.high)))
+    return Estimate(value, Interval(math.expm1(found.low), math.expm1(found.high)))
 
 
-def rate_change(a: Sequence[int], b: Sequence[int], lengths: Sequence[int]) -> Change:
+def rate_change(a: Sequence[int], b: Sequence[int], lengths: Sequence[int]) -> Estimate:
     """Difference of two error rates on the same utterances (0.01 is one point): bootstrap over
     utterances.
     """
     edits_a, edits_b, words = (np.asarray(values, dtype=float) for values in (a, b, lengths))
     value = float((edits_b - edits_a).sum() / words.sum())
     if len(words) < FEWEST:
-        return Change(value, None)
+        return Estimate(value, None)
     n, weights = len(words), _draws(len(words))
     estimates = weights @ (edits_b - edits_a) / (weights @ words)
-    return Change(value, _expanded(estimates, n - 1, math.sqrt(n / (n - 1))))
+    return Estimate(value, _expanded(estimates, n - 1, math.sqrt(n / (n - 1))))
 
 
 @functools.lru_cache(maxsize=4)

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX, WER
 from asr_scaling.analysis.format import latency_metric
-from asr_scaling.analysis.laws import grouped
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.metrics import metric_spec
+from asr_scaling.util.groups import grouped
 
 _T = TypeVar("_T")
 LATENCIES = ("latency/p95_s", "latency/p50_s", "latency/mean_s")
@@ -24,13 +24,13 @@ def front(things: Sequence[_T], costs: Callable[[_T], tuple[float, ...] | None])
     One dominates another when it is no worse in any cost and better in one (Pareto), so equal
     things stay together. Things without costs (None) are left out.
     """
-    ranked = sorted(
-        (mine, place) for place, thing in enumerate(things) if (mine := costs(thing)) is not None
-    )
+    known = [
+        (cost, place) for place, thing in enumerate(things) if (cost := costs(thing)) is not None
+    ]
     kept: list[tuple[tuple[float, ...], int]] = []
-    for mine, place in ranked:  # only what is ranked before can dominate
-        if not any(_dominates(other, mine) for other, _ in kept):
-            kept.append((mine, place))
+    for cost, place in sorted(known):  # only what is ranked before can dominate
+        if not any(_dominates(other, cost) for other, _ in kept):
+            kept.append((cost, place))
     return [things[place] for _, place in kept]
 
 
@@ -42,13 +42,11 @@ def front_in_metrics(
     things: Sequence[_T], values: Callable[[_T], Mapping[str, float]]
 ) -> tuple[list[_T], tuple[str, ...]]:
     """The front in all metrics that every thing has, and these metrics: a latency and ``AXES``."""
-    known = [values(thing) for thing in things]
-    if not known:
+    if not things:
         return [], ()
-    latency = next((name for name in LATENCIES if all(name in row for row in known)), None)
-    axes = ([latency] if latency else []) + [
-        name for name in AXES if all(name in row for row in known)
-    ]
+    common = set.intersection(*(set(values(thing)) for thing in things))
+    latency = [name for name in LATENCIES if name in common][:1]
+    axes = [*latency, *(name for name in AXES if name in common)]
     signs = [-1 if metric_spec(name).better == "higher" else 1 for name in axes]
 
     def costs(thing: _T) -> tuple[float, ...]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from asr_scaling.analysis.fits import NoFit, Power, power_fit
 from asr_scaling.analysis.format import inverse
-from asr_scaling.analysis.laws import by_size, grouped
+from asr_scaling.analysis.laws import by_size
 from asr_scaling.analysis.points import Point, length_order
 from asr_scaling.core.statistics import Interval
+from asr_scaling.util.groups import grouped
 
 SIZE_BADLY = 0.5
 """Worst held-out error, as a share, above which a law of size predicts badly.

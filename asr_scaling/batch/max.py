@@ -12,7 +12,7 @@ import psutil
 
 from asr_scaling.batch._fill import Full
 from asr_scaling.core.ports import Batching, Device, NullProbe, System
-from asr_scaling.core.record import Findings, Metric, Trial
+from asr_scaling.core.record import BatchTrial, Findings, Metric
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError, OutOfMemoryError
 from asr_scaling.machine.memory import peak_resident, release_memory, resident_bytes
@@ -82,7 +82,7 @@ class Max:
         )
 
 
-_Try = Callable[[int], Trial]
+_Try = Callable[[int], BatchTrial]
 
 
 class _Search:
@@ -100,7 +100,7 @@ class _Search:
             attempt,
             idle_rss_bytes is not None,
         )
-        self.fits, self.trials = 0, dict[int, Trial]()
+        self.fits, self.trials = 0, dict[int, BatchTrial]()
         free = math.inf
         if idle_rss_bytes is not None:
             machine, weights = psutil.virtual_memory(), max(0, resident_bytes() - idle_rss_bytes)
@@ -130,7 +130,7 @@ class _Search:
     def _try(self, size: int) -> bool:
         foretold = self._foretell(size, lambda trial: trial.peak_bytes)
         if self._own_memory and foretold is not None and foretold > self.budget:
-            trial = Trial(size, fits=False, peak_bytes=foretold, tried=False)
+            trial = BatchTrial(size, fits=False, peak_bytes=foretold, tried=False)
         else:
             trial = self._attempt(size)
             if trial.peak_bytes is not None and trial.peak_bytes > self.budget:
@@ -144,7 +144,7 @@ class _Search:
         foretold = self._foretell(size, lambda trial: trial.seconds)
         return foretold is not None and foretold > self._options.seconds
 
-    def _foretell(self, size: int, of: Callable[[Trial], float | None]) -> float | None:
+    def _foretell(self, size: int, of: Callable[[BatchTrial], float | None]) -> float | None:
         """By the straight line through the two largest batches that were tried and fit."""
         known = [
             (n, value)
@@ -158,7 +158,7 @@ class _Search:
 
 
 def _trier(system: System, device: Device, utterance: Utterance, idle_rss_bytes: int) -> _Try:
-    def attempt(size: int) -> Trial:
+    def attempt(size: int) -> BatchTrial:
         """One call; what a failure left behind is given back before and after."""
         batch = AudioBatch((utterance,) * size)
         release_memory()
@@ -176,6 +176,8 @@ def _trier(system: System, device: Device, utterance: Utterance, idle_rss_bytes:
         )
         device.memory.reset()
         release_memory()
-        return Trial(size, fits, float(max(0, used)) if fits else None, seconds if fits else None)
+        return BatchTrial(
+            size, fits, float(max(0, used)) if fits else None, seconds if fits else None
+        )
 
     return attempt

@@ -87,7 +87,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Trial:
+class BatchTrial:
     """A batch size that was tried for memory.
 
     batch: utterances in the batch.
@@ -125,7 +125,7 @@ class Findings:
     transcripts: tuple[Mapping[str, Any], ...] = ()
     artifacts: tuple[str, ...] = ()
     repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[BatchTrial, ...] = ()
 
 
 @dataclass(frozen=True)

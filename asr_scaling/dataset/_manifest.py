@@ -24,7 +24,7 @@ _Row = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """One utterance whose audio is not decoded yet.
 
     id: name of the utterance.
@@ -41,7 +41,7 @@ class Entry:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_manifest(root: Path, audio_root: Path | None = None) -> list[Entry]:
+def read_manifest(root: Path, audio_root: Path | None = None) -> list[ManifestEntry]:
     """The entries of ``root`` in their own order; every audio file is there.
 
     Looks for ``manifest.jsonl``, then ``manifest.csv`` or ``.tsv``, then the only ``*.csv`` or
@@ -173,7 +173,7 @@ def _text(path: Path) -> str:
     return read_file(path, _MAX_BYTES).decode("utf-8-sig")
 
 
-def _entry(root: Path, where: str, row: Mapping[str, Any]) -> Entry:
+def _entry(root: Path, where: str, row: Mapping[str, Any]) -> ManifestEntry:
     audio = _string(row, "audio", where)
     if not audio:
         raise DataError(
@@ -186,7 +186,7 @@ def _entry(root: Path, where: str, row: Mapping[str, Any]) -> Entry:
     path = _inside(root, relative, f"{where}: '{audio}'")
     name = _string(row, "id", where) or relative.with_suffix("").as_posix()
     extra = {key: value for key, value in row.items() if key not in _KEYS}
-    return Entry(name, path, text, _string(row, "speaker", where), extra)
+    return ManifestEntry(name, path, text, _string(row, "speaker", where), extra)
 
 
 def _inside(root: Path, relative: PurePosixPath, what: str) -> Path:

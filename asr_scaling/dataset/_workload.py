@@ -16,7 +16,7 @@ from asr_scaling.core.checks import must_work, readable
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
 from asr_scaling.dataset import _store
 from asr_scaling.dataset._audio import MAX_S, load_audio
-from asr_scaling.dataset._manifest import Entry
+from asr_scaling.dataset._manifest import ManifestEntry
 from asr_scaling.dataset.fragments import Shape, fragments, is_number, is_whole
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.util.cache import alone, file_sha256
@@ -54,7 +54,7 @@ def check_limit(limit: int | None) -> None:
 
 
 def from_entries(
-    entries: Sequence[Entry], origin: DatasetInfo, options: Dataset, limit: int | None
+    entries: Sequence[ManifestEntry], origin: DatasetInfo, options: Dataset, limit: int | None
 ) -> Workload:
     """A workload of files on disk: a random sample in the manifest's order, or fragments.
 

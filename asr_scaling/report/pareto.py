@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from asr_scaling.analysis.caveats import different_speech, partly, several_hosts, synthetic
 from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER
 from asr_scaling.analysis.format import at_length, latency_metric, percent, plain
-from asr_scaling.analysis.laws import grouped
 from asr_scaling.analysis.pareto import ENERGY_AXIS, LATENCY_AXIS, RTFX_AXIS, CostAxis
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import at, reference_length
@@ -26,6 +25,7 @@ from asr_scaling.report.document import (
 )
 from asr_scaling.report.output.axes_style import CROWDED, StyledAxes, Value, value_of
 from asr_scaling.report.output.drawing import INK, FigureBuilder, Style
+from asr_scaling.util.groups import grouped
 
 _TITLE = "Pareto fronts"
 _BELOW = 0.03

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from asr_scaling.analysis.points import Point, length_order
+from asr_scaling.util.groups import grouped
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,13 @@ class BatchPair:
 
 def batch_pairs(points: Iterable[Point], systems: Sequence[str]) -> list[BatchPair]:
     """Of the finished points, by ``systems``, device and length, natural utterances last."""
-    groups: dict[tuple[int, str, float], dict[int, Point]] = {}
-    for point in points:
-        if point.ok:
-            key = (systems.index(point.system), point.device, length_order(point.length_s))
-            groups.setdefault(key, {}).setdefault(point.batch, point)
+    groups = grouped(
+        (point for point in points if point.ok),
+        lambda p: (systems.index(p.system), p.device, length_order(p.length_s)),
+    )
     pairs = []
-    for key in sorted(groups):
-        batches = groups[key]
-        largest = batches[max(batches)] if len(batches) > 1 else None
-        pairs.append(BatchPair(batches[min(batches)], largest))
+    for _, members in sorted(groups.items()):
+        small = min(members, key=lambda point: point.batch)
+        large = max(members, key=lambda point: point.batch)
+        pairs.append(BatchPair(small, large if large.batch > small.batch else None))
     return pairs

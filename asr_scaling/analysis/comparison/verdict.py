@@ -13,7 +13,7 @@ from typing import Any
 
 from asr_scaling.analysis.comparison.blocks import Block, paired_blocks
 from asr_scaling.analysis.comparison.comparability import check_alike, other_notes
-from asr_scaling.analysis.paired_tests import Change, mean_change, rate_change, time_changes
+from asr_scaling.analysis.paired_tests import Estimate, mean_change, rate_change, time_changes
 from asr_scaling.core.metrics import metric_spec
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import FEWEST, Interval
@@ -154,7 +154,7 @@ def _values(a: RunRecord, b: RunRecord, name: str) -> _Values:
 
 
 def _relative(
-    name: str, values: _Values, change: Change, *, floor: float, what: str, qualifier: str = ""
+    name: str, values: _Values, change: Estimate, *, floor: float, what: str, qualifier: str = ""
 ) -> MetricChange:
     absolute = None if values[0] is None else values[0] * change.value
     within_floor = abs(math.log1p(change.value)) <= math.log1p(floor)
