@@ -1,6 +1,4 @@
-"""What points are called: systems of one model, and devices of one name, are told apart by what
-differs.
-"""
+"""Names of systems and devices in a report, each with what tells it from others of its name."""
 
 from __future__ import annotations
 
@@ -8,9 +6,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from asr_scaling.analysis.points import UNKNOWN_GPU, Point
+from asr_scaling.util.groups import grouped
 
 _GROUPS = ("engine", "device", "dataset", "model", "optimisation")
 _Member = tuple[str, str]
@@ -24,8 +23,9 @@ def named(points: Iterable[Point]) -> list[Point]:
     random weights. Devices of one name by hardware, kind of machine and host. Facts that many
     points share are held once.
     """
-    found, shared = _located(list(points)), dict[str, Mapping[str, Any]]()
-    usual = _Usual.of(found)
+    located = _located(list(points))
+    usual = _Usual.of(located)
+    shared: dict[str, Mapping[str, Any]] = {}
     return [
         replace(
             point,
@@ -33,7 +33,7 @@ def named(points: Iterable[Point]) -> list[Point]:
             environment=_once(point.environment, shared),
             facts=_once(point.facts, shared),
         )
-        for point in found
+        for point in located
     ]
 
 
@@ -47,21 +47,21 @@ class _Usual:
     options: Mapping[_Member, Mapping[str, str | None]]
     """By the member of a group that they belong to."""
     weights: Mapping[str, set[str]]
-    """Kinds of weights by model."""
+    """Model → its known kinds of weights."""
 
     @classmethod
     def of(cls, points: Sequence[Point]) -> _Usual:
         members: dict[_Member, list[Point]] = {}
         weights: dict[str, set[str]] = {}
         for point in points:
-            weights.setdefault(point.model, set()).add(point.weights)
+            weights.setdefault(point.model, set()).update({point.weights} - {"unknown"})
             for member in _members(point):
                 members.setdefault(member, []).append(point)
         engines = {point.engine for point in points if point.engine}
         datasets = Counter(point.dataset for point in points if point.dataset)
         options = {member: _most(member[0], those) for member, those in members.items()}
         return cls(
-            len(engines), next((name for name, _ in datasets.most_common(1)), ""), options, weights
+            len(engines), max(datasets, key=datasets.__getitem__, default=""), options, weights
         )
 
     def parts(self, point: Point) -> list[str]:
@@ -75,40 +75,43 @@ class _Usual:
             parts.append(f"dataset={point.dataset}")
         for member in _members(point):
             for name, value in self.options[member].items():
-                own = point.options.get(name)
-                if own != value:
+                if (own := point.options.get(name)) != value:
                     parts.append(f"{name}={own or 'default'}")
-        if len(self.weights[point.model] - {"unknown"}) > 1 and point.random:
+        if len(self.weights[point.model]) > 1 and point.random:
             parts.append("random weights")
         return parts
 
 
 def _members(point: Point) -> list[_Member]:
-    named = (
-        point.engine,
-        point.device,
-        point.dataset,
-        point.model,
-        " + ".join(point.optimisations),
-    )
-    return list(zip(_GROUPS, named, strict=True))
+    optimisations = " + ".join(point.optimisations)
+    names = (point.engine, point.device, point.dataset, point.model, optimisations)
+    return list(zip(_GROUPS, names, strict=True))
 
 
 def _most(group: str, points: Sequence[Point]) -> dict[str, str | None]:
-    """For each option of a group the value that most points have, the first one met where two are
-    as many.
-    """
-    names = dict.fromkeys(
-        name for point in points for name in point.options if _group(name) == group
-    )
+    """For each option of a group the value that most points have, the first of two as frequent."""
+    names = dict.fromkeys(name for point in points for name in point.options)
     return {
         name: Counter(point.options.get(name) for point in points).most_common(1)[0][0]
         for name in names
+        if (name.partition(".")[0] if "." in name else "engine") == group
     }
 
 
-def _group(option: str) -> str:
-    return option.partition(".")[0] if "." in option else "engine"
+class _Kind(NamedTuple):
+    """Devices of one name, hardware and kind of machine."""
+
+    device: str
+    hardware: str
+    machine: str
+
+
+_Place = tuple[_Kind, str | None]
+"""Where points may stand for one another: a kind and a host, None for all hosts of the kind."""
+
+
+def _kind(point: Point) -> _Kind:
+    return _Kind(point.device, point.hardware, point.machine)
 
 
 def _located(points: Sequence[Point]) -> list[Point]:
@@ -119,71 +122,49 @@ def _located(points: Sequence[Point]) -> list[Point]:
     failed is the one that other points of its device and host ran on.
     """
     known = {(p.device, p.host): p.hardware for p in points if p.hardware != UNKNOWN_GPU}
-    lost = (
-        known.get((p.device, p.host), UNKNOWN_GPU) if p.hardware == UNKNOWN_GPU else p.hardware
+    points = [
+        replace(p, hardware=known.get((p.device, p.host), p.hardware))
+        if p.hardware == UNKNOWN_GPU
+        else p
         for p in points
-    )
-    found = [
-        replace(point, hardware=hardware) for point, hardware in zip(points, lost, strict=True)
     ]
-    shared = _shared(found)
-    places = [
-        _Place(p.device, p.hardware, p.machine, None if _kind(p) in shared else p.host)
-        for p in found
+    compared = _compared(points)
+    places = [(_kind(p), p.host if _kind(p) in compared else None) for p in points]
+    names = _names(list(dict.fromkeys(places)))
+    return [
+        replace(point, device=names[place]) for point, place in zip(points, places, strict=True)
     ]
-    names = _names(dict.fromkeys(places))
-    return [replace(point, device=names[place]) for point, place in zip(found, places, strict=True)]
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where points may stand for one another."""
+def _compared(points: Sequence[Point]) -> set[_Kind]:
+    """The kinds of which two hosts measured the same; elsewhere each has a part of the points."""
 
-    device: str
-    hardware: str
-    machine: str
-    host: str | None
-    """None where several hosts of a kind do."""
-
-
-def _kind(point: Point) -> tuple[str, str, str]:
-    return point.device, point.hardware, point.machine
-
-
-def _shared(points: Sequence[Point]) -> set[tuple[str, str, str]]:
-    """The kinds of which no two hosts measured the same: each host has a part of the points."""
-    hosts: dict[tuple[object, ...], set[str]] = {}
-    for point in points:
+    def measured(point: Point) -> tuple[object, ...]:
+        system = (point.model, point.weights, point.engine, point.optimisations)
         options = tuple(sorted(point.options.items()))
-        what = (
-            point.model,
-            point.weights,
-            point.engine,
-            point.optimisations,
-            options,
-            point.dataset,
-        )
-        hosts.setdefault((_kind(point), *what, point.length_s, point.batch), set()).add(point.host)
-    compared = {key[0] for key, names in hosts.items() if len(names) > 1}
-    return {_kind(point) for point in points} - compared
+        return _kind(point), system, options, point.dataset, point.length_s, point.batch
+
+    alike = grouped(points, measured).values()
+    return {_kind(members[0]) for members in alike if len({point.host for point in members}) > 1}
 
 
-def _names(found: Iterable[_Place]) -> dict[_Place, str]:
+def _names(places: Sequence[_Place]) -> dict[_Place, str]:
     """Place → the device's name in the report.
 
     "cpu (AMD EPYC, 2 cores)" where several hardwares share it; with the machine where that hardware
     is in several kinds of machine, and with the host where a kind has several.
     """
-    places, names = list(found), dict[_Place, str]()
-    for place in places:
-        alike = [other for other in places if other.device == place.device]
-        twins = [other for other in alike if other.hardware == place.hardware]
-        more = [place.hardware]
-        if len({other.machine for other in twins}) > 1:
-            more.append(place.machine.removeprefix(f"{place.hardware}, "))
-        if sum(other.machine == place.machine for other in twins) > 1:
-            more.append(place.host or "unknown host")
-        names[place] = place.device if len(alike) == 1 else f"{place.device} ({', '.join(more)})"
+    names = {}
+    for kind, host in places:
+        alike = [other for other, _ in places if other.device == kind.device]
+        twins = [other for other in alike if other.hardware == kind.hardware]
+        more = [kind.hardware]
+        if len(set(twins)) > 1:
+            more.append(kind.machine.removeprefix(f"{kind.hardware}, "))
+        if twins.count(kind) > 1:
+            more.append(host or "unknown host")
+        name = kind.device if len(alike) == 1 else f"{kind.device} ({', '.join(more)})"
+        names[kind, host] = name
     return names
 
 

@@ -21,6 +21,7 @@ from asr_scaling.analysis.bottlenecks.encoder import where_the_rest_goes
 from asr_scaling.analysis.format import at_length, duration, percent, plain, why_missing
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import at, reference_length
+from asr_scaling.util.groups import grouped
 
 _STAGE = {
     "features": "computing features",
@@ -38,7 +39,6 @@ _ONLY_OTHER = "the engine can't be looked into, so its own profiler must say whe
 _UNCOUNTED = "its operations and bytes are not counted, so a trace of it must say what it waits for"
 _NEARLY_ALL = 20
 """A bound beyond which its figure says nothing."""
-_MEASURE = "profiler=all measures it"
 _REGIME = {
     "compute": "near peak FLOP/s",
     "memory": "near copy speed",
@@ -65,14 +65,11 @@ class Advice:
 
 def advice(points: Sequence[Point]) -> Mapping[str, str]:
     """System → what to optimise first: a sentence, one for each device where there are several."""
-    systems = dict.fromkeys(point.system for point in points)
-    found = advise(points)
-    said = {
-        system: [each.sentence for each in found if each.first.point.system == system]
-        for system in systems
-    }
+    advised = grouped(advise(points), lambda item: item.first.point.system)
     return {
-        system: " ".join(sentences) or nothing(points, system) for system, sentences in said.items()
+        system: " ".join(item.sentence for item in advised.get(system, ()))
+        or nothing(points, system)
+        for system in dict.fromkeys(point.system for point in points)
     }
 
 
@@ -81,36 +78,30 @@ def advise(points: Sequence[Point]) -> list[Advice]:
 
     A system that was not measured there is looked at where it was.
     """
-    groups: dict[tuple[str, str], list[Point]] = {}
-    for point in points:
-        groups.setdefault((point.system, point.device), []).append(point)
-    length = reference_length(points)
-    found = []
+    groups = grouped(points, lambda point: (point.system, point.device))
+    length_s = reference_length(points)
+    advised = []
     for (system, device), group in groups.items():
-        there = [
-            d
-            for p in at(group, length) or at(group, reference_length(group))
-            if (d := diagnose(p)) is not None
-        ]
-        if there:
-            where = f"On {device}, " if sum(key[0] == system for key in groups) > 1 else ""
-            found.append(_advice(sorted(there, key=lambda d: d.point.batch), where))
-    return found
+        members = at(group, length_s) or at(group, reference_length(group))
+        diagnoses = list(filter(None, map(diagnose, sorted(members, key=lambda p: p.batch))))
+        if diagnoses:
+            where = f"On {device}, " if sum(name == system for name, _ in groups) > 1 else ""
+            advised.append(_advice(diagnoses, where))
+    return advised
 
 
-def _advice(there: Sequence[Diagnosis], where: str) -> Advice:
-    first, largest = there[0], there[-1]
+def _advice(diagnoses: Sequence[Diagnosis], where: str) -> Advice:
+    """diagnoses: of one system, device and length, by batch."""
+    first, largest = diagnoses[0], diagnoses[-1]
     last = largest if largest.point.batch != first.point.batch else None
     batching = _batching(first, last)
-    remedy = [batching] if batching and _batching_helps(first) else []
     start = f"start with {_where_time_goes(first)}: {_bounded(first, first.stage)}"
-    remarks = [
-        *_also(first),
-        *([batching] if batching and not remedy else []),
-        *_at_largest(first, last),
-    ]
+    advice, remarks = [start, *_silence(first)], _also(first)
+    if batching:
+        (advice if _batching_helps(first) else remarks).append(batching)
+    remarks += _at_largest(first, last)
     ratio = None if last is None else gain(first.point, last.point)[0]
-    sentence = _sentence(where + "; ".join((start, *_silence(first), *remedy)))
+    sentence = _sentence(where + "; ".join(advice))
     return Advice(first, last, ratio, sentence, tuple(map(_sentence, remarks)))
 
 
@@ -118,22 +109,20 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _where_time_goes(found: Diagnosis) -> str:
-    point, seconds = found.point, found.stages[found.stage]
-    alike = f"{_name(found.tied)} takes as long within noise" if found.tied else ""
-    spent = f"{duration(seconds)} of {duration(found.call_s)} {at_length(point.length_s)}, batch {point.batch}"
-    said = "; ".join(filter(None, (spent, _at_most(found.share()), alike)))
-    return f"{_name(found.stage)}, {_percent(found.share())} of a call ({said})"
+def _where_time_goes(place: Diagnosis) -> str:
+    where = f"{at_length(place.point.length_s)}, batch {place.point.batch}"
+    spent = f"{duration(place.stages[place.stage])} of {duration(place.call_s)} {where}"
+    tied = f"{_name(place.tied)} takes as long within noise" if place.tied else ""
+    details = "; ".join(filter(None, (spent, _at_most(place.share()), tied)))
+    return f"{_name(place.stage)}, {_percent(place.share())} of a call ({details})"
 
 
-def _bounded(found: Diagnosis, stage: str) -> str:
+def _bounded(place: Diagnosis, stage: str) -> str:
     """What bounds a stage, by which figures, and what helps then."""
-    point = found.point
     if stage not in ROOFED:
-        return _ONLY_OTHER if list(found.stages) == ["other"] else _REMEDY.get(stage, _UNCOUNTED)
-    said = _by_regime(point, stage)
-    rest = where_the_rest_goes(point) if stage == "encoder" else ""
-    return f"{said}; {rest}" if rest else said
+        return _ONLY_OTHER if list(place.stages) == ["other"] else _REMEDY.get(stage, _UNCOUNTED)
+    rest = where_the_rest_goes(place.point) if stage == "encoder" else ""
+    return "; ".join(filter(None, (_by_regime(place.point, stage), rest)))
 
 
 def _by_regime(point: Point, stage: str) -> str:
@@ -148,8 +137,7 @@ def _by_regime(point: Point, stage: str) -> str:
     if bound == "overhead":
         return (
             f"at {mfu} of peak FLOP/s and {membw} of copy speed, overhead bounds it, dispatch, "
-            "launches and waiting "
-            f"(try {_less_overhead(point, stage)})"
+            f"launches and waiting (try {_less_overhead(point, stage)})"
         )
     return _unknown(point, stage)
 
@@ -166,49 +154,50 @@ def _less_overhead(point: Point, stage: str) -> str:
 
 
 def _unknown(point: Point, stage: str) -> str:
-    """Why it can't be judged how near its peaks a stage is, and which peak is the lower roof where
-    that is known.
-    """
+    """Why it is not known how near its peaks a stage is, and its lower roof where that is known."""
     names = [f"utilisation/{kind}_{stage}" for kind in ("mfu", "membw")]
     lacking = next(name for name in names if name not in point.values)
-    said = f"how near it is to the machine's peaks is not known ({point.unavailable.get(lacking, _MEASURE)})"
+    why = point.unavailable.get(lacking, "profiler=all measures it")
+    unknown = f"how near it is to the machine's peaks is not known ({why})"
     intensity, ridge = point.value(f"roofline/{stage}_intensity"), point.value("roofline/ridge")
     if intensity is None or ridge is None:
-        return said
+        return unknown
     roof = "peak FLOP/s are" if intensity > ridge else "copy speed is"
-    return f"{said}, but with {plain(intensity)} FLOP per byte (ridge {plain(ridge)}) {roof} its lower roof"
+    counted = f"with {plain(intensity)} FLOP per byte (ridge {plain(ridge)})"
+    return f"{unknown}, but {counted} {roof} its lower roof"
 
 
-def _silence(found: Diagnosis) -> list[str]:
-    if found.silence < PADDING:
+def _silence(place: Diagnosis) -> list[str]:
+    if place.silence < PADDING:
         return []
     return [
-        f"{_percent(padding(found.point) or 0)} of the encoder's input is silence up to the "
-        f"{found.point.window_s:g} s window (`optimisation=[dynamic_window]`; "
-        f"{_at_most(found.silence)})"
+        f"{_percent(padding(place.point) or 0)} of the encoder's input is silence up to the "
+        f"{place.point.window_s:g} s window (`optimisation=[dynamic_window]`; "
+        f"{_at_most(place.silence)})"
     ]
 
 
-def _also(found: Diagnosis) -> list[str]:
+def _also(place: Diagnosis) -> list[str]:
     """Copies, and the stage where tuning could win more."""
-    copies, remarks = found.point.value("ops/memory_share"), []
-    if copies is not None and copies >= COPIES:
+    remarks = []
+    copies = place.point.values.get("ops/memory_share", 0.0)
+    if copies >= COPIES:
         remarks.append(
             f"copies and look-ups take {_percent(copies)} of operator time (reuse buffers, fuse; "
             f"{_at_most(copies)})"
         )
-    if (other := found.farther) is not None:
-        above, here = found.above_roof(other) or 0.0, found.above_roof(found.stage) or 0.0
+    if (other := place.farther) is not None:
+        above, here = place.above_roof(other) or 0.0, place.above_roof(place.stage) or 0.0
         remarks.append(
-            f"more is lost in {_name(other)}, {_percent(found.share(other))} of the call, "
-            f"{duration(above)} beyond "
-            f"what its work takes at the peaks against {duration(here)}: {_bounded(found, other)}"
+            f"more is lost in {_name(other)}, {_percent(place.share(other))} of the call, "
+            f"{duration(above)} beyond what its work takes at the peaks against {duration(here)}: "
+            f"{_bounded(place, other)}"
         )
     return remarks
 
 
-def _batching_helps(found: Diagnosis) -> bool:
-    return found.stage in ROOFED and found.regime in ("overhead", "memory")
+def _batching_helps(place: Diagnosis) -> bool:
+    return place.stage in ROOFED and place.regime in ("overhead", "memory")
 
 
 def _batching(first: Diagnosis, last: Diagnosis | None) -> str:
@@ -228,15 +217,16 @@ def _at_largest(first: Diagnosis, last: Diagnosis | None) -> list[str]:
     judged = "unknown" not in (first.regime, last.regime)
     if last.stage == first.stage and (last.regime == first.regime or not judged):
         return []
-    where = f"at batch {last.point.batch} {_name(last.stage)} takes most, {_percent(last.share())} of a call"
-    return [f"{where}, {_REGIME[last.regime]}" if last.stage in ROOFED else where]
+    most = f"{_name(last.stage)} takes most, {_percent(last.share())} of a call"
+    bound = f", {_REGIME[last.regime]}" if last.stage in ROOFED else ""
+    return [f"at batch {last.point.batch} {most}{bound}"]
 
 
 def nothing(points: Sequence[Point], system: str) -> str:
     """Why there is no advice on a system."""
-    its = [point for point in points if point.system == system]
-    if not any(point.ok for point in its):
-        return f"Nothing was measured ({why_missing(its[0], '')})."
+    members = [point for point in points if point.system == system]
+    if not any(point.ok for point in members):
+        return f"Nothing was measured ({why_missing(members[0], '')})."
     return "Where the time goes is not known: no stage was timed (profiler=latency times them)."
 
 
