@@ -60,7 +60,7 @@ def partly(points: Iterable[Point]) -> list[str]:
 
 
 def kinds_of(points: Iterable[Point]) -> dict[str, list[Point]]:
-    """Name of a kind of machine → its points; those of several GPUs in it are kinds of their own."""
+    """Name of a kind of machine → its points; several GPUs in it are kinds of their own."""
     kinds: dict[str, list[Point]] = {}
     for machine, members in grouped(points, lambda point: point.machine).items():
         gpus = {name for point in members if (name := gpu_name(point.environment))}

@@ -22,7 +22,7 @@ class Candidate:
 
     def without(self, name: str) -> Candidate:
         """The same without one of its optimisations."""
-        return Candidate(self.engine, tuple(each for each in self.optimisations if each != name))
+        return Candidate(self.engine, tuple(other for other in self.optimisations if other != name))
 
 
 @dataclass(frozen=True)

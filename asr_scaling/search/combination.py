@@ -48,19 +48,20 @@ def _begin(log: SearchLog, start: Entry) -> EngineSearch:
     """From the engine's fastest combination so far, the simpler of two as fast, or else bare."""
     engine = start.candidate.engine
     measured = [e for e in log.records if (e.candidate.engine, e.batch) == (engine, start.batch)]
-    better = [
-        entry
-        for entry in measured
-        if (gain := log.gain(entry, start)) and gain.promising and log.sound(entry)
-    ]
-    best = max(
-        better,
-        key=lambda e: (round(log.speed(e), 6), -len(e.candidate.optimisations)),
-        default=start,
-    )
+    better = [entry for entry in measured if _better(log, entry, start)]
+
+    def rank(entry: Entry) -> tuple[float, int]:
+        return round(log.speed(entry), 6), -len(entry.candidate.optimisations)
+
+    best = max(better, key=rank, default=start)
     used = best.candidate.optimisations
     untried = [name for name in _by_promise(log, start) if name not in used]
     return EngineSearch(best, untried, min(WIDTH, len(used)))
+
+
+def _better(log: SearchLog, entry: Entry, over: Entry) -> bool:
+    gain = log.gain(entry, over)
+    return gain is not None and gain.promising and log.sound(entry)
 
 
 def shrink_batch(log: SearchLog, best: Entry, least: int, until_s: float) -> Entry:
@@ -73,9 +74,7 @@ def shrink_batch(log: SearchLog, best: Entry, least: int, until_s: float) -> Ent
         if log.search(half, "together", until_s, like=best) is None:
             return best
         gain = log.gain(half, best)
-        if gain is None or not gain.faster:
-            return best
-        if gain.too_wrong(log.options.max_wer_loss, final=False):
+        if not gain or not gain.faster or gain.too_wrong(log.options.max_wer_loss, final=False):
             return best
         best = half
     return best
@@ -127,8 +126,7 @@ def _try_next(log: SearchLog, engine: EngineSearch, until_s: float) -> None:
         stage: Stage = "alone" if engine.best.candidate == log.baseline else "together"
         if log.search(entry, stage, until_s, like=engine.best) is None:
             continue
-        gain = log.gain(entry, engine.best)
-        if gain and gain.promising and log.sound(entry):
+        if _better(log, entry, engine.best):
             engine.best = entry
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.records.merge import merge
 from asr_scaling.search.candidates import Candidate, Entry, Stage, Trial
-from asr_scaling.search.gain import Gain, gain
+from asr_scaling.search.gain import gain
 from asr_scaling.search.outcome import Answer, Tried, WaterfallStep
 from asr_scaling.search.search_log import SearchLog, wer_too_high
 
@@ -34,21 +34,18 @@ def seconds(pipeline: Pipeline, call_s: float, batch: int, *, scored: bool = Fal
 
 
 def reserve(log: SearchLog, batch: int, best: Entry | None = None) -> float:
-    """Seconds to keep for the final at ``batch``: the baseline and its finalists in all their
-    rounds.
+    """Seconds to keep for the final at ``batch``: baseline and finalists in all their rounds.
 
-    ``best``: what the search has found. Where that is the baseline, time for one round with one
-    rival is kept, in case the search goes on and finds a better one.
+    best: what the search has found. Where that is the baseline, time for one round with one rival
+    is kept, in case the search goes on and finds a better one.
     """
     options, base = log.options, Entry(log.baseline, batch)
     call_s = log.records[base].values["latency/mean_s"]
     rounds, finalists = (1, 1) if best == base else (options.rounds, options.finalists)
-    rival_s = seconds(options.final, call_s / _LIKELY, batch)
-    again_s = sum(
-        seconds(options.final, s, batch, scored=True)
-        for s in (call_s, *finalists * [call_s / _LIKELY])
-    )
-    return seconds(options.final, call_s, batch) + finalists * rival_s + (rounds - 1) * again_s
+    calls_s = [call_s, *finalists * [call_s / _LIKELY]]
+    first_s = sum(seconds(options.final, s, batch) for s in calls_s)
+    again_s = sum(seconds(options.final, s, batch, scored=True) for s in calls_s)
+    return first_s + (rounds - 1) * again_s
 
 
 def run_final(log: SearchLog, best: Entry, batch: int, until_s: float) -> Answer:
@@ -58,31 +55,25 @@ def run_final(log: SearchLog, best: Entry, batch: int, until_s: float) -> Answer
         return _without_final(log, base, base)
     rivals = _rivals(log, best, batch)[: log.options.finalists - 1]
     entries = [base, best, *rivals]
-    steps = [each for each in _prefixes(best) if each not in entries and each in log.records]
+    steps = [entry for entry in _prefixes(best) if entry not in entries and entry in log.records]
     rounds = _measure(log, entries, steps, until_s)
-    found = {entry: merge(records) for entry, records in rounds.items()}
-    if base not in found or len(found) < 2:
+    records = {entry: merge(measured) for entry, measured in rounds.items()}
+    if base not in records or len(records) < 2:
         return _without_final(log, base, best)
-    gains = {entry: gain(found[base], record) for entry, record in found.items() if entry != base}
-    for entry, each in gains.items():
-        log.tried[entry, "final"] = Tried(entry, "final", each)
+    gains = {entry: gain(records[base], records[entry]) for entry in records if entry != base}
     loss = log.options.max_wer_loss
-    for entry, each in gains.items():
-        if each.too_wrong(loss, final=True):
-            log.leave_out(entry, "WER", wer_too_high(each, loss))
-    good = [
-        entry
-        for entry, each in gains.items()
-        if not each.too_wrong(loss, final=True) and each.faster
-    ]
-    winner = max(good, key=lambda entry: gains[entry].factor, default=base)
-    others = sorted((e for e in gains if e != winner), key=lambda e: gains[e].factor, reverse=True)
-    total = gains.get(winner) or gain(found[base], found[base])
-    both = min(len(rounds[each]) for each in (base, winner))
-    other = next((log.tried[each, "final"] for each in others), None)
-    return Answer(
-        batch, base, winner, total, "final", both, _steps(log, base, winner, found), other
-    )
+    ranked = sorted(gains, key=lambda entry: gains[entry].factor, reverse=True)
+    for entry, over_base in gains.items():
+        log.tried[entry, "final"] = Tried(entry, "final", over_base)
+        if over_base.too_wrong(loss, final=True):
+            log.leave_out(entry, "WER", wer_too_high(over_base, loss))
+    good = (e for e in ranked if gains[e].faster and not gains[e].too_wrong(loss, final=True))
+    winner = next(good, base)
+    total = gains.get(winner) or gain(records[base], records[base])
+    both = min(len(rounds[base]), len(rounds[winner]))
+    other = next((log.tried[entry, "final"] for entry in ranked if entry != winner), None)
+    way = _steps(log, base, winner, records)
+    return Answer(batch, base, winner, total, "final", both, way, other)
 
 
 def _rivals(log: SearchLog, best: Entry, batch: int) -> list[Entry]:
@@ -91,18 +82,14 @@ def _rivals(log: SearchLog, best: Entry, batch: int) -> list[Entry]:
     Other engines err in other words, so they are the better insurance. The best with more
     optimisations, which did not help it, is no rival.
     """
-    mine = best.candidate
+    engine, used = best.candidate.engine, set(best.candidate.optimisations)
     rivals = [
-        each
-        for each in log.ranked(each for each in log.records if each.batch == batch)
-        if (found := log.gain(each)) is not None
-        and found.promising
-        and not (
-            each.candidate.engine == mine.engine
-            and set(each.candidate.optimisations) >= set(mine.optimisations)
-        )
+        entry
+        for entry in log.ranked(entry for entry in log.records if entry.batch == batch)
+        if (over_base := log.gain(entry)) and over_base.promising
+        if entry.candidate.engine != engine or not used.issubset(entry.candidate.optimisations)
     ]
-    return sorted(rivals, key=lambda each: each.candidate.engine == mine.engine)
+    return sorted(rivals, key=lambda entry: entry.candidate.engine == engine)
 
 
 def _measure(
@@ -113,85 +100,61 @@ def _measure(
     The first round of the baseline and of the best is measured whatever the time: without it there
     is no answer.
     """
-    found: dict[Entry, list[RunRecord]] = {}
-    took = {entry: _expected(log, entry) for entry in (*entries, *steps)}
+    rounds: dict[Entry, list[RunRecord]] = {}
+    took = {
+        entry: seconds(log.options.final, log.records[entry].values["latency/mean_s"], entry.batch)
+        for entry in (*entries, *steps)
+    }
     for number in range(log.options.rounds):
         ahead = log.options.rounds - 1 - number
         for entry in (*entries[:: -1 if number % 2 else 1], *steps):
-            kept_s = ahead * sum(took[each] for each in entries) if entry in steps else 0.0
-            sure, before = number == 0 and entry in entries[:2], log.bench.spent_s
-            if not sure and before + took[entry] + kept_s > until_s:
+            kept_s = ahead * sum(map(took.__getitem__, entries)) if entry in steps else 0.0
+            sure, before_s = number == 0 and entry in entries[:2], log.bench.spent_s
+            if not sure and before_s + took[entry] + kept_s > until_s:
                 continue  # the answer says how many rounds there were
             record = log.bench.measure(Trial(entry, "final", number))
             scoring_s = record.job_s.get("quality", 0.0)  # only the first round scores
-            took[entry] = log.bench.spent_s - before - scoring_s
+            took[entry] = log.bench.spent_s - before_s - scoring_s
             if record.status == "ok":
-                found.setdefault(entry, []).append(record)
+                rounds.setdefault(entry, []).append(record)
             else:
                 log.leave_out(entry, "failed", record.outcome)
-    return found
-
-
-def _expected(log: SearchLog, entry: Entry) -> float:
-    return seconds(log.options.final, log.records[entry].values["latency/mean_s"], entry.batch)
+    return rounds
 
 
 def _without_final(log: SearchLog, base: Entry, best: Entry) -> Answer:
     """Nothing beat the baseline, or there was no final: what the search itself measured."""
-    total = _over(log, best, base)
-    others = [
-        each
-        for each in log.ranked(e for e in log.records if e.batch == base.batch)
-        if each not in (best, base)
-    ]
-    tried = next((t for each in others for (e, _), t in log.tried.items() if e == each), None)
-    stages: list[Stage] = [each.stage for each in log.tried.values() if each.entry == best]
-    stage = stages[0]
-    return Answer(base.batch, base, best, total, stage, 0, _steps(log, base, best, {}), tried)
+    total = log.gain(best, base)
+    assert total is not None, "both were measured by the search"
+    first = {tried.entry: tried for tried in reversed(log.tried.values())}
+    ranked = log.ranked(e for e in log.records if e.batch == base.batch and e not in (best, base))
+    other = next((first[entry] for entry in ranked if entry in first), None)
+    way = _steps(log, base, best, {})
+    return Answer(base.batch, base, best, total, first[best].stage, 0, way, other)
 
 
 def _prefixes(best: Entry) -> list[Entry]:
     """The bare engine, then with one optimisation more each, ``best`` itself left out."""
-    now = best.candidate
-    return [
-        Entry(Candidate(now.engine, now.optimisations[:n]), best.batch)
-        for n in range(len(now.optimisations))
-    ]
+    engine, names = best.candidate.engine, best.candidate.optimisations
+    return [Entry(Candidate(engine, names[:n]), best.batch) for n in range(len(names))]
 
 
 def _steps(
-    log: SearchLog, base: Entry, winner: Entry, found: dict[Entry, RunRecord]
+    log: SearchLog, base: Entry, winner: Entry, final: Mapping[Entry, RunRecord]
 ) -> tuple[WaterfallStep, ...]:
-    """The way from the baseline to the winner; a step is of the final where both its ends were in
-    it.
-    """
+    """The way from the baseline to the winner, by records of the final where both ends have one."""
     steps, before = list[WaterfallStep](), base
     for entry in (*_prefixes(winner), winner):
-        if entry == before:
-            continue
-        names = entry.candidate.optimisations
-        added = [name for name in names if name not in before.candidate.optimisations]
-        name = (
-            " + ".join(added)
-            if entry.candidate.engine == before.candidate.engine
-            else entry.candidate.label
-        )
-        name = name if entry.batch == before.batch else f"{name} at batch {entry.batch}".strip()
-        if before in found and entry in found:
-            steps.append(WaterfallStep(name, entry, "final", gain(found[before], found[entry])))
-        elif before in log.records and entry in log.records:
-            steps.append(
-                WaterfallStep(
-                    name, entry, "together", gain(log.records[before], log.records[entry])
-                )
-            )
-        else:
-            continue  # this prefix was never measured: the next step takes it in
+        stage: Stage = "final" if before in final and entry in final else "together"
+        records = final if stage == "final" else log.records
+        if entry == before or before not in records or entry not in records:
+            continue  # what was never measured is part of the next step
+        used = before.candidate.optimisations
+        name = " + ".join(name for name in entry.candidate.optimisations if name not in used)
+        if entry.candidate.engine != before.candidate.engine:
+            name = entry.candidate.label
+        if entry.batch != before.batch:
+            name = f"{name} at batch {entry.batch}".strip()
+        steps.append(WaterfallStep(name, entry, stage, gain(records[before], records[entry])))
         before = entry
     return tuple(steps)
-
-
-def _over(log: SearchLog, entry: Entry, base: Entry) -> Gain:
-    found = log.gain(entry, base)
-    assert found is not None, "both were measured by the search"
-    return found

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.analysis.comparison.verdict import NOISE, RTFX, WER, compare
+from asr_scaling.analysis.comparison.verdict import NOISE, RTFX, WER, WITHOUT_INTERVAL, compare
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
 
 UNKNOWN_FLOOR = 0.05
 """The noise floor where neither the calls nor the machine's certificate tell it."""
-WITHOUT_INTERVAL = 3
-"""Noise floors a change must exceed where too few calls give no interval, as in verdict.py."""
 SPARE_WORDS = 2
 """Wrong words more that may be chance in the little speech of a search; the final allows none."""
 
@@ -42,8 +40,7 @@ class Gain:
 
     @property
     def promising(self) -> bool:
-        """Worth keeping in a search, whose few calls give wide intervals: faster by several noise
-        floors.
+        """Worth keeping in a search, whose few calls give wide intervals.
 
         Without this, a short window would be dropped because one of six utterances was decoded
         twice. The final uses ``faster``.
@@ -58,10 +55,10 @@ class Gain:
         return self.interval.high < 1 and self.factor < 1 / (1 + self.floor)
 
     def too_wrong(self, max_loss: float, *, final: bool) -> bool:
-        """Whether WER rose by more than ``max_loss`` points.
+        """Whether WER rose by more than ``max_loss`` points; an unknown one never did.
 
         Significantly; or, in the ``final``, at all; or, in a search, by more than a few words,
-        which may be chance. An unknown WER is never too high.
+        which may be chance.
         """
         if self.wer is None:
             return False
@@ -79,23 +76,20 @@ def gain(a: RunRecord, b: RunRecord) -> Gain:
     """
     floor = _floor(a, b)
     words = sum(int(row.get("words", 0)) for row in b.transcripts)
+    factor = b.values[RTFX] / a.values[RTFX]
     try:
-        found = compare(a, b, allow=("host",))
+        comparison = compare(a, b, allow=("host",))
     except ConfigError:
-        return Gain(b.values[RTFX] / a.values[RTFX], None, floor, words=words)
-    speed, wer = found.row(RTFX), found.row(WER)
-    relative = speed.relative if speed.relative is not None else b.values[RTFX] / a.values[RTFX] - 1
+        return Gain(factor, None, floor, words=words)
+    speed, wer = comparison.row(RTFX), comparison.row(WER)
+    factor = factor if speed.relative is None else 1 + speed.relative
     interval = speed.interval and Interval(1 + speed.interval.low, 1 + speed.interval.high)
-    return Gain(1 + relative, interval, floor, wer.absolute, wer.interval, words)
+    return Gain(factor, interval, floor, wer.absolute, wer.interval, words)
 
 
 def _floor(a: RunRecord, b: RunRecord) -> float:
     """The largest that is known: of either's calls, or of the machine's certificate."""
-    known = [record.values[NOISE] for record in (a, b) if NOISE in record.values]
-    certificates = [record.environment.get("certificate") or {} for record in (a, b)]
-    known += [
-        float(found["noise_floor"])
-        for found in certificates
-        if found.get("noise_floor") is not None
-    ]
-    return max(known, default=UNKNOWN_FLOOR)
+    floors = [record.values.get(NOISE) for record in (a, b)]
+    for record in (a, b):
+        floors.append((record.environment.get("certificate") or {}).get("noise_floor"))
+    return max((float(floor) for floor in floors if floor is not None), default=UNKNOWN_FLOOR)

@@ -57,15 +57,12 @@ class Options:
                 "optimiser.batches, utterances, final_utterances, finalists and rounds must be "
                 "positive whole numbers."
             )
-        for name in ("minutes", "max_seconds"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(
-                    f"optimiser.{name} must be more than 0; got {getattr(self, name)}."
-                )
-        if not self.max_wer_loss >= 0:
-            raise ConfigError(
-                f"optimiser.max_wer_loss must be 0 or more points; got {self.max_wer_loss}."
-            )
+        for name, value in (("minutes", self.minutes), ("max_seconds", self.max_seconds)):
+            if not 0 < value < math.inf:
+                raise ConfigError(f"optimiser.{name} must be more than 0; got {value}.")
+        loss = self.max_wer_loss
+        if not loss >= 0:
+            raise ConfigError(f"optimiser.max_wer_loss must be 0 or more points; got {loss}.")
 
     @property
     def ordered(self) -> tuple[str, ...]:
@@ -77,11 +74,8 @@ class Options:
     def final(self) -> Pipeline:
         """The budget of a point in the final."""
         given = self.pipeline.utterances
-        return (
-            self.pipeline
-            if given is None
-            else replace(self.pipeline, utterances=max(given, self.final_utterances))
-        )
+        most = None if given is None else max(given, self.final_utterances)
+        return replace(self.pipeline, utterances=most)
 
     @property
     def seconds(self) -> float:
@@ -96,32 +90,24 @@ class Options:
         optimisations: tuple[str, ...],
         pipeline: Pipeline,
     ) -> Options:
-        """From the options ``optimiser.*``, checked against the engines and optimisations there
-        are.
+        """From the options ``optimiser.*``, checked against the names there are.
 
         Raises ConfigError for an unknown option or name.
         """
-        known = {f.name for f in fields(cls)} - {"pipeline"}
+        options = {option.name for option in fields(cls)} - {"pipeline"}
         for name in given:
-            if name not in known and name not in _NOT_OPTIONS:
-                raise ConfigError(
-                    f"There is no option optimiser.{name}; choose {', '.join(sorted(known))}."
-                )
-        values: dict[str, Any] = {
-            name: given[name] for name in known if given.get(name) is not None
-        }
-        values["engines"] = _among(values.get("engines", engines), engines, "engines")
-        values["optimisations"] = _among(
-            values.get("optimisations", optimisations), optimisations, "optimisations"
-        )
-        if "first" in values:
-            values["first"] = _among(values["first"], optimisations, "first")
+            if name not in options and name not in _NOT_OPTIONS:
+                choices = ", ".join(sorted(options))
+                raise ConfigError(f"There is no option optimiser.{name}; choose {choices}.")
+        values: dict[str, Any] = {"engines": engines, "optimisations": optimisations}
+        values |= {name: given[name] for name in options if given.get(name) is not None}
+        for name in ("engines", "optimisations", "first"):
+            if name in values:
+                allowed = engines if name == "engines" else optimisations
+                values[name] = _among(values[name], allowed, name)
         if "batches" in values:
-            sizes = (
-                values["batches"]
-                if isinstance(values["batches"], (list, tuple))
-                else [values["batches"]]
-            )
+            sizes = values["batches"]
+            sizes = sizes if isinstance(sizes, (list, tuple)) else [sizes]
             values["batches"] = tuple(dict.fromkeys(sizes))
         try:
             return cls(**values, pipeline=pipeline)
@@ -131,9 +117,10 @@ class Options:
             ) from error
 
 
-def _among(names: Any, known: tuple[str, ...], what: str) -> tuple[str, ...]:
-    found = tuple(names) if isinstance(names, (list, tuple)) else (str(names),)
-    for name in found:
-        if name not in known:
-            raise ConfigError(f"optimiser.{what} names '{name}'; choose from {', '.join(known)}.")
-    return found
+def _among(given: Any, allowed: tuple[str, ...], option: str) -> tuple[str, ...]:
+    names = tuple(given) if isinstance(given, (list, tuple)) else (str(given),)
+    for name in names:
+        if name not in allowed:
+            choices = ", ".join(allowed)
+            raise ConfigError(f"optimiser.{option} names '{name}'; choose from {choices}.")
+    return names

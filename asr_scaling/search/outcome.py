@@ -110,8 +110,8 @@ class Journal:
         if not path.exists():
             return None
         try:
-            found = verified(read(path))
-            return build(cls, {"seconds": found["seconds"], "outcome": found["outcome"]})
+            content = verified(read(path))
+            return build(cls, {key: content[key] for key in ("seconds", "outcome")})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{path} can't be read ({error}): begin the search anew, without sweep.resume."

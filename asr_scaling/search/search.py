@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from asr_scaling.errors import EngineError
 from asr_scaling.search.candidates import Entry
 from asr_scaling.search.combination import combine, shrink_batch
@@ -24,68 +26,66 @@ def optimise(options: Options, bench: Bench) -> Outcome:
     was cut can go on. Raises EngineError when not even the baseline can be measured.
     """
     log = SearchLog(bench, options)
-    sizes = [size for size in options.batches if _baseline(log, Entry(log.baseline, size))]
+    bases = {size: Entry(log.baseline, size) for size in options.batches}
+    # baselines are measured whatever the time; a batch whose baseline fails is left out
+    sizes = [
+        size for size, base in bases.items() if log.search(base, "alone", math.inf) is not None
+    ]
     if not sizes:
         raise EngineError(_why(log))
-    kept = {size: reserve(log, size) for size in sizes}
-    cut = min(1.0, _MOST_RESERVED * options.seconds / sum(kept.values()))
-    ends = options.seconds - cut * sum(kept.values())
-    best = _search(log, sizes, ends)
-    kept = {size: cut * reserve(log, size, best[size]) for size in sizes}
-    if options.seconds - sum(kept.values()) > ends and any(
-        left.why == NO_TIME for left in log.left_out.values()
-    ):
-        best = _search(log, sizes, options.seconds - sum(kept.values()))
+    reserved_s = sum(reserve(log, size) for size in sizes)
+    cut = min(1.0, _MOST_RESERVED * options.seconds / reserved_s)
+    until_s = options.seconds - cut * reserved_s
+    best = _search(log, sizes, until_s)
+    kept_s = {size: cut * reserve(log, size, best[size]) for size in sizes}
+    later_s = options.seconds - sum(kept_s.values())
+    if later_s > until_s and any(left.why == NO_TIME for left in log.left_out.values()):
+        best = _search(log, sizes, later_s)
     answers = []
     for number, size in enumerate(sizes):
-        later = sum(kept[each] for each in sizes[number + 1 :])
-        answers.append(run_final(log, best[size], size, options.seconds - later))
+        others_s = sum(kept_s[later] for later in sizes[number + 1 :])
+        answers.append(run_final(log, best[size], size, options.seconds - others_s))
     return Outcome(
-        options.minutes, bench.spent_s, options.max_wer_loss, tuple(answers), tuple(log.tried.values()),
-        tuple(log.left_out.values()), tuple(_notes(log)),
-    )  # fmt: skip
+        minutes=options.minutes,
+        spent_s=bench.spent_s,
+        max_wer_loss=options.max_wer_loss,
+        answers=tuple(answers),
+        tried=tuple(log.tried.values()),
+        left=tuple(log.left_out.values()),
+        notes=tuple(_notes(log)),
+    )
 
 
-def _search(log: SearchLog, sizes: list[int], ends: float) -> dict[int, Entry]:
-    """Batch → the best found for it until ``ends`` of the budget; what was measured before is not
-    measured again.
-    """
+def _search(log: SearchLog, sizes: list[int], until_s: float) -> dict[int, Entry]:
+    """Batch → the best found until ``until_s`` of the budget; nothing is measured twice."""
     best = {}
     for number, size in enumerate(sizes):
-        begun = log.bench.spent_s
-        time_s = max(0.0, ends - begun) / (len(sizes) - number)
+        begun_s = log.bench.spent_s
+        time_s = max(0.0, until_s - begun_s) / (len(sizes) - number)
+        end_s = begun_s + time_s
         earlier = sizes[number - 1] if number else None
         if earlier is not None:
-            carry_over(log, size, earlier, begun + time_s)
-        screen(log, size, earlier, begun + _SCREENING * time_s)
-        best[size] = shrink_batch(
-            log, combine(log, size, begun + time_s), min(sizes), begun + time_s
-        )
+            carry_over(log, size, earlier, end_s)
+        screen(log, size, earlier, begun_s + _SCREENING * time_s)
+        best[size] = shrink_batch(log, combine(log, size, end_s), min(sizes), end_s)
     return best
-
-
-def _baseline(log: SearchLog, entry: Entry) -> bool:
-    """Measured whatever the time; a batch whose baseline fails is left out."""
-    return log.search(entry, "alone", float("inf")) is not None
 
 
 def _why(log: SearchLog) -> str:
     reasons = "; ".join(dict.fromkeys(left.why.rstrip(".") for left in log.left_out.values()))
-    return (
-        f"The baseline, engine={log.baseline.engine}, can't be measured ({reasons}): "
-        "name another first engine."
-    )
+    baseline = f"The baseline, engine={log.baseline.engine}, can't be measured ({reasons})"
+    return f"{baseline}: name another first engine."
 
 
 def _notes(log: SearchLog) -> list[str]:
-    records = list(log.records.values())
-    wanted = [Entry(log.baseline, size) for size in log.options.batches]
-    bases = [log.left_out[entry] for entry in wanted if entry in log.left_out]
+    bases = [Entry(log.baseline, size) for size in log.options.batches]
     notes = [
-        f"Batch {left.entry.batch} has no answer, its baseline could not be measured: {left.why}"
-        for left in bases
+        f"Batch {base.batch} has no answer, its baseline could not be measured: "
+        f"{log.left_out[base].why}"
+        for base in bases
+        if base in log.left_out
     ]
-    if any("quality/wer" not in record.values for record in records):
+    if any("quality/wer" not in record.values for record in log.records.values()):
         notes.append(
             "No WER is known, so none could be kept: random weights, or profiler without quality."
         )

@@ -55,9 +55,14 @@ class SearchLog:
         if refusal is None:
             return True
         engine = entry.candidate.engine
-        singles = [(name,) for name in entry.candidate.optimisations]
-        parts = [Entry(Candidate(engine, part), entry.batch) for part in ((), *singles)]
-        if all(part == entry or self.bench.refusal(part) != refusal for part in parts):
+        parts = [
+            Candidate(engine),
+            *(Candidate(engine, (n,)) for n in entry.candidate.optimisations),
+        ]
+        if all(
+            part == entry.candidate or self.bench.refusal(Entry(part, entry.batch)) != refusal
+            for part in parts
+        ):
             self.leave_out(entry, *refusal)
         return False
 
@@ -83,8 +88,8 @@ class SearchLog:
         self.left_out.pop(entry, None)
         self.records[entry] = record
         self._seconds[entry] = self.bench.spent_s - before_s
-        if found := self.gain(entry):
-            self.tried[entry, stage] = Tried(entry, stage, found)
+        if over_base := self.gain(entry):
+            self.tried[entry, stage] = Tried(entry, stage, over_base)
         return record
 
     def _expected_s(self, entry: Entry, like: Entry | None) -> float:
@@ -101,19 +106,18 @@ class SearchLog:
     def gain(self, entry: Entry, over: Entry | None = None) -> Gain | None:
         """The gain over another entry, by default the baseline; None where one is not measured."""
         key = over or self.base(entry), entry
-        if key not in self._gains and all(each in self.records for each in key):
-            self._gains[key] = gain(*(self.records[each] for each in key))
+        if key not in self._gains and self.records.keys() >= set(key):
+            self._gains[key] = gain(*map(self.records.__getitem__, key))
         return self._gains.get(key)
 
     def sound(self, entry: Entry) -> bool:
         """Whether it was measured and its WER is not too high, which is logged otherwise."""
-        found = self.gain(entry)
-        if found is None:
+        over_base, loss = self.gain(entry), self.options.max_wer_loss
+        if over_base is None:
             return False
-        if not found.too_wrong(self.options.max_wer_loss, final=False):
-            return True
-        self.leave_out(entry, "WER", wer_too_high(found, self.options.max_wer_loss))
-        return False
+        if too_wrong := over_base.too_wrong(loss, final=False):
+            self.leave_out(entry, "WER", wer_too_high(over_base, loss))
+        return not too_wrong
 
     def leave_out(self, entry: Entry, kind: Kind, why: str) -> None:
         """Log what is left out; the first reason stays unless it was "not tried"."""
@@ -122,15 +126,15 @@ class SearchLog:
 
     def ranked(self, entries: Iterable[Entry]) -> list[Entry]:
         """The sound ones, fastest first."""
-        return sorted((each for each in entries if self.sound(each)), key=self.speed, reverse=True)
+        return sorted(filter(self.sound, entries), key=self.speed, reverse=True)
 
     def speed(self, entry: Entry) -> float:
         """Speed as a multiple of the baseline of its batch; 0 where it was not measured."""
-        found = self.gain(entry)
-        return found.factor if found else 0.0
+        over_base = self.gain(entry)
+        return over_base.factor if over_base else 0.0
 
 
-def wer_too_high(found: Gain, max_loss: float) -> str:
+def wer_too_high(over_base: Gain, max_loss: float) -> str:
     """Why an entry is left out for its WER."""
-    rise = 100 * (found.wer or 0.0)
+    rise = 100 * (over_base.wer or 0.0)
     return f"WER rose by {rise:.1f} points, and optimiser.max_wer_loss allows {max_loss:g}."

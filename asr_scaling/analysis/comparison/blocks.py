@@ -1,5 +1,4 @@
-"""Two systems' calls paired by speech: what both timed, cut into the smallest blocks that no call
-of either crosses.
+"""Two systems' calls paired by speech that both timed, in blocks that no call crosses.
 
 Batches differ between systems (batch=1 against batch=8), so a block is a set of utterances that
 calls of either system join, directly or through others.
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from asr_scaling.core.record import Sample
 from asr_scaling.machine.interference import by_input
+from asr_scaling.util.groups import grouped
 
 _Input = tuple[str, ...]
 _Calls = Mapping[_Input, Sequence[Sample]]
@@ -29,8 +29,7 @@ class Block:
 
     utterances: frozenset[str]
     wait_a: tuple[float, ...]
-    """Mean seconds that an utterance waits for its text in each repeat: the time of its whole call.
-    """
+    """Mean seconds of the call that an utterance is in, in each repeat."""
     wait_b: tuple[float, ...]
     work_a: tuple[float, ...]
     """Seconds of calls for the audio of the block in each repeat."""
@@ -42,18 +41,15 @@ def paired_blocks(a: Sequence[Sample], b: Sequence[Sample]) -> list[Block]:
     calls_a, calls_b = _shared(by_input(_timed(a)), by_input(_timed(b)))
     joined = _joined([*calls_a, *calls_b])
     home = {key: i for i, ids in enumerate(joined) for key in ids}
-    sides: list[list[list[Sequence[Sample]]]] = []
-    for side in (calls_a, calls_b):
-        sides.append([[] for _ in joined])
-        for ids, calls in side.items():
-            sides[-1][home[ids[0]]].append(calls)
+    sides = [grouped(side, lambda ids: home[ids[0]]) for side in (calls_a, calls_b)]
     blocks = []
-    for ids, ours, theirs in zip(joined, *sides, strict=True):
-        audio_s = min(
-            _audio_s(ours), _audio_s(theirs)
-        )  # the side that filled up less is nearer to the block's own
-        waits, works = zip(*(_repeats(side, audio_s) for side in (ours, theirs)), strict=True)
-        blocks.append(Block(frozenset(ids), *waits, *works))
+    for number, utterances in enumerate(joined):
+        ours = [calls_a[ids] for ids in sides[0][number]]
+        theirs = [calls_b[ids] for ids in sides[1][number]]
+        # the side that filled up less is nearer to the block's own audio
+        audio_s = min(_audio_s(ours), _audio_s(theirs))
+        (wait_a, work_a), (wait_b, work_b) = _repeats(ours, audio_s), _repeats(theirs, audio_s)
+        blocks.append(Block(frozenset(utterances), wait_a, wait_b, work_a, work_b))
     return blocks
 
 
@@ -63,9 +59,7 @@ def _timed(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def _shared(a: _Calls, b: _Calls) -> tuple[_Calls, _Calls]:
-    """Without calls on speech that the other system did not time; leaving one out can strand
-    others.
-    """
+    """Without calls on speech that the other did not time; leaving one out can strand others."""
     while True:
         common = {key for ids in a for key in ids} & {key for ids in b for key in ids}
         kept_a, kept_b = (
@@ -96,15 +90,9 @@ def _audio_s(inputs: Sequence[Sequence[Sample]]) -> float:
 def _repeats(
     inputs: Sequence[Sequence[Sample]], audio_s: float
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Waits and works: the j-th repeat of a block is made of the j-th of each of its calls, as far
-    as all have one.
-    """
-    each, all_audio_s = sum(len(calls[0].utterances) for calls in inputs), _audio_s(inputs)
+    """Waits and works: the j-th repeat is of the j-th calls on each input, where all have one."""
+    size, timed_s = sum(len(calls[0].utterances) for calls in inputs), _audio_s(inputs)
     rounds = list(zip(*inputs))  # noqa: B905 (the last round may have been cut short)
-    waits = tuple(
-        math.fsum(call.total_s * len(call.utterances) for call in calls) / each for calls in rounds
-    )
-    works = tuple(
-        math.fsum(call.total_s for call in calls) * audio_s / all_audio_s for calls in rounds
-    )
-    return waits, works
+    waits = (math.fsum(c.total_s * len(c.utterances) for c in calls) / size for calls in rounds)
+    works = (math.fsum(c.total_s for c in calls) * audio_s / timed_s for calls in rounds)
+    return tuple(waits), tuple(works)

@@ -1,6 +1,4 @@
-"""What two records must have in common before their figures may be compared, and what else sets
-them apart.
-"""
+"""What two records must have in common to be compared, and what else sets them apart."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.machine.kind import gpu_name, memory_class
 
 KINDS = ("host", "machine", "dataset", "normaliser", "scope")
-"""What may differ. "host": its name and which of its GPUs, as nodes of one kind do; "machine": the
-kind.
-"""
+"""What may differ. "host": its name, and which of its GPUs; "machine": the kind."""
 _OPTIONAL = ("GPU", "GPU id", "memory", "WER's")
 _LONGEST = 40
 
@@ -22,7 +18,7 @@ _LONGEST = 40
 def check_alike(a: RunRecord, b: RunRecord, allow: Collection[str] = ()) -> list[str]:
     """What differs although it should not, a line each: only what ``allow`` names.
 
-    ConfigError when one of them failed, or when something else differs.
+    Raises ConfigError when one of them failed, or when something else differs.
     """
     for side, record in (("A", a), ("B", b)):
         if record.status != "ok":
@@ -33,11 +29,10 @@ def check_alike(a: RunRecord, b: RunRecord, allow: Collection[str] = ()) -> list
     differing = differences(a, b)
     refused = [kind for kind in differing if kind not in allow]
     if refused:
-        said = " and ".join(f"{kind} ({differing[kind]})" for kind in refused)
+        reasons = " and ".join(f"{kind} ({differing[kind]})" for kind in refused)
         raise ConfigError(
-            f"'{a.name}' and '{b.name}' differ in {said}: measure both alike, or compare them all "
-            "the same with "
-            f"--allow {','.join(refused)}."
+            f"'{a.name}' and '{b.name}' differ in {reasons}: measure both alike, or compare them "
+            f"all the same with --allow {','.join(refused)}."
         )
     return [f"The {kind} differs: {how}." for kind, how in differing.items()]
 
@@ -45,21 +40,20 @@ def check_alike(a: RunRecord, b: RunRecord, allow: Collection[str] = ()) -> list
 def differences(a: RunRecord, b: RunRecord) -> dict[str, str]:
     """Kind → what differs, of all that makes two records' figures incomparable.
 
-    A GPU or a normaliser that only one of them has is no difference: cpu and cuda of one host
-    compare.
+    What only one of them has, as a GPU, is no difference: cpu and cuda of one host compare.
     """
-    found = {}
+    differing = {}
     ours, theirs = _facts(a), _facts(b)
     for kind in KINDS:
-        told = [
-            f"{name} {_short(value)} and {_short(theirs[kind][name])}"
-            for name, value in ours[kind].items()
-            if value != theirs[kind][name]
-            and not (name in _OPTIONAL and None in (value, theirs[kind][name]))
+        pairs = [(name, value, theirs[kind][name]) for name, value in ours[kind].items()]
+        changes = [
+            f"{name} {_short(before)} and {_short(after)}"
+            for name, before, after in pairs
+            if before != after and not (name in _OPTIONAL and None in (before, after))
         ]
-        if told:
-            found[kind] = "what a latency covers" if kind == "scope" else ", ".join(told)
-    return found
+        if changes:
+            differing[kind] = "what a latency covers" if kind == "scope" else ", ".join(changes)
+    return differing
 
 
 def _facts(record: RunRecord) -> dict[str, dict[str, Any]]:
@@ -83,20 +77,18 @@ def _facts(record: RunRecord) -> dict[str, dict[str, Any]]:
 
 
 def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
-    """What may explain a change, or spoil it: versions that differ, and the cautions of both
-    records.
-    """
+    """What may explain a change, or spoil it: versions that differ, and cautions of both."""
     lines = []
     ours, theirs = _versions(a), _versions(b)
-    moved = [
+    changes = [
         f"{name} {_short(ours.get(name))} → {_short(theirs.get(name))}"
         for name in dict.fromkeys((*ours, *theirs))
         if ours.get(name) != theirs.get(name)
     ]
-    if moved:
-        lines.append(f"Versions differ: {', '.join(moved)}.")
+    if changes:
+        lines.append(f"Versions differ: {', '.join(changes)}.")
     for side, record in (("A", a), ("B", b)):
-        kinds = dict.fromkeys(found.kind for found in record.cautions)
+        kinds = dict.fromkeys(caution.kind for caution in record.cautions)
         if kinds:
             lines.append(f"Cautions of {side}: {', '.join(kinds)}; its record explains them.")
     return lines
@@ -104,11 +96,8 @@ def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
 
 def _versions(record: RunRecord) -> Mapping[str, Any]:
     machine = record.environment
-    return {
-        "python": machine.get("python"),
-        **machine.get("versions", {}),
-        "commit": machine.get("commit"),
-    }
+    versions = machine.get("versions", {})
+    return {"python": machine.get("python"), **versions, "commit": machine.get("commit")}
 
 
 def _short(value: Any) -> str:

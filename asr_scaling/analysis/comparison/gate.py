@@ -46,8 +46,7 @@ class Gate:
         if match is None:
             raise ConfigError(
                 f"--fail-if '{text}' can't be read: write METRIC>NUMBER or METRIC<NUMBER, with % "
-                "for a relative "
-                "change, as in 'latency/p50_s>5%'."
+                "for a relative change, as in 'latency/p50_s>5%'."
             )
         metric, sign, number, percent = match.groups()
         try:
@@ -57,30 +56,26 @@ class Gate:
                 f"--fail-if '{text}' names no metric: take one of a record's, as in "
                 "'latency/p50_s>5%'."
             ) from None
-        return cls(
-            text, metric, sign == ">", float(number) / (100 if percent else 1), bool(percent)
-        )
+        limit = float(number) / (100 if percent else 1)
+        return cls(text, metric, sign == ">", limit, bool(percent))
 
-    def judge(self, found: Comparison) -> GateResult:
-        """Fails when the change is beyond the limit and not noise; what can't be judged does not
-        pass.
+    def judge(self, comparison: Comparison) -> GateResult:
+        """Fails when the change is beyond the limit and not noise.
+
+        What can't be judged does not pass.
         """
-        row = found.row(self.metric)
+        row = comparison.row(self.metric)
         change = row.relative if self.relative else row.absolute
-        where = f"gate '{self.text}' on '{found.b.name}'"
-        if row.verdict.startswith(CANT_TELL) or change is None:
-            unsure = row.verdict if row.verdict.startswith(CANT_TELL) else f"A's value is {row.a}"
-            why = row.reason or unsure
-            return GateResult(
-                None, f"{where} can't be judged ({why}): measure it longer, or leave the gate out."
-            )
+        where = f"gate '{self.text}' on '{comparison.b.name}'"
+        cant_tell = row.verdict.startswith(CANT_TELL)
+        if cant_tell or change is None:
+            why = row.reason or (row.verdict if cant_tell else f"A's value is {row.a}")
+            sentence = f"{where} can't be judged ({why}): measure it longer, or leave the gate out."
+            return GateResult(None, sentence)
         unit = metric_spec(self.metric).unit
-        said = (
-            f"{change:+.2%}"
-            if self.relative
-            else f"{change:+.4g} {unit if unit != '1' else ''}".strip()
-        )
+        absolute = f"{change:+.4g}" if unit == "1" else f"{change:+.4g} {unit}"
+        shown = f"{change:+.2%}" if self.relative else absolute
         beyond = change > self.limit if self.above else change < self.limit
         if beyond and row.verdict == NO_DIFFERENCE:
-            return GateResult(False, f"{where} passed: {said} is {NO_DIFFERENCE}.")
-        return GateResult(beyond, f"{where} {'FAILED' if beyond else 'passed'}: {said}.")
+            return GateResult(False, f"{where} passed: {shown} is {NO_DIFFERENCE}.")
+        return GateResult(beyond, f"{where} {'FAILED' if beyond else 'passed'}: {shown}.")

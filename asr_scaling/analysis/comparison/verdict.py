@@ -25,8 +25,8 @@ STANDARD = (LATENCY, RTFX, ENERGY, WER, MEMORY)
 NO_DIFFERENCE = "no difference beyond noise"
 CANT_TELL = "can't tell"
 NOISE = "noise/latency_floor"
-PLAIN = 3
-"""A change of so many noise floors is one even where too few calls give it an interval."""
+WITHOUT_INTERVAL = 3
+"""Noise floors that a change must exceed where too few calls give it an interval."""
 _TIMES = ("latency", "latency_per_utterance", "stage", "startup")
 _FLOORED = (*_TIMES, "throughput", "energy")
 """Groups of metrics that follow the time of a call: latency's noise floor is theirs too."""
@@ -87,66 +87,57 @@ class Comparison:
 def compare(
     a: RunRecord, b: RunRecord, allow: Collection[str] = (), also: Iterable[str] = ()
 ) -> Comparison:
-    """B against A in latency, throughput, energy, WER and memory, and in the metrics that ``also``
-    names.
+    """B against A in latency, throughput, energy, WER and memory, and in the metrics of ``also``.
 
-    ConfigError when a point failed, when host, dataset, normaliser or scope differ and ``allow``
-    doesn't name it, or when the two timed no speech in common: nothing is compared unpaired.
+    Raises ConfigError when a point failed, when host, dataset, normaliser or scope differ and
+    ``allow`` doesn't name it, or when the two timed no speech in common.
     """
     allowed = check_alike(a, b, allow)
     blocks = paired_blocks(a.samples, b.samples)
     if not blocks:
         raise ConfigError(
             f"'{a.name}' and '{b.name}' timed no utterances in common: measure both on the same "
-            "dataset, with "
-            "pipeline.max_seconds long enough to time all of it."
+            "dataset, with pipeline.max_seconds long enough to time all of it."
         )
     floor = max(record.values.get(NOISE, 0.0) for record in (a, b))
     utterances = sum(len(block.utterances) for block in blocks)
     extra = [name for name in dict.fromkeys(also) if name not in STANDARD]
-    rows = [
-        *_times(a, b, blocks, floor, known=all(NOISE in record.values for record in (a, b))),
-        _energy(a, b, floor),
-        _wer(a, b),
-        *(_unpaired(a, b, name, floor) for name in (MEMORY, *extra)),
-    ]
-    notes = [*allowed, *_pairing(a, b, len(blocks), utterances), *other_notes(a, b)]
-    return Comparison(a, b, tuple(rows), tuple(notes), utterances, len(blocks), floor)
+    unpaired = (_unpaired(a, b, name, floor) for name in (MEMORY, *extra))
+    rows = (*_times(a, b, blocks, floor), _energy(a, b, floor), _wer(a, b), *unpaired)
+    notes = (*allowed, *_pairing(a, b, len(blocks), utterances), *other_notes(a, b))
+    return Comparison(a, b, rows, notes, utterances, len(blocks), floor)
 
 
 def _pairing(a: RunRecord, b: RunRecord, blocks: int, utterances: int) -> list[str]:
     timed = max(len({key for sample in r.samples for key in sample.utterances}) for r in (a, b))
     of = f" of {timed}" if timed > utterances else ""
     about = "" if blocks >= FEWEST else "; so few that intervals are about this very speech"
-    lines = [f"Paired over {utterances}{of} utterances in {_count(blocks, 'block')}{about}."]
+    counted = f"{blocks} block{'s' if blocks > 1 else ''}"
+    lines = [f"Paired over {utterances}{of} utterances in {counted}{about}."]
     unknown = [side for side, record in (("A", a), ("B", b)) if NOISE not in record.values]
     if unknown:
         lines.append(f"No noise floor known for {' and '.join(unknown)}.")
     return lines
 
 
-def _times(
-    a: RunRecord, b: RunRecord, blocks: Sequence[Block], floor: float, known: bool
-) -> tuple[MetricChange, MetricChange]:
+def _times(a: RunRecord, b: RunRecord, blocks: Sequence[Block], floor: float) -> list[MetricChange]:
+    """Latency and RTFx.
+
+    Without an interval, as between batch 1 and 16 when both were timed for seconds only, a change
+    of several noise floors counts where both floors are known.
+    """
     longer, _ = time_changes([block.wait_a for block in blocks], [block.wait_b for block in blocks])
     _, faster = time_changes([block.work_a for block in blocks], [block.work_b for block in blocks])
-    latency = _relative(LATENCY, _values(a, b, LATENCY), longer, floor=floor, what="calls")
-    rtfx = _relative(RTFX, _values(a, b, RTFX), faster, floor=floor, what="calls")
-    return (_plain(latency, floor), _plain(rtfx, floor)) if known else (latency, rtfx)
-
-
-def _plain(row: MetricChange, floor: float) -> MetricChange:
-    """Judges a change without an interval that is several noise floors large.
-
-    As between batch 1 and 16, when both were timed for seconds only.
-    """
-    if row.interval is not None or row.relative is None:
-        return row
-    if abs(math.log1p(row.relative)) <= PLAIN * math.log1p(floor):
-        return row
-    return replace(
-        row, verdict=f"{_word(row.metric, more=row.relative > 0)}: over {PLAIN} noise floors"
-    )
+    floors_known = all(NOISE in record.values for record in (a, b))
+    rows = []
+    for name, change in ((LATENCY, longer), (RTFX, faster)):
+        row = _relative(name, _values(a, b, name), change, floor=floor, what="calls")
+        beyond = abs(math.log1p(change.value)) > WITHOUT_INTERVAL * math.log1p(floor)
+        if floors_known and change.interval is None and beyond:
+            word = _word(name, more=change.value > 0)
+            row = replace(row, verdict=f"{word}: over {WITHOUT_INTERVAL} noise floors")
+        rows.append(row)
+    return rows
 
 
 def _values(a: RunRecord, b: RunRecord, name: str) -> _Values:
@@ -174,14 +165,13 @@ def _verdict(name: str, interval: Interval | None, what: str, within_floor: bool
 
 def _word(name: str, more: bool) -> str:
     group = name.partition("/")[0]
-    words = ("less", "more")
     if group in _TIMES:
-        words = ("faster", "slower")
-    elif group == "throughput":
-        words = ("slower", "faster")
-    elif name in (WER, "quality/cer"):
-        words = ("better", "worse")
-    return words[more]
+        return "slower" if more else "faster"
+    if group == "throughput":
+        return "faster" if more else "slower"
+    if name in (WER, "quality/cer"):
+        return "worse" if more else "better"
+    return "more" if more else "less"
 
 
 def _missing(a: RunRecord, b: RunRecord, name: str) -> str:
@@ -196,46 +186,44 @@ def _missing(a: RunRecord, b: RunRecord, name: str) -> str:
 def _energy(a: RunRecord, b: RunRecord, floor: float) -> MetricChange:
     """By windows, which are not paired: each holds whatever calls it had time for."""
     values = _values(a, b, ENERGY)
-    methods = [_methods(record) for record in (a, b)]
+    ours, theirs = _methods(a), _methods(b)
     windows = [record.repeats.get(ENERGY, ()) for record in (a, b)]
-    reason = _missing(a, b, ENERGY)
-    if not reason and methods[0] != methods[1]:
-        reason = "the methods differ: " + " and ".join(
-            method.get("energy/method", "unknown") for method in methods
-        )
-        if methods[0].get("energy/method") == methods[1].get("energy/method"):
-            reason = "the methods differ in a component"
-    if not reason and not all(windows):
-        reason = "no repeated windows in " + " and ".join(
-            s for s, w in zip("AB", windows, strict=True) if not w
-        )
-    if not reason and min(map(min, windows)) <= 0:
-        reason = "a window's energy is not positive"
-    qualifier = methods[0].get("energy/method", "")
+    qualifier = ours.get("energy/method", "") if ours == theirs else ""
+    reason = _missing(a, b, ENERGY) or _unlike_energy(ours, theirs, windows)
     if reason:
-        return MetricChange(
-            ENERGY, *values, reason=reason, qualifier=qualifier if methods[0] == methods[1] else ""
-        )
-    return _relative(
-        ENERGY, values, mean_change(*windows), floor=floor, what="windows", qualifier=qualifier
-    )
+        return MetricChange(ENERGY, *values, reason=reason, qualifier=qualifier)
+    change = mean_change(*windows)
+    return _relative(ENERGY, values, change, floor=floor, what="windows", qualifier=qualifier)
+
+
+def _unlike_energy(
+    ours: dict[str, str], theirs: dict[str, str], windows: Sequence[Sequence[float]]
+) -> str:
+    """Why joules of these methods and windows can't be compared; empty where they can."""
+    if ours != theirs:
+        sums = [methods.get("energy/method", "unknown") for methods in (ours, theirs)]
+        alike = sums[0] == sums[1]
+        return f"the methods differ{' in a component' if alike else ': ' + ' and '.join(sums)}"
+    if not all(windows):
+        lacking = (side for side, window in zip("AB", windows, strict=True) if not window)
+        return f"no repeated windows in {' and '.join(lacking)}"
+    return "a window's energy is not positive" if min(map(min, windows)) <= 0 else ""
 
 
 def _methods(record: RunRecord) -> dict[str, str]:
     """Of the sum and of each component; why one is unavailable makes no difference."""
-    found = {key: method for key, method in record.tags.items() if key.startswith("energy/method")}
     return {
         key: "unavailable" if method.startswith("unavailable") else method
-        for key, method in found.items()
+        for key, method in record.tags.items()
+        if key.startswith("energy/method")
     }
 
 
 def _wer(a: RunRecord, b: RunRecord) -> MetricChange:
     """Edits of both systems on the utterances that both were scored on."""
     values = _values(a, b, WER)
-    qualifier = (
-        "synthetic speech" if a.dataset.get("synthetic") or b.dataset.get("synthetic") else ""
-    )
+    synthetic = any(record.dataset.get("synthetic") for record in (a, b))
+    qualifier = "synthetic speech" if synthetic else ""
     ours, theirs = (
         {row["id"]: row for row in record.transcripts if "words" in row} for record in (a, b)
     )
@@ -247,13 +235,13 @@ def _wer(a: RunRecord, b: RunRecord) -> MetricChange:
         reason = "the references differ in their number of words"
     if reason:
         return MetricChange(WER, *values, reason=reason, qualifier=qualifier)
-    edits = [
+    edits_a, edits_b = (
         [x["substitutions"] + x["deletions"] + x["insertions"] for x in side]
         for side in zip(*rows, strict=True)
-    ]
+    )
     words = [x["words"] for x, _ in rows]
-    change = rate_change(edits[0], edits[1], words)
-    before = sum(edits[0]) / sum(words)
+    change = rate_change(edits_a, edits_b, words)
+    before = sum(edits_a) / sum(words)
     relative = change.value / before if before else (None if change.value else 0.0)
     verdict = _verdict(WER, change.interval, "utterances")
     return MetricChange(
@@ -262,22 +250,16 @@ def _wer(a: RunRecord, b: RunRecord) -> MetricChange:
 
 
 def _unpaired(a: RunRecord, b: RunRecord, name: str, floor: float) -> MetricChange:
-    """The two values as they are; a difference only where both have an interval, the two are apart,
-    and the floor is exceeded.
-    """
+    """The two values; they differ where both intervals are known and apart beyond the floor."""
     ours, theirs = _values(a, b, name)
     if ours is None or theirs is None:
         return MetricChange(name, ours, theirs, reason=_missing(a, b, name))
     relative = theirs / ours - 1 if ours else None
-    intervals, verdict = (a.intervals.get(name), b.intervals.get(name)), ""
-    if intervals[0] and intervals[1]:
-        apart = intervals[0].high < intervals[1].low or intervals[1].high < intervals[0].low
-        small = name.partition("/")[0] in _FLOORED and min(ours, theirs) * (1 + floor) >= max(
-            ours, theirs
-        )
+    before, after = a.intervals.get(name), b.intervals.get(name)
+    verdict = ""
+    if before and after:
+        apart = before.high < after.low or after.high < before.low
+        floored = name.partition("/")[0] in _FLOORED
+        small = floored and min(ours, theirs) * (1 + floor) >= max(ours, theirs)
         verdict = _word(name, more=theirs > ours) if apart and not small else NO_DIFFERENCE
     return MetricChange(name, ours, theirs, relative, theirs - ours, verdict=verdict)
-
-
-def _count(n: int, thing: str) -> str:
-    return f"{n} {thing}{'s' if n > 1 else ''}"

@@ -18,6 +18,7 @@ from asr_scaling.analysis.recommendation.scenarios import Recommendation, choose
 from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.machine.environment import environment
 from asr_scaling.machine.kind import machine_kind
+from asr_scaling.util.groups import grouped
 
 _PARTS = ("model", "engine", "optimisation", "device", "batch", "seed")
 """Options that say what a system is; the others say what it was measured on."""
@@ -42,9 +43,7 @@ class Budget:
 
     @property
     def rule(self) -> Rule:
-        """Where WER is bounded the fastest within all bounds; else the most accurate, the fastest
-        where WERs tie.
-        """
+        """Where WER is bounded the fastest; else the most accurate, the fastest where WERs tie."""
         bounds = (
             (rules.tail_limit, self.latency_p95_s),
             (rules.rtfx_limit, self.min_rtfx),
@@ -55,9 +54,8 @@ class Budget:
         limits = tuple(limit(bound) for limit, bound in bounds if bound is not None)
         timed = self.latency_p95_s is not None
         live = timed and self.batch is None
-        fastest, wanted = rules.HIGHEST_RTFX, "the highest RTFx"
-        if timed:
-            fastest, wanted = rules.LOWEST_LATENCY, "the lowest latency"
+        fastest = rules.LOWEST_LATENCY if timed else rules.HIGHEST_RTFX
+        wanted = "the lowest latency" if timed else "the highest RTFx"
         shown = tuple(name for name in rules.SHOWN if timed or name != "tail")
         if self.max_wer is not None:
             return Rule("Recommended", wanted, fastest, None, limits, shown, live)
@@ -82,68 +80,54 @@ class BestConfiguration:
 
 
 def best_configuration(points: Sequence[Point], budget: Budget) -> BestConfiguration:
-    """The best of ``points`` of this machine under ``budget``. Loads whole the records of those
-    that it compares.
-    """
+    """The best of ``points`` of this machine. Loads whole the records of those it compares."""
     left_out: Counter[str] = Counter()
-    here = _kept(points, left_out, _elsewhere)
-    genuine = _kept(
-        here, left_out, lambda point: "of engine=fake" if point.weights == "fake" else ""
-    )
-    finished = _kept(
-        genuine, left_out, lambda point: "" if point.ok else "not measured to their end"
-    )
+
+    def keep(those: Sequence[Point], suits: Callable[[Point], bool], reason: str) -> list[Point]:
+        kept = list(filter(suits, those))
+        left_out[reason] += len(those) - len(kept)
+        return kept
+
+    left_out.update(other for point in points if (other := _other_machine(point)))
+    here = [point for point in points if not _other_machine(point)]
+    genuine = keep(here, lambda p: p.weights != "fake", "of engine=fake")
+    finished = keep(genuine, lambda p: p.ok, "not measured to their end")
     dataset = budget.dataset or _usual_dataset(finished)
-    meant = _kept(
-        finished,
-        left_out,
-        lambda p: "" if p.dataset == dataset else f"of other speech than {dataset}",
-    )
+    meant = keep(finished, lambda p: p.dataset == dataset, f"of other speech than {dataset}")
     length_s = reference_length(meant) if budget.length_s is None else budget.length_s
-    said = f"of other lengths than {speech(length_s)}"
-    long = _kept(meant, left_out, lambda p: "" if p.length_s == length_s else said)
-    said = f"of other batches than {budget.batch}"
-    sized = _kept(long, left_out, lambda p: "" if budget.batch in (None, p.batch) else said)
-    known = named(_newest(sized, left_out))
-    found = choose(budget.rule, known, length_s, meant)
+    other_lengths = f"of other lengths than {speech(length_s)}"
+    long = keep(meant, lambda p: p.length_s == length_s, other_lengths)
+    batch = budget.batch
+    sized = keep(long, lambda p: batch in (None, p.batch), f"of other batches than {batch}")
+    newest = {_configuration(point): point for point in sorted(sized, key=lambda p: p.started_at)}
+    ids = set(map(id, newest.values()))
+    again = "of configurations that were measured again"
+    candidates = named(keep(sized, lambda p: id(p) in ids, again))
+    best = choose(budget.rule, candidates, length_s, meant)
     why = ""
     if long and not sized:
-        batches = ", ".join(str(batch) for batch in sorted({point.batch for point in long}))
-        why = f"No batch of {budget.batch} was measured here; measured: {batches}."
+        batches = ", ".join(map(str, sorted({point.batch for point in long})))
+        why = f"No batch of {batch} was measured here; measured: {batches}."
     elif finished and not meant:
         names = ", ".join(sorted({point.dataset for point in finished}))
         why = f"No speech of {dataset} was measured here; measured: {names}."
     elif not here:
-        why = f"No point was measured on this machine ({_this_machine()})."
-    found = replace(found, verdict=why, evidence=()) if why else found
+        why = f"No point was measured on this machine ({machine_kind(environment())})."
+    best = replace(best, verdict=why, evidence=()) if why else best
     where = f"{speech(length_s)} of {dataset}" if dataset else speech(length_s)
-    return BestConfiguration(found, where, len(known), dict(left_out), tuple(synthetic(known)))
+    caveats = tuple(synthetic(candidates))
+    return BestConfiguration(best, where, len(candidates), dict(+left_out), caveats)
 
 
-def _kept(
-    points: Sequence[Point], left_out: Counter[str], why_not: Callable[[Point], str]
-) -> list[Point]:
-    """The points that there is no reason against; the reasons of the others are counted."""
-    kept = []
-    for point in points:
-        if reason := why_not(point):
-            left_out[reason] += 1
-        else:
-            kept.append(point)
-    return kept
-
-
-def _elsewhere(point: Point) -> str:
-    """Which other kind of machine a point was measured on; empty for this one's, with one of its
-    GPUs.
-    """
+def _other_machine(point: Point) -> str:
+    """Where a point was measured if not here or on another GPU than this machine's; else empty."""
     own, other = environment(), point.environment
     if machine_kind(own) != machine_kind(other):
         return f"of another machine ({machine_kind(other)})"
-    if not point.device.startswith("cuda"):
-        return ""
     gpu = (other.get("device") or {}).get("gpu")
-    return "" if gpu is not None and gpu in _gpus() else f"of another machine ({point.hardware})"
+    if not point.device.startswith("cuda") or (gpu is not None and gpu in _gpus()):
+        return ""
+    return f"of another machine ({point.hardware})"
 
 
 @functools.cache
@@ -154,33 +138,15 @@ def _gpus() -> tuple[str, ...]:
     return tuple(torch.cuda.get_device_properties(i).name for i in range(torch.cuda.device_count()))
 
 
-def _this_machine() -> str:
-    return machine_kind(environment())
-
-
 def _usual_dataset(points: Sequence[Point]) -> str | None:
-    """The one that most systems were measured on; where two are as many people's speech, then the
-    newest.
-    """
-    systems: dict[str, set[str]] = {}
-    last: dict[str, tuple[bool, float]] = {}
-    for point in points:
-        systems.setdefault(point.dataset, set()).add(_configuration(point))
-        last[point.dataset] = max(
-            last.get(point.dataset, (False, 0.0)), (not point.synthetic, point.started_at)
-        )
-    return max(systems, key=lambda name: (len(systems[name]), last[name]), default=None)
+    """The one that most systems were measured on; of two, people's speech, then the newest."""
+    datasets = grouped(points, lambda point: point.dataset)
 
+    def rank(name: str) -> tuple[int, bool, float]:
+        systems = set(map(_configuration, datasets[name]))
+        return len(systems), *max((not p.synthetic, p.started_at) for p in datasets[name])
 
-def _newest(points: Sequence[Point], left_out: Counter[str]) -> list[Point]:
-    """Of every configuration its newest point."""
-    newest: dict[str, Point] = {}
-    for point in sorted(points, key=lambda point: point.started_at):
-        newest[_configuration(point)] = point
-    if len(points) > len(newest):
-        left_out["of configurations that were measured again"] += len(points) - len(newest)
-    kept = set(map(id, newest.values()))
-    return [point for point in points if id(point) in kept]
+    return max(datasets, key=rank, default=None)
 
 
 def _configuration(point: Point) -> str:

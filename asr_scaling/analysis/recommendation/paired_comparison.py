@@ -1,6 +1,4 @@
-"""One point against another in words: paired comparisons of their whole records, said as verdicts
-and sentences.
-"""
+"""One point against another, paired by speech, in verdicts and sentences."""
 
 from __future__ import annotations
 
@@ -65,8 +63,7 @@ def label(point: Point) -> str:
 
 
 def compare_points(winner: Point, rival: Point) -> PairedComparison:
-    """``winner`` against ``rival``, paired by speech, "faster" being said of the winner. Loads both
-    records whole.
+    """``winner`` against ``rival``: "faster" is said of the winner. Loads both records whole.
 
     Two hosts of one kind are compared, and said to be two; machines of two kinds are not.
     """
@@ -76,10 +73,10 @@ def compare_points(winner: Point, rival: Point) -> PairedComparison:
         return PairedComparison(winner, rival, str(error))
     if winner.host != rival.host:
         hosts = f"on two hosts of one kind, {winner.host} and {rival.host}"
-        rows = (
-            replace(row, qualifier="; ".join(filter(None, (row.qualifier, hosts))))
+        rows = [
+            replace(row, qualifier=f"{row.qualifier}; {hosts}" if row.qualifier else hosts)
             for row in outcome.rows
-        )
+        ]
         outcome = replace(outcome, rows=tuple(rows))
     return PairedComparison(winner, rival, outcome)
 
@@ -113,24 +110,20 @@ def _judged(row: MetricChange) -> str:
 
 
 def sentence(row: MetricChange) -> str:
-    """How much the winner leads, with the interval of the paired change: "RTFx +78.0 % (+75.1 to
-    +81.0 %): faster".
-    """
+    """How much the winner leads: "RTFx +78.0 % (95 % interval +75.1 to +81.0 %): faster."."""
     noun = _NOUNS[row.metric]
     if row.reason:
         return f"{noun} can't be compared: {row.reason.rstrip('.')}."
     value, unit = (row.absolute, "points") if row.metric == WER else (row.relative, "%")
     if value is None:
         return f"{noun} can't be compared: not measured in both."
-    ends = ""
+    ends = within = ""
     if row.interval:
-        ends = (
-            f" (95 % interval {_signed(row.interval.low)} to {_signed(row.interval.high)} {unit})"
-        )
+        low, high = row.interval.low, row.interval.high
+        ends = f" (95 % interval {_signed(low)} to {_signed(high)} {unit})"
+        if tie(row) and not low <= 0 <= high:
+            within = ", for it is within the noise floor"
     qualifier = f" [{row.qualifier}]" if row.qualifier else ""
-    within = ""
-    if tie(row) and row.interval and not row.interval.low <= 0 <= row.interval.high:
-        within = ", for it is within the noise floor"
     return f"{noun} {_signed(value)} {unit}{ends}{qualifier}: {_judged(row)}{within}."
 
 

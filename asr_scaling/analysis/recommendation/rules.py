@@ -1,6 +1,4 @@
-"""What a recommendation goes by: aims that rank points, limits that admit them, and figures of a
-point in words.
-"""
+"""What a recommendation goes by: aims rank points, limits admit them, figures say why."""
 
 from __future__ import annotations
 
@@ -63,9 +61,7 @@ class Limit:
         return f"at {'most' if self.most else 'least'} {_TRAILING.sub('', self.show(self.bound))}"
 
     def shortfall(self, point: Point) -> float:
-        """Logarithm of the factor by which ``point`` misses the bound: 0 if met, infinite if
-        unknown.
-        """
+        """Log of the factor by which a point misses the bound: 0 if met, infinite if unknown."""
         value = self.read(point)
         if value is None or value < 0:
             return math.inf
@@ -100,8 +96,8 @@ class Rule:
         """The whole rule."""
         asked = "".join(f"{limit.name} {limit.asked}, " for limit in self.limits)
         batches = "batch 1 (a live request waits for nobody)" if self.live else "any batch"
-        said = f"{asked}{batches}: {self.wanted}."
-        return said[0].upper() + said[1:] if not self.live else said
+        text = f"{asked}{batches}: {self.wanted}."
+        return text if self.live else text[0].upper() + text[1:]
 
     @property
     def tail(self) -> bool:
@@ -117,19 +113,13 @@ class Rule:
         return max((limit.shortfall(point) for limit in self.limits), default=0.0)
 
 
-def _cost(metric: str, sign: float = 1.0) -> Callable[[Point], float]:
-    return lambda point: sign * point.values[metric] if metric in point.values else math.inf
-
-
-LOWEST_WER = Aim(lambda _: WER, "more accurate", _cost(WER))
-HIGHEST_RTFX = Aim(lambda _: RTFX, "faster", _cost(RTFX, -1.0))
-LOWEST_ENERGY = Aim(lambda _: ENERGY, "more frugal", _cost(ENERGY))
+LOWEST_WER = Aim(lambda _: WER, "more accurate", lambda p: p.values.get(WER, math.inf))
+HIGHEST_RTFX = Aim(lambda _: RTFX, "faster", lambda p: -p.values.get(RTFX, -math.inf))
+LOWEST_ENERGY = Aim(lambda _: ENERGY, "more frugal", lambda p: p.values.get(ENERGY, math.inf))
 LOWEST_LATENCY = Aim(
-    lambda _: LATENCY, "faster", lambda point: point.values.get(latency_metric(point), math.inf)
+    lambda _: LATENCY, "faster", lambda p: p.values.get(latency_metric(p), math.inf)
 )
-LEAST_MEMORY = Aim(
-    memory_metric, "smaller", lambda point: point.values.get(memory_metric(point), math.inf)
-)
+LEAST_MEMORY = Aim(memory_metric, "smaller", lambda p: p.values.get(memory_metric(p), math.inf))
 
 
 def barred(point: Point) -> str:
@@ -173,7 +163,8 @@ def _energy_words(point: Point) -> str:
     value = point.value(ENERGY)
     if value is None:
         return "energy unknown"
-    return f"{with_interval(value, point.intervals.get(ENERGY))} J per second of audio, {point.energy_method}"
+    joules = with_interval(value, point.intervals.get(ENERGY))
+    return f"{joules} J per second of audio, {point.energy_method}"
 
 
 def _memory_words(point: Point) -> str:
@@ -185,11 +176,8 @@ def _memory_words(point: Point) -> str:
 def _rtfx_words(point: Point) -> str:
     """ "RTFx 40.1 ± 0.3"."""
     value = point.value(RTFX)
-    return (
-        "RTFx unknown"
-        if value is None
-        else f"RTFx {with_interval(value, point.intervals.get(RTFX))}"
-    )
+    interval = point.intervals.get(RTFX)
+    return "RTFx unknown" if value is None else f"RTFx {with_interval(value, interval)}"
 
 
 SHOWN: dict[str, Callable[[Point], str]] = {
@@ -223,15 +211,13 @@ def memory_limit(bound: float) -> Limit:
 
 def energy_limit(bound: float) -> Limit:
     """On joules per second of audio."""
-    return Limit("energy", lambda point: point.value(ENERGY), bound, _joules, _energy_words)
+
+    def show(joules: float) -> str:
+        return f"{plain(joules)} J per second of audio"
+
+    return Limit("energy", lambda point: point.value(ENERGY), bound, show, _energy_words)
 
 
 def wer_limit(bound: float) -> Limit:
-    """On WER; one that is unknown passes here, for such a point is never recommended and is spoken
-    of apart.
-    """
+    """On WER; one that is unknown passes, for such a point is never recommended anyway."""
     return Limit("WER", lambda point: point.values.get(WER, 0.0), bound, percent, _wer_words)
-
-
-def _joules(value: float) -> str:
-    return f"{plain(value)} J per second of audio"

@@ -75,68 +75,59 @@ def recommend(points: Sequence[Point], budgets: Budgets) -> tuple[Recommendation
     winners and of those they are compared with.
     """
     length_s = reference_length(points) if budgets.length_s is None else budgets.length_s
-    found = at(points, length_s)
-    return tuple(choose(rule, found, length_s, points) for rule in _scenarios(found, budgets))
+    members = at(points, length_s)
+    return tuple(choose(rule, members, length_s, points) for rule in _scenarios(members, budgets))
 
 
 def _scenarios(points: Sequence[Point], budgets: Budgets) -> tuple[Rule, ...]:
-    """The four rules under ``budgets``; where no point has a figure for energy, memory ranks the
-    edge.
-    """
-    accurate = () if budgets.max_wer is None else (rules.wer_limit(budgets.max_wer),)
+    """The four rules; where no point has a figure for energy, memory ranks the edge."""
+    accurate = [] if budgets.max_wer is None else [rules.wer_limit(budgets.max_wer)]
     live = (rules.tail_limit(budgets.latency_p95_s), rules.rtfx_limit(budgets.min_rtfx), *accurate)
-    small: tuple[rules.Limit, ...] = (rules.memory_limit(budgets.memory_bytes), *accurate)
+    small = [rules.memory_limit(budgets.memory_bytes), *accurate]
     if budgets.energy_j_per_audio_s is not None:
-        small = (*small, rules.energy_limit(budgets.energy_j_per_audio_s))
+        small.append(rules.energy_limit(budgets.energy_j_per_audio_s))
     best = "the lowest WER; where WERs don't differ significantly, the "
-    latency, rtfx = rules.LOWEST_LATENCY, rules.HIGHEST_RTFX
+    wer, rtfx = rules.LOWEST_WER, rules.HIGHEST_RTFX
     frugal, least = rules.LOWEST_ENERGY, "the least energy per second of audio"
     if points and all(math.isinf(frugal.cost(point)) for point in points):
         frugal, least = rules.LEAST_MEMORY, "the least memory, for no energy was measured"
+    fast, shown = f"{best}lowest latency", ("tail", "rtfx", "wer")
     return (
-        Rule(
-            "Real time",
-            f"{best}lowest latency",
-            rules.LOWEST_WER,
-            latency,
-            live,
-            ("tail", "rtfx", "wer"),
-            live=True,
-        ),
-        Rule("Throughput", "the highest RTFx", rtfx, None, accurate, ("rtfx", "wer")),
-        Rule("Quality", f"{best}highest RTFx", rules.LOWEST_WER, rtfx, accurate, ("wer", "rtfx")),
-        Rule("Edge", least, frugal, None, small, ("memory", "energy", "wer")),
+        Rule("Real time", fast, wer, rules.LOWEST_LATENCY, live, shown, live=True),
+        Rule("Throughput", "the highest RTFx", rtfx, None, tuple(accurate), ("rtfx", "wer")),
+        Rule("Quality", f"{best}highest RTFx", wer, rtfx, tuple(accurate), ("wer", "rtfx")),
+        Rule("Edge", least, frugal, None, tuple(small), ("memory", "energy", "wer")),
     )
 
 
 def choose(
     rule: Rule, points: Sequence[Point], length_s: float | None, everything: Sequence[Point]
 ) -> Recommendation:
-    """By ``rule``, among ``points`` of one length that are ok; ``everything``: what there is of
-    other lengths too.
+    """The choice among ``points`` of one length that are ok.
+
+    everything: the points of other lengths too.
     """
     pool = [point for point in points if not rule.live or point.batch == 1]
-    fitting = [point for point in pool if rule.shortfall(point) == 0]
-    ranked = sorted(
-        (p for p in fitting if not barred(p) and math.isfinite(rule.order(p)[0])), key=rule.order
-    )
+    fitting = [p for p in pool if rule.shortfall(p) == 0 and math.isfinite(rule.order(p)[0])]
+    ranked = sorted((point for point in fitting if not barred(point)), key=rule.order)
     if not ranked:
-        said = nobody(rule, pool, length_s, everything)
-        return Recommendation(rule.scenario, rule.sentence, None, None, "", said[0], said[1:])
+        why, *more = nobody(rule, pool, length_s, everything)
+        return Recommendation(rule.scenario, rule.sentence, None, None, "", why, tuple(more))
     winner, runner_up = _pick(rule, ranked)
     against = None if runner_up is None else compare_points(winner, runner_up)
-    said = evidence(rule, winner, against, pool)
-    lead = "the only candidate" if against is None else judged(rule, against)
     return Recommendation(
-        rule.scenario,
-        rule.sentence,
-        winner,
-        runner_up,
-        rules.figures(winner, rule.shown),
-        lead,
-        (*said, *_other_batch(rule, winner, runner_up, ranked)),
-        provisional(rule, winner, against),
-        _confirm(rule, winner),
+        scenario=rule.scenario,
+        rule=rule.sentence,
+        winner=winner,
+        runner_up=runner_up,
+        figures=rules.figures(winner, rule.shown),
+        verdict="the only candidate" if against is None else judged(rule, against),
+        evidence=(
+            *evidence(rule, winner, against, pool),
+            *_other_batch(rule, winner, runner_up, ranked),
+        ),
+        provisional=provisional(rule, winner, against),
+        command=_confirm(rule, winner),
     )
 
 
@@ -145,10 +136,9 @@ def _pick(rule: Rule, ranked: Sequence[Point]) -> tuple[Point, Point | None]:
     best = ranked[0]
     tied = [best]
     if rule.second:
-        near = _front(rule, ranked)[1 : 1 + _NEAREST]
-        tied += [
-            point for point in near if tie(compare_points(point, best).ranked(rule.first.metric))
-        ]
+        for point in _front(rule, ranked)[1 : 1 + _NEAREST]:
+            if tie(compare_points(point, best).ranked(rule.first.metric)):
+                tied.append(point)
         tied.sort(key=rule.second.cost)
     winner = tied[0]
     rivals = [point for point in (best, *tied, *ranked) if point is not winner]
