@@ -1,9 +1,7 @@
-"""Laws fitted to measurements, with intervals of 95 % on coefficients and errors on what was held
-out.
+"""Laws fitted to measurements, with intervals of 95 % and errors on held-out groups.
 
-Errors are taken as proportional to the value, as those of times and joules are: a fit minimises
-relative deviations. Intervals follow from the deviations of the values from the law, so they hold
-only where the law does; whether it does is what the errors on held-out groups say.
+A fit minimises relative deviations, as errors of times and joules grow with the value. Intervals
+hold only where the law does; the errors on held-out groups say whether it does.
 """
 
 from __future__ import annotations
@@ -19,14 +17,9 @@ from numpy.typing import NDArray
 from asr_scaling.core.statistics import CONFIDENCE, Interval
 
 _ALIKE = 1e-9
-"""Columns of unit length whose smallest singular value is below this share of the largest count as
-dependent.
-"""
+"""Columns are dependent below this ratio of their smallest to their largest singular value."""
 BADLY = 0.15
-"""Worst held-out error, as a share, above which a law of length or batch predicts badly.
-
-It would misjudge a budget by more than the tenth or so that most planning leaves.
-"""
+"""Worst held-out error, as a share, above which a law of length or batch predicts badly."""
 Prediction = Literal["well", "badly", "unchecked", "no law"]
 _Floats = NDArray[np.float64]
 
@@ -44,22 +37,19 @@ class HeldOut:
     """How far a law is off for groups that it wasn't fitted to."""
 
     errors: Mapping[Hashable, float | None]
-    """Group → predicted over measured minus 1, the largest in magnitude of a group's values.
-
-    None where the other groups don't determine the law.
-    """
+    """Group → its largest (predicted / measured - 1); None where the others determine no law."""
 
     @property
     def worst(self) -> float | None:
         """The largest magnitude; None when no group could be predicted."""
-        return max(self._sizes(), default=None)
+        return max(self._sizes, default=None)
 
     @property
     def mean(self) -> float | None:
         """The mean magnitude."""
-        sizes = self._sizes()
-        return sum(sizes) / len(sizes) if sizes else None
+        return sum(self._sizes) / len(self._sizes) if self._sizes else None
 
+    @property
     def _sizes(self) -> list[float]:
         return [abs(error) for error in self.errors.values() if error is not None]
 
@@ -74,10 +64,9 @@ class Fit:
     freedom: int
     """Degrees of freedom; 0 where the law goes through every value."""
     spread: tuple[tuple[float, ...], ...]
-    """Covariance of the coefficients times the square of Student's t; empty without a degree of
-    freedom.
+    """Covariance of the coefficients times t²: on its diagonal the squared half intervals.
 
-    Its diagonal holds the squared half widths of the intervals.
+    Empty without a degree of freedom.
     """
     held_out: HeldOut
 
@@ -86,20 +75,15 @@ class Fit:
         return math.fsum(c * x for c, x in zip(self.coefficients, row, strict=True))
 
     def quotient(self, over: int, under: int) -> Interval | None:
-        """Interval of one coefficient over another; None without one, or where ``under`` may be 0
-        (Fieller 1954).
+        """Interval of one coefficient over another (Fieller 1954); None where ``under`` may be 0.
 
         It holds every q that a t-test of ``over`` - q · ``under`` = 0 doesn't reject at 5 %.
         """
         if not self.spread:
             return None
         a, b = self.coefficients[over], self.coefficients[under]
-        of_a, of_both, of_b = (
-            self.spread[over][over],
-            self.spread[over][under],
-            self.spread[under][under],
-        )
-        lead, middle, rest = b * b - of_b, a * b - of_both, a * a - of_a
+        lead, rest = b * b - self.spread[under][under], a * a - self.spread[over][over]
+        middle = a * b - self.spread[over][under]
         if lead <= 0:
             return None
         root = math.sqrt(max(0.0, middle * middle - lead * rest))
@@ -124,23 +108,24 @@ class Power:
 def linear_fit(
     columns: Sequence[Sequence[float]], y: Sequence[float], groups: Sequence[Hashable]
 ) -> Fit | NoFit:
-    """Coefficients of ``columns`` (each as long as ``y``) by least squares of the relative
-    deviations, weights 1 / y².
+    """Coefficients of ``columns`` by least squares of relative deviations, weights 1 / y².
 
+    columns: each as long as ``y``.
+    y: above 0, in any unit.
+    groups: values of one group are held out together.
     Weighted least squares and Student's t on the coefficients: Draper & Smith, Applied Regression
     Analysis, 3rd ed. 1998, chapters 5 and 9. Groups held out in turn: Geisser 1975, The predictive
-    sample reuse method, JASA 70. ``y`` in any unit, above 0; ``groups``: what value belongs with
-    what.
+    sample reuse method, JASA 70.
     """
     values = np.asarray(y, dtype=float)
     if not len(values) or not np.all(np.isfinite(values)) or values.min() <= 0:
         return NoFit("a law of relative deviations needs values above 0")
     matrix = np.column_stack([np.asarray(column, dtype=float) for column in columns])
     design, target = matrix / values[:, None], np.ones(len(values))
-    found = _least_squares(design, target)
-    if isinstance(found, NoFit):
-        return found
-    return replace(found, held_out=_held_out(design, target, groups, lambda off: off))
+    fit = _least_squares(design, target)
+    if isinstance(fit, NoFit):
+        return fit
+    return replace(fit, held_out=_held_out(design, target, groups, lambda off: off))
 
 
 def power_fit(x: Sequence[float], y: Sequence[float], groups: Sequence[Hashable]) -> Power | NoFit:
@@ -153,12 +138,12 @@ def power_fit(x: Sequence[float], y: Sequence[float], groups: Sequence[Hashable]
         return NoFit("a power law needs values above 0")
     target = np.log(np.asarray(y, dtype=float))
     design = np.column_stack([np.ones(len(x)), np.log(np.asarray(x, dtype=float))])
-    found = _least_squares(design, target)
-    if isinstance(found, NoFit):
-        return found
-    (constant, exponent), (_, interval) = found.coefficients, found.intervals
-    held = _held_out(design, target, groups, np.expm1)
-    return Power(math.exp(constant), exponent, interval, found.freedom, held)
+    fit = _least_squares(design, target)
+    if isinstance(fit, NoFit):
+        return fit
+    constant, exponent = fit.coefficients
+    held_out = _held_out(design, target, groups, np.expm1)
+    return Power(math.exp(constant), exponent, fit.intervals[1], fit.freedom, held_out)
 
 
 def prediction(fit: Fit | Power | NoFit, beyond: float = BADLY) -> Prediction:
@@ -176,8 +161,7 @@ def prediction(fit: Fit | Power | NoFit, beyond: float = BADLY) -> Prediction:
 def quotient_interval(
     a: float, of_a: Interval | None, b: float, of_b: Interval | None
 ) -> Interval | None:
-    """Interval of a / b from those of two independent values above 0; None where one is missing or
-    reaches 0.
+    """Interval of a / b, two independent values above 0; None where one has none above 0.
 
     Limits recovered from those of both, on logarithms (Zou & Donner 2008, Statistics in Medicine
     27).
@@ -210,9 +194,7 @@ def _least_squares(design: _Floats, target: _Floats) -> Fit | NoFit:
 
 
 def _solve(design: _Floats, target: _Floats) -> tuple[_Floats, _Floats] | None:
-    """Coefficients and (XᵀX)⁻¹; None when the columns are dependent. Columns are scaled to unit
-    length for that.
-    """
+    """Coefficients and (XᵀX)⁻¹, from columns of unit length; None when these are dependent."""
     sizes = np.sqrt((design**2).sum(axis=0))
     if len(target) < design.shape[1] or not sizes.all():
         return None
@@ -232,7 +214,7 @@ def _held_out(
     """``relative``: from a prediction minus its target to predicted over measured minus 1."""
     errors: dict[Hashable, float | None] = {}
     for group in dict.fromkeys(groups):
-        out = np.array([each == group for each in groups])
+        out = np.array([other == group for other in groups])
         solved = _solve(design[~out], target[~out])
         if solved is None:
             errors[group] = None

@@ -19,8 +19,7 @@ _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
 def plain(value: float, digits: int = 3) -> str:
-    """``value`` with ``digits`` significant digits, whole thousands in full: 0.0512, 5.01, 518,
-    16,232.
+    """``value`` with ``digits`` significant digits: 0.0512, 5.01, 518, 16,232.
 
     Below 0.0001 with an exponent; "–" for what is not finite.
     """
@@ -34,8 +33,7 @@ def plain(value: float, digits: int = 3) -> str:
 def with_interval(
     value: float, interval: Interval | None, factor: float = 1.0, digits: int = 3
 ) -> str:
-    """``value`` · ``factor`` ± the larger half of the interval, which has two significant digits:
-    518 ± 49.
+    """``value`` · ``factor`` ± the larger half of the interval, with two digits: 518 ± 49.
 
     Without an interval, or with one too narrow for five digits to show, ``plain``.
     """
@@ -58,20 +56,14 @@ def inverse(interval: Interval | None) -> Interval | None:
 def why_missing(point: Point, metric: str) -> str:
     """Why ``point`` has no such metric, in the record's words as far as it has any."""
     if not point.ok:
-        return (
-            f"{point.status.replace('_', ' ')}: {point.reason}"
-            if point.reason
-            else point.status.replace("_", " ")
-        )
+        return ": ".join(filter(None, (point.status.replace("_", " "), point.reason)))
     return point.unavailable.get(metric, "not measured in this sweep")
 
 
 def latency_metric(*points: Point) -> str:
     """The median of a call's time; their mean where too few calls of one of ``points`` bound it."""
-    means = all(MEAN_LATENCY in point.values for point in points)
-    return (
-        MEAN_LATENCY if means and not all(LATENCY in point.values for point in points) else LATENCY
-    )
+    medians, means = (all(name in p.values for p in points) for name in (LATENCY, MEAN_LATENCY))
+    return MEAN_LATENCY if means and not medians else LATENCY
 
 
 def memory_metric(point: Point) -> str:
@@ -101,8 +93,8 @@ def percent(share: float, digits: int = 3) -> str:
 
 def size(count: float, digits: int = 3) -> str:
     """Bytes with the largest decimal unit that leaves at least 1: "475 MB"."""
-    unit, each = next(((unit, each) for unit, each in _SIZES if abs(count) >= each), _SIZES[-1])
-    return f"{plain(count / each, digits)} {unit}"
+    unit, factor = next((size for size in _SIZES if abs(count) >= size[1]), _SIZES[-1])
+    return f"{plain(count / factor, digits)} {unit}"
 
 
 def duration(seconds: float, digits: int = 3) -> str:
@@ -115,9 +107,7 @@ def duration(seconds: float, digits: int = 3) -> str:
 
 
 def _places(value: float, digits: int) -> int:
-    """Decimals that show ``digits`` significant digits of ``value`` after it is rounded to them; 0
-    for whole ones.
-    """
+    """Decimals that show ``digits`` significant digits of the rounded value."""
     if not value:
         return 0
     magnitude = math.floor(math.log10(abs(value)))

@@ -54,9 +54,7 @@ class SystemColumn:
 
 
 def system_columns(points: Iterable[Point], systems: Sequence[str]) -> list[SystemColumn]:
-    """By device, then in the order of ``systems``; of points of one cell the latest finished
-    counts.
-    """
+    """By device, then in the order of ``systems``; of one cell the latest finished point counts."""
     rank = {system: i for i, system in enumerate(systems)}
     cells: dict[tuple[str, str], dict[tuple[Length, int], Point]] = {}
     for point in sorted(points, key=lambda p: (p.ok, p.ended_at)):

@@ -12,14 +12,14 @@ from asr_scaling.tracking import STORE
 
 
 def points(sources: Sequence[str], uri: str = STORE, damaged: Damaged | None = None) -> list[Point]:
-    """The points of all ``sources`` (records/sources.py), in their order, the systems told apart by
-    name.
+    """The points of all ``sources`` (records/sources.py), in their order, told apart by name.
 
-    ``uri``: MLflow's store. Points of several sweeps may be together. ConfigError, DataError or
-    TrackingError when a source can't be read or holds no record. ``damaged``: takes what can't be
-    read, and the rest is read.
+    uri: MLflow's store.
+    damaged: takes what can't be read, and the rest is read.
+    Raises ConfigError, DataError or TrackingError when a source can't be read or has no record.
     """
-    found = (
-        each for source in sources for each in records_of(source, uri, light=True, damaged=damaged)
+    return named(
+        to_point(record, again)
+        for source in sources
+        for record, again in records_of(source, uri, light=True, damaged=damaged)
     )
-    return named(to_point(record, again) for record, again in found)

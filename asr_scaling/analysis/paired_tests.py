@@ -1,6 +1,4 @@
-"""Statistics of two systems measured on the same speech: how much they differ, with intervals of 95
-%.
-"""
+"""How much two systems differ on the same speech, with intervals of 95 %."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """How much ``b`` differs from ``a``; ``interval`` is None when there are too few values to
-    tell.
-    """
+    """How much ``b`` differs from ``a``; no interval when there are too few values to tell."""
 
     value: float
     interval: Interval | None
@@ -33,13 +29,12 @@ Blocks = Sequence[Sequence[float]]
 
 
 def time_changes(a: Blocks, b: Blocks) -> tuple[Estimate, Estimate]:
-    """Paired by block: relative change of the time of a block, and of the speed over all blocks.
+    """Relative changes, paired by block, of the time of a block and of the speed over all blocks.
 
-    0.05 is 5 % more. Time: geometric mean over blocks of the ratio of geometric means over repeats,
-    so that unequal numbers of repeats don't bias it. Speed: ratio of the totals of the mean times.
-    Bootstrap over blocks, both systems drawn together (Davison & Hinkley 1997, section 2.4); with
-    fewer than six blocks over the repeats inside each, which makes it a statement about this very
-    speech.
+    Time: geometric mean over blocks of the ratio of geometric means over repeats, so that unequal
+    numbers of repeats don't bias it. Speed: ratio of the totals of the mean times. Bootstrap over
+    blocks, both systems drawn together (Davison & Hinkley 1997, section 2.4); with fewer than six
+    blocks over the repeats inside each: then it is about this very speech.
     """
     log_a, log_b = ([[math.log(time) for time in times] for times in system] for system in (a, b))
     return _change(log_a, log_b, _longer), _change(a, b, _faster)
@@ -70,9 +65,7 @@ def _change(
 
 
 def mean_change(a: Sequence[float], b: Sequence[float]) -> Estimate:
-    """Relative change of the mean of unpaired positive values: Welch's t-interval of the difference
-    of their logs.
-    """
+    """Relative change of the mean of unpaired positive values: Welch's t-interval of their logs."""
     from scipy.stats import ttest_ind
 
     value = statistics.fmean(b) / statistics.fmean(a) - 1
@@ -81,14 +74,12 @@ def mean_change(a: Sequence[float], b: Sequence[float]) -> Estimate:
     logs = np.log(np.asarray(b, dtype=float)), np.log(np.asarray(a, dtype=float))
     if not np.ptp(logs[0]) and not np.ptp(logs[1]):
         return Estimate(value, Interval(value, value))
-    found = ttest_ind(*logs, equal_var=False).confidence_interval(CONFIDENCE)
-    return Estimate(value, Interval(math.expm1(found.low), math.expm1(found.high)))
+    welch = ttest_ind(*logs, equal_var=False).confidence_interval(CONFIDENCE)
+    return Estimate(value, Interval(math.expm1(welch.low), math.expm1(welch.high)))
 
 
 def rate_change(a: Sequence[int], b: Sequence[int], lengths: Sequence[int]) -> Estimate:
-    """Difference of two error rates on the same utterances (0.01 is one point): bootstrap over
-    utterances.
-    """
+    """Difference of two error rates on the same utterances, by bootstrap; 0.01 is one point."""
     edits_a, edits_b, words = (np.asarray(values, dtype=float) for values in (a, b, lengths))
     value = float((edits_b - edits_a).sum() / words.sum())
     if len(words) < FEWEST:
@@ -119,11 +110,10 @@ def _redrawn(blocks: Blocks, stream: int) -> _Floats:
 
 
 def _expanded(estimates: _Floats, freedom: int, factor: float = 1.0) -> Interval:
-    """Percentile interval of the bootstrap, widened for few values by Student's t with ``freedom``
-    degrees of freedom.
+    """Percentile interval of the bootstrap, widened for few values by Student's t.
 
-    ``factor``: what the resamples vary too little by (Hesterberg 2015, The American Statistician
-    69, section 5.4).
+    factor: what the resamples vary too little by (Hesterberg 2015, The American Statistician 69,
+    section 5.4).
     """
     from scipy.special import ndtr, stdtrit
 

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from asr_scaling.analysis.points import Point
 
 USUAL_S = 15.0
-"""Between lengths at which as many systems were measured the nearest to this is taken: a sentence
-or two.
-"""
+"""A sentence or two: of lengths at which as many systems were measured the nearest counts."""
 
 
 def reference_length(points: Sequence[Point]) -> float | None:

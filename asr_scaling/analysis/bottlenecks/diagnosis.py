@@ -34,82 +34,36 @@ BATCHING = 1.1
 """Ratio of RTFx below which a larger batch is not worth its latency."""
 
 
-@dataclass(frozen=True)
-class Derivation:
-    """A rule that sentences about bottlenecks are derived by."""
-
-    name: str
-    """What it is about."""
-    says: str
-    """When it holds, with its threshold, and why."""
-
-
-DERIVATIONS = (
-    Derivation(
-        "Start with",
-        "the stage that takes most of a call, at the reference length and the smallest batch. "
-        "Another takes as long "
-        "within noise when their intervals overlap.",
-    ),
-    Derivation(
-        "At most",
-        "a call gets 1 / (1 - share) times as fast if that part of it cost nothing (Amdahl 1967); "
-        "real gains are less.",
-    ),
-    Derivation(
-        "Near peak FLOP/s",
-        f"the stage reaches {100 * NEAR_COMPUTE:g} % of it or more (MFU). Good kernels on large "
-        "matrices reach 50 to "
-        "80 %, so tuning wins little: only fewer or cheaper operations do.",
-    ),
-    Derivation(
-        "Near copy speed",
-        f"the stage moves its bytes at {100 * NEAR_MEMORY:g} % of it or more. A copy is the "
-        "easiest access pattern, so "
-        "only fewer bytes help. Near both, the larger share counts.",
-    ),
-    Derivation(
-        "Overhead",
-        "both shares are known and neither is near: the hardware waits for dispatch, launches or "
-        "the host. The "
-        "decoder's shares are of its steps after the first.",
-    ),
-    Derivation(
-        "Silence",
-        f"encoding what follows the audio up to the window's end takes {100 * PADDING:g} % of a "
-        "call or more. Its "
-        "share of the encoder's input is 1 - audio / whole windows.",
-    ),
-    Derivation(
-        "Copies",
-        f"copies, look-ups and allocations take {100 * COPIES:g} % of operator time or more.",
-    ),
-    Derivation(
-        "More is lost",
-        "another stage has more time beyond what its operations and bytes take at the peaks: "
-        "seconds × (1 - the larger "
-        "of its two shares), and all its seconds where it is neither encoder nor decoder.",
-    ),
-    Derivation(
-        "Batching",
-        f"RTFx at the largest batch is {BATCHING:g} times that at the smallest or more, or the "
-        "other way round, and "
-        "their intervals do not overlap. That it brings little is said where overhead or memory "
-        "bounds the stage.",
-    ),
-    Derivation(
-        "Where the encoder's time goes",
-        f"said where it reaches less than {100 * AT_PEAK:g} % of peak FLOP/s. Matrix products, "
-        "attention and "
-        "convolutions do the counted operations: their share of peak while they run is the "
-        "encoder's over their share "
-        "of its time, all of them in one call under torch's profiler.",
-    ),
-    Derivation(
-        "Largest batch",
-        "the stage that takes most, or what bounds it, is another than at the smallest batch.",
-    ),
-)
+DERIVATIONS = {
+    "Start with": "the stage that takes most of a call, at the reference length and the smallest "
+    "batch. Another takes as long within noise when their intervals overlap.",
+    "At most": "a call gets 1 / (1 - share) times as fast if that part of it cost nothing (Amdahl "
+    "1967); real gains are less.",
+    "Near peak FLOP/s": f"the stage reaches {100 * NEAR_COMPUTE:g} % of it or more (MFU). Good "
+    "kernels on large matrices reach 50 to 80 %, so tuning wins little: only fewer or cheaper "
+    "operations do.",
+    "Near copy speed": f"the stage moves its bytes at {100 * NEAR_MEMORY:g} % of it or more. A copy "
+    "is the easiest access pattern, so only fewer bytes help. Near both, the larger share counts.",
+    "Overhead": "both shares are known and neither is near: the hardware waits for dispatch, "
+    "launches or the host. The decoder's shares are of its steps after the first.",
+    "Silence": "encoding what follows the audio up to the window's end takes "
+    f"{100 * PADDING:g} % of a call or more. Its share of the encoder's input is 1 - audio / whole "
+    "windows.",
+    "Copies": f"copies, look-ups and allocations take {100 * COPIES:g} % of operator time or more.",
+    "More is lost": "another stage has more time beyond what its operations and bytes take at the "
+    "peaks: seconds × (1 - the larger of its two shares), and all its seconds where it is neither "
+    "encoder nor decoder.",
+    "Batching": f"RTFx at the largest batch is {BATCHING:g} times that at the smallest or more, or "
+    "the other way round, and their intervals do not overlap. That it brings little is said where "
+    "overhead or memory bounds the stage.",
+    "Where the encoder's time goes": f"said where it reaches less than {100 * AT_PEAK:g} % of peak "
+    "FLOP/s. Matrix products, attention and convolutions do the counted operations: their share of "
+    "peak while they run is the encoder's over their share of its time, all of them in one call "
+    "under torch's profiler.",
+    "Largest batch": "the stage that takes most, or what bounds it, is another than at the smallest "
+    "batch.",
+}
+"""The rules of sentences about bottlenecks: what each is about → when it holds, and why."""
 
 
 @dataclass(frozen=True)
@@ -155,36 +109,24 @@ class Diagnosis:
     def tied(self) -> str | None:
         """The second longest stage, where it takes as long within noise."""
         rest = [stage for stage in self.stages if stage != self.stage]
-        second = max(rest, key=lambda stage: self.stages[stage], default=None)
-        first, other = (
-            self.point.intervals.get(f"stage/{stage}_s") for stage in (self.stage, second)
-        )
-        return (
-            second if first is not None and other is not None and other.high >= first.low else None
-        )
+        second = max(rest, key=lambda stage: self.stages[stage], default="")
+        first, other = (self.point.intervals.get(f"stage/{s}_s") for s in (self.stage, second))
+        return second if first and other and other.high >= first.low else None
 
     @property
     def farther(self) -> str | None:
         """The stage with most time above its roof; None where it is the longest, or unknown."""
-        above = {
-            stage: seconds
-            for stage in self.stages
-            if (seconds := self.above_roof(stage)) is not None
-        }
-        if self.stage not in above:
-            return None
-        farthest = max(above, key=lambda stage: above[stage])
-        return farthest if above[farthest] > above[self.stage] else None
+        above = {stage: self.above_roof(stage) for stage in self.stages}
+        known = {stage: above_s for stage, above_s in above.items() if above_s is not None}
+        farthest = max(known, key=lambda stage: known[stage], default="")
+        farther = self.stage in known and known[farthest] > known[self.stage]
+        return farthest if farther else None
 
 
 def stage_seconds(point: Point) -> dict[str, float]:
     """Stage → mean seconds of a call, in call order; empty where no stage was timed."""
-    names = [name[len("stage/") : -len("_s")] for name in point.values if name.startswith("stage/")]
-    order = {
-        **dict.fromkeys(STAGES),
-        **dict.fromkeys(sorted(set(names) - {"other"})),
-        "other": None,
-    }
+    names = {name[len("stage/") : -len("_s")] for name in point.values if name.startswith("stage/")}
+    order = dict.fromkeys((*STAGES, *sorted(names - {"other"}), "other"))
     return {name: point.values[f"stage/{name}_s"] for name in order if name in names}
 
 
@@ -222,14 +164,11 @@ def used(point: Point, stage: str) -> tuple[float | None, float | None]:
 def regime(point: Point, stage: str) -> Regime:
     """What bounds a stage: the peak it is near; overhead near none; else unknown."""
     mfu, membw = used(point, stage)
-    compute, memory = (
-        mfu is not None and mfu >= NEAR_COMPUTE,
-        membw is not None and membw >= NEAR_MEMORY,
-    )
-    if compute and memory:
-        return "memory" if (membw or 0) > (mfu or 0) else "compute"
-    if compute or memory:
-        return "compute" if compute else "memory"
+    near_compute, near_memory = (mfu or 0.0) >= NEAR_COMPUTE, (membw or 0.0) >= NEAR_MEMORY
+    if near_memory and (not near_compute or (membw or 0.0) > (mfu or 0.0)):
+        return "memory"
+    if near_compute:
+        return "compute"
     return "unknown" if mfu is None or membw is None else "overhead"
 
 
@@ -238,10 +177,8 @@ def padding(point: Point) -> float | None:
 
     1 - audio / (whole windows that hold it), of an utterance of mean length.
     """
-    shortened = (
-        "dynamic_window" in point.optimisations
-        or point.options.get("window_margin_s", "null") != "null"
-    )
+    margin = point.options.get("window_margin_s", "null") != "null"
+    shortened = margin or "dynamic_window" in point.optimisations
     if not point.window_s or shortened or not point.audio_s > 0:
         return None
     return max(0.0, 1 - point.audio_s / (windows(point.audio_s, point.window_s) * point.window_s))
@@ -257,12 +194,7 @@ def gain(small: Point, large: Point) -> tuple[float | None, Pace]:
     if not a or not b:
         return None, "alike"
     before, after = (point.intervals.get("throughput/rtfx") for point in (small, large))
-    overlap = (
-        before is not None
-        and after is not None
-        and after.low <= before.high
-        and before.low <= after.high
-    )
+    overlap = before and after and after.low <= before.high and before.low <= after.high
     if overlap or 1 / BATCHING < b / a < BATCHING:
         return b / a, "alike"
     return b / a, "faster" if b > a else "slower"

@@ -54,31 +54,25 @@ class EncoderTime:
 
 def encoder_time(point: Point) -> EncoderTime | None:
     """Where it goes; None where it was not traced, or how near the peak it runs is not known."""
-    mfu, names = point.value("utilisation/mfu_encoder"), (*CLASSES, "python")
-    parts = {name: point.value(f"ops/encoder_{name}_share") for name in names}
-    known = {name: share for name, share in parts.items() if share is not None}
+    mfu = point.value("utilisation/mfu_encoder")
+    metrics = {name: f"ops/encoder_{name}_share" for name in (*CLASSES, "python")}
+    parts = {name: point.values[key] for name, key in metrics.items() if key in point.values}
     traced_s, timed_s = point.value("ops/encoder_s"), point.value("stage/encoder_s")
     if mfu is None or not traced_s or not timed_s:
         return None
-    found = EncoderTime(mfu, traced_s / timed_s, known)
-    return found if found.products else None
+    time = EncoderTime(mfu, traced_s / timed_s, parts)
+    return time if time.products else None
 
 
 def where_the_rest_goes(point: Point) -> str:
     """Where time goes that the peak would not need; empty where it is little or unknown."""
-    found = encoder_time(point)
-    if found is None or found.mfu >= AT_PEAK:
+    time = encoder_time(point)
+    if time is None or time.mfu >= AT_PEAK:
         return ""
-    rest = [
-        f"{_CLASS[name]} {percent(share, 2)}"
-        for name, share in found.rest.items()
-        if share >= _WORTH_SAYING
-    ]
-    products = (
-        f"its products take {percent(found.products, 2)} of its time and run at "
-        f"{percent(found.rate, 2)} of peak"
-    )
-    slower = (
-        [f"in a traced call {found.slower:.1f} times as long"] if found.slower >= _SLOWER else []
-    )
-    return ", ".join((products, *rest, *slower))
+    products, rate = percent(time.products, 2), percent(time.rate, 2)
+    parts = [f"its products take {products} of its time and run at {rate} of peak"]
+    large = {name: share for name, share in time.rest.items() if share >= _WORTH_SAYING}
+    parts += [f"{_CLASS[name]} {percent(share, 2)}" for name, share in large.items()]
+    if time.slower >= _SLOWER:
+        parts.append(f"in a traced call {time.slower:.1f} times as long")
+    return ", ".join(parts)
