@@ -44,7 +44,7 @@ def section(points: Sequence[Point], style: Style) -> Section:
         return Section("bottlenecks", "What to optimise", (Text("There is no point to judge."),))
     blocks: list[Block] = [Bullets(tuple(_bullets(points, advices, style)))]
     if advices:
-        rules = Bullets(tuple(f"**{rule.name}**: {rule.says}" for rule in DERIVATIONS))
+        rules = Bullets(tuple(f"**{name}**: {rule}" for name, rule in DERIVATIONS.items()))
         blocks += [_advice_table(advices), Text("How these sentences are derived:"), rules]
     shown = [point for pair in pairs for point in pair.points]
     blocks += _stages(pairs, shown, style)
