@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from asr_scaling.analysis.points import Point, length_order, windows
+from asr_scaling.util.groups import grouped
 
 Length = float | None
 """Seconds of a fragment; None for natural utterances."""
@@ -56,12 +57,12 @@ class SystemColumn:
 def system_columns(points: Iterable[Point], systems: Sequence[str]) -> list[SystemColumn]:
     """By device, then in the order of ``systems``; of one cell the latest finished point counts."""
     rank = {system: i for i, system in enumerate(systems)}
-    cells: dict[tuple[str, str], dict[tuple[Length, int], Point]] = {}
-    for point in sorted(points, key=lambda p: (p.ok, p.ended_at)):
-        column = cells.setdefault((point.device, point.system), {})
-        column[point.length_s, point.batch] = point
-    ordered = sorted(cells, key=lambda key: (key[0], rank.get(key[1], len(rank)), key[1]))
-    return [SystemColumn(system, device, cells[device, system]) for device, system in ordered]
+    latest_last = sorted(points, key=lambda p: (p.ok, p.ended_at))
+    columns = grouped(latest_last, lambda p: (p.device, rank.get(p.system, len(rank)), p.system))
+    return [
+        SystemColumn(system, device, {(p.length_s, p.batch): p for p in members})
+        for (device, _, system), members in sorted(columns.items())
+    ]
 
 
 def lengths(points: Iterable[Point]) -> list[Length]:
@@ -75,10 +76,7 @@ def device_kind(device: str) -> str:
 
 
 def device_pairs(columns: Sequence[SystemColumn]) -> list[tuple[Point, Point]]:
-    """Points of a system on a CPU and on a GPU of the same host and machine.
-
-    At every length that both measured: batch 1 and the largest batch that both have.
-    """
+    """Points of a system on a CPU and a GPU of one host: batch 1 and the largest that both have."""
     return [
         pair
         for cpu in columns

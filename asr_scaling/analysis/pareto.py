@@ -70,19 +70,15 @@ class CostAxis:
 
     def cost(self, point: Point) -> float | None:
         """Less is better; None where it is not known."""
-        value = point.value(self.metric(point))
-        if not value:
-            return None
-        return 1 / value if self.higher else value
+        value = point.value(self.metric(point)) or None
+        return 1 / value if value and self.higher else value
 
     def has(self, point: Point) -> bool:
         """Whether a point can be on a front: its batch counts, WER and cost are known."""
-        counts = point.batch == 1 or not self.single
-        return counts and point.wer_known and self.cost(point) is not None
+        return self._both(point) is not None and (point.batch == 1 or not self.single)
 
     def _both(self, point: Point) -> tuple[float, float] | None:
-        cost = self.cost(point)
-        wer = point.value(WER)
+        cost, wer = self.cost(point), point.value(WER)
         return None if cost is None or wer is None else (cost, wer)
 
     def fronts(self, points: Sequence[Point]) -> dict[str, list[Point]]:

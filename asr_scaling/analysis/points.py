@@ -134,8 +134,8 @@ class Point:
     @property
     def keys(self) -> dict[str, str]:
         """What the page's filter goes by."""
-        known = {"model": self.system, "device": self.device, "length": self.length}
-        return {**known, "batch": str(self.batch)} if self.batch else known
+        keys = {"model": self.system, "device": self.device, "length": self.length}
+        return {**keys, "batch": str(self.batch)} if self.batch else keys
 
     def value(self, name: str) -> float | None:
         """A metric, None where it is not available."""
@@ -212,12 +212,10 @@ def _options(config: Mapping[str, Any]) -> dict[str, str]:
     model = config.get("model", {})
     groups.append(("model.", {key: model[key] for key in _OF_A_MODEL if key in model}))
     chosen = config.get("optimisation")
-    if isinstance(
-        chosen, Mapping
-    ):  # a point that could not be built may hold what can't be applied
-        groups += [
-            (f"optimisation.{name}.", of) for name, of in chosen.items() if isinstance(of, Mapping)
-        ]
+    # a point that could not be built may hold what can't be applied
+    for name, options in chosen.items() if isinstance(chosen, Mapping) else ():
+        if isinstance(options, Mapping):
+            groups.append((f"optimisation.{name}.", options))
     return {
         f"{prefix}{key}": "null" if value is None else str(value)
         for prefix, options in [("", config.get("engine", {})), *groups]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from asr_scaling.analysis.points import Point
+from asr_scaling.util.groups import grouped
 
 USUAL_S = 15.0
 """A sentence or two: of lengths at which as many systems were measured the nearest counts."""
@@ -18,19 +19,14 @@ def reference_length(points: Sequence[Point]) -> float | None:
     to the length nearest to ``USUAL_S``, the shorter of two as near, and never to natural
     utterances.
     """
-    systems: dict[float | None, set[tuple[str, str]]] = {}
-    for point in points:
-        if point.ok:
-            systems.setdefault(point.length_s, set()).add((point.system, point.device))
-    if not systems:
-        return None
+    lengths = grouped((point for point in points if point.ok), lambda point: point.length_s)
 
     def rank(length_s: float | None) -> tuple[int, float, float]:
-        if length_s is None:
-            return -len(systems[None]), math.inf, 0.0
-        return -len(systems[length_s]), abs(length_s - USUAL_S), length_s
+        systems = {(point.system, point.device) for point in lengths[length_s]}
+        distance_s = math.inf if length_s is None else abs(length_s - USUAL_S)
+        return -len(systems), distance_s, length_s or 0.0
 
-    return min(systems, key=rank)
+    return min(lengths, key=rank, default=None)
 
 
 def at(points: Sequence[Point], length_s: float | None) -> list[Point]:

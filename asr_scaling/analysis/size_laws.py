@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
 from asr_scaling.analysis.fits import NoFit, Power, power_fit
 from asr_scaling.analysis.format import inverse
 from asr_scaling.analysis.laws import by_size
@@ -29,19 +30,10 @@ class Cost:
 
     name: str
     unit: str
-
-    def of(self, point: Point) -> float | None:
-        """The cost at a point; None where it is not known."""
-        if self is SECONDS:
-            speed = point.value("throughput/rtfx")
-            return 1 / speed if speed else None
-        return point.value("energy/per_audio_second_j")
-
-    def interval(self, point: Point) -> Interval | None:
-        """The interval of 95 % of the cost."""
-        if self is JOULES:
-            return point.intervals.get("energy/per_audio_second_j")
-        return inverse(point.intervals.get("throughput/rtfx"))
+    of: Callable[[Point], float | None]
+    """The cost at a point; None where it is not known."""
+    interval: Callable[[Point], Interval | None]
+    """Of 95 %."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +43,19 @@ class Measure:
     name: str
     unit: str
     factor: float
-
-    def of(self, point: Point) -> float | None:
-        """The size at a point; None where it is not known."""
-        return point.value("flops/utterance") if self is FLOPS else point.parameters
+    of: Callable[[Point], float | None]
+    """The size at a point; None where it is not known."""
 
 
-SECONDS = Cost("time", "s")
-JOULES = Cost("energy", "J")
-FLOPS = Measure("FLOPs per utterance", "GFLOP", 1e-9)
-PARAMETERS = Measure("parameters", "million", 1e-6)
+SECONDS = Cost(
+    "time",
+    "s",
+    lambda point: 1 / point.values[RTFX] if point.value(RTFX) else None,
+    lambda point: inverse(point.intervals.get(RTFX)),
+)
+JOULES = Cost("energy", "J", lambda p: p.value(ENERGY), lambda p: p.intervals.get(ENERGY))
+FLOPS = Measure("FLOPs per utterance", "GFLOP", 1e-9, lambda p: p.value("flops/utterance"))
+PARAMETERS = Measure("parameters", "million", 1e-6, lambda p: p.parameters)
 
 
 @dataclass(frozen=True)
@@ -103,9 +98,8 @@ def _families(points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:
     if points:
         yield ALL, list(points)
     families = grouped(points, lambda p: p.family)
-    for family, members in families.items():
-        enough = len({p.model for p in members}) >= FEWEST_MODELS
-        if family and len(families) > 1 and enough:
+    for family, members in families.items() if len(families) > 1 else ():
+        if family and len({p.model for p in members}) >= FEWEST_MODELS:
             yield family, members
 
 
@@ -114,8 +108,6 @@ def _fit(points: Sequence[Point], cost: Cost, measure: Measure) -> Power | NoFit
     if len(set(models)) < 2:
         return NoFit("one model was measured: a law needs two, a check of it three")
     sizes = [measure.of(p) or 0.0 for p in points]
-    costs = [cost.of(p) or 0.0 for p in points]
-    fit = power_fit(sizes, costs, models)
-    if isinstance(fit, NoFit):
-        return NoFit(f"these models don't differ in {measure.name}")
-    return fit
+    fit = power_fit(sizes, [cost.of(p) or 0.0 for p in points], models)
+    alike = NoFit(f"these models don't differ in {measure.name}")
+    return alike if isinstance(fit, NoFit) else fit

@@ -28,9 +28,7 @@ class StarScale:
     def cost(self, point: Point) -> float:
         """Less is better; infinite where unknown."""
         value = point.values.get(self.metric(point), 0.0)
-        if value <= 0:
-            return math.inf
-        return 1 / value if self.higher else value
+        return math.inf if value <= 0 else 1 / value if self.higher else value
 
     def best(self, points: Iterable[Point]) -> Point:
         """The point of least cost."""

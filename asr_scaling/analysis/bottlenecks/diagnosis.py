@@ -42,8 +42,8 @@ DERIVATIONS = {
     "Near peak FLOP/s": f"the stage reaches {100 * NEAR_COMPUTE:g} % of it or more (MFU). Good "
     "kernels on large matrices reach 50 to 80 %, so tuning wins little: only fewer or cheaper "
     "operations do.",
-    "Near copy speed": f"the stage moves its bytes at {100 * NEAR_MEMORY:g} % of it or more. A copy "
-    "is the easiest access pattern, so only fewer bytes help. Near both, the larger share counts.",
+    "Near copy speed": f"the stage moves its bytes at {100 * NEAR_MEMORY:g} % of it or more. A "
+    "copy is the easiest access pattern, so only fewer bytes help. Near both, the larger share counts.",
     "Overhead": "both shares are known and neither is near: the hardware waits for dispatch, "
     "launches or the host. The decoder's shares are of its steps after the first.",
     "Silence": "encoding what follows the audio up to the window's end takes "
@@ -60,8 +60,8 @@ DERIVATIONS = {
     "FLOP/s. Matrix products, attention and convolutions do the counted operations: their share of "
     "peak while they run is the encoder's over their share of its time, all of them in one call "
     "under torch's profiler.",
-    "Largest batch": "the stage that takes most, or what bounds it, is another than at the smallest "
-    "batch.",
+    "Largest batch": "the stage that takes most, or what bounds it, is another than at the "
+    "smallest batch.",
 }
 """The rules of sentences about bottlenecks: what each is about → when it holds, and why."""
 

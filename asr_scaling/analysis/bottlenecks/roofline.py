@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from asr_scaling.analysis.bottlenecks.diagnosis import ROOFED
 from asr_scaling.analysis.points import Point
+from asr_scaling.util.groups import grouped
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,10 @@ def highest_roofs(points: Sequence[Point]) -> dict[str, tuple[float, float]]:
 
     A peak is a maximum, so the highest of several measurements counts.
     """
-    peaks: dict[str, tuple[float, float]] = {}
-    for point in points:
-        dtype = str(point.facts.get("dtype", ""))
-        flop = point.value("peak/flop_per_s")
-        byte = point.value("peak/byte_per_s")
-        if flop and byte:
-            before = peaks.get(dtype, (0.0, 0.0))
-            peaks[dtype] = max(flop, before[0]), max(byte, before[1])
-    return peaks
+    flop, byte = "peak/flop_per_s", "peak/byte_per_s"
+    known = [point for point in points if point.value(flop) and point.value(byte)]
+    dtypes = grouped(known, lambda point: str(point.facts.get("dtype", "")))
+    return {
+        dtype: (max(p.values[flop] for p in members), max(p.values[byte] for p in members))
+        for dtype, members in dtypes.items()
+    }

@@ -50,14 +50,13 @@ def command(point: Point, **pipeline: Any) -> str:
     pipeline: options of the pipeline to change.
     An option is left out where the YAML of its group has that very value.
     """
-    config = point.config
     words = model(point).words()
     for group in ("engine", "device", "dataset"):
         words += choice(point, group).words()
     words += _optimisations(optimisations(point))
     batch = choice(point, "batch")
     words += [f"batch={point.batch}"] if batch.name in ("", "fixed") else batch.words()
-    options, defaults = {**config.get("pipeline", {}), **pipeline}, asdict(Pipeline())
+    options, defaults = {**point.config.get("pipeline", {}), **pipeline}, asdict(Pipeline())
     words += [
         f"pipeline.{key}={_text(options[key])}"
         for key in defaults
