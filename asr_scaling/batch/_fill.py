@@ -9,12 +9,6 @@ from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError
 
 
-def check_size(size: object) -> None:
-    """Raises ConfigError unless ``size`` is a positive integer."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ConfigError(f"batch.size must be a positive integer, as in batch=8; got {size!r}.")
-
-
 @dataclass(frozen=True)
 class Full:
     """``size`` utterances a batch, as they come."""
@@ -22,15 +16,13 @@ class Full:
     size: int = 1
 
     def __post_init__(self) -> None:
-        check_size(self.size)
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
+            raise ConfigError(
+                f"batch.size must be a positive integer, as in batch=8; got {self.size!r}."
+            )
 
     def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
-        """Full batches in the dataset's order."""
-        return full_batches(utterances, self.size)
-
-
-def full_batches(utterances: Sequence[Utterance], size: int) -> list[AudioBatch]:
-    """Batches of exactly ``size``, in order; the last is filled up from the beginning."""
-    count = -(-len(utterances) // size)
-    filled = [utterances[i % len(utterances)] for i in range(count * size)]
-    return [AudioBatch(tuple(filled[i : i + size])) for i in range(0, len(filled), size)]
+        """Batches of exactly ``size``, in order; the last is filled up from the beginning."""
+        count = -(-len(utterances) // self.size) * self.size
+        filled = [utterances[i % len(utterances)] for i in range(count)]
+        return [AudioBatch(tuple(filled[i : i + self.size])) for i in range(0, count, self.size)]

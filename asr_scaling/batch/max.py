@@ -66,10 +66,9 @@ class Max:
         )
         limited_by = search.run()
         if not search.fits:
-            known = math.isfinite(search.budget)
-            where = (
-                f"{search.budget / 1e9:.1f} GB" if known else f"the memory of {device.torch_name}"
-            )
+            where = f"the memory of {device.torch_name}"
+            if math.isfinite(search.budget):
+                where = f"{search.budget / 1e9:.1f} GB"
             mend = "raise batch.memory_bytes or use" if self.memory_bytes else "use"
             raise OutOfMemoryError(
                 f"Not even one utterance of {utterance.duration_s:.0f} s fits in {where}; "
@@ -95,11 +94,8 @@ class _Search:
     """
 
     def __init__(self, options: Max, attempt: _Try, idle_rss_bytes: int | None) -> None:
-        self._options, self._attempt, self._own_memory = (
-            options,
-            attempt,
-            idle_rss_bytes is not None,
-        )
+        self._options, self._attempt = options, attempt
+        self._own_memory = idle_rss_bytes is not None
         self.fits, self.trials = 0, dict[int, BatchTrial]()
         free = math.inf
         if idle_rss_bytes is not None:
@@ -146,14 +142,11 @@ class _Search:
 
     def _foretell(self, size: int, of: Callable[[BatchTrial], float | None]) -> float | None:
         """By the straight line through the two largest batches that were tried and fit."""
-        known = [
-            (n, value)
-            for n, t in sorted(self.trials.items())
-            if t.tried and t.fits and (value := of(t)) is not None
-        ]
-        if len(known) < 2:
+        fitting = [trial for _, trial in sorted(self.trials.items()) if trial.tried and trial.fits]
+        points = [(t.batch, value) for t in fitting if (value := of(t)) is not None]
+        if len(points) < 2:
             return None
-        (n1, v1), (n2, v2) = known[-2:]
+        (n1, v1), (n2, v2) = points[-2:]
         return v2 + (size - n2) * max(0.0, v2 - v1) / (n2 - n1)
 
 
@@ -171,9 +164,8 @@ def _trier(system: System, device: Device, utterance: Utterance, idle_rss_bytes:
                 fits = False
         seconds = time.perf_counter() - start
         on_device = device.memory.peak_bytes()
-        used = (
-            max(peak.bytes, resident_bytes()) - idle_rss_bytes if on_device is None else on_device
-        )
+        in_process = max(peak.bytes, resident_bytes()) - idle_rss_bytes
+        used = in_process if on_device is None else on_device
         device.memory.reset()
         release_memory()
         return BatchTrial(

@@ -15,8 +15,10 @@ _M_MMAP_MAX = -4
 _KEEP = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1}
 """No block is mapped on its own, and the top of the heap is never given back."""
 _RELEASE = {_M_MMAP_MAX: 65_536, _M_MMAP_THRESHOLD: 32 << 20, _M_TRIM_THRESHOLD: 64 << 20}
-"""Thresholds that glibc reaches by itself after large blocks were freed: DEFAULT_MMAP_THRESHOLD_MAX of
-malloc.c and twice that. Setting one of them ends this adjustment, so both are set to these bounds."""
+"""Thresholds that glibc reaches by itself after large blocks were freed.
+
+They are DEFAULT_MMAP_THRESHOLD_MAX of malloc.c and twice that. Setting one of them ends this
+adjustment, so both are set to these bounds."""
 
 
 class Heap:
@@ -28,7 +30,7 @@ class Heap:
     def __init__(self, library: Any = None) -> None:
         self._library, self._kept = library, False
         self.kept_before = False
-        """Blocks that were once kept inside the heap are used again without a fault, whatever is set since."""
+        """Blocks once kept inside the heap are used again without a fault, whatever is set since."""
 
     def set(self, heap: str) -> None:
         """Sets "keep" or "release" from now on.

@@ -69,13 +69,9 @@ class Cpu:
             os.sched_setaffinity(0, cores[:threads] if self.pinned else cores)
         torch.set_num_threads(threads)
         HEAP.set(self.heap)
-        facts = {
-            "kind": "cpu",
-            "threads": torch.get_num_threads(),
-            "cores": len(cores),
-            "pinned": self.pinned,
-        }
-        return {**facts, "heap": self.heap, "heap_kept_before": HEAP.kept_before}
+        facts = {"kind": "cpu", "threads": torch.get_num_threads(), "cores": len(cores)}
+        heap = {"heap": self.heap, "heap_kept_before": HEAP.kept_before}
+        return {**facts, "pinned": self.pinned, **heap}
 
     def mark(self) -> int:
         """Nanoseconds of the monotonic clock."""

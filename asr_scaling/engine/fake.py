@@ -110,12 +110,9 @@ class FakeSystem:
             engine.sleep(total / 4 / engine.steps)
             probe.token()
         probe.stage("text")
-        return Transcription(
-            texts=tuple(self._text(u) for u in batch.utterances),
-            tokens=(engine.steps,) * len(batch),
-            audio_s=tuple(u.duration_s for u in batch.utterances),
-            steps=engine.steps,
-        )
+        texts = tuple(self._text(utterance) for utterance in batch.utterances)
+        tokens = (engine.steps,) * len(batch)
+        return Transcription(texts, tokens, batch.durations_s, engine.steps)
 
     def _text(self, utterance: Utterance) -> str:
         if not self._engine.word_errors:

@@ -174,14 +174,12 @@ class OrtSteps:
         layers = len(self._encoder.get_outputs()) // 2
         self._audio = cross_names(layers)
         self._past, self._present = self_names("past", layers), self_names("present", layers)
-        _, self._heads, _, self._size = next(
-            i for i in self._decoder.get_inputs() if i.name == self._past[0]
-        ).shape
+        shapes = {graph_input.name: graph_input.shape for graph_input in self._decoder.get_inputs()}
+        _, self._heads, _, self._size = shapes[self._past[0]]
         self._binding: Any = None
 
     def encode(self, features: NDArray[np.float32]) -> None:
         """Bind the audio's keys and values to the decoder, and an empty past."""
-
         runtime, binding = self._runtime, self._encoder.io_binding()
         binding.bind_cpu_input("features", np.ascontiguousarray(features))
         for name in self._audio:

@@ -117,7 +117,7 @@ class Runtime:
         return "bf16" if self.dtype == "bfloat16" else "f32"
 
     def compiled(self, folder: Path, name: str) -> Any:
-        """The graph ``name`` of ``folder``, compiled: the engine's own file, or the exported one."""
+        """The graph ``name`` of ``folder``, compiled: of the engine's own file or the exported one."""
         import openvino
 
         own = folder / f"{name}.xml"
@@ -187,6 +187,5 @@ class OvFrames:
 
     def run(self, inputs: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         """The graph's ``output``."""
-
         self._request.infer(dict(inputs), share_inputs=True)
         return np.array(self._request.get_tensor(output).data)

@@ -51,7 +51,7 @@ def fingerprint(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
         "device": {key: value for key, value in device.items() if key not in _UNSHAPING},
         "machine": {key: machine[key] for key in _MACHINE},
         "memory_gib": round(machine["memory_bytes"] / 2**30),  # a reboot changes the last bytes
-        "weights": {name: version(name) for kind in CARRIERS.values() for name in kind.packages},
+        "weights": {name: version(name) for parts in CARRIERS.values() for name in parts},
         "variables": {
             name: value
             for name, value in os.environ.items()

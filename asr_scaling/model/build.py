@@ -59,7 +59,7 @@ def configuration(spec: ModelSpec) -> Any:
 
 
 def feature_extractor(spec: ModelSpec) -> Any:
-    """The transformers feature extractor of ``spec.features`` (samples at its ``sampling_rate`` → tensors).
+    """The transformers feature extractor of ``spec.features``, from samples to tensors.
 
     Raises ConfigError when ``feature_extractor_type`` is missing or names anything else of
     transformers, some of which loads code.
@@ -80,8 +80,7 @@ def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any)
     """What ``loader``, a class of transformers, loads from ``folder``.
 
     Code that comes with the weights runs only when ``spec.trust_remote_code`` is True. With the
-    option
-    ``weights_only`` pickles are read as tensors alone.
+    option ``weights_only`` pickles are read as tensors alone.
     Raises WeightsError when the folder needs more than that or can't be read.
     """
     import pickle  # its error, nothing more
@@ -95,8 +94,7 @@ def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"The weights in {folder} are a pickle that holds more than tensors, and its code "
-            "is not run: use "
-            "model.safetensors, or weights from someone you trust."
+            "is not run: use model.safetensors, or weights from someone you trust."
         ) from error
     except SafetensorError as error:
         raise WeightsError(
@@ -107,8 +105,7 @@ def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any)
             raise
         raise WeightsError(
             f"'{spec.name}' brings code of its own, which is not run unasked: read the code in "
-            f"{folder}, then set "
-            "model.trust_remote_code=true, or choose another model."
+            f"{folder}, then set model.trust_remote_code=true, or choose another model."
         ) from error
 
 

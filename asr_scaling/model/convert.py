@@ -88,9 +88,8 @@ def converted(
             f"The converted weights in {folder} can't be read: "
             "set ASR_SCALING_CACHE to another folder."
         )
-    return Converted(
-        folder, weights, {k: v for k, v in manifest.items() if k not in ("files", "kind", "source")}
-    )
+    facts = {k: v for k, v in manifest.items() if k not in ("files", "kind", "source")}
+    return Converted(folder, weights, facts)
 
 
 def _files(folder: Path) -> list[tuple[str, int, int]]:
@@ -111,10 +110,19 @@ def example_audio(seconds: float = 4.0) -> NDArray[np.float32]:
     times_s = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     loudness = np.sin(2 * np.pi * 3 * times_s) ** 2
     noise = np.random.default_rng(0).normal(0, 0.1, times_s.size)
-    bursts: NDArray[np.float32] = (noise * loudness).astype(np.float32)
-    return bursts
+    return (noise * loudness).astype(np.float32)  # type: ignore[no-any-return]
 
 
-def difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+def difference(computed: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
     """Root mean square difference of logits, in standard deviations of the ``wanted`` ones."""
-    return float(np.sqrt(np.mean((found - wanted) ** 2)) / wanted.std())
+    return float(np.sqrt(np.mean((computed - wanted) ** 2)) / wanted.std())
+
+
+def check_difference(spec: ModelSpec, engine: str, distance: float, tolerance: float) -> None:
+    """Raises EngineError when logits are further from transformers' than ``tolerance``, or NaN."""
+    if not distance <= tolerance:
+        raise EngineError(
+            f"'{spec.name}' converted for engine={engine} gives logits that differ from "
+            f"transformers' by {distance:.2g} of their standard deviation, where {tolerance:g} is "
+            "allowed: use another engine.dtype or engine."
+        )

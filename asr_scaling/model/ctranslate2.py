@@ -16,28 +16,19 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.errors import WeightsError
 
-if TYPE_CHECKING:
-    import torch
-
 VERSION, REVISION = 6, 3
 SPECIFICATION = "WhisperSpec"
 _BFLOAT16 = 5
 _MAX_RANK = 3
-_TYPES = (
-    "<f4",
-    "<i1",
-    "<i2",
-    "<i4",
-    "<f2",
-    "<u2",
-)  # position = type id; numpy has no bfloat16 (the last)
+_TYPES = ("<f4", "<i1", "<i2", "<i4", "<f2", "<u2")
+"""Position = type id; numpy has no bfloat16 (the last)."""
 _LINEAR = (("weight", "weight"), ("bias", "bias"))
 _NORM = (("gamma", "weight"), ("beta", "bias"))
 _WEIGHT = (("weight", "weight"),)
@@ -155,9 +146,8 @@ def whisper_arrays(variables: dict[str, Array]) -> dict[str, Array]:
     ``proj_out.weight`` is left out, since it is tied to ``model.decoder.embed_tokens.weight``.
     Raises WeightsError when a variable is missing, left over or quantised.
     """
-    source = {
-        name: value for name, value in variables.items() if value.ndim
-    }  # scalars are settings
+    # scalars are settings
+    source = {name: value for name, value in variables.items() if value.ndim}
     for name, value in source.items():
         if value.dtype.kind != "f":
             raise _foreign(
@@ -183,19 +173,6 @@ def whisper_arrays(variables: dict[str, Array]) -> dict[str, Array]:
     if source:
         raise _foreign(f"'{min(source)}' has no place in Whisper")
     return arrays
-
-
-def whisper_state_dict(variables: dict[str, Array]) -> dict[str, torch.Tensor]:
-    """A float32 state dict for WhisperForConditionalGeneration, without the tied ``proj_out``.
-
-    Raises WeightsError like ``whisper_arrays``.
-    """
-    import torch
-
-    return {
-        name: torch.from_numpy(value.astype(np.float32))
-        for name, value in whisper_arrays(variables).items()
-    }
 
 
 def _foreign(why: str) -> WeightsError:
@@ -243,13 +220,13 @@ def _unfused(source: dict[str, Array], here: str, there: str, parts: str) -> dic
     weight, bias = _pull(source, f"{here}/weight"), _pull(source, f"{here}/bias")
     if len(weight) % len(parts) or bias.shape != weight.shape[:1]:
         raise _foreign(f"'{here}' has the shapes {list(weight.shape)} and {list(bias.shape)}")
-    found: dict[str, Array] = {}
+    arrays: dict[str, Array] = {}
     for part, rows, offset in zip(
         parts, np.split(weight, len(parts)), np.split(bias, len(parts)), strict=True
     ):
-        found[f"{there}.{part}_proj.weight"] = rows
+        arrays[f"{there}.{part}_proj.weight"] = rows
         if part != "k":
-            found[f"{there}.{part}_proj.bias"] = offset
+            arrays[f"{there}.{part}_proj.bias"] = offset
         elif offset.any():
             raise _foreign(f"the keys of '{here}' have a bias")
-    return found
+    return arrays

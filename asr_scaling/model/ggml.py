@@ -109,18 +109,9 @@ def quantised(matrix: NDArray[np.float32]) -> Array:
 
 
 def _sizes(config: dict[str, int]) -> tuple[int, ...]:
-    keys = (
-        "vocab_size",
-        "max_source_positions",
-        "d_model",
-        "encoder_attention_heads",
-        "encoder_layers",
-        "max_target_positions",
-        "d_model",
-        "decoder_attention_heads",
-        "decoder_layers",
-        "num_mel_bins",
-    )
+    encoder = ("max_source_positions", "d_model", "encoder_attention_heads", "encoder_layers")
+    decoder = ("max_target_positions", "d_model", "decoder_attention_heads", "decoder_layers")
+    keys = ("vocab_size", *encoder, *decoder, "num_mel_bins")
     return tuple(int(config[key]) for key in keys)
 
 
@@ -199,7 +190,6 @@ def _stored(name: str, value: NDArray[np.float32], kind: int) -> Array:
     if value.shape[-1] % _BLOCK:
         raise EngineError(
             f"'{name}' has rows of {value.shape[-1]} weights, which are no whole blocks of "
-            f"{_BLOCK}: choose another "
-            "engine.dtype."
+            f"{_BLOCK}: choose another engine.dtype."
         )
     return quantised(value)

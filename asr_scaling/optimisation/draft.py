@@ -22,7 +22,7 @@ class Draft:
         return system.set("engine", draft=self.model)
 
     def check(self, system: SystemSpec) -> None:
-        """Raises ConfigError for batches of several utterances, which the library can't draft for."""
+        """Raises ConfigError for batches of several utterances: the library drafts for one."""
         batch = system.batch
         if not isinstance(batch, Fixed) or batch.size != 1:
             system.refuse("decodes one utterance at a time: set batch=1")

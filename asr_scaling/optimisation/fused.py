@@ -23,7 +23,8 @@ class Fused:
         """For networks whose self-attention projects one input three times."""
         if system.model.architecture.get("position_embeddings_type") == "rotary":
             system.refuse(
-                f"joins what has one input, and '{system.model.name}' rotates the input of queries and keys alone"
+                f"joins what has one input, and '{system.model.name}' rotates the input of "
+                "queries and keys alone"
             )
         return system.change(JoinProjections())
 
@@ -115,9 +116,7 @@ def _stacked(layers: list[Any]) -> Any:
     stacked = torch.nn.Linear(weight.shape[1], weight.shape[0], has_bias, device="meta")
     stacked.weight = torch.nn.Parameter(weight, requires_grad=False)
     if has_bias:
-        none = [
-            weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias
-            for layer in layers
-        ]
-        stacked.bias = torch.nn.Parameter(torch.cat(none), requires_grad=False)
+        sizes = [(layer.bias, layer.out_features) for layer in layers]
+        biases = [weight.new_zeros(size) if bias is None else bias for bias, size in sizes]
+        stacked.bias = torch.nn.Parameter(torch.cat(biases), requires_grad=False)
     return stacked

@@ -40,9 +40,8 @@ def _halve(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     import torch
 
-    return tuple(_cast(value, torch.float16) for value in args), {
-        name: _cast(value, torch.float16) for name, value in kwargs.items()
-    }
+    named = {name: _cast(value, torch.float16) for name, value in kwargs.items()}
+    return tuple(_cast(value, torch.float16) for value in args), named
 
 
 def _widen(_: Any, args: Any, output: Any) -> Any:
@@ -59,6 +58,5 @@ def _widen(_: Any, args: Any, output: Any) -> Any:
 def _cast(value: Any, dtype: Any) -> Any:
     import torch
 
-    return (
-        value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
-    )
+    floating = isinstance(value, torch.Tensor) and value.is_floating_point()
+    return value.to(dtype) if floating else value

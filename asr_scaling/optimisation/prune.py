@@ -68,21 +68,16 @@ class RemoveWeakest:
                     heads += cut_heads(module, names, self.ratio)
             for into, out_of in FEED_FORWARD:
                 if hasattr(module, into) and hasattr(module, out_of):
-                    channels += cut_channels(
-                        getattr(module, into), getattr(module, out_of), self.ratio
-                    )
+                    pair = getattr(module, into), getattr(module, out_of)
+                    channels += cut_channels(*pair, self.ratio)
         if not heads.removed + channels.removed:
             raise EngineError(
                 f"optimisation.prune.ratio={self.ratio} removes nothing from '{model.name}' "
-                f"({heads.before} heads, "
-                f"{channels.before} channels in all): choose a larger one."
+                f"({heads.before} heads, {channels.before} channels in all): choose a larger one."
             )
         parameters = sum(parameter.numel() for parameter in network.parameters())
-        return Changed(
-            network,
-            f"removed {heads} heads and {channels} feed-forward channels",
-            parameters=parameters,
-        )
+        done = f"removed {heads} heads and {channels} feed-forward channels"
+        return Changed(network, done, parameters=parameters)
 
 
 @dataclass(frozen=True)
@@ -110,15 +105,13 @@ def cut_heads(attention: Any, names: tuple[str, ...], ratio: float) -> Tally:
     norm = output.weight.abs().float().reshape(-1, heads, size).sum((0, 2))
     for linear in inputs:
         norm += linear.weight.abs().float().reshape(heads, -1).sum(1)
-    rows = (
-        _strongest(norm, left)[:, None] * size + torch.arange(size, device=norm.device)
-    ).flatten()
+    of_a_head = torch.arange(size, device=norm.device)
+    rows = (_strongest(norm, left)[:, None] * size + of_a_head).flatten()
     for linear in inputs:
         keep_rows(linear, rows)
     keep_columns(output, rows)
-    if not hasattr(
-        attention, "position_embeddings_type"
-    ):  # a Conformer's number is that of what it rotates: its input
+    # a Conformer's number is that of what it rotates: its input
+    if not hasattr(attention, "position_embeddings_type"):
         attention.num_heads = left
     return Tally(heads - left, heads)
 

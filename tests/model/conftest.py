@@ -181,9 +181,7 @@ def package(
             name=name, version=made.version, locate_file=lambda path: site / path
         )
 
-    monkeypatch.setattr(
-        packages, "CARRIERS", {HUB_ID: packages.Carrier(("toy-a", "toy-b"), ("a.part", "b.part"))}
-    )
+    monkeypatch.setattr(packages, "CARRIERS", {HUB_ID: {"toy-a": "a.part", "toy-b": "b.part"}})
     monkeypatch.setattr(packages.metadata, "distribution", distribution)
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path / "cache"))
     return made

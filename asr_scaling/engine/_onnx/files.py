@@ -19,7 +19,7 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.engine._onnx import networks
 from asr_scaling.errors import EngineError
-from asr_scaling.model.convert import Converted, converted, example_audio
+from asr_scaling.model.convert import Converted, check_difference, converted, example_audio
 from asr_scaling.model.weights import resolve
 from asr_scaling.util.cache import MANIFEST
 from asr_scaling.util.quiet import errors_only
@@ -91,15 +91,9 @@ def for_engine(
         folder = new if fill is not None else origin.folder
         with np.load(origin.folder / CHECK, allow_pickle=False) as arrays:
             distance = check(folder, dict(arrays))
-        if not distance <= tolerance:
-            raise EngineError(
-                f"'{spec.name}' converted for engine={engine} gives logits that differ from "
-                f"transformers' by {distance:.2g} of their standard deviation, where {tolerance:g} is "
-                "allowed: use another engine.dtype or engine."
-            )
-        size = sum(
-            path.stat().st_size for path in folder.iterdir() if path.name not in (CHECK, MANIFEST)
-        )
+        check_difference(spec, engine, distance, tolerance)
+        files = (path for path in folder.iterdir() if path.name not in (CHECK, MANIFEST))
+        size = sum(path.stat().st_size for path in files)
         return {**origin.facts, "difference": distance, "tolerance": tolerance, "bytes": size}
 
     files = converted(spec, engine, make, seed, random_files=False, export=EXPORT, **options)
@@ -113,16 +107,13 @@ def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
 
     with _quiet(), torch.no_grad():
         network = build.pretrained_model(spec, folder, torch.float32, "eager")
-        check = (
-            _whisper_check(spec, network)
-            if spec.family == "whisper"
-            else _ctc_check(spec, folder, network)
-        )
         parameters = sum(parameter.numel() for parameter in network.parameters())
         if spec.family == "whisper":
+            check = _whisper_check(spec, network)
             _write(networks.whisper_encoder(network), new / "encoder.onnx")
             _write(networks.whisper_step(network), new / "step.onnx")
         else:
+            check = _ctc_check(spec, folder, network)
             _write(networks.ctc(network, "mask" in check), new / "model.onnx")
 
     np.savez(new / CHECK, allow_pickle=False, **check)
@@ -132,9 +123,8 @@ def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
 def _write(graph: networks.Graph, path: Path) -> None:
     import torch
 
-    varying = tuple(
-        dict.fromkeys(graph.axes[name], torch.export.Dim.DYNAMIC) for name in graph.inputs
-    )
+    dynamic = torch.export.Dim.DYNAMIC
+    varying = tuple(dict.fromkeys(graph.axes[name], dynamic) for name in graph.inputs)
     torch.onnx.export(
         graph.module,
         graph.example,
@@ -165,11 +155,8 @@ def _whisper_check(spec: ModelSpec, network: Any) -> dict[str, Any]:
     )
     tokens[:, 0] = network.config.decoder_start_token_id
     logits = network(inputs, decoder_input_ids=tokens, use_cache=False).logits[:, PREFIX - 1 :]
-    return {
-        "features": inputs.numpy(),
-        "tokens": tokens.numpy(),
-        "logits": logits.transpose(0, 1).numpy(),
-    }
+    logits = logits.transpose(0, 1)
+    return {"features": inputs.numpy(), "tokens": tokens.numpy(), "logits": logits.numpy()}
 
 
 def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
@@ -181,12 +168,10 @@ def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
     rows = [example_audio(seconds) for seconds in _SECONDS]
     extract = build.pretrained(transformers.AutoFeatureExtractor, folder, spec)
     inputs = extract(rows, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="pt")
-    mask = {"mask": inputs["attention_mask"].long().numpy()} if "attention_mask" in inputs else {}
-    return {
-        "samples": inputs["input_values"].numpy(),
-        "logits": network(**inputs).logits.numpy(),
-        **mask,
-    }
+    check = {"samples": inputs["input_values"], "logits": network(**inputs).logits}
+    if "attention_mask" in inputs:
+        check["mask"] = inputs["attention_mask"].long()
+    return {name: value.numpy() for name, value in check.items()}
 
 
 @contextmanager

@@ -98,20 +98,14 @@ def whisper_step(network: Any) -> Graph:
     shapes = ((size, 50), (50, size))  # of keys, of values; every input needs a tensor of its own
     audio = [torch.zeros(2, heads, *shapes[i % 2]) for i in range(2 * count)]
     past = [torch.zeros(2, heads, 5, size) for _ in range(2 * count)]
-    example = (
-        torch.zeros(2, 3, dtype=torch.long),
-        torch.zeros(network.config.vocab_size),
-        *audio,
-        *past,
-    )
+    tokens, forbidden = torch.zeros(2, 3, dtype=torch.long), torch.zeros(network.config.vocab_size)
     crossed, kept = cross_names(count), self_names("past", count)
     axes: dict[str, dict[int, str]] = {"tokens": {0: "batch", 1: "new"}, "forbidden": {}}
     axes |= {name: {0: "batch", 3 - i % 2: "positions"} for i, name in enumerate(crossed)}
     axes |= {name: {0: "batch", 2: "past"} for name in kept}
     outputs = ("next", "logits", *self_names("present", count))
-    return Graph(
-        _module(network, forward), example, ("tokens", "forbidden", *crossed, *kept), outputs, axes
-    )
+    example, inputs = (tokens, forbidden, *audio, *past), ("tokens", "forbidden", *crossed, *kept)
+    return Graph(_module(network, forward), example, inputs, outputs, axes)
 
 
 def ctc(network: Any, masked: bool) -> Graph:

@@ -71,7 +71,6 @@ class Whisper:
         planned: list[int] | None,
     ) -> tuple[list[list[int]], int]:
         """A ``Decode`` of ``Windows``."""
-
         policy, steps = self.policy, self.steps
         probe.stage("encoder")
         steps.encode(features)
@@ -135,7 +134,6 @@ def whisper_difference(steps: Steps, check: Mapping[str, NDArray[Any]]) -> float
 
     Infinite when a step does not choose the token with the highest logit.
     """
-
     tokens, logits = check["tokens"], check["logits"]
     allowed = np.zeros(logits.shape[-1], np.float32)
     steps.encode(check["features"])

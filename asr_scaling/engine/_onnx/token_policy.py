@@ -38,7 +38,6 @@ def load_policy(spec: ModelSpec, folder: Path | None) -> Policy:
     ``folder``: None for random weights, which have the ids of Whisper's vocabulary and forbid no
     token.
     """
-
     config = model_config(spec, folder)
     later = np.zeros(config.vocab_size, np.float32)
     first = later.copy()

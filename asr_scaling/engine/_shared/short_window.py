@@ -37,8 +37,7 @@ def check_margin(margin_s: float | None) -> None:
     """Raises ConfigError unless the margin is from 0 to 30 s, or None for the whole window."""
     if margin_s is not None and not 0 <= margin_s < 30:
         raise ConfigError(
-            f"engine.window_margin_s must be from 0 to 30, or null for whole windows; "
-            f""
+            "engine.window_margin_s must be from 0 to 30, or null for whole windows; "
             f"got {margin_s}."
         )
 
@@ -64,13 +63,11 @@ def looped(text: str, tokens: int, seconds: float) -> bool:
     ``tokens``: how many tokens it has.
     ``seconds``: of speech that it was decoded from.
     """
+    if tokens >= most_tokens(seconds):
+        return True
     raw = text.encode()
-    compressed = len(raw) / len(zlib.compress(raw)) > COMPRESSION
-    return (
-        tokens >= most_tokens(seconds)
-        or compressed
-        or _said_twice(re.findall(r"[\w']+", text.lower()))
-    )
+    repeats = _said_twice(re.findall(r"[\w']+", text.lower()))
+    return repeats or len(raw) / len(zlib.compress(raw)) > COMPRESSION
 
 
 def _said_twice(words: list[str]) -> bool:

@@ -94,13 +94,10 @@ class Windows:
     def _features(
         self, audio: list[NDArray[np.float32]], size: int, probe: Probe
     ) -> NDArray[np.float32]:
-        features: NDArray[np.float32]
         if self._log_mel:
-            features = self._log_mel.of(audio, size, probe).cpu().numpy()
-            return features
+            return self._log_mel.of(audio, size, probe).cpu().numpy()
         probe.stage("features")
         extracted = self._extractor(
             audio, sampling_rate=SAMPLE_RATE_HZ, max_length=size, return_tensors="np"
         )
-        features = extracted["input_features"]
-        return features
+        return extracted["input_features"]  # type: ignore[no-any-return]

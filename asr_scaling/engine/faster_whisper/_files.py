@@ -15,9 +15,8 @@ import ctranslate2
 import numpy as np
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.errors import EngineError
 from asr_scaling.model.build import pretrained
-from asr_scaling.model.convert import Converted, converted, difference
+from asr_scaling.model.convert import Converted, check_difference, converted, difference
 from asr_scaling.model.whisper import (
     CHECKED,
     end_of_text,
@@ -37,15 +36,8 @@ _FEATURES = "preprocessor_config.json"
 def ctranslate2_files(model: ModelSpec, dtype: str, seed: int) -> Converted:
     """``model.bin`` with weights in ``dtype``, and the tokenizer and features beside it."""
     make = partial(_convert, model, dtype)
-    return converted(
-        model,
-        "ctranslate2",
-        make,
-        seed,
-        dtype=dtype,
-        version=ctranslate2.__version__,
-        conversion=CONVERSION,
-    )
+    options = {"dtype": dtype, "version": ctranslate2.__version__, "conversion": CONVERSION}
+    return converted(model, "ctranslate2", make, seed, **options)
 
 
 def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str, Any]:
@@ -67,19 +59,14 @@ def _write_placeholder(model: ModelSpec, folder: Path) -> None:
     from tokenizers import AddedToken, Tokenizer, models
 
     names, first = special_tokens(model), end_of_text(model)
-    vocabulary = {str(i): i for i in range(first)} | {
-        name: first + i for i, name in enumerate(names)
-    }
+    vocabulary = {str(i): i for i in range(first)}
+    vocabulary |= {name: first + i for i, name in enumerate(names)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=names[0]))
-    tokenizer.add_special_tokens(
-        [AddedToken(name, normalized=False, special=True) for name in names]
-    )
+    special = [AddedToken(name, normalized=False, special=True) for name in names]
+    tokenizer.add_special_tokens(special)
     tokenizer.save(str(folder / "tokenizer.json"))
-    config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": names[0],
-        "unk_token": names[0],
-    }
+    config = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    config |= {"eos_token": names[0], "unk_token": names[0]}
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
@@ -110,12 +97,7 @@ def _checked(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str,
     # The end of text is suppressed, or every example would be over at once.
     compared = np.arange(logits.shape[1]) != end
     distance = difference(logits[:, compared], wanted[:, compared])
-    if not distance <= TOLERANCE[dtype]:
-        raise EngineError(
-            f"'{model.name}' converted for engine=faster_whisper gives logits that differ from "
-            f"transformers' by {distance:.2g} of their standard deviation, where {TOLERANCE[dtype]:g} "
-            "is allowed: use another engine.dtype or engine."
-        )
+    check_difference(model, "faster_whisper", distance, TOLERANCE[dtype])
     size = (new / "model.bin").stat().st_size
     check = {"logits_difference": distance, "logits_tolerance": TOLERANCE[dtype]}
     return {"bytes": size, "parameters": parameters, **check}

@@ -99,14 +99,11 @@ class Speech:
             encoded,
             [list(self._prompt)] * len(features),
             beam_size=self._options.beam,
-            max_length=2
-            * min(
-                bound, self._most
-            ),  # CTranslate2 decodes at most half of it (openai/whisper's rule)
+            # CTranslate2 decodes at most half of it (openai/whisper's rule)
+            max_length=2 * min(bound, self._most),
             suppress_blank=planned is None,
-            suppress_tokens=[self._end]
-            if planned
-            else [-1],  # -1: those of the model's generation config
+            # -1: those of the model's generation config
+            suppress_tokens=[self._end] if planned else [-1],
         )
         rows = [result.sequences_ids[0] for result in results]
         if planned is not None:

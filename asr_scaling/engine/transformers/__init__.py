@@ -83,8 +83,8 @@ class Transformers:
 
     def check(self, model: ModelSpec) -> None:
         """A family is known when this package has a module of its name."""
-        known = model.family.isidentifier() and not model.family.startswith("_")
-        if not known or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
+        public = model.family.isidentifier() and not model.family.startswith("_")
+        if not public or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
             raise EngineError(
                 f"engine=transformers can't decode models of the family '{model.family}'."
             )

@@ -57,11 +57,8 @@ class Decoder:
     def __init__(self, model: Any) -> None:
         decoder = model.get_decoder()
         self._embed, self._positions = decoder.embed_tokens, decoder.embed_positions.weight
-        self._layers, self._norm, self._project = (
-            list(decoder.layers),
-            decoder.layer_norm,
-            model.proj_out,
-        )
+        self._layers, self._norm = list(decoder.layers), decoder.layer_norm
+        self._project = model.proj_out
         self.longest = int(self._positions.shape[0])
         self._compiled: Any = self._hidden
 
@@ -139,23 +136,24 @@ def _self_attention(
     mask: torch.Tensor | None,
 ) -> torch.Tensor:
     """Attention to the tokens so far; queries are projected first, as fused projections need."""
-    from torch.nn.functional import scaled_dot_product_attention as attend
-
     query = _heads(attention, attention.q_proj(normed))
     keys = _kept(own[0], _heads(attention, attention.k_proj(normed)), position)
     values = _kept(own[1], _heads(attention, attention.v_proj(normed)), position)
-    mixed = attend(
-        query, keys, values, attn_mask=mask, is_causal=normed.shape[1] > 1, scale=attention.scaling
-    )
-    return attention.out_proj(_joined(mixed))  # type: ignore[no-any-return]
+    causal = normed.shape[1] > 1
+    return _attend(attention, query, (keys, values), attn_mask=mask, is_causal=causal)
 
 
 def _cross_attention(attention: Any, normed: torch.Tensor, cross: Pair) -> torch.Tensor:
     """Of tokens to the encoder's output."""
-    from torch.nn.functional import scaled_dot_product_attention as attend
+    return _attend(attention, _heads(attention, attention.q_proj(normed)), cross)
 
-    query = _heads(attention, attention.q_proj(normed))
-    return attention.out_proj(_joined(attend(query, *cross, scale=attention.scaling)))  # type: ignore[no-any-return]
+
+def _attend(attention: Any, query: torch.Tensor, pair: Pair, **options: Any) -> torch.Tensor:
+    """(utterances, n, width): what attention to ``pair`` gives, projected."""
+    from torch.nn.functional import scaled_dot_product_attention
+
+    mixed = scaled_dot_product_attention(query, *pair, scale=attention.scaling, **options)
+    return attention.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
 def _kept(kept: torch.Tensor, new: torch.Tensor, position: int | torch.Tensor) -> torch.Tensor:
@@ -170,8 +168,3 @@ def _heads(attention: Any, projected: torch.Tensor) -> torch.Tensor:
     """(utterances, n, width) → (utterances, heads, n, head size), a view."""
     rows, n = projected.shape[:2]
     return projected.view(rows, n, attention.num_heads, attention.head_dim).transpose(1, 2)
-
-
-def _joined(mixed: torch.Tensor) -> torch.Tensor:
-    """(utterances, heads, n, head size) → (utterances, n, width)."""
-    return mixed.transpose(1, 2).flatten(2)

@@ -23,15 +23,12 @@ def draft_spec(name: str, model: ModelSpec) -> ModelSpec:
             f"'{name}' is no smaller than '{model.name}', so that it gains nothing: "
             "choose a smaller one."
         )
-    for what, values in {
-        "vocabulary": [spec.architecture.get("vocab_size") for spec in (draft, model)],
-        "number of mel bands": [spec.architecture.get("num_mel_bins") for spec in (draft, model)],
-    }.items():
+    for what, size in (("vocabulary", "vocab_size"), ("number of mel bands", "num_mel_bins")):
+        values = [spec.architecture.get(size) for spec in (draft, model)]
         if values[0] != values[1]:
             raise EngineError(
                 f"'{name}' ({values[0]}) and '{model.name}' ({values[1]}) differ in their {what}: "
-                "choose a draft of "
-                "the same kind, English-only or multilingual, and generation."
+                "choose a draft of the same kind, English-only or multilingual, and generation."
             )
     if "random" in (draft.weights, model.weights):
         raise EngineError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,16 @@ class Loaded(Texts):
 
     @property
     def compile_whole(self) -> str | None:
-        """The mode of torch.compile for encoder and decoding step; None unless both are compiled."""
+        """The mode of torch.compile for encoder and decoding step; None unless they are compiled."""
         mode = compile_mode(self.options.compile)
         return None if mode == "regional" else mode
+
+    def planned(self, rows: list[list[int]], seconds: Sequence[float]) -> list[list[int]] | None:
+        """Of random weights' ``rows`` the tokens that are planned; None for pretrained ones."""
+        if not self.random:
+            return None
+        pairs = zip(rows, seconds, strict=True)
+        return [row[: self.spec.planned_tokens(duration_s)] for row, duration_s in pairs]
 
     def inputs(self, batch: AudioBatch, probe: Probe, **options: Any) -> dict[str, Any]:
         """Model inputs on the device, padded, floats in the model's dtype.

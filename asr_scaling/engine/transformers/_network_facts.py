@@ -27,10 +27,10 @@ class Network:
 
     def facts(self, weights: Weights, load_s: float, compile_s: float | None) -> SystemFacts:
         """For the record."""
-        details = {
-            "revision": weights.revision,
-            "attention": self.network.config._attn_implementation,
-        }
+        config = self.network.config
+        details = {"revision": weights.revision, "attention": config._attn_implementation}
+        if self.said:
+            details["changes"] = list(self.said)
         return SystemFacts(
             weights=weights.kind,
             weights_source=weights.origin,
@@ -39,7 +39,7 @@ class Network:
             dtype=self.dtype,
             load_s=load_s,
             compile_s=compile_s,
-            details=details | ({"changes": list(self.said)} if self.said else {}),
+            details=details,
         )
 
 
@@ -76,9 +76,8 @@ def stored_bytes(network: Any) -> int:
     A tensor that wraps others (quantised or sparse weights) is as large as those. A module whose
     weights are no tensors has their size in ``packed_bytes``.
     """
-    stored = (
-        part for tensor in (*network.parameters(), *network.buffers()) for part in _parts(tensor)
-    )
+    tensors = (*network.parameters(), *network.buffers())
+    stored = (part for tensor in tensors for part in _parts(tensor))
     unique: dict[int, int] = {
         part.data_ptr(): part.numel() * part.element_size() for part in stored
     }

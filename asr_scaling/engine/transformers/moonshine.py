@@ -26,15 +26,12 @@ class Adapter(Family):
         bound: dict[str, int] = {"max_new_tokens": max(2, int(max(seconds) * _MOST_TOKENS_PER_S))}
         if loaded.random:
             bound = {"min_new_tokens": steps, "max_new_tokens": steps}
-        ids = loaded.model.generate(**inputs, do_sample=False, **loaded.generate, **bound)[
-            :, 1:
-        ].tolist()
+        ids = loaded.model.generate(**inputs, do_sample=False, **loaded.generate, **bound)
+        ids = ids[:, 1:].tolist()
         probe.stage("text")
         config = loaded.model.config
         ends = {config.eos_token_id, config.pad_token_id, config.bos_token_id}
-        rows = [[token for token in row if token not in ends] for row in ids]
-        if loaded.random:
-            rows = [
-                row[: loaded.spec.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)
-            ]
+        rows = loaded.planned(ids, seconds) or [
+            [token for token in row if token not in ends] for row in ids
+        ]
         return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)

@@ -21,9 +21,8 @@ class Adapter(Family):
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
         if loaded.random:
-            loaded.model.register_forward_hook(
-                self._pace
-            )  # before the step is counted, after it is computed
+            # before the step is counted, after it is computed
+            loaded.model.register_forward_hook(self._pace)
         self._steps = Steps(loaded.model, self.encoder)
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
@@ -33,25 +32,16 @@ class Adapter(Family):
         inputs = loaded.inputs(batch, probe, padding=True)
         config = loaded.model.config
         frames = math.ceil(max(seconds) * 100 / config.encoder_config.subsampling_factor) + 1
-        ids = loaded.model.generate(
-            **inputs,
-            do_sample=False,
-            max_new_tokens=frames * config.max_symbols_per_step,
-            **loaded.generate,
-        )
+        options = {"max_new_tokens": frames * config.max_symbols_per_step, **loaded.generate}
+        ids = loaded.model.generate(**inputs, do_sample=False, **options)
         ids = ids.sequences[:, 1:].tolist()
         probe.stage("text")
-        rows = [
-            [token for token in row if token not in (config.blank_token_id, config.pad_token_id)]
-            for row in ids
+        silent = (config.blank_token_id, config.pad_token_id)
+        rows = loaded.planned(ids, seconds) or [
+            [token for token in row if token not in silent] for row in ids
         ]
-        if loaded.random:
-            rows = [
-                row[: loaded.spec.planned_tokens(s)] for row, s in zip(ids, seconds, strict=True)
-            ]
-        return Transcription(
-            loaded.text(rows, group_tokens=False), tuple(map(len, rows)), seconds, self._steps.count
-        )
+        texts = loaded.text(rows, group_tokens=False)
+        return Transcription(texts, tuple(map(len, rows)), seconds, self._steps.count)
 
     def _pace(self, module: Any, args: Any, output: Any) -> Any:
         """Makes random weights emit a token and skip as many frames as speech has per token.
@@ -60,10 +50,9 @@ class Adapter(Family):
         mel frames a second over its subsampling factor.
         """
         config = self.loaded.model.config
-        per_token = (
-            100 / config.encoder_config.subsampling_factor / (self.loaded.spec.tokens_per_s or 1.0)
-        )
-        skip = max(1, min(len(config.durations) - 1, round(per_token)))
+        frames_per_s = 100 / config.encoder_config.subsampling_factor
+        frames_per_token = frames_per_s / (self.loaded.spec.tokens_per_s or 1.0)
+        skip = max(1, min(len(config.durations) - 1, round(frames_per_token)))
         output.logits[..., config.blank_token_id] = _LOW
         output.logits[..., config.vocab_size :] = _LOW
         output.logits[..., config.vocab_size + skip] = 0.0

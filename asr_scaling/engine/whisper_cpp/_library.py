@@ -21,9 +21,9 @@ CONVERSION = 1
 TOLERANCE = {"float16": 0.2, "int8": 0.3}
 """dtype → how far log-probabilities of the chosen tokens may be from transformers' on average.
 
-whisper.cpp computes features in its own way, GELU from a table in float16, and keeps keys and values
-in float16. That shows on noise, where no token is likely. Weights in the wrong place give differences
-of several units."""
+whisper.cpp computes features in its own way, GELU from a table in float16, and keeps keys and
+values in float16. That shows on noise, where no token is likely. Weights in the wrong place give
+differences of several units."""
 _FILE = "model.bin"
 _ERROR = 4
 """Level of errors in whisper.cpp's log (ggml.h)."""

