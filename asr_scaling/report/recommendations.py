@@ -37,13 +37,13 @@ def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
     """Summary, recommendations with their evidence, and the price of a minute of audio."""
     unpriced = budgets.price_per_hour is not None and len(kinds_of(points)) > 1
     budgets = replace(budgets, price_per_hour=None) if unpriced else budgets
-    found = recommend(points, budgets)
+    choices = recommend(points, budgets)
     length_s = reference_length(points) if budgets.length_s is None else budgets.length_s
     blocks: list[Block] = [
-        Text(_summary(found, points, budgets)),
-        _scenarios(found, speech(length_s)),
+        Text(_summary(choices, points, budgets)),
+        _scenarios(choices, speech(length_s)),
     ]
-    blocks += [block for recommendation in found for block in _reasons(recommendation)]
+    blocks += [block for choice in choices for block in _reasons(choice)]
     if caveats := [*several_kinds(points), *several_hosts(points)]:
         blocks.insert(1, Text(" ".join(caveats)))
     if unpriced:
@@ -53,9 +53,9 @@ def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
     return Section("answer", "Answer", (*blocks, costs) if costs.rows else tuple(blocks))
 
 
-def _summary(found: Sequence[Recommendation], points: Sequence[Point], budgets: Budgets) -> str:
+def _summary(choices: Sequence[Recommendation], points: Sequence[Point], budgets: Budgets) -> str:
     """Which model and batch, what a minute of audio costs, what to optimise first."""
-    scenarios = {recommendation.scenario: recommendation for recommendation in found}
+    scenarios = {choice.scenario: choice for choice in choices}
     live, most = scenarios["Real time"], scenarios["Throughput"]
     whole = [point for point in points if point.ok and not point.truncated]
     fastest = most.winner or max(whole, key=lambda point: point.values.get(RTFX, 0.0), default=None)
@@ -91,31 +91,31 @@ def _minute(point: Point, budgets: Budgets) -> str:
     return f"A minute of audio then costs {costs} and {energy}."
 
 
-def _scenarios(found: Iterable[Recommendation], where: str) -> Table:
+def _scenarios(choices: Iterable[Recommendation], where: str) -> Table:
     headings = ("Scenario", "Recommended", "Key figures", "Runner-up", "Winner against runner-up")
     rows = []
-    for each in found:
-        winner = label(each.winner) if each.winner else "nothing"
+    for choice in choices:
+        winner = label(choice.winner) if choice.winner else "nothing"
         cells = (
-            words(each.scenario, each.rule),
-            words(f"{winner} (provisional)" if each.provisional else winner, each.provisional),
-            words(each.figures) if each.figures else missing(each.verdict),
-            words(label(each.runner_up)) if each.runner_up else missing("no other candidate"),
-            words(each.verdict),
+            words(choice.scenario, choice.rule),
+            words(f"{winner} (provisional)" if choice.provisional else winner, choice.provisional),
+            words(choice.figures) if choice.figures else missing(choice.verdict),
+            words(label(choice.runner_up)) if choice.runner_up else missing("no other candidate"),
+            words(choice.verdict),
         )
-        rows.append(Row(cells, each.winner.keys if each.winner else {}))
+        rows.append(Row(cells, choice.winner.keys if choice.winner else {}))
     caption = f"Recommendations by scenario, for {where}"
-    notes = tuple(f"{each.scenario}: {each.rule}" for each in found)
+    notes = tuple(f"{choice.scenario}: {choice.rule}" for choice in choices)
     return Table("recommendations", caption, word_columns(*headings), tuple(rows), notes)
 
 
-def _reasons(each: Recommendation) -> list[Block]:
-    name = label(each.winner) if each.winner else each.verdict
-    blocks: list[Block] = [Text(f"**{each.scenario}: {name}**")]
-    items = (*((each.provisional,) if each.provisional else ()), *each.evidence)
+def _reasons(choice: Recommendation) -> list[Block]:
+    name = label(choice.winner) if choice.winner else choice.verdict
+    blocks: list[Block] = [Text(f"**{choice.scenario}: {name}**")]
+    items = (*((choice.provisional,) if choice.provisional else ()), *choice.evidence)
     if items:
         blocks.append(Bullets(items))
-    return [*blocks, Command(each.command)] if each.command else blocks
+    return [*blocks, Command(choice.command)] if choice.command else blocks
 
 
 def _best_batches(points: Iterable[Point]) -> list[Point]:

@@ -37,12 +37,12 @@ _KINDS = ("Smallest", "Largest")
 Parts = Callable[[Point], Mapping[str, float]]
 
 
-def shown(found: Sequence[BatchPair]) -> tuple[list[BatchPair], str]:
+def shown(pairs: Sequence[BatchPair]) -> tuple[list[BatchPair], str]:
     """The pairs that bars are drawn of, and a sentence about those that are not."""
-    if len(found) <= MOST_BARS:
-        return list(found), ""
-    length = reference_length([point for pair in found for point in pair.points])
-    there = [pair for pair in found if pair.small.length_s == length]
+    if len(pairs) <= MOST_BARS:
+        return list(pairs), ""
+    length = reference_length([point for pair in pairs for point in pair.points])
+    there = [pair for pair in pairs if pair.small.length_s == length]
     name = there[0].small.length
     if len(there) <= MOST_BARS:
         return there, f"Only {name} is drawn; the other lengths are in the table."
@@ -50,9 +50,9 @@ def shown(found: Sequence[BatchPair]) -> tuple[list[BatchPair], str]:
     return there[:MOST_BARS], few
 
 
-def stages_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
+def stages_figure(pairs: Sequence[BatchPair], style: Style) -> Figure | None:
     """Stages as shares of a call at the smallest and the largest batch; None without stages."""
-    rows, left_out = shown([pair for pair in found if stage_seconds(pair.small)])
+    rows, left_out = shown([pair for pair in pairs if stage_seconds(pair.small)])
     if not rows:
         return None
     colours, large = _colours(rows), [pair.large for pair in rows]
@@ -81,9 +81,9 @@ def stages_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
     )
 
 
-def operators_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
+def operators_figure(pairs: Sequence[BatchPair], style: Style) -> Figure | None:
     """Classes of operators as shares of their time, smallest batch; None without a trace."""
-    rows, left_out = shown([pair for pair in found if class_shares(pair.small)])
+    rows, left_out = shown([pair for pair in pairs if class_shares(pair.small)])
     if not rows:
         return None
     builder = FigureBuilder("operators", height=_height(len(rows)))

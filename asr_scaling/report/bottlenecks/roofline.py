@@ -25,20 +25,20 @@ _LINE = 1.4
 _DECADES = tuple(10.0**k for k in range(-4, 7))
 
 
-def roofline_figure(found: Sequence[BatchPair], style: Style) -> Figure | None:
+def roofline_figure(pairs: Sequence[BatchPair], style: Style) -> Figure | None:
     """One panel for each device, two at most; None where no stage's place is known.
 
     A line leads from a system's smallest batch at the reference length to its largest; the smallest
     batches of other lengths are pale.
     """
-    placed = (pair for pair in found if spots(pair.small))
+    placed = (pair for pair in pairs if spots(pair.small))
     panels = grouped(placed, lambda pair: _machine(pair.small))
     if not panels:
         return None
     order = sorted(panels, key=lambda name: -len(panels[name]))
     drawn, left_out = order[:MOST_PANELS], order[MOST_PANELS:]
     builder = FigureBuilder("roofline", rows=len(drawn), height=4.3 if len(drawn) == 1 else 7.2)
-    length = reference_length([pair.small for pair in found])
+    length = reference_length([pair.small for pair in pairs])
     for axes, machine in zip(builder.axes, drawn, strict=True):
         _panel(builder, axes, style, panels[machine], length)
         builder.titles(axes, "intensity, FLOP per byte", "GFLOP/s reached", machine)
@@ -62,23 +62,23 @@ def _machine(point: Point) -> str:
     return point.device if point.hardware in point.device else f"{point.device}: {point.hardware}"
 
 
-def _named(found: Sequence[BatchPair], length: float | None) -> list[BatchPair]:
+def _named(pairs: Sequence[BatchPair], length: float | None) -> list[BatchPair]:
     """Those at the reference length; one, where none was measured there."""
-    here = [pair for pair in found if pair.small.length_s == length]
-    return here[:MOST_NAMED] or list(found[:1])
+    here = [pair for pair in pairs if pair.small.length_s == length]
+    return here[:MOST_NAMED] or list(pairs[:1])
 
 
 def _panel(
     builder: FigureBuilder,
     axes: Axes,
     style: Style,
-    found: Sequence[BatchPair],
+    pairs: Sequence[BatchPair],
     length: float | None,
 ) -> None:
-    named = _named(found, length)
-    pale = [pair for pair in found if pair not in named][:MOST_PALE]
-    places = [spot for pair in found for point in pair.points for spot in spots(point)]
-    roofs = highest_roofs([pair.small for pair in found])
+    named = _named(pairs, length)
+    pale = [pair for pair in pairs if pair not in named][:MOST_PALE]
+    places = [spot for pair in pairs for point in pair.points for spot in spots(point)]
+    roofs = highest_roofs([pair.small for pair in pairs])
     ridges = [flop / byte for flop, byte in roofs.values()]
     left = min([spot.intensity for spot in places] + ridges) / 3
     right = max([spot.intensity for spot in places] + ridges) * 14

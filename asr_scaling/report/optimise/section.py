@@ -40,17 +40,19 @@ _AXIS_NAMES = {
 }
 
 
-def sections(points: Sequence[Point], found: Outcome | None) -> tuple[Section, ...]:
+def sections(points: Sequence[Point], outcome: Outcome | None) -> tuple[Section, ...]:
     """The section, none where the points are of no search."""
-    return (section(points, found),) if found else ()
+    return (section(points, outcome),) if outcome else ()
 
 
-def section(points: Sequence[Point], found: Outcome) -> Section:
+def section(points: Sequence[Point], outcome: Outcome) -> Section:
     """Answers first."""
-    blocks = [block for answer in found.answers for block in _answer(points, answer)]
-    blocks += [_tried(points, found), *_pareto(points), *_left(found)]
-    spent = f"The search took {found.spent_s / 60:.1f} of {found.minutes:g} minutes."
-    return Section("optimise", "What to optimise", (*blocks, Text(" ".join([spent, *found.notes]))))
+    blocks = [block for answer in outcome.answers for block in _answer(points, answer)]
+    blocks += [_tried(points, outcome), *_pareto(points), *_left(outcome)]
+    spent = f"The search took {outcome.spent_s / 60:.1f} of {outcome.minutes:g} minutes."
+    return Section(
+        "optimise", "What to optimise", (*blocks, Text(" ".join([spent, *outcome.notes])))
+    )
 
 
 def _answer(points: Sequence[Point], answer: Answer) -> list[Block]:
@@ -63,7 +65,7 @@ def _answer(points: Sequence[Point], answer: Answer) -> list[Block]:
     return blocks
 
 
-def _tried(points: Sequence[Point], found: Outcome) -> Table:
+def _tried(points: Sequence[Point], outcome: Outcome) -> Table:
     columns = (
         Column("Stage", numeric=False, meaning="one change alone, winners together, or the final"),
         Column("Batch"),
@@ -75,7 +77,7 @@ def _tried(points: Sequence[Point], found: Outcome) -> Table:
         Column("Energy", "J/s", meaning="joules per second of audio"),
         Column("Peak memory", "MB"),
     )
-    rows = tuple(_row(points, tried) for tried in found.tried)
+    rows = tuple(_row(points, tried) for tried in outcome.tried)
     note = (
         "The final is measured with the whole budget in turns with the baseline; other stages with "
         "few utterances, one after the other: they decide what is tried next."
@@ -144,9 +146,9 @@ def _front(points: Sequence[Point], stage: str) -> Table | None:
     )
 
 
-def _left(found: Outcome) -> list[Table]:
+def _left(outcome: Outcome) -> list[Table]:
     """What was refused, failed, too wrong or not tried: batches of one reason joined."""
-    groups = grouped(found.left, lambda left: (left.kind, left.entry.candidate.label, left.why))
+    groups = grouped(outcome.left, lambda left: (left.kind, left.entry.candidate.label, left.why))
     rows = []
     for (kind, label, why), members in sorted(groups.items(), key=lambda item: item[0]):
         batches = ", ".join(str(left.entry.batch) for left in members)

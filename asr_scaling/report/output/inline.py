@@ -13,12 +13,12 @@ _MARKED = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|`(?P<code>[^`\n]+)`")
 def pieces(text: str) -> Iterator[tuple[Kind, str]]:
     """The pieces of ``text`` in order, without their marks; none is empty."""
     end = 0
-    for found in _MARKED.finditer(text):
-        if found.start() > end:
-            yield "plain", text[end : found.start()]
-        kind: Kind = "bold" if found["bold"] is not None else "code"
-        yield kind, found[kind]
-        end = found.end()
+    for match in _MARKED.finditer(text):
+        if match.start() > end:
+            yield "plain", text[end : match.start()]
+        kind: Kind = "bold" if match["bold"] is not None else "code"
+        yield kind, match[kind]
+        end = match.end()
     if end < len(text):
         yield "plain", text[end:]
 

@@ -102,11 +102,11 @@ def _line(text: str) -> str:
 
 def _inline(text: str, *, bold: bool = True) -> str:
     """One line: what would be read as Markdown or HTML is escaped, the two marks are kept."""
-    found = []
+    escaped = []
     for kind, piece in pieces(" ".join(text.split())):
         if kind == "code":
-            found.append(f"`{piece}`")
+            escaped.append(f"`{piece}`")
         else:
             mark = "**" if kind == "bold" and bold else ""
-            found.append(mark + _SPECIAL.sub(r"\\\g<0>", piece) + mark)
-    return "".join(found)
+            escaped.append(mark + _SPECIAL.sub(r"\\\g<0>", piece) + mark)
+    return "".join(escaped)

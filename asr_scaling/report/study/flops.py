@@ -15,18 +15,18 @@ _TRUE, _THOP, _STEP = "flops/encoder", "flops/encoder_thop", "flops/decoder_step
 _GIGA = 1e-9
 
 
-def encoder_flops(found: Sequence[SystemColumn]) -> Table:
+def encoder_flops(systems: Sequence[SystemColumn]) -> Table:
     """A row a system; where the encoder has no fixed window, a row for every length."""
-    extra = published.has_any(found)
+    extra = published.has_any(systems)
     unit, notes = "GFLOP or GMAC", ["Operations of one utterance's encoder; a multiply-add is two."]
     columns = (
         *word_columns("System", "Audio"),
         Column("With attention", "GFLOP"),
         Column("By the study's convention", unit, meaning=published.CONVENTIONS),
-        *published.columns(found, unit, "by the convention"),
+        *published.columns(systems, unit, "by the convention"),
     )
     rows = []
-    for point in counted_points(found, _TRUE):
+    for point in counted_points(systems, _TRUE):
         audio = point.length if point.window_s is None else f"one window of {point.window_s:g} s"
         cells = (
             words(point.system),
@@ -40,12 +40,12 @@ def encoder_flops(found: Sequence[SystemColumn]) -> Table:
     return Table("encoder-operations", caption, columns, tuple(rows), tuple(notes))
 
 
-def decoder_flops(found: Sequence[SystemColumn]) -> Table:
+def decoder_flops(systems: Sequence[SystemColumn]) -> Table:
     """A row for every system that decodes step by step."""
-    extra = published.columns(found, "GFLOP")
+    extra = published.columns(systems, "GFLOP")
     columns = (*word_columns("System"), Column("One decoding step", "GFLOP"), *extra)
     rows = []
-    first = {point.system: point for point in reversed(counted_points(found, _STEP))}
+    first = {point.system: point for point in reversed(counted_points(systems, _STEP))}
     for point in reversed(first.values()):
         cells = [words(point.system), figure(point, _STEP, _GIGA)]
         if extra:

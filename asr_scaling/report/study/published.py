@@ -97,9 +97,9 @@ def name_of(point: Point) -> str:
     return MODELS.get(point.model, "")
 
 
-def has_any(found: Iterable[SystemColumn]) -> bool:
+def has_any(systems: Iterable[SystemColumn]) -> bool:
     """Whether the study has one of the models."""
-    return any(name_of(column.any) for column in found)
+    return any(name_of(column.any) for column in systems)
 
 
 def published(table: Mapping[str, Mapping[str, float]], point: Point) -> float | None:
@@ -108,11 +108,11 @@ def published(table: Mapping[str, Mapping[str, float]], point: Point) -> float |
 
 
 def columns(
-    found: Iterable[SystemColumn], unit: str, ratio: str = "ours / study", where: str = ""
+    systems: Iterable[SystemColumn], unit: str, ratio: str = "ours / study", where: str = ""
 ) -> tuple[Column, ...]:
     """The columns of the study's figure and the ratio; none where it has none of the models."""
     columns = (Column(f"Study{where}", unit, meaning=SOURCE), Column(f"Ratio{where}", ratio))
-    return columns if has_any(found) else ()
+    return columns if has_any(systems) else ()
 
 
 WHO = word_columns("System", "Device")

@@ -23,16 +23,16 @@ from asr_scaling.report.study import published
 from asr_scaling.report.study.published import WHO, who
 
 
-def devices(found: Sequence[SystemColumn]) -> Table:
+def devices(systems: Sequence[SystemColumn]) -> Table:
     """A row for each CPU and GPU of one host that measured the same system, length and batch."""
-    extra = published.columns(found, "×", where=", 60 s at batch 1")
+    extra = published.columns(systems, "×", where=", 60 s at batch 1")
     columns = (
         *word_columns("System", "Devices"), Column("Length", "s"), Column("Batch"),
         Column("CPU", "ms"), Column("GPU", "ms"),
         Column("Speed-up", "×", meaning="CPU's latency over GPU's"), *extra,
     )  # fmt: skip
     rows = []
-    for before, after in device_pairs(found):
+    for before, after in device_pairs(systems):
         metric = latency_metric(before, after)
         gain = ratio(before, after, metric)
         cells = [
@@ -57,9 +57,9 @@ def _beside(before: Point, after: Point, gain: Cell) -> list[Cell]:
     return [number(theirs), number(float(gain.sort) / theirs) if gain.sort else missing(gain.note)]
 
 
-def batching(found: Sequence[SystemColumn]) -> Table:
+def batching(systems: Sequence[SystemColumn]) -> Table:
     """A row for every system, device and length with a measured batch 1 and a larger one."""
-    extra = published.has_any(found)
+    extra = published.has_any(systems)
     columns = (
         *WHO, Column("Length", "s"), Column("Batches", numeric=False), Column("RTFx at batch 1"),
         Column("RTFx at the larger"), Column("Gain", "×"),
@@ -68,7 +68,7 @@ def batching(found: Sequence[SystemColumn]) -> Table:
     )  # fmt: skip
     rows = [
         _gain(column, *ends, extra)
-        for column in found
+        for column in systems
         for length in lengths(column.finished)
         if (ends := column.batching(length))
     ]

@@ -58,10 +58,10 @@ def _opening(points: Iterable[Point]) -> str:
     )
 
 
-def _latency(found: Sequence[SystemColumn]) -> Table:
-    single = [column for column in found if any(p.batch == 1 for p in column.finished)]
+def _latency(systems: Sequence[SystemColumn]) -> Table:
+    single = [column for column in systems if any(p.batch == 1 for p in column.finished)]
     shown = _few(lengths(p for column in single for p in column.finished if p.batch == 1))
-    extra = published.columns(found, "ms", where=", 60 s")
+    extra = published.columns(systems, "ms", where=", 60 s")
     rows = []
     for column in single:
         cells = [*who(column), *(_cell(column, length, 1, latency) for length in shown)]
@@ -75,15 +75,15 @@ def _latency(found: Sequence[SystemColumn]) -> Table:
     return Table("latency-batch-1", caption, columns, tuple(rows), notes if extra else ())
 
 
-def _energy(found: Sequence[SystemColumn]) -> Table:
-    extra = published.columns(found, "J")
+def _energy(systems: Sequence[SystemColumn]) -> Table:
+    extra = published.columns(systems, "J")
     columns = (
         *WHO, Column("Length", "s"), Column("Batch"), Column("Energy", "J per utterance"),
         Column("Range", "J per utterance", False, "over all lengths and batches measured"),
         *word_columns("By"), *extra, *([Column("Study's range", "J", False)] if extra else ()),
     )  # fmt: skip
     rows = []
-    for column in found:
+    for column in systems:
         measured = [point for point in column.finished if _PER_SAMPLE_J in point.values]
         if not measured:
             continue
@@ -111,14 +111,14 @@ def _energy(found: Sequence[SystemColumn]) -> Table:
     return Table("energy-per-utterance", caption, columns, tuple(rows), notes)
 
 
-def _throughput(found: Sequence[SystemColumn]) -> Table:
-    extra = published.columns(found, "utterances/s")
+def _throughput(systems: Sequence[SystemColumn]) -> Table:
+    extra = published.columns(systems, "utterances/s")
     columns = (
         *WHO, Column("Most utterances", "1/s"), Column("at", numeric=False), Column("Highest RTFx"),
         Column("at", numeric=False), *extra,
     )  # fmt: skip
     rows = []
-    for column in found:
+    for column in systems:
         timed = [p for p in column.finished if _SAMPLES in p.values and RTFX in p.values]
         if not timed:
             continue
@@ -138,11 +138,11 @@ def _throughput(found: Sequence[SystemColumn]) -> Table:
     return Table("throughput", caption, columns, tuple(rows), notes if extra else ())
 
 
-def _wer(found: Sequence[SystemColumn]) -> Table:
-    shown = _few(lengths(point for column in found for point in column.finished))
-    extra = published.has_any(found)
+def _wer(systems: Sequence[SystemColumn]) -> Table:
+    shown = _few(lengths(point for column in systems for point in column.finished))
+    extra = published.has_any(systems)
     rows = []
-    for column in found:
+    for column in systems:
         smallest = {length: min(column.batches(length), default=1) for length in shown}
         cells = [*who(column), *(_cell(column, length, smallest[length], wer) for length in shown)]
         if extra:
@@ -154,7 +154,7 @@ def _wer(found: Sequence[SystemColumn]) -> Table:
     if extra:
         columns = (*columns, Column("Study, other speech", "%", meaning=published.SOURCE))
     notes = ["WER at the smallest batch; – for random weights, which have none."]
-    notes += synthetic(point for column in found for point in column.finished)
+    notes += synthetic(point for column in systems for point in column.finished)
     notes += [published.CUT_REFERENCES] if extra else []
     return Table("wer-by-length", "Word error rate by length", columns, tuple(rows), tuple(notes))
 
@@ -174,11 +174,11 @@ def _at(point: Point) -> str:
     return f"batch {point.batch}, {point.length}"
 
 
-def _few(found: Sequence[Length]) -> list[Length]:
+def _few(systems: Sequence[Length]) -> list[Length]:
     """At most ``_WIDEST``, the first and the last among them, spread evenly."""
-    if len(found) <= _WIDEST:
-        return list(found)
-    return [found[round(i * (len(found) - 1) / (_WIDEST - 1))] for i in range(_WIDEST)]
+    if len(systems) <= _WIDEST:
+        return list(systems)
+    return [systems[round(i * (len(systems) - 1) / (_WIDEST - 1))] for i in range(_WIDEST)]
 
 
 _TABLES = (

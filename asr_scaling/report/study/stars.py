@@ -39,9 +39,9 @@ _SHOW: Mapping[str, Callable[[float], str]] = {
 _OF_A_KIND = "The best is that of the same kind of machine."
 
 
-def stars(found: Sequence[SystemColumn], length_s: Length) -> Table:
+def stars(systems: Sequence[SystemColumn], length_s: Length) -> Table:
     """A row for every system and device that measured ``length_s`` to the end."""
-    rated = [(column, [p for p in column.finished if p.length_s == length_s]) for column in found]
+    rated = [(column, [p for p in column.finished if p.length_s == length_s]) for column in systems]
     rated = [(column, points) for column, points in rated if points]
     kinds = kinds_of(point for _, points in rated for point in points).values()
     least = least_costs(kinds)
