@@ -121,9 +121,9 @@ def _located(points: Sequence[Point]) -> list[Point]:
     on two of them they are what is compared, and told apart. A GPU that wasn't known when a point
     failed is the one that other points of its device and host ran on.
     """
-    known = {(p.device, p.host): p.hardware for p in points if p.hardware != UNKNOWN_GPU}
+    gpus = {(p.device, p.host): p.hardware for p in points if p.hardware != UNKNOWN_GPU}
     points = [
-        replace(p, hardware=known.get((p.device, p.host), p.hardware))
+        replace(p, hardware=gpus.get((p.device, p.host), p.hardware))
         if p.hardware == UNKNOWN_GPU
         else p
         for p in points

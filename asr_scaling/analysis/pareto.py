@@ -24,11 +24,11 @@ def front(things: Sequence[_T], costs: Callable[[_T], tuple[float, ...] | None])
     One dominates another when it is no worse in any cost and better in one (Pareto), so equal
     things stay together. Things without costs (None) are left out.
     """
-    known = [
+    ranked = [
         (cost, place) for place, thing in enumerate(things) if (cost := costs(thing)) is not None
     ]
     kept: list[tuple[tuple[float, ...], int]] = []
-    for cost, place in sorted(known):  # only what is ranked before can dominate
+    for cost, place in sorted(ranked):  # only what is ranked before can dominate
         if not any(_dominates(other, cost) for other, _ in kept):
             kept.append((cost, place))
     return [things[place] for _, place in kept]

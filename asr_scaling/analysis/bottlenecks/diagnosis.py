@@ -102,8 +102,8 @@ class Diagnosis:
         """
         if stage not in ROOFED:
             return self.stages[stage]
-        known = [share for share in used(self.point, stage) if share is not None]
-        return self.stages[stage] * (1 - min(1.0, max(known))) if known else None
+        shares = [share for share in used(self.point, stage) if share is not None]
+        return self.stages[stage] * (1 - min(1.0, max(shares))) if shares else None
 
     @property
     def tied(self) -> str | None:
@@ -117,9 +117,9 @@ class Diagnosis:
     def farther(self) -> str | None:
         """The stage with most time above its roof; None where it is the longest, or unknown."""
         above = {stage: self.above_roof(stage) for stage in self.stages}
-        known = {stage: above_s for stage, above_s in above.items() if above_s is not None}
-        farthest = max(known, key=lambda stage: known[stage], default="")
-        farther = self.stage in known and known[farthest] > known[self.stage]
+        lost = {stage: above_s for stage, above_s in above.items() if above_s is not None}
+        farthest = max(lost, key=lambda stage: lost[stage], default="")
+        farther = self.stage in lost and lost[farthest] > lost[self.stage]
         return farthest if farther else None
 
 

@@ -40,8 +40,8 @@ def highest_roofs(points: Sequence[Point]) -> dict[str, tuple[float, float]]:
     A peak is a maximum, so the highest of several measurements counts.
     """
     flop, byte = "peak/flop_per_s", "peak/byte_per_s"
-    known = [point for point in points if point.value(flop) and point.value(byte)]
-    dtypes = grouped(known, lambda point: str(point.facts.get("dtype", "")))
+    measured = [point for point in points if point.value(flop) and point.value(byte)]
+    dtypes = grouped(measured, lambda point: str(point.facts.get("dtype", "")))
     return {
         dtype: (max(p.values[flop] for p in members), max(p.values[byte] for p in members))
         for dtype, members in dtypes.items()
