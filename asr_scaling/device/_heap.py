@@ -30,7 +30,7 @@ class Heap:
     def __init__(self, library: Any = None) -> None:
         self._library, self._kept = library, False
         self.kept_before = False
-        """Blocks once kept inside the heap are used again without a fault, whatever is set since."""
+        """Blocks once kept in the heap are used again without a fault, whatever is set since."""
 
     def set(self, heap: str) -> None:
         """Sets "keep" or "release" from now on.

@@ -78,8 +78,8 @@ class Cuda:
             )
         if self.number >= (visible := torch.cuda.device_count()):
             raise DeviceError(
-                f"device.index={self.number} but this process sees {visible} GPU(s), counted from 0 "
-                "whatever their number on the machine: leave device.index out for the first."
+                f"device.index={self.number} but this process sees {visible} GPU(s), counted "
+                "from 0 whatever their number on the machine: leave device.index out for the first."
             )
         torch.cuda.set_device(self.number)
         torch.backends.cuda.matmul.allow_tf32 = self.tf32

@@ -33,7 +33,7 @@ class Loaded(Texts):
 
     @property
     def compile_whole(self) -> str | None:
-        """The mode of torch.compile for encoder and decoding step; None unless they are compiled."""
+        """The mode of torch.compile for encoder and step; None unless both are compiled whole."""
         mode = compile_mode(self.options.compile)
         return None if mode == "regional" else mode
 
