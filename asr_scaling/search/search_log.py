@@ -54,15 +54,10 @@ class SearchLog:
         refusal = self.bench.refusal(entry)
         if refusal is None:
             return True
-        engine = entry.candidate.engine
-        parts = [
-            Candidate(engine),
-            *(Candidate(engine, (n,)) for n in entry.candidate.optimisations),
-        ]
-        if all(
-            part == entry.candidate or self.bench.refusal(Entry(part, entry.batch)) != refusal
-            for part in parts
-        ):
+        engine, names = entry.candidate.engine, entry.candidate.optimisations
+        parts = [Candidate(engine), *(Candidate(engine, (name,)) for name in names)]
+        others = [Entry(part, entry.batch) for part in parts if part != entry.candidate]
+        if all(self.bench.refusal(other) != refusal for other in others):
             self.leave_out(entry, *refusal)
         return False
 

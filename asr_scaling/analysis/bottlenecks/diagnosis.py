@@ -43,7 +43,8 @@ DERIVATIONS = {
     "kernels on large matrices reach 50 to 80 %, so tuning wins little: only fewer or cheaper "
     "operations do.",
     "Near copy speed": f"the stage moves its bytes at {100 * NEAR_MEMORY:g} % of it or more. A "
-    "copy is the easiest access pattern, so only fewer bytes help. Near both, the larger share counts.",
+    "copy is the easiest access pattern, so only fewer bytes help. Near both, the larger share "
+    "counts.",
     "Overhead": "both shares are known and neither is near: the hardware waits for dispatch, "
     "launches or the host. The decoder's shares are of its steps after the first.",
     "Silence": "encoding what follows the audio up to the window's end takes "
