@@ -121,7 +121,8 @@ def utilisation(session: Session) -> Findings:
     if reason is not None:
         return nothing_of((*_RATES, *_ROOFLINE, *_PEAKS), reason)
     # every utterance of it is padded to the one whose operations were counted
-    batch = max(session.batches, key=lambda batch: batch.longest_s)
+    longest = max(session.workload.utterances, key=lambda utterance: utterance.duration_s)
+    batch = next(batch for batch in session.batches if longest in batch.utterances)
     rates, roofline = _rates(session, batch, peak), _roofline(session.values, len(batch), peak)
     limits = map(Metric, _PEAKS, (peak.flop_per_s, peak.byte_per_s))
     return Findings(
