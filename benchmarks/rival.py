@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asr_scaling.core.model_spec import load_spec
-from asr_scaling.model.build import feature_extractor, random_model
+from asr_scaling.model.transformers_objects import feature_extractor, random_model
 from asr_scaling.records.read import readable_records
 
 MODELS, BATCHES, CALLS, WARMUP = ("whisper_tiny", "wav2vec2"), (1, 4), 5, 2

@@ -31,13 +31,13 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.record import RunRecord
-from asr_scaling.records.ending import closing_files, end_abandoned
 from asr_scaling.records.read import each_record
+from asr_scaling.records.sweep_end import closing_files, end_abandoned
 from asr_scaling.records.sweep_manifest import SweepManifest
 from asr_scaling.sweep.sweep_run import SweepRun
 from asr_scaling.tracking import _mlflow_run
-from asr_scaling.tracking._marker import remember
 from asr_scaling.tracking._mlflow_client import search
+from asr_scaling.tracking._stored_runs import remember
 from asr_scaling.tracking._tags import params
 from asr_scaling.tracking.mlflow import Mlflow
 

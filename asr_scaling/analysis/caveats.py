@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from asr_scaling.analysis.points import Point
-from asr_scaling.machine.kind import gpu_name
+from asr_scaling.machine.machine_kind import gpu_name
 from asr_scaling.util.groups import grouped
 
 SYNTHETIC = (

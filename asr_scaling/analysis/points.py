@@ -9,9 +9,9 @@ from typing import Any
 
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.record import RunRecord, Status
-from asr_scaling.core.schema import number
 from asr_scaling.core.statistics import Interval
-from asr_scaling.machine.kind import gpu_name, machine_kind
+from asr_scaling.core.typed_json import number
+from asr_scaling.machine.machine_kind import gpu_name, machine_kind
 from asr_scaling.util.redact import shown
 
 NATURAL = "natural"

@@ -15,7 +15,7 @@ from asr_scaling.analysis.comparison.verdict import Comparison, compare
 from asr_scaling.cli.arguments import Parser, run_verb
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
-from asr_scaling.records.sources import records_of
+from asr_scaling.records.record_sources import records_of
 from asr_scaling.tracking import STORE
 
 _ABOUT = """\

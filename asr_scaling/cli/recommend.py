@@ -13,7 +13,7 @@ from asr_scaling.analysis.recommendation.choice import BestConfiguration, Budget
 from asr_scaling.analysis.recommendation.paired_comparison import label
 from asr_scaling.cli.arguments import Parser, add_bounds, bounds, positive, run_verb
 from asr_scaling.cli.recommended_yaml import check_name, run_command, use_in_python, write
-from asr_scaling.records.sources import records_of
+from asr_scaling.records.record_sources import records_of
 from asr_scaling.tracking import STORE
 from asr_scaling.util.redact import printable
 

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from asr_scaling.analysis.load import points
+from asr_scaling.analysis.load_points import points
 from asr_scaling.cli.arguments import Parser, add_bounds, bounds, run_verb
 from asr_scaling.records.read import Damaged
-from asr_scaling.records.sources import MLFLOW
+from asr_scaling.records.record_sources import MLFLOW
 from asr_scaling.tracking import STORE
 from asr_scaling.util.redact import printable
 
@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from asr_scaling.analysis.recommendation.scenarios import Budgets
-    from asr_scaling.records.sources import log_report
+    from asr_scaling.records.record_sources import log_report
     from asr_scaling.report.build import document, first_words, write
-    from asr_scaling.search.measured import outcome_of
+    from asr_scaling.search.searched_points import outcome_of
 
     budgets = Budgets(**bounds(options))
     damaged: Damaged = []

@@ -13,7 +13,7 @@ from pathlib import Path
 from asr_scaling.cli.arguments import Parser, run_verb
 from asr_scaling.errors import ConfigError
 from asr_scaling.report.console import cell, console, print_line, table
-from asr_scaling.selftest import answers, clock, machine
+from asr_scaling.selftest import clock, known_answers, machine
 from asr_scaling.selftest.certificate import certificate, keep, to_bytes
 from asr_scaling.selftest.checks import Check, tried
 from asr_scaling.util.cache import write_atomic
@@ -29,8 +29,8 @@ CHECKS: Mapping[str, Callable[[], Check]] = {
     "A/A noise": clock.noise,
     "other processes": machine.neighbours,
     "energy": machine.energy,
-    "known FLOPs": answers.flops,
-    "known answer": answers.known_answer,
+    "known FLOPs": known_answers.flops,
+    "known answer": known_answers.known_answer,
 }
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from asr_scaling.core.schema import build, shown
+from asr_scaling.core.typed_json import build, shown
 from asr_scaling.errors import ConfigError
 
 Better = Literal["lower", "higher", "neither"]

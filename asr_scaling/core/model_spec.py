@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.checks import one_of
+from asr_scaling.core.option_checks import one_of
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.config_dir import conf_dir
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.metrics import metric_row, metric_spec
-from asr_scaling.core.schema import build, check_parts, finite, number, read, shown
 from asr_scaling.core.statistics import Interval
+from asr_scaling.core.typed_json import build, check_parts, finite, number, read, shown
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.util.cache import write_atomic
 

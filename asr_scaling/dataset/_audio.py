@@ -14,7 +14,7 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
-from asr_scaling.core.checks import readable
+from asr_scaling.core.option_checks import readable
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.errors import DataError
 from asr_scaling.util.files import open_file

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.checks import readable
+from asr_scaling.core.option_checks import readable
 from asr_scaling.errors import DataError
 from asr_scaling.util.files import open_file, user_path
 

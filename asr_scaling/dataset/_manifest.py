@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from asr_scaling.core.checks import readable
+from asr_scaling.core.option_checks import readable
 from asr_scaling.errors import DataError
 from asr_scaling.util.files import read_file
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.checks import must_work
+from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import DatasetInfo, Utterance, Workload
 from asr_scaling.dataset._audio import load_audio
 from asr_scaling.dataset._hub import Rows, parquet_files

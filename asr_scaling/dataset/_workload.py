@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.checks import must_work, readable
+from asr_scaling.core.option_checks import must_work, readable
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
-from asr_scaling.dataset import _store
+from asr_scaling.dataset import _fragment_store
 from asr_scaling.dataset._audio import MAX_S, load_audio
 from asr_scaling.dataset._manifest import ManifestEntry
 from asr_scaling.dataset.fragments import Shape, fragments, is_number, is_whole
@@ -110,11 +110,13 @@ def joined(
     """
     start_ns = time.perf_counter_ns()
     own = {option.name: getattr(shape, option.name) for option in fields(Shape)}
-    key = _store.key({"source": identity, "name": origin.name, "shape": own, "limit": limit})
+    key = _fragment_store.key(
+        {"source": identity, "name": origin.name, "shape": own, "limit": limit}
+    )
     with ExitStack() as stack:
-        if (stored := _store.read(key)) is None:
+        if (stored := _fragment_store.read(key)) is None:
             stack.enter_context(alone("fragments", key))
-            stored = _store.read(key)
+            stored = _fragment_store.read(key)
         if stored is not None:
             utterances, facts = stored
             info = replace(origin, **facts, decode_s=_since(start_ns), cached=True)
@@ -123,7 +125,7 @@ def joined(
         utterances, silence_s = fragments(stream(left_out), shape, origin.name, limit, left_out)
         facts = {"left_out": dict(left_out), "available": origin.available, "silence_s": silence_s}
         info = replace(origin, **facts, decode_s=_since(start_ns))
-        _store.write(key, utterances, facts)
+        _fragment_store.write(key, utterances, facts)
     return _workload(utterances, info, shape)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr_scaling.core.checks import must_work
+from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import DatasetInfo, Workload
 from asr_scaling.dataset._manifest import read_manifest
 from asr_scaling.dataset._workload import Dataset, check_limit, from_entries

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asr_scaling.core.checks import must_work
+from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
 from asr_scaling.errors import DataError
 

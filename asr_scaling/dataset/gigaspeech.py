@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from asr_scaling.core.checks import must_work
+from asr_scaling.core.option_checks import must_work
 from asr_scaling.dataset._parquet import ParquetDataset
 
 PUNCTUATION = {"COMMA": ",", "PERIOD": ".", "QUESTIONMARK": "?", "EXCLAMATIONPOINT": "!"}

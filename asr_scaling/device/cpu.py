@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.core.checks import one_of
-from asr_scaling.device._heap import HEAP, HEAPS
+from asr_scaling.core.option_checks import one_of
+from asr_scaling.device._glibc_heap import HEAP, HEAPS
 from asr_scaling.errors import ConfigError, DeviceError
 
 _ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []

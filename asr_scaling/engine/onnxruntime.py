@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_scaling.core.checks import one_of
+from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Device
 from asr_scaling.engine._onnx.exported_engine import ExportedEngine, Graphs
 from asr_scaling.engine._onnx.networks import cross_names, self_names

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.machine.environment import environment, version
-from asr_scaling.model.packages import CARRIERS
+from asr_scaling.model.weight_packages import CARRIERS
 from asr_scaling.util.layers import MEASURING
 
 _SHAPING = ("model", "engine", "optimisation", "device", "dataset", "batch", "profiler", "pipeline")

@@ -9,9 +9,9 @@ from typing import Literal
 
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.ports import PHASES, Measurement, Session
-from asr_scaling.core.probe import timed_call
 from asr_scaling.core.record import Findings, Metric, Sample
 from asr_scaling.core.statistics import mean_interval, precision, trend
+from asr_scaling.core.timing_probe import timed_call
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.interference import MachineWatch, drift
 from asr_scaling.machine.memory import peak_resident, release_memory

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.errors import AsrScalingError, EngineError
-from asr_scaling.model import build
+from asr_scaling.model import transformers_objects
 from asr_scaling.model.weights import Weights, resolve
 from asr_scaling.util.cache import cache_dir, made_once, seal, sealed
 
@@ -61,7 +61,10 @@ def converted(
     """
     weights = resolve(spec)
     identity = [kind, options, spec.model_type, spec.multilingual]
-    identity += [build.plain(spec.architecture), build.plain(spec.features)]
+    identity += [
+        transformers_objects.plain(spec.architecture),
+        transformers_objects.plain(spec.features),
+    ]
     identity.append(seed if weights.folder is None else _files(weights.folder))
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = cache_dir("converted") / f"{spec.name}-{kind}-{digest[:16]}"
@@ -100,9 +103,9 @@ def _files(folder: Path) -> list[tuple[str, int, int]]:
 
 def _write_random(spec: ModelSpec, seed: int, folder: Path) -> None:
     """Random weights and feature extractor of ``spec``, in the hub's layout."""
-    network: Any = build.random_model(spec, seed)
+    network: Any = transformers_objects.random_model(spec, seed)
     network.save_pretrained(folder)
-    build.feature_extractor(spec).save_pretrained(folder)
+    transformers_objects.feature_extractor(spec).save_pretrained(folder)
 
 
 def example_audio(seconds: float = 4.0) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from typing import Literal
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import WeightsError
-from asr_scaling.model import packages
+from asr_scaling.model import weight_packages
 from asr_scaling.util.http import ask_url
 
 HUB_VARIABLE = "ASR_SCALING_HUB"
@@ -81,8 +81,8 @@ def resolve(spec: ModelSpec) -> Weights:
     reason = f"No pretrained weights of '{spec.hub_id}' were found: {', '.join(tried)}"
     if spec.weights == "auto":
         return Weights("random", "random", None, f"{reason}.")
-    carried = spec.hub_id in packages.CARRIERS and packages.find(spec.hub_id) is None
-    mend = f"install '{packages.EXTRA}', " if carried else ""
+    carried = spec.hub_id in weight_packages.CARRIERS and weight_packages.find(spec.hub_id) is None
+    mend = f"install '{weight_packages.EXTRA}', " if carried else ""
     raise WeightsError(
         f"{reason}; {mend}set model.path to a folder in the hub's layout, "
         "or use model.weights=random."
@@ -203,7 +203,7 @@ def _refusal(error: Exception, spec: ModelSpec) -> str:
 def _from_packages(spec: ModelSpec) -> Weights | str:
     """Weights that installed packages carry, or why there are none."""
     try:
-        carried = packages.package_weights(spec.hub_id, spec)
+        carried = weight_packages.package_weights(spec.hub_id, spec)
     except WeightsError as error:
         return f"its package does not help ({str(error).rstrip('.')})"
     if carried is None:

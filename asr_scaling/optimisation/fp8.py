@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asr_scaling.core.ports import SystemSpec
-from asr_scaling.optimisation._gpu import need_capability
+from asr_scaling.optimisation._gpu_capability import need_capability
 from asr_scaling.optimisation._torchao import by_torchao
 
 CAPABILITY = (8, 9)

@@ -11,7 +11,7 @@ from asr_scaling.core.ports import SystemSpec
 class KeepHeap:
     """Spares page faults: a large batch allocates and frees hundreds of megabytes.
 
-    See device/_heap.py.
+    See device/_glibc_heap.py.
     """
 
     def apply(self, system: SystemSpec) -> SystemSpec:

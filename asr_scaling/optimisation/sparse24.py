@@ -7,7 +7,7 @@ from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Changed, Device, SystemSpec, option_of
-from asr_scaling.optimisation._gpu import need_capability
+from asr_scaling.optimisation._gpu_capability import need_capability
 from asr_scaling.optimisation._packing import Packing, dtype_of, fitting, linear_layers
 
 CAPABILITY = (8, 0)

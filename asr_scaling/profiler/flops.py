@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asr_scaling.core.call_summary import NO_STEPS
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
-from asr_scaling.core.summary import NO_STEPS
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.profiler._bytes import byte_counter
+from asr_scaling.profiler._bytes_moved import byte_counter
 from asr_scaling.profiler._figures import Figures, findings_of, nothing_of
 
 _STAGE = ("flops/{}", "bytes/{}", "bytes/{}_weights")

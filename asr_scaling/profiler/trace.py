@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.ports import Phase, Session
-from asr_scaling.core.probe import timed_call
 from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.timing_probe import timed_call
 from asr_scaling.profiler._figures import nothing_of
 from asr_scaling.profiler._operators import (
     CLASSES,

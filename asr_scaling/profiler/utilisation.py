@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
+from asr_scaling.core.call_summary import NO_STEPS
 from asr_scaling.core.cautions import caution
-from asr_scaling.core.checks import must_be
+from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric, Sample
 from asr_scaling.core.statistics import ratio_interval
-from asr_scaling.core.summary import NO_STEPS
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.machine.interference import read_counters
-from asr_scaling.machine.peaks import DTYPES, Peaks, peaks
+from asr_scaling.machine.peak_rates import DTYPES, Peaks, peaks
 from asr_scaling.profiler._figures import Figures, findings_of, nothing_of
 from asr_scaling.profiler._sampler import Machine, Sampler, sampled_metrics, summarise
 

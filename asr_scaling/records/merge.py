@@ -9,12 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
+from asr_scaling.core.call_summary import NO_STEPS, summarise
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
-from asr_scaling.core.summary import NO_STEPS, summarise
 from asr_scaling.machine.interference import times_by_input
-from asr_scaling.machine.kind import unlike
+from asr_scaling.machine.machine_kind import unlike
 
 _Value = TypeVar("_Value")
 _LATENCY = "latency/mean_s"

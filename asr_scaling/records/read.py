@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
-from asr_scaling.core.schema import MAX_BYTES, parse
+from asr_scaling.core.typed_json import MAX_BYTES, parse
 from asr_scaling.errors import DataError
 from asr_scaling.records.merge import RecordFile, round_place, whole_points
 from asr_scaling.util.files import open_file

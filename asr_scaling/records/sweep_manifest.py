@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.checksum import signed, verified
-from asr_scaling.core.schema import build, finite, read
+from asr_scaling.core.typed_json import build, finite, read
 from asr_scaling.errors import DataError
 from asr_scaling.util.cache import write_atomic
 from asr_scaling.util.redact import redact

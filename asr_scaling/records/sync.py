@@ -11,7 +11,7 @@ from asr_scaling.core.ports import RunStore
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import ConfigError, DataError, TrackingError
 from asr_scaling.measure.job import keep
-from asr_scaling.records.ending import close_sweep, last_status
+from asr_scaling.records.sweep_end import close_sweep, last_status
 from asr_scaling.records.sweep_lock import SweepLock
 from asr_scaling.records.sweep_manifest import RUNNING, SWEEP_FILE, SweepManifest, mark_ended
 from asr_scaling.tracking import as_tracked, store_at, store_of, untracked

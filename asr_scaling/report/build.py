@@ -29,9 +29,9 @@ from asr_scaling.report.optimise import section as optimise
 from asr_scaling.report.output.csv_file import write_csv
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.output.html import ALL_POINTS, page
-from asr_scaling.report.output.inline import unmarked
 from asr_scaling.report.output.markdown import markdown
 from asr_scaling.report.output.svg import drawn
+from asr_scaling.report.output.text_marks import unmarked
 from asr_scaling.report.scaling import section as scaling
 from asr_scaling.report.study import section as study
 from asr_scaling.search.outcome import Outcome

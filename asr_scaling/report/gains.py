@@ -7,7 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER, MetricChange
 from asr_scaling.analysis.format import memory_metric, plain
-from asr_scaling.analysis.gains import PLAIN_ENGINE, GainOverPlain, gains_over_plain, is_plain
+from asr_scaling.analysis.gain_over_plain import (
+    PLAIN_ENGINE,
+    GainOverPlain,
+    gains_over_plain,
+    is_plain,
+)
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.cells import IDENTITY, identity, missing, number

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.table import Table
 
 from asr_scaling.core.record import RunRecord
-from asr_scaling.machine.kind import gpu_name, machine_kind, unlike
+from asr_scaling.machine.machine_kind import gpu_name, machine_kind, unlike
 from asr_scaling.report.console import cell, table
 
 _MISSING = "–"

@@ -9,9 +9,9 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.records.merge import merge
 from asr_scaling.search.candidates import Candidate, Entry, Stage, Trial
-from asr_scaling.search.gain import gain
 from asr_scaling.search.outcome import Answer, Tried, WaterfallStep
 from asr_scaling.search.search_log import SearchLog, wer_too_high
+from asr_scaling.search.speedup import gain
 
 _OVERHEAD_S = 3.0
 """Seconds of a point that are not calls: loading, writing."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from asr_scaling.core.checksum import signed, verified
-from asr_scaling.core.schema import build, read
+from asr_scaling.core.typed_json import build, read
 from asr_scaling.errors import DataError
 from asr_scaling.search.candidates import Entry, Stage
-from asr_scaling.search.gain import Gain
+from asr_scaling.search.speedup import Gain
 from asr_scaling.util.cache import write_atomic
 
 OUTCOME_FILE = "optimise.json"

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.search.candidates import Candidate, Entry, Stage, Trial
-from asr_scaling.search.gain import Gain, gain
 from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import Kind, Left, Tried
+from asr_scaling.search.speedup import Gain, gain
 
 NO_TIME = "no time was left for it: raise optimiser.minutes."
 

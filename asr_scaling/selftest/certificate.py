@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.checksum import signed, verified
-from asr_scaling.core.schema import build, read
+from asr_scaling.core.typed_json import build, read
 from asr_scaling.machine.environment import environment
 from asr_scaling.selftest.checks import Check, Status, overall
 from asr_scaling.util.cache import cache_dir, write_atomic

@@ -26,9 +26,9 @@ from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedErr
 from asr_scaling.launchers.work import Work, check_one_machine, launcher_kind, runs_elsewhere
 from asr_scaling.records.sweep_manifest import SweepManifest, command
 from asr_scaling.sweep.instantiate import build, build_job, options
-from asr_scaling.sweep.interleave import Rounds, measurements
 from asr_scaling.sweep.plan import PlannedPoint, labels, planned
 from asr_scaling.sweep.prefetch import prepare
+from asr_scaling.sweep.repeated_rounds import Rounds, measurements
 from asr_scaling.sweep.sweep_run import SweepRun, begun, current
 from asr_scaling.util.redact import printable, redact, redacted
 

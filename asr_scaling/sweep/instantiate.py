@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from asr_scaling.core.ports import SystemSpec
-from asr_scaling.core.schema import shown
+from asr_scaling.core.typed_json import shown
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.measure.job import Job
 from asr_scaling.sweep.allowlist import check_parts

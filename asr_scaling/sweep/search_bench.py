@@ -19,13 +19,13 @@ from omegaconf import DictConfig
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, MissingExtraError
-from asr_scaling.machine.kind import unlike
+from asr_scaling.machine.machine_kind import unlike
 from asr_scaling.search.candidates import Entry, Trial
+from asr_scaling.search.optimise import optimise
 from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import Journal, Kind, Outcome
-from asr_scaling.search.search import optimise
 from asr_scaling.sweep.instantiate import build, build_job, options
-from asr_scaling.sweep.interleave import merge_rounds
+from asr_scaling.sweep.repeated_rounds import merge_rounds
 from asr_scaling.sweep.sweep_run import SweepProgress, current
 from asr_scaling.util.config_dir import conf_dir
 
@@ -55,8 +55,8 @@ def run(
     Raises ConfigError for a command line that leaves nothing to search, EngineError when the
     baseline can't be measured.
     """
-    from asr_scaling.analysis.load import points
-    from asr_scaling.report.optimise import answers
+    from asr_scaling.analysis.load_points import points
+    from asr_scaling.report.optimise import wording
 
     sweep = current()
     config = compose([str(override.input_line) for override in given])
@@ -70,7 +70,7 @@ def run(
     bench.journal.write(folder)
     merge_rounds(folder, sweep.sink, sweep.parent)
     sweep.finish("FINISHED")
-    summary = answers.summary(outcome, points([str(folder)]))
+    summary = wording.summary(outcome, points([str(folder)]))
     sys.stdout.writelines(f"{line}\n" for line in summary)
     return outcome
 

@@ -15,13 +15,13 @@ from asr_scaling.core.ports import NullProgress, Sink
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
 from asr_scaling.measure.model_cache import ModelCache
-from asr_scaling.records.ending import close_sweep, end_abandoned
 from asr_scaling.records.read import Damaged, readable_records
+from asr_scaling.records.sweep_end import close_sweep, end_abandoned
 from asr_scaling.records.sweep_lock import SweepLock
 from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 from asr_scaling.selftest import certificate as selftest
-from asr_scaling.sweep.interleave import Rounds, merge_rounds
 from asr_scaling.sweep.plan import PlannedPoint
+from asr_scaling.sweep.repeated_rounds import Rounds, merge_rounds
 from asr_scaling.tracking import as_tracked, untracked
 from asr_scaling.util.cache import alone, write_atomic
 
@@ -220,10 +220,10 @@ class SweepRun:
         """Write the report, if it is asked for; returns where it is, or how to have it."""
         if not self.report:
             return [f"Report: python -m asr_scaling report {folder}"]
-        from asr_scaling.analysis.load import points
+        from asr_scaling.analysis.load_points import points
         from asr_scaling.analysis.recommendation.scenarios import Budgets
         from asr_scaling.report.build import document, first_words, write
-        from asr_scaling.search.measured import outcome_of
+        from asr_scaling.search.searched_points import outcome_of
 
         try:
             damaged: Damaged = []

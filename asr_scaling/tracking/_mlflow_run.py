@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
-from asr_scaling.tracking._marker import times
 from asr_scaling.tracking._mlflow_client import search
 from asr_scaling.tracking._mlflow_trace import log_stages
+from asr_scaling.tracking._stored_runs import times
 from asr_scaling.tracking._tags import params, place, tags
 
 PLACE = "asr_scaling.place"

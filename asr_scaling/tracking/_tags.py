@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.record import RunRecord
-from asr_scaling.machine.kind import gpu_name, machine_kind
+from asr_scaling.machine.machine_kind import gpu_name, machine_kind
 
 LONGEST_TAG = 5000
 """Most characters of a tag or a parameter; longer ones are cut."""

@@ -17,7 +17,7 @@ from asr_scaling.core.ports import RunKey, StoredSweep
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError, TrackingError
 from asr_scaling.machine.environment import environment
-from asr_scaling.tracking import STORE, _marker, _mlflow_read, _mlflow_run, _server
+from asr_scaling.tracking import STORE, _mlflow_read, _mlflow_run, _server_check, _stored_runs
 from asr_scaling.tracking._mlflow_client import client, errors, search
 from asr_scaling.tracking._sqlite import make_whole, missing_database
 from asr_scaling.tracking._tags import common_tags, place
@@ -45,7 +45,7 @@ class Mlflow:
     artifacts: str = "mlartifacts"
 
     def __post_init__(self) -> None:
-        _server.refuse_secrets(self.uri)
+        _server_check.refuse_secrets(self.uri)
 
     def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
         """Check that the store answers, within 15 s, and begin the parent run or go on with it.
@@ -55,7 +55,7 @@ class Mlflow:
         doesn't have is begun anew.
         """
         file = missing_database(self.uri)
-        with errors(self.uri, self.experiment), _server.patience(self.uri, begin=True):
+        with errors(self.uri, self.experiment), _server_check.patience(self.uri, begin=True):
             if file:
                 make_whole(file, lambda uri: client(uri).search_experiments(max_results=1))
             store, experiment = client(self.uri), self._experiment_id(create=True)
@@ -80,13 +80,13 @@ class Mlflow:
         sweep left are deleted, unless one has this very record whole. The run's id is noted in
         ``folder``, so that writing the record again costs no request.
         """
-        if _marker.remembered(folder, record, parent):
+        if _stored_runs.remembered(folder, record, parent):
             return
         with self._store() as (store, experiment):
-            asked = parent if _marker.begin(folder) or parent not in _own else None
+            asked = parent if _stored_runs.begin(folder) or parent not in _own else None
             run = _mlflow_run.stored(store, experiment, record, folder, asked) if asked else None
             run = run or _mlflow_run.store(store, experiment, record, folder, parent)
-        _marker.remember(folder, record, parent, run)
+        _stored_runs.remember(folder, record, parent, run)
 
     def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
         """End the parent run. The files become its artifacts, folders below their names."""
@@ -96,7 +96,7 @@ class Mlflow:
                     store.log_artifacts(parent, str(path), path.name)
                 else:
                     store.log_artifact(parent, str(path))
-            if any(path.name == _marker.POINTS_FILE for path in files):
+            if any(path.name == _stored_runs.POINTS_FILE for path in files):
                 store.set_tag(parent, _mlflow_read.HAS_POINTS, "true")
             store.set_terminated(parent, status)
 
@@ -104,8 +104,8 @@ class Mlflow:
         """What the store has of a sweep; None when it doesn't know it, or isn't there yet."""
         if missing_database(self.uri):
             return None
-        if _server.served(self.uri):
-            _server.check(self.uri)
+        if _server_check.served(self.uri):
+            _server_check.check(self.uri)
         with errors(self.uri, self.experiment):
             store, experiment = client(self.uri), self._experiment_id(create=False)
             parent = _parent(store, experiment, earlier, sweep_id) if experiment else None
@@ -119,20 +119,20 @@ class Mlflow:
 
     def key(self, record: RunRecord, folder: Path) -> RunKey:
         """The key of the record in what ``stored`` returns."""
-        return (place(record, folder), *_marker.times(record))
+        return (place(record, folder), *_stored_runs.times(record))
 
     def remember(
         self, record: RunRecord, folder: Path, parent: str | None, run_id: str | None
     ) -> None:
         """Note in ``folder`` which run has the record; None: forget, ``write`` asks the store."""
         if run_id is None:
-            _marker.forget(folder)
+            _stored_runs.forget(folder)
         else:
-            _marker.remember(folder, record, parent, run_id)
+            _stored_runs.remember(folder, record, parent, run_id)
 
     def points_file(self, folder: Path, parent: str) -> Path | None:
         """Write one file of all points below ``folder``; None where a point's run is unknown."""
-        return _marker.write_points(folder, parent)
+        return _stored_runs.write_points(folder, parent)
 
     def end(self, earlier: str, sweep_id: str, status: str) -> None:
         """End the run of a sweep whose client is gone, and the runs of points that it cut.
@@ -186,7 +186,7 @@ class Mlflow:
     @property
     def hint(self) -> str:
         """How to look at the results."""
-        if _server.served(self.uri):
+        if _server_check.served(self.uri):
             return f"Compare in MLflow: {self.uri} (experiment {self.experiment})"
         return f"Compare in MLflow: make ui, or  mlflow ui --backend-store-uri {self.uri}"
 
@@ -198,8 +198,8 @@ class Mlflow:
             own = str(run.info.run_id)
             deleted = _mlflow_read.deleted_of(store, experiment, own)
             with TemporaryDirectory() as scratch:
-                file = Path(store.download_artifacts(own, _marker.POINTS_FILE, scratch))
-                for point, record in _marker.read_points(file):
+                file = Path(store.download_artifacts(own, _stored_runs.POINTS_FILE, scratch))
+                for point, record in _stored_runs.read_points(file):
                     if point not in deleted:
                         yield record, partial(self.record, point)
             return
@@ -223,7 +223,7 @@ class Mlflow:
 
         The id is "" where the experiment doesn't exist and is not created.
         """
-        with errors(self.uri, self.experiment), _server.patience(self.uri):
+        with errors(self.uri, self.experiment), _server_check.patience(self.uri):
             yield client(self.uri), self._experiment_id(create)
 
     def _experiment_id(self, create: bool) -> str:
@@ -239,7 +239,7 @@ class Mlflow:
 
     def _new_experiment(self, store: Any) -> Any:
         place = (Path(self.artifacts).resolve() / self.experiment).as_uri()
-        location = None if _server.served(self.uri) else place
+        location = None if _server_check.served(self.uri) else place
         try:
             return store.create_experiment(self.experiment, artifact_location=location)
         except Exception:  # another sweep may have been quicker
@@ -250,8 +250,8 @@ class Mlflow:
 
     def _check_store(self) -> None:
         """Raises TrackingError where there is no store; a request would create a database."""
-        if _server.served(self.uri):
-            _server.check(self.uri)
+        if _server_check.served(self.uri):
+            _server_check.check(self.uri)
         if file := missing_database(self.uri):
             raise TrackingError(
                 f"There is no MLflow database '{file}': name the store that has the run."

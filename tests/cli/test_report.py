@@ -16,13 +16,13 @@ from xml.etree import ElementTree as ET
 import pytest
 from support.studies import BASE, TINY, WAV2VEC2, record, study
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import to_point
+from asr_scaling.analysis.system_names import named
 from asr_scaling.cli import report as command
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
-from asr_scaling.records.sources import log_report
+from asr_scaling.records.record_sources import log_report
 from asr_scaling.report.build import all_points, first_words, write
 from asr_scaling.report.document import Bullets, Document, Section, Text
 from asr_scaling.report.output.csv_file import write_csv

@@ -18,7 +18,7 @@ from support.warm import Started
 from asr_scaling.cli import sync
 from asr_scaling.core.cautions import NOT_TRACKED, caution
 from asr_scaling.core.record import RunRecord
-from asr_scaling.records.ending import end_abandoned
+from asr_scaling.records.sweep_end import end_abandoned
 from asr_scaling.records.sweep_lock import SweepLock
 from asr_scaling.records.sweep_manifest import SweepManifest
 from asr_scaling.tracking.mlflow import Mlflow

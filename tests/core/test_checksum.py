@@ -19,7 +19,7 @@ from asr_scaling.cli.report import main
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import AsrScalingError, DataError
-from asr_scaling.machine import peaks
+from asr_scaling.machine import peak_rates
 from asr_scaling.records.read import Damaged, each_record, readable_records
 from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 from asr_scaling.search.outcome import OUTCOME_FILE, Journal
@@ -124,14 +124,14 @@ def test_a_changed_figure_in_a_file_of_a_sweep(kind: str, tmp_path: Path) -> Non
 
 def test_a_changed_peak_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
-    measured = peaks.Peaks("float32", 1.5e9, 2.5e9, 512, 1.25)
-    monkeypatch.setattr(peaks, "measure", lambda device, dtype: measured)
-    monkeypatch.setattr(peaks, "_products", lambda *_: (1.5e9, 1.0))
-    monkeypatch.setattr(peaks, "_taken", lambda machine: 0.0)
-    peaks.peaks(FakeDevice(), "float32")
+    measured = peak_rates.Peaks("float32", 1.5e9, 2.5e9, 512, 1.25)
+    monkeypatch.setattr(peak_rates, "measure", lambda device, dtype: measured)
+    monkeypatch.setattr(peak_rates, "_products", lambda *_: (1.5e9, 1.0))
+    monkeypatch.setattr(peak_rates, "_taken", lambda machine: 0.0)
+    peak_rates.peaks(FakeDevice(), "float32")
     (path,) = (tmp_path / "peaks").iterdir()
     path.write_text(path.read_text().replace("2500000000.0", "2500000001.0"))
-    assert peaks.peaks(FakeDevice(), "float32")[0] == measured
+    assert peak_rates.peaks(FakeDevice(), "float32")[0] == measured
     assert "2500000001.0" not in path.read_text()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asr_scaling.analysis.format import with_interval
-from asr_scaling.analysis.load import points
+from asr_scaling.analysis.load_points import points
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.core.record import RunRecord
 from asr_scaling.records.read import each_record

@@ -11,7 +11,7 @@ import pytest
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
-from asr_scaling.core.probe import TimingProbe
+from asr_scaling.core.timing_probe import TimingProbe
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers

@@ -14,7 +14,7 @@ import pytest
 from support.networks import WHISPER
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.model import packages, weights
+from asr_scaling.model import weight_packages, weights
 from asr_scaling.model.weights import hub_reachable
 
 SPECIAL = [
@@ -181,8 +181,10 @@ def package(
             name=name, version=made.version, locate_file=lambda path: site / path
         )
 
-    monkeypatch.setattr(packages, "CARRIERS", {HUB_ID: {"toy-a": "a.part", "toy-b": "b.part"}})
-    monkeypatch.setattr(packages.metadata, "distribution", distribution)
+    monkeypatch.setattr(
+        weight_packages, "CARRIERS", {HUB_ID: {"toy-a": "a.part", "toy-b": "b.part"}}
+    )
+    monkeypatch.setattr(weight_packages.metadata, "distribution", distribution)
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path / "cache"))
     return made
 

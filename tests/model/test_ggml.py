@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 from asr_scaling.errors import EngineError
 from asr_scaling.model.ggml import F16, F32, MAGIC, Q8_0, ggml_name, quantised, write_ggml
-from asr_scaling.model.packages import package_weights
+from asr_scaling.model.weight_packages import package_weights
 
 BYTES = {F32: (4, 1), F16: (2, 1), Q8_0: (34, 32)}
 """Type → bytes of a block and weights in it."""

@@ -15,7 +15,7 @@ from support.fakes import FakeDevice, make_spec
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import AsrScalingError, ConfigError, WeightsError
-from asr_scaling.model import build
+from asr_scaling.model import transformers_objects
 from asr_scaling.model.weights import resolve
 
 RAN: list[str] = []
@@ -55,10 +55,10 @@ def spec() -> ModelSpec:
 def folder(spec: ModelSpec, tmp_path: Path) -> Path:
     """A Whisper in the hub's layout, without its weights."""
     place = tmp_path / "weights"
-    config = build.configuration(spec)
+    config = transformers_objects.configuration(spec)
     config.architectures = ["WhisperForConditionalGeneration"]
     config.save_pretrained(place)
-    build.feature_extractor(spec).save_pretrained(place)
+    transformers_objects.feature_extractor(spec).save_pretrained(place)
     return place
 
 
@@ -69,7 +69,7 @@ def load(spec: ModelSpec, folder: Path, **options: Any) -> Any:
 
 
 def network(spec: ModelSpec) -> Any:
-    return build.random_model(spec)
+    return transformers_objects.random_model(spec)
 
 
 def test_a_pickle_that_would_run_code_is_refused(
@@ -88,7 +88,9 @@ def test_a_pickle_that_would_run_code_is_refused(
 
 def test_a_pickle_of_tensors_is_read(spec: ModelSpec, folder: Path) -> None:
     torch.save(network(spec).state_dict(), folder / "pytorch_model.bin")
-    loaded = build.pretrained(build.auto_class(spec), folder, spec, weights_only=True)
+    loaded = transformers_objects.pretrained(
+        transformers_objects.auto_class(spec), folder, spec, weights_only=True
+    )
     assert torch.equal(
         loaded.state_dict()["proj_out.weight"], network(spec).state_dict()["proj_out.weight"]
     )
@@ -141,10 +143,10 @@ def test_code_beside_the_weights_runs_only_when_it_is_asked_for(
     with pytest.raises(
         WeightsError, match="brings code of its own, which is not run unasked"
     ) as caught:
-        build.pretrained(transformers.AutoFeatureExtractor, folder, spec)
+        transformers_objects.pretrained(transformers.AutoFeatureExtractor, folder, spec)
     assert "model.trust_remote_code=true" in str(caught.value)
     assert not ran.exists()
-    build.pretrained(
+    transformers_objects.pretrained(
         transformers.AutoFeatureExtractor, folder, replace(spec, trust_remote_code=True)
     )
     assert ran.exists()
@@ -157,7 +159,9 @@ def test_a_class_that_transformers_has_is_loaded_without_the_code_beside_it(
     ran = tmp_path / "ran"
     network(spec).save_pretrained(folder)
     bring_code(folder, ran, "config.json", "AutoModelForSpeechSeq2Seq")
-    loaded = build.pretrained(build.auto_class(spec), folder, spec, weights_only=True)
+    loaded = transformers_objects.pretrained(
+        transformers_objects.auto_class(spec), folder, spec, weights_only=True
+    )
     assert type(loaded).__module__.startswith("transformers.models.whisper")
     assert not ran.exists()
 
@@ -168,7 +172,7 @@ def test_a_feature_extractor_is_one(spec: ModelSpec, kind: str) -> None:
         spec, features={"feature_extractor_type": kind, "task": "automatic-speech-recognition"}
     )
     with pytest.raises(ConfigError, match="is not a feature extractor of transformers"):
-        build.feature_extractor(evil)
+        transformers_objects.feature_extractor(evil)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import errors
 
 from asr_scaling.errors import WeightsError
-from asr_scaling.model import packages, weights
+from asr_scaling.model import weight_packages, weights
 from asr_scaling.model.weights import Weights, hub_reachable, resolve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -226,9 +226,9 @@ def test_without_weights_auto_is_random_and_pretrained_an_error(spec):
 
 def test_the_extra_is_named_where_it_would_help(spec, package, monkeypatch):
     def missing(name):
-        raise packages.metadata.PackageNotFoundError(name)
+        raise weight_packages.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(packages.metadata, "distribution", missing)
+    monkeypatch.setattr(weight_packages.metadata, "distribution", missing)
     with pytest.raises(WeightsError, match=r"install 'asr-scaling\[offline\]'"):
         resolve(spec(weights="pretrained"))
 

@@ -12,7 +12,7 @@ import yaml
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import ConfigError
-from asr_scaling.model.build import (
+from asr_scaling.model.transformers_objects import (
     AUTO_CLASSES,
     auto_class,
     configuration,

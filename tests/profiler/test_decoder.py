@@ -27,7 +27,7 @@ from asr_scaling.core.record import Findings
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, OutOfMemoryError
-from asr_scaling.model.build import random_model
+from asr_scaling.model.transformers_objects import random_model
 from asr_scaling.optimisation.prune import RemoveWeakest
 from asr_scaling.profiler.decoder import Decoder
 from asr_scaling.profiler.decoder.kv_cache import kv_cache

@@ -16,8 +16,8 @@ import pytest
 from asr_scaling.analysis.recommendation import choice
 from asr_scaling.cli import compare, recommend, report, sync
 from asr_scaling.core.record import RECORD_FILE, RunRecord
-from asr_scaling.records.sources import records_of
-from asr_scaling.search.measured import outcome_of
+from asr_scaling.records.record_sources import records_of
+from asr_scaling.search.searched_points import outcome_of
 
 ROOT = Path(__file__).parents[2]
 SWEEP = ROOT / "tests/data/records_before/sweep"

@@ -12,8 +12,8 @@ from support.studies import GPU_TINY, TINY, WAV2VEC2
 
 from asr_scaling.analysis.bottlenecks.batch_pairs import batch_pairs
 from asr_scaling.analysis.bottlenecks.roofline import spots
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.system_names import named
 from asr_scaling.report.bottlenecks.figures import MOST_BARS, shown
 from asr_scaling.report.bottlenecks.section import section
 from asr_scaling.report.document import Bullets, Figure, Section, Table

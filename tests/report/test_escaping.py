@@ -19,8 +19,8 @@ from rich.console import Console
 from support.chromium import chromium, needs_chromium
 from support.studies import BASE, TINY, study
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import to_point
+from asr_scaling.analysis.system_names import named
 from asr_scaling.cli.report import main
 from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.environment import environment

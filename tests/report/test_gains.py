@@ -9,9 +9,9 @@ import pytest
 from support.reading import figures, row, tables, words
 from support.studies import TINY, WAV2VEC2, Law, record
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
+from asr_scaling.analysis.system_names import named
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.report.build import document
 from asr_scaling.report.gains import sections

@@ -13,17 +13,17 @@ from support.studies import BASE, GPU_TINY, MACHINE, TINY, Law, record, study
 from asr_scaling.analysis.bottlenecks.batch_pairs import batch_pairs
 from asr_scaling.analysis.caveats import kinds_of
 from asr_scaling.analysis.fits import Fit
-from asr_scaling.analysis.gains import gains_over_plain
+from asr_scaling.analysis.gain_over_plain import gains_over_plain
 from asr_scaling.analysis.laws import TIME, batch_laws, length_laws
 from asr_scaling.analysis.memory_laws import memory_laws
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.paired_comparison import compare_points
 from asr_scaling.analysis.recommendation.scenarios import Budgets, recommend
 from asr_scaling.analysis.size_laws import size_laws
+from asr_scaling.analysis.system_names import named
 from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.environment import certified, environment
-from asr_scaling.machine.kind import gpu_name, machine_kind, memory_class, unlike
+from asr_scaling.machine.machine_kind import gpu_name, machine_kind, memory_class, unlike
 from asr_scaling.records.merge import merge
 from asr_scaling.report import gains as gains_section
 from asr_scaling.report import recommendations as answer

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.pages import EVIL, document, points, table
 
 from asr_scaling.report.document import Cell, Column, Document, Row, Section, Table, Text
-from asr_scaling.report.output.inline import pieces, unmarked
 from asr_scaling.report.output.markdown import MOST_ROWS, markdown
+from asr_scaling.report.output.text_marks import pieces, unmarked
 
 
 def one(*blocks: object) -> str:

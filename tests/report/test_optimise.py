@@ -10,20 +10,20 @@ import pytest
 from support.benches import Bench, options
 from support.reading import column, figures, row, tables, words
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
+from asr_scaling.analysis.system_names import named
 from asr_scaling.core.record import RunRecord
 from asr_scaling.records.merge import merge
 from asr_scaling.report.build import document
 from asr_scaling.report.document import Command, Section
-from asr_scaling.report.optimise.answers import summary, verdict, waterfall
 from asr_scaling.report.optimise.section import section, sections
 from asr_scaling.report.optimise.waterfall import bars
+from asr_scaling.report.optimise.wording import summary, verdict, waterfall
 from asr_scaling.report.output.svg import drawn
-from asr_scaling.search.measured import outcome_of
+from asr_scaling.search.optimise import optimise
 from asr_scaling.search.outcome import Answer, Outcome
-from asr_scaling.search.search import optimise
+from asr_scaling.search.searched_points import outcome_of
 
 GAINS = {"a": 2.4, "b": 1.5}
 

@@ -13,9 +13,9 @@ from support import reading
 from support.reading import column, without, words
 from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.stars import star_count
+from asr_scaling.analysis.system_names import named
 from asr_scaling.core.cautions import caution
 from asr_scaling.report.document import Row, Table
 from asr_scaling.report.output.drawing import Style

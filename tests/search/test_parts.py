@@ -15,10 +15,10 @@ from asr_scaling.analysis.pareto import front_in_metrics
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.measure.pipeline import Pipeline
-from asr_scaling.search.gain import Gain, gain
+from asr_scaling.search.optimise import optimise
 from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import OUTCOME_FILE, Journal
-from asr_scaling.search.search import optimise
+from asr_scaling.search.speedup import Gain, gain
 
 SLOW = replace(TINY, call_s=0.0)
 FAST = replace(TINY, call_s=0.0, window_cost_s=TINY.window_cost_s / 2, per_s=TINY.per_s / 2)

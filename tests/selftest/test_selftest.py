@@ -31,7 +31,7 @@ from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.machine.environment import environment
-from asr_scaling.selftest import answers, clock, machine
+from asr_scaling.selftest import clock, known_answers, machine
 from asr_scaling.selftest.certificate import (
     MAX_AGE_S,
     certificate,
@@ -262,7 +262,7 @@ class TestEnergy:
 class TestFlops:
     @pytest.mark.filterwarnings("ignore:distutils:DeprecationWarning")  # thop imports it
     def test_layers_are_counted_as_by_hand(self) -> None:
-        found = answers.flops()
+        found = known_answers.flops()
         assert found.status == "pass", found.figure
         assert found.values == {"flops/encoder": 215040, "flops/encoder_thop": 163840}
 
@@ -270,12 +270,12 @@ class TestFlops:
         wrong = Findings(
             (Metric("flops/encoder", 215041, 1), Metric("flops/encoder_thop", 163840, 1))
         )
-        found = answers.flops(Recorder(then=lambda session: wrong))
+        found = known_answers.flops(Recorder(then=lambda session: wrong))
         assert found.status == "fail"
         assert found.figure.startswith(
             "flops/encoder is 215041, by hand 215040; flops/encoder_thop is 163840"
         )
-        missing = answers.flops(
+        missing = known_answers.flops(
             Recorder(then=lambda session: Findings(unavailable={"flops/encoder": "no torch"}))
         )
         assert (missing.status, missing.values) == ("fail", {})
@@ -286,12 +286,12 @@ class TestFlops:
 
 class TestKnownAnswer:
     def check(self, tmp_path: Path, changes: dict[str, str]) -> Check:
-        texts = {**answers.KNOWN_TEXTS, **changes}
+        texts = {**known_answers.KNOWN_TEXTS, **changes}
 
         def script(batch: Any, probe: Any) -> Any:
             return transcription(batch, texts=tuple(texts[u.id] for u in batch.utterances))
 
-        return answers.known_answer(
+        return known_answers.known_answer(
             ScriptedEngine(ScriptedSystem(script)), lambda hub_id, spec: (tmp_path, "here")
         )
 
@@ -309,7 +309,7 @@ class TestKnownAnswer:
         assert "WER 44.4% instead of 2.8%" in found.figure
 
     def test_without_weights_it_is_skipped(self) -> None:
-        found = answers.known_answer(weights=lambda hub_id, spec: None)
+        found = known_answers.known_answer(weights=lambda hub_id, spec: None)
         assert (found.status, found.figure) == ("skip", "no package with weights is installed")
 
     def test_an_engine_that_fails_is_a_fail_with_its_reason(self, tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ class TestKnownAnswer:
         engine = ScriptedEngine(ScriptedSystem(script))
         found = tried(
             "known answer",
-            lambda: answers.known_answer(engine, lambda hub_id, spec: (tmp_path, "here")),
+            lambda: known_answers.known_answer(engine, lambda hub_id, spec: (tmp_path, "here")),
         )
         assert (found.status, found.figure) == ("fail", "failed: it broke.")
 

@@ -17,7 +17,7 @@ from support.team_server import close_sessions
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError, TrackingError
-from asr_scaling.tracking import _server
+from asr_scaling.tracking import _server_check
 from asr_scaling.tracking.mlflow import Mlflow
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -61,7 +61,7 @@ def own_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import mlflow
 
     before = mlflow.get_tracking_uri()
-    monkeypatch.setattr(_server, "_answered", set())
+    monkeypatch.setattr(_server_check, "_answered", set())
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     yield
@@ -85,12 +85,14 @@ def refused(uri: str) -> str:
 
 def test_all_that_a_start_waits_for_is_within_fifteen_seconds() -> None:
     """Health, then one request that is not repeated; each waits as long as this, and a name takes no longer."""
-    assert _server._WAITS["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
-    assert _server.START_S + 2 * float(_server._WAITS["MLFLOW_HTTP_REQUEST_TIMEOUT"]) <= 15
+    assert _server_check._WAITS["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+    assert (
+        _server_check.START_S + 2 * float(_server_check._WAITS["MLFLOW_HTTP_REQUEST_TIMEOUT"]) <= 15
+    )
 
 
 def test_a_server_that_never_answers(black_hole: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_server, "START_S", 0.2)
+    monkeypatch.setattr(_server_check, "START_S", 0.2)
     assert f"does not answer: start it, or set tracking.uri (now {black_hole})" in refused(
         black_hole
     )
@@ -99,7 +101,7 @@ def test_a_server_that_never_answers(black_hole: str, monkeypatch: pytest.Monkey
 def test_a_name_that_never_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
     """The resolver has no limit of time: the question is left behind."""
     waiting = threading.Event()
-    monkeypatch.setattr(_server, "START_S", 0.1)
+    monkeypatch.setattr(_server_check, "START_S", 0.1)
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: waiting.wait(60))
     assert "does not answer" in refused("http://slow.name")
     waiting.set()
@@ -140,9 +142,9 @@ class TestMidSweep:
 
     def test_who_answered_last_is_given_time(self) -> None:
         with server() as (uri, asked):
-            with _server.patience(uri, begin=True):
+            with _server_check.patience(uri, begin=True):
                 assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
-            with _server.patience(uri):
+            with _server_check.patience(uri):
                 assert os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES") != "0"
             assert asked == ["/health"]
 
@@ -157,21 +159,24 @@ class TestMidSweep:
             if not state["up"]:
                 raise urllib.error.HTTPError(url, 500, "no", email.message.Message(), None)
 
-        monkeypatch.setattr(_server, "ask_url", ask)
-        with _server.patience("http://host"):
+        monkeypatch.setattr(_server_check, "ask_url", ask)
+        with _server_check.patience("http://host"):
             pass
-        with pytest.raises(OSError, match="died"), _server.patience("http://host"):
+        with pytest.raises(OSError, match="died"), _server_check.patience("http://host"):
             raise OSError("died")
         state["up"] = False
         for _ in range(2):
-            with pytest.raises(TrackingError, match="error 500"), _server.patience("http://host"):
+            with (
+                pytest.raises(TrackingError, match="error 500"),
+                _server_check.patience("http://host"),
+            ):
                 pytest.fail("nothing is sent")
         state["up"] = True
         for _ in range(2):
-            with _server.patience("http://host"):
+            with _server_check.patience("http://host"):
                 pass
-        assert limits == [_server.BRIEFLY_S] * 4  # not asked where the last answer was good
-        assert _server.BRIEFLY_S <= 2
+        assert limits == [_server_check.BRIEFLY_S] * 4  # not asked where the last answer was good
+        assert _server_check.BRIEFLY_S <= 2
 
     def test_a_point_of_a_server_that_is_gone(self, tmp_path: Path) -> None:
         with server(health=500) as (uri, asked):
@@ -180,7 +185,7 @@ class TestMidSweep:
             assert asked == ["/health"]
 
     def test_a_database_is_not_asked(self) -> None:
-        with _server.patience("sqlite:///mlflow.db"):
+        with _server_check.patience("sqlite:///mlflow.db"):
             assert os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES") != "0"
 
 

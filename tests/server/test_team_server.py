@@ -22,7 +22,7 @@ from support.warm import Started
 from asr_scaling.cli import sync
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import TrackingError
-from asr_scaling.records.sources import records_of
+from asr_scaling.records.record_sources import records_of
 from asr_scaling.records.sweep_manifest import SweepManifest
 from asr_scaling.tracking.mlflow import Mlflow
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.record import RunRecord
-from asr_scaling.core.summary import summarise
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.search.candidates import Candidate, Entry, Trial
 from asr_scaling.search.options import Options

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.system_names import named
 from asr_scaling.report.document import (
     Bullets,
     Cell,

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.system_names import named
 from asr_scaling.report.document import Bullets, Cell, Figure, Section, Table, Text
 from support.studies import BASE, TINY, WAV2VEC2, Law, study
 

@@ -7,10 +7,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.record import Metric, RunRecord, Sample
 from asr_scaling.core.statistics import Interval
-from asr_scaling.core.summary import summarise
 from asr_scaling.measure.pipeline import SCOPE
 
 MACHINE = {

@@ -12,8 +12,8 @@ from support.studies import TINY, record
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.search.candidates import Candidate, Entry, Trial
-from asr_scaling.search.gain import gain
 from asr_scaling.search.outcome import Journal
+from asr_scaling.search.speedup import gain
 from asr_scaling.sweep.search_bench import SweepBench
 
 

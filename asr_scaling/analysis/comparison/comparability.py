@@ -7,7 +7,7 @@ from typing import Any
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
-from asr_scaling.machine.kind import gpu_name, memory_class
+from asr_scaling.machine.machine_kind import gpu_name, memory_class
 
 KINDS = ("host", "machine", "dataset", "normaliser", "scope")
 """What may differ. "host": its name, and which of its GPUs; "machine": the kind."""

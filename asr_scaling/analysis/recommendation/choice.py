@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 from asr_scaling.analysis.caveats import synthetic
 from asr_scaling.analysis.format import speech
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation import rules
 from asr_scaling.analysis.recommendation.rules import Rule
 from asr_scaling.analysis.recommendation.scenarios import Recommendation, choose
 from asr_scaling.analysis.reference_length import reference_length
+from asr_scaling.analysis.system_names import named
 from asr_scaling.machine.environment import environment
-from asr_scaling.machine.kind import machine_kind
+from asr_scaling.machine.machine_kind import machine_kind
 from asr_scaling.util.groups import grouped
 
 _PARTS = ("model", "engine", "optimisation", "device", "batch", "seed")

@@ -14,7 +14,7 @@ from asr_scaling.analysis.recommendation.reproduce import command
 from asr_scaling.analysis.recommendation.rules import NEEDED, TAIL, Rule, barred
 from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.errors import ConfigError
-from asr_scaling.machine.kind import unlike
+from asr_scaling.machine.machine_kind import unlike
 
 _NEAREST = 5
 """Points nearest in WER that are compared with the best."""

@@ -3,19 +3,8 @@
 May import ``core`` and what is below it; nothing in this folder imports an implementation.
 """
 
-from asr_scaling.core.ports.measurement import (
-    PHASES,
-    Measurement,
-    Peak,
-    Phase,
-    Session,
-    Watch,
-    Watcher,
-)
-from asr_scaling.core.ports.progress import NullProgress, Progress
-from asr_scaling.core.ports.speech import Batching, Dataset, Fitting
-from asr_scaling.core.ports.store import RunKey, RunStore, Sink, StoredSweep
-from asr_scaling.core.ports.system import (
+from asr_scaling.core.ports.dataset import Batching, Dataset, Fitting
+from asr_scaling.core.ports.engine import (
     Bounded,
     Capabilities,
     Device,
@@ -29,6 +18,17 @@ from asr_scaling.core.ports.system import (
     capabilities,
     option_of,
 )
+from asr_scaling.core.ports.measurement import (
+    PHASES,
+    Measurement,
+    Peak,
+    Phase,
+    Session,
+    Watch,
+    Watcher,
+)
+from asr_scaling.core.ports.progress import NullProgress, Progress
+from asr_scaling.core.ports.store import RunKey, RunStore, Sink, StoredSweep
 from asr_scaling.core.ports.system_spec import (
     Change,
     Changed,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports.engine import Device, Engine, NullProbe, Probe, System, Transcription
 from asr_scaling.core.ports.progress import Progress
-from asr_scaling.core.ports.system import Device, Engine, NullProbe, Probe, System, Transcription
 from asr_scaling.core.record import Findings, Sample
 from asr_scaling.core.workload import AudioBatch, Workload
 

@@ -12,8 +12,8 @@ from enum import IntEnum
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports.speech import Batching, Fitting
-from asr_scaling.core.ports.system import Device, Engine
+from asr_scaling.core.ports.dataset import Batching, Fitting
+from asr_scaling.core.ports.engine import Device, Engine
 from asr_scaling.errors import ConfigError
 
 

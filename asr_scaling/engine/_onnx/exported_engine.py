@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Device
 from asr_scaling.engine._onnx.files import CTC_TYPES, Fill, check_length, for_engine
 from asr_scaling.engine._onnx.speech import (
@@ -23,10 +23,10 @@ from asr_scaling.engine._onnx.speech import (
 )
 from asr_scaling.engine._onnx.token_policy import load_policy, model_config
 from asr_scaling.engine._shared.log_mel import check_features, place_of
-from asr_scaling.engine._shared.packages import need_packages
+from asr_scaling.engine._shared.required_packages import need_packages
 from asr_scaling.engine._shared.short_window import check_margin
 from asr_scaling.engine._shared.speech_system import Speech, SpeechSystem, facts_of, out_of_memory
-from asr_scaling.engine._shared.texts import load_texts
+from asr_scaling.engine._shared.token_texts import load_texts
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.errors import EngineError
 

@@ -103,10 +103,10 @@ def for_engine(
 def _export(spec: ModelSpec, folder: Path, new: Path) -> dict[str, Any]:
     import torch
 
-    from asr_scaling.model import build
+    from asr_scaling.model import transformers_objects
 
     with _quiet(), torch.no_grad():
-        network = build.pretrained_model(spec, folder, torch.float32, "eager")
+        network = transformers_objects.pretrained_model(spec, folder, torch.float32, "eager")
         parameters = sum(parameter.numel() for parameter in network.parameters())
         if spec.family == "whisper":
             check = _whisper_check(spec, network)
@@ -143,10 +143,10 @@ def _whisper_check(spec: ModelSpec, network: Any) -> dict[str, Any]:
     """Features of noise, random tokens, logits ``[CHECKED - PREFIX + 1, batch, vocabulary]``."""
     import torch
 
-    from asr_scaling.model import build
+    from asr_scaling.model import transformers_objects
 
     audio = example_audio(spec.window_s or 30.0)
-    features = build.feature_extractor(spec)(
+    features = transformers_objects.feature_extractor(spec)(
         [audio, audio[::-1].copy()], sampling_rate=SAMPLE_RATE_HZ
     )
     inputs = torch.tensor(np.asarray(features["input_features"]))
@@ -163,10 +163,10 @@ def _ctc_check(spec: ModelSpec, folder: Path, network: Any) -> dict[str, Any]:
     """Samples of noise, two rows of unequal length, and logits ``[batch, frames, vocabulary]``."""
     import transformers
 
-    from asr_scaling.model import build
+    from asr_scaling.model import transformers_objects
 
     rows = [example_audio(seconds) for seconds in _SECONDS]
-    extract = build.pretrained(transformers.AutoFeatureExtractor, folder, spec)
+    extract = transformers_objects.pretrained(transformers.AutoFeatureExtractor, folder, spec)
     inputs = extract(rows, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="pt")
     check = {"samples": inputs["input_values"], "logits": network(**inputs).logits}
     if "attention_mask" in inputs:

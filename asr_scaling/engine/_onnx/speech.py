@@ -14,7 +14,7 @@ from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._onnx.files import PREFIX, check_length
 from asr_scaling.engine._onnx.token_policy import Policy
 from asr_scaling.engine._shared import ctc
-from asr_scaling.engine._shared.texts import Texts
+from asr_scaling.engine._shared.token_texts import Texts
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.model.convert import difference
 

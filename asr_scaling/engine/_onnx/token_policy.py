@@ -61,10 +61,10 @@ def load_policy(spec: ModelSpec, folder: Path | None) -> Policy:
 
 def model_config(spec: ModelSpec, folder: Path | None) -> Any:
     """The transformers configuration of the weights in ``folder``; of ``spec`` for random ones."""
-    from asr_scaling.model import build
+    from asr_scaling.model import transformers_objects
 
     if folder is None:
-        return build.configuration(spec)
+        return transformers_objects.configuration(spec)
     from transformers import AutoConfig
 
-    return build.pretrained(AutoConfig, folder, spec)
+    return transformers_objects.pretrained(AutoConfig, folder, spec)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_scaling.core.checks import one_of
+from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Device, Probe
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._shared.packages import need_packages
+from asr_scaling.engine._shared.required_packages import need_packages
 from asr_scaling.errors import EngineError
 
 

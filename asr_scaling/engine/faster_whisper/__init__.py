@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Device
 from asr_scaling.engine._shared.log_mel import check_features
 from asr_scaling.engine._shared.short_window import check_margin

@@ -15,8 +15,8 @@ import ctranslate2
 import numpy as np
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.model.build import pretrained
 from asr_scaling.model.convert import Converted, check_difference, converted, difference
+from asr_scaling.model.transformers_objects import pretrained
 from asr_scaling.model.whisper import (
     CHECKED,
     end_of_text,

@@ -15,8 +15,8 @@ from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.log_mel import place_of
 from asr_scaling.engine._shared.whisper import first_windows, window_of
 from asr_scaling.engine._shared.window_by_window import Windows
-from asr_scaling.model.build import pretrained
 from asr_scaling.model.convert import Converted
+from asr_scaling.model.transformers_objects import pretrained
 from asr_scaling.model.whisper import end_of_text, prompt_ids
 
 if TYPE_CHECKING:

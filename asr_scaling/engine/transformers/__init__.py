@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Change, Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.log_mel import check_features
@@ -90,16 +90,16 @@ class Transformers:
             )
         self._generate_options(model)
         check_model(self, model)
-        from asr_scaling.model import build
+        from asr_scaling.model import transformers_objects
 
-        build.network_class(model)
+        transformers_objects.network_class(model)
 
     def load(self, model: ModelSpec, device: Device) -> TransformersSystem:
         """Resolve the weights, load them, move them to the device."""
         import torch
         import transformers
 
-        from asr_scaling.engine._shared.texts import load_texts
+        from asr_scaling.engine._shared.token_texts import load_texts
         from asr_scaling.engine.transformers._loaded_model import Loaded
         from asr_scaling.engine.transformers._network_facts import changed, drafted
         from asr_scaling.model.weights import resolve
@@ -141,11 +141,13 @@ class Transformers:
         return TransformersSystem(model, device, family, facts)
 
     def _network(self, model: ModelSpec, weights: Weights, dtype: Any) -> Any:
-        from asr_scaling.model import build
+        from asr_scaling.model import transformers_objects
 
         if weights.folder is not None:
-            return build.pretrained_model(model, weights.folder, dtype, self.attention)
-        network: Any = build.random_model(model, self.seed, dtype)
+            return transformers_objects.pretrained_model(
+                model, weights.folder, dtype, self.attention
+            )
+        network: Any = transformers_objects.random_model(model, self.seed, dtype)
         network.set_attn_implementation(self.attention)
         return network
 

@@ -42,7 +42,7 @@ def load_draft(spec: ModelSpec, dtype: Any, attention: str, device: str) -> Any:
 
     Raises EngineError when only random weights are there.
     """
-    from asr_scaling.model import build
+    from asr_scaling.model import transformers_objects
     from asr_scaling.model.weights import resolve
 
     weights = resolve(spec)
@@ -50,4 +50,4 @@ def load_draft(spec: ModelSpec, dtype: Any, attention: str, device: str) -> Any:
         raise EngineError(
             f"No pretrained weights of the draft '{spec.name}' were found: leave out engine.draft."
         )
-    return build.pretrained_model(spec, weights.folder, dtype, attention).to(device)
+    return transformers_objects.pretrained_model(spec, weights.folder, dtype, attention).to(device)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.ports import NullProbe, Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._shared.texts import Texts
+from asr_scaling.engine._shared.token_texts import Texts
 from asr_scaling.engine.transformers._compiled import compile_mode
 
 if TYPE_CHECKING:

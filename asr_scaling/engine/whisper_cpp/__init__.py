@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Device
 from asr_scaling.engine._shared.short_window import check_margin
 from asr_scaling.engine._shared.speech_system import SpeechSystem, facts_of, out_of_memory

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import cast
 
-from asr_scaling.core.checks import must_be
+from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Device, Phase, Session
 from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import AudioBatch

@@ -21,10 +21,10 @@ from asr_scaling.report.document import (
     word_columns,
 )
 from asr_scaling.report.fields import Field, field, field_table, text
-from asr_scaling.report.optimise.answers import verdict, wer_change
 from asr_scaling.report.optimise.waterfall import drawn
-from asr_scaling.search.measured import comparable, point_of
+from asr_scaling.report.optimise.wording import verdict, wer_change
 from asr_scaling.search.outcome import Answer, Outcome, Tried
+from asr_scaling.search.searched_points import comparable, point_of
 from asr_scaling.util.groups import grouped
 
 _PAIRED = "RTFx over the baseline's of the same stage, paired by speech"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from asr_scaling.report.document import Figure, Keys
-from asr_scaling.report.optimise.answers import goal, times, waterfall, wer_change
+from asr_scaling.report.optimise.wording import goal, times, waterfall, wer_change
 from asr_scaling.report.output.bars import FASTER, GAIN, SLOWER, Bar, draw_bars
 from asr_scaling.report.output.drawing import FigureBuilder
-from asr_scaling.search.gain import Gain
 from asr_scaling.search.outcome import Answer
+from asr_scaling.search.speedup import Gain
 
 _BAR_IN, _FRAME_IN = 0.42, 1.3
 """Height of a bar, and of what is around all of them, in inches."""

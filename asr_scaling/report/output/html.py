@@ -22,8 +22,8 @@ from asr_scaling.report.document import (
     Table,
     attributes,
 )
-from asr_scaling.report.output.inline import heading, pieces, unmarked
 from asr_scaling.report.output.svg import inlined
+from asr_scaling.report.output.text_marks import heading, pieces, unmarked
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -17,7 +17,7 @@ from asr_scaling.report.document import (
     Table,
     Text,
 )
-from asr_scaling.report.output.inline import heading, pieces
+from asr_scaling.report.output.text_marks import heading, pieces
 
 MOST_ROWS = 500
 """Longer tables are cut, which is said: no viewer of Markdown shows them whole."""

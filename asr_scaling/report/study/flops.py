@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from asr_scaling.analysis.grid import SystemColumn, counted_points
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.system_grid import SystemColumn, counted_points
 from asr_scaling.report.cells import figure, missing, number, words
 from asr_scaling.report.document import Cell, Column, Row, Table, word_columns
 from asr_scaling.report.study import published

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from asr_scaling.analysis.grid import SystemColumn, device_kind
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.system_grid import SystemColumn, device_kind
 from asr_scaling.report.cells import missing, number, words
 from asr_scaling.report.document import Cell, Column, word_columns
 

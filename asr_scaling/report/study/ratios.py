@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
 from asr_scaling.analysis.format import latency_metric
-from asr_scaling.analysis.grid import SystemColumn, device_kind, device_pairs, lengths
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.system_grid import SystemColumn, device_kind, device_pairs, lengths
 from asr_scaling.report.cells import (
     batch_cell,
     figure,

@@ -7,9 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from asr_scaling.analysis.caveats import synthetic
 from asr_scaling.analysis.comparison.verdict import RTFX
 from asr_scaling.analysis.format import PARTLY, latency_metric, plain
-from asr_scaling.analysis.grid import Length, SystemColumn, device_kind, lengths, system_columns
 from asr_scaling.analysis.points import Point, length_name
 from asr_scaling.analysis.reference_length import reference_length
+from asr_scaling.analysis.system_grid import (
+    Length,
+    SystemColumn,
+    device_kind,
+    lengths,
+    system_columns,
+)
 from asr_scaling.report.cells import (
     batch_cell,
     figure,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from asr_scaling.analysis.caveats import kinds_of
 from asr_scaling.analysis.comparison.verdict import ENERGY
 from asr_scaling.analysis.format import plain, size, speech, why_missing
-from asr_scaling.analysis.grid import Length, SystemColumn
 from asr_scaling.analysis.points import Point, length_name
 from asr_scaling.analysis.stars import (
     ENERGY_USE,
@@ -20,6 +19,7 @@ from asr_scaling.analysis.stars import (
     least_costs,
     star_count,
 )
+from asr_scaling.analysis.system_grid import Length, SystemColumn
 from asr_scaling.report.cells import missing, wer
 from asr_scaling.report.document import Cell, Column, Row, Table
 from asr_scaling.report.study.published import WHO, who

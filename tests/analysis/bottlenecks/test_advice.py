@@ -19,8 +19,8 @@ from asr_scaling.analysis.bottlenecks.diagnosis import (
     padding,
     regime,
 )
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.system_names import named
 from asr_scaling.core.statistics import Interval
 
 STAGED = {"features": 0.1, "encoder": 0.3, "decoder": 0.6}

@@ -24,10 +24,10 @@ from asr_scaling.analysis.comparison.verdict import (
     MetricChange,
     compare,
 )
+from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.cautions import caution
 from asr_scaling.core.record import Metric, RunRecord, Sample
 from asr_scaling.core.statistics import Interval
-from asr_scaling.core.summary import summarise
 from asr_scaling.errors import ConfigError
 
 HOST = {"host": "vm", "cpu": "EPYC", "cpu_cores": 2, "versions": {"torch": "2.13"}, "commit": "aaa"}

@@ -9,9 +9,9 @@ import pytest
 from support import reading
 from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, study
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
+from asr_scaling.analysis.system_names import named
 from asr_scaling.core.cautions import caution
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.report import recommendations as answer

@@ -12,10 +12,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.reproduce import command
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
+from asr_scaling.analysis.system_names import named
 from asr_scaling.cli.sweep import batch_shorthand
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError, DataError

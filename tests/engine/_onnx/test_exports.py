@@ -20,7 +20,7 @@ from asr_scaling.engine._onnx import files, networks
 from asr_scaling.engine._onnx.speech import Whisper
 from asr_scaling.engine._onnx.token_policy import Policy
 from asr_scaling.engine._shared.ctc import collapsed, frames_of
-from asr_scaling.engine._shared.texts import Texts
+from asr_scaling.engine._shared.token_texts import Texts
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.engine.onnxruntime import OnnxRuntime
 from asr_scaling.engine.openvino import OpenVino

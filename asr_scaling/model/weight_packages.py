@@ -17,8 +17,8 @@ from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import WeightsError
-from asr_scaling.model.build import configuration, plain
 from asr_scaling.model.ctranslate2 import Array, read_variables, whisper_arrays
+from asr_scaling.model.transformers_objects import configuration, plain
 from asr_scaling.util.cache import cache_dir, made_once, seal, sealed
 
 CONVERSION = 1

@@ -10,7 +10,7 @@ import torch
 from support.fakes import ScriptedSystem, make_session, utterances
 from torch.utils.flop_counter import FlopCounterMode
 
-from asr_scaling.profiler._bytes import byte_counter
+from asr_scaling.profiler._bytes_moved import byte_counter
 from asr_scaling.profiler.flops import Flops
 
 F = 4

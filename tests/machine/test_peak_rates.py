@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from support.fakes import FakeClock, FakeDevice
 
-from asr_scaling.machine import peaks as module
+from asr_scaling.machine import peak_rates as module
 from asr_scaling.machine.interference import Counters, MachineWatch
-from asr_scaling.machine.peaks import Peaks, measure, peaks
+from asr_scaling.machine.peak_rates import Peaks, measure, peaks
 
 GEMM, COPY = 200e9, 40e9
 

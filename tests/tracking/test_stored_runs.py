@@ -14,7 +14,7 @@ from asr_scaling.core.cautions import NOT_TRACKED, caution
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError
 from asr_scaling.tracking import untracked
-from asr_scaling.tracking._marker import (
+from asr_scaling.tracking._stored_runs import (
     compact,
     forget,
     read_points,

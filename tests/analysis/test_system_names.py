@@ -12,10 +12,10 @@ from support.studies import BASE, GPU_TINY, MACHINE, TINY, Law, record, study
 
 from asr_scaling.analysis.fits import Fit
 from asr_scaling.analysis.laws import TIME, batch_laws, length_laws
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.analysis.size_laws import size_laws
+from asr_scaling.analysis.system_names import named
 from asr_scaling.core.record import RunRecord
 from asr_scaling.report import pareto
 from asr_scaling.report import recommendations as answer

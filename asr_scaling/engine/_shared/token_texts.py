@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.model import build
+from asr_scaling.model import transformers_objects
 from asr_scaling.model.weights import Weights
 
 
@@ -43,8 +43,14 @@ class Texts:
 def load_texts(spec: ModelSpec, weights: Weights) -> Texts:
     """Feature extractor and tokenizer that come with ``weights``; random ones have no tokenizer."""
     if weights.folder is None:
-        return Texts(spec, build.feature_extractor(spec), None)
+        return Texts(spec, transformers_objects.feature_extractor(spec), None)
     import transformers
 
-    features = build.pretrained(transformers.AutoFeatureExtractor, weights.folder, spec)
-    return Texts(spec, features, build.pretrained(transformers.AutoTokenizer, weights.folder, spec))
+    features = transformers_objects.pretrained(
+        transformers.AutoFeatureExtractor, weights.folder, spec
+    )
+    return Texts(
+        spec,
+        features,
+        transformers_objects.pretrained(transformers.AutoTokenizer, weights.folder, spec),
+    )

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from support.studies import BASE, TINY, record, study
 
-from asr_scaling.analysis.load import points
+from asr_scaling.analysis.load_points import points
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, TrackingError
 from asr_scaling.records.merge import merge
 from asr_scaling.records.read import each_record, readable_records
-from asr_scaling.records.sources import records_of
+from asr_scaling.records.record_sources import records_of
 from asr_scaling.tracking.mlflow import Mlflow
 
 RECORDS = study((TINY, BASE), (5.0, 30.0), (1, 4))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from asr_scaling.core.ports.system import Device, System
+from asr_scaling.core.ports.engine import Device, System
 from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import AudioBatch, Utterance, Workload
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from asr_scaling.analysis.format import plain, with_interval
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
-from asr_scaling.search.gain import Gain
-from asr_scaling.search.measured import point_of
 from asr_scaling.search.outcome import Answer, Outcome
+from asr_scaling.search.searched_points import point_of
+from asr_scaling.search.speedup import Gain
 
 _FINAL = "from the final: whole budget, in turns with the baseline"
 _SEARCH = "from the search: few utterances, one after the other"

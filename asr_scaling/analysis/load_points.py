@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.naming import named
 from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.analysis.system_names import named
 from asr_scaling.records.read import Damaged
-from asr_scaling.records.sources import records_of
+from asr_scaling.records.record_sources import records_of
 from asr_scaling.tracking import STORE
 
 
 def points(sources: Sequence[str], uri: str = STORE, damaged: Damaged | None = None) -> list[Point]:
-    """The points of all ``sources`` (records/sources.py), in their order, told apart by name.
+    """The points of all ``sources`` (records/record_sources.py), in their order, told apart by name.
 
     uri: MLflow's store.
     damaged: takes what can't be read, and the rest is read.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from asr_scaling.core.checks import one_of
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.option_checks import one_of
 from asr_scaling.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.ports import Device
-from asr_scaling.core.schema import build, read
+from asr_scaling.core.typed_json import build, read
 from asr_scaling.machine.environment import allowed_cores, environment
 from asr_scaling.machine.interference import OTHERS_LIMIT, STEAL_LIMIT, MachineWatch
 from asr_scaling.util.cache import cache_dir, write_atomic

@@ -11,8 +11,8 @@ from asr_scaling.errors import EngineError
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.search.candidates import Candidate, Entry
 from asr_scaling.search.combination import combine
+from asr_scaling.search.optimise import optimise
 from asr_scaling.search.outcome import Answer, Outcome
-from asr_scaling.search.search import optimise
 from asr_scaling.search.search_log import SearchLog
 
 GAINS = {"a": 2.4, "b": 1.5, "c": 1.2, "slow": 0.7}

@@ -23,7 +23,7 @@ from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.measure.job import Job
 from asr_scaling.measure.pipeline import Pipeline
-from asr_scaling.model.packages import package_weights
+from asr_scaling.model.weight_packages import package_weights
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.quality import Quality, score
 from asr_scaling.selftest.checks import Check

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asr_scaling.analysis.points import Point
-from asr_scaling.machine.kind import unlike
+from asr_scaling.machine.machine_kind import unlike
 from asr_scaling.search.candidates import Entry, Stage
 from asr_scaling.search.outcome import Journal, Outcome
 

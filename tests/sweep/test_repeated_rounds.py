@@ -13,8 +13,8 @@ from support.fakes import Recorder
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
-from asr_scaling.sweep.interleave import Rounds, measurements, merge_rounds
 from asr_scaling.sweep.plan import PlannedPoint
+from asr_scaling.sweep.repeated_rounds import Rounds, measurements, merge_rounds
 
 POINTS = [
     ["model=a", "batch.size=1"],
