@@ -6,15 +6,13 @@ May import util, errors, core, machine, model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from asr_scaling.core.cautions import NOT_TRACKED
 from asr_scaling.core.ports import RunStore
-from asr_scaling.core.record import RunRecord
+from asr_scaling.tracking._tracked import STORE as STORE
+from asr_scaling.tracking._tracked import as_tracked as as_tracked
+from asr_scaling.tracking._tracked import untracked as untracked
 
-STORE = "sqlite:///mlflow.db"
-"""MLflow's store where none is named: a database in the current folder."""
 _TARGET = "asr_scaling.tracking.mlflow.Mlflow"
 
 
@@ -37,14 +35,3 @@ def store_of(tracking: Mapping[str, Any] | None, uri: str | None = None) -> RunS
 
     options = {key: value for key, value in tracking.items() if key != "_target_"}
     return Mlflow(**options | ({"uri": uri} if uri else {}))
-
-
-def untracked(record: RunRecord) -> bool:
-    """Whether the record has the caution that the store lacks it."""
-    return any(caution.kind == NOT_TRACKED for caution in record.cautions)
-
-
-def as_tracked(record: RunRecord) -> RunRecord:
-    """The record without the caution that the store lacks it."""
-    cautions = tuple(caution for caution in record.cautions if caution.kind != NOT_TRACKED)
-    return replace(record, cautions=cautions)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import DataError
-from asr_scaling.tracking import untracked
+from asr_scaling.tracking._tracked import untracked
 from asr_scaling.util.cache import write_atomic
 
 POINTS_FILE = "points.jsonl.gz"

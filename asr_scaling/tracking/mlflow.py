@@ -17,10 +17,11 @@ from asr_scaling.core.ports import RunKey, StoredSweep
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError, TrackingError
 from asr_scaling.machine.environment import environment
-from asr_scaling.tracking import STORE, _mlflow_read, _mlflow_run, _server_check, _stored_runs
+from asr_scaling.tracking import _mlflow_read, _mlflow_run, _server_check, _stored_runs
 from asr_scaling.tracking._mlflow_client import client, errors, search
 from asr_scaling.tracking._sqlite import make_whole, missing_database
 from asr_scaling.tracking._tags import common_tags, place
+from asr_scaling.tracking._tracked import STORE
 
 _SWEEP = "asr_scaling.sweep"
 """Tag of a sweep's run with the sweep_id, which is the same in every store."""

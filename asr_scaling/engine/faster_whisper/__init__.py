@@ -8,44 +8,33 @@ from dataclasses import dataclass
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Device
-from asr_scaling.engine._shared.log_mel import check_features
-from asr_scaling.engine._shared.short_window import check_margin
+from asr_scaling.engine._shared.decoding_options import DecodingOptions
+from asr_scaling.engine._shared.log_mel import check_features, place_of
 from asr_scaling.engine._shared.speech_system import SpeechSystem, facts_of, out_of_memory
 from asr_scaling.engine._shared.whisper import check_whisper
-from asr_scaling.errors import ConfigError, EngineError
+from asr_scaling.errors import EngineError
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 _WHOLE = "CTranslate2 decodes in one call and shows nothing of its steps"
 
 
 @dataclass(frozen=True)
-class FasterWhisper:
-    """Options of the engine.
+class FasterWhisper(DecodingOptions):
+    """Options of the engine; the others are those of DecodingOptions.
 
     ``dtype``: of weights and arithmetic; int8 keeps matrices in 8 bits, and the rest in float32 on
     a CPU and in float16 on a GPU.
-    ``beam``: number of hypotheses of the beam search; 1 is greedy.
-    ``long_form``: False decodes only the first window; the record says that the rest is lost.
-    ``window_margin_s``: seconds that the encoder sees beyond the longest utterance of a batch; None
-    for its whole window (_shared/short_window.py).
     ``features``: "library" for the extractor of transformers, "device" to compute the features on
     the device (_shared/log_mel.py).
-    ``seed``: of random weights.
     """
 
     dtype: str = "float32"
-    beam: int = 1
-    long_form: bool = True
-    window_margin_s: float | None = None
     features: str = "library"
-    seed: int = 42
 
     def __post_init__(self) -> None:
         one_of("engine.dtype", self.dtype, DTYPES)
-        check_margin(self.window_margin_s)
+        super().__post_init__()
         check_features(self.features)
-        if self.beam < 1:
-            raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")
 
     def check(self, model: ModelSpec) -> None:
         """Whisper and its students."""
@@ -73,7 +62,8 @@ class FasterWhisper:
         load_s = time.perf_counter() - start
         details = {"compute_type": compute}
         facts = facts_of(files, self.dtype, load_s, details, unobservable=_hidden(device))
-        return SpeechSystem(model, facts, Speech(model, self, library, files, device))
+        place = place_of(self.features, device)
+        return SpeechSystem(model, facts, Speech(model, self, library, files, place))
 
     def _compute_type(self, device: Device) -> str:
         """CTranslate2's name of the arithmetic.

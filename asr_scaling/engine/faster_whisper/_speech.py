@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Device, NullProbe, Probe, Transcription
+from asr_scaling.core.ports import NullProbe, Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._shared.log_mel import place_of
+from asr_scaling.engine._shared.decoding_options import DecodingOptions
 from asr_scaling.engine._shared.whisper import first_windows, window_of
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.model.convert import Converted
 from asr_scaling.model.transformers_objects import pretrained
 from asr_scaling.model.whisper import end_of_text, prompt_ids
-
-if TYPE_CHECKING:
-    from asr_scaling.engine.faster_whisper import FasterWhisper
 
 _LONG_FORM = {
     "task": "transcribe",
@@ -47,10 +44,10 @@ class Speech:
     def __init__(
         self,
         model: ModelSpec,
-        options: FasterWhisper,
+        options: DecodingOptions,
         library: Any,
         files: Converted,
-        device: Device,
+        place: str | None,
     ) -> None:
         from transformers import AutoFeatureExtractor
 
@@ -58,7 +55,6 @@ class Speech:
         self._library, self._network = library, library.model
         self._options, self._random = options, files.weights.kind == "random"
         extractor = pretrained(AutoFeatureExtractor, files.folder, model)
-        place = place_of(options.features, device)
         self._windows = Windows(model, extractor, self._random, options.window_margin_s, place)
         self._tokenizer = library.hf_tokenizer
         self._prompt = prompt_ids(model)

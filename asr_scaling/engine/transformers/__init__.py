@@ -10,76 +10,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.option_checks import one_of
-from asr_scaling.core.ports import Change, Device, Probe, SystemFacts, Transcription
+from asr_scaling.core.ports import Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.engine._shared.log_mel import check_features
-from asr_scaling.engine._shared.short_window import check_margin
 from asr_scaling.engine._shared.speech_system import out_of_memory
 from asr_scaling.engine.transformers._compiled import compile_mode, compile_network, compile_seconds
 from asr_scaling.engine.transformers._draft import draft_spec, load_draft
-from asr_scaling.engine.transformers._options import check_device, check_model, check_options
-from asr_scaling.errors import ConfigError, EngineError
+from asr_scaling.engine.transformers._options import TransformersOptions
+from asr_scaling.errors import EngineError
 
 if TYPE_CHECKING:
     from asr_scaling.engine.transformers._loaded_model import Family
     from asr_scaling.model.weights import Weights
 
-DTYPES = ("float32", "bfloat16", "float16")
-ATTENTION = ("eager", "sdpa", "flash_attention_2")
-CACHES = ("dynamic", "static", "none")
-DECODES = ("library", "loop")
-
 
 @dataclass(frozen=True)
-class Transformers:
-    """Options of the engine.
-
-    ``dtype``: of weights and arithmetic, one of DTYPES.
-    ``beam``: number of hypotheses of the beam search; 1 is greedy.
-    ``attention``: sdpa, eager or flash_attention_2.
-    ``compile``: torch.compile the encoder and the decoding step; True for the default mode, or one
-    of MODES (_compiled.py).
-    ``cache``: of keys and values: dynamic, static or none.
-    ``long_form``: False decodes only a model's first window; the record says that the rest is lost.
-    ``window_margin_s``: seconds that Whisper's encoder sees beyond the longest utterance of a
-    batch; None for its whole window (_shared/short_window.py).
-    ``decode``: "library" for the library's ``generate``, "loop" for this package's own greedy loop
-    over Whisper's windows (_greedy_decoding.py); audio beyond a window always goes through the
-    library.
-    ``features``: "library" for the library's extractor, "device" to compute them on the device.
-    ``cuda_graph``: capture the loop's step as a CUDA graph and replay it.
-    ``overlap``: a GPU encodes a part of the batch while features of the next part are computed.
-    ``draft``: a smaller model that proposes tokens, which this model only checks; None for none.
-    ``changes``: what optimisations do to the network once it is loaded.
-    ``seed``: of random weights.
-    """
-
-    dtype: str = "float32"
-    beam: int = 1
-    attention: str = "sdpa"
-    compile: bool | str | None = False
-    cache: str = "dynamic"
-    long_form: bool = True
-    window_margin_s: float | None = None
-    decode: str = "library"
-    features: str = "library"
-    cuda_graph: bool = False
-    overlap: bool = False
-    draft: str | None = None
-    changes: tuple[Change, ...] = ()
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        one_of("engine.dtype", self.dtype, DTYPES)
-        one_of("engine.attention", self.attention, ATTENTION)
-        one_of("engine.cache", self.cache, CACHES)
-        one_of("engine.decode", self.decode, DECODES)
-        check_features(self.features)
-        check_margin(self.window_margin_s)
-        if self.beam < 1:
-            raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")
-        check_options(self)
+class Transformers(TransformersOptions):
+    """The engine, with its options."""
 
     def check(self, model: ModelSpec) -> None:
         """A family is known when this package has a module of its name."""
@@ -89,7 +35,7 @@ class Transformers:
                 f"engine=transformers can't decode models of the family '{model.family}'."
             )
         self._generate_options(model)
-        check_model(self, model)
+        self.check_model(model)
         from asr_scaling.model import transformers_objects
 
         transformers_objects.network_class(model)
@@ -104,7 +50,7 @@ class Transformers:
         from asr_scaling.engine.transformers._network_facts import changed, drafted
         from asr_scaling.model.weights import resolve
 
-        check_device(self, device)
+        self.check_device(device)
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         weights = resolve(model)

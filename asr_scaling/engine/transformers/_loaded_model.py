@@ -14,7 +14,7 @@ from asr_scaling.engine.transformers._compiled import compile_mode
 if TYPE_CHECKING:
     import torch
 
-    from asr_scaling.engine.transformers import Transformers
+    from asr_scaling.engine.transformers._options import TransformersOptions
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Loaded(Texts):
     model: Any
     device: torch.device
     dtype: torch.dtype
-    options: Transformers
+    options: TransformersOptions
     generate: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Device
-from asr_scaling.engine._shared.short_window import check_margin
+from asr_scaling.engine._shared.decoding_options import DecodingOptions
 from asr_scaling.engine._shared.speech_system import SpeechSystem, facts_of, out_of_memory
 from asr_scaling.engine._shared.whisper import check_whisper
-from asr_scaling.errors import ConfigError, EngineError
+from asr_scaling.errors import EngineError
 
 DTYPES = ("float16", "int8")
 _ALONE = (
@@ -20,28 +20,17 @@ _ALONE = (
 
 
 @dataclass(frozen=True)
-class WhisperCpp:
-    """Options of the engine.
+class WhisperCpp(DecodingOptions):
+    """Options of the engine; the others are those of DecodingOptions.
 
     ``dtype``: of the matrices, float16 or int8 (ggml's q8_0).
-    ``beam``: number of hypotheses of the beam search; 1 is greedy.
-    ``long_form``: False decodes only the first window; the record says that the rest is lost.
-    ``window_margin_s``: seconds that the encoder sees beyond the longest utterance of a batch; None
-    for its whole window (_shared/short_window.py).
-    ``seed``: of random weights.
     """
 
     dtype: str = "float16"
-    beam: int = 1
-    long_form: bool = True
-    window_margin_s: float | None = None
-    seed: int = 42
 
     def __post_init__(self) -> None:
         one_of("engine.dtype", self.dtype, DTYPES)
-        check_margin(self.window_margin_s)
-        if self.beam < 1:
-            raise ConfigError(f"engine.beam must be at least 1; got {self.beam}.")
+        super().__post_init__()
 
     def check(self, model: ModelSpec) -> None:
         """Whisper and its students."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import _pywhispercpp as cpp
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.engine._shared.decoding_options import DecodingOptions
 from asr_scaling.engine._shared.short_window import windowed
 from asr_scaling.engine._shared.whisper import first_windows, window_of
 from asr_scaling.engine.whisper_cpp._library import Steps, options, places
 from asr_scaling.errors import EngineError
 from asr_scaling.model.whisper import end_of_text
-
-if TYPE_CHECKING:
-    from asr_scaling.engine.whisper_cpp import WhisperCpp
 
 _POSITIONS_PER_S = 50
 
@@ -25,7 +23,7 @@ class Speech:
     """A Whisper in whisper.cpp, loaded."""
 
     def __init__(
-        self, model: ModelSpec, engine: WhisperCpp, random: bool, context: Any, threads: int
+        self, model: ModelSpec, engine: DecodingOptions, random: bool, context: Any, threads: int
     ) -> None:
         self._model, self._engine = model, engine
         self._random, self._context = random, context
