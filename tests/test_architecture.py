@@ -7,8 +7,9 @@ import functools
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -119,10 +120,54 @@ def test_the_reader_of_imports_sees_what_matters():
     assert len(FILES) > 40
 
 
+def packs(node: ast.Assign) -> bool:
+    """Whether it writes three values or more in one line: ``a, b, c = 1, 2, 3``."""
+    packed = isinstance(node.value, ast.Tuple) and len(node.value.elts) > 2
+    return packed and any(isinstance(target, ast.Tuple) for target in node.targets)
+
+
+def test_no_module_imports_another_in_a_circle():
+    """Neither when it runs, nor for types, nor inside a function."""
+    names = {".".join(("asr_scaling", *parts_of(path))): path for path in FILES}
+    graph = dict[str, set[str]]()
+    for name, path in names.items():
+        modules = {longest_module(found, names) for found in every_import(path)}
+        graph[name] = modules - {name, "asr_scaling"}
+    order = TopologicalSorter(graph).static_order()  # raises CycleError, which names the circle
+    assert {*order} == {*names}
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    """``asr_scaling/batch/__init__.py`` → batch; ``asr_scaling/batch/fixed.py`` → batch, fixed."""
+    inside = Path(relative(path)).with_suffix("").parts
+    return inside[:-1] if inside[-1] == "__init__" else inside
+
+
+def every_import(path: Path) -> Iterator[str]:
+    """What a file imports anywhere, under ``if TYPE_CHECKING`` too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("asr_scaling"):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def longest_module(name: str, modules: Collection[str]) -> str:
+    """The module that ``name`` is, or is in."""
+    while name not in modules:
+        name = name.rpartition(".")[0]
+    return name
+
+
 @pytest.mark.parametrize("path", FILES, ids=relative)
 class TestEveryFile:
     def test_is_short(self, path: Path):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+    def test_an_assignment_packs_at_most_two_values(self, path: Path):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        packed = [
+            node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assign) and packs(node)
+        ]
+        assert packed == []
 
     def test_heavy_packages_are_imported_where_they_are_used(self, path: Path):
         heavy = [i.module for i in imports(path) if i.top and i.module.split(".")[0] in HEAVY]

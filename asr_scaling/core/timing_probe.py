@@ -61,7 +61,8 @@ def _attribute(
     ``times``: seconds at which each of ``names`` begins, and the end of the last.
     """
     stages: dict[str, float] = {}
-    current, first, steps = OTHER, None, []
+    current, first = OTHER, None
+    steps: list[float] = []
     for i, name in enumerate(names):
         if name == _TOKEN:
             first = times[i] if first is None else first

@@ -114,7 +114,8 @@ def _timed_pass(session: Session, pipeline: Pipeline, warm: bool) -> Findings:
     for watch in session.watches.values():
         watch.begin()
     machine = MachineWatch()
-    rule, start, ended = _Rule(pipeline, len(batches)), time.perf_counter(), None
+    rule, ended = _Rule(pipeline, len(batches)), None
+    start = time.perf_counter()
     while ended is None:
         batch = batches[len(samples) % len(batches)]
         samples.append(timed_call(session, batch))

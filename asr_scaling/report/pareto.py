@@ -103,12 +103,13 @@ def _draw(styled: StyledAxes, shown: _Shown, drawn: Sequence[Point]) -> None:
     styled.axes.set_ylim(0, top)
     marked = set()
     for point in drawn:
-        on, x, y = id(point) in inside, _x(shown, point), _wer(point)
-        if len(drawn) <= CROWDED or (on and (point.system, point.batch, x, y) not in marked):
+        on_front = id(point) in inside
+        x, y = _x(shown, point), _wer(point)
+        if len(drawn) <= CROWDED or (on_front and (point.system, point.batch, x, y) not in marked):
             # repeated points may tie: one marker shows them
             marked.add((point.system, point.batch, x, y))
             title = f"{point.name}: WER {percent(point.values[WER])}, {shown.noun} {plain(x[0])}"
-            styled.point(point, x, y, title, pale=not on)
+            styled.point(point, x, y, title, pale=not on_front)
     edge, device = styled.axes.get_xlim()[0 if shown.axis.higher else 1], drawn[0].device
     keys, steps = {"device": device, "length": drawn[0].length}, _steps(shown, members, edge, top)
     styled.line(steps, INK, device=device, keys=keys, title=f"front on {device}")

@@ -19,8 +19,11 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import FEWEST, Interval
 from asr_scaling.errors import ConfigError
 
-LATENCY, RTFX, ENERGY = "latency/p50_s", "throughput/rtfx", "energy/per_audio_second_j"
-WER, MEMORY = "quality/wer", "memory/peak_rss_bytes"
+LATENCY = "latency/p50_s"
+RTFX = "throughput/rtfx"
+ENERGY = "energy/per_audio_second_j"
+WER = "quality/wer"
+MEMORY = "memory/peak_rss_bytes"
 STANDARD = (LATENCY, RTFX, ENERGY, WER, MEMORY)
 NO_DIFFERENCE = "no difference beyond noise"
 CANT_TELL = "can't tell"

@@ -18,7 +18,9 @@ from asr_scaling.util.groups import grouped
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_PANELS, MOST_NAMED, MOST_PALE = 2, 8, 200
+MOST_PANELS = 2
+MOST_NAMED = 8
+MOST_PALE = 200
 """More panels, names, and other lengths in a panel can't be read."""
 _LINE = 1.4
 """Ratio of FLOP/s that a line of text is high, about."""

@@ -204,17 +204,17 @@ def memory_figure(laws: Sequence[MemoryLaw], style: Style) -> Figure | None:
     styled.scale("y", [(peak * 1e-6, None) for _, peak in peaks])
     builder.titles(styled.axes, _BATCH, "peak memory (MB)")
     for law in shown:
-        system, device, about = law.first.system, law.first.device, law.keys
+        system, device = law.first.system, law.first.device
         colour = style.colour(system)
         for batch, peak in law.peaks if len(peaks) <= CROWDED else ():
             mb, marker = peak * 1e-6, style.marker(system)
             dots = styled.axes.plot(batch, mb, marker, color=colour, markersize=5)
             title = f"{system}, batch {batch}: {plain(mb)} MB"
-            builder.mark(dots, {**about, "batch": str(batch)}, title)
+            builder.mark(dots, {**law.keys, "batch": str(batch)}, title)
         if not isinstance(law.fit, NoFit):
             xs = between([batch for batch, _ in law.peaks])
             path = [(x, y) for x in xs if (y := law.fit.predict((1.0, x)) * 1e-6) > 0]
-            styled.line(path, colour, device=device, keys=about, title=f"line of {system}")
+            styled.line(path, colour, device=device, keys=law.keys, title=f"line of {system}")
         styled.name(law.peaks[-1][0], law.peaks[-1][1] * 1e-6, system, device)
     styled.write()
     what = f"Peak memory against batch size, {at_length(shown[0].first.length_s)}"

@@ -24,7 +24,8 @@ def section(points: Sequence[Point], style: Style) -> Section:
         none = Text("No point was measured to its end: nothing scales yet.")
         return Section("scaling", "How cost grows", (none,))
     length_s = reference_length(points)
-    batches, sizes, memories = batch_laws(points), size_laws(points), memory_laws(points)
+    batches, sizes = batch_laws(points), size_laws(points)
+    memories = memory_laws(points)
     caveats = [
         *different_speech(points),
         *partly(points),

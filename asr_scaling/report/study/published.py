@@ -15,7 +15,11 @@ SOURCE = (
     "a 2025 course study: Colab Xeon CPU and Tesla P100, speech of GigaSpeech in fragments of "
     "5, 15, 30 and 60 s"
 )
-TINY, BASE, SMALL, MEDIUM, WAV2VEC2 = "tiny", "base", "small", "medium", "wav2vec2"
+TINY = "tiny"
+BASE = "base"
+SMALL = "small"
+MEDIUM = "medium"
+WAV2VEC2 = "wav2vec2"
 MODELS: Mapping[str, str] = {
     **{f"whisper_{size}": size for size in (TINY, BASE, SMALL, MEDIUM)},
     **{f"whisper_{size}_en": size for size in (TINY, BASE, SMALL, MEDIUM)},
