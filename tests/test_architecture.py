@@ -162,6 +162,11 @@ class TestEveryFile:
     def test_is_short(self, path: Path):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
+    def test_has_short_functions(self, path: Path):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        definitions = [n for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+        assert not [f.name for f in definitions if f.end_lineno - f.lineno + 1 > 40]
+
     def test_an_assignment_packs_at_most_two_values(self, path: Path):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         packed = [

@@ -12,7 +12,7 @@ from asr_scaling.tracking import STORE
 
 
 def points(sources: Sequence[str], uri: str = STORE, damaged: Damaged | None = None) -> list[Point]:
-    """The points of all ``sources`` (records/record_sources.py), in their order, told apart by name.
+    """The points of ``sources`` (records/record_sources.py), in their order, told apart by name.
 
     uri: MLflow's store.
     damaged: takes what can't be read, and the rest is read.

@@ -163,6 +163,24 @@ def windows(audio_s: float, window_s: float | None) -> int:
 def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> Point:
     """``record`` without samples, its texts fit to be shown; ``load`` gives it back whole."""
     whole, record = record, shown(replace(record, transcripts=()), but="samples")
+    return replace(
+        _without_findings(record, load or (lambda: whole)),
+        values=record.values,
+        intervals=record.intervals,
+        unavailable=record.unavailable,
+        cautions=record.cautions,
+        tags=record.tags,
+        environment=record.environment,
+        config=record.config,
+        facts=record.system.get("facts", {}),
+        curve=tuple(record.system.get("memory_by_batch", ())),
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+    )
+
+
+def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point:
+    """The point with what was measured and its calls, but not yet with what was found."""
     config = record.config
     model = record.system.get("model") or config.get("model", {})
     facts = record.system.get("facts", {})
@@ -192,18 +210,7 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         utterances=int(record.dataset.get("utterances") or 0),
         calls=len(samples),
         slowest_s=max((s.total_s for s in samples), default=None),
-        load=load or (lambda: whole),
-        values=record.values,
-        intervals=record.intervals,
-        unavailable=record.unavailable,
-        cautions=record.cautions,
-        tags=record.tags,
-        environment=record.environment,
-        config=config,
-        facts=facts,
-        curve=tuple(record.system.get("memory_by_batch", ())),
-        started_at=record.started_at,
-        ended_at=record.ended_at,
+        load=load,
     )
 
 

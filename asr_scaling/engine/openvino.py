@@ -117,7 +117,7 @@ class Runtime:
         return "bf16" if self.dtype == "bfloat16" else "f32"
 
     def compiled(self, folder: Path, name: str) -> Any:
-        """The graph ``name`` of ``folder``, compiled from the engine's own file or the exported one."""
+        """Graph ``name`` of ``folder``, compiled from the engine's own file or the exported one."""
         import openvino
 
         own = folder / f"{name}.xml"

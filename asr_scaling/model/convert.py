@@ -77,6 +77,18 @@ def converted(
             facts = make(source, new)
             seal(new, {"kind": kind, "source": weights.source, **facts})
 
+    manifest = _made_once(spec, kind, folder, fill)
+    facts = {k: v for k, v in manifest.items() if k not in ("files", "kind", "source")}
+    return Converted(folder, weights, facts)
+
+
+def _made_once(
+    spec: ModelSpec, kind: str, folder: Path, fill: Callable[[Path], None]
+) -> Mapping[str, Any]:
+    """The manifest of ``folder``, which ``fill`` makes where there is none.
+
+    Raises EngineError when the weights can't be converted, or the folder can't be read.
+    """
     try:
         manifest = made_once(folder, lambda: sealed(folder), fill)
     except AsrScalingError:
@@ -91,8 +103,7 @@ def converted(
             f"The converted weights in {folder} can't be read: "
             "set ASR_SCALING_CACHE to another folder."
         )
-    facts = {k: v for k, v in manifest.items() if k not in ("files", "kind", "source")}
-    return Converted(folder, weights, facts)
+    return manifest
 
 
 def _files(folder: Path) -> list[tuple[str, int, int]]:

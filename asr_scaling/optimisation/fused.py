@@ -101,8 +101,7 @@ def _modules() -> tuple[Any, Any]:
             self.of, self.index = (first,), index
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            (first,) = self.of
-            return first.take(x, self.index)
+            return self.of[0].take(x, self.index)
 
     return First, Part
 

@@ -1,4 +1,12 @@
-"""Bytes that operators read and write while they run; those of weights apart."""
+"""Bytes that operators read and write while they run; those of weights apart.
+
+Every operator counts as if it read its operands from memory once and wrote its results once.
+That is the traffic of a machine whose caches hold one operator's tiles and nothing between
+operators. A view, whose result shares the memory of its operand, moves nothing; neither does an
+operator that only allocates. For broadcast dimensions (stride 0) and overlapping windows the
+memory that exists counts. What is computed from weights alone (a weight norm, a cast) counts as
+weights, since it does not grow with the batch.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +23,8 @@ _SCATTER = {"index_put_", "_index_put_impl_", "index_copy_", "scatter_"}
 
 
 def byte_counter(modules: Mapping[str, Any]) -> Any:
-    """A context manager with running totals in bytes.
-
-    ``moved``: all bytes.
-    ``weights``: bytes of parameters and buffers.
-
-    Every operator counts as if it read its operands from memory once and wrote its results once.
-    That is the traffic of a machine whose caches hold one operator's tiles and nothing between
-    operators. A view, whose result shares the memory of its operand, moves nothing; neither does an
-    operator that only allocates. For broadcast dimensions (stride 0) and overlapping windows the
-    memory that exists counts. What is computed from weights alone (a weight norm, a cast) counts as
-    weights, since it does not grow with the batch.
-    """
+    """A context manager; ``moved`` sums all bytes, ``weights`` those of parameters and buffers."""
     import torch
-    from torch.multiprocessing.reductions import StorageWeakRef
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Counter(TorchDispatchMode):
@@ -39,14 +35,7 @@ def byte_counter(modules: Mapping[str, Any]) -> Any:
             self.moved = self.weights = 0
             self._weights: dict[int, Any] = {}
             for module in modules.values():
-                self._add_weights((*module.parameters(), *module.buffers()))
-
-        def _add_weights(self, tensors: Iterable[Any]) -> None:
-            """Weak references hold no memory, but keep the blocks' identities from being reused."""
-            weak: Any = StorageWeakRef
-            self._weights |= {
-                _storage(tensor): weak(tensor.untyped_storage()) for tensor in tensors
-            }
+                self._weights |= _blocks((*module.parameters(), *module.buffers()))
 
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -65,7 +54,7 @@ def byte_counter(modules: Mapping[str, Any]) -> Any:
             if not made or "empty" in func.__name__ or torch.Tag.inplace_view in func.tags:
                 return
             if operands and all(_storage(tensor) in self._weights for tensor in operands):
-                self._add_weights(made)
+                self._weights |= _blocks(made)
             moved = _moved(func.__name__.partition(".")[0], operands, made, written)
             self.moved += sum(size for _, size in moved)
             self.weights += sum(size for tensor, size in moved if _storage(tensor) in self._weights)
@@ -103,6 +92,17 @@ def _tensors(values: Any) -> list[Any]:
 
     leaves = {id(leaf): leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)}
     return [leaf for leaf in leaves.values() if leaf.layout == torch.strided and leaf.numel()]
+
+
+def _blocks(tensors: Iterable[Any]) -> dict[int, Any]:
+    """Identity of each tensor's memory → a weak reference to it.
+
+    Weak references hold no memory, but keep the identities from being reused.
+    """
+    from torch.multiprocessing.reductions import StorageWeakRef
+
+    weak: Any = StorageWeakRef
+    return {_storage(tensor): weak(tensor.untyped_storage()) for tensor in tensors}
 
 
 def _storage(tensor: Any) -> int:

@@ -78,13 +78,8 @@ class Flops:
         if any(hasattr(part, "packed_bytes") for part in parts):
             shown = [name for name, figure in figures.items() if isinstance(figure, Metric)]
             figures |= {name: _PACKED for name in shown if name.startswith("bytes/")}
-        if (session.system.facts.details or {}).get("changes"):
-            figures[_THOP] = _REPLACED
-        else:
-            try:
-                figures[_THOP] = Metric(_THOP, _thop(modules["encoder"], *seen[0]) * len(seen), 1)
-            except Exception as error:  # thop knows few kinds of module and fails in many ways
-                figures[_THOP] = f"thop failed: {type(error).__name__}: {error}"
+        replaced = (session.system.facts.details or {}).get("changes")
+        figures[_THOP] = _REPLACED if replaced else _thop_figure(modules["encoder"], seen)
         return findings_of(figures, tags=_TAGS)
 
     def _count(self, session: Session, batch: AudioBatch) -> _CountingProbe:
@@ -148,6 +143,14 @@ def _counter() -> Any:
 
     fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     return FlopCounterMode(display=False, custom_mapping={fused: attention})
+
+
+def _thop_figure(encoder: Any, calls: list[tuple[Any, Any]]) -> Metric | str:
+    """thop's count of all ``calls``, each as large as the first, or why there is none."""
+    try:
+        return Metric(_THOP, _thop(encoder, *calls[0]) * len(calls), 1)
+    except Exception as error:  # thop knows few kinds of module and fails in many ways
+        return f"thop failed: {type(error).__name__}: {error}"
 
 
 def _thop(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:

@@ -54,8 +54,6 @@ def score(
 
     Utterances whose reference is empty once normalised have no WER: they are left out and counted.
     """
-    import jiwer
-
     rows: list[dict[str, Any]] = []
     for key, reference, hypothesis in pairs:
         clean_reference, clean_hypothesis = normalise(reference), normalise(hypothesis)
@@ -63,18 +61,8 @@ def score(
         if not clean_reference.strip():
             rows.append(row | {"left_out": "empty reference"})
             continue
-        words = jiwer.process_words(clean_reference, clean_hypothesis)
-        chars = jiwer.process_characters(clean_reference, clean_hypothesis)
-        counts = {
-            "substitutions": words.substitutions,
-            "deletions": words.deletions,
-            "insertions": words.insertions,
-            "words": words.hits + words.substitutions + words.deletions,
-            "character_edits": chars.substitutions + chars.deletions + chars.insertions,
-            "characters": chars.hits + chars.substitutions + chars.deletions,
-        }
         row |= {"normalised_reference": clean_reference, "normalised_hypothesis": clean_hypothesis}
-        rows.append(row | counts)
+        rows.append(row | _counts(clean_reference, clean_hypothesis))
     scored = [row for row in rows if "words" in row]
     if not scored:
         why = dict.fromkeys(_METRICS, "no utterance has a reference")
@@ -92,6 +80,22 @@ def score(
         Metric("quality/left_out", len(rows) - n),
     ]
     return Findings(tuple(metrics), transcripts=tuple(rows), tags=tags)
+
+
+def _counts(reference: str, hypothesis: str) -> dict[str, int]:
+    """The ``_COUNTS`` of one utterance."""
+    import jiwer
+
+    words = jiwer.process_words(reference, hypothesis)
+    chars = jiwer.process_characters(reference, hypothesis)
+    return {
+        "substitutions": words.substitutions,
+        "deletions": words.deletions,
+        "insertions": words.insertions,
+        "words": words.hits + words.substitutions + words.deletions,
+        "character_edits": chars.substitutions + chars.deletions + chars.insertions,
+        "characters": chars.hits + chars.substitutions + chars.deletions,
+    }
 
 
 def normaliser(name: str) -> tuple[Callable[[str], str], str]:

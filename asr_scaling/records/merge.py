@@ -89,12 +89,9 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     fullest = max(every, key=_full)
     ordered = [record for record in every if not unlike(fullest.environment, record.environment)]
     first = ordered[0]
-    samples = tuple(
-        sorted((s for record in ordered for s in record.samples), key=lambda s: s.started_at)
-    )
+    samples = sorted((s for r in ordered for s in r.samples), key=lambda s: s.started_at)
     runs = _by_name(record.repeats for record in ordered)
     repeats = {name: tuple(chain.from_iterable(values)) for name, values in runs.items()}
-    tags = _by_name(record.tags for record in ordered)
     metrics, unavailable = _figures(ordered, samples, repeats)
     bad = next((record for record in every if record.status != "ok"), None)
     return replace(
@@ -104,12 +101,11 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
         reason=f"round {bad.round}: {bad.reason}" if bad else None,
         config=_without_round(first.config),
         environment={**fullest.environment, **_hosts(ordered)},
-        samples=samples,
+        samples=tuple(samples),
         metrics=metrics,
         unavailable=unavailable,
         cautions=_cautions(every, ordered, fullest),
-        tags={name: ", ".join(dict.fromkeys(values)) for name, values in tags.items()}
-        | {"sweep/rounds": str(len(ordered))},
+        tags=_tags(ordered),
         artifacts=tuple(dict.fromkeys(name for record in ordered for name in record.artifacts)),
         repeats=repeats,
         job_s={name: sum(s) for name, s in _by_name(r.job_s for r in ordered).items()},
@@ -146,6 +142,13 @@ def _by_name(rounds: Iterable[Mapping[str, _Value]]) -> dict[str, list[_Value]]:
         for name, value in own.items():
             values.setdefault(name, []).append(value)
     return values
+
+
+def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
+    """The values of each tag, as one, and how many rounds were merged."""
+    tags = _by_name(record.tags for record in rounds)
+    joined = {name: ", ".join(dict.fromkeys(values)) for name, values in tags.items()}
+    return joined | {"sweep/rounds": str(len(rounds))}
 
 
 def _hosts(rounds: Sequence[RunRecord]) -> dict[str, str]:

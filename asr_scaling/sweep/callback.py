@@ -22,6 +22,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.launchers.work import Work, check_one_machine, launcher_kind, runs_elsewhere
 from asr_scaling.records.sweep_manifest import SweepManifest, command
@@ -175,9 +176,7 @@ def work(config: DictConfig, measure: Callable[[], None]) -> Work:
 
 def point(config: DictConfig) -> None:
     """Measure the point that Hydra composed; if it can't be built, its record says why."""
-    from asr_scaling.core.record import RECORD_FILE, RunRecord
-    from asr_scaling.measure.job import keep, run
-    from asr_scaling.measure.record_builder import unbuilt
+    from asr_scaling.measure.job import run
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
@@ -198,10 +197,7 @@ def point(config: DictConfig) -> None:
             build_job(plain), folder=folder, config=plain, name=name, certificate=sweep.certificate
         )
     except AsrScalingError as error:
-        sink = sweep.sink or (build(plain["tracking"]) if plain.get("tracking") else None)
-        record = keep(
-            unbuilt(name, str(error), plain, sweep.certificate), folder, sink, sweep.parent
-        )
+        record = _keep_unbuilt(name, error, plain, folder, sweep)
     else:
         job = replace(job, profiler=measurements(job.profiler, number))
         cache = sweep.models if plain["sweep"].get("keep_loaded") else None
@@ -215,6 +211,18 @@ def point(config: DictConfig) -> None:
         sweep.display.end(record)
     else:
         sweep.display.reused(record)
+
+
+def _keep_unbuilt(
+    name: str, error: AsrScalingError, plain: dict[str, Any], folder: Path, sweep: SweepRun
+) -> RunRecord:
+    """Keep the record of a point that can't be built because of ``error``."""
+    from asr_scaling.measure.job import keep
+    from asr_scaling.measure.record_builder import unbuilt
+
+    sink = sweep.sink or (build(plain["tracking"]) if plain.get("tracking") else None)
+    record = unbuilt(name, str(error), plain, sweep.certificate)
+    return keep(record, folder, sink, sweep.parent)
 
 
 def _composition(hydra: HydraConf) -> dict[str, Any]:

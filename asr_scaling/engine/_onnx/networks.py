@@ -94,18 +94,26 @@ def whisper_step(network: Any) -> Graph:
 
     inside = [_Heads(layer.self_attn, "qkv") for layer in decoder.layers]
     across = [_Heads(layer.encoder_attn, "q") for layer in decoder.layers]
-    heads, size = network.config.decoder_attention_heads, decoder.layers[0].self_attn.head_dim
-    shapes = ((size, 50), (50, size))  # of keys, of values; every input needs a tensor of its own
-    audio = [torch.zeros(2, heads, *shapes[i % 2]) for i in range(2 * count)]
-    past = [torch.zeros(2, heads, 5, size) for _ in range(2 * count)]
-    tokens, forbidden = torch.zeros(2, 3, dtype=torch.long), torch.zeros(network.config.vocab_size)
     crossed, kept = cross_names(count), self_names("past", count)
     axes: dict[str, dict[int, str]] = {"tokens": {0: "batch", 1: "new"}, "forbidden": {}}
     axes |= {name: {0: "batch", 3 - i % 2: "positions"} for i, name in enumerate(crossed)}
     axes |= {name: {0: "batch", 2: "past"} for name in kept}
     outputs = ("next", "logits", *self_names("present", count))
-    example, inputs = (tokens, forbidden, *audio, *past), ("tokens", "forbidden", *crossed, *kept)
-    return Graph(_module(network, forward), example, inputs, outputs, axes)
+    inputs = ("tokens", "forbidden", *crossed, *kept)
+    return Graph(_module(network, forward), _step_example(network), inputs, outputs, axes)
+
+
+def _step_example(network: Any) -> tuple[Any, ...]:
+    """Arguments of ``whisper_step``; every input needs a tensor of its own."""
+    import torch
+
+    config, layers = network.config, network.model.decoder.layers
+    heads, size = config.decoder_attention_heads, layers[0].self_attn.head_dim
+    shapes = ((size, 50), (50, size))  # of keys, of values
+    audio = [torch.zeros(2, heads, *shapes[i % 2]) for i in range(2 * len(layers))]
+    past = [torch.zeros(2, heads, 5, size) for _ in range(2 * len(layers))]
+    tokens, forbidden = torch.zeros(2, 3, dtype=torch.long), torch.zeros(config.vocab_size)
+    return tokens, forbidden, *audio, *past
 
 
 def ctc(network: Any, masked: bool) -> Graph:

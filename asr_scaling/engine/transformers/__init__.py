@@ -19,6 +19,7 @@ from asr_scaling.engine.transformers._options import TransformersOptions
 from asr_scaling.errors import EngineError
 
 if TYPE_CHECKING:
+    from asr_scaling.engine._shared.token_texts import Texts
     from asr_scaling.engine.transformers._loaded_model import Family
     from asr_scaling.model.weights import Weights
 
@@ -46,7 +47,6 @@ class Transformers(TransformersOptions):
         import transformers
 
         from asr_scaling.engine._shared.token_texts import load_texts
-        from asr_scaling.engine.transformers._loaded_model import Loaded
         from asr_scaling.engine.transformers._network_facts import changed, drafted
         from asr_scaling.model.weights import resolve
 
@@ -71,20 +71,30 @@ class Transformers(TransformersOptions):
         mode = compile_mode(self.compile)
         if mode == "regional" or (mode and self.decode == "library"):
             compile_network(network, mode)
+        family = self._family(model, texts, network, device, options)
+        facts = made.facts(weights, load_s, 0.0 if mode or self.cuda_graph else None)
+        facts = facts if draft is None else drafted(facts, self.draft, draft)
+        return TransformersSystem(model, device, family, facts)
+
+    def _family(
+        self, model: ModelSpec, texts: Texts, network: Any, device: Device, generate: dict[str, Any]
+    ) -> Family:
+        import torch
+
+        from asr_scaling.engine.transformers._loaded_model import Loaded
+
         loaded = Loaded(
             spec=model,
             features=texts.features,
             tokenizer=texts.tokenizer,
             model=network,
             device=torch.device(device.torch_name),
-            dtype=dtype,
+            dtype=getattr(torch, self.dtype),
             options=self,
-            generate=options,
+            generate=generate,
         )
-        family = importlib.import_module(f"{__name__}.{model.family}").Adapter(loaded)
-        facts = made.facts(weights, load_s, 0.0 if mode or self.cuda_graph else None)
-        facts = facts if draft is None else drafted(facts, self.draft, draft)
-        return TransformersSystem(model, device, family, facts)
+        adapter: Family = importlib.import_module(f"{__name__}.{model.family}").Adapter(loaded)
+        return adapter
 
     def _network(self, model: ModelSpec, weights: Weights, dtype: Any) -> Any:
         from asr_scaling.model import transformers_objects

@@ -115,11 +115,16 @@ def account(readings: Readings, ticks: int) -> Findings:
         figures,
         cautions=(caution("EstimatedEnergy", parts="; ".join(estimates)),) if estimates else (),
         tags=tags | {"energy/method": "estimated" if estimates else "measured"},
-        repeats={
-            name: tuple(j / done for j, done in zip(joules, work, strict=True))
-            for name, work in zip(_GROSS, _work(windows), strict=True)
-        },
+        repeats=_by_window(windows, joules),
     )
+
+
+def _by_window(windows: Sequence[Window], joules: Sequence[float]) -> dict[str, tuple[float, ...]]:
+    """All that was drawn per utterance and per second of audio, one value a window."""
+    return {
+        name: tuple(j / done for j, done in zip(joules, work, strict=True))
+        for name, work in zip(_GROSS, _work(windows), strict=True)
+    }
 
 
 def _work(windows: Sequence[Window]) -> tuple[list[float], list[float]]:
