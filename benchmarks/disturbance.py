@@ -1,12 +1,14 @@
-"""Does measuring everything disturb the timing? The same point with profiler=latency and with profiler=all.
+"""Does measuring everything disturb the timing? The same point with profiler=latency and
+with profiler=all.
 
     python benchmarks/disturbance.py                          # whisper_tiny_en, three rounds
     python benchmarks/disturbance.py model=wav2vec2 batch=4   # any other point
 
-Each round has three processes: latency alone, latency alone once more (A/A: what differs between processes anyway), and
-everything; their order turns from round to round, so that drift of the machine falls on all alike. Printed are the
-latencies, and the changes against the first with their intervals and the noise floor that they are held against. Exit
-status 1 when everything differs from latency alone beyond noise.
+Each round has three processes: latency alone, latency alone once more (A/A: what differs between
+processes anyway), and everything; their order turns from round to round, so that drift of the
+machine falls on all alike. Printed are the latencies, and the changes against the first with their
+intervals and the noise floor that they are held against. Exit status 1 when everything differs from
+latency alone beyond noise.
 """
 
 from __future__ import annotations

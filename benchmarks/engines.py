@@ -1,15 +1,17 @@
-"""Every engine and the best compositions on the same speech, in one process, in turn: RTFx, WER, and what we cost.
+"""Every engine and the best compositions in turn, on the same speech: RTFx, WER, what we cost.
 
-    python benchmarks/engines.py                                   # whisper_tiny_en, the bundled speech
+    python benchmarks/engines.py  # whisper_tiny_en, the bundled speech
     python benchmarks/engines.py --model whisper_base --speech FOLDER --rounds 5
     python benchmarks/engines.py --only transformers --also 'window=optimisation=[dynamic_window]'
 
-A system is a line of options as the command line takes them; 16 utterances in batches of 1 and of 16, sorted by length.
-Each round times one pass of every system, in an order of its own, so that drift of the machine falls on all alike.
-Printed are RTFx (audio over the median round's time; slowest to fastest round), the ratio to faster-whisper's own
-``WhisperModel.transcribe`` in int8 at batch 1, or its ``BatchedInferencePipeline`` at batch 16, with the interval over
-rounds, WER, and what the pipeline around the engine costs: each call is made twice, bare and with its stages timed and
-its texts kept, in alternating order; shown is the median of the pairs' ratios with its interval.
+A system is a line of options as the command line takes them; 16 utterances in batches of 1 and of
+16, sorted by length. All run in one process. Each round times one pass of every system, in an order
+of its own, so that drift of the machine falls on all alike. Printed are RTFx (audio over the median
+round's time; slowest to fastest round), the ratio to faster-whisper's own
+``WhisperModel.transcribe`` in int8 at batch 1, or its ``BatchedInferencePipeline`` at batch 16,
+with the interval over rounds, WER, and what the pipeline around the engine costs: each call is made
+twice, bare and with its stages timed and its texts kept, in alternating order; shown is the median
+of the pairs' ratios with its interval.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ Call = Callable[[AudioBatch], Sequence[str]]
 
 @dataclass
 class Contestant:
-    """``call``: a batch's texts. ``session``: the same through the pipeline, None for a library's own call."""
+    """``call``: a batch's texts.
+    ``session``: the same through the pipeline, None for a library's own call."""
 
     name: str
     batch: int
@@ -71,7 +74,8 @@ class Contestant:
     texts: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
-        """One timed pass: of each batch a bare call and one through the pipeline; which comes first alternates."""
+        """One timed pass: of each batch a bare call and one through the pipeline;
+        which comes first alternates."""
         self.device.setup()
         bare_s = 0.0
         for i, batch in enumerate(self.batches, start=len(self.seconds)):
@@ -141,7 +145,8 @@ def _session(
 
 
 def own(model: str, speech: Workload) -> list[Contestant]:
-    """faster-whisper as its README calls it, greedy: one utterance at a time, and its batched pipeline."""
+    """faster-whisper as its README calls it, greedy:
+    one utterance at a time, and its batched pipeline."""
     import numpy as np
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 

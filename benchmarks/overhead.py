@@ -1,10 +1,12 @@
-"""What the framework costs around the engine: wall time of a sweep against the time spent inside engine calls.
+"""What the framework costs around the engine:
+wall time of a sweep against the time spent inside engine calls.
 
     python benchmarks/overhead.py            # the demo's six points with short workloads
     python benchmarks/overhead.py engine=fake
 
-Everything else is counted: Python, imports, the tracking store's creation, loading models, measurements, records,
-tracking. Goal on 2 cores: at most 12 s for the first point and 2 s for each after it.
+Everything else is counted: Python, imports, the tracking store's creation, loading models,
+measurements, records, tracking. Goal on 2 cores: at most 12 s for the first point and 2 s for each
+after it.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ def main(arguments: list[str]) -> int:
         command = [sys.executable, "-m", "asr_scaling", "-m", *SWEEP, *SHORT, *arguments]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         env = {**os.environ, "HF_HUB_OFFLINE": "1"}
-        subprocess.run(command, cwd=folder, env=env, check=True, **quiet)  # type: ignore[call-overload]
+        subprocess.run(  # type: ignore[call-overload]
+            command, cwd=folder, env=env, check=True, **quiet
+        )
         wall = time.perf_counter() - clock
         records = readable_records(Path(folder) / "multirun")
     edges = [began, *(record.ended_at for record in records[:-1]), began + wall]
@@ -66,7 +70,8 @@ def main(arguments: list[str]) -> int:
     console = Console(width=140)
     console.print(table)
     console.print(
-        "laps include the engine calls made in them; the first point's wall time begins with Python's start"
+        "laps include the engine calls made in them; the first point's wall time begins with "
+        "Python's start"
     )
     return 0 if worst else 1
 

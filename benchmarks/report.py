@@ -2,8 +2,8 @@
 
 python benchmarks/report.py [--records 10000] [--keep FOLDER]
 
-The records are made up (tests/studies.py): 20 systems on two devices, five lengths, five batches, each repeated; as
-large as real ones. Exits with 1 when the command takes more than 60 s or 2 GB.
+The records are made up (tests/studies.py): 20 systems on two devices, five lengths, five batches,
+each repeated; as large as real ones. Exits with 1 when the command takes more than 60 s or 2 GB.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ WORDS = "the invention of movable metal letters in the middle of the fifteenth c
 
 
 def laws() -> list[Law]:
-    """Ten models, from tiny ones to a hundred times their size, each on a CPU and a GPU; a third of them random."""
+    """Ten models, from tiny ones to a hundred times their size, each on a CPU and a GPU;
+    a third of them random."""
     found = []
     for i in range(10):
         factor = 1.6**i
@@ -46,7 +47,8 @@ def laws() -> list[Law]:
 
 
 def records() -> Iterator[RunRecord]:
-    """Without end: study after study, with two settings of the engine in turn, as if each had been run again."""
+    """Without end: study after study, with two settings of the engine in turn,
+    as if each had been run again."""
     for seed in count():
         for one in study(laws(), LENGTHS, BATCHES, calls=24, noise=0.05, seed=seed):
             engine = {**one.config["engine"], "dtype": ("float32", "bfloat16")[seed % 2]}
@@ -97,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         page = (place / "report" / "report.html").stat().st_size if status == 0 else 0
     sys.stdout.write(
         f"{options.records:,} records of {size / 1e3:.0f} kB: {seconds:.1f} s (limit {MOST_S:g}), "
-        f"{peak / 1e9:.2f} GB (limit {MOST_BYTES / 1e9:g}), page of {page / 1e6:.1f} MB, exit status {status}\n"
+        f"{peak / 1e9:.2f} GB (limit {MOST_BYTES / 1e9:g}), page of {page / 1e6:.1f} MB, "
+        f"exit status {status}\n"
     )
     return 0 if status == 0 and seconds <= MOST_S and peak <= MOST_BYTES else 1
 

@@ -1,13 +1,14 @@
-"""The same forward passes by optimum-benchmark and by this package: median times, and the wall time of a 2 × 2 sweep.
+"""The same forward passes by optimum-benchmark and this package: median times, time of a sweep.
 
     python -m venv rival
     rival/bin/pip install optimum-benchmark==0.6.0 'transformers<5' 'datasets<5' torch
     python benchmarks/rival.py rival/bin/python
 
-whisper_tiny and wav2vec2 with random weights × batch 1 and 4; 2 calls to warm up and 5 timed ones; latency and memory.
-optimum-benchmark has no speech recognition to choose, so it runs the forward pass of its audio classification, that is
-the encoder and one small layer, on features of 30 s and on 5 s of samples; ours transcribes 5 s of speech, decoder
-included, and the stage "encoder" is what is compared. Neither logs to MLflow, both begin with a new Python, and which
+The sweep is 2 × 2: whisper_tiny and wav2vec2 with random weights × batch 1 and 4; 2 calls to warm
+up and 5 timed ones; latency and memory. optimum-benchmark has no speech recognition to choose, so
+it runs the forward pass of its audio classification, that is the encoder and one small layer, on
+features of 30 s and on 5 s of samples; ours transcribes 5 s of speech, decoder included, and the
+stage "encoder" is what is compared. Neither logs to MLflow, both begin with a new Python, and which
 comes first alternates.
 """
 
@@ -34,7 +35,8 @@ from asr_scaling.records.read import readable_records
 MODELS, BATCHES, CALLS, WARMUP = ("whisper_tiny", "wav2vec2"), (1, 4), 5, 2
 RIVAL = """
 import json, sys
-from optimum_benchmark import Benchmark, BenchmarkConfig, InferenceConfig, ProcessConfig, PyTorchConfig
+from optimum_benchmark import Benchmark, BenchmarkConfig, InferenceConfig, \
+ProcessConfig, PyTorchConfig
 from optimum_benchmark.generators.model_generator import MODEL_TYPE_TO_GENERATORS
 from optimum_benchmark.generators.task_generator import AudioGenerator
 
@@ -49,7 +51,8 @@ class Samples(AudioGenerator):
         return {"input_values": self.input_values()}
 
 
-MODEL_TYPE_TO_GENERATORS.update(whisper=Features, wav2vec2=Samples)  # in the processes it starts too
+MODEL_TYPE_TO_GENERATORS.update(whisper=Features, wav2vec2=Samples)\
+  # in the processes it starts too
 
 if __name__ == "__main__":
     wanted = json.loads(sys.argv[1])
@@ -58,14 +61,16 @@ if __name__ == "__main__":
         for size in wanted["batches"]:
             shapes = {"batch_size": size, "sequence_length": wanted["samples"], "feature_size": 80}
             scenario = InferenceConfig(
-                memory=True, latency=True, warmup_runs=wanted["warmup"], iterations=wanted["calls"], duration=0,
+                memory=True, latency=True, warmup_runs=wanted["warmup"], \
+iterations=wanted["calls"], duration=0,
                 input_shapes={**shapes, "nb_max_frames": 3000},
             )
             backend = PyTorchConfig(
                 model=folder, task="audio-classification", library="transformers", device="cpu",
                 model_type="whisper" if "whisper" in model else "wav2vec2",
             )
-            config = BenchmarkConfig(name=model, launcher=ProcessConfig(), scenario=scenario, backend=backend)
+            config = BenchmarkConfig(name=model, launcher=ProcessConfig(), \
+scenario=scenario, backend=backend)
             found[f"{model} {size}"] = Benchmark.launch(config).forward.latency.values
     with open("found.json", "w") as file:  # standard output has words of its own
         json.dump(found, file)
@@ -104,17 +109,28 @@ def ours(seconds: int) -> tuple[dict[str, float], float]:
     """The same, of the encoder."""
     sizes, models = ",".join(map(str, BATCHES)), ",".join(MODELS)
     options = (
-        f"model={models}", f"batch={sizes}", "profiler=[latency,memory]", f"dataset.length_s={seconds}",
-        f"pipeline.warmup={WARMUP}", f"pipeline.min_iterations={CALLS}", "pipeline.precision=null",
-        f"pipeline.utterances={max(BATCHES)}", "pipeline.warmup_seconds=0",
-        "model.weights=random", "sweep.selftest=false", "tracking=jsonl",
-    )  # fmt: skip
+        f"model={models}",
+        f"batch={sizes}",
+        "profiler=[latency,memory]",
+        f"dataset.length_s={seconds}",
+        f"pipeline.warmup={WARMUP}",
+        f"pipeline.min_iterations={CALLS}",
+        "pipeline.precision=null",
+        f"pipeline.utterances={max(BATCHES)}",
+        "pipeline.warmup_seconds=0",
+        "model.weights=random",
+        "sweep.selftest=false",
+        "tracking=jsonl",
+    )
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "asr_scaling", "-m", *options], cwd=folder, env=_offline(), capture_output=True,
+            [sys.executable, "-m", "asr_scaling", "-m", *options],
+            cwd=folder,
+            env=_offline(),
+            capture_output=True,
             check=True,
-        )  # fmt: skip
+        )
         wall_s = time.perf_counter() - start
         records = readable_records(Path(folder) / "multirun")
     found = {}

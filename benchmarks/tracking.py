@@ -1,15 +1,16 @@
-"""What a tracking server costs: several processes that log at once, and reports on ten thousand runs.
+"""What a tracking server costs: several processes that log at once,
+and reports on ten thousand runs.
 
-    make server                                            # in another shell, and its two exports in this one
+    make server  # in another shell, and its two exports in this one
     python benchmarks/tracking.py http://127.0.0.1:5000
     python benchmarks/tracking.py http://127.0.0.1:5000 --writers 4 --runs 250 --many 10000
 
-First ``--writers`` processes store ``--runs`` points each, as sweeps beside each other do: params, metrics, tags,
-dataset, hypotheses, record, operators, a Chrome trace and a trace of stages. Every run is then read back: none may be
-lost or there twice.
-Then ``--many`` points of one sweep, whose runs have their record as only artifact; timed are a sweep that goes on and
-finds them all measured, the report from the store, and the command that asks the store for what it lacks.
-The records are those of docs/results, one after the other, with other times. Seconds are wall time.
+First ``--writers`` processes store ``--runs`` points each, as sweeps beside each other do: params,
+metrics, tags, dataset, hypotheses, record, operators, a Chrome trace and a trace of stages. Every
+run is then read back: none may be lost or there twice. Then ``--many`` points of one sweep, whose
+runs have their record as only artifact; timed are a sweep that goes on and finds them all measured,
+the report from the store, and the command that asks the store for what it lacks. The records are
+those of docs/results, one after the other, with other times. Seconds are wall time.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def load(uri: str, writers: int, runs: int, root: Path) -> None:
         flush=True,
     )
     print(
-        f"logging a run: median {median:.3f} s, 95 % within {p95:.3f} s, slowest {seconds[-1]:.3f} s"
+        f"logging a run: median {median:.3f} s, 95 % within {p95:.3f} s, "
+        f"slowest {seconds[-1]:.3f} s"
     )
     verify(sink, [parent for parent, _ in done], runs)
 
@@ -168,7 +170,8 @@ def verify(sink: Mlflow, parents: Sequence[str], runs: int) -> None:
             break
     timed = sum(bool(record.samples) for record in expected.values())
     print(
-        f"read back: {len(found)} runs for {count} points, {len(faults)} lost, twice there or not whole; "
+        f"read back: {len(found)} runs for {count} points, {len(faults)} lost, "
+        "twice there or not whole; "
         f"{traces} traces for {timed} points with timed calls"
     )
     if faults or traces != timed:
@@ -258,7 +261,8 @@ def main() -> None:
     with gzip.open(RESULTS) as file:
         size = len(file.readline())
     print(
-        f"{os.cpu_count()} cores; a record of {size / 1e3:.0f} kB, a trace of {TRACE_BYTES / 1e3:.0f} kB"
+        f"{os.cpu_count()} cores; a record of {size / 1e3:.0f} kB, "
+        f"a trace of {TRACE_BYTES / 1e3:.0f} kB"
     )
     with tempfile.TemporaryDirectory() as root:
         if options.runs:

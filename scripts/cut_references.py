@@ -1,7 +1,8 @@
-"""Speech cut to an exact length while its references are not: the mistake that docs/results.md shows the price of.
+"""Speech cut to an exact length, but not its references: docs/results.md shows what that costs.
 
-python scripts/cut_references.py SOURCE TARGET --seconds 5: utterances of SOURCE, a folder with a manifest as for
-dataset=folder, that are longer are cut at that second into TARGET; each keeps the reference of the whole.
+python scripts/cut_references.py SOURCE TARGET --seconds 5: utterances of SOURCE, a folder with a
+manifest as for dataset=folder, that are longer are cut at that second into TARGET; each keeps the
+reference of the whole.
 """
 
 from __future__ import annotations

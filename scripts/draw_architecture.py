@@ -25,7 +25,8 @@ HEAD = "font-family='sans-serif' font-size='14' font-weight='bold' fill='#111'"
 
 
 def purpose(part: str) -> str:
-    """What the first sentence of a part says it holds; of its folder's docstring, or its module's."""
+    """What the first sentence of a part says it holds;
+    of its folder's docstring, or its module's."""
     folder = ROOT / "asr_scaling" / part
     path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
@@ -52,10 +53,12 @@ def box(part: str, lines: list[str], left: float, top: int, size: str) -> list[s
 
 
 def picture() -> str:
-    """The whole picture as SVG: what starts a program at the top, what everything needs at the bottom."""
+    """The whole picture as SVG: what starts a program at the top,
+    what everything needs at the bottom."""
     drawn = [
         f"<text x='{LEFT}' y='26' {BODY}>A part imports from rows below its own, and from nothing "
-        "else. Blue: its source shapes a measurement, so it is part of a point's fingerprint.</text>"
+        "else. Blue: its source shapes a measurement, so it is part of a point's "
+        "fingerprint.</text>"
     ]
     top = 42
     for row in reversed(LAYERS[:-1]):

@@ -4,7 +4,8 @@ Reads ``demo_sentences.txt`` next to this script, speaks every sentence with one
 voices, adds noise to about a quarter of them and writes 16 kHz mono FLAC files with a manifest.
 The tables between the markers of the README in the output folder are written anew.
 
-Needs the Debian packages flite, festival and festvox-us-slt-hts, and Python's numpy, soundfile, soxr:
+Needs the Debian packages flite, festival and festvox-us-slt-hts,
+and Python's numpy, soundfile, soxr:
 
     python scripts/make_demo.py [--out asr_scaling/dataset/demo_data]
 """
@@ -98,7 +99,8 @@ def pink_noise(length: int, rng: np.random.Generator) -> Signal:
 
 
 def babble(length: int, talkers: list[Signal], rng: np.random.Generator) -> Signal:
-    """``BABBLE_TALKERS`` equally loud talkers at once, each from a random place in a random talker's speech."""
+    """``BABBLE_TALKERS`` equally loud talkers at once,
+    each from a random place in a random talker's speech."""
     mix = np.zeros(length)
     for number in rng.permutation(np.arange(BABBLE_TALKERS) % len(talkers)):
         start = rng.integers(len(talkers[number]) - length)
@@ -113,7 +115,8 @@ def to_int16(signal: Signal) -> npt.NDArray[np.int16]:
 
 
 def snr_db(speech: Signal, noise: Signal) -> float:
-    """Mean power of the speech over its active samples against mean power of the noise over all, in dB."""
+    """Mean power of the speech over its active samples against mean power of the noise over all,
+    in dB."""
     return float(10 * np.log10(np.mean(speech[active_samples(speech)] ** 2) / np.mean(noise**2)))
 
 
@@ -126,7 +129,8 @@ def mix_at(speech: Signal, noise: Signal, target_db: float) -> tuple[npt.NDArray
 
 
 def plan_noise(voices: list[str], rng: np.random.Generator) -> dict[int, tuple[str, float]]:
-    """Choose at random which sentences of each voice get the noises: ``NOISE_ROUNDS`` sentences each."""
+    """Choose at random which sentences of each voice get the noises:
+    ``NOISE_ROUNDS`` sentences each."""
     plan: dict[int, tuple[str, float]] = {}
     for voice in VOICES:
         own = rng.permutation(np.flatnonzero(np.array(voices) == voice))

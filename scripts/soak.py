@@ -1,15 +1,16 @@
-"""Sweeps while their clients, workers and server are killed at random, over and over; then everything is counted.
+"""Sweeps whose clients, workers and server are killed at random; then everything is counted.
 
     python scripts/soak.py --minutes 60 --folder soak --launchers joblib,basic
 
-A server is started with scripts/server.sh (it needs PostgreSQL and the extras server and joblib). Then, until the time
-is over, one sweep after the other of eight points with engine=fake: each attempt is let be or loses its client, a
-worker or the server to SIGKILL at a random moment, and is gone on with (sweep.resume=true) until every point is
-measured. Beside them one client measures all the time and is never killed. In the end asr_scaling sync brings what the
-server missed, and the server must have every point of every sweep once, finished, as it is on disk, and nothing that
-still runs. No point that was measured may be measured again, and beyond records nothing may grow: the client's resident
-memory, the server's, and temporary files. Exit status 1 when any of it does not hold. Events go to soak.jsonl, the
-summary to standard output.
+A server is started with scripts/server.sh (it needs PostgreSQL and the extras server and joblib).
+Then, until the time is over, one sweep after the other of eight points with engine=fake: each
+attempt is let be or loses its client, a worker or the server to SIGKILL at a random moment, and is
+gone on with (sweep.resume=true) until every point is measured. Beside them one client measures all
+the time and is never killed. In the end asr_scaling sync brings what the server missed, and the
+server must have every point of every sweep once, finished, as it is on disk, and nothing that still
+runs. No point that was measured may be measured again, and beyond records nothing may grow: the
+client's resident memory, the server's, and temporary files. Exit status 1 when any of it does not
+hold. Events go to soak.jsonl, the summary to standard output.
 """
 
 from __future__ import annotations
@@ -38,11 +39,17 @@ from asr_scaling.tracking._mlflow_client import search
 
 POINTS = 8
 SWEEP = (
-    "model=whisper_tiny_en,whisper_base", "batch=1,2,4,8", "engine=fake", "engine.fixed_s=0.05",
+    "model=whisper_tiny_en,whisper_base",
+    "batch=1,2,4,8",
+    "engine=fake",
+    "engine.fixed_s=0.05",
     "profiler=[latency,quality]",
-    "pipeline.utterances=8", "pipeline.precision=null", "pipeline.min_iterations=6", "pipeline.warmup_seconds=0",
+    "pipeline.utterances=8",
+    "pipeline.precision=null",
+    "pipeline.min_iterations=6",
+    "pipeline.warmup_seconds=0",
     "sweep.selftest=false",
-)  # fmt: skip
+)
 LONG = (*SWEEP[2:3], "engine.fixed_s=0.2", *SWEEP[4:], "pipeline.max_seconds=2")
 FATES = ("none", "client", "worker", "server")
 GROWTH = {"client": 1.15, "server": 1.15}
@@ -71,7 +78,8 @@ class Soak:
 
     @property
     def env(self) -> dict[str, str]:
-        """Of every client; temporary files are in a folder of the soak's own, so that what is left there is seen."""
+        """Of every client; temporary files are in a folder of the soak's own,
+        so that what is left there is seen."""
         found = {
             **os.environ,
             "TMPDIR": str(self.folder / "tmp"),
@@ -201,7 +209,8 @@ class Soak:
                     self.dice.choice(workers).kill()
 
     def weigh(self, client: int) -> None:
-        """Note the resident memory of the client that is never killed and of the server, and what is on disk, in MB."""
+        """Note the resident memory of the client that is never killed and of the server,
+        and what is on disk, in MB."""
         assert self.server is not None
         self.sizes.append({"client": resident_mb(client), "server": resident_mb(self.server.pid)})
         folders = ("multirun", "server", "tmp")
@@ -372,13 +381,15 @@ def _say(soak: Soak, folders: Sequence[Path], said: tuple[str, str, str]) -> Non
     status, synced, runs = said
     fates = ", ".join(f"{soak.counts[fate]} × {fate}" for fate in FATES)
     lines = [
-        f"{(time.monotonic() - soak.began) / 60:.0f} minutes, {len(folders) - 1} sweeps of {POINTS} points, and one of "
+        f"{(time.monotonic() - soak.began) / 60:.0f} minutes, {len(folders) - 1} sweeps of "
+        f"{POINTS} points, and one of "
         f"{len(measured(folders[0]))} beside them ({status})",
         f"{soak.counts['attempts']} attempts: {fates}",
         f"on disk: {len(records)} records, {needed:.1f} MB of the {stored:.1f} MB below multirun",
         f"on the server: {runs}, {disk_mb(soak.folder / 'server'):.1f} MB with its database",
         *(
-            f"resident memory of the {who}, MB: {', '.join(f'{mb:.0f}' for mb in soak.quarters(who))}"
+            f"resident memory of the {who}, MB: "
+            f"{', '.join(f'{mb:.0f}' for mb in soak.quarters(who))}"
             for who in GROWTH
         ),
         synced,

@@ -1,8 +1,9 @@
-"""Train the tiny CTC model that the tests read, on a handful of the demo utterances that it learns by heart.
+"""Train the tiny CTC model that the tests read: it learns a few demo utterances by heart.
 
-It is a Wav2Vec2ForCTC of the shape of its large relatives (layer norms, attention mask), so that what decodes it
-correctly decodes them. The texts have double letters, which only a right collapse of CTC frames keeps. Weights are
-stored in float16 and checked, loaded as float32, one utterance at a time and all together.
+It is a Wav2Vec2ForCTC of the shape of its large relatives (layer norms, attention mask), so that
+what decodes it correctly decodes them. The texts have double letters, which only a right collapse
+of CTC frames keeps. Weights are stored in float16 and checked, loaded as float32, one utterance at
+a time and all together.
 
     python scripts/train_tiny_ctc.py [--out tests/data/tiny_ctc] [--seed 42]
 """
@@ -116,7 +117,8 @@ def exact(
 def train(
     model: Any, features: Any, letters: Any, audios: Sequence[Audio], texts: Sequence[str]
 ) -> int:
-    """Every utterance at every step until all are exact and the loss is small; the number of steps."""
+    """Every utterance at every step until all are exact and the loss is small;
+    the number of steps."""
     inputs = features(list(audios), sampling_rate=RATE_HZ, padding=True, return_tensors="pt")
     ids = [torch.tensor(letters(text).input_ids) for text in texts]
     labels = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-100)
@@ -164,7 +166,8 @@ def main() -> None:
     weights.chmod(0o644)
     size = weights.stat().st_size
     print(
-        f"{parameters} parameters, {size} bytes, {steps} steps in {time.perf_counter() - start:.0f} s, in {out}"
+        f"{parameters} parameters, {size} bytes, {steps} steps in "
+        f"{time.perf_counter() - start:.0f} s, in {out}"
     )
 
 

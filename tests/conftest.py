@@ -10,7 +10,8 @@ from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 
-import hypothesis  # noqa: F401 (first of all: imported at the end of a run, its hook in trio would warn)
+# First of all: imported at the end of a run, its hook in trio would warn.
+import hypothesis  # noqa: F401
 import pytest
 from support.command import Cli
 from support.fakes import FakeClock
@@ -32,9 +33,11 @@ _SLOW = {*_WAITING, "cli", "docs", "end_to_end", "fuzz"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of slow folders, before ``-m`` chooses, and has slow files begin before the others.
+    """Marks the tests of slow folders, before ``-m`` chooses,
+    and has slow files begin before the others.
 
-    A file whose tests wait and one whose tests compute take turns, so that they run beside each other.
+    A file whose tests wait and one whose tests compute take turns,
+    so that they run beside each other.
     """
     begun: dict[tuple[bool, bool, Path], int] = {}
     places = {}
@@ -81,7 +84,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def budget_clock(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The same clock also decides when the budgets of the timed pass and of the energy window are spent."""
+    """The same clock also decides when the budgets of the timed pass
+    and of the energy window are spent."""
     for module in (pipeline, energy):
         monkeypatch.setattr(module, "time", clock.as_time())
     return clock
@@ -89,7 +93,8 @@ def budget_clock(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock
 
 @pytest.fixture(scope="session")
 def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database without a run, made once for all workers: MLflow takes seconds for its tables."""
+    """An MLflow database without a run, made once for all workers:
+    MLflow takes seconds for its tables."""
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
 
@@ -108,7 +113,8 @@ def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def mlflow_database(fresh_database: Path, tmp_path: Path) -> Path:
-    """``mlflow.db`` in the test's folder, as the first sweep leaves it, for tests of what is stored in one."""
+    """``mlflow.db`` in the test's folder, as the first sweep leaves it,
+    for tests of what is stored in one."""
     return Path(shutil.copy(fresh_database, tmp_path / "mlflow.db"))
 
 
@@ -130,7 +136,8 @@ def command_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 
 @pytest.fixture
 def cli(tmp_path: Path, command_env: dict[str, str]) -> Cli:
-    """The command line in a process of its own, in an empty folder, as a user runs it, without its imports."""
+    """The command line in a process of its own, in an empty folder, as a user runs it,
+    without its imports."""
 
     def call(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         if any(name.startswith("PYTHON") for name in env):  # what only a new interpreter reads

@@ -1,4 +1,5 @@
-"""The import rules of the package, read from its syntax trees, and the sizes and names of its files."""
+"""The import rules of the package, read from its syntax trees,
+and the sizes and names of its files."""
 
 from __future__ import annotations
 
@@ -91,7 +92,8 @@ def _imports(nodes: Iterable[ast.AST], top: bool) -> Iterator[Import]:
 
 
 def parts(module: str) -> list[str]:
-    """``asr_scaling.device.cpu.Cpu`` → device, cpu: the module's path in the package, names in it left out."""
+    """``asr_scaling.device.cpu.Cpu`` → device, cpu:
+    the module's path in the package, names in it left out."""
     found: list[str] = []
     for name in module.split(".")[1:]:
         here = PACKAGE.joinpath(*found, name)
@@ -109,8 +111,10 @@ def options() -> list[tuple[str, str]]:
 
 def test_the_reader_of_imports_sees_what_matters():
     tree = ast.parse(
-        "from typing import TYPE_CHECKING\nimport a.b\nif TYPE_CHECKING:\n    import hidden\nelse:\n    import shown\n"
-        "def f():\n    from c import d\nclass C:\n    import e\n    def g(self):\n        import h\n"
+        "from typing import TYPE_CHECKING\nimport a.b\nif TYPE_CHECKING:\n    import hidden\n"
+        "else:\n    import shown\n"
+        "def f():\n    from c import d\nclass C:\n    import e\n    def g(self):\n"
+        "        import h\n"
     )
     found = list(_imports(tree.body, top=True))
     assert [(i.module, i.top) for i in found][1:] == [
@@ -210,7 +214,8 @@ class TestEveryFile:
 
 
 def test_hydras_plugin_is_thin_and_costs_other_programs_nothing():
-    """Every Hydra program imports whatever lies in this namespace; a package there would hide other plugins."""
+    """Every Hydra program imports whatever lies in this namespace;
+    a package there would hide other plugins."""
     plugins = list((PACKAGE.parent / "hydra_plugins").glob("*.py"))
     assert {plugin.name for plugin in plugins} == {
         "asr_scaling_sweeper.py", "asr_scaling_optimiser.py", "asr_scaling_launchers.py"
@@ -292,7 +297,8 @@ def test_an_optimisation_is_a_yaml_whose_key_is_its_name():
 def test_the_core_needs_no_heavy_package(module: str):
     code = (
         f"import sys, {module}; "
-        "print([n for n in ('hydra','omegaconf','mlflow','torch','transformers','datasets','codecarbon','thop',"
+        "print([n for n in "
+        "('hydra','omegaconf','mlflow','torch','transformers','datasets','codecarbon','thop',"
         "'jiwer','rich') if n in sys.modules])"
     )
     done = subprocess.run(

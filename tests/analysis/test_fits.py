@@ -1,4 +1,5 @@
-"""Fits against laws that are known, their properties, and how often their intervals hold the truth."""
+"""Fits against laws that are known, their properties,
+and how often their intervals hold the truth."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def test_an_exact_law_is_recovered_and_predicts_what_it_was_not_fitted_to(a: flo
 
 
 def test_by_hand_weights_are_one_over_the_square():
-    """y = k · x through (1, 1) and (1, 2): k minimises (1 - k)² + (1 - k/2)², so k = (1 + 1/2) / (1 + 1/4)."""
+    """y = k · x through (1, 1) and (1, 2):
+    k minimises (1 - k)² + (1 - k/2)², so k = (1 + 1/2) / (1 + 1/4)."""
     found = fitted([[1.0, 1.0]], [1.0, 2.0], [1, 2])
     assert found.coefficients == (pytest.approx(1.2),)
     residual = math.sqrt((1 - 1.2) ** 2 + (1 - 0.6) ** 2)
@@ -108,7 +110,8 @@ def test_two_points_give_coefficients_without_interval_and_no_check():
 
 
 def test_a_group_that_the_others_cannot_predict_has_no_error():
-    """Without 5 s, 30 and 60 s are one and two windows exactly: window and second can't be told apart."""
+    """Without 5 s, 30 and 60 s are one and two windows exactly:
+    window and second can't be told apart."""
     found = fitted([[1.0, 1.0, 2.0], [5.0, 30.0, 60.0]], [0.35, 0.6, 1.2], [5.0, 30.0, 60.0])
     assert found.held_out.errors[5.0] is None
     assert found.held_out.worst == pytest.approx(0, abs=1e-9)
@@ -185,7 +188,8 @@ def test_a_quotient_of_measured_values():
 
 
 def test_intervals_hold_the_truth_in_95_percent_of_simulated_sweeps():
-    """600 sweeps with 3 % noise: the share varies by 0.9 points, so 93 to 97 % is within binomial error of 95 %."""
+    """600 sweeps with 3 % noise: the share varies by 0.9 points,
+    so 93 to 97 % is within binomial error of 95 %."""
     rng, studies = np.random.default_rng(7), 600
     hits = {"a": 0, "b": 0, "a/b": 0, "exponent": 0}
     sizes = [1.0, 2.0, 6.0, 20.0, 40.0]

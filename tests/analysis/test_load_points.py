@@ -1,4 +1,5 @@
-"""Sources → points: folders, files, gzipped ones and runs in MLflow give the same points, one record at a time."""
+"""Sources → points: folders, files, gzipped ones and runs in MLflow give the same points,
+one record at a time."""
 
 from __future__ import annotations
 
@@ -123,7 +124,8 @@ def test_rounds_are_one_point(tmp_path: Path) -> None:
 
 
 def test_records_are_read_one_at_a_time(tmp_path: Path) -> None:
-    """A damaged record is met when its turn comes, not before; but then it is an error that names it."""
+    """A damaged record is met when its turn comes, not before;
+    but then it is an error that names it."""
     sweep(tmp_path)
     (tmp_path / "2_point" / "record.json").write_text("{")
     found: Iterator[tuple[RunRecord, object]] = each_record(tmp_path)

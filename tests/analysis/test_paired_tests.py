@@ -68,7 +68,8 @@ class TestMeans:
         assert change.interval.low == change.interval.high == 0.5
 
     def test_welch_by_hand(self):
-        """Logs 0, ±0.1 and 1, 1 ± 0.1: difference 1, standard error √(2 × 0.01/3), 4 degrees of freedom."""
+        """Logs 0, ±0.1 and 1, 1 ± 0.1: difference 1, standard error √(2 × 0.01/3),
+        4 degrees of freedom."""
         a, b = [math.exp(x) for x in (-0.1, 0.0, 0.1)], [math.exp(x) for x in (0.9, 1.0, 1.1)]
         change = mean_change(a, b)
         half = 2.7764451 * math.sqrt(2 * 0.01 / 3)

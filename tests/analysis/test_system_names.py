@@ -1,4 +1,5 @@
-"""What points are called: whatever differs tells them apart, so that no table, law or front mixes two."""
+"""What points are called: whatever differs tells them apart,
+so that no table, law or front mixes two."""
 
 from __future__ import annotations
 
@@ -224,7 +225,10 @@ class TestTwoHosts:
 
 
 class TestSeveralDatasets:
-    SAID = "The speech is of several datasets (other, speech): figures of different ones can't be compared."
+    SAID = (
+        "The speech is of several datasets (other, speech): figures of different ones can't be "
+        "compared."
+    )
 
     def test_laws_and_fronts_say_so(self) -> None:
         records = study((TINY, BASE), (5.0, 15.0), (1,))

@@ -28,14 +28,16 @@ from asr_scaling.measure.job import run
 
 @pytest.fixture(autouse=True, scope="module")
 def nothing_to_release() -> Iterator[None]:
-    """Giving memory back takes longer the more modules the test process has, and a search does it twice a call."""
+    """Giving memory back takes longer the more modules the test process has,
+    and a search does it twice a call."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asr_scaling.batch.max.release_memory", lambda: None)
         yield
 
 
 class Gpu(FakeDevice):
-    """Memory of its own: each utterance takes ``each`` bytes on top of ``weights``, and ``size`` bytes are all."""
+    """Memory of its own: each utterance takes ``each`` bytes on top of ``weights``,
+    and ``size`` bytes are all."""
 
     kind = "cuda"
 
@@ -121,7 +123,8 @@ def test_nothing_fits():
 
 
 class TestOwnMemory:
-    """On a CPU a batch is not tried that smaller ones foretell not to fit: the process would be ended."""
+    """On a CPU a batch is not tried that smaller ones foretell not to fit:
+    the process would be ended."""
 
     def fit(
         self, monkeypatch: pytest.MonkeyPatch, budget: float

@@ -1,4 +1,5 @@
-"""The self-test's certificate goes with every sweep: into its folder, its records, its parent run and its notes."""
+"""The self-test's certificate goes with every sweep:
+into its folder, its records, its parent run and its notes."""
 
 from __future__ import annotations
 

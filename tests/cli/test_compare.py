@@ -1,4 +1,5 @@
-"""``python -m asr_scaling compare`` on real sweeps of the fake engine: what it reads, prints and exits with."""
+"""``python -m asr_scaling compare`` on real sweeps of the fake engine:
+what it reads, prints and exits with."""
 
 from __future__ import annotations
 
@@ -25,10 +26,18 @@ from asr_scaling.tracking.mlflow import Mlflow
 
 Compare = Callable[..., subprocess.CompletedProcess[str]]
 SWEEP = (
-    "-m", "engine=fake", "model=whisper_tiny_en,wav2vec2", "batch=1,4", "pipeline.utterances=8", "pipeline.warmup=0",
-    "pipeline.precision=null", "pipeline.min_iterations=24", "profiler=[latency,quality]", "tracking=jsonl",
+    "-m",
+    "engine=fake",
+    "model=whisper_tiny_en,wav2vec2",
+    "batch=1,4",
+    "pipeline.utterances=8",
+    "pipeline.warmup=0",
+    "pipeline.precision=null",
+    "pipeline.min_iterations=24",
+    "profiler=[latency,quality]",
+    "tracking=jsonl",
     "sweep.selftest=false",
-)  # fmt: skip
+)
 NAME = "whisper_tiny_en fake cpu"
 
 
@@ -39,7 +48,8 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sweeps "fast" and "slow", whose calls sleep 10 and 40 ms; "broken" is "fast", but batches of 4 did not fit."""
+    """Sweeps "fast" and "slow", whose calls sleep 10 and 40 ms;
+    "broken" is "fast", but batches of 4 did not fit."""
     folder = tmp_path_factory.mktemp("measured")
     for name, fixed_s in (("fast", "0.010"), ("slow", "0.040")):
         options = (

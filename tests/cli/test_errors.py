@@ -21,9 +21,9 @@ def test_options_that_do_not_exist(cli: Cli) -> None:
     assert len(unknown.stderr.splitlines()) == 1
     key = cli("engine.nope=1", "tracking=jsonl")
     assert key.returncode == 1
-    assert (
-        key.stderr
-        == "error: There is no option 'engine.nope'; list the options with  python -m asr_scaling --cfg job.\n"
+    assert key.stderr == (
+        "error: There is no option 'engine.nope'; "
+        "list the options with  python -m asr_scaling --cfg job.\n"
     )
 
 

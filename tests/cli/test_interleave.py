@@ -43,7 +43,8 @@ def test_every_round_has_every_point_once_in_an_order_of_its_own(cli: Cli, tmp_p
 
 
 def orders_in(folder: Path) -> list[list[int]]:
-    """Batch sizes in the order they were measured, by round; a round begins when the one before it is over."""
+    """Batch sizes in the order they were measured, by round;
+    a round begins when the one before it is over."""
     found = rounds(folder)
     assert [record.round for record in found] == sorted(record.round or 0 for record in found)
     return [[size(record) for record in found if record.round == k] for k in (0, 1)]
@@ -99,7 +100,10 @@ def test_a_point_that_fails_in_its_rounds_is_a_failed_point(cli: Cli, tmp_path: 
     [
         (
             (),
-            "error: sweep.interleave=true shuffles the points of a sweep: add -m, as in  -m batch=1,8.\n",
+            (
+                "error: sweep.interleave=true shuffles the points of a sweep: "
+                "add -m, as in  -m batch=1,8.\n"
+            ),
         ),
         (("-m", "sweep.rounds=1"), "error: sweep.rounds must be 2 or more to interleave; got 1.\n"),
         (
@@ -123,7 +127,8 @@ def test_what_can_not_be_interleaved_is_one_sentence(
 
 
 def test_hydras_own_ways_to_sweep_still_work(cli: Cli, tmp_path: Path) -> None:
-    """Parameters of an experiment, globs, batches of jobs, and no interleaving at all with another sweeper."""
+    """Parameters of an experiment, globs, batches of jobs,
+    and no interleaving at all with another sweeper."""
     quick = ("pipeline.utterances=1", "pipeline.min_iterations=1", "sweep.rounds=2")
     done = cli("experiment=smoke", *INTERLEAVED, *quick, "hydra.sweeper.max_batch_size=3")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,5 @@
-"""What `make ui` shows of a real sweep: its points side by side, with their metrics, and what the views group by."""
+"""What `make ui` shows of a real sweep: its points side by side, with their metrics,
+and what the views group by."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def address(
 
 
 def wait_for(condition: Any, lacking: Any = lambda: "waited in vain") -> Any:
-    """What ``condition`` gives once it is true; ``lacking`` says what is not there if it never is."""
+    """What ``condition`` gives once it is true;
+    ``lacking`` says what is not there if it never is."""
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -92,7 +94,10 @@ def test_the_compare_page_has_the_points_and_their_metrics(address: str, tmp_pat
         "report/report.html", "report/report.md", "report/metrics.csv", "report/figures"
     }  # fmt: skip
     which = urllib.parse.quote(json.dumps([run.info.run_id for run in runs]))
-    page = f"{address}/#/compare-runs?runs={which}&experiments={urllib.parse.quote(json.dumps([experiment]))}"
+    page = (
+        f"{address}/#/compare-runs?runs={which}"
+        f"&experiments={urllib.parse.quote(json.dumps([experiment]))}"
+    )
     expected = {
         "latency/mean_s",
         "latency/first_token_s",

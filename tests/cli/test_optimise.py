@@ -59,7 +59,10 @@ def test_a_search_measures_tells_and_goes_on_where_it_was_cut(cli: Cli, tmp_path
     [
         (
             ("batch=4",),
-            "error: The optimiser chooses batch.size itself: leave it out, or set optimiser.batches=[…].\n",
+            (
+                "error: The optimiser chooses batch.size itself: "
+                "leave it out, or set optimiser.batches=[…].\n"
+            ),
         ),
         (
             ("optimisation=[fused]",),

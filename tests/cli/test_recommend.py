@@ -1,4 +1,5 @@
-"""``python -m asr_scaling recommend`` on made-up studies of this machine: what it names, writes and exits with."""
+"""``python -m asr_scaling recommend`` on made-up studies of this machine:
+what it names, writes and exits with."""
 
 from __future__ import annotations
 
@@ -133,9 +134,9 @@ class TestWhatIsLeftOut:
         assert said.status == 0
         assert "RTFx 6.12" in said.out
         assert (
-            "Chosen among 1 configurations; left out: 1 of another machine (Test CPU, 2 cores, 16 GiB)"
-            in said.out
-        )
+            "Chosen among 1 configurations; "
+            "left out: 1 of another machine (Test CPU, 2 cores, 16 GiB)"
+        ) in said.out
         assert "1 of another machine (Test GPU)" in said.out
 
     def test_failures_other_speech_other_lengths_and_repetitions(self, recommend: Any) -> None:
@@ -158,9 +159,9 @@ class TestWhatIsLeftOut:
         ):
             assert f"1 {reason}" in said.out
         assert (
-            "1 of other lengths than fragments of 15 s; 1 of configurations that were measured again."
-            in said.out
-        )
+            "1 of other lengths than fragments of 15 s; "
+            "1 of configurations that were measured again."
+        ) in said.out
         assert "fragments of 5 s of speech" in recommend("all", "--length", 5).out
         assert "fragments of 15 s of meetings" in recommend("all", "--dataset", "meetings").out
 
@@ -172,9 +173,9 @@ class TestNothingMeets:
         assert said.status == 1
         assert said.out.startswith("Nothing measured meets this, for fragments of 15 s of speech: ")
         assert (
-            "Nearest: whisper_tiny_en · cpu · batch 1, slowest of 8 calls 500 ms where at most 100 ms"
-            in said.out
-        )
+            "Nearest: whisper_tiny_en · cpu · batch 1, "
+            "slowest of 8 calls 500 ms where at most 100 ms"
+        ) in said.out
         assert not said.path.exists()
 
     @pytest.mark.parametrize(
@@ -264,7 +265,10 @@ class TestTheFile:
         assert {part: found.get(part) for part in PARTS} == {
             part: config.get(part) for part in PARTS
         }
-        assert build_job(found).system.batch.size == config["batch"]["size"]  # type: ignore[arg-type]
+        assert (
+            build_job(found).system.batch.size  # type: ignore[arg-type]
+            == config["batch"]["size"]
+        )
 
     def test_the_largest_batch_is_the_one_that_was_found(self, recommend: Any) -> None:
         stored(
@@ -281,10 +285,19 @@ class TestTheFile:
             line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#")
         )
         for said in (
-            "Recommended for fragments of 15 s of speech. WER at most 8 %, any batch: the highest RTFx.",
+            (
+                "Recommended for fragments of 15 s of speech. WER at most 8 %, any batch: "
+                "the highest RTFx."
+            ),
             "Run it:  python -m asr_scaling --config-dir . --config-name recommended",
-            "Use it:  from asr_scaling import load_system; load_system('recommended.yaml').transcribe(",
-            f"Measured on 2026-11-18 on {environment()['cpu']}, {environment()['cpu_cores']} cores, Linux,",
+            (
+                "Use it:  from asr_scaling import load_system; "
+                "load_system('recommended.yaml').transcribe("
+            ),
+            (
+                f"Measured on 2026-11-18 on {environment()['cpu']}, {environment()['cpu_cores']} "
+                "cores, Linux,"
+            ),
             "Winner against runner-up: RTFx: faster.",
             "Against it, RTFx +",
             "Measured again by:  python -m asr_scaling model=whisper_tiny_en",

@@ -1,4 +1,5 @@
-"""``python -m asr_scaling report``: what it reads, writes, prints and exits with, and what it never imports."""
+"""``python -m asr_scaling report``: what it reads, writes, prints and exits with,
+and what it never imports."""
 
 from __future__ import annotations
 
@@ -232,7 +233,8 @@ def test_hundreds_of_repeated_points_and_neither_torch_nor_hydra(tmp_path: Path)
                 file.write(json.dumps(one.to_json()) + "\n")
     code = (
         "import sys; from asr_scaling.cli.report import main; status = main(['records.jsonl']);"
-        "print([n for n in ('torch', 'transformers', 'hydra', 'omegaconf', 'mlflow') if n in sys.modules], status)"
+        "print([n for n in ('torch', 'transformers', 'hydra', 'omegaconf', "
+        "'mlflow') if n in sys.modules], status)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

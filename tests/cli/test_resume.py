@@ -141,8 +141,8 @@ def test_rounds_go_on_too(cli: Cli, tmp_path: Path) -> None:
 def killed(
     tmp_path: Path, env: dict[str, str], when: Callable[[float], bool], *arguments: str
 ) -> bool:
-    """Run the command and kill -9 it and all it started, ``when`` says so of its age in seconds; False when it had
-    ended by itself.
+    """Run the command and kill -9 it and all it started, ``when`` says so of its age in seconds;
+    False when it had ended by itself.
     """
     process, start = Started(tmp_path, "asr_scaling", arguments, env), time.monotonic()
     while process.wait(0.02) is None:
@@ -191,14 +191,19 @@ def test_kill_minus_nine_ten_times_over(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
 def test_kill_minus_nine_and_mlflow(cli: Cli, command_env: dict[str, str], tmp_path: Path) -> None:
-    """One parent run, and every point once below it, whenever the process was killed: while MLflow made its tables,
-    and while one and two points later another was measured.
+    """One parent run, and every point once below it, whenever the process was killed: while MLflow
+    made its tables, and while one and two points later another was measured.
     """
     sweep = ("-m", *FAST, "batch=1,2,4,8", "engine.fixed_s=0.1", RESUME)
     assert killed(tmp_path, command_env, lambda _: any(tmp_path.glob(".mlflow.db-*")), *sweep)
     assert not (tmp_path / "mlflow.db").exists()
     for count in (1, 3):
-        assert killed(tmp_path, command_env, lambda _, n=count: len(times(tmp_path)) >= n, *sweep)  # type: ignore[misc]
+        assert killed(
+            tmp_path,
+            command_env,
+            lambda _, n=count: len(times(tmp_path)) >= n,  # type: ignore[misc]
+            *sweep,
+        )
     done = cli(*sweep)
     assert done.returncode == 0, done.stderr
     import mlflow

@@ -9,7 +9,10 @@ import pytest
 from support.command import QUICK, Cli, records
 
 SECRET = "s3cr3t-of-the-environment"
-HYDRA = "# @package _global_\nhydra:\n  callbacks:\n    evil: {_target_: subprocess.Popen, args: [touch, RAN]}\n"
+HYDRA = (
+    "# @package _global_\nhydra:\n  callbacks:\n"
+    "    evil: {_target_: subprocess.Popen, args: [touch, RAN]}\n"
+)
 LOGGING = (
     "# @package _global_\nhydra:\n  job_logging:\n"
     "    handlers: {evil: {(): subprocess.Popen, args: [touch, RAN]}}\n"
@@ -83,7 +86,8 @@ class Leaky(Fake):
     header: str = ""
 
     def load(self, model, device):
-        said = f"401 for http://me:hunter2@hub/x, Authorization: Bearer {self.header}, {self.header}"
+        said = f"401 for http://me:hunter2@hub/x, \
+Authorization: Bearer {self.header}, {self.header}"
         logging.getLogger("their.library").warning(said)
         raise RuntimeError(said)
 """

@@ -69,10 +69,17 @@ def test_a_model_is_added_with_one_yaml(cli: Cli, tmp_path: Path) -> None:
         small.replace("openai/whisper-tiny.en", "me/my-whisper").replace("layers: 4", "layers: 1")
     )
     done = cli(
-        "--config-dir", str(tmp_path / "mine"), "-m", "model=my_whisper,whisper_tiny_en", "model.weights=random",
-        "tracking=jsonl", "profiler=[latency,flops]", "pipeline.utterances=1",
-        "pipeline.min_iterations=1", "pipeline.precision=null",
-    )  # fmt: skip
+        "--config-dir",
+        str(tmp_path / "mine"),
+        "-m",
+        "model=my_whisper,whisper_tiny_en",
+        "model.weights=random",
+        "tracking=jsonl",
+        "profiler=[latency,flops]",
+        "pipeline.utterances=1",
+        "pipeline.min_iterations=1",
+        "pipeline.precision=null",
+    )
     assert done.returncode == 0, done.stderr
     mine_record, shipped = records(tmp_path / "multirun")
     assert mine_record.config["model"]["name"] == "my_whisper"
@@ -108,9 +115,22 @@ def test_the_wheel_runs_outside_the_repository(tmp_path: Path, command_env: dict
     )  # fmt: skip
     assert Path(where.stdout.strip()).is_relative_to(tmp_path / "site")
     done = subprocess.run(
-        [sys.executable, "-m", "asr_scaling", "-m", *QUICK, "model=whisper_tiny,wav2vec2", "batch=1,8,16"],
-        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "asr_scaling",
+            "-m",
+            *QUICK,
+            "model=whisper_tiny,wav2vec2",
+            "batch=1,8,16",
+        ],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert len(records(tmp_path / "multirun")) == 6
     assert os.listdir(tmp_path / "site" / "asr_scaling" / "conf")

@@ -1,4 +1,5 @@
-"""Sweeps from the command line: every point a record, failures included, whatever happens half way."""
+"""Sweeps from the command line: every point a record, failures included,
+whatever happens half way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``python -m asr_scaling sync`` on a SQLite store: what is brought, what is ended, what is left alone."""
+"""``python -m asr_scaling sync`` on a SQLite store:
+what is brought, what is ended, what is left alone."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ class Swept:
         self.sink = Mlflow(f"sqlite:///{root}/mlflow.db", "speech", str(root / "artifacts"))
 
     def write(self, stored: int, **changes: Any) -> str:
-        """Four records, the first ``stored`` of them in the store; the client is gone. The run of the sweep."""
+        """Four records, the first ``stored`` of them in the store; the client is gone.
+        The run of the sweep."""
         tracking = {"_target_": "asr_scaling.tracking.mlflow.Mlflow", **asdict(self.sink)}
         file = SweepManifest((), tracking=tracking, options={"seed": 42})
         self.folder.mkdir(parents=True)
@@ -196,10 +198,18 @@ class TestLeftAlone:
         hold = SweepLock.take(swept.folder)
         assert hold is not None
         assert "is being worked on by another process" in told(capsys)
-        end_abandoned(Path("multirun"), swept.sink, SweepManifest.read(swept.folder).tracking)  # type: ignore[union-attr]
+        end_abandoned(
+            Path("multirun"),
+            swept.sink,
+            SweepManifest.read(swept.folder).tracking,  # type: ignore[union-attr]
+        )
         assert swept.client.get_run(parent).info.status == "RUNNING"
         hold.release()
-        end_abandoned(Path("multirun"), swept.sink, SweepManifest.read(swept.folder).tracking)  # type: ignore[union-attr]
+        end_abandoned(
+            Path("multirun"),
+            swept.sink,
+            SweepManifest.read(swept.folder).tracking,  # type: ignore[union-attr]
+        )
         assert swept.client.get_run(parent).info.status == "KILLED"
 
     def test_a_sweep_of_another_machine(
@@ -209,7 +219,11 @@ class TestLeftAlone:
         assert "may still run on elsewhere: left alone; --gone elsewhere says it doesn't" in told(
             capsys
         )
-        end_abandoned(Path("multirun"), swept.sink, SweepManifest.read(swept.folder).tracking)  # type: ignore[union-attr]
+        end_abandoned(
+            Path("multirun"),
+            swept.sink,
+            SweepManifest.read(swept.folder).tracking,  # type: ignore[union-attr]
+        )
         assert swept.client.get_run(parent).info.status == "RUNNING"
         assert "3 of 4 records brought" in told(capsys, "--gone", "elsewhere")
         assert swept.client.get_run(parent).info.status == "KILLED"

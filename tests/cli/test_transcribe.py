@@ -1,4 +1,5 @@
-"""``python -m asr_scaling transcribe``: a line a file, and a file without a text costs no other its own."""
+"""``python -m asr_scaling transcribe``: a line a file,
+and a file without a text costs no other its own."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ LOADED: list[ScriptedSystem] = []
 
 
 class Counting:
-    """An engine whose text is the length of the audio; it fails on lengths of 7 and 8 s and reads 20 s at most."""
+    """An engine whose text is the length of the audio;
+    it fails on lengths of 7 and 8 s and reads 20 s at most."""
 
     def __init__(self, **_: Any) -> None: ...
 
@@ -64,7 +66,7 @@ class Counting:
 def transcribe(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Any:
-    """The command in a folder with recommended.yaml and a file ``<n>.wav`` for each length asked for."""
+    """The command in a folder with recommended.yaml and a file ``<n>.wav`` for each length."""
     monkeypatch.setenv(TRUSTED, __name__)
     monkeypatch.chdir(tmp_path)
     Path("recommended.yaml").write_text(CONFIG, encoding="utf-8")
@@ -119,7 +121,10 @@ def test_as_json(transcribe: Any) -> None:
         ("recommended.yaml", "error: recommended.yaml: 'recommended.yaml' can't be read as audio"),
         (
             30,
-            "error: 30.wav: the audio lasts 30.0 s and this system reads only 20.0 s of it: cut it, or load",
+            (
+                "error: 30.wav: the audio lasts 30.0 s and this system reads only 20.0 s of it: "
+                "cut it, or load"
+            ),
         ),
         (REFUSED_S, "error: 7.wav: 7 s can't be read."),
         (BROKEN_S, "error: 8.wav: ZeroDivisionError: in the engine"),
@@ -161,9 +166,22 @@ def test_as_a_program_with_the_fake_engine(tmp_path: Path) -> None:
     for name in ("a.wav", "\x1bb.wav"):
         soundfile.write(tmp_path / name, np.zeros(SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
     done = subprocess.run(
-        [sys.executable, "-m", "asr_scaling", "transcribe", "a.wav", "\x1bb.wav", "--config", "fake.yaml"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "asr_scaling",
+            "transcribe",
+            "a.wav",
+            "\x1bb.wav",
+            "--config",
+            "fake.yaml",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "a.wav\t\n\\x1bb.wav\t\n"
 

@@ -1,4 +1,5 @@
-"""One program with verbs: each by its new and its old name, misspelt ones, help, and completion in the shell."""
+"""One program with verbs: each by its new and its old name, misspelt ones, help,
+and completion in the shell."""
 
 from __future__ import annotations
 
@@ -119,11 +120,13 @@ class TestCompletion:
         assert done.stdout.split() == ["selftest"]
 
     def test_in_bash(self, tmp_path: Path) -> None:
-        """As installed, with the variables that the shell sets when somebody presses the tabulator."""
+        """As installed, with the variables that the shell sets
+        when somebody presses the tabulator."""
         asked = """
         eval "$(asr-scaling -sc install=bash)"
         complete -p asr-scaling
-        ask() { COMP_LINE=$1; COMP_POINT=${#1}; COMP_CWORD=$2; hydra_bash_completion; echo "${COMPREPLY[@]}"; }
+        ask() { COMP_LINE=$1; COMP_POINT=${#1}; COMP_CWORD=$2; \
+hydra_bash_completion; echo "${COMPREPLY[@]}"; }
         ask 'asr-scaling rep' 1
         ask 'asr-scaling report --me' 2
         ask 'asr-scaling engine=f' 1

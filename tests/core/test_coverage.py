@@ -1,7 +1,9 @@
-"""Stated intervals of 95 % hold the truth in 93 to 97 % of 1,000 simulated studies, each a point of the fake engine.
+"""Stated intervals of 95 % hold the truth in 93 to 97 % of 1,000 simulated studies,
+each a point of the fake engine.
 
-The fake engine's calls are lognormal with known parameters and its words wrong with a known probability; everything
-above it is what measures real models. With 1,000 studies the share of a true 95 % varies by 0.7 points.
+The fake engine's calls are lognormal with known parameters and its words wrong with a known
+probability; everything above it is what measures real models. With 1,000 studies the share of a
+true 95 % varies by 0.7 points.
 """
 
 from __future__ import annotations
@@ -65,7 +67,12 @@ def study(
         sleep=clock.sleep,
     )
     device: Any = FakeDevice(clock)
-    session = make_session(engine.load(None, device), speech, device=device, folder=Path())  # type: ignore[arg-type]
+    session = make_session(
+        engine.load(None, device),  # type: ignore[arg-type]
+        speech,
+        device=device,
+        folder=Path(),
+    )
     measure(session, pipeline, profiler, lambda name, findings: found.append(findings))
     return RunRecord(
         f"study {seed}", "ok", {}, {}, samples=session.samples,
@@ -76,7 +83,8 @@ def study(
 
 
 def covered(seed: int) -> dict[str, bool]:
-    """Whether each interval of a study, and of its comparison with a slower system, holds the truth."""
+    """Whether each interval of a study, and of its comparison with a slower system,
+    holds the truth."""
     scored = {**LATENCY, "quality": Quality("none")}
     a = study(seed, brief(utterances=None, min_iterations=CALLS), profiler=scored)
     b = study(
@@ -95,7 +103,8 @@ def covered(seed: int) -> dict[str, bool]:
 
 
 def adaptive(seed: int) -> bool:
-    """Whether the median's interval holds the truth when it decided itself how many calls were made."""
+    """Whether the median's interval holds the truth when it decided itself how many
+    calls were made."""
     pipeline = brief(precision=0.02, min_iterations=6, max_seconds=1e9)
     record = study(seed, pipeline, sigma=0.05, speech=SPEECH[:1])
     assert record.tags["timing/ended_by"] == "precision"

@@ -28,7 +28,8 @@ P = st.floats(0, 100)
 
 
 def by_hand(values: list[float], p: float) -> float:
-    """Hyndman & Fan (1996), definition 8: h = (n + 1/3) p + 1/3, linear between order statistics, clamped."""
+    """Hyndman & Fan (1996), definition 8:
+    h = (n + 1/3) p + 1/3, linear between order statistics, clamped."""
     ordered = sorted(values)
     h = (len(ordered) + 1 / 3) * p / 100 + 1 / 3
     h = min(max(h, 1.0), float(len(ordered)))
@@ -99,7 +100,8 @@ class TestPercentileInterval:
         assert percentile_interval(range(n + 1), p) is not None
 
     def test_of_six_values_the_median_lies_between_the_outer_ones(self):
-        """Hettmansperger & Sheather: I = (31/32 - 0.95) / (31/32 - 25/32) = 0.1, weight 5 I / (1 + 4 I) = 5/14."""
+        """Hettmansperger & Sheather: I = (31/32 - 0.95) / (31/32 - 25/32) = 0.1,
+        weight 5 I / (1 + 4 I) = 5/14."""
         interval = percentile_interval([10, 20, 30, 40, 50, 60], 50)
         assert interval is not None
         assert (interval.low, interval.high) == pytest.approx((10 + 50 / 14, 60 - 50 / 14))
@@ -217,7 +219,8 @@ class TestTrend:
 
 class TestNoiseFloor:
     def test_of_pairs(self):
-        """Log ratios ±log 1.1 thrice each: mean 0, standard error log 1.1 × √(6/5) / √6, t(5) is 2.5706."""
+        """Log ratios ±log 1.1 thrice each:
+        mean 0, standard error log 1.1 × √(6/5) / √6, t(5) is 2.5706."""
         groups = [[1.0, 1.1], [1.1, 1.0]] * 3
         half = 2.5705818 * math.log(1.1) * math.sqrt(6 / 5) / math.sqrt(6)
         assert noise_floor(groups) == pytest.approx(math.expm1(half))
@@ -232,7 +235,8 @@ class TestNoiseFloor:
         assert noise_floor(groups) is None
 
     def test_two_batches_called_three_times_are_enough(self):
-        """A, B, A twice: weights 2/3 each, 4 deviations less one contrast are 3 degrees of freedom."""
+        """A, B, A twice: weights 2/3 each,
+        4 deviations less one contrast are 3 degrees of freedom."""
         x = [math.log(t) for t in (1.0, 1.2, 1.1)]
         difference = x[1] - (x[0] + x[2]) / 2
         squares = 2 * sum((v - sum(x) / 3) ** 2 for v in x) - difference**2 * 4 / 3

@@ -1,4 +1,5 @@
-"""How optimisations compose: options that are set, changes to a network, refusals; that their order is no matter."""
+"""How optimisations compose: options that are set, changes to a network, refusals;
+that their order is no matter."""
 
 from __future__ import annotations
 
@@ -196,4 +197,7 @@ class TestWhole:
     def test_has(self):
         assert start().has("engine", "dtype")
         assert start().has("batch", "size")
-        assert not replace(start(), engine=Rigid()).has("engine", "changes")  # type: ignore[arg-type]
+        assert not replace(
+            start(),
+            engine=Rigid(),  # type: ignore[arg-type]
+        ).has("engine", "changes")

@@ -19,7 +19,8 @@ EVENTS = st.lists(
 
 
 def call(*events: tuple[str, float], before: float = 0.0) -> Sample:
-    """A call in which each event is followed by so many seconds; "token" is a token, all else a stage."""
+    """A call in which each event is followed by so many seconds;
+    "token" is a token, all else a stage."""
     clock = FakeClock()
     clock.sleep(123.0)  # times are differences
     probe = TimingProbe(FakeDevice(clock))

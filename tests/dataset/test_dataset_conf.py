@@ -1,4 +1,5 @@
-"""One YAML per public module, with exactly the options that its class has; public modules don't know each other."""
+"""One YAML per public module, with exactly the options that its class has;
+public modules don't know each other."""
 
 from __future__ import annotations
 

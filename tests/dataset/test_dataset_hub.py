@@ -1,4 +1,5 @@
-"""What is asked of the Hugging Face hub, and what becomes of its answers; nothing here uses a network."""
+"""What is asked of the Hugging Face hub, and what becomes of its answers;
+nothing here uses a network."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def test_without_a_network_the_hub_is_not_asked(refused, monkeypatch):
     [
         (
             datasets.exceptions.DatasetNotFoundError(
-                "Dataset 'speechcolab/gigaspeech' is a gated dataset on the Hub. You must be authenticated."
+                "Dataset 'speechcolab/gigaspeech' is a gated dataset on the Hub. "
+                "You must be authenticated."
             ),
             [
                 "gated",

@@ -1,4 +1,5 @@
-"""Folder and Demo through their public face: what a limit takes, what is recorded, how the cache behaves."""
+"""Folder and Demo through their public face:
+what a limit takes, what is recorded, how the cache behaves."""
 
 from __future__ import annotations
 

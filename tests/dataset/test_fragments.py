@@ -1,4 +1,5 @@
-"""Fragments: exact length, nothing cut, the reference of exactly what is inside, each utterance at most once."""
+"""Fragments: exact length, nothing cut, the reference of exactly what is inside,
+each utterance at most once."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ RATE_HZ = 16_000
 
 
 def utterances(sizes):
-    """Utterance i is made of the sample value i + 1, so that it can be found again in a fragment."""
+    """Utterance i is made of the sample value i + 1,
+    so that it can be found again in a fragment."""
     return [
         Utterance(f"u{i}", np.full(size, (i + 1) / 1024, np.float32), f"W{i} x", f"s{i % 2}")
         for i, size in enumerate(sizes)

@@ -1,4 +1,5 @@
-"""Folders, files and archives made to harm: one sentence, no waiting, and no more memory than was allowed."""
+"""Folders, files and archives made to harm:
+one sentence, no waiting, and no more memory than was allowed."""
 
 from __future__ import annotations
 
@@ -223,7 +224,8 @@ except DataError as error:
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells its memory by /proc")
 class TestBombs:
     def under(self, kind: str, path: Path, mebibytes: int) -> str:
-        """What comes of ``path`` in a process that may take so much more memory than it has after its imports."""
+        """What comes of ``path`` in a process that may take so much more memory than it has
+        after its imports."""
         command = [sys.executable, "-c", BOUNDED, kind, str(path), str(mebibytes)]
         env = os.environ | {
             "PYTHONPATH": str(Path(__file__).parents[2]),

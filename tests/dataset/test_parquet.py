@@ -1,4 +1,4 @@
-"""LibriSpeech and GigaSpeech streamed from Parquet files in the layout of their hub repositories."""
+"""LibriSpeech and GigaSpeech, streamed from Parquet files laid out as in their repositories."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 
 
 class FakeCuda:
-    """torch.cuda of a machine with two GPUs, one call of which is one millisecond later than the last."""
+    """torch.cuda of a machine with two GPUs,
+    one call of which is one millisecond later than the last."""
 
     def __init__(self) -> None:
         self.log: list[Any] = []

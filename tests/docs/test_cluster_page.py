@@ -1,4 +1,5 @@
-"""docs/cluster.md: its commands compose, the one that any machine can run is run; tests/launchers runs the rest."""
+"""docs/cluster.md: its commands compose, the one that any machine can run is run;
+tests/launchers runs the rest."""
 
 from __future__ import annotations
 

@@ -17,15 +17,24 @@ COMMANDS = [
     for line in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)[0].splitlines()
 ]
 SHORTER = (
-    "model=whisper_tiny_en", "batch.size=1", "tracking=jsonl", "sweep.selftest=false",
-    "pipeline.utterances=2", "pipeline.warmup=0", "pipeline.min_iterations=3", "pipeline.precision=null",
-    "profiler.energy.windows=1", "profiler.energy.min_seconds=0.5", "profiler.energy.idle_seconds=0",
-)  # fmt: skip
+    "model=whisper_tiny_en",
+    "batch.size=1",
+    "tracking=jsonl",
+    "sweep.selftest=false",
+    "pipeline.utterances=2",
+    "pipeline.warmup=0",
+    "pipeline.min_iterations=3",
+    "pipeline.precision=null",
+    "profiler.energy.windows=1",
+    "profiler.energy.min_seconds=0.5",
+    "profiler.energy.idle_seconds=0",
+)
 FEW = {
     "experiment=engines": ("engine=transformers", "optimisation=[],[dynamic_window]"),
     "experiment=optimisations": ("optimisation=[],[decode_loop]",),
 }
-"""Added to the two experiments, so that they end in seconds; tests/docs/test_readme.py runs the others."""
+"""Added to the two experiments, so that they end in seconds;
+tests/docs/test_readme.py runs the others."""
 
 
 def names(group: str) -> set[str]:

@@ -1,4 +1,5 @@
-"""The README's commands, run as they are printed; only workloads are cut down, where that is said here."""
+"""The README's commands, run as they are printed;
+only workloads are cut down, where that is said here."""
 
 from __future__ import annotations
 
@@ -23,19 +24,35 @@ COMMANDS = [
     if line.strip()
 ]
 SHORTER = (
-    "pipeline.utterances=2", "pipeline.warmup=0", "pipeline.min_iterations=1", "pipeline.precision=null",
+    "pipeline.utterances=2",
+    "pipeline.warmup=0",
+    "pipeline.min_iterations=1",
+    "pipeline.precision=null",
     "profiler=[latency]",
-)  # fmt: skip
+)
 """Added to commands that measure real models, so that they end in seconds."""
 SMALL_SEARCH = (
-    "optimiser.minutes=0.4", "optimiser.batches=[1]", "optimiser.engines=[transformers]",
-    "optimiser.optimisations=[draft,one_thread]", "optimiser.utterances=2", "optimiser.max_seconds=1",
-    "optimiser.final_utterances=2", "optimiser.finalists=1", "optimiser.rounds=1",
-    "pipeline.utterances=2", "pipeline.max_seconds=1", "sweep.selftest=false", "tracking=jsonl",
-)  # fmt: skip
+    "optimiser.minutes=0.4",
+    "optimiser.batches=[1]",
+    "optimiser.engines=[transformers]",
+    "optimiser.optimisations=[draft,one_thread]",
+    "optimiser.utterances=2",
+    "optimiser.max_seconds=1",
+    "optimiser.final_utterances=2",
+    "optimiser.finalists=1",
+    "optimiser.rounds=1",
+    "pipeline.utterances=2",
+    "pipeline.max_seconds=1",
+    "sweep.selftest=false",
+    "tracking=jsonl",
+)
 FAKE = (
-    "engine=fake", "engine.fixed_s=0.05", "profiler=[latency,quality]", "tracking=jsonl", "sweep.selftest=false",
-)  # fmt: skip
+    "engine=fake",
+    "engine.fixed_s=0.05",
+    "profiler=[latency,quality]",
+    "tracking=jsonl",
+    "sweep.selftest=false",
+)
 """A point that two of make records to compare."""
 
 

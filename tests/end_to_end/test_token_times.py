@@ -1,4 +1,5 @@
-"""First-token and per-token times, taken by marks that wait for nothing, against torch's own profiler."""
+"""First-token and per-token times, taken by marks that wait for nothing,
+against torch's own profiler."""
 
 from __future__ import annotations
 
@@ -27,9 +28,11 @@ pytestmark = [
 
 @pytest.mark.filterwarnings("ignore")  # the profiler's own
 def test_agree_with_the_profiler_within_five_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One call watched by both: the profiler's events of the decoder's forward passes against the probe's marks.
+    """One call watched by both: the profiler's events of the decoder's forward passes
+    against the probe's marks.
 
-    The first token is there when the first pass of the whole model ends; each later one when the next pass ends.
+    The first token is there when the first pass of the whole model ends;
+    each later one when the next pass ends.
     """
     from torch.profiler import ProfilerActivity, profile, record_function
 

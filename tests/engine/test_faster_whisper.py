@@ -1,4 +1,5 @@
-"""faster-whisper on a Whisper of two layers: options, refusals, decoding lengths, stages; and on real weights."""
+"""faster-whisper on a Whisper of two layers: options, refusals, decoding lengths, stages;
+and on real weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""whisper.cpp on a Whisper of two layers: options, refusals, decoding lengths, stages, steps; and on real weights."""
+"""whisper.cpp on a Whisper of two layers: options, refusals, decoding lengths, stages, steps;
+and on real weights."""
 
 from __future__ import annotations
 

@@ -19,12 +19,28 @@ DEMO = Path(__file__).parents[2] / "asr_scaling" / "dataset" / "demo_data" / "de
 CORPUS = Path(__file__).parent / "corpus" / "audio"
 MAX_S = 20.0
 KINDS = [
-    ("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "DOUBLE"), ("WAV", "PCM_24"), ("WAV", "PCM_U8"), ("WAV", "IMA_ADPCM"),
-    ("WAV", "MS_ADPCM"), ("WAV", "ULAW"),
-    ("WAVEX", "PCM_16"), ("RF64", "PCM_16"), ("W64", "PCM_16"), ("FLAC", "PCM_16"),
-    ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_16"),
-    ("AIFF", "FLOAT"), ("CAF", "PCM_16"), ("CAF", "ALAC_16"), ("AU", "PCM_16"),
-]  # fmt: skip
+    ("WAV", "PCM_16"),
+    ("WAV", "FLOAT"),
+    ("WAV", "DOUBLE"),
+    ("WAV", "PCM_24"),
+    ("WAV", "PCM_U8"),
+    ("WAV", "IMA_ADPCM"),
+    ("WAV", "MS_ADPCM"),
+    ("WAV", "ULAW"),
+    ("WAVEX", "PCM_16"),
+    ("RF64", "PCM_16"),
+    ("W64", "PCM_16"),
+    ("FLAC", "PCM_16"),
+    ("FLAC", "PCM_24"),
+    ("OGG", "VORBIS"),
+    ("OGG", "OPUS"),
+    ("MP3", "MPEG_LAYER_III"),
+    ("AIFF", "PCM_16"),
+    ("AIFF", "FLOAT"),
+    ("CAF", "PCM_16"),
+    ("CAF", "ALAC_16"),
+    ("AU", "PCM_16"),
+]
 TELEPHONE = [("WAV", "GSM610"), ("WAV", "G721_32"), ("WAV", "NMS_ADPCM_16"), ("AU", "G723_24")]
 """Opened and, as libsndfile can't go to a place in them, refused."""
 

@@ -1,4 +1,5 @@
-"""That the fuzz tests are as many as they should be, and that what they found is kept and explained."""
+"""That the fuzz tests are as many as they should be,
+and that what they found is kept and explained."""
 
 from __future__ import annotations
 

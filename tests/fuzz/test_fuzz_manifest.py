@@ -29,7 +29,8 @@ NAMES = {
 
 @functools.cache
 def place() -> tempfile.TemporaryDirectory[str]:
-    """A folder of speech beside one that is none of its business, with links from the one to the other."""
+    """A folder of speech beside one that is none of its business,
+    with links from the one to the other."""
     top = tempfile.TemporaryDirectory(prefix="fuzz-")
     root, outside = Path(top.name) / "speech", Path(top.name) / "outside"
     for name in ("a.wav", "b.wav", "d/c.wav", "%2e%2e/a.wav", "1/2/1-2-3.flac", "1/2/1-2-4.flac"):
@@ -113,9 +114,13 @@ VALUES: st.SearchStrategy[Any] = (
 GOOD = st.just({"audio": "a.wav", "text": "words"}) | st.just(
     {"audio": "in.wav", "text": "words", "id": 7}
 )
-ROWS = GOOD | st.fixed_dictionaries(
-    {"audio": PATHS, "text": TEXTS}, optional={"id": VALUES, "speaker": VALUES, "more": VALUES}
-) | st.dictionaries(st.sampled_from(["audio", "text", "id", ""]), VALUES | PATHS, max_size=3)  # fmt: skip
+ROWS = (
+    GOOD
+    | st.fixed_dictionaries(
+        {"audio": PATHS, "text": TEXTS}, optional={"id": VALUES, "speaker": VALUES, "more": VALUES}
+    )
+    | st.dictionaries(st.sampled_from(["audio", "text", "id", ""]), VALUES | PATHS, max_size=3)
+)
 
 
 def written(rows: list[dict[str, Any]], kind: str) -> bytes:

@@ -33,8 +33,15 @@ def parquet(audio: bytes) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [{"id": f"{i}", "text": "WORDS", "speaker_id": 7, "audio": {"bytes": data, "path": "/etc/passwd"}}
-            for i, data in enumerate([speech(), audio])]  # fmt: skip
+    rows = [
+        {
+            "id": f"{i}",
+            "text": "WORDS",
+            "speaker_id": 7,
+            "audio": {"bytes": data, "path": "/etc/passwd"},
+        }
+        for i, data in enumerate([speech(), audio])
+    ]
     kinds = {"id": "string", "text": "string", "speaker_id": "int64"}
     features = {name: {"dtype": kind, "_type": "Value"} for name, kind in kinds.items()} | {
         "audio": {"_type": "Audio"}

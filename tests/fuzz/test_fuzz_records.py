@@ -1,4 +1,5 @@
-"""Whatever a record or ``sweep.json`` holds: refused in one sentence, or nothing in it is lost or misread."""
+"""Whatever a record or ``sweep.json`` holds:
+refused in one sentence, or nothing in it is lost or misread."""
 
 from __future__ import annotations
 
@@ -38,16 +39,35 @@ RECORD = RunRecord(
         "sweep": {"rounds": 3, "round": 1},
     },
     {"host": "h", "cpu": "c", "cpu_cores": 2, "device": {"gpu": None}},
-    system={"model": {"name": "whisper"}, "engine": "fake", "device": "cpu", "optimisations": ["int8"],
-            "facts": {"weights": "random", "parameters": 3, "notes": ["n"]}, "memory_by_batch": [{"batch": 1}]},
+    system={
+        "model": {"name": "whisper"},
+        "engine": "fake",
+        "device": "cpu",
+        "optimisations": ["int8"],
+        "facts": {"weights": "random", "parameters": 3, "notes": ["n"]},
+        "memory_by_batch": [{"batch": 1}],
+    },
     dataset={"name": "demo", "utterances": 2, "synthetic": True, "left_out": {"no words": 1}},
     scope="s",
     samples=tuple(
-        Sample(("u1", "u2"), 3.0, 3.0, 0.5 + i / 100, {"encoder": 0.2, "other": 0.3}, 0.1, (0.01, 0.02), (3, 4), 7.0)
+        Sample(
+            ("u1", "u2"),
+            3.0,
+            3.0,
+            0.5 + i / 100,
+            {"encoder": 0.2, "other": 0.3},
+            0.1,
+            (0.01, 0.02),
+            (3, 4),
+            7.0,
+        )
         for i in range(3)
     ),
-    metrics=(Metric("latency/mean_s", 0.51, 3, Interval(0.5, 0.6)), Metric("energy/total_j", 2.0, 1),
-             Metric("memory/peak_rss_bytes", 1e9)),
+    metrics=(
+        Metric("latency/mean_s", 0.51, 3, Interval(0.5, 0.6)),
+        Metric("energy/total_j", 2.0, 1),
+        Metric("memory/peak_rss_bytes", 1e9),
+    ),
     unavailable={"latency/p99_s": "too few calls"},
     cautions=(Caution("Kind", "message", "advice"),),
     tags={"energy/method": "estimated"},
@@ -58,7 +78,7 @@ RECORD = RunRecord(
     started_at=1.5,
     ended_at=2.5,
     identity="abc",
-)  # fmt: skip
+)
 PLAIN = json.loads(json.dumps(RECORD.to_json()))
 SWEEP = {
     "command": ["batch=1,2"],
@@ -153,7 +173,8 @@ FILES = [b"\n".join([LINE, LINE]), to_bytes({"sweep": "t", **PLAIN}) + b"\n"]
     zipped=st.booleans(),
 )
 def test_damaged_files_of_records(data: bytes, zipped: bool):
-    """Each record that is given is whole; the folder that a sweep ends with shows what can be read."""
+    """Each record that is given is whole;
+    the folder that a sweep ends with shows what can be read."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / (f"{RECORD_FILE}.gz" if zipped else RECORD_FILE)
         path.write_bytes(data)

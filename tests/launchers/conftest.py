@@ -28,7 +28,8 @@ Identities = dict[tuple[str, int], tuple[str, str]]
 def on_one_machine(
     tmp_path_factory: pytest.TempPathFactory, command_env: dict[str, str]
 ) -> Identities:
-    """The six points as Hydra's own launcher measures them, in the environment of this very test."""
+    """The six points as Hydra's own launcher measures them,
+    in the environment of this very test."""
     folder = tmp_path_factory.mktemp("basic")
     done = run_warm(folder, "asr_scaling", SIX, command_env)
     assert done.returncode == 0, done.stderr
@@ -48,7 +49,8 @@ def _slurm(what: str) -> None:
 
 @pytest.fixture(scope="session")
 def slurm_runs() -> Iterator[None]:
-    """Slurm on this machine, for all processes that test: the first starts it, the last stops it."""
+    """Slurm on this machine, for all processes that test:
+    the first starts it, the last stops it."""
     missing = [
         name
         for name in NEEDED
@@ -82,7 +84,8 @@ def slurm(slurm_runs: None, command_env: dict[str, str]) -> Iterator[dict[str, s
 def mlflow_options(
     fresh_database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, ...]:
-    """Options of a quick sweep that is stored outside the test's folder, where records are counted."""
+    """Options of a quick sweep that is stored outside the test's folder,
+    where records are counted."""
     folder = tmp_path_factory.mktemp("mlflow")
     shutil.copy(fresh_database, folder / "mlflow.db")
     return (

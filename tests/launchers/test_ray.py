@@ -1,4 +1,5 @@
-"""hydra/launcher=ray on clusters of this machine: one that is there, of two nodes, and one of its own."""
+"""hydra/launcher=ray on clusters of this machine:
+one that is there, of two nodes, and one of its own."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ TWO = ("-m", *QUICK, "batch=1,2", RAY)
 CLUSTER = """
 import itertools, sys
 from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000})
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, \
+"object_store_memory": 80_000_000})
 nodes = []
 for line in itertools.chain("+", sys.stdin):
     if line.startswith("+"):

@@ -1,4 +1,5 @@
-"""hydra/launcher=slurm on a Slurm of this machine: every way of losing a job, and none of losing a point."""
+"""hydra/launcher=slurm on a Slurm of this machine:
+every way of losing a job, and none of losing a point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Others who measure on this machine: seen while they live, whenever they come, and never once they are gone."""
+"""Others who measure on this machine: seen while they live, whenever they come,
+and never once they are gone."""
 
 from __future__ import annotations
 
@@ -128,7 +129,10 @@ def test_a_killed_process_never_counts_and_its_file_goes(tmp_path: Path):
         ),
         (
             ["bbbb", "cccc"],
-            "2 other processes measured on this node at the same time, each on another GPU: processor,",
+            (
+                "2 other processes measured on this node at the same time, each on another GPU: "
+                "processor,"
+            ),
         ),
         (["aaaa"], "Another process measured on this node at the same time, on the same GPU."),
         (

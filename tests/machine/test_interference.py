@@ -1,4 +1,5 @@
-"""What else the machine did: shares from counters by hand, cautions at their limits, drift of the samples."""
+"""What else the machine did: shares from counters by hand, cautions at their limits,
+drift of the samples."""
 
 from __future__ import annotations
 
@@ -90,7 +91,10 @@ def test_what_the_system_does_not_tell_is_unavailable():
 
 def test_the_real_counters_see_another_process():
     """A child that computes for a while; busy time is counted in ticks of 10 ms."""
-    code = "import time\nprint('go', flush=True)\nend = time.time() + 30\nwhile time.time() < end: pass"
+    code = (
+        "import time\nprint('go', flush=True)\nend = time.time() + 30\n"
+        "while time.time() < end: pass"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()

@@ -1,4 +1,5 @@
-"""NVML must look at the GPU that torch computes on, however a scheduler renumbers what a process sees."""
+"""NVML must look at the GPU that torch computes on,
+however a scheduler renumbers what a process sees."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ GPUS = ("GPU-aaaa", "GPU-bbbb", "GPU-cccc")
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """``visible``: UUIDs as torch counts them, CUDA_VISIBLE_DEVICES applied; ``parts``: slice → its GPU."""
+    """``visible``: UUIDs as torch counts them, CUDA_VISIBLE_DEVICES applied;
+    ``parts``: slice → its GPU."""
     state = SimpleNamespace(open=0, visible=["cccc", "aaaa"], parts={}, known=set(GPUS))
     fake: Any = ModuleType("pynvml")
     fake.NVMLError = type("NVMLError", (Exception,), {})

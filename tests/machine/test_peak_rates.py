@@ -1,4 +1,5 @@
-"""Peaks: exact figures on a scripted clock, what is kept and what is measured again, and a real small measurement."""
+"""Peaks: exact figures on a scripted clock, what is kept and what is measured again,
+and a real small measurement."""
 
 from __future__ import annotations
 
@@ -22,10 +23,11 @@ GEMM, COPY = 200e9, 40e9
 
 
 class Machine:
-    """A torch whose products and copies take the clock's time. ``first_s``: what the first of each takes beyond it.
+    """A torch whose products and copies take the clock's time.
+    ``first_s``: what the first of each takes beyond it.
 
-    ``products``: rows of the matrices of every product. ``copied``: bytes of every copy. ``factor``: of the speed of
-    products of so many rows.
+    ``products``: rows of the matrices of every product. ``copied``: bytes of every copy.
+    ``factor``: of the speed of products of so many rows.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -34,7 +36,8 @@ class Machine:
         self.factor: Callable[[int], float] = lambda n: 1.0
 
     def in_the_check(self, factor: float, afterwards: float) -> None:
-        """Products are so much faster until the smallest matrices, with which a measurement begins."""
+        """Products are so much faster until the smallest matrices,
+        with which a measurement begins."""
         self.products.clear()
         self.factor = lambda n: afterwards if 512 in (n, *self.products) else factor
 
@@ -96,7 +99,8 @@ def machine(clock: FakeClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def watch(others: float = 0.0, stolen: float = 0.0) -> Callable[[], MachineWatch]:
-    """A machine of two cores, watched for a second, of whose time others and the hypervisor take these shares."""
+    """A machine of two cores, watched for a second, of whose time others
+    and the hypervisor take these shares."""
 
     def made() -> MachineWatch:
         rows = [

@@ -160,7 +160,10 @@ class TestOk:
 
         run(make_job(), Progress())
         assert said == [
-            "toy: engine=fake sleeps and returns the references: no figure of this point is about a model."
+            (
+                "toy: engine=fake sleeps and returns the references: "
+                "no figure of this point is about a model."
+            )
         ]
         assert log == ["dataset", "idle", "load", "warm-up", "timed pass", "latency"]
 
@@ -419,7 +422,8 @@ def test_unbuilt_is_a_failure_with_the_options(tmp_path: Path):
 
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_options_that_are_no_json_are_recorded(tmp_path: Path, value: float):
-    """``pipeline.max_seconds=.inf`` is a budget without end, and what it measured must not be lost."""
+    """``pipeline.max_seconds=.inf`` is a budget without end,
+    and what it measured must not be lost."""
     assert keep(
         unbuilt("point", "reason", {"pipeline": {"max_seconds": value}}), tmp_path, None, None
     )

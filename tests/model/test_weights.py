@@ -1,4 +1,5 @@
-"""Weights come from the first place that has them, and a user is told in one sentence when none has."""
+"""Weights come from the first place that has them,
+and a user is told in one sentence when none has."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ def cached(tmp_path: Path, **options: bool) -> Path:
 
 
 def hub_with(monkeypatch, download) -> list[list[str]]:
-    """A hub that is up and whose downloads are ``download(patterns)``; returns the patterns asked for."""
+    """A hub that is up and whose downloads are ``download(patterns)``;
+    returns the patterns asked for."""
     asked: list[list[str]] = []
 
     def snapshot_download(hub_id, *, revision, allow_patterns, ignore_patterns):
@@ -234,6 +236,9 @@ def test_the_extra_is_named_where_it_would_help(spec, package, monkeypatch):
 
 
 def test_importing_it_imports_no_framework():
-    code = "import sys; import asr_scaling.model.weights; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    code = (
+        "import sys; import asr_scaling.model.weights; print(sorted({'torch', "
+        "'transformers'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,5 @@
-"""Every model of conf/model: its sizes give the published count, its features come out, random weights run."""
+"""Every model of conf/model: its sizes give the published count, its features come out,
+random weights run."""
 
 from __future__ import annotations
 

@@ -37,7 +37,10 @@ class Gpu:
 
 
 def parts(**changes: Any) -> SystemSpec:
-    return replace(SystemSpec(WHISPER, Transformers(), FakeDevice(), Fixed(1)), **changes)  # type: ignore[arg-type]
+    return replace(
+        SystemSpec(WHISPER, Transformers(), FakeDevice(), Fixed(1)),
+        **changes,  # type: ignore[arg-type]
+    )
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,8 @@ class TestInt8:
         tied = model.get_decoder().embed_tokens.weight.numel()
         linear = 2 * (4 * 256 + 2 * 512) + 2 * (8 * 256 + 2 * 512) + tied
         outputs = 2 * (4 * 16 + 48) + 2 * (8 * 16 + 48) + 51_864
-        # the projection's own copy is added; the other matrices shrink to a quarter; every output gets a scale
+        # the projection's own copy is added; the other matrices shrink to a quarter;
+        # every output gets a scale
         assert (
             small.facts.weights_bytes
             == plain.weights_bytes - 4 * (linear - tied) + linear + 4 * outputs
@@ -146,7 +147,8 @@ class TestOnGpus:
     def test_torchao_is_asked(
         self, name: str, config: Any, dtype: str, layers: int, monkeypatch: pytest.MonkeyPatch
     ):
-        """The vocabulary of 51,864 is no multiple of 16: that projection stays as it is under FP8."""
+        """The vocabulary of 51,864 is no multiple of 16:
+        that projection stays as it is under FP8."""
         asked = fake_torchao(monkeypatch)
         capable(monkeypatch, 9, 0)
         engine = composed(name, device=FakeGpu()).engine

@@ -25,9 +25,12 @@ def conformer() -> Any:
         "conv_depthwise_kernel_size": 3,
     }
     return make_spec(
-        family="ctc", model_type="wav2vec2-conformer", architecture=architecture, features=ctc().features,
+        family="ctc",
+        model_type="wav2vec2-conformer",
+        architecture=architecture,
+        features=ctc().features,
         weights="random",
-    )  # fmt: skip
+    )
 
 
 def logits(system: Any) -> torch.Tensor:
@@ -51,7 +54,9 @@ def _mel(model: Any) -> bool:
 
 
 def tokens(system: Any) -> tuple[int, ...]:
-    return system.transcribe(AudioBatch((noise(2.0), noise(1.0, "v"))), NullProbe()).tokens  # type: ignore[no-any-return]
+    return system.transcribe(  # type: ignore[no-any-return]
+        AudioBatch((noise(2.0), noise(1.0, "v"))), NullProbe()
+    ).tokens
 
 
 class TestFused:

@@ -109,7 +109,8 @@ class TestBytes:
         assert moved(put) == (8 + 2 * 5 * F, 0)
 
     def test_what_is_computed_from_weights_alone_is_weights(self):
-        """Half the weight, then a product with it: 6 + 6 for the half, 2 + 6 + 3 for the product."""
+        """Half the weight, then a product with it:
+        6 + 6 for the half, 2 + 6 + 3 for the product."""
         layer, x = torch.nn.Linear(2, 3, bias=False), torch.ones(1, 2)
         assert moved(lambda: x @ (layer.weight / 2).t(), layer=layer) == (
             F * (12 + 11),

@@ -1,4 +1,5 @@
-"""The decoder study: laws on a fake clock are found again, formulas agree with what transformers really keeps."""
+"""The decoder study: laws on a fake clock are found again,
+formulas agree with what transformers really keeps."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ Step = Callable[[int], float]
 def scripted(
     clock: FakeClock, step: Step, tokens: tuple[int, ...] = (10,), runs: int = 1, **facts: Any
 ) -> ScriptedSystem:
-    """Takes ``step(position)`` seconds a step, for as many steps as the longest utterance has tokens, and one more."""
+    """Takes ``step(position)`` seconds a step, for as many steps
+    as the longest utterance has tokens, and one more."""
 
     def script(batch: Any, probe: Any) -> Any:
         for _ in range(runs):

@@ -48,7 +48,8 @@ def scored(*pairs: tuple[str, str]) -> Findings:
 
 class TestQuality:
     def test_edits_are_summed_over_utterances(self):
-        """1 substitution in 1 word, nothing in 9: WER is 1/10, while the mean of the two WERs would be 1/2."""
+        """1 substitution in 1 word, nothing in 9:
+        WER is 1/10, while the mean of the two WERs would be 1/2."""
         found = values(scored(("yes", "no"), ("a b c d e f g h i", "a b c d e f g h i")))
         assert found["quality/wer"] == pytest.approx(0.1)
         assert found["quality/cer"] == pytest.approx(3 / (3 + 17))
@@ -56,7 +57,8 @@ class TestQuality:
         assert found["quality/left_out"] == 0
 
     def test_each_kind_of_edit(self):
-        """ "the cat sat on" → "the hat sat" : one substitution, one deletion; and "x" → "x y z": two insertions."""
+        """ "the cat sat on" → "the hat sat" : one substitution, one deletion; and "x" → "x y z":
+        two insertions."""
         found = values(scored(("the cat sat on", "the hat sat"), ("x", "x y z")))
         edits = [found[f"quality/{name}"] for name in ("substitutions", "deletions", "insertions")]
         assert edits == [1, 1, 2]
@@ -384,7 +386,8 @@ def _thop():
 
 @pytest.mark.usefixtures("_thop")
 class TestFlops:
-    """An encoder of one convolution, one linear layer and one attention; a decoder of one linear layer."""
+    """An encoder of one convolution, one linear layer and one attention;
+    a decoder of one linear layer."""
 
     FRAMES, WIDTH, OUT, KERNEL, HEADS = 50, 16, 24, 3, 2
     CONVOLUTION = 2 * FRAMES * WIDTH * OUT * KERNEL

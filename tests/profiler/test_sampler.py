@@ -61,7 +61,8 @@ class TestSampler:
         assert script.calls <= 2 + 3
 
     def test_knows_its_own_cost(self):
-        """A reader that computes for nearly all of its time costs nearly all of it; one that waits costs nothing."""
+        """A reader that computes for nearly all of its time costs nearly all of it;
+        one that waits costs nothing."""
         import time
 
         def busy() -> Reading:
@@ -190,7 +191,8 @@ class NvmlError(Exception):
 
 @pytest.fixture
 def nvml(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """NVML of one GPU, "GPU-u-1", and a torch that runs on it; ``missing``: functions this GPU does not support."""
+    """NVML of one GPU, "GPU-u-1", and a torch that runs on it;
+    ``missing``: functions this GPU does not support."""
     state = SimpleNamespace(missing=set(), uuids={"GPU-u-1"}, open=0, reasons=0, error=None)
 
     def function(name: str, value: Callable[[], Any]) -> Callable[..., Any]:

@@ -1,4 +1,5 @@
-"""Utilisation and roofline by arithmetic, what is missing where, and the pass in which the machine is read."""
+"""Utilisation and roofline by arithmetic, what is missing where,
+and the pass in which the machine is read."""
 
 from __future__ import annotations
 
@@ -79,9 +80,11 @@ def session(
 
 class TestMfu:
     def test_by_hand(self, known: list[str]):
-        """Two utterances: (1200 + 200 + 2·30)·2 operations in 8 s, 1200·2 in 4 s, 30·2·2 in 0.5 s, at 1000 a second.
+        """Two utterances: (1200 + 200 + 2·30)·2 operations in 8 s, 1200·2 in 4 s, 30·2·2 in 0.5 s,
+        at 1000 a second.
 
-        Bytes: weights once and activations twice, 40 + 60, 20 + 10, and 2·(20 + 4) of two steps, at 100 a second.
+        Bytes: weights once and activations twice, 40 + 60, 20 + 10,
+        and 2·(20 + 4) of two steps, at 100 a second.
         """
         found = values(utilisation(session(sample(step_s=(0.2, 0.3)))))
         assert found["utilisation/mfu"] == pytest.approx(2 * (1200 + 200 + 60) / 8 / 1000)
@@ -158,7 +161,8 @@ class TestMfu:
 
 class TestRoofline:
     def test_by_hand(self, known: list[str]):
-        """At two utterances: 2400 operations over 40 + 60 bytes, and 60 over 20 + 4; the ridge is at 10."""
+        """At two utterances: 2400 operations over 40 + 60 bytes, and 60 over 20 + 4;
+        the ridge is at 10."""
         found = utilisation(session(sample()))
         assert values(found)["roofline/encoder_intensity"] == pytest.approx(24.0)
         assert values(found)["roofline/decoder_intensity"] == pytest.approx(2.5)
@@ -279,7 +283,8 @@ class TestSampledPass:
             assert names <= set(findings.unavailable)
 
     def test_of_this_machine(self):
-        """A call that computes for a while: its core is busy, and the thread costs little beside it."""
+        """A call that computes for a while:
+        its core is busy, and the thread costs little beside it."""
         import time
 
         def script(batch: Any, probe: Any) -> None:

@@ -1,4 +1,5 @@
-"""Rounds as one record: figures from all samples, each kind of metric put together in its own way, nothing lost."""
+"""Rounds as one record: figures from all samples,
+each kind of metric put together in its own way, nothing lost."""
 
 from __future__ import annotations
 
@@ -96,10 +97,15 @@ def test_energy_is_the_mean_of_all_windows_and_totals_add_up() -> None:
     name = "energy/per_sample_j"
     windows = [(1.0, 2.0), (3.0,), (4.0, 5.0)]
     parts = [
-        with_metric(part(k, repeats={name: w}), Metric(name, 9.9, len(w)), Metric("energy/total_j", 10.0, len(w)),
-                    Metric("energy/windows", len(w)), Metric("energy/ticks", 50 - k, len(w)))
+        with_metric(
+            part(k, repeats={name: w}),
+            Metric(name, 9.9, len(w)),
+            Metric("energy/total_j", 10.0, len(w)),
+            Metric("energy/windows", len(w)),
+            Metric("energy/ticks", 50 - k, len(w)),
+        )
         for k, w in enumerate(windows)
-    ]  # fmt: skip
+    ]
     whole = merge(parts)
     assert whole.repeats == {name: (1.0, 2.0, 3.0, 4.0, 5.0)}
     assert metric(whole, name) == Metric(name, 3.0, 5, mean_interval([1.0, 2.0, 3.0, 4.0, 5.0]))
@@ -111,11 +117,24 @@ def test_energy_is_the_mean_of_all_windows_and_totals_add_up() -> None:
 def test_everything_else_is_united() -> None:
     same, other = Caution("A", "said", "do"), Caution("B", "also", "do")
     parts = [
-        part(0, cautions=(same,), tags={"how": "x", "once": "y"}, job_s={"load": 1.0}, artifacts=("trace.json.gz",),
-             transcripts=({"id": "u0"},), unavailable={"energy/total_j": "no counter", "memory/weights_bytes": "no"}),
-        part(1, cautions=(same, other), tags={"how": "z"}, job_s={"load": 2.0, "idle": 1.0}, unavailable={}),
+        part(
+            0,
+            cautions=(same,),
+            tags={"how": "x", "once": "y"},
+            job_s={"load": 1.0},
+            artifacts=("trace.json.gz",),
+            transcripts=({"id": "u0"},),
+            unavailable={"energy/total_j": "no counter", "memory/weights_bytes": "no"},
+        ),
+        part(
+            1,
+            cautions=(same, other),
+            tags={"how": "z"},
+            job_s={"load": 2.0, "idle": 1.0},
+            unavailable={},
+        ),
         part(2, tags={"how": "x"}),
-    ]  # fmt: skip
+    ]
     parts[1] = with_metric(parts[1], Metric("memory/weights_bytes", 3.0))
     whole = merge(parts)
     assert whole.cautions == (same, other)

@@ -1,4 +1,5 @@
-"""The section on bottlenecks: its tables and figures hold the laws of made-up studies, and lack of data is said."""
+"""The section on bottlenecks: its tables and figures hold the laws of made-up studies,
+and lack of data is said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The page in a headless Chromium, from disk and with the network off, as wide as a desk and as a phone."""
+"""The page in a headless Chromium, from disk and with the network off,
+as wide as a desk and as a phone."""
 
 from __future__ import annotations
 
@@ -25,7 +26,12 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
-    def open(self, path: Path, width: int = 1280, hash: str = "") -> None:  # noqa: A002 (as the address calls it)
+    def open(
+        self,
+        path: Path,
+        width: int = 1280,
+        hash: str = "",  # noqa: A002 (as the address calls it)
+    ) -> None:
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         self.driver.get("about:blank")
@@ -61,7 +67,10 @@ class Browser:
         return list(self.run(script, f"table[data-name={name}] tbody td:nth-child({number + 1})"))
 
     def marks(self) -> list[str]:
-        script = "return [...document.querySelectorAll('.mark')].filter((m) => m.getBBox && getComputedStyle(m).display"
+        script = (
+            "return [...document.querySelectorAll('.mark')].filter((m) => m.getBBox && "
+            "getComputedStyle(m).display"
+        )
         return list(self.run(f"{script} !== 'none').map((m) => m.id)"))
 
     @property
@@ -93,14 +102,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages: "small" has one of everything, "long" more rows than a page shows, "whole" is a study's report."""
+    """The pages: "small" has one of everything, "long" more rows than a page shows,
+    "whole" is a study's report."""
     folder = tmp_path_factory.mktemp("pages")
     found = points()
     rows = tuple(
-        Row((Cell(f"model_{i % 7} {EVIL}"), Cell(str(i % 3), i % 3), Cell(f"{-i}", -i, f"note {i}")),
-            {"model": f"model_{i % 7}" if i + 1 < ROWS else "alone", "batch": str(i % 3)})
+        Row(
+            (
+                Cell(f"model_{i % 7} {EVIL}"),
+                Cell(str(i % 3), i % 3),
+                Cell(f"{-i}", -i, f"note {i}"),
+            ),
+            {"model": f"model_{i % 7}" if i + 1 < ROWS else "alone", "batch": str(i % 3)},
+        )
         for i in range(ROWS)
-    )  # fmt: skip
+    )
     long = Table("points", "All of them", table(found).columns, rows)
     for name, whole in (
         ("small", document()),
@@ -136,7 +152,8 @@ def test_it_opens_quietly_asks_for_nothing_and_fits(
     blocks = "[...document.querySelectorAll('main, h2, p, li, figure, .box')]"
     assert (
         browser.run(
-            f"return {blocks}.filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length"
+            f"return {blocks}.filter("
+            "(e) => e.getBoundingClientRect().right > innerWidth + 1).length"
         )
         == 0
     )
@@ -241,7 +258,10 @@ def test_a_reason_can_be_had_without_a_mouse_over_it(browser: Browser, folder: P
 
 def test_dark_screens_and_paper(browser: Browser, folder: Path) -> None:
     browser.open(folder / "small" / "report.html")
-    look = "return getComputedStyle(document.querySelector(arguments[0])).getPropertyValue(arguments[1])"
+    look = (
+        "return getComputedStyle(document.querySelector(arguments[0]))"
+        ".getPropertyValue(arguments[1])"
+    )
     white, found = "rgb(255, 255, 255)", {}
     for scheme in ("light", "dark"):
         browser.media(prefers_color_scheme=scheme)

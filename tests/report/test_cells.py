@@ -39,10 +39,18 @@ POINT = to_point(record(TINY, 15.0, 4))
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "0"), (5.0, "5.00"), (0.0512, "0.0512"), (518.3, "518"), (16231.5, "16,232"), (9.999, "10.0"),
-        (-3.2, "-3.20"), (1e-5, "1.00e-05"), (math.inf, "–"), (math.nan, "–"),
+        (0.0, "0"),
+        (5.0, "5.00"),
+        (0.0512, "0.0512"),
+        (518.3, "518"),
+        (16231.5, "16,232"),
+        (9.999, "10.0"),
+        (-3.2, "-3.20"),
+        (1e-5, "1.00e-05"),
+        (math.inf, "–"),
+        (math.nan, "–"),
     ],
-)  # fmt: skip
+)
 def test_three_digits_and_whole_thousands_in_full(value: float, text: str) -> None:
     assert plain(value) == text
 
@@ -114,10 +122,15 @@ def test_latency_of_three_calls_is_their_mean_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (percent(0.0493), "4.93 %"), (size(474_853_376), "475 MB"), (size(1.5e9), "1.50 GB"), (size(12), "12.0 B"),
-        (duration(0.5183), "518 ms"), (duration(1.234), "1.23 s"), (duration(300), "5.00 min"),
+        (percent(0.0493), "4.93 %"),
+        (size(474_853_376), "475 MB"),
+        (size(1.5e9), "1.50 GB"),
+        (size(12), "12.0 B"),
+        (duration(0.5183), "518 ms"),
+        (duration(1.234), "1.23 s"),
+        (duration(300), "5.00 min"),
     ],
-)  # fmt: skip
+)
 def test_units_are_chosen_for_the_size(text: str, expected: str) -> None:
     assert text == expected
 

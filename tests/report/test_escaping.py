@@ -1,4 +1,5 @@
-"""What comes from records stays text: in the page, its scripts and drawings, in Markdown, tables and terminals."""
+"""What comes from records stays text: in the page, its scripts and drawings, in Markdown,
+tables and terminals."""
 
 from __future__ import annotations
 
@@ -31,7 +32,10 @@ from asr_scaling.report.output.markdown import markdown
 from asr_scaling.report.terminal import points_table
 from asr_scaling.sweep.progress import Display
 
-EVIL = "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\"'`$a$b$ [red]x[/] \x1b[31m\n# h | =1+1"
+EVIL = (
+    "</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\"'`$a$b$ [red]x[/] "
+    "\x1b[31m\n# h | =1+1"
+)
 NAME = "<img src=x onerror=window.ran=1>$_{$[/]\x1b[31m"
 FORMULA = '=HYPERLINK("http://evil")'
 pytestmark = pytest.mark.filterwarnings("ignore:constrained_layout")  # names are long

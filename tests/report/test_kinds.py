@@ -1,4 +1,5 @@
-"""Two kinds of machines in one report: told apart everywhere, and no ratio, law or star from both."""
+"""Two kinds of machines in one report:
+told apart everywhere, and no ratio, law or star from both."""
 
 from __future__ import annotations
 
@@ -99,7 +100,8 @@ class TestKind:
 
 @pytest.fixture(scope="module")
 def mixed() -> list[Point]:
-    """One sweep on two kinds of machine that have one host name and one processor, the second twice as slow."""
+    """One sweep on two kinds of machine that have one host name and one processor,
+    the second twice as slow."""
     laws = (TINY, BASE)
     return points(
         *study(laws, batches=(1, 4)),
@@ -109,7 +111,10 @@ def mixed() -> list[Point]:
 
 class TestTwoKinds:
     SMALL, BIG = "cpu (Test CPU, 2 cores, 16 GiB)", "cpu (Test CPU, 2 cores, 256 GiB)"
-    SAID = "The points are of 2 kinds of machine (Test CPU, 2 cores, 16 GiB; Test CPU, 2 cores, 256 GiB)"
+    SAID = (
+        "The points are of 2 kinds of machine (Test CPU, 2 cores, 16 GiB; "
+        "Test CPU, 2 cores, 256 GiB)"
+    )
 
     def test_their_devices_have_two_names(self, mixed: list[Point]) -> None:
         assert {point.device for point in mixed} == {self.SMALL, self.BIG}
@@ -118,8 +123,9 @@ class TestTwoKinds:
     def test_a_gpu_in_two_kinds_of_machine(self) -> None:
         gpu = [record(GPU_TINY, 5.0, 1)]
         assert [point.device for point in points(*gpu, *on(gpu, cpu="New CPU"))] == [
-            "cuda:0 (Test GPU, Test CPU, 2 cores, 16 GiB)", "cuda:0 (Test GPU, New CPU, 2 cores, 16 GiB)",
-        ]  # fmt: skip
+            "cuda:0 (Test GPU, Test CPU, 2 cores, 16 GiB)",
+            "cuda:0 (Test GPU, New CPU, 2 cores, 16 GiB)",
+        ]
 
     def test_a_law_each(self, mixed: list[Point]) -> None:
         laws = {(law.system, law.device): law for law in length_laws(mixed, TIME) if law.batch == 1}
@@ -230,8 +236,11 @@ class TestOneKind:
 
     def test_are_one_device_with_one_law_for_all(self, shared: list[Point]) -> None:
         assert {point.device for point in shared} == {"cpu"}
-        (law,) = (law for law in size_laws(shared) if law.cost.name == "time" and law.measure.name == "parameters" and
-                  law.length_s == 5.0)  # fmt: skip
+        (law,) = (
+            law
+            for law in size_laws(shared)
+            if law.cost.name == "time" and law.measure.name == "parameters" and law.length_s == 5.0
+        )
         assert {point.host for point in law.points} == {"n1", "n2"}
 
     def test_are_named(self, shared: list[Point]) -> None:
@@ -291,7 +300,8 @@ class TestRounds:
         assert machine_kind(found.environment) == machine_kind(MACHINE)
         (caution,) = (each for each in found.cautions if each.kind == "RoundsElsewhere")
         assert caution.message == (
-            "2 of this point's rounds ran on another kind of machine (Test CPU, 2 cores, 16 GiB and Test CPU, 2 cores, "
+            "2 of this point's rounds ran on another kind of machine "
+            "(Test CPU, 2 cores, 16 GiB and Test CPU, 2 cores, "
             "256 GiB) and are left out."
         )
         assert "RoundsMissing" in {each.kind for each in found.cautions}

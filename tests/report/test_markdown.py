@@ -1,4 +1,5 @@
-"""The report as Markdown: structure kept, text escaped, what the page shows on demand written out."""
+"""The report as Markdown: structure kept, text escaped,
+what the page shows on demand written out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The section on method and warnings: machines, self-test, noise, cautions, failures, what is missing."""
+"""The section on method and warnings:
+machines, self-test, noise, cautions, failures, what is missing."""
 
 from __future__ import annotations
 
@@ -179,9 +180,9 @@ def test_random_synthetic_truncated_and_estimated_are_named():
     assert "**Synthetic speech**: demo." in text
     assert "**Truncated audio**: 1 point of whisper_tiny_en left audio out" in text
     assert (
-        "**Energy**: estimated (model of load) in 8 points. Estimates compare points of one machine at most."
-        in text
-    )
+        "**Energy**: estimated (model of load) in 8 points. "
+        "Estimates compare points of one machine at most."
+    ) in text
 
 
 def test_nothing_random_synthetic_or_truncated_is_said_too():

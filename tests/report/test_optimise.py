@@ -1,4 +1,5 @@
-"""What a reader sees of a search: the answer, the waterfall, what was tried, the Pareto set, and what was left out."""
+"""What a reader sees of a search: the answer, the waterfall, what was tried, the Pareto set,
+and what was left out."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ def made() -> Section:
 
 def test_the_answer_comes_first_with_its_command(made: Section):
     assert re.match(
-        r"\*\*Latency, batch 1: transformers \+ a \+ b is 3\.60 × as fast as transformers, WER \+0\.0 points "
+        r"\*\*Latency, batch 1: transformers \+ a \+ b is 3\.60 × as fast as transformers, "
+        r"WER \+0\.0 points "
         r"\(from the final: whole budget, in turns with the baseline, 2 rounds\)\.\*\*",
         words(made),
     )
@@ -125,9 +127,9 @@ def test_nothing_faster_is_said_and_nothing_is_drawn():
     found, points = searched(Kept({"slow": 0.5}))
     text = words(section(points, found))
     assert (
-        "nothing that was tried is faster than transformers beyond noise and as accurate; the fastest other, "
-        in text
-    )
+        "nothing that was tried is faster than transformers beyond noise and as accurate; "
+        "the fastest other, "
+    ) in text
     assert re.search(
         r"was 1\.00 × as fast, WER \+0\.0 points, with a noise floor of 1\.0 %\.", text
     )
@@ -138,7 +140,10 @@ def test_nothing_faster_is_said_and_nothing_is_drawn():
 def test_nothing_measured_is_not_nothing_faster():
     names = ("other", "a", "b", "c", "slow")
     found, _ = searched(Kept({}, refused=dict.fromkeys(names, ("refused", "no."))))
-    said = "Latency, batch 1: no other way gave an answer: all were refused, failed, too wrong or not tried, see below."
+    said = (
+        "Latency, batch 1: no other way gave an answer: all were refused, failed, "
+        "too wrong or not tried, see below."
+    )
     assert verdict(found.answers[0]) == said
 
 

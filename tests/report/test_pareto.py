@@ -80,7 +80,8 @@ def test_what_is_not_known_is_on_no_front():
 
 
 def test_fronts_of_a_study(made: Section):
-    """tiny is faster and cheaper, base errs less; a larger batch is cheaper, and WER does not depend on it."""
+    """tiny is faster and cheaper, base errs less;
+    a larger batch is cheaper, and WER does not depend on it."""
     assert members(made) == [
         ("RTFx", "cpu", "whisper_tiny_en", "16"), ("RTFx", "cpu", "whisper_base", "16"),
         ("latency", "cpu", "whisper_tiny_en", "1"), ("latency", "cpu", "whisper_base", "1"),
@@ -132,9 +133,9 @@ def test_latency_is_the_median_and_a_mean_where_there_is_none_and_says_so(made: 
     found = section([*points(TINY, lengths=(5.0,), batches=(1,)), *few])
     caption = figures(found)["pareto-latency"].caption
     assert (
-        "Latency is the median of a call's time, but the mean for 1 of 2 points, whose calls are too few"
-        in caption
-    )
+        "Latency is the median of a call's time, but the mean for 1 of 2 points, "
+        "whose calls are too few"
+    ) in caption
     assert {line[2] for line in members(found) if line[0] == "latency"} == {
         "whisper_tiny_en",
         "whisper_base",

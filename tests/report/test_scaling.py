@@ -59,9 +59,13 @@ class TestLength:
     def test_a_law_for_each_system_device_and_batch_smallest_model_first(self):
         laws = length_laws(points(WAV2VEC2, TINY, GPU_TINY, batches=(8, 1)), TIME)
         assert [(law.system, law.device, law.batch) for law in laws] == [
-            ("whisper_tiny_en", "cpu", 1), ("whisper_tiny_en", "cpu", 8), ("whisper_tiny_en", "cuda:0", 1),
-            ("whisper_tiny_en", "cuda:0", 8), ("wav2vec2", "cpu", 1), ("wav2vec2", "cpu", 8),
-        ]  # fmt: skip
+            ("whisper_tiny_en", "cpu", 1),
+            ("whisper_tiny_en", "cpu", 8),
+            ("whisper_tiny_en", "cuda:0", 1),
+            ("whisper_tiny_en", "cuda:0", 8),
+            ("wav2vec2", "cpu", 1),
+            ("wav2vec2", "cpu", 8),
+        ]
 
     @pytest.mark.parametrize(
         ("audio_s", "expected"), [(0.1, 1), (30.0, 1), (30.0000001, 1), (30.1, 2), (60.0, 2)]
@@ -154,7 +158,10 @@ class TestLength:
             for p in points(TINY, batches=(1,))
         ]
         assert row(tables(section(found))["length-time"])["lengths"].text == "5, 15, 30 s"
-        said = "Points that did not transcribe all of their audio are left out of these laws: whisper_tiny_en."
+        said = (
+            "Points that did not transcribe all of their audio are left out of these laws: "
+            "whisper_tiny_en."
+        )
         assert said in words(section(found))
         assert said not in words(section(points(TINY, batches=(1,))))
 

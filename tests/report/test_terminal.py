@@ -250,7 +250,8 @@ class TestNotes:
 
 
 class TestDisplay:
-    """The display is made in the test: pytest gives each phase of a test a standard error of its own."""
+    """The display is made in the test: pytest gives each phase of a test a standard
+    error of its own."""
 
     def test_reasons_are_shown_as_they_are(self, capsys: pytest.CaptureFixture[str]):
         display = Display([1.0, 1.0])
@@ -309,7 +310,8 @@ class TestReadableRecords:
 
 
 class TestEachRecord:
-    """What comparisons and reports read: anything that holds records, and nothing is left out silently."""
+    """What comparisons and reports read:
+    anything that holds records, and nothing is left out silently."""
 
     def read(self, path: Path) -> list[RunRecord]:
         return [one for one, _ in each_record(path)]

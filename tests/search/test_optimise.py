@@ -1,4 +1,5 @@
-"""The search on made-up records: it finds the known best, keeps its budget, wastes nothing, and says what it left."""
+"""The search on made-up records: it finds the known best, keeps its budget, wastes nothing,
+and says what it left."""
 
 from __future__ import annotations
 
@@ -179,7 +180,8 @@ class TestBatches:
         assert found.winner.candidate.optimisations == ("c",)
 
     def test_a_gain_that_one_long_call_makes_uncertain_is_not_given_up(self):
-        """A short window is decoded again for one utterance in six: twice as fast on the whole, not significantly."""
+        """A short window is decoded again for one utterance in six:
+        twice as fast on the whole, not significantly."""
         bench = Bench({"a": 4.0, "b": 1.2}, again=("a",))
         found = only(optimise(options(engines=("transformers",)), bench))
         assert "a" in found.winner.candidate.optimisations
@@ -230,7 +232,8 @@ class TestBudget:
         ).winner.candidate.optimisations == ("x15",)
 
     def test_what_a_second_look_at_the_field_finds_slow_alone_stays_where_it_helped(self):
-        """With little time the first look measures a + c before c alone, which then gains nothing."""
+        """With little time the first look measures a + c before c alone,
+        which then gains nothing."""
         book = SearchLog(
             Bench({"a": 2.0}, joint={frozenset("ac"): 1.5}), options(engines=("transformers",))
         )
@@ -279,7 +282,8 @@ FACTORS = st.dictionaries(
 @settings(max_examples=8, deadline=None)
 @given(FACTORS)
 def test_independent_gains_are_all_found(gains: dict[str, float]):
-    """Without interplay and with time enough the best is the fastest engine with everything that helps."""
+    """Without interplay and with time enough the best is the fastest engine with everything
+    that helps."""
     found = only(optimise(options(minutes=100), Bench(gains)))
     best = max(gains.get("other", 1.0), 1.0)
     for name in ("a", "b", "c", "slow"):

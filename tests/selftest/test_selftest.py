@@ -1,4 +1,5 @@
-"""The self-test: each check passes where all is right and fails where a fault is put in; the table, the certificate."""
+"""The self-test: each check passes where all is right and fails where a fault is put in;
+the table, the certificate."""
 
 from __future__ import annotations
 
@@ -71,7 +72,9 @@ class TestTimer:
 
     def test_a_slow_mark_fails(self) -> None:
         device = FakeDevice()
-        device.mark = lambda: time.sleep(2e-5) or 0  # type: ignore[method-assign,func-returns-value]
+        device.mark = (  # type: ignore[method-assign,func-returns-value]
+            lambda: time.sleep(2e-5) or 0
+        )
         assert clock.timer(device=device).status == "fail"
 
     def test_a_coarse_clock_fails(self) -> None:
@@ -360,7 +363,10 @@ def test_table_exit_code_and_json(
         assert f" {check.name} " in out
         assert check.figure in out
         assert check.advice in out
-    counts = f"{sum(c.status == 'warn' for c in checks)} warn, {sum(c.status == 'fail' for c in checks)} fail"
+    counts = (
+        f"{sum(c.status == 'warn' for c in checks)} warn, "
+        f"{sum(c.status == 'fail' for c in checks)} fail"
+    )
     assert counts in out.splitlines()[-1]
     written = json.loads(path.read_bytes())
     assert written["status"] == status == overall(checks)
@@ -379,9 +385,8 @@ def test_a_certificate_that_can_not_be_written_is_one_sentence(
 def test_arguments_it_does_not_know_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--jsn", "x.json"], {"one": lambda: PASS}) == 1
     said = capsys.readouterr()
-    assert (
-        said.err
-        == "error: unrecognized arguments: --jsn x.json; see  python -m asr_scaling selftest --help.\n"
+    assert said.err == (
+        "error: unrecognized arguments: --jsn x.json; see  python -m asr_scaling selftest --help.\n"
     )
     assert said.out == ""
 

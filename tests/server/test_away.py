@@ -1,4 +1,5 @@
-"""Servers that are away in every way: each is one sentence, soon, and nothing is asked twice for long."""
+"""Servers that are away in every way:
+each is one sentence, soon, and nothing is asked twice for long."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ HOST_REFUSED = b"Invalid Host header - possible DNS rebinding attack detected"
 
 
 class Answers(BaseHTTPRequestHandler):
-    """``health`` and ``status`` are codes, ``body`` goes with the latter; ``asked`` are the paths."""
+    """``health`` and ``status`` are codes, ``body`` goes with the latter;
+    ``asked`` are the paths."""
 
     health, status, body = 200, 500, b"no"
     asked: list[str]
@@ -84,7 +86,8 @@ def refused(uri: str) -> str:
 
 
 def test_all_that_a_start_waits_for_is_within_fifteen_seconds() -> None:
-    """Health, then one request that is not repeated; each waits as long as this, and a name takes no longer."""
+    """Health, then one request that is not repeated;
+    each waits as long as this, and a name takes no longer."""
     assert _server_check._WAITS["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
     assert (
         _server_check.START_S + 2 * float(_server_check._WAITS["MLFLOW_HTTP_REQUEST_TIMEOUT"]) <= 15
@@ -118,7 +121,10 @@ def test_a_name_that_never_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"status": 403, "body": HOST_REFUSED}, "does not serve the name 127.0.0.1"),
         (
             {"status": 403},
-            "does not let user 'None' do this: have an administrator give it EDIT on the experiment",
+            (
+                "does not let user 'None' do this: have an administrator give it EDIT on the "
+                "experiment"
+            ),
         ),
     ],
 )

@@ -1,4 +1,5 @@
-"""Sweeps against MLflow with PostgreSQL and a login: what a server, or a client, that dies leaves is made whole."""
+"""Sweeps against MLflow with PostgreSQL and a login:
+what a server, or a client, that dies leaves is made whole."""
 
 from __future__ import annotations
 
@@ -207,7 +208,8 @@ def test_with_a_database_of_its_own_behind_nginx(
 
 
 def proxied(folder: Path, port: int) -> tuple[str, Path]:
-    """Where the nginx of docs/server.md serves the server at ``port``, and its configuration below ``folder``."""
+    """Where the nginx of docs/server.md serves the server at ``port``,
+    and its configuration below ``folder``."""
     made = (
         "-keyout",
         folder / "mlflow.key",
@@ -247,7 +249,8 @@ def proxied(folder: Path, port: int) -> tuple[str, Path]:
     )
     path = folder / "nginx.conf"
     path.write_text(
-        f"daemon off; pid {folder}/nginx.pid; {user} events {{}} http {{ access_log off; {places} {block} }}"
+        f"daemon off; pid {folder}/nginx.pid; {user} events {{}} http {{ access_log off; "
+        f"{places} {block} }}"
     )
     return f"https://localhost:{listen}", path
 

@@ -1,4 +1,5 @@
-"""A bench with known laws: what each engine and optimisation gains and costs, so that the best answer is known."""
+"""A bench with known laws: what each engine and optimisation gains and costs,
+so that the best answer is known."""
 
 from __future__ import annotations
 
@@ -34,10 +35,11 @@ def options(**changed: Any) -> Options:
 
 @dataclass
 class Bench:
-    """``gains``: engine or optimisation → factor of speed. ``joint``: set of optimisations → what it gains more or less
-    than the product. ``wer``: optimisation → points that it costs. ``refused``: any of these names refuses a candidate;
-    ``clash``: pairs that do; ``needs``: what must stand before another, ``first``: before all. ``failing``: when
-    measured. ``again``: of every sixth call takes the baseline's time as well. ``seconds``: of a point, by stage;
+    """``gains``: engine or optimisation → factor of speed. ``joint``: set of optimisations → what
+    it gains more or less than the product. ``wer``: optimisation → points that it costs.
+    ``refused``: any of these names refuses a candidate; ``clash``: pairs that do; ``needs``: what
+    must stand before another, ``first``: before all. ``failing``: when measured. ``again``: of
+    every sixth call takes the baseline's time as well. ``seconds``: of a point, by stage;
     ``batch_seconds``: of one of the baseline's speed, by batch.
     """
 

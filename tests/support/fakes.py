@@ -1,4 +1,5 @@
-"""A clock that moves only when told, and everything a job needs on top of it: exact arithmetic for every test."""
+"""A clock that moves only when told, and everything a job needs on top of it:
+exact arithmetic for every test."""
 
 from __future__ import annotations
 
@@ -247,8 +248,8 @@ def make_job(
     engine: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Job:
-    """A job on the fake clock; ``engine`` are options of the fake engine, ``changes`` are fields of Job and of its
-    system."""
+    """A job on the fake clock; ``engine`` are options of the fake engine, ``changes`` are fields of
+    Job and of its system."""
     clock = clock or FakeClock()
     fake = Fake(sleep=clock.sleep, **(engine or {}))
     system = SystemSpec(make_spec(), fake, FakeDevice(clock), Fixed(size))

@@ -1,6 +1,8 @@
-"""How fuzz tests draw their cases: how many, a watchdog over each, and changes made to valid bytes and values.
+"""How fuzz tests draw their cases: how many, a watchdog over each,
+and changes made to valid bytes and values.
 
-``ASR_SCALING_FUZZ=10`` draws ten times as many, at random instead of always the same (``make fuzz``).
+``ASR_SCALING_FUZZ=10`` draws ten times as many, at random instead of always the same
+(``make fuzz``).
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class Hang(BaseException):
 
 @contextmanager
 def watchdog() -> Iterator[None]:
-    """Fail a case after 5 s; end the process with a traceback after a minute, for what only native code can hang in."""
+    """Fail a case after 5 s; end the process with a traceback after a minute,
+    for what only native code can hang in."""
 
     def bark(*_: object) -> None:
         raise Hang(f"not done after {LIMIT_S:g} s")
@@ -74,7 +77,8 @@ def watchdog() -> Iterator[None]:
 def cases(
     name: str, **drawn: st.SearchStrategy[Any]
 ) -> Callable[[Callable[..., None]], Callable[[], None]]:
-    """A test of ``CASES[name]`` drawn cases, each under the watchdog; it fails when fewer were run."""
+    """A test of ``CASES[name]`` drawn cases, each under the watchdog;
+    it fails when fewer were run."""
     wanted = max(1, round(CASES[name] * TIMES))
 
     def test_of(case: Callable[..., None]) -> Callable[[], None]:
@@ -118,7 +122,8 @@ _EDIT = st.tuples(
 
 
 def _edited(data: bytes, edits: list[tuple[str, int, int, bytes]]) -> bytes:
-    """Bits flipped, bytes set, tails cut, spans deleted, inserted and repeated, numbers made extreme."""
+    """Bits flipped, bytes set, tails cut, spans deleted, inserted and repeated,
+    numbers made extreme."""
     out = bytearray(data)
     for kind, where, length, extra in edits:
         if not out:

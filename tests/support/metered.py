@@ -1,4 +1,5 @@
-"""A clock whose meters draw power, and energy measured on it: what the tests of this folder share."""
+"""A clock whose meters draw power, and energy measured on it:
+what the tests of this folder share."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class Machine(FakeClock):
 
 @dataclass
 class Meter:
-    """Joules of one component, shown every ``tick_s``; ``broken`` raises, ``reads`` remembers when it was read."""
+    """Joules of one component, shown every ``tick_s``;
+    ``broken`` raises, ``reads`` remembers when it was read."""
 
     machine: Machine
     component: str

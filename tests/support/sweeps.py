@@ -50,14 +50,16 @@ def kill_client(process: Started) -> None:
 
 
 def underway(folder: Path, env: dict[str, str], *arguments: str) -> Started:
-    """Such a sweep, without the seconds of its imports, once a point has begun: Hydra has written down its options."""
+    """Such a sweep, without the seconds of its imports, once a point has begun:
+    Hydra has written down its options."""
     process = Started(folder, "asr_scaling", arguments, env)
     until(lambda: any(folder.rglob(".hydra/config.yaml")))
     return process
 
 
 def one_parent(options: tuple[str, ...], experiment: str, ended: list[str]) -> None:
-    """What MLflow has of the experiment: one sweep, and below it points that ended in these ways."""
+    """What MLflow has of the experiment:
+    one sweep, and below it points that ended in these ways."""
     import mlflow
 
     (uri,) = (option.partition("=")[2] for option in options if option.startswith("tracking.uri="))
@@ -73,8 +75,9 @@ def one_parent(options: tuple[str, ...], experiment: str, ended: list[str]) -> N
 def lose_two_and_go_on(
     cli: Cli, folder: Path, stored: tuple[str, ...], name: str, *launcher: str, **env: str
 ) -> str:
-    """Of three points one is killed and one raises: the third is measured, and then those two alone are measured again,
-    below the same parent in experiment ``name`` of the store that the options ``stored`` name. Why the first was lost.
+    """Of three points one is killed and one raises: the third is measured, and then those two alone
+    are measured again, below the same parent in experiment ``name`` of the store that the options
+    ``stored`` name. Why the first was lost.
     """
     (folder / "fault").write_text("kill raise")
     sweep = (

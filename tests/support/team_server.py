@@ -1,4 +1,5 @@
-"""The team's server as ``make server`` starts it, in a folder of its own: MLflow, PostgreSQL and a login."""
+"""The team's server as ``make server`` starts it, in a folder of its own:
+MLflow, PostgreSQL and a login."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def postgresql() -> bool:
 
 
 def close_sessions() -> None:
-    """MLflow's connections, which it keeps for ever, are closed here and not when the tests end, as a warning."""
+    """MLflow's connections, which it keeps for ever, are closed here and not when the tests end,
+    as a warning."""
     from mlflow.utils import request_utils
 
     request_utils._cached_get_request_session.cache_clear()
@@ -35,8 +37,8 @@ def close_sessions() -> None:
 
 
 class TeamServer:
-    """``folder``: what the server keeps. It can be ended and started again, as a machine that is rebooted. ``options``:
-    variables for its script.
+    """``folder``: what the server keeps. It can be ended and started again, as a machine that is
+    rebooted. ``options``: variables for its script.
     """
 
     def __init__(self, folder: Path, **options: str) -> None:

@@ -1,6 +1,8 @@
-"""``python -m …`` without the seconds of its imports: a process forked from one that has made them already.
+"""``python -m …`` without the seconds of its imports:
+a process forked from one that has made them already.
 
-Everything else is a process's own: memory, folder, environment, arguments, signals, streams, exit status.
+Everything else is a process's own: memory, folder, environment, arguments, signals, streams,
+exit status.
 """
 
 from __future__ import annotations
@@ -27,12 +29,27 @@ os.environ.setdefault(
     "MLFLOW_DISABLE_TELEMETRY", "true"
 )  # as asr_scaling does before it imports mlflow
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload([
-    "asr_scaling.cli.sweep", "asr_scaling.measure.job", "asr_scaling.report.build", "codecarbon", "jiwer",
-    "matplotlib.backends.backend_agg", "matplotlib.figure", "mlflow", "pandas", "rich.progress", "scipy.stats",
-    "sqlalchemy.orm", "thop", "torch", "torch.profiler", "transformers.models.wav2vec2.modeling_wav2vec2",
-    "transformers.models.whisper.modeling_whisper",
-])  # fmt: skip
+_FORKS.set_forkserver_preload(
+    [
+        "asr_scaling.cli.sweep",
+        "asr_scaling.measure.job",
+        "asr_scaling.report.build",
+        "codecarbon",
+        "jiwer",
+        "matplotlib.backends.backend_agg",
+        "matplotlib.figure",
+        "mlflow",
+        "pandas",
+        "rich.progress",
+        "scipy.stats",
+        "sqlalchemy.orm",
+        "thop",
+        "torch",
+        "torch.profiler",
+        "transformers.models.wav2vec2.modeling_wav2vec2",
+        "transformers.models.whisper.modeling_whisper",
+    ]
+)
 
 
 class Started:
@@ -98,7 +115,8 @@ class Started:
 def run_warm(
     folder: Path, module: str, arguments: Sequence[str], env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """``python -m module`` with ``arguments`` in ``folder``, without a hub; what it printed and its exit status."""
+    """``python -m module`` with ``arguments`` in ``folder``, without a hub;
+    what it printed and its exit status."""
     process = Started(folder, module, arguments, {**(env or os.environ), "HF_HUB_OFFLINE": "1"})
     out, err = process.communicate()
     return subprocess.CompletedProcess(process.command, process.returncode or 0, out, err)

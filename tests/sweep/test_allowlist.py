@@ -1,4 +1,5 @@
-"""What a configuration may call: the package's own parts, and those of packages that the user trusts by name."""
+"""What a configuration may call: the package's own parts,
+and those of packages that the user trusts by name."""
 
 from __future__ import annotations
 

@@ -16,7 +16,10 @@ from asr_scaling.util.config_dir import conf_dir
 
 SECRET = "s3cr3t-of-the-environment"
 POPEN = "_target_: subprocess.Popen, args: [touch, x]"
-ELSEWHERE = f"hidden: {{evil: {{{POPEN}}}}}\nlate: {{0: {{evil: {{(): subprocess.Popen, args: [touch, x]}}}}}}\n"
+ELSEWHERE = (
+    f"hidden: {{evil: {{{POPEN}}}}}\n"
+    f"late: {{0: {{evil: {{(): subprocess.Popen, args: [touch, x]}}}}}}\n"
+)
 HYDRA = {
     "callback": f"callbacks:\n  evil: {{{POPEN}}}",
     "callback elsewhere": "callbacks: ${hidden}",
@@ -52,7 +55,10 @@ def test_hydra_may_not_call_what_an_experiment_from_elsewhere_names(
 @pytest.mark.parametrize("engine", ["fake", "transformers"])
 @pytest.mark.parametrize("tracking", ["mlflow", "jsonl"])
 def test_an_ordinary_experiment_is_fine(tmp_path: Path, engine: str, tracking: str) -> None:
-    text = "seed: 7\nhydra:\n  job:\n    env_set: {OMP_NUM_THREADS: 2}\n  sweep: {dir: 'out/${seed}'}\n"
+    text = (
+        "seed: 7\nhydra:\n  job:\n    env_set: {OMP_NUM_THREADS: 2}\n"
+        "  sweep: {dir: 'out/${seed}'}\n"
+    )
     experiment = composed(
         tmp_path, text, f"engine={engine}", f"tracking={tracking}", "hydra/job_logging=default"
     )

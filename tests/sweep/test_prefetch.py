@@ -16,7 +16,8 @@ from asr_scaling.sweep.prefetch import prepare
 
 
 class Site:
-    """Composes options from overrides, builds what they describe, and writes down what is asked of it."""
+    """Composes options from overrides, builds what they describe,
+    and writes down what is asked of it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.composed: list[tuple[str, ...]] = []
@@ -67,10 +68,15 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
 
 def test_each_dataset_and_model_once_whatever_else_the_points_differ_in(site: Site):
     lengths, models, batches = ("5", "30"), ("tiny", "base"), ("1", "8", "16")
-    site.prepare(*(
-        f"model={m} dataset.length_s={s} batch.size={b} +optimisation.int8={{}} device=cuda +sweep.round=0"
-        for m in models for s in lengths for b in batches
-    ))  # fmt: skip
+    site.prepare(
+        *(
+            f"model={m} dataset.length_s={s} batch.size={b} +optimisation.int8={{}} device=cuda "
+            "+sweep.round=0"
+            for m in models
+            for s in lengths
+            for b in batches
+        )
+    )
     assert site.loaded == [("5", 16), ("30", 16)]
     assert site.resolved == ["tiny", "base"]
     assert len(site.composed) == 4

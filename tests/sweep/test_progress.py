@@ -1,4 +1,5 @@
-"""What a log file or CI sees of a sweep: one line a stage, one a point, and the table at the end."""
+"""What a log file or CI sees of a sweep:
+one line a stage, one a point, and the table at the end."""
 
 from __future__ import annotations
 

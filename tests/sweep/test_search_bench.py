@@ -1,4 +1,5 @@
-"""A search whose points a launcher sends to machines of two kinds: only those of one are its answers."""
+"""A search whose points a launcher sends to machines of two kinds:
+only those of one are its answers."""
 
 from __future__ import annotations
 

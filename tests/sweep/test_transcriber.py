@@ -1,4 +1,5 @@
-"""``load_system``: what runs is what was recommended, and what can't be transcribed is refused in a sentence."""
+"""``load_system``: what runs is what was recommended,
+and what can't be transcribed is refused in a sentence."""
 
 from __future__ import annotations
 
@@ -269,13 +270,23 @@ class TestBadInput:
     reason="the package with Whisper's weights is not here",
 )
 def test_from_measurement_to_text(tmp_path: Path) -> None:
-    """Measured, recommended, and used on the speech that comes with the package, with real weights."""
+    """Measured, recommended, and used on the speech that comes with the package,
+    with real weights."""
 
     printed(
-        tmp_path, "asr_scaling", "optimisation=[one_thread]", "profiler=[latency,quality]", "tracking=jsonl",
-        "pipeline.warmup=0", "pipeline.min_iterations=1", "pipeline.precision=null", "pipeline.max_seconds=1",
-        "pipeline.utterances=2", "dataset.condition=clean", "sweep.selftest=false",
-    )  # fmt: skip
+        tmp_path,
+        "asr_scaling",
+        "optimisation=[one_thread]",
+        "profiler=[latency,quality]",
+        "tracking=jsonl",
+        "pipeline.warmup=0",
+        "pipeline.min_iterations=1",
+        "pipeline.precision=null",
+        "pipeline.max_seconds=1",
+        "pipeline.utterances=2",
+        "dataset.condition=clean",
+        "sweep.selftest=false",
+    )
     said = printed(tmp_path, "asr_scaling", "recommend", "--max-wer", "50")
     assert "whisper_tiny_en · one_thread · cpu · batch 1" in said
     from asr_scaling.dataset.demo import Demo

@@ -1,4 +1,5 @@
-"""MLflow, on a real SQLite store: one sweep of three points is written once and looked at from all sides."""
+"""MLflow, on a real SQLite store: one sweep of three points is written once
+and looked at from all sides."""
 
 from __future__ import annotations
 

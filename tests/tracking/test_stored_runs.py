@@ -1,4 +1,5 @@
-"""What is kept beside records of MLflow: the run of a point, and the points of a sweep in one file."""
+"""What is kept beside records of MLflow:
+the run of a point, and the points of a sweep in one file."""
 
 from __future__ import annotations
 

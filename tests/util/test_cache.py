@@ -1,4 +1,5 @@
-"""What the cache promises to processes that share it: an entry is made once, and whole or not there."""
+"""What the cache promises to processes that share it:
+an entry is made once, and whole or not there."""
 
 from __future__ import annotations
 

@@ -57,7 +57,8 @@ def whole(*points: Point) -> str:
 
 def test_the_longest_stage_comes_first_with_its_time_and_amdahls_bound():
     assert said(point()).sentence.startswith(
-        "Start with the decoder, 60 % of a call (600 ms of 1.00 s at 30 s, batch 1; at most 2.5× if it cost nothing): "
+        "Start with the decoder, 60 % of a call (600 ms of 1.00 s at 30 s, batch 1; "
+        "at most 2.5× if it cost nothing): "
     )
 
 
@@ -96,13 +97,19 @@ def test_what_bounds_a_stage_follows_from_its_two_shares(
         (
             0.63,
             0.03,
-            "at 63 % of peak FLOP/s, only fewer or cheaper operations help (`optimisation=[int8]` or `[bf16]`,",
+            (
+                "at 63 % of peak FLOP/s, only fewer or cheaper operations help "
+                "(`optimisation=[int8]` or `[bf16]`,"
+            ),
         ),
         (0.01, 0.8, "at 80 % of copy speed, only fewer bytes help (`optimisation=[int8]`"),
         (
             0.02,
             0.15,
-            "at 2.0 % of peak FLOP/s and 15 % of copy speed, overhead bounds it, dispatch, launches and",
+            (
+                "at 2.0 % of peak FLOP/s and 15 % of copy speed, overhead bounds it, dispatch, "
+                "launches and"
+            ),
         ),
     ],
 )
@@ -135,9 +142,9 @@ def test_what_can_not_be_judged_says_why_and_which_roof_is_lower():
         point(values=known, unavailable={"utilisation/mfu_decoder": "set batch=1"})
     ).sentence
     assert (
-        "peaks is not known (set batch=1), but with 1.20 FLOP per byte (ridge 3.70) copy speed is its"
-        in sentence
-    )
+        "peaks is not known (set batch=1), "
+        "but with 1.20 FLOP per byte (ridge 3.70) copy speed is its"
+    ) in sentence
     assert "(profiler=all measures it)" in said(point()).sentence
 
 
@@ -319,7 +326,8 @@ def test_where_the_rest_of_the_encoders_time_goes():
     values = {"utilisation/mfu_encoder": 0.52, **TRACED_VALUES, **IDLE}
     text = whole(point({"encoder": 0.6, "decoder": 0.4}, values))
     assert (
-        "; its products take 80 % of its time and run at 65 % of peak, normalisation and softmax 11 %, "
+        "; its products take 80 % of its time and run at 65 % of peak, "
+        "normalisation and softmax 11 %, "
         "Python between operators 8.0 %" in text
     )
     assert "copies" not in text

@@ -1,7 +1,8 @@
-"""Simulated studies: systems that differ by three times the noise floor are told apart, identical ones are not.
+"""Simulated studies: systems that differ by three times the noise floor are told apart,
+identical ones are not.
 
-Times of calls are lognormal around an effect of the utterance. A system's time for a batch is the mean over it, so that
-identical systems have one latency at every batch size.
+Times of calls are lognormal around an effect of the utterance. A system's time for a batch is the
+mean over it, so that identical systems have one latency at every batch size.
 """
 
 from __future__ import annotations

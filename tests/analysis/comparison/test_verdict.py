@@ -1,4 +1,5 @@
-"""Two records compared: what is paired with what, changes and verdicts to the digit, refusals, and gates."""
+"""Two records compared: what is paired with what, changes and verdicts to the digit, refusals,
+and gates."""
 
 from __future__ import annotations
 

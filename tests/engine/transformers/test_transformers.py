@@ -1,4 +1,5 @@
-"""The transformers engine on models of two layers: options, decoding lengths, stages, long audio, CTC."""
+"""The transformers engine on models of two layers:
+options, decoding lengths, stages, long audio, CTC."""
 
 from __future__ import annotations
 
@@ -215,7 +216,8 @@ class TestSystem:
         [
             torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"),
             RuntimeError(
-                "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried"
+                "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: "
+                "you tried"
             ),
             MemoryError(),
         ],
@@ -267,7 +269,8 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 class Scripted:
-    """A CTC model that says which letter each frame is; ``-`` is the blank. 320 samples are a frame."""
+    """A CTC model that says which letter each frame is; ``-`` is the blank.
+    320 samples are a frame."""
 
     def __init__(self, *frames: str) -> None:
         ids = [[0 if letter == "-" else LETTERS.index(letter) for letter in row] for row in frames]

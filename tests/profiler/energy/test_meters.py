@@ -197,7 +197,8 @@ class TestNvml:
         tmp_path: Path,
         uuid: str,
     ):
-        """150 W for three windows of fifty ticks of 100 ms; a window is ten calls of one utterance."""
+        """150 W for three windows of fifty ticks of 100 ms;
+        a window is ten calls of one utterance."""
         self.torch(monkeypatch, uuid)
         findings = self.found(machine, tmp_path)
         found = values(findings)
@@ -299,7 +300,8 @@ class TestCodecarbon:
         assert findings.tags["energy/method_cpu"] == "unavailable: RAPL is not readable"
 
     def test_the_real_one(self):
-        """No counter, half a second: joules of its model, quietly, and no thread of its own during a call."""
+        """No counter, half a second: joules of its model, quietly,
+        and no thread of its own during a call."""
         threads: list[int] = []
         before = threading.active_count()
 

@@ -1,4 +1,5 @@
-"""Energy by windows: exact arithmetic, intervals, net of the idle machine, provenance, never a 0 for the unknown."""
+"""Energy by windows: exact arithmetic, intervals, net of the idle machine, provenance,
+never a 0 for the unknown."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def watched(machine: Machine, calls: int) -> tuple[Energy, Session]:
 
 
 def test_joules_of_counters(machine: Machine):
-    """A window of 1 s is two calls: 2 utterances, 4 s of audio, 30 + 4 J; 10 + 2 W of them are the idle machine's."""
+    """A window of 1 s is two calls: 2 utterances, 4 s of audio, 30 + 4 J;
+    10 + 2 W of them are the idle machine's."""
     cpu, memory = Meter(machine, "cpu", 10, 30), Meter(machine, "memory", 2, 4)
     findings = measured(machine, Energy(find=counting(cpu, memory)))
     assert values(findings) == pytest.approx(
@@ -82,7 +84,8 @@ def test_several_counters_of_a_component_add_up(machine: Machine):
 
 class TestWindows:
     def test_the_defaults_give_a_gpu_enough_of_them_for_an_interval(self, machine: Machine):
-        """NVML's tick of 0.1 s makes windows of 5 s: one in the 8 s of a timed pass, and two more."""
+        """NVML's tick of 0.1 s makes windows of 5 s:
+        one in the 8 s of a timed pass, and two more."""
         board = Meter(machine, "gpu", 50, 400, tick_s=0.1, method="measured by NVML")
         found = measured(
             machine, Energy(find=counting(board)), calls=80, seconds=(0.1,), device=Gpu(machine)
@@ -94,7 +97,8 @@ class TestWindows:
         assert {"energy/per_sample_j", "energy/net_per_sample_j"} <= intervals
 
     def test_last_fifty_ticks(self, machine: Machine, modelled: Any):
-        """NVML's counter ticks every 100 ms: 5 s a window, and the processor's 1 ms does not matter."""
+        """NVML's counter ticks every 100 ms:
+        5 s a window, and the processor's 1 ms does not matter."""
         slow, fast = Meter(machine, "gpu", 50, 150, tick_s=0.1), Meter(machine, "cpu", 10, 30)
         energy = Energy(find=counting(slow, fast), max_seconds=60)
         found = values(measured(machine, energy, device=Gpu(machine)))
@@ -113,7 +117,8 @@ class TestWindows:
         ] == pytest.approx(1.4)
 
     def test_of_the_timed_pass_are_enough(self, machine: Machine, modelled: Any):
-        """Eleven calls of half a second: five windows, the last call is in none, and no call is added."""
+        """Eleven calls of half a second: five windows, the last call is in none,
+        and no call is added."""
         seen: list[str] = []
         energy, session = watched(machine, calls=11)
         session.system.script = lambda batch, probe: seen.append("called")
@@ -123,7 +128,8 @@ class TestWindows:
     def test_missing_ones_are_made_up_without_what_happened_between(
         self, machine: Machine, modelled: Any
     ):
-        """Three timed calls are one window and a half; the half, and the pause after it, count nowhere."""
+        """Three timed calls are one window and a half;
+        the half, and the pause after it, count nowhere."""
         energy, session = watched(machine, calls=3)
         machine.sleep(100.0)
         found = energy.measure(session)
@@ -240,7 +246,8 @@ class TestProvenance:
         assert "cpu from cpu_load by codecarbon (RAPL is not readable)" in caution.message
 
     def test_estimates_stay_out_of_a_measured_total(self, machine: Machine, modelled: Any):
-        """A processor with a counter, memory without one: the model's 20 W of memory stand beside the total."""
+        """A processor with a counter, memory without one:
+        the model's 20 W of memory stand beside the total."""
         findings = measured(machine, Energy(find=counting(Meter(machine, "cpu", 10, 30))))
         found = values(findings)
         assert (found["total_j"], found["cpu_j"], found["memory_j"]) == pytest.approx(
@@ -335,7 +342,8 @@ class TestNeverZero:
 
     @pytest.mark.parametrize("calls", [0, 1, 6])
     def test_a_counter_that_vanishes(self, machine: Machine, modelled: Any, calls: int):
-        """It vanishes before the timed pass, within its first window, or after all windows but the last."""
+        """It vanishes before the timed pass, within its first window,
+        or after all windows but the last."""
         meter = Meter(machine, "cpu", 10, 30)
         energy = Energy(find=counting(meter))
         watch = energy.watch(FakeDevice(machine))
