@@ -2,8 +2,9 @@
 
 python benchmarks/report.py [--records 10000] [--keep FOLDER]
 
-The records are made up (tests/studies.py): 20 systems on two devices, five lengths, five batches,
-each repeated; as large as real ones. Exits with 1 when the command takes more than 60 s or 2 GB.
+The records are made up (tests/support/studies.py): 20 systems on two devices, five lengths, five
+batches, each repeated; as large as real ones. Exits with 1 when the command takes more than 60 s or
+2 GB.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from studies import GPU_TINY, TINY, WAV2VEC2, Law, study
+from support.studies import GPU_TINY, TINY, WAV2VEC2, Law, study
 
 from asr_scaling.core.record import RunRecord
 
