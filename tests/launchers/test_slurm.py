@@ -79,8 +79,10 @@ def test_jobs_that_are_killed_or_raise_lose_no_other_and_alone_are_run_again(
 def test_a_lost_node_loses_the_point_that_it_measured(
     slurm: dict[str, str], tmp_path: Path
 ) -> None:
-    process = underway(tmp_path, slurm, *TWO, "engine.fixed_s=2")
     node = ask(slurm, "sinfo", "-h", "-o", "%n")
+    process = Started(tmp_path, "asr_scaling", [*TWO, "engine.fixed_s=2"], slurm)
+    # its process still imports: it hears no SIGTERM and leaves no record, as on a node that is gone
+    until(lambda: ask(slurm, "squeue", "-h", "-t", "R", "-o", "%i"))
     ask(
         slurm, "scontrol", "update", f"nodename={node}", "state=down", "reason=test"
     )  # it comes back by itself
