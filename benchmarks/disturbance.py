@@ -47,7 +47,7 @@ def measured(place: Path, profiler: str, arguments: list[str]) -> list[RunRecord
     )
     if done.returncode:
         sys.exit(done.stderr)
-    return readable_records(place)
+    return readable_records(place, [])
 
 
 def main(arguments: list[str]) -> int:

@@ -32,6 +32,7 @@ from rich.table import Table
 from asr_scaling.batch.bucketed import Bucketed
 from asr_scaling.core.ports import Device, NullProbe, NullProgress, Session, System, SystemSpec
 from asr_scaling.core.statistics import percentile_interval, ratio_interval
+from asr_scaling.core.timing_probe import timed_call
 from asr_scaling.core.workload import AudioBatch, Workload
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.measure.job import Job
@@ -101,7 +102,7 @@ class Contestant:
 
     def _through(self, batch: AudioBatch) -> None:
         if self.session:
-            self.session.timed(batch)
+            timed_call(self.session, batch)
 
 
 def job(options: str, model: str) -> Job:

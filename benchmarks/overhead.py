@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
             command, cwd=folder, env=env, check=True, **quiet
         )
         wall = time.perf_counter() - clock
-        records = readable_records(Path(folder) / "multirun")
+        records = readable_records(Path(folder) / "multirun", [])
     edges = [began, *(record.ended_at for record in records[:-1]), began + wall]
     table = Table("point", "wall s", "engine calls s", "everything else s", "goal s", "most of it")
     worst = True

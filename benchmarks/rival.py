@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -132,7 +133,7 @@ def ours(seconds: int) -> tuple[dict[str, float], float]:
             check=True,
         )
         wall_s = time.perf_counter() - start
-        records = readable_records(Path(folder) / "multirun")
+        records = readable_records(Path(folder) / "multirun", [])
     found = {}
     for record in records:
         size = record.config["batch"]["size"]
@@ -158,7 +159,8 @@ def main(arguments: Sequence[str]) -> int:
         folder = Path(name)
         for model in MODELS:
             spec = load_spec(model, weights="random")
-            random_model(spec, 42).save_pretrained(folder / model)
+            network: Any = random_model(spec, 42)
+            network.save_pretrained(folder / model)
             feature_extractor(spec).save_pretrained(folder / model)
         python = str(Path(chosen.python).absolute())
         for k in range(chosen.rounds):

@@ -28,6 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,9 @@ def verify(sink: Mlflow, parents: Sequence[str], runs: int) -> None:
     client = mlflow.MlflowClient(sink.uri)
     known, count = list(records(runs)), runs * len(parents)
     expected = {f"{i}_point": known[i % runs] for i in range(count)}
-    experiment = client.get_experiment_by_name(sink.experiment).experiment_id
-    found = list(search(client, experiment, "tags.asr_scaling.kind = 'point'"))
+    experiment = client.get_experiment_by_name(sink.experiment)
+    assert experiment is not None, "the server has no experiment of the benchmark"
+    found = list(search(client, experiment.experiment_id, "tags.asr_scaling.kind = 'point'"))
     writers = {parent: i for i, parent in enumerate(parents)}
     places = Counter(run.data.tags["asr_scaling.place"] for run in found)
     faults = [name for name in expected if places[name] != 1]
@@ -221,9 +223,7 @@ def many(uri: str, writers: int, count: int, root: Path) -> None:
             if source == str(folder)
             else ("sweep's run" if source.endswith(parent) else "experiment")
         )
-        timed(
-            f"the report on {count} points from the {about}", lambda command=command: run(command)
-        )
+        timed(f"the report on {count} points from the {about}", partial(run, command))
     timed(
         "sync of that sweep",
         lambda: run([sys.executable, "-m", "asr_scaling", "sync", str(folder)]),

@@ -271,6 +271,7 @@ class Soak:
 
         client = MlflowClient(f"http://127.0.0.1:{self.port}")
         experiment = client.get_experiment_by_name("asr_scaling")
+        assert experiment is not None, "the server has no experiment of the sweeps"
         runs = list(search(client, experiment.experiment_id, ""))
         running = [run.info.run_name for run in runs if run.info.status == "RUNNING"]
         if running:
