@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from asr_scaling.cli.arguments import Parser, either, near
-from asr_scaling.util.redact import traceback_hook
 
 VERBS = ("compare", "recommend", "report", "selftest", "sync", "transcribe")
 """Modules of this folder, each with ``main(arguments)`` and ``parser()``. All else is a sweep."""
@@ -25,7 +24,6 @@ def main() -> int:
 
     A verb is imported only when it runs, so none waits for the packages of another.
     """
-    sys.excepthook = traceback_hook
     first, *rest = sys.argv[1:] or [""]
     if first == "help":
         first, *rest = [*rest[:1], "--help"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.util.redact import traceback_hook
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -44,6 +45,7 @@ def run_verb(
     arguments: of the command line, after the verb; None for those of the process.
     refused: status after an AsrScalingError, which is printed.
     """
+    sys.excepthook = traceback_hook  # whichever name the verb was called by
     try:
         return work(parser.parse_args(arguments))
     except AsrScalingError as error:

@@ -20,7 +20,7 @@ from asr_scaling.sweep import callback, config_guard
 from asr_scaling.sweep.plan import key_and_value
 from asr_scaling.sweep.sweep_run import SWEEPS, current
 from asr_scaling.util.config_dir import conf_dir
-from asr_scaling.util.redact import redact
+from asr_scaling.util.redact import redact, traceback_hook
 
 config_guard.guard()  # on import: a launcher's processes import this module for _app
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -64,6 +64,7 @@ def main() -> None:
     """Run, and leave with 0 when every point is ok, 1 when one failed, 130 after Ctrl-C."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
+    sys.excepthook = traceback_hook
     try:
         config_guard.check_arguments(sys.argv[1:])
         sys.argv[1:] = resumed([batch_shorthand(argument) for argument in sys.argv[1:]])
