@@ -1,11 +1,13 @@
-"""Checks of options and files that several parts have."""
+"""Checks of options, files and optional packages that several parts have."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.errors import ConfigError, DataError, MissingExtraError
 
 
 def must_be(option: str, value: object, fits: bool, bound: str) -> None:
@@ -34,3 +36,11 @@ def one_of(option: str, value: str, allowed: Iterable[str]) -> None:
     """Raises ConfigError when the ``value`` of ``option`` is none of ``allowed``."""
     if value not in allowed:
         raise ConfigError(f"{option} must be one of {', '.join(allowed)}; got '{value}'.")
+
+
+def imported(module: str, extra: str) -> Any:
+    """An optional module. Raises MissingExtraError, with the ``extra``, when it is missing."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(module.partition(".")[0], extra) from error

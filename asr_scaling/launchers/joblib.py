@@ -11,8 +11,9 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
+from asr_scaling.core.option_checks import imported
 from asr_scaling.errors import ConfigError
-from asr_scaling.launchers.work import Work, first_line, imported
+from asr_scaling.launchers.work import Work, first_line
 
 _GRACE_S = 10.0
 """Seconds in which an interrupted point can write its record."""

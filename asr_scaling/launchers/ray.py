@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.option_checks import imported
 from asr_scaling.errors import ConfigError
-from asr_scaling.launchers.work import Work, first_line, imported
+from asr_scaling.launchers.work import Work, first_line
 
 _SPACE = "asr_scaling"
 _GRACE_S = 15.0

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.option_checks import imported
 from asr_scaling.errors import ConfigError
-from asr_scaling.launchers.work import Work, first_line, imported
+from asr_scaling.launchers.work import Work, first_line
 
 _FOLDER = ".slurm"
 """Folder of a sweep for its jobs' scripts, logs and pickles."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from asr_scaling.errors import ConfigError, MissingExtraError
+from asr_scaling.errors import ConfigError
 from asr_scaling.records.sweep_manifest import SWEEP_FILE
 
 _HERE = ("basic", "joblib")
@@ -91,14 +90,6 @@ def check_one_machine(hydra: Mapping[str, Any], option: str | None) -> None:
             "hydra/launcher does not promise: leave hydra/launcher out and have the scheduler run "
             "the whole command on one node."
         )
-
-
-def imported(module: str, extra: str) -> Any:
-    """An optional module. Raises MissingExtraError when its package is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise MissingExtraError(module.partition(".")[0], extra) from None
 
 
 def first_line(error: BaseException, word: str = "") -> str:

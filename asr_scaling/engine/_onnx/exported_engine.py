@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.option_checks import one_of
+from asr_scaling.core.option_checks import imported, one_of
 from asr_scaling.core.ports import Device
 from asr_scaling.engine._onnx.files import CTC_TYPES, Fill, check_length, for_engine
 from asr_scaling.engine._onnx.speech import (
@@ -23,7 +23,6 @@ from asr_scaling.engine._onnx.speech import (
 )
 from asr_scaling.engine._onnx.token_policy import load_policy, model_config
 from asr_scaling.engine._shared.log_mel import check_features, place_of
-from asr_scaling.engine._shared.required_packages import need_packages
 from asr_scaling.engine._shared.short_window import check_margin
 from asr_scaling.engine._shared.speech_system import Speech, SpeechSystem, facts_of, out_of_memory
 from asr_scaling.engine._shared.token_texts import load_texts
@@ -93,7 +92,8 @@ class ExportedEngine(ABC):
             )
         if self.window_margin_s is not None and model.window_s is None:
             raise EngineError(f"'{model.name}' has no window: leave out engine.window_margin_s.")
-        need_packages(self.name, self.name, "onnx", "onnxscript")
+        for package in (self.name, "onnx", "onnxscript"):
+            imported(package, self.name)
 
     def check_length(self, model: ModelSpec, longest_s: float) -> None:
         """One window of Whisper, unless its weights are random."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.option_checks import imported
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._shared.required_packages import need_packages
 from asr_scaling.errors import EngineError
 
 
@@ -17,7 +17,8 @@ def check_whisper(model: ModelSpec, engine: str, *packages: str) -> None:
             f"engine={engine} runs Whisper and its distilled students, and '{model.name}' is a "
             f"'{model.model_type}': use engine=transformers."
         )
-    need_packages(engine, *packages)
+    for package in packages:
+        imported(package, engine)
 
 
 def window_of(model: ModelSpec) -> float:
