@@ -28,3 +28,11 @@ def test_has_a_docstring_of_its_own(name: str):
     assert not text.startswith(
         f"{name}("
     )  # the signature that dataclass writes where nobody wrote anything
+
+
+def test_a_script_finds_the_yamls_and_a_models_options():
+    from asr_scaling.conf import conf_dir
+    from asr_scaling.model.spec import load_spec
+
+    assert (conf_dir() / "model" / "whisper_tiny_en.yaml").is_file()
+    assert load_spec("whisper_tiny_en").name == "whisper_tiny_en"

@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("sweep",),
     ("cli",),
-    ("compare", "recommend", "sync", "__init__", "__main__"),
+    ("compare", "recommend", "sync", "conf", "__init__", "__main__"),
 )
 """Folders and modules at the top of the package; parts of one row don't import each other."""
 _LAST_TO_MEASURE = 6
