@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from asr_scaling.core.record import Findings, Metric, Sample
 from asr_scaling.core.statistics import (
@@ -16,6 +16,7 @@ from asr_scaling.core.statistics import (
     samples_needed,
 )
 
+RTFX_WITHOUT = "throughput/rtfx_without_looping"
 NO_STEPS = "the model does not decode step by step"
 _MORE = "raise pipeline.min_iterations and pipeline.max_seconds"
 
@@ -53,6 +54,15 @@ def summarise(samples: Sequence[Sample]) -> Findings:
         tail = percentile(totals, 99) / percentile(totals, 50)
         metrics.append(Metric("latency/p99_over_p50", tail, n))
     return Findings(tuple(metrics), unavailable)
+
+
+def rtfx_without(samples: Sequence[Sample], looping: Collection[str]) -> Metric | str:
+    """RTFx of the calls that contain none of the ``looping`` utterances; else why there is none."""
+    left = [s for s in samples if not set(looping).intersection(s.utterances)]
+    if not left:
+        return "every timed call contains an utterance whose hypothesis loops"
+    audio, totals = [s.audio_s for s in left], [s.total_s for s in left]
+    return _ratio(RTFX_WITHOUT, audio, totals)
 
 
 def _distribution(prefix: str, values: Sequence[float]) -> tuple[list[Metric], dict[str, str]]:

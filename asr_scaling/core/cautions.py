@@ -112,6 +112,11 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "utterances to be full.",
         "Raise pipeline.utterances to a multiple of batch.size; WER counts each utterance once.",
     ),
+    "LoopingText": (
+        "{system} loops on {looping} of {utterances} utterances ({ids}): {error} and {time}.",
+        "Their transcripts are marked; throughput/rtfx_without_looping and "
+        "quality/wer_without_looping are without them.",
+    ),
     "UtterancesLeftOut": (
         "Left out of the dataset: {reasons}.",
         "The figures are of the rest only.",

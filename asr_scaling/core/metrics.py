@@ -67,6 +67,9 @@ METRICS: dict[str, MetricSpec] = {
     "latency_per_utterance/*_s": _lower("s", "time of one call divided by its batch size"),
     "stage/*_s": _lower("s", "mean time one call spends in the stage"),
     "throughput/rtfx": _higher("1", "audio seconds transcribed per wall second"),
+    "throughput/rtfx_without_looping": _neither(
+        "1", "throughput/rtfx of the timed calls in which no hypothesis loops"
+    ),
     "throughput/samples_per_s": _higher("1/s", "utterances transcribed per wall second"),
     "startup/load_s": _lower("s", "time to load the model onto the device"),
     "startup/first_call_s": _lower("s", "time of the very first call, before any warm-up"),
@@ -121,6 +124,10 @@ METRICS: dict[str, MetricSpec] = {
     "quality/wer": _lower("1", "word errors over reference words, summed over utterances"),
     "quality/cer": _lower(
         "1", "character errors over reference characters, summed over utterances"
+    ),
+    "quality/looping_share": _lower("1", "share of utterances whose hypothesis loops"),
+    "quality/wer_without_looping": _neither(
+        "1", "WER of the utterances whose hypothesis does not loop"
     ),
     "quality/*": _neither("1", "count behind WER and CER"),
     "flops/encoder": _lower("FLOP", "encoder, attention counted, per utterance"),

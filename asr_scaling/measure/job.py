@@ -239,6 +239,7 @@ class _Point:
             watches=watches,
             kept=loaded.kept,
             engine=system.engine,
+            called=system.called,
         )
         remarks = system_cautions(loaded.system)
         self.builder.add(Findings(cautions=remarks))

@@ -11,6 +11,7 @@ from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import error_rate_interval
+from asr_scaling.profiler import _looping
 from asr_scaling.profiler._figures import nothing_of
 
 _METRICS = ("quality/wer", "quality/cer")
@@ -34,11 +35,14 @@ class Quality:
     def measure(self, session: Session) -> Findings:
         """Transcribe what no pass transcribed yet, then score. Random weights are never scored."""
         if session.system.facts.random:
-            return nothing_of(_METRICS, "the weights are random, so the texts mean nothing")
+            return nothing_of(
+                (*_METRICS, *_looping.METRICS), "the weights are random, so the texts mean nothing"
+            )
         self._finish(session)
         pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in session.workload.utterances]
         normalise, label = normaliser(self.normaliser)
-        return score(pairs, normalise, {"quality/normaliser": label})
+        scored = score(pairs, normalise, {"quality/normaliser": label})
+        return _looping.with_looping(session, scored)
 
     def _finish(self, session: Session) -> None:
         for i, batch in enumerate(session.batches):

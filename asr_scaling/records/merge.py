@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from asr_scaling.core.call_summary import NO_STEPS, summarise
+from asr_scaling.core.call_summary import NO_STEPS, RTFX_WITHOUT, rtfx_without, summarise
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
@@ -174,11 +174,30 @@ def _figures(
             if why != NO_STEPS or name not in unavailable:  # a round's own reason says more
                 unavailable[name] = why
         metrics |= {metric.name: metric for metric in summary.metrics}
+        _without_looping(rounds, samples, metrics, unavailable)
     floor = noise_floor(times_by_input(samples))
     if floor is not None:
         metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))
     lacking = {name: why for name, why in unavailable.items() if name not in metrics}
     return tuple(metrics.values()), lacking
+
+
+def _without_looping(
+    rounds: Sequence[RunRecord],
+    samples: Sequence[Sample],
+    metrics: dict[str, Metric],
+    unavailable: dict[str, str],
+) -> None:
+    """RTFx without looping utterances over all samples, where a round has looked for them."""
+    transcripts = [row for record in rounds for row in record.transcripts]
+    if (RTFX_WITHOUT not in metrics and RTFX_WITHOUT not in unavailable) or not transcripts:
+        return
+    found = rtfx_without(samples, {row["id"] for row in transcripts if row.get("looping")})
+    metrics.pop(RTFX_WITHOUT, None)
+    if isinstance(found, Metric):
+        metrics[RTFX_WITHOUT] = found
+    else:
+        unavailable[RTFX_WITHOUT] = found
 
 
 def _mean(name: str, metrics: Sequence[Metric], repeats: Sequence[float]) -> Metric:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from asr_scaling.analysis.caveats import several_hosts, several_kinds, synthetic
 from asr_scaling.analysis.format import memory_metric
+from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.errors import ConfigError
@@ -81,6 +82,7 @@ def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Secti
             f"Random weights, whose speed holds and whose texts mean nothing: {', '.join(random)}."
         )
     notes += [*several_kinds(points), *several_hosts(points), *synthetic(points)]
+    notes += looping(points)
     notes += [f"Left out, since it can't be read: {reason}" for reason in damaged[:_MOST_DAMAGED]]
     if (more := len(damaged) - _MOST_DAMAGED) > 0:
         notes.append(f"Left out, since they can't be read: {more} more.")

@@ -13,6 +13,7 @@ from asr_scaling.analysis.gain_over_plain import (
     gains_over_plain,
     is_plain,
 )
+from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.cells import IDENTITY, identity, missing, number
@@ -82,6 +83,7 @@ def _table(gains: Sequence[GainOverPlain], lone: int) -> Table:
         "±: the larger half of the 95 % interval, paired by utterance; –: not available, with the "
         "reason.",
     ]
+    notes += looping(point for gain in gains for point in (gain.point, gain.plain))
     if lone:
         notes.append(f"{lone} more points have no plain one beside them and are left out.")
     ordered = sorted(gains, key=lambda g: (g.point.model, g.point.batch, -(g.speed_up or 0.0)))

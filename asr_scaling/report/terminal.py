@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
+from asr_scaling.analysis.looping import looping_records
 from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind, unlike
 from asr_scaling.report.console import cell, table
@@ -59,8 +60,11 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
     return " · ".join(fixed), out
 
 
-def notes(records: Iterable[RunRecord]) -> list[str]:
-    """The reason of every failure, then each kind of caution once, and how many points have it."""
+def notes(records: Sequence[RunRecord]) -> list[str]:
+    """The reason of every failure, then each kind of caution once, and how many points have it.
+
+    Last, which systems loop where others don't.
+    """
     lines: list[str] = []
     messages: dict[tuple[str, str], list[str]] = {}
     for record in records:
@@ -72,7 +76,7 @@ def notes(records: Iterable[RunRecord]) -> list[str]:
         distinct = len(set(said))
         more = f" (and {distinct - 1} more like it)" if distinct > 1 else ""
         lines.append(f"{kind}, {len(said)} points: {said[0]}{more} {advice}")
-    return lines
+    return [*lines, *looping_records(records)]
 
 
 def _columns(wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:

@@ -64,6 +64,18 @@ def test_samples_follow_one_another_and_their_figures_are_those_of_all() -> None
     assert whole.unavailable["latency/p90_s"].startswith("6 calls can't bound it")
 
 
+def test_rtfx_without_what_loops_is_of_all_calls_too() -> None:
+    """Only the first round looks at texts: u1 loops there, and takes most of every round."""
+    name, rounds = "throughput/rtfx_without_looping", []
+    for k in range(2):
+        samples = (sample(1.0 + k, 100.0 * k), sample(9.0, 100.0 * k + 1, "u1"))
+        rounds.append(part(k, rounds=2, samples=samples))
+    looked = with_metric(rounds[0], Metric(name, 10.0, 1))
+    looked = replace(looked, transcripts=({"id": "u0"}, {"id": "u1", "looping": True}))
+    assert metric(merge([looked, rounds[1]]), name).value == pytest.approx(20 / 3)
+    assert name not in merge(rounds).values
+
+
 def test_the_noise_floor_is_of_all_repeats() -> None:
     assert "noise/latency_floor" not in merge([part(0)]).values
     floor = metric(merge([part(0), part(1), part(2)]), "noise/latency_floor")

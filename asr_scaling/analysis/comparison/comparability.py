@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from asr_scaling.analysis.looping import looping_records
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.machine_kind import gpu_name, memory_class
@@ -91,7 +92,7 @@ def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
         kinds = dict.fromkeys(caution.kind for caution in record.cautions)
         if kinds:
             lines.append(f"Cautions of {side}: {', '.join(kinds)}; its record explains them.")
-    return lines
+    return [*lines, *looping_records((a, b))]
 
 
 def _versions(record: RunRecord) -> Mapping[str, Any]:

@@ -68,6 +68,7 @@ class Session:
     ``hypotheses``: utterance id → text of its first call.
     ``processed_s``: utterance id → seconds of audio processed in its first call.
     ``engine_s``: seconds spent in all calls.
+    ``called``: the system in a few words, for cautions.
     ``kept``: the system was loaded for an earlier point and has made calls.
     ``texts``: utterance ids of a batch → texts of its first call.
     ``repeated``: ids of utterances that were transcribed in the same batch again.
@@ -92,6 +93,7 @@ class Session:
     engine_s: float = 0.0
     kept: bool = False
     engine: Engine | None = None
+    called: str = "the system"
     texts: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     repeated: set[str] = field(default_factory=set)
     differing: set[str] = field(default_factory=set)

@@ -117,6 +117,12 @@ class SystemSpec:
         """As it is chosen on the command line."""
         return _choice(self.engine)
 
+    @property
+    def called(self) -> str:
+        """ "int8 + dynamic_window on openvino", or "plain openvino"."""
+        by = " + ".join(self.applied)
+        return f"{by} on {self.engine_name}" if by else f"plain {self.engine_name}"
+
     def loads_as(self, other: SystemSpec) -> bool:
         """True when both load the same: then they differ in their batches at most."""
         mine = (self.model, self.engine, self.device)

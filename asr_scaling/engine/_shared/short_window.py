@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 import re
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
+from asr_scaling.core.looping import COMPRESSION, compression_ratio
 from asr_scaling.core.ports import Transcription
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError
@@ -24,8 +24,6 @@ TOKENS_PER_S, TOKENS_AT_LEAST = 8.0, 12
 """More tokens than fast speech has are taken for a loop; Moonshine's card allows 6.5 a second."""
 PHRASE = 3
 """So many words or more, twice in a row, are taken for a loop."""
-COMPRESSION = 2.4
-"""Text that zlib makes this much smaller is taken for a loop (openai/whisper, transcribe.py)."""
 
 Attempt = Callable[[AudioBatch, float | None, int | None], Transcription]
 """``(batch, window in seconds, most tokens) → transcription``.
@@ -65,9 +63,8 @@ def looped(text: str, tokens: int, seconds: float) -> bool:
     """
     if tokens >= most_tokens(seconds):
         return True
-    raw = text.encode()
     repeats = _said_twice(re.findall(r"[\w']+", text.lower()))
-    return repeats or len(raw) / len(zlib.compress(raw)) > COMPRESSION
+    return repeats or compression_ratio(text) > COMPRESSION
 
 
 def _said_twice(words: list[str]) -> bool:
