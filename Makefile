@@ -1,8 +1,8 @@
 # make demo · quick · test · pytest · lint · fuzz · ui · server · audit
 PYTHON ?= python3
 BIN := .venv/bin
-# threads that wait give their core away; a file's cluster, server and models are made once, by one worker
-PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# threads that wait give their core away
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --dist worksteal
 
 .PHONY: demo quick test pytest lint fuzz ui server audit clean
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import warnings
 from collections.abc import Generator, Iterator
 from functools import partial
@@ -33,21 +34,16 @@ _SLOW = {*_WAITING, "cli", "docs", "end_to_end", "fuzz"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of slow folders, before ``-m`` chooses,
-    and has slow files begin before the others.
-
-    A file whose tests wait and one whose tests compute take turns,
-    so that they run beside each other.
+    """Marks the tests of slow folders, before ``-m`` chooses. Tests that wait for schedulers and
+    servers begin first, beside which others compute; then slow ones, so that no worker is left
+    alone with one at the end.
     """
-    begun: dict[tuple[bool, bool, Path], int] = {}
     places = {}
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in _SLOW:
             item.add_marker("slow")
-        kind = item.get_closest_marker("slow") is None, folder not in _WAITING
-        number = sum(earlier[:2] == kind for earlier in begun)
-        places[item] = kind[0], begun.setdefault((*kind, item.path), number), kind[1]
+        places[item] = folder not in _WAITING, item.get_closest_marker("slow") is None
     items.sort(key=places.__getitem__)
 
 
@@ -60,6 +56,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     except UnicodeEncodeError:
         report.longrepr = str(report.longrepr).encode(errors="backslashreplace").decode()
     return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Says at once which test failed and why: a run that is ended before its summary tells too."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        text = "\n".join(report.longreprtext.splitlines()[-30:])
+        print(f"\n{report.nodeid} failed ({report.when}):\n{text}", file=sys.__stderr__, flush=True)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -26,6 +26,7 @@ from support.fakes import (
     make_job,
     make_spec,
 )
+from support.offline import run_python
 
 from asr_scaling.core.checksum import verified
 from asr_scaling.core.model_spec import ModelSpec
@@ -37,7 +38,6 @@ from asr_scaling.errors import (
     DeviceError,
     EngineError,
     OutOfMemoryError,
-    PointInterruptedError,
     TrackingError,
 )
 from asr_scaling.measure.job import keep, run
@@ -72,6 +72,36 @@ def throw(error: BaseException) -> Any:
         raise error
 
     return act
+
+
+SIGTERM = """
+import signal, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from support.fakes import Recorder, altered, make_job
+from asr_scaling.core.record import Findings
+from asr_scaling.engine.fake import Fake
+from asr_scaling.errors import PointInterruptedError
+from asr_scaling.measure.job import run
+
+def end(anything):
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except Exception:  # a measurement that survives every error
+        pass
+    return Findings()
+
+profiler = {{"stubborn": Recorder("stubborn", then=end)}} if {where!r} == "measurement" else {{}}
+job = make_job(folder=Path.cwd(), profiler=profiler)
+job = job if profiler else altered(job, engine=Fake(steps=1, sleep=end))
+before = signal.getsignal(signal.SIGTERM)
+try:
+    run(job)
+except PointInterruptedError as error:
+    assert signal.getsignal(signal.SIGTERM) is before, "the handler was not put back"
+    print(error)
+"""
+"""A point that SIGTERM ends, in a call or in a measurement; it prints what ``run`` raised."""
 
 
 def kinds(record: RunRecord) -> list[str]:
@@ -314,30 +344,20 @@ class TestInterrupted:
             run(altered(make_job(folder=tmp_path), engine=ScriptedEngine(system)))
         assert system.closed == 1
 
-    def test_sigterm_is_an_interruption(self, tmp_path: Path):
-        before = signal.getsignal(signal.SIGTERM)
-        with pytest.raises(PointInterruptedError, match="SIGTERM"):
-            run(self.job(tmp_path, lambda: signal.raise_signal(signal.SIGTERM)))
+    @pytest.mark.parametrize("where", ["call", "measurement"])
+    def test_sigterm_is_an_interruption(self, tmp_path: Path, where: str):
+        """In a process of its own: a signal that nobody catches would end the run of all tests."""
+        script = SIGTERM.format(tests=str(Path(__file__).parents[1]), where=where)
+        done = run_python(tmp_path, ["-c", script], timeout_s=120)
+        assert done.returncode == 0, (done.returncode, done.stderr)
+        assert "SIGTERM ended this point" in done.stdout
         assert RunRecord.read(tmp_path / "record.json").status == "interrupted"
-        assert signal.getsignal(signal.SIGTERM) is before
 
     @pytest.mark.parametrize("changes", [{}, {"profiler": {"failing": raising(ValueError, "x")}}])
     def test_the_handler_is_put_back(self, changes: dict[str, Any]):
         before = signal.getsignal(signal.SIGTERM)
         run(make_job(**changes))
         assert signal.getsignal(signal.SIGTERM) is before
-
-    def test_a_measurement_that_survives_every_error_does_not_survive_sigterm(self, tmp_path: Path):
-        def stubborn(session: Any) -> Findings:
-            try:
-                signal.raise_signal(signal.SIGTERM)
-            except Exception:
-                return Findings(unavailable={"flops/encoder_thop": "thop failed"})
-            return Findings()
-
-        job = make_job(folder=tmp_path, profiler={"stubborn": Recorder("stubborn", then=stubborn)})
-        with pytest.raises(PointInterruptedError):
-            run(job)
 
 
 class TestEarlier:
