@@ -20,6 +20,8 @@ class Utterance:
 
     ``audio``: float32 in [-1, 1], shape ``[samples]``, mono, 16 kHz, made read-only here.
     ``reference``: the transcript of all of ``audio`` and of nothing else.
+    ``language``: what is spoken, a code as ``core/language.py`` gives it; None where the dataset
+    does not state it.
     ``parts``: ids of the utterances joined into this one; empty for a natural utterance.
     Raises DataError for audio of another shape or type, empty or not finite.
     """
@@ -29,6 +31,7 @@ class Utterance:
     reference: str
     speaker: str | None = None
     parts: tuple[str, ...] = ()
+    language: str | None = None
 
     def __post_init__(self) -> None:
         if self.audio.ndim != 1 or self.audio.dtype != np.float32:
@@ -63,6 +66,7 @@ class DatasetInfo:
     ``decode_s``: seconds spent reading, decoding and resampling, which no latency includes.
     ``cached``: the decoded audio was in the cache.
     ``silence_s``: seconds of ``audio_s`` that are digital silence, added for one exact length.
+    ``languages``: code of a language → number of utterances that are stated to be in it.
     """
 
     name: str
@@ -81,6 +85,7 @@ class DatasetInfo:
     decode_s: float = 0.0
     cached: bool = False
     silence_s: float = 0.0
+    languages: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,12 @@ class Workload:
 
     utterances: tuple[Utterance, ...]
     info: DatasetInfo
+
+    @property
+    def language(self) -> str | None:
+        """The language of every utterance; None where they differ or one does not state it."""
+        stated = {utterance.language for utterance in self.utterances}
+        return stated.pop() if len(stated) == 1 else None
 
 
 @dataclass(frozen=True)

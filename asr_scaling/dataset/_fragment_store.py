@@ -16,7 +16,7 @@ from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
 from asr_scaling.errors import DataError
 from asr_scaling.util.cache import cache_dir, new_folder, put_aside
 
-VERSION = 1
+VERSION = 2
 """To be raised when the same options give other fragments, or files get another layout."""
 
 
@@ -43,7 +43,8 @@ def _read_one(folder: Path, item: Mapping[str, Any]) -> Utterance:
     if _sha(data) != item["sha256"]:
         raise DataError(f"'{item['file']}' has changed; it is made again.")
     audio = np.load(io.BytesIO(data), allow_pickle=False)
-    return Utterance(item["id"], audio, item["reference"], item["speaker"], tuple(item["parts"]))
+    own = {name: item[name] for name in ("id", "reference", "speaker", "language")}
+    return Utterance(audio=audio, parts=tuple(item["parts"]), **own)
 
 
 def write(name: str, utterances: Sequence[Utterance], facts: Mapping[str, Any]) -> None:
@@ -77,6 +78,7 @@ def _write_one(folder: Path, file: str, utterance: Utterance) -> dict[str, Any]:
         "sha256": _sha(data),
         "reference": utterance.reference,
         "speaker": utterance.speaker,
+        "language": utterance.language,
         "parts": list(utterance.parts),
     }
 

@@ -31,6 +31,8 @@ class ManifestEntry:
     audio: path of its audio file.
     text: what is said.
     speaker: name of the speaker, None where it is unknown.
+    language: what is spoken, as ``core/language.py`` writes it; None where the line has neither
+        ``language`` nor ``lang`` nor ``locale``.
     extra: the other keys or columns of its line.
     """
 
@@ -38,6 +40,7 @@ class ManifestEntry:
     audio: Path
     text: str
     speaker: str | None = None
+    language: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -186,7 +189,7 @@ def _entry(root: Path, where: str, row: Mapping[str, Any]) -> ManifestEntry:
     path = _inside(root, relative, f"{where}: '{audio}'")
     name = _string(row, "id", where) or relative.with_suffix("").as_posix()
     extra = {key: value for key, value in row.items() if key not in _KEYS}
-    return ManifestEntry(name, path, text, _string(row, "speaker", where), extra)
+    return ManifestEntry(name, path, text, _string(row, "speaker", where), extra=extra)
 
 
 def _inside(root: Path, relative: PurePosixPath, what: str) -> Path:

@@ -123,7 +123,8 @@ class ParquetDataset(Dataset):
             seen.add(name)
             speaker = None if self.speaker_column is None else row[self.speaker_column]
             audio = load_audio(_bytes(row[self.audio_column], name), name, self.max_utterance_s)
-            yield Utterance(name, audio, reference, None if speaker is None else str(speaker))
+            who = None if speaker is None else str(speaker)
+            yield Utterance(name, audio, reference, who, language=self.spoken)
 
     def _text(self, row: dict[str, Any]) -> str:
         text = row[self.text_column]

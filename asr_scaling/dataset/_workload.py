@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.language import language_code
 from asr_scaling.core.option_checks import must_work, readable
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
 from asr_scaling.dataset import _fragment_store
@@ -27,14 +28,16 @@ Stream = Callable[[Counter[str]], Iterator[Utterance]]
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Shape):
-    """The options that every dataset has: those of a Shape, and one more.
+    """The options that every dataset has: those of a Shape, and two more.
 
     max_utterance_s: seconds of the longest audio file allowed.
+    language: what is spoken, where an utterance does not state it itself; None for unknown.
 
     Raises ConfigError at once for options that can't work.
     """
 
     max_utterance_s: float = 3600
+    language: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,6 +45,13 @@ class Dataset(Shape):
         fits = is_number(longest_s) and 0 < longest_s <= MAX_S
         remedy = f"give seconds above 0 and up to {MAX_S}"
         must_work("dataset.max_utterance_s", longest_s, fits, remedy)
+        known = self.language is None or self.spoken is not None
+        must_work("dataset.language", self.language, known, "give a code such as en, de or yue")
+
+    @property
+    def spoken(self) -> str | None:
+        """The code of ``language``."""
+        return None if self.language is None else language_code(self.language)
 
 
 def check_limit(limit: int | None) -> None:
@@ -65,14 +75,15 @@ def from_entries(
     def decoded(chosen: Iterable[int], _: Counter[str]) -> Iterator[Utterance]:
         for entry in (entries[i] for i in chosen):
             audio = load_audio(entry.audio, str(entry.audio), options.max_utterance_s)
-            yield Utterance(entry.id, audio, entry.text, entry.speaker)
+            language = entry.language or options.spoken
+            yield Utterance(entry.id, audio, entry.text, entry.speaker, language=language)
 
     origin = replace(origin, available=len(entries))
     order = sorted(range(len(entries)), key=lambda i: _rank(options.seed, entries[i].id))
     if options.length_s is None:
         return natural(partial(decoded, sorted(order[:limit])), origin, options, None)
-    contents = [(e.id, e.text, e.speaker, contents_sha256(e.audio)) for e in entries]
-    identity = {"kind": "files", "entries": contents}
+    contents = [(e.id, e.text, e.speaker, e.language, contents_sha256(e.audio)) for e in entries]
+    identity = {"kind": "files", "entries": contents, "language": options.spoken}
     return joined(partial(decoded, order), origin, options, limit, identity)
 
 
@@ -158,6 +169,7 @@ def _workload(utterances: Sequence[Utterance], info: DatasetInfo, shape: Shape) 
         audio_s=sum(utterance.audio.size for utterance in utterances) / SAMPLE_RATE_HZ,
         length_s=shape.length_s,
         seed=shape.seed,
+        languages=Counter(u.language for u in utterances if u.language is not None),
     )
     return Workload(tuple(utterances), info)
 

@@ -24,6 +24,7 @@ class Demo(Dataset):
 
     name: str = "demo"
     condition: str = "all"
+    language: str | None = "en"
 
     def __post_init__(self) -> None:
         fits = self.condition in CONDITIONS

@@ -86,6 +86,7 @@ def fragments(
     for number, group in enumerate(_groups(stream, shape, limit, left_out)):
         silence += shape.samples - _speech(group)
         speakers = {utterance.speaker for utterance in group}
+        languages = {utterance.language for utterance in group}
         joined.append(
             Utterance(
                 id=f"{name}-{shape.length_s:g}s-{number:04d}",
@@ -93,6 +94,7 @@ def fragments(
                 reference=" ".join(utterance.reference for utterance in group),
                 speaker=speakers.pop() if len(speakers) == 1 else None,
                 parts=tuple(utterance.id for utterance in group),
+                language=languages.pop() if len(languages) == 1 else None,
             )
         )
     if not joined:

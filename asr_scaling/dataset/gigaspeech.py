@@ -65,6 +65,7 @@ class GigaSpeech(ParquetDataset):
     id_column: str | None = "segment_id"
     speaker_column: str | None = "speaker"
     tags: str = "map"
+    language: str | None = "en"
 
     def __post_init__(self) -> None:
         super().__post_init__()

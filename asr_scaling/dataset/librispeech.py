@@ -23,3 +23,4 @@ class LibriSpeech(ParquetDataset):
     split: str = "test"
     licence: str = "CC BY 4.0"
     speaker_column: str | None = "speaker_id"
+    language: str | None = "en"
