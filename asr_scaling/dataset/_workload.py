@@ -169,7 +169,7 @@ def _workload(utterances: Sequence[Utterance], info: DatasetInfo, shape: Shape) 
         audio_s=sum(utterance.audio.size for utterance in utterances) / SAMPLE_RATE_HZ,
         length_s=shape.length_s,
         seed=shape.seed,
-        languages=Counter(u.language for u in utterances if u.language is not None),
+        languages=dict(Counter(u.language for u in utterances if u.language is not None)),
     )
     return Workload(tuple(utterances), info)
 
