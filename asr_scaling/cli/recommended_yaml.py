@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,46 +57,45 @@ def write(path: Path, answer: BestConfiguration, winner: Point) -> None:
     Raises ConfigError for a choice of which this package has no YAML.
     """
     check_name(path)
-    parts, optimised = _parts(winner), reproduce.optimisations(winner)
-    named = [(part.group, part.name) for part in parts]
-    for group, name in [*named, *(("optimisation", name) for name in optimised)]:
+    chosen = [_found(part, winner) for part in reproduce.parts(winner)]
+    for group, name in ((part.group, name) for part in chosen for name in part.names):
         if not (conf_dir() / group / f"{name}.yaml").is_file():
             raise ConfigError(
                 f"{group}={name} is of a config folder of your own, which no file can "
                 f"name for you: measure it with --config-dir and  {reproduce.command(winner)}"
             )
-    lines = [*_comment(path, answer, winner), *_defaults(named, list(optimised))]
-    for seed in reproduce.own_seed(winner):
-        lines.append(f"seed: {json.dumps(seed)}")
-    bodies = {part.group: part.options for part in parts}
-    changed = {name: options for name, options in optimised.items() if options}
-    for group, options in (bodies | {"optimisation": changed}).items():
-        lines += _body(group, options)
+    lines = [*_comment(path, answer, winner), *_defaults(chosen)]
+    lines += [f"{_key(key)}: {_yaml(own)}" for key, own in reproduce.own_values(winner).items()]
+    for part in chosen:
+        lines += _body(part)
     write_atomic(path, ("\n".join(lines) + "\n").encode())
 
 
-def _parts(winner: Point) -> list[Choice]:
-    """Model, engine, device and batch, as YAMLs and what differs from them."""
-    engine, device, batch = (
-        reproduce.choice(winner, group) for group in ("engine", "device", "batch")
-    )
-    name = "fixed" if batch.name in _FIXED else batch.name
-    return [reproduce.model(winner), engine, device, Choice("batch", name, {"size": winner.batch})]
+def _found(part: Choice, winner: Point) -> Choice:
+    """The choice, with the size of the batch that was timed."""
+    if part.group != "batch":
+        return part
+    name = "fixed" if part.name in _FIXED else part.name
+    kept = {} if part.name in _FIXED else part.options
+    return replace(part, name=name, options={**kept, "size": winner.batch})
 
 
-def _defaults(named: list[tuple[str, str]], optimisations: list[str]) -> list[str]:
+def _defaults(chosen: Sequence[Choice]) -> list[str]:
     """The defaults list: everything that config.yaml has, with other choices."""
-    lines = ["defaults:", "  - config", *(f"  - override {group}: {name}" for group, name in named)]
-    if optimisations:
-        lines.append(f"  - override optimisation: [{', '.join(optimisations)}]")
-    return [*lines, "  - _self_"]
+    named = [f"  - override {part.group}: {part.name}" for part in chosen if part.name]
+    return ["defaults:", "  - config", *named, "  - _self_"]
 
 
-def _body(group: str, options: Mapping[str, Any]) -> list[str]:
-    """Options that differ from those of the YAML chosen. JSON's values are YAML's too."""
-    values = {key: json.dumps(value, ensure_ascii=False) for key, value in options.items()}
-    lines = [f"  {_key(key)}: {value}" for key, value in values.items()]
-    return [f"{group}:", *lines] if lines else []
+def _body(part: Choice) -> list[str]:
+    """Options that differ from those of the YAML chosen."""
+    lines = [f"  {_key(key)}: {_yaml(value)}" for key, value in part.options.items()]
+    return [f"{part.group}:", *lines] if lines else []
+
+
+def _yaml(value: Any) -> str:
+    """A value in one line of YAML: JSON, but for characters that YAML doesn't take unescaped."""
+    text = json.dumps(reproduce.literal(value), ensure_ascii=False)
+    return "".join(c if c.isprintable() and c != "\ufeff" else f"\\U{ord(c):08x}" for c in text)
 
 
 def _comment(path: Path, answer: BestConfiguration, winner: Point) -> Iterator[str]:
@@ -115,6 +115,7 @@ def _comment(path: Path, answer: BestConfiguration, winner: Point) -> Iterator[s
         *chosen.evidence,
         *answer.caveats,
         f"Measured again by:  {chosen.command}" if chosen.command else "",
+        _weights(winner),
     ]
     for line in (sentence.replace("\n", " ") for sentence in sentences if sentence):
         is_command = ":  " in line  # stays whole
@@ -129,3 +130,12 @@ def _key(key: str) -> str:
 
 def _date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _weights(winner: Point) -> str:
+    """Which weights were measured: a branch of the hub may move on."""
+    details = winner.facts.get("details")
+    commit = details.get("revision") if isinstance(details, dict) else None
+    source = winner.facts.get("weights_source")
+    at = f", commit {commit}" if commit else ""
+    return f"Weights that were measured: {source}{at}." if source else ""

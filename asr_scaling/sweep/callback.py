@@ -228,13 +228,14 @@ def _keep_unbuilt(
 def _composition(hydra: HydraConf) -> dict[str, Any]:
     """What a point was made of: the name chosen in each group, and the overrides.
 
-    Overrides that only say how the sweep is run are left out.
+    Overrides that only say how the sweep is run are left out. Relative paths begin at ``cwd``.
     """
     choices = hydra.runtime.choices.items()
     overrides = PlannedPoint.of(hydra.overrides.task).without(("sweep",))
     return {
         "choices": {group: name for group, name in choices if name and "/" not in group},
         "overrides": list(overrides),
+        "cwd": hydra.runtime.cwd,
     }
 
 

@@ -1,47 +1,65 @@
 """What a point was chosen to be, as options, and the command line that measures it again.
 
 A point's overrides alone would not do: a recommended YAML, a config folder of the user's own or an
-experiment may have set options too. So the choices and options of the record are compared with the
-YAMLs of this package.
+experiment may have set options too. So every option of the record is compared with the YAMLs of
+this package, and what differs is carried. Options are not listed here: a group or an option that is
+added to ``conf/`` is carried too.
 """
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.record import choices
-from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.util.config_dir import conf_dir, read_yaml
 
-_PLAIN = re.compile(r"[\w./:+-]*")
-_USUAL = {"weights": "auto", "path": None, "revision": "main", "trust_remote_code": False}
-"""Options of a model that are not of the model itself."""
-_OWN = ("_target_", "name", "licence")
-"""Options that follow from others or change no figure."""
+NOT_MEASURED = ("tracking", "sweep", "optimiser", "hydra")
+"""Groups that say where records go and how a sweep is run: they shape no figure of a point."""
+PATHS = ("path", "audio_root", "fault")
+"""Options that hold a path, or a list of paths."""
+_NAMED = ("model", "engine", "device", "dataset")
+"""Groups whose choice a command names even where it is the usual one."""
+_LAST = ("optimisation", "batch", "profiler", "pipeline")
+_PLAIN = re.compile(r"[A-Za-z_/][\w./:+-]*", re.ASCII)
+_WORDS = ("null", "true", "false", "nan", "inf")
+"""What Hydra's grammar takes for another value than a text."""
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 @dataclass(frozen=True)
 class Choice:
     """What was chosen in a group.
 
-    name: of the YAML, "" where the record has none.
-    options: those whose values are not the YAML's.
+    name: of the YAML, a list of names as "[int8,overlap]", "" where there is nothing to name.
+    options: those whose values are not the YAML's, nested as in the YAML.
+    added: dotted names of those that the YAML does not have.
     """
 
     group: str
     name: str
     options: Mapping[str, Any]
+    added: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the YAMLs."""
+        return list(filter(None, self.name.strip("[]").split(",")))
 
     def words(self) -> list[str]:
         """As overrides of the command line."""
         named = [f"{self.group}={self.name}"] if self.name else []
-        return named + [f"{self.group}.{key}={_text(value)}" for key, value in self.options.items()]
+        return named + [
+            f"{'+' if key in self.added else ''}{self.group}.{key}={text(value)}"
+            for key, value in _leaves(self.options)
+        ]
 
 
 def command(point: Point, **pipeline: Any) -> str:
@@ -50,94 +68,198 @@ def command(point: Point, **pipeline: Any) -> str:
     pipeline: options of the pipeline to change.
     An option is left out where the YAML of its group has that very value.
     """
-    words = model(point).words()
-    for group in ("engine", "device", "dataset"):
-        words += choice(point, group).words()
-    words += _optimisations(optimisations(point))
-    batch = choice(point, "batch")
-    words += [f"batch={point.batch}"] if batch.name in ("", "fixed") else batch.words()
-    options, defaults = {**point.config.get("pipeline", {}), **pipeline}, asdict(Pipeline())
-    words += [
-        f"pipeline.{key}={_text(options[key])}"
-        for key in defaults
-        if options.get(key, defaults[key]) != defaults[key]
-    ]
-    words += [f"seed={_text(seed)}" for seed in own_seed(point)]
+    words: list[str] = []
+    for part in parts(point, pipeline):
+        of_a_size = part.group == "batch" and part.name in ("", "fixed")
+        words += [f"batch={point.batch}"] if of_a_size else part.words()
+    words += [f"{key}={text(value)}" for key, value in own_values(point).items()]
     return shlex.join(["python", "-m", "asr_scaling", *words])
 
 
-def model(point: Point) -> Choice:
-    """The model, and where its weights came from if not from the usual places."""
-    options = point.config.get("model", {})
-    differing = {
-        key: options[key] for key, usual in _USUAL.items() if options.get(key) not in (None, usual)
-    }
-    return Choice("model", choices(point.config).get("model", point.model), differing)
+def parts(point: Point, pipeline: Mapping[str, Any] | None = None) -> list[Choice]:
+    """All that was chosen and shapes the point, group by group.
+
+    pipeline: options of the pipeline to change.
+    """
+    config = dict(point.config)
+    if pipeline:
+        config["pipeline"] = {**_mapping(config.get("pipeline")), **pipeline}
+    others = [key for key in config if isinstance(config[key], Mapping)]
+    groups = dict.fromkeys((*_NAMED, *(key for key in others if key not in _LAST), *_LAST))
+    return [_choice(point, config, group) for group in groups if group not in NOT_MEASURED]
 
 
-def choice(point: Point, group: str) -> Choice:
-    """What was chosen in a group other than model and optimisation."""
-    options = point.config.get(group, {})
-    name = choices(point.config).get(group, "")
-    if not _path(group, name).is_file():  # the user's own: the YAML of the same class will do
-        name = choices({group: options}).get(group, name)
-    if not name:
-        length = {key: value for key, value in options.items() if group == "dataset" and value}
-        return Choice(group, "", length)
-    return Choice(group, name, _differing(point, options, _yaml(group, name)))
-
-
-def optimisations(point: Point) -> dict[str, dict[str, Any]]:
-    """Name → options whose values are not the YAML's, in the order they were applied."""
-    return {
-        name: _differing(point, options, _yaml("optimisation", name).get(name, {}))
-        for name, options in (point.config.get("optimisation") or {}).items()
-    }
-
-
-def own_seed(point: Point) -> list[Any]:
-    """The seed, as a list of one where it is not that of ``config.yaml``."""
-    usual = _yaml("", "config")["seed"]
-    seed = point.config.get("seed", usual)
-    return [] if seed == usual else [seed]
-
-
-def _differing(
-    point: Point, options: Mapping[str, Any], usual: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Options whose values are not the usual ones."""
-    seeds = {"${seed}": point.config.get("seed", _yaml("", "config")["seed"])}
+def own_values(point: Point) -> dict[str, Any]:
+    """The options outside all groups, as ``seed``, that are not those of ``config.yaml``."""
+    usual = _yaml("", "config")
     return {
         key: value
-        for key, value in options.items()
-        if key not in _OWN and value != seeds.get(str(usual.get(key)), usual.get(key))
+        for key, value in point.config.items()
+        if not isinstance(value, Mapping) and key in usual and value != usual[key]
     }
+
+
+def _choice(point: Point, config: Mapping[str, Any], group: str) -> Choice:
+    """What was chosen in ``group``."""
+    options = _mapping(config.get(group))
+    if options and _takes_a_list(group):
+        return _members(config, group, options)
+    if not (conf_dir() / group).is_dir():
+        return _differing(config, Choice(group, "", options), _base(group))
+    name = choices(config).get(group, point.model if group == "model" else "")
+    if not _path(group, name).is_file():
+        return _of_the_users_own(point, config, group, name)
+    shown = name if group in (*_NAMED, "batch") or name != _usual_choices().get(group) else ""
+    usual = _merged(_base(group), _yaml(group, name))
+    return _differing(config, Choice(group, shown, options), usual)
+
+
+def _of_the_users_own(point: Point, config: Mapping[str, Any], group: str, name: str) -> Choice:
+    """What was chosen in ``group`` where this package has no YAML of that name.
+
+    Of a model its name and what all models have; else the YAML of the same class will do.
+    """
+    options, base = _mapping(config.get(group)), _base(group)
+    if group == "model":
+        known = {key: value for key, value in options.items() if key in base}
+        return _differing(config, Choice(group, name, known), base)
+    name = choices({group: options}).get(group, name)
+    if _path(group, name).is_file():
+        usual = _merged(base, _yaml(group, name))
+        return _differing(config, Choice(group, name, options), usual)
+    length = {key: value for key, value in options.items() if group == "dataset" and value}
+    return Choice(group, name, {} if name else length)
+
+
+def _members(config: Mapping[str, Any], group: str, options: Mapping[str, Any]) -> Choice:
+    """What was chosen in a group that takes a list of YAMLs, each with options of its own."""
+    usual_names = _usual_members(group)
+    name = "" if [*options] == usual_names else f"[{','.join(options)}]"
+    usual = {member: _yaml(group, member).get(member, {}) for member in options}
+    found = _differing(config, Choice(group, name, options), usual)
+    return replace(found, options={key: own for key, own in found.options.items() if own})
+
+
+def _differing(config: Mapping[str, Any], chosen: Choice, usual: Mapping[str, Any]) -> Choice:
+    """``chosen`` with those of its options whose values are not the usual ones."""
+    added: set[str] = set()
+
+    def kept(options: Mapping[str, Any], usual: Mapping[str, Any], before: str) -> dict[str, Any]:
+        differing = {}
+        for key, value in options.items():
+            place, own = f"{before}{key}", _resolved(usual.get(key), config)
+            if isinstance(value, Mapping) and isinstance(own, Mapping):
+                if inner := kept(value, own, f"{place}."):
+                    differing[key] = inner
+            elif key != "_target_" and value != own:
+                differing[key] = _whole(config, key, value)
+            if key not in usual:
+                added.add(place)
+        return differing
+
+    return Choice(chosen.group, chosen.name, kept(chosen.options, usual, ""), frozenset(added))
+
+
+def _resolved(value: Any, config: Mapping[str, Any]) -> Any:
+    """What a YAML's value such as ``${seed}`` stands for in the point."""
+    match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    found: Any = {**_yaml("", "config"), **config}
+    for key in match[1].split("."):
+        found = _mapping(found).get(key)
+    return found
+
+
+def _whole(config: Mapping[str, Any], option: str, value: Any) -> Any:
+    """A relative path as it is from everywhere; any other value as it is."""
+    folder = _mapping(config.get("hydra")).get("cwd")
+    if isinstance(value, (list, tuple)):
+        return [_whole(config, option, entry) for entry in value]
+    if not isinstance(value, str) or not folder or value[:1] in ("", "~"):
+        return value
+    is_path = option in PATHS or value.endswith(".yaml")  # of a model's YAML, as engine.draft
+    return os.path.join(str(folder), value) if is_path else value
+
+
+def _takes_a_list(group: str) -> bool:
+    usual = _usual_choices().get(group)
+    return isinstance(usual, list) or (bool(usual) and "defaults" in _yaml(group, str(usual)))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, one level deep: ``over`` counts where both have an option."""
+    return {**base, **over}
+
+
+def _base(group: str) -> Mapping[str, Any]:
+    """What ``config.yaml`` says of every choice of a group."""
+    return _mapping(_yaml("", "config").get(group))
+
+
+def _usual_members(group: str) -> list[str]:
+    usual = _usual_choices().get(group)
+    return usual if isinstance(usual, list) else _yaml(group, str(usual)).get("defaults", [])
+
+
+@functools.cache
+def _usual_choices() -> dict[str, str | list[str]]:
+    """Group → what ``config.yaml`` chooses in it."""
+    entries = [entry for entry in _yaml("", "config")["defaults"] if isinstance(entry, Mapping)]
+    return {str(group): name for entry in entries for group, name in entry.items()}
 
 
 def _path(group: str, name: str) -> Path:
     return conf_dir() / group / f"{name}.yaml"
 
 
+@functools.cache
 def _yaml(group: str, name: str) -> dict[str, Any]:
     """The options in a YAML of this package, none where there is no such file."""
     path = _path(group, name)
     return read_yaml(path) if path.is_file() else {}
 
 
-def _optimisations(chosen: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    words = [f"optimisation=[{','.join(chosen)}]"] if chosen else []
-    return words + [
-        f"optimisation.{name}.{key}={_text(value)}"
-        for name, options in chosen.items()
-        for key, value in options.items()
-    ]
+def _leaves(options: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted name and value of each option; an empty mapping is a value."""
+    for key, value in options.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     """A value as Hydra's command line takes it; what its grammar would split is quoted."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(_text, value))}]"
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", r"\'") + "'"
+        return f"[{','.join(map(text, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{text(entry)}' for key, entry in value.items())}}}"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    raw = literal(value) if isinstance(value, str) else str(value)
+    if not isinstance(value, str) or (_PLAIN.fullmatch(raw) and raw.lower() not in _WORDS):
+        return raw
+    # Hydra's grammar: before a quote, backslashes are doubled, and the quote has one of its own
+    return "'" + re.sub(r"(\\*)('|\Z)", _escaped, raw) + "'"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return 2 * match[1] + (r"\'" if match[2] else "")
+
+
+def literal(value: Any) -> Any:
+    """A text that OmegaConf takes as it is, although it may look like a reference."""
+    if isinstance(value, str):
+        return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", value)
+    if isinstance(value, (list, tuple)):
+        return [literal(entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {key: literal(entry) for key, entry in value.items()}
+    return value
