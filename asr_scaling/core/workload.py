@@ -67,6 +67,7 @@ class DatasetInfo:
     ``cached``: the decoded audio was in the cache.
     ``silence_s``: seconds of ``audio_s`` that are digital silence, added for one exact length.
     ``languages``: code of a language → number of utterances that are stated to be in it.
+    ``unused_keys``: keys or columns of the manifest that nothing is made of.
     """
 
     name: str
@@ -86,6 +87,7 @@ class DatasetInfo:
     cached: bool = False
     silence_s: float = 0.0
     languages: Mapping[str, int] = field(default_factory=dict)
+    unused_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Any
 from asr_scaling.core.language import language_code
 from asr_scaling.core.option_checks import must_work, readable
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
-from asr_scaling.dataset import _fragment_store
-from asr_scaling.dataset._audio import MAX_S, load_audio
+from asr_scaling.dataset import _cuts, _fragment_store
+from asr_scaling.dataset._audio import MAX_S
 from asr_scaling.dataset._manifest import ManifestEntry
 from asr_scaling.dataset.fragments import Shape, fragments, is_number, is_whole
 from asr_scaling.errors import ConfigError, DataError
@@ -64,27 +64,35 @@ def check_limit(limit: int | None) -> None:
 
 
 def from_entries(
-    entries: Sequence[ManifestEntry], origin: DatasetInfo, options: Dataset, limit: int | None
+    entries: Sequence[ManifestEntry],
+    origin: DatasetInfo,
+    options: Dataset,
+    limit: int | None,
+    *,
+    prefix: str | None = None,
 ) -> Workload:
     """A workload of files on disk: a random sample in the manifest's order, or fragments.
 
     origin: what is known before anything is read.
     limit: most utterances or fragments.
+    prefix: begins the ids of fragments; None for the dataset's name.
     """
 
     def decoded(chosen: Iterable[int], _: Counter[str]) -> Iterator[Utterance]:
-        for entry in (entries[i] for i in chosen):
-            audio = load_audio(entry.audio, str(entry.audio), options.max_utterance_s)
-            language = entry.language or options.spoken
-            yield Utterance(entry.id, audio, entry.text, entry.speaker, language=language)
+        ordered = (entries[i] for i in chosen)
+        yield from _cuts.utterances(ordered, options.max_utterance_s, options.spoken)
 
     origin = replace(origin, available=len(entries))
     order = sorted(range(len(entries)), key=lambda i: _rank(options.seed, entries[i].id))
     if options.length_s is None:
         return natural(partial(decoded, sorted(order[:limit])), origin, options, None)
-    contents = [(e.id, e.text, e.speaker, e.language, contents_sha256(e.audio)) for e in entries]
+    hashes = {path: contents_sha256(path) for path in dict.fromkeys(e.audio for e in entries)}
+    contents = [
+        (e.id, e.text, e.speaker, e.language, e.start_s, e.end_s, e.claimed_s, hashes[e.audio])
+        for e in entries
+    ]
     identity = {"kind": "files", "entries": contents, "language": options.spoken}
-    return joined(partial(decoded, order), origin, options, limit, identity)
+    return joined(partial(decoded, order), origin, options, limit, identity, prefix=prefix)
 
 
 def natural(stream: Stream, origin: DatasetInfo, shape: Shape, limit: int | None) -> Workload:
@@ -112,18 +120,20 @@ def joined(
     shape: Shape,
     limit: int | None,
     identity: Mapping[str, Any],
+    *,
+    prefix: str | None = None,
 ) -> Workload:
     """A workload of fragments of ``stream``, from the cache where they are there.
 
     When processes want the same at once, one makes them and the others wait and read.
 
     identity: what determines the utterances of ``stream``.
+    prefix: begins the ids of fragments; None for the dataset's name.
     """
+    prefix = prefix or origin.name
     start_ns = time.perf_counter_ns()
     own = {option.name: getattr(shape, option.name) for option in fields(Shape)}
-    key = _fragment_store.key(
-        {"source": identity, "name": origin.name, "shape": own, "limit": limit}
-    )
+    key = _fragment_store.key({"source": identity, "name": prefix, "shape": own, "limit": limit})
     with ExitStack() as stack:
         if (stored := _fragment_store.read(key)) is None:
             stack.enter_context(alone("fragments", key))
@@ -133,7 +143,7 @@ def joined(
             info = replace(origin, **facts, decode_s=_since(start_ns), cached=True)
             return _workload(utterances, info, shape)
         left_out = Counter[str]()
-        utterances, silence_s = fragments(stream(left_out), shape, origin.name, limit, left_out)
+        utterances, silence_s = fragments(stream(left_out), shape, prefix, limit, left_out)
         facts = {"left_out": dict(left_out), "available": origin.available, "silence_s": silence_s}
         info = replace(origin, **facts, decode_s=_since(start_ns))
         _fragment_store.write(key, utterances, facts)

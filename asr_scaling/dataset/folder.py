@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
+from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import DatasetInfo, Workload
 from asr_scaling.dataset._manifest import read_manifest
+from asr_scaling.dataset._manifest_keys import Columns
 from asr_scaling.dataset._workload import Dataset, check_limit, from_entries
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.files import user_path
 
+_MOST_KEYS = 50
+"""Names of unused keys that a record lists at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Folder(Dataset):
-    """Files listed in ``manifest.jsonl``, a CSV or TSV table, or LibriSpeech's ``*.trans.txt``.
+    """Files listed in a manifest of JSON lines, a CSV or TSV table, or LibriSpeech's
+    ``*.trans.txt``.
 
     With a limit, a sample that depends only on ``seed`` and the ids, in the manifest's order.
 
     path: folder of the manifest.
+    manifest: its name in the folder, None to look for it.
     audio_root: folder that audio paths are relative to and can't leave, None for ``path``.
-    name, licence: stored in the record.
+    audio_column, text_column: keys of audio and text, None for the usual names.
+    name: what records call the speech, None for the folder's name.
+    licence: stored in the record.
     """
 
     path: str | None = None
+    manifest: str | None = None
     audio_root: str | None = None
-    name: str = "folder"
+    audio_column: str | None = None
+    text_column: str | None = None
+    name: str | None = None
     licence: str = "unknown"
 
     def __post_init__(self) -> None:
@@ -32,12 +45,29 @@ class Folder(Dataset):
             raise ConfigError(
                 "No folder was given; set dataset.path=<folder with audio and a manifest>."
             )
+        inside = self.manifest is None or os.path.basename(str(self.manifest)) == self.manifest
+        remedy = "give the name of a file in dataset.path"
+        must_work("dataset.manifest", self.manifest, inside, remedy)
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
         """At most ``limit`` utterances or fragments, the same at every call."""
         check_limit(limit)
         root = user_path(str(self.path))
-        origin = DatasetInfo(self.name, str(self.path), self.licence)
         audio_root = None if self.audio_root is None else user_path(str(self.audio_root))
-        return from_entries(read_manifest(root, audio_root), origin, self, limit)
+        columns = Columns(self.audio_column, self.text_column)
+        entries = read_manifest(root, audio_root, self.manifest, columns)
+        unused = sorted({key for entry in entries for key in entry.extra})[:_MOST_KEYS]
+        name = self.name or speech_name(str(self.path), self.manifest)
+        origin = DatasetInfo(name, str(self.path), self.licence, unused_keys=tuple(unused))
+        # a moved folder has another name, and the same fragments
+        return from_entries(entries, origin, self, limit, prefix=self.name or "folder")
+
+
+def speech_name(path: str, manifest: str | None = None) -> str:
+    """What the speech in a folder is called where no name is given: "quiet" for data/quiet.
+
+    With the manifest's name where one was chosen: "en/test" for test.tsv in cv/en.
+    """
+    folder = os.path.basename(os.path.abspath(user_path(path))) or "folder"
+    return folder if manifest is None else f"{folder}/{os.path.splitext(manifest)[0]}"

@@ -33,7 +33,7 @@ def test_natural_lengths_in_the_manifest_s_order(make_folder):
     assert [u.duration_s for u in workload.utterances] == durations
     assert [u.reference for u in workload.utterances] == ["words of 0", "words of 1", "words of 2"]
     info = workload.info
-    assert (info.name, info.source, info.licence) == ("folder", str(root), "CC0")
+    assert (info.name, info.source, info.licence) == (root.name, str(root), "CC0")
     assert (info.utterances, info.audio_s, info.available) == (3, 1.75, 3)
     assert (info.synthetic, info.cached, info.length_s, info.silence_s) == (False, False, None, 0.0)
     assert info.decode_s > 0

@@ -65,7 +65,7 @@ def listed(root: Path, *names: str) -> Path:
 
 class TestPaths:
     @pytest.mark.parametrize(
-        "name", ["../o.wav", "/o.wav", "d/../../o.wav", "..\\o.wav", "C:\\o.wav", "\\\\host\\o.wav"]
+        "name", ["../o.wav", "/o.wav", "d/../../o.wav", "..\\o.wav", "\\\\host\\o.wav"]
     )
     def test_outside(self, tmp_path: Path, name: str):
         (tmp_path / "o.wav").write_bytes(b"x")

@@ -45,9 +45,14 @@ def test_jsonl_with_defaults_extras_blank_lines_and_a_byte_order_mark(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "comma"), [("manifest.csv", ","), ("manifest.tsv", "\t"), ("other.csv", ",")]
+    ("name", "comma", "said"),
+    [
+        ("manifest.csv", ",", "Yes, sir"),
+        ("manifest.tsv", "\t", '"Yes, sir"'),
+        ("other.csv", ",", "Yes, sir"),
+    ],
 )
-def test_tables(tmp_path, name, comma):
+def test_tables(tmp_path, name, comma, said):
     text = (
         comma.join(["text", "audio", "speaker"])
         + "\n"
@@ -55,7 +60,7 @@ def test_tables(tmp_path, name, comma):
         + "\n"
     )
     (entry,) = read_manifest(write(tmp_path, text, name))
-    assert (entry.id, entry.text, entry.speaker) == ("a", "Yes, sir", "s")
+    assert (entry.id, entry.text, entry.speaker) == ("a", said, "s")
 
 
 def test_a_named_manifest_wins_over_other_tables(tmp_path):
@@ -89,7 +94,6 @@ GOOD = '{"audio": "a.wav", "text": "x"}\n'
         ('{"text": "x"}', ["line 2", "no 'audio'"]),
         ('{"audio": "", "text": "x"}', ["line 2", "no 'audio'"]),
         ('{"audio": "b.wav"}', ["line 2", "no 'text'"]),
-        ('{"audio": "b.wav", "text": "  "}', ["line 2", "no 'text'"]),
         ('{"audio": "b.wav", "text": null}', ["line 2", "no 'text'"]),
         ('{"audio": "b.wav", "text": 5}', ["line 2", "'text' is not text"]),
         ('{"audio": ["b.wav"], "text": "x"}', ["line 2", "'audio' is not text"]),
@@ -115,11 +119,11 @@ def test_bad_lines(tmp_path, line, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("file,text\na.wav,x\n", ["no column 'audio'"]),
+        ("picture,text\na.wav,x\n", ["no column 'audio'"]),
         ("audio\na.wav\n", ["no column 'text'"]),
         ("audio,text\na.wav\n", ["line 2", "no 'text'"]),
         ("audio,text\na.wav,Yes, sir\n", ["line 2", "more fields"]),
-        ('audio,text\na.wav,"x\n', ["not valid CSV"]),
+        ('audio,text\na.wav,"x\n', ["line 2", "not valid CSV"]),
         ("", ["no column 'audio'"]),
         ("audio,text\n", ["is empty"]),
     ],
@@ -133,7 +137,13 @@ def test_folders_without_a_usable_manifest(tmp_path):
     refused(write(tmp_path / "none", "x", "notes.txt"), "has no manifest", '{"audio"')
     refused(write(tmp_path / "empty", "\n"), "is empty")
     write(tmp_path / "two", "audio,text\n", "x.csv")
-    refused(write(tmp_path / "two", "audio,text\n", "y.tsv"), "several tables", "x.csv, y.tsv")
+    refused(
+        write(tmp_path / "two", "audio,text\n", "y.tsv"),
+        *("several tables", "x.csv, y.tsv", "dataset.manifest=x.csv"),
+    )
+    refused(write(tmp_path / "nemo", "{}", "train.json"), "dataset.manifest=train.json")
+    refused(write(tmp_path / "kaldi", "a a.wav", "wav.scp"), "Kaldi", "manifest.jsonl")
+    refused(tmp_path / "two" / "x.csv", "dataset.manifest=x.csv")
     latin = write(tmp_path / "latin", GOOD)
     (latin / "manifest.jsonl").write_bytes('{"audio": "a.wav", "text": "é"}'.encode("latin-1"))
     refused(latin, "not UTF-8")
@@ -156,9 +166,14 @@ def test_any_text_survives(tmp_path_factory, texts, kind):
                     + "\n"
                 )
         else:
-            table = csv.writer(file, delimiter="," if kind == "csv" else "\t")
-            table.writerow(["audio", "text", "id"])
-            table.writerows(["a.wav", text, i] for i, text in enumerate(texts))
+            rows = [
+                ["audio", "text", "id"],
+                *(["a.wav", text, str(i)] for i, text in enumerate(texts)),
+            ]
+            if kind == "csv":
+                csv.writer(file).writerows(rows)
+            else:
+                file.writelines("\t".join(row) + "\n" for row in rows)
     assert [entry.text for entry in read_manifest(root)] == texts
 
 

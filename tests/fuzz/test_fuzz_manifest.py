@@ -63,7 +63,7 @@ def read(data: bytes, kind: str) -> None:
         for entry in entries:
             assert Path(os.path.realpath(entry.audio)).is_relative_to(inside)
             assert entry.audio.is_file()
-            assert entry.text.strip()
+            assert entry.text == entry.text.strip()
             assert f"{entry.id}{entry.speaker}{entry.text}".encode()
     finally:
         manifest.unlink()

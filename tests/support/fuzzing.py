@@ -27,6 +27,7 @@ CASES = {
     "wav headers": 800,
     "manifest": 1200,
     "manifest bytes": 1300,
+    "written manifests": 700,
     "record": 1500,
     "record bytes": 1200,
     "record files": 500,

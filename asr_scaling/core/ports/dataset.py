@@ -14,7 +14,7 @@ class Dataset(Protocol):
     """A source of speech with transcripts."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str | None: ...  # noqa: D102
 
     def load(self, limit: int | None) -> Workload:
         """At most ``limit`` utterances, the same ones at every call.

@@ -1,0 +1,78 @@
+"""Decodes the utterances of a manifest; those of one recording are cut out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
+from asr_scaling.dataset._audio import load_audio
+from asr_scaling.dataset._manifest import ManifestEntry
+from asr_scaling.errors import DataError
+
+_KEPT = 3600 * SAMPLE_RATE_HZ
+"""Samples of recordings that are kept decoded for the next utterance of them, 230 MB."""
+_SLACK_S = 0.1
+"""Seconds by which a cut may end after its recording, as times are rounded and formats pad."""
+_CLAIM_S, _CLAIM_SHARE = 0.5, 0.05
+"""Seconds, and share of the whole, by which a file may last longer or shorter than claimed."""
+
+_Samples = NDArray[np.float32]
+
+
+def utterances(
+    entries: Iterable[ManifestEntry], max_s: float, language: str | None = None
+) -> Iterator[Utterance]:
+    """The utterances of ``entries``, in their order.
+
+    A recording that several of them are cut from is decoded once, as long as not too many others
+    lie between them.
+
+    max_s: seconds of the longest file allowed.
+    language: what is spoken where an entry does not say it.
+
+    Raises DataError for a cut that the recording does not have, and for a file whose length is far
+    from what the manifest says.
+    """
+    kept: dict[object, _Samples] = {}
+    for entry in entries:
+        samples = kept.pop(entry.audio, None)
+        if samples is None:
+            samples = load_audio(entry.audio, str(entry.audio), max_s)
+        if entry.start_s is not None:
+            kept[entry.audio] = samples
+            while len(kept) > 1 and sum(held.size for held in kept.values()) > _KEPT:
+                del kept[next(iter(kept))]
+        own = _cut(entry, samples)
+        spoken = entry.language or language
+        yield Utterance(entry.id, own, entry.text, entry.speaker, language=spoken)
+
+
+def _cut(entry: ManifestEntry, samples: _Samples) -> _Samples:
+    """The samples of ``entry``, of those of its file."""
+    total_s = samples.size / SAMPLE_RATE_HZ
+    if entry.start_s is None:
+        _check_claim(entry, total_s)
+        return samples
+    end_s = total_s if entry.end_s is None else entry.end_s
+    start, end = (round(at_s * SAMPLE_RATE_HZ) for at_s in (entry.start_s, end_s))
+    if end_s > total_s + _SLACK_S or start >= samples.size or end <= start:
+        raise DataError(
+            f"{entry.where}: '{entry.audio}' lasts {total_s:.3f} s and has no audio from "
+            f"{entry.start_s:g} s to {end_s:g} s; correct the times, or leave them out where the "
+            "file holds this utterance alone."
+        )
+    return samples[start:end].copy()  # a view would hold the whole recording in memory
+
+
+def _check_claim(entry: ManifestEntry, total_s: float) -> None:
+    claimed_s = entry.claimed_s
+    if claimed_s is None:
+        return
+    if abs(total_s - claimed_s) > max(_CLAIM_S, _CLAIM_SHARE * total_s):
+        raise DataError(
+            f"{entry.where}: '{entry.audio}' lasts {total_s:.3f} s, not the {claimed_s:g} s of the "
+            "manifest; correct the duration, or give the offset at which the utterance begins."
+        )
