@@ -18,7 +18,11 @@ NATURAL = "natural"
 UNKNOWN_GPU = "unknown GPU"
 _OWN = ("_target_", "name", "seed", "licence", "length_s", "max_utterance_s", "index")
 """Options that a point has a field for, or that change no figure."""
-_OF_A_MODEL = ("path", "revision")
+_OF_A_MODEL = ("hub_id", "path", "revision", "trust_remote_code")
+_TAKEN = frozenset(("model", "engine", "device", "dataset", "optimisation", "batch"))
+_OF_NO_SYSTEM = frozenset(
+    ("profiler", "pipeline", "seed", "tracking", "sweep", "optimiser", "hydra")
+)
 _BARELY = 1e-6
 
 
@@ -223,6 +227,10 @@ def _options(config: Mapping[str, Any]) -> dict[str, str]:
     for name, options in chosen.items() if isinstance(chosen, Mapping) else ():
         if isinstance(options, Mapping):
             groups.append((f"optimisation.{name}.", options))
+    for name, options in config.items():  # groups that are added to conf/ tell systems apart too
+        if name not in _TAKEN | _OF_NO_SYSTEM:
+            group = isinstance(options, Mapping)
+            groups.append((f"{name}.", options) if group else ("", {name: options}))
     return {
         f"{prefix}{key}": "null" if value is None else str(value)
         for prefix, options in [("", config.get("engine", {})), *groups]

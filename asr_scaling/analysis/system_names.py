@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -12,21 +12,28 @@ from asr_scaling.analysis.points import UNKNOWN_GPU, Point
 from asr_scaling.util.groups import grouped
 
 _GROUPS = ("engine", "device", "dataset", "model", "optimisation")
+_OTHERS = "others"
+"""Stands for every group of options that is not in ``_GROUPS``."""
 _Member = tuple[str, str]
 """A group of options, and the engine, device, dataset, model or optimisations they belong to."""
+NO_OPTION = ("hydra", "tracking", "optimiser")
+"""Groups of a record's options that say nothing of the point itself."""
+_OF_THE_DEVICE = ("device.index",)
+"""Swept options that are in the device's name."""
 
 
 def named(points: Iterable[Point]) -> list[Point]:
     """The points with names that tell them apart.
 
     Systems of one model by what differs: engine, dataset, options that most points do not have,
-    random weights. Devices of one name by hardware, kind of machine and host. Facts that many
+    whatever a sweep varied, random weights; and points that would still share a name by the options
+    in which they differ. Devices of one name by hardware, kind of machine and host. Facts that many
     points share are held once.
     """
     located = _located(list(points))
     usual = _Usual.of(located)
     shared: dict[str, Mapping[str, Any]] = {}
-    return [
+    systems = [
         replace(
             point,
             system=" · ".join(usual.parts(point)),
@@ -35,6 +42,7 @@ def named(points: Iterable[Point]) -> list[Point]:
         )
         for point in located
     ]
+    return _told_apart(systems)
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class _Usual:
     """By the member of a group that they belong to."""
     weights: Mapping[str, set[str]]
     """Model → its known kinds of weights."""
+    swept: frozenset[str]
+    """Options that a sweep varied and whose values are not the same in all points."""
 
     @classmethod
     def of(cls, points: Sequence[Point]) -> _Usual:
@@ -59,9 +69,14 @@ class _Usual:
                 members.setdefault(member, []).append(point)
         engines = {point.engine for point in points if point.engine}
         datasets = Counter(point.dataset for point in points if point.dataset)
-        options = {member: _most(member[0], those) for member, those in members.items()}
+        swept = [_swept(point) for point in points]
+        keys = {key for own in swept for key in own if key not in _OF_THE_DEVICE}
         return cls(
-            len(engines), max(datasets, key=datasets.__getitem__, default=""), options, weights
+            engines=len(engines),
+            dataset=max(datasets, key=datasets.__getitem__, default=""),
+            options={member: _most(member[0], those) for member, those in members.items()},
+            weights=weights,
+            swept=frozenset(key for key in keys if len({own.get(key) for own in swept}) > 1),
         )
 
     def parts(self, point: Point) -> list[str]:
@@ -71,21 +86,31 @@ class _Usual:
             parts.append(point.engine)
         if point.optimisations:
             parts.append(" + ".join(point.optimisations))
-        if point.dataset not in ("", self.dataset):
-            parts.append(f"dataset={point.dataset}")
+        apart = {} if point.dataset in ("", self.dataset) else {"dataset": point.dataset}
         for member in _members(point):
             for name, value in self.options[member].items():
                 if (own := point.options.get(name)) != value:
-                    parts.append(f"{name}={own or 'default'}")
+                    apart[name] = own or "default"
+        for key, value in _swept(point).items():
+            if key in self.swept:
+                name = key.removeprefix("engine.")
+                apart.setdefault(name, point.options.get(name, value))
+        parts += [f"{name}={value}" for name, value in apart.items()]
         if len(self.weights[point.model]) > 1 and point.random:
             parts.append("random weights")
         return parts
 
 
+def _swept(point: Point) -> Mapping[str, str]:
+    """What the point's sweep varied, beside model, engine, optimisations, length and batch."""
+    found = (point.config.get("hydra") or {}).get("swept")
+    return found if isinstance(found, Mapping) else {}
+
+
 def _members(point: Point) -> list[_Member]:
     optimisations = " + ".join(point.optimisations)
     names = (point.engine, point.device, point.dataset, point.model, optimisations)
-    return list(zip(_GROUPS, names, strict=True))
+    return [*zip(_GROUPS, names, strict=True), (_OTHERS, "")]
 
 
 def _most(group: str, points: Sequence[Point]) -> dict[str, str | None]:
@@ -94,8 +119,72 @@ def _most(group: str, points: Sequence[Point]) -> dict[str, str | None]:
     return {
         name: Counter(point.options.get(name) for point in points).most_common(1)[0][0]
         for name in names
-        if (name.partition(".")[0] if "." in name else "engine") == group
+        if _group(name) == group
     }
+
+
+def _group(option: str) -> str:
+    first, dot, _ = option.partition(".")
+    if not dot:
+        return "engine"
+    return first if first in _GROUPS else _OTHERS
+
+
+def _told_apart(points: Sequence[Point]) -> list[Point]:
+    """The points, those that share name, device, length and batch with the options that differ."""
+    names = [point.system for point in points]
+    cells = grouped(range(len(points)), lambda i: _cell(points[i]))
+    for places in cells.values():
+        own = [_measured(points[i]) for i in places]
+        if any(config != own[0] for config in own):
+            for i, more in zip(places, _differing(own), strict=True):
+                names[i] = " · ".join((names[i], *more))
+    return [replace(point, system=name) for point, name in zip(points, names, strict=True)]
+
+
+def _cell(point: Point) -> tuple[object, ...]:
+    stage = (point.config.get("optimiser") or {}).get("stage")  # of a search: same, more calls
+    return point.system, point.device, point.host, point.length_s, point.batch, stage
+
+
+def _measured(point: Point) -> dict[str, Any]:
+    return {key: value for key, value in point.config.items() if key not in NO_OPTION}
+
+
+def _differing(configs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Of each the options, as few as tell them apart, whose values most of them don't have."""
+    rows = [{key: _word(value) for key, value in leaves(config)} for config in configs]
+    keys = dict.fromkeys(key for row in rows for key in row)
+    varying = [key for key in keys if len({row.get(key) for row in rows}) > 1]
+    wanted = len({tuple(row.get(key) for key in varying) for row in rows})
+    kept: list[str] = []
+    for key in sorted(varying, key=lambda key: (-len({row.get(key) for row in rows}), len(key))):
+        if len(_seen(rows, kept)) == wanted:
+            break
+        if len(_seen(rows, [*kept, key])) > len(_seen(rows, kept)):
+            kept.append(key)
+    usual = {key: Counter(row.get(key) for row in rows).most_common(1)[0][0] for key in kept}
+    return [
+        [f"{key}={row.get(key, 'default')}" for key in kept if row.get(key) != usual[key]]
+        for row in rows
+    ]
+
+
+def _seen(rows: Sequence[Mapping[str, str]], keys: Sequence[str]) -> set[tuple[str | None, ...]]:
+    return {tuple(row.get(key) for key in keys) for row in rows}
+
+
+def _word(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def leaves(options: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted name and value of every option, but for the names of classes."""
+    for key, value in options.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{before}{key}.")
+        elif key != "_target_":
+            yield f"{before}{key}", value
 
 
 class _Kind(NamedTuple):

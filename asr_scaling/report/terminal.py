@@ -32,12 +32,15 @@ _WORDS = {"weights": "weights", "batch": "per batch", "length": "length"}
 
 def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
     """One row a point; what is the same in every row stands in the title, the first of the two
-    returned, and what no point has is left out, as is the status where every point is ok.
+    returned. Whatever a sweep varied has a column. What no point has is left out, as is the status
+    where every point is ok.
 
     ``FOOTNOTE`` says how to read the cells.
     """
     places = _located(records)
     rows = [_identity(record) | place for record, place in zip(records, places, strict=True)]
+    told = _told(records, rows)
+    rows = [row | more for row, more in zip(rows, told, strict=True)]
     varying = [key for key in rows[0] if key == "model" or len({row[key] for row in rows}) > 1]
     shared = {key: value for key, value in rows[0].items() if key not in varying}
     fixed = [f"{value} {_WORDS.get(key, '')}".strip() for key, value in shared.items()]
@@ -51,7 +54,9 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
         columns.append(("status", _status))
     out = table(padding=0)
     for heading in (*varying, *(heading for heading, _ in columns)):
-        words = heading in _WORDY  # in a narrow terminal words are folded, figures stay whole
+        words = (
+            heading in _WORDY or heading in told[0]
+        )  # in a narrow terminal words are folded, figures stay whole
         out.add_column(
             heading, justify="left" if words else "right", no_wrap=not words, overflow="fold"
         )
@@ -128,6 +133,20 @@ def _identity(record: RunRecord) -> dict[str, str]:
         "length": "natural" if length is None else f"{length:g} s",
         "dataset": str(record.dataset.get("name", _MISSING)),
     }
+
+
+def _told(records: Sequence[RunRecord], rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """What else the sweep varied, of each record, where a column of the row does not tell it."""
+    swept = [(record.config.get("hydra") or {}).get("swept") or {} for record in records]
+    kept: dict[str, str] = {}
+    for key in dict.fromkeys(key for own in swept for key in own):
+        shown = [row.get(key) for row in rows]
+        values = [own.get(key) for own in swept]
+        if len(set(zip(shown, values, strict=True))) > len(set(shown)):
+            kept[key] = key if key not in rows[0] else f"{key}="
+    return [
+        {heading: str(own.get(key, _MISSING)) for key, heading in kept.items()} for own in swept
+    ]
 
 
 def _located(records: Sequence[RunRecord]) -> list[dict[str, str]]:

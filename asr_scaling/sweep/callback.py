@@ -28,6 +28,7 @@ from asr_scaling.launchers.work import Work, check_one_machine, launcher_kind, r
 from asr_scaling.records.sweep_manifest import SweepManifest, command
 from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.plan import PlannedPoint, labels, planned
+from asr_scaling.sweep.point_names import Swept, made_up, point_name, swept, told
 from asr_scaling.sweep.prefetch import prepare
 from asr_scaling.sweep.repeated_rounds import Rounds, measurements
 from asr_scaling.sweep.sweep_run import SweepRun, begun, current
@@ -42,9 +43,11 @@ class SweepCallback(Callback):
     parent: the store's token of the sweep.
     certificate: summary of what the self-test said of this machine.
     elsewhere: whether points are measured on other machines, which need certificates of their own.
+    varied: what the sweep varies, for the names of its points.
     """
 
     def __init__(self) -> None:
+        self.varied: Swept = {}
         self.parent: str | None = None
         self.certificate: Mapping[str, Any] | None = None
         self.elsewhere = False
@@ -63,6 +66,7 @@ class SweepCallback(Callback):
         """In the process that measures."""
         sweep = current()
         sweep.parent, sweep.certificate = self.parent, self.certificate
+        sweep.varied = self.varied
         if self.elsewhere and config.sweep.get("selftest"):
             sweep.certify_node(Path(config.hydra.sweep.dir))
 
@@ -91,6 +95,7 @@ class SweepCallback(Callback):
         sweep.display = Display([job.weight for job in sweep.plan or [PlannedPoint.of(())]])
         begun(sweep)
         self.parent = sweep.parent
+        self.varied = sweep.varied
         if config.sweep.get("resume") and not resumed:
             sweep.display.say(
                 "There is no earlier sweep of this command line to go on with: it begins anew."
@@ -130,6 +135,7 @@ def _begin(
     names = labels(points)
     earlier = _earlier(config, folder, names, single)
     sweep = SweepRun(
+        varied={**made_up(config.hydra.overrides.task), **swept(points)},
         sink=build(plain["tracking"]) if plain.get("tracking") else None,
         plan=rounds.jobs(points, _subdir(config)) if rounds else points,
         rounds=rounds,
@@ -169,9 +175,8 @@ def work(config: DictConfig, measure: Callable[[], None]) -> Work:
     """A point for a launcher: ``config`` has Hydra's options too, ``measure`` calls ``point``."""
     sweep = Path(config.hydra.sweep.dir)
     where = sweep / str(config.hydra.sweep.subdir)
-    plain = {**options(config), "hydra": _composition(config.hydra)}
-    name, resumed = _name(config, config.hydra), bool(config.sweep.get("resume"))
-    return Work(name, where, sweep, plain, measure, resumed, Path.cwd())
+    plain, resumed = _plain(config, config.hydra), bool(config.sweep.get("resume"))
+    return Work(point_name(plain), where, sweep, plain, measure, resumed, Path.cwd())
 
 
 def point(config: DictConfig) -> None:
@@ -180,8 +185,8 @@ def point(config: DictConfig) -> None:
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    plain = {**options(config), "hydra": _composition(hydra)}
-    name = _name(config, hydra)
+    plain = _plain(config, hydra)
+    name = point_name(plain)
     sweep, number = current(), plain["sweep"].get("round")
     before: RunRecord | None = None
 
@@ -225,31 +230,23 @@ def _keep_unbuilt(
     return keep(record, folder, sink, sweep.parent)
 
 
-def _composition(hydra: HydraConf) -> dict[str, Any]:
-    """What a point was made of: the name chosen in each group, and the overrides.
+def _plain(config: DictConfig, hydra: HydraConf) -> dict[str, Any]:
+    """A point's options, and under "hydra" what the point was made of.
 
-    Overrides that only say how the sweep is run are left out. Relative paths begin at ``cwd``.
+    That is the name chosen in each group, the overrides, and what the sweep varies beyond what a
+    point is called by anyway. Overrides that only say how the sweep is run are left out. Relative
+    paths begin at ``cwd``.
     """
     choices = hydra.runtime.choices.items()
-    overrides = PlannedPoint.of(hydra.overrides.task).without(("sweep",))
-    return {
+    overrides = PlannedPoint.of(hydra.overrides.task)
+    made = {
         "choices": {group: name for group, name in choices if name and "/" not in group},
-        "overrides": list(overrides),
+        "overrides": list(overrides.without(("sweep",))),
         "cwd": hydra.runtime.cwd,
     }
-
-
-def _name(config: DictConfig, hydra: HydraConf) -> str:
-    """The point for people: "whisper_tiny cpu b8 15s int8"."""
-    choices = hydra.runtime.choices
-    parts = [config.model.name, choices["engine"], choices["device"]]
-    parts.append(f"b{config.batch.get('size', choices['batch'])}")
-    length = config.dataset.get("length_s")
-    if isinstance(length, int | float):
-        parts.append(f"{length:g}s")
-    if config.get("optimisation"):
-        parts.append(" + ".join(config.optimisation))
-    return " ".join(parts)
+    plain = {**options(config), "hydra": made}
+    varied = told(plain, overrides.overrides, current().varied)
+    return {**plain, "hydra": {**made, "swept": varied}} if varied else plain
 
 
 def _earlier(

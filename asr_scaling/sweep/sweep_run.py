@@ -21,6 +21,7 @@ from asr_scaling.records.sweep_lock import SweepLock
 from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 from asr_scaling.selftest import certificate as selftest
 from asr_scaling.sweep.plan import PlannedPoint
+from asr_scaling.sweep.point_names import Swept
 from asr_scaling.sweep.repeated_rounds import Rounds, merge_rounds
 from asr_scaling.tracking import as_tracked, untracked
 from asr_scaling.util.cache import alone, write_atomic
@@ -76,6 +77,7 @@ class SweepRun:
     failed: whether anything went wrong: a point, the store or the report.
     remarks: what the self-test would have the user know.
     models: where a loaded model waits for the next point.
+    varied: what the sweep varies, for the names of its points.
     """
 
     folder: Path | None = None
@@ -89,6 +91,7 @@ class SweepRun:
     failed: bool = False
     remarks: Sequence[str] = ()
     models: ModelCache = field(default_factory=ModelCache)
+    varied: Swept = field(default_factory=dict)
     _lock: SweepLock | None = None
 
     def begin(self, folder: Path, manifest: SweepManifest, earlier: SweepManifest | None) -> None:

@@ -76,21 +76,49 @@ class TestSystems:
             f"whisper_tiny_en · {name}",
         ]
 
+    def test_what_has_a_column_of_its_own_is_not(self) -> None:
+        short, long = record(TINY, 5.0, 1), record(TINY, 15.0, 4)
+        assert set(systems(short, long)) == {"whisper_tiny_en"}
+
     @pytest.mark.parametrize(
         ("group", "option"),
         [
             ("dataset", "seed"),
-            ("dataset", "length_s"),
-            ("dataset", "licence"),
             ("engine", "seed"),
-            ("device", "index"),
+            ("pipeline", "max_seconds"),
+            ("model", "weights"),
         ],
     )
-    def test_what_has_a_place_of_its_own_is_not(self, group: str, option: str) -> None:
+    def test_what_shapes_no_system_is_told_where_nothing_else_differs(
+        self, group: str, option: str
+    ) -> None:
         one = record(TINY, 5.0, 1)
-        assert set(systems(*(configured(one, group, **{option: value}) for value in (1, 2)))) == {
-            "whisper_tiny_en"
-        }
+        one = replace(one, config={**one.config, "pipeline": {}})
+        first, second = (configured(one, group, **{option: value}) for value in (1, 2))
+        name = f"whisper_tiny_en · {group}.{option}=2"
+        assert systems(first, second, first) == ["whisper_tiny_en", name, "whisper_tiny_en"]
+        longer = replace(record(TINY, 15.0, 1), config={**second.config, "dataset": {}})
+        assert set(systems(first, replace(longer, config={**longer.config}))) == {"whisper_tiny_en"}
+
+    def test_as_few_options_as_tell_points_apart(self) -> None:
+        one = record(TINY, 5.0, 1)
+        both = {"utterances": 4, "max_seconds": 1, "warmup": 0}
+        other = replace(one, config={**one.config, "pipeline": both})
+        (name,) = {each for each in systems(one, one, other) if each != "whisper_tiny_en"}
+        assert name.count("=") == 1
+
+    def test_what_a_sweep_varied_is_in_every_name(self) -> None:
+        one = configured(record(TINY, 5.0, 1), "engine", fixed_s=0.01)
+        found = [configured(one, "engine", fixed_s=value) for value in (0.01, 0.03)]
+        swept = [
+            replace(each, config={**each.config, "hydra": {"swept": {"engine.fixed_s": text}}})
+            for each, text in zip(found, ("0.01", "0.03"), strict=True)
+        ]
+        assert systems(*swept) == [
+            "whisper_tiny_en · fixed_s=0.01",
+            "whisper_tiny_en · fixed_s=0.03",
+        ]
+        assert systems(swept[0], swept[0]) == ["whisper_tiny_en"] * 2
 
     def test_optimisations_are_part_of_the_name_and_so_are_their_options_where_they_differ(
         self,

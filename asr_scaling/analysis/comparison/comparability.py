@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from asr_scaling.analysis.looping import looping_records
+from asr_scaling.analysis.system_names import NO_OPTION, leaves
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.machine_kind import gpu_name, memory_class
@@ -14,6 +15,8 @@ KINDS = ("host", "machine", "dataset", "normaliser", "scope")
 """What may differ. "host": its name, and which of its GPUs; "machine": the kind."""
 _OPTIONAL = ("GPU", "GPU id", "memory", "WER's")
 _LONGEST = 40
+_MOST = 8
+"""Options that are named."""
 
 
 def check_alike(a: RunRecord, b: RunRecord, allow: Collection[str] = ()) -> list[str]:
@@ -78,8 +81,10 @@ def _facts(record: RunRecord) -> dict[str, dict[str, Any]]:
 
 
 def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
-    """What may explain a change, or spoil it: versions that differ, and cautions of both."""
+    """What may explain a change, or spoil it: options and versions that differ, and cautions."""
     lines = []
+    if options := differing_options(a, b):
+        lines.append(f"Options differ: {', '.join(options[:_MOST])}{_more(options)}.")
     ours, theirs = _versions(a), _versions(b)
     changes = [
         f"{name} {_short(ours.get(name))} → {_short(theirs.get(name))}"
@@ -93,6 +98,23 @@ def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
         if kinds:
             lines.append(f"Cautions of {side}: {', '.join(kinds)}; its record explains them.")
     return [*lines, *looping_records((a, b))]
+
+
+def differing_options(a: RunRecord, b: RunRecord) -> list[str]:
+    """The options in which two points differ, each with both values; where they went is none."""
+    ours, theirs = (
+        dict(leaves({key: own for key, own in record.config.items() if key not in NO_OPTION}))
+        for record in (a, b)
+    )
+    return [
+        f"{key} {_short(ours.get(key))} → {_short(theirs.get(key))}"
+        for key in dict.fromkeys((*ours, *theirs))
+        if ours.get(key) != theirs.get(key)
+    ]
+
+
+def _more(options: Sequence[str]) -> str:
+    return f" and {len(options) - _MOST} more" if len(options) > _MOST else ""
 
 
 def _versions(record: RunRecord) -> Mapping[str, Any]:

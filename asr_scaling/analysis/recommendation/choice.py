@@ -20,8 +20,8 @@ from asr_scaling.machine.environment import environment
 from asr_scaling.machine.machine_kind import machine_kind
 from asr_scaling.util.groups import grouped
 
-_PARTS = ("model", "engine", "optimisation", "device", "batch", "seed")
-"""Options that say what a system is; the others say what it was measured on."""
+_OF_NO_SYSTEM = ("dataset", "pipeline", "profiler", "tracking", "sweep", "optimiser", "hydra")
+"""Groups of options that say how a system was measured; all others say what it is."""
 
 
 @dataclass(frozen=True)
@@ -151,5 +151,5 @@ def _usual_dataset(points: Sequence[Point]) -> str | None:
 
 def _configuration(point: Point) -> str:
     """All that says what runs, and in which batches."""
-    chosen = {part: point.config.get(part) for part in _PARTS}
+    chosen = {key: own for key, own in point.config.items() if key not in _OF_NO_SYSTEM}
     return json.dumps([point.model, point.device, point.batch, chosen], sort_keys=True, default=str)
