@@ -6,6 +6,7 @@ import math
 
 from asr_scaling.analysis.comparison.verdict import LATENCY, MEMORY, WER
 from asr_scaling.analysis.points import Point, length_name
+from asr_scaling.core.energy_methods import NOT_MEASURED
 from asr_scaling.core.statistics import Interval
 
 MISSING = "–"
@@ -57,6 +58,8 @@ def why_missing(point: Point, metric: str) -> str:
     """Why ``point`` has no such metric, in the record's words as far as it has any."""
     if not point.ok:
         return ": ".join(filter(None, (point.status.replace("_", " "), point.reason)))
+    if metric in point.values and point.judged(metric) is None:
+        return NOT_MEASURED
     return point.unavailable.get(metric, "not measured in this sweep")
 
 

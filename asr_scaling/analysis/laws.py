@@ -88,7 +88,7 @@ def length_laws(points: Sequence[Point], quantity: Quantity) -> list[LengthLaw]:
     quantity are left out.
     """
     whole = [p for p in points if p.ok and p.length_s is not None and not p.truncated]
-    usable = by_size(p for p in whole if p.audio_s > 0 and p.value(quantity.metric))
+    usable = by_size(p for p in whole if p.audio_s > 0 and p.judged(quantity.metric))
     groups = grouped(usable, lambda p: (p.system, p.device, p.batch))
     laws = []
     for (system, device, batch), members in groups.items():

@@ -70,7 +70,7 @@ class CostAxis:
 
     def cost(self, point: Point) -> float | None:
         """Less is better; None where it is not known."""
-        value = point.value(self.metric(point)) or None
+        value = point.judged(self.metric(point)) or None
         return 1 / value if value and self.higher else value
 
     def has(self, point: Point) -> bool:

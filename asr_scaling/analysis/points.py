@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asr_scaling.core.cautions import Caution
+from asr_scaling.core.energy_methods import METHOD, UNKNOWN, of_energy, power_known
 from asr_scaling.core.record import RunRecord, Status
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.typed_json import number
@@ -122,8 +123,8 @@ class Point:
 
     @property
     def energy_method(self) -> str:
-        """How its joules were obtained: "measured", "estimated", or "unknown" if not recorded."""
-        return self.tags.get("energy/method", "unknown")
+        """How its joules were obtained: one of ``core.energy_methods``."""
+        return self.tags.get(METHOD, UNKNOWN)
 
     @property
     def estimated(self) -> bool:
@@ -145,6 +146,12 @@ class Point:
         """A metric, None where it is not available."""
         return self.values.get(name)
 
+    def judged(self, name: str) -> float | None:
+        """A metric to rank systems by: None also for joules whose power was guessed."""
+        if of_energy(name) and not power_known(self.tags):
+            return None
+        return self.value(name)
+
 
 def length_name(length_s: float | None) -> str:
     """ "15 s", or "natural"."""
@@ -164,13 +171,20 @@ def windows(audio_s: float, window_s: float | None) -> int:
     return max(1, math.ceil(audio_s / window_s - _BARELY)) if window_s else 1
 
 
+def _intervals(record: RunRecord) -> Mapping[str, Interval]:
+    """Of the metrics; joules of guessed power have none, whatever an older record says."""
+    if power_known(record.tags):
+        return record.intervals
+    return {name: ends for name, ends in record.intervals.items() if not of_energy(name)}
+
+
 def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> Point:
     """``record`` without samples, its texts fit to be shown; ``load`` gives it back whole."""
     whole, record = record, shown(replace(record, transcripts=()), but="samples")
     return replace(
         _without_findings(record, load or (lambda: whole)),
         values=record.values,
-        intervals=record.intervals,
+        intervals=_intervals(record),
         unavailable=record.unavailable,
         cautions=record.cautions,
         tags=record.tags,

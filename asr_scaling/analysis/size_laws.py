@@ -53,7 +53,7 @@ SECONDS = Cost(
     lambda point: 1 / point.values[RTFX] if point.value(RTFX) else None,
     lambda point: inverse(point.intervals.get(RTFX)),
 )
-JOULES = Cost("energy", "J", lambda p: p.value(ENERGY), lambda p: p.intervals.get(ENERGY))
+JOULES = Cost("energy", "J", lambda p: p.judged(ENERGY), lambda p: p.intervals.get(ENERGY))
 FLOPS = Measure("FLOPs per utterance", "GFLOP", 1e-9, lambda p: p.value("flops/utterance"))
 PARAMETERS = Measure("parameters", "million", 1e-6, lambda p: p.parameters)
 

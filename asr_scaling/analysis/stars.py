@@ -27,7 +27,7 @@ class StarScale:
 
     def cost(self, point: Point) -> float:
         """Less is better; infinite where unknown."""
-        value = point.values.get(self.metric(point), 0.0)
+        value = point.judged(self.metric(point)) or 0.0
         return math.inf if value <= 0 else 1 / value if self.higher else value
 
     def best(self, points: Iterable[Point]) -> Point:

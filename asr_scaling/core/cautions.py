@@ -36,9 +36,15 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "for people's speech.",
     ),
     "EstimatedEnergy": (
-        "Energy is estimated, not measured: {parts}.",
-        "Compare points of one machine only; a machine with RAPL or NVML counters gives measured "
-        "joules.",
+        "Power was not measured: joules are seconds × about {watts:.3g} W that were guessed "
+        "({parts}). They hold nothing that the time does not; nothing is ranked by them.",
+        "Use a machine whose RAPL or NVML counters can be read, or give its watts from a meter or "
+        "a provider's page: profiler.energy.idle_w, busy_w and watts_from.",
+    ),
+    "GivenWatts": (
+        "Joules follow from the machine's load between watts that were given: {parts}.",
+        "Their intervals hold the spread of the windows, not the error of the watts: a machine "
+        "with RAPL or NVML counters gives measured joules.",
     ),
     "WarmupIncomplete": (
         "The warm-up is not shown to be over: {seen}.",

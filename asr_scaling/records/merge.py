@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from asr_scaling.core.call_summary import NO_STEPS, RTFX_WITHOUT, rtfx_without, summarise
 from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.energy_methods import GUESSED, METHOD, of_energy
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
 from asr_scaling.machine.interference import times_by_input
@@ -178,6 +179,8 @@ def _figures(
     floor = noise_floor(times_by_input(samples))
     if floor is not None:
         metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))
+    if any(record.tags.get(METHOD) == GUESSED for record in rounds):
+        metrics |= {n: replace(m, interval=None) for n, m in metrics.items() if of_energy(n)}
     lacking = {name: why for name, why in unavailable.items() if name not in metrics}
     return tuple(metrics.values()), lacking
 

@@ -48,8 +48,8 @@ def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:
     "–" with the reason where one has none or 0. The intervals are taken as independent.
     """
     for point in (over, under):
-        if not point.value(metric):
-            zero = metric in point.values
+        if not point.judged(metric):
+            zero = point.value(metric) == 0
             return missing("one of the two is 0" if zero else why_missing(point, metric))
     a, b = over.values[metric], under.values[metric]
     interval = quotient_interval(a, over.intervals.get(metric), b, under.intervals.get(metric))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from asr_scaling.analysis.caveats import SYNTHETIC
 from asr_scaling.analysis.format import duration, percent
 from asr_scaling.analysis.points import Point
+from asr_scaling.core.energy_methods import GUESSED, NOT_MEASURED
 from asr_scaling.report.cells import count, words
 from asr_scaling.report.document import (
     Block,
@@ -169,8 +170,8 @@ def _estimated(points: Sequence[Point]) -> str:
         if not (method := point.tags.get(f"energy/method_{part}", _UNKNOWN)).startswith(_UNKNOWN)
     }
     how = f" ({'; '.join(parts)})" if parts else ""
-    estimated = any(point.estimated for point in points)
-    caution = " Estimates compare points of one machine at most." if estimated else ""
+    guessed = any(point.energy_method == GUESSED for point in points)
+    caution = f" Estimated: {NOT_MEASURED}; nothing is ranked by them." if guessed else ""
     return f"**Energy**: {line}{how}.{caution}"
 
 

@@ -190,8 +190,8 @@ def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
         *partly(scored),
         *several_hosts(scored),
     ]
-    if any(point.estimated for point in scored):
-        sentences.append("Joules are **estimated**, not measured.")
+    if any(point.judged(ENERGY) is None and ENERGY in point.values for point in scored):
+        sentences.append("There is no front of joules where power was not measured.")
     return sentences
 
 

@@ -35,8 +35,8 @@ _BLIND = (
 )
 _BUSY = "The machine is busy now: stop other programs before you measure."
 _ESTIMATED = (
-    "Energy is estimated or unavailable: let this user read RAPL or NVML, or compare points of one "
-    "host."
+    "Energy is estimated or unavailable, and nothing is ranked by it: let this user read RAPL or "
+    "NVML, or give the machine's watts (profiler.energy.idle_w, busy_w, watts_from)."
 )
 
 

@@ -17,6 +17,7 @@ from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.analysis.size_laws import size_laws
 from asr_scaling.analysis.system_names import named
+from asr_scaling.core.energy_methods import GIVEN
 from asr_scaling.core.record import RunRecord
 from asr_scaling.report import pareto
 from asr_scaling.report import recommendations as answer
@@ -269,7 +270,7 @@ class TestSeveralDatasets:
 
 def test_how_joules_were_had() -> None:
     (point,) = points(record(TINY, 5.0, 1))
-    assert (point.energy_method, point.estimated) == ("estimated (model of load)", True)
+    assert (point.energy_method, point.estimated) == (GIVEN, True)
     bare = replace(point, tags={})
     assert (bare.energy_method, bare.estimated) == ("unknown", False)
 

@@ -246,3 +246,12 @@ def test_where_the_point_of_a_round_belongs(path: str, place: str | None) -> Non
 def test_a_record_that_is_a_round_but_lies_elsewhere_is_read_as_it_is(tmp_path: Path) -> None:
     found = [(tmp_path / "somewhere" / "record.json", part(1))]
     assert whole_points(found) == [part(1)]
+
+
+def test_joules_of_guessed_power_have_no_interval_over_rounds_either() -> None:
+    name = "energy/per_sample_j"
+    parts = [
+        replace(with_metric(part(k), Metric(name, 9.0 + k, 3)), tags={"energy/method": "estimated"})
+        for k in range(3)
+    ]
+    assert metric(merge(parts), name) == Metric(name, 10.0, 3)

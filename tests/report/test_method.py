@@ -12,6 +12,7 @@ from support.studies import BASE, GPU_TINY, MACHINE, TINY, WAV2VEC2
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.energy_methods import NOT_MEASURED
 from asr_scaling.report.document import Section
 from asr_scaling.report.machines import machines
 from asr_scaling.report.method import section
@@ -174,14 +175,15 @@ def test_random_synthetic_truncated_and_estimated_are_named():
             caution("SyntheticSpeech", dataset="demo"),
             caution("TruncatedAudio", seconds=30.0),
         ),
+        tags={"energy/method": "estimated"},
     )
     text = words(section(made))
     assert "**Random weights**: wav2vec2." in text
     assert "**Synthetic speech**: demo." in text
     assert "**Truncated audio**: 1 point of whisper_tiny_en left audio out" in text
     assert (
-        "**Energy**: estimated (model of load) in 8 points. "
-        "Estimates compare points of one machine at most."
+        "**Energy**: estimated from given watts in 7 points, estimated in 1 point. "
+        f"Estimated: {NOT_MEASURED}; nothing is ranked by them."
     ) in text
 
 

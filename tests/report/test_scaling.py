@@ -14,6 +14,7 @@ from asr_scaling.analysis.laws import JOULES, TIME, BatchLaw, LengthLaw, batch_l
 from asr_scaling.analysis.points import Point, windows
 from asr_scaling.analysis.size_laws import ALL, FLOPS, PARAMETERS, SECONDS, size_laws
 from asr_scaling.core.cautions import caution
+from asr_scaling.core.energy_methods import GIVEN
 from asr_scaling.report.document import Section
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.scaling import section as scaling
@@ -167,8 +168,8 @@ class TestLength:
 
     def test_joules_say_how_they_were_had(self, made: Section):
         table = tables(made)["length-energy"]
-        assert row(table)["energy is"].text == "estimated (model of load)"
-        assert any("Estimated joules" in note for note in table.notes)
+        assert row(table)["energy is"].text == GIVEN
+        assert any("between the two watts" in note for note in table.notes)
         assert "estimated" in figures(made)["length-energy-curves"].caption
 
     def test_a_minute_is_what_was_measured_and_what_the_law_says(self, made: Section):

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asr_scaling.core.call_summary import summarise
-from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.cautions import caution
+from asr_scaling.core.energy_methods import GIVEN
 from asr_scaling.core.record import Metric, RunRecord, Sample
 from asr_scaling.core.statistics import Interval
 from asr_scaling.measure.pipeline import SCOPE
@@ -26,9 +27,7 @@ MACHINE = {
 }
 
 
-ESTIMATED = Caution(
-    "EstimatedEnergy", "Energy is estimated, not measured: cpu.", "Compare on one machine only."
-)
+ESTIMATED = caution("GivenWatts", parts="cpu from given watts: 5 W idle, 20 W busy (a fake)")
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def record(
         unavailable=unavailable,
         cautions=tuple(cautions),
         tags={
-            "energy/method": "estimated (model of load)",
+            "energy/method": GIVEN,
             "quality/normaliser": "whisper_english",
             "roofline/encoder": "compute",
             **({"roofline/decoder": "memory"} if law.window_s else {}),

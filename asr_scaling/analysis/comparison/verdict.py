@@ -14,6 +14,7 @@ from typing import Any
 from asr_scaling.analysis.comparison.blocks import Block, paired_blocks
 from asr_scaling.analysis.comparison.comparability import check_alike, other_notes
 from asr_scaling.analysis.paired_tests import Estimate, mean_change, rate_change, time_changes
+from asr_scaling.core.energy_methods import GUESSED, METHOD, NOT_MEASURED, of_energy
 from asr_scaling.core.metrics import metric_spec
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import FEWEST, Interval
@@ -192,11 +193,17 @@ def _energy(a: RunRecord, b: RunRecord, floor: float) -> MetricChange:
     ours, theirs = _methods(a), _methods(b)
     windows = [record.repeats.get(ENERGY, ()) for record in (a, b)]
     qualifier = ours.get("energy/method", "") if ours == theirs else ""
-    reason = _missing(a, b, ENERGY) or _unlike_energy(ours, theirs, windows)
+    reason = _missing(a, b, ENERGY) or _guessed(a, b) or _unlike_energy(ours, theirs, windows)
     if reason:
         return MetricChange(ENERGY, *values, reason=reason, qualifier=qualifier)
     change = mean_change(*windows)
     return _relative(ENERGY, values, change, floor=floor, what="windows", qualifier=qualifier)
+
+
+def _guessed(a: RunRecord, b: RunRecord) -> str:
+    """Why joules of guessed power can't be compared; empty where both were obtained otherwise."""
+    guessed = any(record.tags.get(METHOD) == GUESSED for record in (a, b))
+    return NOT_MEASURED if guessed else ""
 
 
 def _unlike_energy(
@@ -255,8 +262,9 @@ def _wer(a: RunRecord, b: RunRecord) -> MetricChange:
 def _unpaired(a: RunRecord, b: RunRecord, name: str, floor: float) -> MetricChange:
     """The two values; they differ where both intervals are known and apart beyond the floor."""
     ours, theirs = _values(a, b, name)
-    if ours is None or theirs is None:
-        return MetricChange(name, ours, theirs, reason=_missing(a, b, name))
+    reason = _missing(a, b, name) or (_guessed(a, b) if of_energy(name) else "")
+    if ours is None or theirs is None or reason:
+        return MetricChange(name, ours, theirs, reason=reason)
     relative = theirs / ours - 1 if ours else None
     before, after = a.intervals.get(name), b.intervals.get(name)
     verdict = ""

@@ -115,7 +115,11 @@ class Rule:
 
 LOWEST_WER = Aim(lambda _: WER, "more accurate", lambda p: p.values.get(WER, math.inf))
 HIGHEST_RTFX = Aim(lambda _: RTFX, "faster", lambda p: -p.values.get(RTFX, -math.inf))
-LOWEST_ENERGY = Aim(lambda _: ENERGY, "more frugal", lambda p: p.values.get(ENERGY, math.inf))
+LOWEST_ENERGY = Aim(
+    lambda _: ENERGY,
+    "more frugal",
+    lambda p: math.inf if (joules := p.judged(ENERGY)) is None else joules,
+)
 LOWEST_LATENCY = Aim(
     lambda _: LATENCY, "faster", lambda p: p.values.get(latency_metric(p), math.inf)
 )
@@ -163,6 +167,8 @@ def _energy_words(point: Point) -> str:
     value = point.value(ENERGY)
     if value is None:
         return "energy unknown"
+    if point.judged(ENERGY) is None:
+        return "energy unknown (power was not measured)"
     joules = with_interval(value, point.intervals.get(ENERGY))
     return f"{joules} J per second of audio, {point.energy_method}"
 
@@ -215,7 +221,7 @@ def energy_limit(bound: float) -> Limit:
     def show(joules: float) -> str:
         return f"{plain(joules)} J per second of audio"
 
-    return Limit("energy", lambda point: point.value(ENERGY), bound, show, _energy_words)
+    return Limit("energy", lambda point: point.judged(ENERGY), bound, show, _energy_words)
 
 
 def wer_limit(bound: float) -> Limit:

@@ -90,7 +90,7 @@ def _scenarios(points: Sequence[Point], budgets: Budgets) -> tuple[Rule, ...]:
     wer, rtfx = rules.LOWEST_WER, rules.HIGHEST_RTFX
     frugal, least = rules.LOWEST_ENERGY, "the least energy per second of audio"
     if points and all(math.isinf(frugal.cost(point)) for point in points):
-        frugal, least = rules.LEAST_MEMORY, "the least memory, for no energy was measured"
+        frugal, least = rules.LEAST_MEMORY, "the least memory, for no power was measured"
     fast, shown = f"{best}lowest latency", ("tail", "rtfx", "wer")
     return (
         Rule("Real time", fast, wer, rules.LOWEST_LATENCY, live, shown, live=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,8 +14,16 @@ from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Device, Phase, Session
 from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import AudioBatch
+from asr_scaling.errors import ConfigError
 from asr_scaling.profiler.energy.accounting import Readings, Window, account
-from asr_scaling.profiler.energy.meters import Counter, Found, Meters, find_counters
+from asr_scaling.profiler.energy.meters import (
+    Counter,
+    Found,
+    GivenWatts,
+    Meters,
+    Watts,
+    find_counters,
+)
 
 _POLL_S, _POLLING_S = 0.0005, 1.5
 _PERIODS = 6
@@ -37,6 +46,9 @@ class Energy:
     ``max_seconds``: of these calls, once there is one window.
     ``idle_seconds``: of the idle machine before loading, raised to ``ticks`` periods but to 5 s at
     most; 0 leaves it out.
+    ``idle_w``, ``busy_w``: watts of the whole machine, idle and with all cores busy. Where they are
+    given, they count instead of the processor's counter and of codecarbon.
+    ``watts_from``: where they come from, as "meter at the plug, 2026-11".
     ``country``: ISO code for codecarbon's offline tracker; joules do not depend on it.
     ``find``: finds the device's counters; tests replace it.
     """
@@ -46,6 +58,9 @@ class Energy:
     ticks: int = 50
     max_seconds: float = 12.0
     idle_seconds: float = 0.5
+    idle_w: float | None = None
+    busy_w: float | None = None
+    watts_from: str | None = None
     country: str = "USA"
     find: Callable[[Device], Found] = field(default=find_counters, repr=False)
     name: str = field(default="energy", init=False)
@@ -64,6 +79,24 @@ class Energy:
         }
         for name, (fits, bound) in bounds.items():
             must_be(f"profiler.energy.{name}", getattr(self, name), fits, bound)
+        self.watts()
+
+    def watts(self) -> Watts | None:
+        """What the user knows of the machine's power; None where nothing was given.
+
+        Raises ConfigError when a part is missing or they can't be watts of one machine.
+        """
+        idle, busy = self.idle_w, self.busy_w
+        source = str(self.watts_from or "").strip()
+        if idle is None and busy is None and not source:
+            return None
+        if idle is None or busy is None or not source or not 0 < idle <= busy < math.inf:
+            raise ConfigError(
+                "profiler.energy.idle_w and busy_w need each other and watts_from: give the watts "
+                "of the idle machine, those with all cores busy, which are as many or more, and "
+                "where they come from, as profiler.energy.watts_from='meter at the plug'."
+            )
+        return Watts(idle, busy, source)
 
     def watch(self, device: Device) -> EnergyWatch:
         """Finds the meters, times their ticks and measures the idle machine before loading."""
@@ -93,11 +126,16 @@ class EnergyWatch:
 
     def __init__(self, energy: Energy, device: Device) -> None:
         self._counters, uncounted = energy.find(device)
+        watts = energy.watts()
+        if watts is not None:
+            others = [counter for counter in self._counters if counter.component == "gpu"]
+            self._counters = [GivenWatts(watts), *others]
+            uncounted |= {"cpu": "watts were given", "memory": "within the given watts"}
         periods = list(zip(self._counters, tick_periods(self._counters), strict=True))
         still = {counter.component for counter, period_s in periods if period_s is None}
         uncounted |= dict.fromkeys(still, f"its counter did not move in {_POLLING_S} s")
         moving = [counter for counter in self._counters if counter.component not in still]
-        self._meters = Meters(moving, uncounted, energy.country)
+        self._meters = Meters(moving, uncounted, "" if watts else energy.country)
         self.readings = Readings(
             uses="gpu" if device.kind == "cuda" else "cpu",
             methods=self._meters.methods,

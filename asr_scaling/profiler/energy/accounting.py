@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from asr_scaling.core.cautions import caution
+from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.energy_methods import GIVEN, GUESSED, MEASURED, METHOD, NOT_MEASURED
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import mean_interval, ratio_interval
 from asr_scaling.profiler._figures import Figures, findings_of
@@ -97,26 +98,55 @@ def account(readings: Readings, ticks: int) -> Findings:
     if readings.uses not in methods:
         why = f"the {readings.uses} computes, and its energy is unknown: {unknown[readings.uses]}"
         figures |= dict.fromkeys(_TOTALS, why)
-        return findings_of(figures, tags=tags | {"energy/method": "unavailable"})
+        return findings_of(figures, tags=tags | {METHOD: "unavailable"})
     measured = [part for part in methods if methods[part].startswith("measured")]
-    parts = measured if readings.uses in measured else list(methods)
+    given = [part for part in methods if methods[part].startswith(GIVEN)]
+    method = MEASURED if readings.uses in measured else GIVEN if given else GUESSED
+    parts = {MEASURED: measured, GIVEN: given}.get(method, list(methods))
     joules = [window.of(parts) for window in windows]
     if readings.period_s:
         fewest = min(window.seconds for window in windows) / readings.period_s
         figures["energy/ticks"] = Metric("energy/ticks", math.floor(fewest + 1e-6), n)
     figures |= {metric.name: metric for metric in _gross(windows, joules)}
     figures |= _net(readings.idle, parts, windows, ticks)
-    estimates = [
-        f"{part} {methods[part].removeprefix('estimated ')} ({readings.uncounted[part]})"
-        for part in parts
-        if part not in measured
-    ]
+    if method == GUESSED:
+        figures = _without_intervals(figures)
     return findings_of(
         figures,
-        cautions=(caution("EstimatedEnergy", parts="; ".join(estimates)),) if estimates else (),
-        tags=tags | {"energy/method": "estimated" if estimates else "measured"},
-        repeats=_by_window(windows, joules),
+        cautions=_cautions(method, methods, parts, readings, figures["energy/power_w"]),
+        tags=tags | {METHOD: method},
+        repeats={} if method == GUESSED else _by_window(windows, joules),
     )
+
+
+def _without_intervals(figures: Figures) -> Figures:
+    """The figures of guessed power.
+
+    The spread of their windows says nothing of the guess, and above an idle machine nothing is
+    known.
+    """
+    bare: Figures = {
+        name: replace(figure, interval=None) if isinstance(figure, Metric) else figure
+        for name, figure in figures.items()
+    }
+    return bare | dict.fromkeys((_IDLE, *_NET), NOT_MEASURED)
+
+
+def _cautions(
+    method: str,
+    methods: Mapping[str, str],
+    parts: Sequence[str],
+    readings: Readings,
+    power: Metric | str,
+) -> tuple[Caution, ...]:
+    """What must stand beside joules that no counter measured."""
+    if method == MEASURED or isinstance(power, str):
+        return ()
+    how = [f"{part} {methods[part].removeprefix('estimated ')}" for part in parts]
+    if method == GIVEN:
+        return (caution("GivenWatts", parts="; ".join(how)),)
+    why = [f"{told} ({readings.uncounted[part]})" for told, part in zip(how, parts, strict=True)]
+    return (caution("EstimatedEnergy", watts=power.value, parts="; ".join(why)),)
 
 
 def _by_window(windows: Sequence[Window], joules: Sequence[float]) -> dict[str, tuple[float, ...]]:

@@ -1,14 +1,20 @@
-"""Energy meters: counters of RAPL and NVML, else codecarbon for processor and memory."""
+"""Energy meters: watts that a user gave, counters of RAPL and NVML, else codecarbon's guess."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
+from asr_scaling.core.energy_methods import GIVEN
 from asr_scaling.core.ports import Device
 from asr_scaling.errors import DeviceError
+from asr_scaling.machine.interference import busy_and_all
 from asr_scaling.machine.nvml import handle, nvml
 from asr_scaling.profiler.energy.codecarbon import Codecarbon
 
@@ -29,6 +35,20 @@ class Counter(Protocol):
     def close(self) -> None:
         """Give the driver back. May be called twice."""
         ...
+
+
+@dataclass(frozen=True)
+class Watts:
+    """What a user knows of the whole machine's power, from a meter or a provider's page.
+
+    idle: watts of the idle machine.
+    busy: watts with all cores busy.
+    source: where they come from.
+    """
+
+    idle: float
+    busy: float
+    source: str
 
 
 Found = tuple[Sequence[Counter], dict[str, str]]
@@ -60,6 +80,42 @@ class Rapl:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class GivenWatts:
+    """The whole machine by its load: linear from idle to all cores busy, in watts that a user gave.
+
+    ``busy_share_s``: seconds that all cores were busy since boot, over their number.
+    ``clock``: seconds.
+    """
+
+    component = "cpu"
+
+    def __init__(
+        self,
+        watts: Watts,
+        busy_share_s: Callable[[], float] | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._watts = watts
+        self._busy_share_s = busy_share_s or _busy_share_s
+        self._clock = clock or time.perf_counter
+        self.method = (
+            f"{GIVEN}: {watts.idle:g} W idle, {watts.busy:g} W with all cores busy ({watts.source})"
+        )
+
+    def joules(self) -> float:
+        """Joules since some moment in the past."""
+        above = self._watts.busy - self._watts.idle
+        return self._watts.idle * self._clock() + above * self._busy_share_s()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _busy_share_s() -> float:
+    cores = psutil.cpu_times(percpu=True)
+    return sum(busy_and_all(core)[0] for core in cores) / len(cores)
 
 
 class Nvml:
@@ -148,6 +204,7 @@ def _distinct(counters: Sequence[Rapl]) -> list[Rapl]:
 class Meters:
     """Everything that is read on this machine.
 
+    ``country``: for codecarbon, which fills in processor and memory; "" to leave it out.
     ``methods``: component → how its joules are known.
     ``unknown``: component → why they aren't.
     ``uncounted``: component → why no counter covers it, also when codecarbon steps in.
@@ -162,7 +219,7 @@ class Meters:
         self._model: Codecarbon | None = None
         self._modelled: list[str] = []
         failed = ""
-        if not {"cpu", "memory"} <= self.methods.keys():
+        if not {"cpu", "memory"} <= self.methods.keys() and country:
             try:
                 self._model = Codecarbon(country)
             except Exception as error:  # whatever a tracker raises, the point goes on without it

@@ -8,6 +8,7 @@ from asr_scaling.analysis.format import memory_metric
 from asr_scaling.analysis.pareto import front_in_metrics
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
+from asr_scaling.core.energy_methods import judged
 from asr_scaling.report.cells import count, figure, latency, missing, number, wer, words
 from asr_scaling.report.document import (
     Block,
@@ -119,7 +120,7 @@ def _pareto(points: Sequence[Point]) -> list[Block]:
 def _front(points: Sequence[Point], stage: str) -> Table | None:
     if not points:
         return None
-    best, axes = front_in_metrics(points, lambda point: point.values)
+    best, axes = front_in_metrics(points, lambda point: judged(point.tags, point.values))
     if not axes:
         return None
     fields: tuple[Field[Point], ...] = (

@@ -117,8 +117,7 @@ def _notes(laws: Sequence[LengthLaw]) -> list[str]:
         )
     if laws[0].quantity is JOULES and any(p.estimated for law in laws for p in law.points):
         notes.append(
-            "Estimated joules follow a model of the machine's load: they repeat its times more "
-            "than they add."
+            "These joules follow from the machine's load between the two watts that were given."
         )
     return notes
 

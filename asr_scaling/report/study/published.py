@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from asr_scaling.analysis.format import why_missing
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.system_grid import SystemColumn, device_kind
 from asr_scaling.report.cells import missing, number, words
@@ -135,6 +136,8 @@ def beside(
     if theirs is None:
         return [NOT_IN_STUDY] * 2
     ratio = missing(why)
-    if point and (ours := point.value(metric)) is not None:
+    if point and point.value(metric) is not None and point.judged(metric) is None:
+        ratio = missing(why_missing(point, metric))
+    elif point and (ours := point.value(metric)) is not None:
         ratio = number(ours, point.intervals.get(metric), 1 / theirs)
     return [number(theirs, None, factor), ratio]

@@ -27,6 +27,7 @@ from asr_scaling.analysis.comparison.verdict import (
 )
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.cautions import caution
+from asr_scaling.core.energy_methods import GIVEN, GUESSED, NOT_MEASURED
 from asr_scaling.core.record import Metric, RunRecord, Sample
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
@@ -312,7 +313,7 @@ class TestWer:
         assert row(a, a, WER).qualifier == "synthetic speech"
 
 
-def powered(*windows: float, method: str = "estimated", **tags: str) -> RunRecord:
+def powered(*windows: float, method: str = "measured", **tags: str) -> RunRecord:
     value = sum(windows) / len(windows) if windows else 5.0
     tags = {"energy/method": method, **tags}
     return point(
@@ -324,7 +325,7 @@ class TestEnergy:
     def test_windows_are_compared_unpaired(self):
         found = row(powered(5.0, 5.1, 4.9), powered(6.0, 6.1, 5.9), ENERGY)
         assert found.relative == pytest.approx(0.2)
-        assert (found.verdict, found.qualifier) == ("more", "estimated")
+        assert (found.verdict, found.qualifier) == ("more", "measured")
         assert row(powered(6.0, 6.1, 5.9), powered(5.0, 5.1, 4.9), ENERGY).verdict == "less"
 
     def test_within_the_floor(self):
@@ -346,11 +347,33 @@ class TestEnergy:
             == "can't tell: too few windows"
         )
 
+    def test_joules_of_guessed_power_are_shown_and_not_judged(self):
+        guess = powered(5.0, 5.1, 4.9, method=GUESSED)
+        for other in (powered(9.0, 9.1, 8.9, method=GUESSED), powered(9.0, 9.1, 8.9)):
+            for found in (row(guess, other, ENERGY), row(other, guess, ENERGY)):
+                assert {found.a, found.b} == {5.0, 9.0}
+                assert (found.reason, found.verdict, found.relative) == (NOT_MEASURED, "", None)
+
+    @pytest.mark.parametrize("name", ["energy/power_w", "energy/per_sample_j", "energy/cpu_j"])
+    def test_no_other_figure_of_guessed_power_is_judged(self, name: str):
+        a, b = (
+            point(
+                rounds(1, EIGHT),
+                metrics=(Metric(name, value, 3, Interval(0.99 * value, 1.01 * value)),),
+                tags={"energy/method": GUESSED},
+            )
+            for value in (5.0, 9.0)
+        )
+        (found,) = (change for change in compare(a, b, also=(name,)).rows if change.metric == name)
+        assert (found.reason, found.verdict) == (NOT_MEASURED, "")
+        gate = Gate.parse(f"{name}>1%").judge(compare(a, b, also=(name,)))
+        assert gate.failed is None, "what can't be judged does not pass"
+
     def test_reasons(self):
         a = powered(5.0, 5.1, 4.9)
         assert row(a, point(rounds(1, EIGHT)), ENERGY).reason == "B: not measured"
-        assert row(a, powered(5.0, 5.1, method="measured"), ENERGY).reason == (
-            "the methods differ: estimated and measured"
+        assert row(a, powered(5.0, 5.1, method=GIVEN), ENERGY).reason == (
+            "the methods differ: measured and estimated from given watts"
         )
         assert (
             "component"

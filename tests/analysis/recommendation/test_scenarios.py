@@ -101,6 +101,18 @@ class TestWhoWins:
         assert small.verdict == "energy per second of audio: less"
         assert "estimated" in small.figures
 
+    def test_guessed_power_ranks_nothing_and_keeps_no_bound(self) -> None:
+        """Joules that are seconds × a constant: the edge goes by memory, whatever they say."""
+        guess = {"energy/method": "estimated"}
+        guessed = [replace(p, tags={**p.tags, **guess}) for p in points(TINY, BASE)]
+        small = by_name(guessed, replace(AT_15, memory_bytes=2e9))["Edge"]
+        assert name(small.winner) == ("whisper_tiny_en", 1)
+        assert "no power was measured" in small.rule
+        assert "energy unknown (power was not measured)" in small.figures
+        bounded = by_name(guessed, replace(AT_15, energy_j_per_audio_s=1e9))["Edge"]
+        assert bounded.winner is None
+        assert "power was not measured" in " ".join((bounded.verdict, *bounded.evidence))
+
     def test_without_energy_the_edge_goes_by_memory_and_says_so(self) -> None:
         blind = [
             replace(p, values={k: v for k, v in p.values.items() if not k.startswith("energy/")})
@@ -108,7 +120,7 @@ class TestWhoWins:
         ]
         small = by_name(blind, replace(AT_15, memory_bytes=2e9))["Edge"]
         assert name(small.winner) == ("whisper_tiny_en", 1)
-        assert "no energy was measured" in small.rule
+        assert "no power was measured" in small.rule
 
 
 class TestUnknownWer:
@@ -251,7 +263,7 @@ class TestSection:
         )
         # 16 utterances of 15 s take 7.25 s: 1.8125 s a minute, at 20 W and 0.001 a second
         assert (
-            "1.81 s of compute, a price of 0.00181 and 36.2 J (estimated (model of load))"
+            "1.81 s of compute, a price of 0.00181 and 36.2 J (estimated from given watts)"
             in first.text
         )
         assert "What to optimise first: " in first.text

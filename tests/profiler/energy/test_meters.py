@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -33,9 +34,11 @@ from support.metered import (
     work,
 )
 
+from asr_scaling.core.energy_methods import GIVEN, power_known
 from asr_scaling.core.record import Findings
+from asr_scaling.errors import ConfigError
 from asr_scaling.measure.job import run
-from asr_scaling.profiler.energy import Energy
+from asr_scaling.profiler.energy import Energy, meters
 from asr_scaling.profiler.energy.meters import find_counters
 
 
@@ -327,3 +330,77 @@ class TestCodecarbon:
         assert found["per_sample_j"] == pytest.approx(2 * found["per_audio_second_j"])
         assert set(threads) == {before}
         assert said == []
+
+
+WATTS = {"idle_w": 8.0, "busy_w": 35.0, "watts_from": "meter at the plug"}
+
+
+class TestGivenWatts:
+    """A machine of which two cores of four are busy during a call, and none outside of one."""
+
+    @pytest.fixture
+    def load(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Meter:
+        """Shares of a second that all cores were busy: what psutil counts since boot."""
+        share = Meter(machine, "load", 0.0, 0.5)
+        monkeypatch.setattr(meters, "_busy_share_s", share.joules)
+        monkeypatch.setattr(meters, "time", machine.as_time())
+        return share
+
+    def test_joules_follow_the_load(self, machine: Machine, load: Meter):
+        """8 W and half of the 27 W between idle and busy: 21.5 W in windows of two calls."""
+        findings = measured(machine, Energy(find=counting(), **WATTS))
+        found = values(findings)
+        assert found["power_w"] == pytest.approx(21.5)
+        assert found["idle_power_w"] == pytest.approx(8.0)
+        assert found["per_sample_j"] == pytest.approx(21.5 / 2)
+        assert found["net_per_sample_j"] == pytest.approx(13.5 / 2)
+        assert power_known(findings.tags)
+        assert findings.tags["energy/method"] == GIVEN
+        assert findings.tags["energy/method_cpu"] == (
+            f"{GIVEN}: 8 W idle, 35 W with all cores busy (meter at the plug)"
+        )
+        assert findings.unavailable["energy/memory_j"] == "within the given watts"
+        assert [caution.kind for caution in findings.cautions] == ["GivenWatts"]
+        assert machine.trackers == [], "nothing is guessed beside what was given"
+
+    def test_a_system_that_sleeps_takes_the_idle_watts(self, machine: Machine, load: Meter):
+        load.busy_w = 0.0
+        assert values(measured(machine, Energy(find=counting(), **WATTS)))[
+            "power_w"
+        ] == pytest.approx(8.0)
+
+    def test_they_count_instead_of_a_counter_of_the_processor(self, machine: Machine, load: Meter):
+        findings = measured(machine, Energy(find=counting(Meter(machine, "cpu", 1, 2)), **WATTS))
+        assert values(findings)["power_w"] == pytest.approx(21.5)
+
+    def test_a_gpus_counter_stays_what_a_gpu_run_is_measured_by(
+        self, machine: Machine, load: Meter
+    ):
+        board = Meter(machine, "gpu", 50, 150)
+        findings = measured(machine, Energy(find=counting(board), **WATTS), device=Gpu(machine))
+        assert findings.tags["energy/method"] == "measured"
+        assert values(findings)["power_w"] == pytest.approx(150.0)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"idle_w": None},
+            {"busy_w": None},
+            {"watts_from": None},
+            {"watts_from": " "},
+            {"idle_w": 0.0},
+            {"idle_w": 36.0},
+            {"busy_w": math.inf},
+            {"idle_w": math.nan},
+        ],
+    )
+    def test_half_of_it_is_refused(self, changes: dict[str, Any]):
+        with pytest.raises(ConfigError, match="watts_from='meter at the plug'"):
+            Energy(**{**WATTS, **changes})
+
+    def test_psutil_counts_this_machines_load(self):
+        before = meters._busy_share_s()
+        end = time.process_time() + 0.2
+        while time.process_time() < end:
+            pass
+        assert meters._busy_share_s() > before

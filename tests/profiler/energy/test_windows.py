@@ -22,6 +22,7 @@ from support.metered import (
     work,
 )
 
+from asr_scaling.core.energy_methods import NOT_MEASURED
 from asr_scaling.core.ports import Session
 from asr_scaling.core.statistics import ratio_interval
 from asr_scaling.errors import ConfigError
@@ -199,8 +200,9 @@ class TestIntervals:
         assert (net.interval.low, net.interval.high) == pytest.approx((expected.low, expected.high))
         assert found["energy/per_sample_j"].n == 3
 
-    def test_two_windows_have_none(self, machine: Machine, modelled: Any):
-        findings = measured(machine, Energy(find=counting(), windows=2))
+    def test_two_windows_have_none(self, machine: Machine):
+        meter = Meter(machine, "cpu", 25, 45)
+        findings = measured(machine, Energy(find=counting(meter), windows=2))
         assert values(findings)["per_sample_j"] == pytest.approx(22.5)
         assert {metric.interval for metric in findings.metrics} == {None}
         assert "energy/net_per_sample_j" not in {metric.name for metric in findings.metrics}
@@ -225,8 +227,9 @@ class TestNet:
         )
         assert "can't be told from 0" in findings.unavailable["energy/net_per_sample_j"]
 
-    def test_needs_an_idle_reading(self, machine: Machine, modelled: Any):
-        findings = measured(machine, Energy(find=counting(), idle_seconds=0))
+    def test_needs_an_idle_reading(self, machine: Machine):
+        meter = Meter(machine, "cpu", 25, 45)
+        findings = measured(machine, Energy(find=counting(meter), idle_seconds=0))
         assert "idle_seconds" in findings.unavailable["energy/net_per_sample_j"]
         assert "idle_power_w" not in values(findings)
         assert values(findings)["per_sample_j"] == pytest.approx(22.5)
@@ -236,14 +239,20 @@ class TestProvenance:
     def test_without_counters_everything_is_estimated(self, machine: Machine, modelled: Any):
         findings = measured(machine, Energy(find=counting(cpu="RAPL is not readable")))
         assert values(findings)["total_j"] == pytest.approx(3 * 45.0)
-        assert values(findings)["net_per_sample_j"] == pytest.approx(10.0)
         assert "ticks" not in values(findings)
         assert findings.tags["energy/method"] == "estimated"
+        assert {metric.interval for metric in findings.metrics} - {None} == {
+            ends for m in findings.metrics if m.name == "energy/window_s" and (ends := m.interval)
+        }, "the spread of a guess says nothing of its error"
+        assert findings.repeats == {}
+        for name in ("net_per_sample_j", "net_per_audio_second_j", "idle_power_w"):
+            assert findings.unavailable[f"energy/{name}"] == NOT_MEASURED
         assert findings.tags["energy/method_cpu"] == "estimated from cpu_load by codecarbon"
         assert findings.tags["energy/method_memory"] == "estimated from memory size by codecarbon"
         (caution,) = findings.cautions
         assert caution.kind == "EstimatedEnergy"
         assert "cpu from cpu_load by codecarbon (RAPL is not readable)" in caution.message
+        assert "about 45 W that were guessed" in caution.message
 
     def test_estimates_stay_out_of_a_measured_total(self, machine: Machine, modelled: Any):
         """A processor with a counter, memory without one:
