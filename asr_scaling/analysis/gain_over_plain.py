@@ -13,6 +13,7 @@ from asr_scaling.analysis.recommendation.paired_comparison import (
     compare_points,
     differs,
 )
+from asr_scaling.core.decoding import GREEDY
 from asr_scaling.util.groups import grouped
 
 PLAIN_ENGINE = "transformers"
@@ -70,7 +71,8 @@ def _startup_s(point: Point) -> float | None:
 
 def is_plain(point: Point) -> bool:
     """Whether nothing was done to make it faster."""
-    return point.engine == PLAIN_ENGINE and not point.optimisations
+    plain = point.engine == PLAIN_ENGINE and not point.optimisations
+    return plain and point.decoding == GREEDY.name
 
 
 def gains_over_plain(points: Sequence[Point]) -> list[GainOverPlain]:

@@ -51,6 +51,6 @@ def _name(point: Point) -> str:
 
 
 def _distance(a: Point, b: Point) -> tuple[int, bool, int]:
-    """By optimisations that only one of them has, then engine, then size of the batch."""
-    differing = len(set(a.optimisations) ^ set(b.optimisations))
+    """By what only one of them has (optimisations, decoding, engine), then engine, then batch."""
+    differing = len(set(a.optimisations) ^ set(b.optimisations)) + (a.decoding != b.decoding)
     return differing + (a.engine != b.engine), a.engine != b.engine, abs(a.batch - b.batch)

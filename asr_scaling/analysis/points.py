@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asr_scaling.core.cautions import Caution
+from asr_scaling.core.decoding import GREEDY, decoding_name
 from asr_scaling.core.energy_methods import METHOD, UNKNOWN, of_energy, power_known
-from asr_scaling.core.record import RunRecord, Status
+from asr_scaling.core.record import RunRecord, Status, choices
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.typed_json import number
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind
@@ -20,7 +21,7 @@ UNKNOWN_GPU = "unknown GPU"
 _OWN = ("_target_", "name", "seed", "licence", "length_s", "max_utterance_s", "index")
 """Options that a point has a field for, or that change no figure."""
 _OF_A_MODEL = ("hub_id", "path", "revision", "trust_remote_code")
-_TAKEN = frozenset(("model", "engine", "device", "dataset", "optimisation", "batch"))
+_TAKEN = frozenset(("model", "engine", "device", "dataset", "optimisation", "decoding", "batch"))
 _OF_NO_SYSTEM = frozenset(
     ("profiler", "pipeline", "seed", "tracking", "sweep", "optimiser", "hydra")
 )
@@ -54,6 +55,8 @@ class Point:
     """Of the engine by their names; of device, dataset and model as "device.threads"."""
     optimisations: tuple[str, ...]
     """In the order in which they are applied."""
+    decoding: str
+    """Its name, as "greedy"."""
     device: str
     """As torch calls it, with hardware and host where the report has several of that name."""
     hardware: str
@@ -217,6 +220,7 @@ def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point
         engine=record.engine,
         options=_options(config),
         optimisations=record.optimisations,
+        decoding=decoding_name(record.system, choices(config)),
         device=record.device,
         hardware=_hardware(record.environment, record.device),
         host=str(record.environment.get("host", "")),
@@ -235,6 +239,8 @@ def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point
 def _options(config: Mapping[str, Any]) -> dict[str, str]:
     groups = [(f"{group}.", config.get(group, {})) for group in ("device", "dataset")]
     model = config.get("model", {})
+    if decoding_name({}, choices(config)) != GREEDY.name:
+        groups.append(("decoding.", config.get("decoding") or {}))
     groups.append(("model.", {key: model[key] for key in _OF_A_MODEL if key in model}))
     chosen = config.get("optimisation")
     # a point that could not be built may hold what can't be applied

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from asr_scaling.analysis.points import UNKNOWN_GPU, Point
+from asr_scaling.core.decoding import GREEDY
 from asr_scaling.util.groups import grouped
 
-_GROUPS = ("engine", "device", "dataset", "model", "optimisation")
+_GROUPS = ("engine", "device", "dataset", "model", "optimisation", "decoding")
 _OTHERS = "others"
 """Stands for every group of options that is not in ``_GROUPS``."""
 _Member = tuple[str, str]
@@ -87,6 +88,8 @@ class _Usual:
         if point.optimisations:
             parts.append(" + ".join(point.optimisations))
         apart = {} if point.dataset in ("", self.dataset) else {"dataset": point.dataset}
+        if point.decoding != GREEDY.name:
+            apart["decoding"] = point.decoding
         for member in _members(point):
             for name, value in self.options[member].items():
                 if (own := point.options.get(name)) != value:
@@ -109,7 +112,8 @@ def _swept(point: Point) -> Mapping[str, str]:
 
 def _members(point: Point) -> list[_Member]:
     optimisations = " + ".join(point.optimisations)
-    names = (point.engine, point.device, point.dataset, point.model, optimisations)
+    parts = (point.engine, point.device, point.dataset, point.model)
+    names = (*parts, optimisations, point.decoding)
     return [*zip(_GROUPS, names, strict=True), (_OTHERS, "")]
 
 
@@ -229,7 +233,8 @@ def _compared(points: Sequence[Point]) -> set[_Kind]:
     """The kinds of which two hosts measured the same; elsewhere each has a part of the points."""
 
     def measured(point: Point) -> tuple[object, ...]:
-        system = (point.model, point.weights, point.engine, point.optimisations)
+        how = (point.optimisations, point.decoding)
+        system = (point.model, point.weights, point.engine, *how)
         options = tuple(sorted(point.options.items()))
         return _kind(point), system, options, point.dataset, point.length_s, point.batch
 

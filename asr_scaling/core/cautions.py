@@ -120,8 +120,8 @@ CAUTIONS: dict[str, tuple[str, str]] = {
     ),
     "LoopingText": (
         "{system} loops on {looping} of {utterances} utterances ({ids}): {error} and {time}.",
-        "Their transcripts are marked; throughput/rtfx_without_looping and "
-        "quality/wer_without_looping are without them.",
+        "Their transcripts are marked, and throughput/rtfx_without_looping and "
+        "quality/wer_without_looping are without them; decoding=fallback decodes them again.",
     ),
     "UtterancesLeftOut": (
         "Left out of the dataset: {reasons}.",

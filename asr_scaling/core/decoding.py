@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -83,12 +83,22 @@ class Decoding:
         return {"name": self.name, **options}
 
 
+def decoding_name(system: Mapping[str, Any], choices: Mapping[str, str]) -> str:
+    """The decoding of a record by name: as chosen, else by what it does.
+
+    ``system``: the record's. ``choices``: group → the name that was chosen in it.
+    Records that don't say were decoded greedily.
+    """
+    told = system.get("decoding")
+    name = told.get("name") if isinstance(told, Mapping) else None
+    return str(choices.get("decoding") or name or GREEDY.name)
+
+
 _BOUNDS = (
     ("compression_ratio", 0.0, 1e6, "at least 0"),
     ("log_probability", -1e6, 0.0, "at most 0"),
     ("no_speech", 0.0, 1.0, "from 0 to 1"),
 )
-GREEDY = Decoding()
 
 
 def _number(value: object) -> bool:
@@ -99,3 +109,7 @@ def _numbers(values: Any) -> tuple[float, ...]:
     """Empty where ``values`` is no list of numbers."""
     numbers = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else []
     return tuple(map(float, numbers)) if all(map(_number, numbers)) else ()
+
+
+GREEDY = Decoding()
+"""What is decoded where nobody says anything."""

@@ -84,9 +84,13 @@ METRICS: dict[str, MetricSpec] = {
     ),
     "workload/decoded_again_share": _lower(
         "1",
-        "share of utterances decoded a second time, because the first hypothesis looked "
-        "like a loop",
+        "share of the timed calls' utterances decoded more than once, because a hypothesis failed",
     ),
+    "decoding/redecoded_share": _lower(
+        "1", "share of distinct utterances decoded more than once in their first call"
+    ),
+    "decoding/per_utterance": _lower("1", "decodings of a distinct utterance in its first call"),
+    "decoding/highest_temperature": _neither("1", "highest temperature at which a text was kept"),
     "workload/tokens_per_s": _neither("1/s", "decoded tokens per second of audio"),
     "noise/latency_floor": _lower(
         "1", "smallest relative difference of latency that is not noise (A/A)"

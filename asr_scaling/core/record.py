@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
 ROUNDS_FOLDER = "rounds"
 """Folder of an interleaved sweep for the rounds of its points: rounds/<k>/<point>."""
-_AGAIN = "measure the point again."
+_AGAIN, _NO_MODULE = "measure the point again.", ("model", "decoding")
 _TREES = ("config", "environment", "system", "dataset")
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
 
@@ -278,7 +278,7 @@ def choices(config: Mapping[str, Any]) -> dict[str, str]:
     names = {
         group: str(options["_target_"]).rpartition(".")[0].rpartition(".")[2]
         for group, options in config.items()
-        if group != "model" and isinstance(options, Mapping) and "_target_" in options
+        if group not in _NO_MODULE and isinstance(options, Mapping) and "_target_" in options
     }
     hydra = config.get("hydra")
     chosen = hydra.get("choices") if isinstance(hydra, Mapping) else None

@@ -12,10 +12,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Capabilities, Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch, Utterance
+from asr_scaling.engine._shared.decoding_steps import Decoded, Hypothesis, Plan, Step
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
+
+_CURED = 0.4
+"""Temperature at which a text that looped no longer does."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Fake:
     is the encoder, and the rest is spread over ``steps`` decoding steps.
 
     ``jitter``: sigma of a lognormal factor of median 1 that multiplies every call's time.
+    ``loops``: probability that an utterance's text loops, for as long as it is decoded at a
+    temperature below 0.4.
     ``word_errors``: probability that a word comes out wrong; the same words at every call.
     ``max_batch``: a larger batch runs out of memory.
     ``fail_on``: name of the model that can't be loaded.
@@ -39,6 +46,8 @@ class Fake:
     steps: int = 4
     jitter: float = 0.0
     word_errors: float = 0.0
+    loops: float = 0.0
+    decoding: Decoding = GREEDY
     seed: int = 42
     max_batch: int | None = None
     fail_on: str | None = None
@@ -56,10 +65,11 @@ class Fake:
                 "engine.fixed_s and engine.per_audio_s must not be negative, "
                 "engine.steps at least 1."
             )
-        if self.jitter < 0 or not 0 <= self.word_errors <= 1:
+        shares = (self.word_errors, self.loops)
+        if self.jitter < 0 or not all(0 <= share <= 1 for share in shares):
             raise ConfigError(
-                "engine.jitter must not be negative, and engine.word_errors must be "
-                "between 0 and 1."
+                "engine.jitter must not be negative, and engine.word_errors and engine.loops must "
+                "be between 0 and 1."
             )
 
     def check(self, model: ModelSpec) -> None:
@@ -97,6 +107,11 @@ class FakeSystem:
             raise OutOfMemoryError(
                 f"A batch of {len(batch)} does not fit; use batch.size <= {engine.max_batch}."
             )
+        plan = Plan(engine.decoding, engine.seed)
+        return plan.transcribe(batch, lambda part, step: self._attempt(part, step, probe))
+
+    def _attempt(self, batch: AudioBatch, step: Step, probe: Probe) -> Decoded:
+        engine = self._engine
         total = engine.fixed_s + engine.per_audio_s * batch.padded_s
         total *= self._random.lognormvariate(0.0, engine.jitter) if engine.jitter else 1.0
         probe.stage("features")
@@ -110,11 +125,14 @@ class FakeSystem:
             engine.sleep(total / 4 / engine.steps)
             probe.token()
         probe.stage("text")
-        texts = tuple(self._text(utterance) for utterance in batch.utterances)
-        tokens = (engine.steps,) * len(batch)
-        return Transcription(texts, tokens, batch.durations_s, engine.steps)
+        texts = [self._text(utterance, step.temperature) for utterance in batch.utterances]
+        mean = -0.5 if step.scored else None
+        return Decoded([Hypothesis(text, engine.steps, mean) for text in texts], engine.steps)
 
-    def _text(self, utterance: Utterance) -> str:
+    def _text(self, utterance: Utterance, temperature: float) -> str:
+        loops = Random(f"loops {self._engine.seed} {utterance.id}").random() < self._engine.loops
+        if loops and temperature < _CURED:
+            return "and so on, " * 40
         if not self._engine.word_errors:
             return utterance.reference
         chance = Random(f"{self._engine.seed} {utterance.id}")

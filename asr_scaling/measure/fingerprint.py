@@ -14,7 +14,8 @@ from asr_scaling.machine.environment import environment, version
 from asr_scaling.model.weight_packages import CARRIERS
 from asr_scaling.util.layers import MEASURING
 
-_SHAPING = ("model", "engine", "optimisation", "device", "dataset", "batch", "profiler", "pipeline")
+_SYSTEM = ("model", "engine", "optimisation", "decoding", "device", "batch")
+_SHAPING = (*_SYSTEM, "dataset", "profiler", "pipeline")
 """Groups of options that are part of the fingerprint."""
 _WORDS_ONLY = ("licence", "published")
 """Keys of a model that only people read."""

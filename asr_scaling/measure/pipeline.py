@@ -197,5 +197,19 @@ def _processed(session: Session) -> Findings:
         Metric("workload/audio_s", sum(given.values()), len(given)),
         Metric("workload/processed_audio_s", processed_s, len(given)),
         Metric("workload/repeated_utterances", len(session.repeated), len(given)),
+        *_decodings(session),
     )
     return Findings(metrics, cautions=tuple(cautions))
+
+
+def _decodings(session: Session) -> list[Metric]:
+    """How often utterances were decoded, each by its first call; of engines that tell."""
+    told = session.decoded.values()
+    if not told:
+        return []
+    n, times = len(told), [decodings for _, decodings in told]
+    return [
+        Metric("decoding/redecoded_share", sum(count > 1 for count in times) / n, n),
+        Metric("decoding/per_utterance", sum(times) / n, n),
+        Metric("decoding/highest_temperature", max(temperature for temperature, _ in told), n),
+    ]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from asr_scaling.core.cautions import Caution, caution
-from asr_scaling.core.ports import Session, System, SystemSpec
+from asr_scaling.core.ports import Session, System, SystemSpec, capabilities, option_of
 from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.workload import Workload
 from asr_scaling.machine.environment import certified
@@ -117,6 +117,10 @@ def system_facts(spec: SystemSpec, system: System) -> dict[str, Any]:
         "engine": spec.engine_name,
         "device": spec.device.torch_name,
         "optimisations": list(spec.applied),
+        "decoding": {
+            **(option_of(spec.engine, "decoding") or spec.decoding).to_json(),
+            "package_default": capabilities(spec.engine).decoding,
+        },
         "facts": {**asdict(system.facts), "notes": list(system.facts.notes)},
     }
 

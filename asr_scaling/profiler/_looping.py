@@ -25,7 +25,7 @@ def with_looping(session: Session, scored: Findings) -> Findings:
 
     ``scored``: of the quality measurement, with a transcript of every utterance.
     """
-    rows = [_marked(row) for row in scored.transcripts]
+    rows = [_marked(row, session) for row in scored.transcripts]
     looping = frozenset(str(row["id"]) for row in rows if row.get("looping"))
     figures: Figures = {
         SHARE: Metric(SHARE, len(looping) / len(rows), len(rows)),
@@ -42,8 +42,14 @@ def with_looping(session: Session, scored: Findings) -> Findings:
     )
 
 
-def _marked(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**row, "looping": True} if loops(row["hypothesis"], row["reference"]) else row
+def _marked(row: Mapping[str, Any], session: Session) -> Mapping[str, Any]:
+    """The transcript with how it was decoded, and whether it loops."""
+    more: dict[str, Any] = {}
+    if row["id"] in session.decoded:
+        more["temperature"], more["decodings"] = session.decoded[row["id"]]
+    if loops(row["hypothesis"], row["reference"]):
+        more["looping"] = True
+    return {**row, **more}
 
 
 def _edits(rows: Sequence[Mapping[str, Any]]) -> int:

@@ -15,6 +15,7 @@ from asr_scaling.analysis.gain_over_plain import (
 )
 from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
+from asr_scaling.core.decoding import GREEDY
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.cells import IDENTITY, identity, missing, number
 from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
@@ -67,7 +68,8 @@ def _best(gains: Iterable[GainOverPlain]) -> str:
             sentences.append(f"Nothing made {model} faster without making it worse.")
             continue
         wer, point = best.comparison.row(WER), best.point
-        how = " · ".join(filter(None, (point.engine, " + ".join(point.optimisations))))
+        decoding = "" if point.decoding == GREEDY.name else point.decoding
+        how = " · ".join(filter(None, (point.engine, " + ".join(point.optimisations), decoding)))
         about = f"WER {_wer_points(wer)} points"
         if wer.absolute is None:
             about = f"WER not compared: {wer.reason.rstrip('.')}"
@@ -78,8 +80,8 @@ def _best(gains: Iterable[GainOverPlain]) -> str:
 
 def _table(gains: Sequence[GainOverPlain], lone: int) -> Table:
     notes = [
-        f"Plain is engine={PLAIN_ENGINE} without optimisations: same model, weights, device, "
-        "speech, length and batch.",
+        f"Plain is engine={PLAIN_ENGINE}, greedy, without optimisations: same model, weights, "
+        "device, speech, length and batch.",
         "±: the larger half of the 95 % interval, paired by utterance; –: not available, with the "
         "reason.",
     ]
@@ -168,7 +170,8 @@ def _figure(gains: Sequence[GainOverPlain]) -> Figure | None:
 
 
 def _bar(gain: GainOverPlain) -> Bar:
-    name = " + ".join((gain.point.engine, *gain.point.optimisations))
+    decoding = [] if gain.point.decoding == GREEDY.name else [gain.point.decoding]
+    name = " + ".join((gain.point.engine, *gain.point.optimisations, *decoding))
     interval, value = gain.comparison.row(RTFX).interval, gain.speed_up or 0.0
     ends = (1 + interval.low, 1 + interval.high) if interval else (value, value)
     colour, title = FASTER if value >= 1 else SLOWER, f"{name}: {rtfx_change(gain)}"

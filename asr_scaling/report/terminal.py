@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from rich.table import Table
 
 from asr_scaling.analysis.looping import looping_records
-from asr_scaling.core.record import RunRecord
+from asr_scaling.core.decoding import decoding_name
+from asr_scaling.core.record import RunRecord, choices
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind, unlike
 from asr_scaling.report.console import cell, table
 
@@ -16,6 +17,7 @@ _WORDY = (
     "model",
     "engine",
     "optimisation",
+    "decoding",
     "weights",
     "device",
     "machine",
@@ -127,6 +129,7 @@ def _identity(record: RunRecord) -> dict[str, str]:
         "model": str(config.get("model", {}).get("name", record.name)),
         "engine": record.engine or _MISSING,
         "optimisation": " + ".join(record.optimisations) or _MISSING,
+        "decoding": decoding_name(record.system, choices(config)),
         "weights": str(record.system.get("facts", {}).get("weights", _MISSING)),
         "device": str(record.system.get("device", _MISSING)),
         "batch": _MISSING if batch is None else str(batch),

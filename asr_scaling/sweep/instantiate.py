@@ -16,7 +16,7 @@ from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.measure.job import Job
 from asr_scaling.sweep.allowlist import check_parts
 
-_SYSTEM = ("model", "engine", "optimisation", "device", "batch")
+_SYSTEM = ("model", "engine", "optimisation", "decoding", "device", "batch")
 _UNUSABLE = "The options of {where} can't be used ({reason}); see  --cfg job  for them."
 _Made = TypeVar("_Made")
 _PARTS = (*_SYSTEM, "dataset", "profiler", "pipeline", "tracking")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from asr_scaling.core.decoding import GREEDY
 from asr_scaling.core.record import choices
 from asr_scaling.sweep.plan import PlannedPoint, key_and_value, parsed
 
@@ -68,6 +69,9 @@ def point_name(config: Mapping[str, Any]) -> str:
     if stage := (config.get("optimiser") or {}).get("stage"):
         parts.append(str(stage))
     varied = (config.get("hydra") or {}).get("swept") or {}
+    decoding = chosen.get("decoding", GREEDY.name)
+    if decoding != GREEDY.name and "decoding" not in varied:
+        varied = {"decoding": decoding, **varied}
     return " ".join((*parts, *(f"{key}={value}" for key, value in varied.items())))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.record import RunRecord
+from asr_scaling.core.decoding import decoding_name
+from asr_scaling.core.record import RunRecord, choices
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind
 
 LONGEST_TAG = 5000
@@ -35,6 +36,7 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
         "model": str(record.config.get("model", {}).get("name", "")),
         "engine": record.engine,
         "optimisation": " + ".join(record.optimisations),
+        "decoding": decoding_name(record.system, choices(record.config)),
         "device": record.device,
         "machine": machine_kind(record.environment),
         "gpu": gpu_name(record.environment) or "",

@@ -12,7 +12,9 @@ import pytest
 from support.fakes import FakeDevice, make_spec
 
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.ports import Changed, SystemSpec, Turn
+from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import ConfigError
 
 Apply = Callable[[SystemSpec], SystemSpec]
@@ -201,3 +203,18 @@ class TestWhole:
             start(),
             engine=Rigid(),  # type: ignore[arg-type]
         ).has("engine", "changes")
+
+
+class TestDecoding:
+    def test_an_engine_is_told(self):
+        rule = Decoding(temperatures=(0.0, 0.5))
+        system = replace(start(Fake()), decoding=rule).composed()
+        assert system.engine == Fake(decoding=rule)
+        assert system.called == "fallback on fake"
+
+    def test_an_engine_that_can_not_is_refused(self):
+        with pytest.raises(ConfigError, match=r"can't decode by decoding=beam: leave it out\.$"):
+            replace(start(), decoding=Decoding(beam=5)).composed()
+
+    def test_greedy_is_what_every_engine_does(self):
+        assert start().composed().engine == Engine()

@@ -123,7 +123,9 @@ def _of_the_users_own(point: Point, config: Mapping[str, Any], group: str, name:
     if group == "model":
         known = {key: value for key, value in options.items() if key in base}
         return _differing(config, Choice(group, name, known), base)
-    name = choices({group: options}).get(group, name)
+    alike = _usual_choices().get(group)
+    of_this_class = _yaml(group, str(alike)).get("_target_") == options.get("_target_")
+    name = choices({group: options}).get(group, str(alike) if of_this_class else name)
     if _path(group, name).is_file():
         usual = _merged(base, _yaml(group, name))
         return _differing(config, Choice(group, name, options), usual)

@@ -78,7 +78,9 @@ class Transcription:
     ``tokens``: number of generated tokens that carry the text: no prompt, padding or end of text.
     ``audio_s``: seconds of audio that were processed; fewer than the utterance has if it was cut.
     ``steps``: decoding steps of the whole batch; 0 for models that don't decode step by step.
-    ``again``: number of utterances decoded a second time, because the first looked like a loop.
+    ``again``: number of utterances decoded more than once, because a hypothesis failed.
+    ``temperatures``: at which each text was decoded; empty where the engine does not tell.
+    ``decodings``: how often each utterance was decoded; empty where the engine does not tell.
     """
 
     texts: tuple[str, ...]
@@ -86,6 +88,8 @@ class Transcription:
     audio_s: tuple[float, ...]
     steps: int = 0
     again: int = 0
+    temperatures: tuple[float, ...] = ()
+    decodings: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,10 +153,12 @@ class Capabilities:
 
     ``reads_weights``: it reads the model's weights, which a sweep fetches before its jobs begin.
     ``streaming``: it transcribes audio while the audio still arrives.
+    ``decoding``: how its package decodes where nobody says anything; empty where that is not known.
     """
 
     reads_weights: bool = True
     streaming: bool = False
+    decoding: str = ""
 
 
 @runtime_checkable

@@ -67,6 +67,8 @@ class Session:
     ``values``: metric → value, of the measurements that are done.
     ``hypotheses``: utterance id → text of its first call.
     ``processed_s``: utterance id → seconds of audio processed in its first call.
+    ``decoded``: utterance id → temperature of the text of its first call, and how often it was
+    decoded; only of engines that tell.
     ``engine_s``: seconds spent in all calls.
     ``called``: the system in a few words, for cautions.
     ``kept``: the system was loaded for an earlier point and has made calls.
@@ -90,6 +92,7 @@ class Session:
     values: dict[str, float] = field(default_factory=dict)
     hypotheses: dict[str, str] = field(default_factory=dict)
     processed_s: dict[str, float] = field(default_factory=dict)
+    decoded: dict[str, tuple[float, int]] = field(default_factory=dict)
     engine_s: float = 0.0
     kept: bool = False
     engine: Engine | None = None
@@ -112,6 +115,8 @@ class Session:
             self.hypotheses.setdefault(utterance.id, text)
             self.processed_s.setdefault(utterance.id, seconds)
         ids = tuple(u.id for u in batch.utterances)
+        for told in zip(ids, result.temperatures, result.decodings, strict=False):
+            self.decoded.setdefault(told[0], told[1:])
         if ids in self.texts:
             self.repeated.update(ids)
             pairs = zip(ids, self.texts[ids], result.texts, strict=True)

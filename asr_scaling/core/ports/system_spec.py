@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
+from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports.dataset import Batching, Fitting
 from asr_scaling.core.ports.engine import Device, Engine
@@ -81,6 +82,7 @@ class Demanding(Protocol):
 class SystemSpec:
     """The system under test: all that decides how speech becomes text. Nothing is loaded.
 
+    ``decoding``: what the engine is told of how a text is searched for.
     ``optimisation``: name → optimisation that is still to be applied.
     ``applied``: names of the optimisations that were applied.
     ``by``: the optimisation that ``composed`` is applying.
@@ -92,18 +94,19 @@ class SystemSpec:
     device: Device
     batch: Batching | Fitting
     optimisation: Mapping[str, Optimisation] = field(default_factory=dict)
+    decoding: Decoding = GREEDY
     applied: tuple[str, ...] = ()
     by: str = ""
     set_by: Mapping[str, str] = field(default_factory=dict)
 
     def composed(self) -> SystemSpec:
-        """The system with its optimisations applied; their order makes no difference.
+        """The system with its decoding and its optimisations; their order makes no difference.
 
         Raises ConfigError when they make no sense together or here.
         """
+        system = self._decoding()
         if not self.optimisation:
-            return self
-        system = self
+            return system
         for name, optimisation in self.optimisation.items():
             system = optimisation.apply(replace(system, by=name))
         for name, optimisation in self.optimisation.items():
@@ -111,6 +114,18 @@ class SystemSpec:
                 optimisation.check(replace(system, by=name))
         applied = (*self.applied, *self.optimisation)
         return replace(system, optimisation={}, applied=applied, by="", set_by={})
+
+    def _decoding(self) -> SystemSpec:
+        """The system whose engine decodes as asked for. Raises ConfigError when it can't."""
+        if self.decoding.greedy:
+            return self
+        if not self.has("engine", "decoding"):
+            raise ConfigError(
+                f"engine={self.engine_name} can't decode by decoding={self.decoding.name}: leave "
+                "it out."
+            )
+        engine: Any = self.engine
+        return replace(self, engine=replace(engine, decoding=self.decoding))
 
     @property
     def engine_name(self) -> str:
@@ -120,7 +135,8 @@ class SystemSpec:
     @property
     def called(self) -> str:
         """ "int8 + dynamic_window on openvino", or "plain openvino"."""
-        by = " + ".join(self.applied)
+        chosen = [] if self.decoding.greedy else [self.decoding.name]
+        by = " + ".join((*self.applied, *chosen))
         return f"{by} on {self.engine_name}" if by else f"plain {self.engine_name}"
 
     def loads_as(self, other: SystemSpec) -> bool:

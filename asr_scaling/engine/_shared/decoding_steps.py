@@ -165,8 +165,11 @@ class Plan:
         if not self._judged:
             return guard
         improbable = rule.improbable(heard.mean)
-        if improbable and rule.no_speech is not None and decoded.no_speech is not None:
-            if decoded.no_speech(number) > rule.no_speech:
-                state.best = Hypothesis("", 0, heard.mean)
-                return False
+        if improbable and self._silent(decoded, number):
+            state.best = Hypothesis("", 0, heard.mean)
+            return False
         return guard or improbable or rule.repeats(heard.text)
+
+    def _silent(self, decoded: Decoded, number: int) -> bool:
+        bound, probability = self.decoding.no_speech, decoded.no_speech
+        return bound is not None and probability is not None and probability(number) > bound
