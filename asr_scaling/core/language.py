@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
+from asr_scaling.errors import ConfigError
+from asr_scaling.util.config_dir import conf_dir, read_yaml
+
+AUTO = "auto"
+"""Stands for a language that the model recognises."""
+_FEW = 3
+"""So many languages or models are listed in a message."""
 _BOKMAL = {"nb": "no"}
 """Norwegian speech is nearly always Bokmål, and models call it "no"."""
 _NONE = ("und", "mul", "mis", "zxx")
@@ -43,3 +52,39 @@ def language_name(code: str) -> str:
 
     names = {language_code(own): name for own, name in LANGUAGES.items()}
     return f"{names[code].title()} ({code})" if code in names else code
+
+
+def check_language(model: str, language: str | bool | None, known: Sequence[str]) -> None:
+    """Raises ConfigError unless ``model`` can be asked for ``language``, with those that can.
+
+    ``known``: the languages of the model; empty where they are not known.
+    """
+    if language is None or language == AUTO:
+        return
+    code = language_code(language)
+    if code is None:
+        raise ConfigError(
+            f"language={language} is no language: give a code such as en, de or yue (a model's "
+            "are in its YAML under languages), an English name such as german, or auto."
+        )
+    if not known or code in map(language_code, known):
+        return
+    own = f"only {named(known)}" if len(known) <= _FEW else f"{len(known)} other languages"
+    others = [name for name, codes in _models().items() if code in map(language_code, codes)]
+    *most, last = get_close_matches(model, others, _FEW, 0) or ["a model that knows it"]
+    remedy = f"choose {', '.join(most)} or {last}" if most else f"choose {last}"
+    raise ConfigError(
+        f"language={language} can't work with '{model}', which knows {own}: {remedy}, or leave "
+        "language out."
+    )
+
+
+def named(codes: Iterable[str]) -> str:
+    """ "German (de), French (fr)"."""
+    return ", ".join(language_name(language_code(code) or code) for code in codes)
+
+
+def _models() -> dict[str, Sequence[str]]:
+    """Name → languages of every model that this package has a YAML of."""
+    paths = sorted((conf_dir() / "model").glob("*.yaml"))
+    return {path.stem: read_yaml(path).get("languages") or () for path in paths}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.language import AUTO, check_language, language_code
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.config_dir import conf_dir
@@ -42,7 +43,11 @@ class ModelSpec:
     window_s: seconds of audio the encoder always sees (Whisper: 30); None if it varies.
     tokens_per_s: decoded tokens per second of English speech, which fixes the decoding length of
         random weights; None if the decoding length does not depend on the text (CTC).
-    multilingual: whether it transcribes more than English.
+    multilingual: whether it is asked for a language (Whisper), or knows several.
+    languages: codes of the languages that it was trained to transcribe, as its authors write them;
+        empty where they are not known.
+    language: what it is asked to transcribe: a code, "auto" to have every utterance's language
+        recognised, or None for what an utterance states, else "auto".
     published: the parameter count as its authors print it ("39 M"), or empty.
     weights: "auto", "pretrained" or "random".
     path: folder with weights in the hub's layout, preferred over any other place; or None.
@@ -61,6 +66,8 @@ class ModelSpec:
     window_s: float | None = None
     tokens_per_s: float | None = None
     multilingual: bool = False
+    languages: Sequence[str] = ()
+    language: str | None = None
     published: str = ""
     weights: str = "auto"
     path: str | None = None
@@ -76,6 +83,19 @@ class ModelSpec:
             )
         if refused := sorted(_NO_SIZES & set(self.architecture)):
             raise ConfigError(f"model.architecture is for sizes: leave out {', '.join(refused)}.")
+        check_language(self.name, self.language, self.languages)
+
+    def asked_for(self, stated: str | None) -> str | None:
+        """The language that an utterance is transcribed in; None where it is to be recognised.
+
+        stated: what the utterance states, as a code of ``core/language.py``.
+        """
+        known = [language_code(own) for own in self.languages]
+        if len(known) == 1:
+            return known[0]
+        if self.language is not None:
+            return None if self.language == AUTO else language_code(self.language)
+        return stated if stated in known or not known else None
 
     def planned_tokens(self, seconds: float) -> int:
         """Tokens in ``seconds`` of speech, at least 1: the decoding length of random weights."""

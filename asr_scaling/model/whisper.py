@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr_scaling.core.language import language_code
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
+from asr_scaling.errors import WeightsError
 from asr_scaling.model.convert import example_audio
 
 CHECKED = 8
@@ -24,14 +27,92 @@ def end_of_text(spec: ModelSpec) -> int:
 
 def languages(spec: ModelSpec) -> int:
     """How many languages the vocabulary has tokens of."""
-    return int(spec.architecture["vocab_size"]) - 51_766 if spec.multilingual else 99
+    return max(1, int(spec.architecture["vocab_size"]) - 51_766) if spec.multilingual else 99
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Whisper's prompts: start, language and task where there is a choice, no timestamps.
+
+    ``start``, ``no_timestamps``: ids of these tokens.
+    ``transcribe``: id of the task's token, None for a model of one language and one task.
+    ``languages``: code of a language (``core/language.py``) → id of its token.
+    """
+
+    start: int
+    no_timestamps: int
+    transcribe: int | None = None
+    languages: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_vocabulary(cls, spec: ModelSpec) -> Prompts:
+        """By the order of the special tokens, for random weights."""
+        return cls.of_tokens(spec, special_ids(spec))
+
+    @classmethod
+    def of_config(cls, spec: ModelSpec, generation: Any) -> Prompts:
+        """By the generation configuration that comes with the weights.
+
+        Raises WeightsError when that of a multilingual model has no languages.
+        """
+        tokens = {
+            "<|startoftranscript|>": generation.decoder_start_token_id,
+            "<|notimestamps|>": generation.no_timestamps_token_id,
+        }
+        if spec.multilingual:
+            spoken = getattr(generation, "lang_to_id", None)
+            if not spoken:
+                raise WeightsError(
+                    f"The generation_config.json of '{spec.name}' has no lang_to_id: copy that of "
+                    f"{spec.hub_id} beside the weights."
+                )
+            tasks = {f"<|{task}|>": number for task, number in generation.task_to_id.items()}
+            tokens |= {**spoken, **tasks}
+        return cls.of_tokens(spec, tokens)
+
+    @classmethod
+    def of_tokens(cls, spec: ModelSpec, tokens: Mapping[str, int]) -> Prompts:
+        """``tokens``: name → id, of the special tokens at least."""
+        start, without = tokens["<|startoftranscript|>"], tokens["<|notimestamps|>"]
+        if not spec.multilingual:
+            return cls(start, without)
+        spoken = {str(language_code(own)): tokens[f"<|{own}|>"] for own in _own_codes(tokens)}
+        return cls(start, without, tokens["<|transcribe|>"], spoken)
+
+    def of(self, language: str | None) -> tuple[int, ...]:
+        """The prompt for ``language``, which only a model with no choice ignores.
+
+        Raises WeightsError when the weights have no token for it.
+        """
+        if self.transcribe is None:
+            return (self.start, self.no_timestamps)
+        if language is None or language not in self.languages:
+            raise WeightsError(
+                f"These weights have no token for language={language}, only for "
+                f"{', '.join(self.languages)}."
+            )
+        return (self.start, self.languages[language], self.transcribe, self.no_timestamps)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens a prompt has."""
+        return 2 if self.transcribe is None else 4
+
+    def recognised(self, token: int) -> str:
+        """The language whose token is ``token``."""
+        return next(code for code, number in self.languages.items() if number == token)
+
+
+def _own_codes(tokens: Mapping[str, int]) -> list[str]:
+    """Whisper's codes of the languages among the names of ``tokens``."""
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+    return [own for own in LANGUAGES if f"<|{own}|>" in tokens]
 
 
 def prompt_ids(spec: ModelSpec) -> tuple[int, ...]:
-    """Whisper's prompt: start, English and transcribe where there is a choice, no timestamps."""
-    start, count = end_of_text(spec) + 1, languages(spec)
-    spoken = (start + 1, start + count + 2) if spec.multilingual else ()
-    return (start, *spoken, start + count + 6)
+    """The prompt for English."""
+    return Prompts.of_vocabulary(spec).of("en")
 
 
 def special_tokens(spec: ModelSpec) -> list[str]:
@@ -42,6 +123,19 @@ def special_tokens(spec: ModelSpec) -> list[str]:
     tasks = ("translate", "transcribe", "startoflm", "startofprev", "nocaptions")
     names = ("endoftext", "startoftranscript", *spoken, *tasks, "notimestamps")
     return [f"<|{name}|>" for name in names]
+
+
+def special_ids(spec: ModelSpec) -> dict[str, int]:
+    """The special tokens and their ids in the vocabulary of ``spec``."""
+    first = end_of_text(spec)
+    return {name: first + i for i, name in enumerate(special_tokens(spec))}
+
+
+def language_ids(spec: ModelSpec) -> dict[str, int]:
+    """The tokens of languages and their ids, as ``lang_to_id`` of a generation configuration."""
+    names = special_tokens(spec)[2 : 2 + languages(spec)] if spec.multilingual else []
+    ids = special_ids(spec)
+    return {name: ids[name] for name in names}
 
 
 def example_features(folder: Path) -> NDArray[np.float32]:

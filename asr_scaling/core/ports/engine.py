@@ -81,6 +81,8 @@ class Transcription:
     ``again``: number of utterances decoded more than once, because a hypothesis failed.
     ``temperatures``: at which each text was decoded; empty where the engine does not tell.
     ``decodings``: how often each utterance was decoded; empty where the engine does not tell.
+    ``languages``: code of the language that each was transcribed in, asked for or recognised; empty
+    where the model has no choice or does not tell.
     """
 
     texts: tuple[str, ...]
@@ -90,6 +92,7 @@ class Transcription:
     again: int = 0
     temperatures: tuple[float, ...] = ()
     decodings: tuple[int, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from asr_scaling.engine._onnx.files import PREFIX, check_length
 from asr_scaling.engine._onnx.token_policy import Policy
 from asr_scaling.engine._shared import ctc
 from asr_scaling.engine._shared.token_texts import Texts
+from asr_scaling.engine._shared.whisper import hear
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.model.convert import difference
 
@@ -69,6 +70,7 @@ class Whisper:
         probe: Probe,
         most: int | None,
         planned: list[int] | None,
+        languages: list[str | None],
     ) -> tuple[list[list[int]], int]:
         """A ``Decode`` of ``Windows``."""
         policy, steps = self.policy, self.steps
@@ -78,7 +80,7 @@ class Whisper:
         bound = policy.longest if most is None else min(most, policy.longest)
         if planned:
             bound = max(planned) + 1
-        tokens = np.tile(np.array(policy.prompt, np.int64), (len(features), 1))
+        tokens = self._prompts(languages)
         ended = np.zeros(len(features), bool)
         columns = list[Any]()
         while len(columns) < bound and not ended.all():
@@ -93,6 +95,20 @@ class Whisper:
             return [row[:n] for row, n in zip(rows, planned, strict=True)], len(columns)
         cut = (row[: row.index(policy.end)] if policy.end in row else row for row in rows)
         return [[token for token in row if token < policy.end] for row in cut], len(columns)
+
+    def _prompts(self, languages: list[str | None]) -> NDArray[np.int64]:
+        """The prompts of rows in ``languages``, of which None is replaced by what is recognised.
+
+        That takes a step on the first token alone, which is then left out of the prompts.
+        """
+        prompts, begin = self.policy.prompts, 0
+        if prompts.languages and None in languages:
+            chosen = self.steps.step(
+                np.full((len(languages), 1), prompts.start, np.int64), self.policy.spoken
+            )
+            hear(languages, lambda: [prompts.recognised(token) for token in chosen.tolist()])
+            begin = 1
+        return np.array([prompts.of(code)[begin:] for code in languages], np.int64)
 
 
 @dataclass(frozen=True)

@@ -103,12 +103,16 @@ def windowed(
         return first
     second = attempt(AudioBatch(tuple(batch.utterances[i] for i in suspect)), None, None)
     texts, tokens = list(first.texts), list(first.tokens)
+    languages = list(first.languages)
     for i, text, n in zip(suspect, second.texts, second.tokens, strict=True):
         texts[i], tokens[i] = text, n
+    for i, language in zip(suspect, second.languages, strict=bool(languages)):
+        languages[i] = language
     return replace(
         first,
         texts=tuple(texts),
         tokens=tuple(tokens),
         steps=first.steps + second.steps,
         again=len(suspect),
+        languages=tuple(languages),
     )

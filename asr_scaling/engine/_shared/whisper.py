@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from asr_scaling.core.model_spec import ModelSpec
@@ -24,6 +25,25 @@ def check_whisper(model: ModelSpec, engine: str, *packages: str) -> None:
 def window_of(model: ModelSpec) -> float:
     """Seconds of audio that the encoder was trained on."""
     return model.window_s or 30.0
+
+
+def asked(model: ModelSpec, batch: AudioBatch) -> list[str | None]:
+    """The language that each utterance is transcribed in; None where it is to be recognised."""
+    return [model.asked_for(utterance.language) for utterance in batch.utterances]
+
+
+def hear(languages: list[str | None], recognise: Callable[[], Sequence[str]]) -> None:
+    """Puts what ``recognise`` returns in the place of languages that are None.
+
+    ``recognise``: the language of every utterance as the model hears it; called when it is needed.
+    """
+    if None in languages:
+        languages[:] = [code or own for code, own in zip(languages, recognise(), strict=True)]
+
+
+def told(model: ModelSpec, languages: Sequence[str | None]) -> tuple[str, ...]:
+    """For the transcription: ``languages``, or none where the model has no choice."""
+    return tuple(filter(None, languages)) if model.multilingual else ()
 
 
 def first_windows(batch: AudioBatch, window_s: float) -> AudioBatch:

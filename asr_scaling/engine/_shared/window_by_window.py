@@ -13,16 +13,19 @@ from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._shared.log_mel import LogMel
 from asr_scaling.engine._shared.short_window import windowed
-from asr_scaling.engine._shared.whisper import window_of
+from asr_scaling.engine._shared.whisper import asked, told, window_of
 
 if TYPE_CHECKING:
     Decode = Callable[
-        [NDArray[np.float32], Probe, int | None, list[int] | None], tuple[list[list[int]], int]
+        [NDArray[np.float32], Probe, int | None, list[int] | None, list[str | None]],
+        tuple[list[list[int]], int],
     ]
-    """``(features [batch, mels, frames], probe, most tokens, planned tokens) → (rows, steps)``.
+    """``(features [batch, mels, frames], probe, most tokens, planned tokens, languages)``
+    → ``(rows, steps)``.
 
     A row has the tokens up to the end of text. With random weights the number of tokens of a row is
-    planned, and a row has as many, whatever the model says."""
+    planned, and a row has as many, whatever the model says. A language that is None is replaced by
+    the one that the model recognises, where it has a choice."""
 
 Text = Callable[[Sequence[Sequence[int]]], tuple[str, ...]]
 
@@ -62,16 +65,30 @@ class Windows:
         whole_s = window_of(self._spec)
 
         def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
-            rows, steps = self._rows(part, probe, window_s or whole_s, most, decode)
+            languages = asked(self._spec, part)
+            rows, steps = self._rows(
+                part, probe, window_s or whole_s, most, decode, languages=languages
+            )
             probe.stage("text")
-            return Transcription(text(rows), tuple(map(len, rows)), part.durations_s, steps)
+            tokens, spoken = tuple(map(len, rows)), told(self._spec, languages)
+            return Transcription(text(rows), tokens, part.durations_s, steps, languages=spoken)
 
         return windowed(batch, self._margin_s, whole_s, attempt, guarded=not self._random)
 
     def _rows(
-        self, batch: AudioBatch, probe: Probe, window_s: float, most: int | None, decode: Decode
+        self,
+        batch: AudioBatch,
+        probe: Probe,
+        window_s: float,
+        most: int | None,
+        decode: Decode,
+        *,
+        languages: list[str | None],
     ) -> tuple[list[list[int]], int]:
-        """Tokens of each utterance, window after window, and the number of steps."""
+        """Tokens of each utterance, window after window, and the number of steps.
+
+        ``languages``: as for ``decode``; what the first window shows holds for the others.
+        """
         rows = [list[int]() for _ in batch.utterances]
         steps = 0
         size = round(window_s * SAMPLE_RATE_HZ)
@@ -85,10 +102,13 @@ class Windows:
             planned = None
             if self._random:
                 planned = [self._spec.planned_tokens(part.size / SAMPLE_RATE_HZ) for part in audio]
-            tokens, count = decode(self._features(audio, size, probe), probe, most, planned)
+            spoken = [languages[i] for i in parts]
+            features = self._features(audio, size, probe)
+            tokens, count = decode(features, probe, most, planned, spoken)
             steps += count
-            for i, row in zip(parts, tokens, strict=True):
+            for i, row, language in zip(parts, tokens, spoken, strict=True):
                 rows[i] += row
+                languages[i] = language
         return rows, steps
 
     def _features(

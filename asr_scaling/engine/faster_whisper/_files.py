@@ -21,12 +21,13 @@ from asr_scaling.model.whisper import (
     CHECKED,
     end_of_text,
     example_features,
+    language_ids,
     prompt_ids,
     special_tokens,
     transformers_logits,
 )
 
-CONVERSION = 1
+CONVERSION = 2
 """Raise it when a converted folder changes, so that older ones in a cache are left alone."""
 TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1, "int8": 0.35}
 """dtype → how far logits may be from transformers', in standard deviations of these."""
@@ -55,11 +56,16 @@ def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str,
 
 
 def _write_placeholder(model: ModelSpec, folder: Path) -> None:
-    """Writes a tokenizer for random weights: special tokens are Whisper's, others are their ids."""
+    """Writes a tokenizer for random weights: special tokens are Whisper's, others are their ids.
+
+    CTranslate2 takes a model for multilingual when a token is empty, as the last text token of a
+    multilingual Whisper is, and its languages from the generation configuration.
+    """
     from tokenizers import AddedToken, Tokenizer, models
 
     names, first = special_tokens(model), end_of_text(model)
-    vocabulary = {str(i): i for i in range(first)}
+    vocabulary = {str(i): i for i in range(first - 1)}
+    vocabulary["" if model.multilingual else str(first - 1)] = first - 1
     vocabulary |= {name: first + i for i, name in enumerate(names)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=names[0]))
     special = [AddedToken(name, normalized=False, special=True) for name in names]
@@ -68,6 +74,11 @@ def _write_placeholder(model: ModelSpec, folder: Path) -> None:
     config = {"tokenizer_class": "PreTrainedTokenizerFast"}
     config |= {"eos_token": names[0], "unk_token": names[0]}
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    if spoken := language_ids(model):
+        path = folder / "generation_config.json"
+        own = json.loads(path.read_text(encoding="utf-8")) | {"lang_to_id": spoken}
+        own.pop("_from_model_config", None)  # transformers would make it anew, without languages
+        path.write_text(json.dumps(own), encoding="utf-8")
 
 
 def _checked(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str, Any]:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
+from asr_scaling.core.language import language_code
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.decoding_options import DecodingOptions
-from asr_scaling.engine._shared.whisper import first_windows, window_of
+from asr_scaling.engine._shared.whisper import asked, first_windows, hear, told, window_of
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.model.convert import Converted
 from asr_scaling.model.transformers_objects import pretrained
-from asr_scaling.model.whisper import end_of_text, prompt_ids
+from asr_scaling.model.whisper import Prompts, end_of_text
 
 _LONG_FORM = {
     "task": "transcribe",
-    "language": "en",
     "temperature": 0.0,
     "compression_ratio_threshold": None,
     "log_prob_threshold": None,
@@ -57,9 +58,11 @@ class Speech:
         extractor = pretrained(AutoFeatureExtractor, files.folder, model)
         self._windows = Windows(model, extractor, self._random, options.window_margin_s, place)
         self._tokenizer = library.hf_tokenizer
-        self._prompt = prompt_ids(model)
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        special = {name: i for name, i in vocabulary.items() if name.startswith("<|")}
+        self._prompts = Prompts.of_tokens(model, special)
         self._end = end_of_text(model)
-        self._most = int(model.architecture["max_target_positions"]) - len(self._prompt)
+        self._most = int(model.architecture["max_target_positions"]) - self._prompts.tokens
         self._watched = _Watched(library.model)
         library.model = self._watched
 
@@ -83,6 +86,7 @@ class Speech:
         probe: Probe,
         most: int | None,
         planned: list[int] | None,
+        languages: list[str | None],
     ) -> tuple[list[list[int]], int]:
         """As ``Windows`` asks for; the steps are those of the longest row."""
         probe.stage("encoder")
@@ -91,9 +95,11 @@ class Speech:
         )
         probe.stage("decoder")
         bound = max(planned) + 1 if planned else most or self._most
+        if self._model.multilingual:
+            hear(languages, partial(self._recognised, encoded))
         results = self._network.generate(
             encoded,
-            [list(self._prompt)] * len(features),
+            [list(self._prompts.of(code)) for code in languages],
             beam_size=self._options.beam,
             # CTranslate2 decodes at most half of it (openai/whisper's rule)
             max_length=2 * min(bound, self._most),
@@ -110,18 +116,37 @@ class Speech:
     def _long(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """faster-whisper's sequential windows, to the end of each recording."""
         rows, steps = list[list[int]](), 0
-        for utterance in batch.utterances:
+        languages = asked(self._model, batch)
+        for i, utterance in enumerate(batch.utterances):
             self._watched.probe = probe
             probe.stage("features")
-            segments, _ = self._library.transcribe(
-                utterance.audio, beam_size=self._options.beam, **_LONG_FORM
+            segments, about = self._library.transcribe(
+                utterance.audio,
+                beam_size=self._options.beam,
+                language=self._own(languages[i]),
+                **_LONG_FORM,
             )
+            languages[i] = language_code(about.language)
             tokens = [token for segment in segments for token in segment.tokens]
             steps += len(tokens)
             rows.append([token for token in tokens if token < self._end])
         probe.stage("text")
         self._watched.probe = NullProbe()
-        return Transcription(self._texts(rows), tuple(map(len, rows)), batch.durations_s, steps)
+        texts, spoken = self._texts(rows), told(self._model, languages)
+        counts = tuple(map(len, rows))
+        return Transcription(texts, counts, batch.durations_s, steps, languages=spoken)
+
+    def _recognised(self, encoded: Any) -> list[str]:
+        """The most likely language of each row of ``encoded``."""
+        ranked = self._network.detect_language(encoded)
+        return [str(language_code(row[0][0].strip("<|>"))) for row in ranked]
+
+    def _own(self, language: str | None) -> str | None:
+        """faster-whisper's code of ``language``."""
+        if language is None:
+            return None
+        token = self._prompts.of(language)[1]
+        return str(self._tokenizer.id_to_token(token)).strip("<|>")
 
     def _texts(self, rows: Sequence[Sequence[int]]) -> tuple[str, ...]:
         return tuple(str(self._tokenizer.decode(row)).strip() for row in rows)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from asr_scaling.engine.transformers._decoder import Decoder
+from asr_scaling.engine._shared.whisper import hear
+from asr_scaling.engine.transformers._decoder import Cache, Decoder
+from asr_scaling.model.whisper import Prompts
 
 if TYPE_CHECKING:
     import torch
@@ -16,28 +19,24 @@ if TYPE_CHECKING:
 class Rules:
     """What the library's ``generate`` obeys with the same model.
 
-    ``prompt``: tokens before the first one chosen.
+    ``prompts``: tokens before the first one chosen, by language.
     ``never``: tokens that are never chosen.
     ``not_first``: tokens that are not chosen first.
     ``end``: the end of text.
     """
 
-    prompt: tuple[int, ...]
+    prompts: Prompts
     never: tuple[int, ...]
     not_first: tuple[int, ...]
     end: int
 
     @classmethod
-    def of(cls, model: Any, multilingual: bool) -> Rules:
-        """From the model's generation configuration: English, transcribed, without timestamps."""
+    def of(cls, model: Any, prompts: Prompts) -> Rules:
+        """From the model's generation configuration."""
         config = model.generation_config
-        prompt = [config.decoder_start_token_id or model.config.decoder_start_token_id]
-        if multilingual:
-            prompt += [config.lang_to_id["<|en|>"], config.task_to_id["transcribe"]]
-        prompt.append(config.no_timestamps_token_id)
         end = config.eos_token_id
         return cls(
-            prompt=tuple(prompt),
+            prompts=prompts,
             never=tuple(config.suppress_tokens or ()),
             not_first=tuple(config.begin_suppress_tokens or ()),
             end=end[0] if isinstance(end, list) else end,
@@ -73,8 +72,9 @@ class Greedy:
         import torch
 
         self.rules, self.decoder = rules, Decoder(model)
-        self.most = self.decoder.longest - len(rules.prompt)
-        self._prompt = torch.tensor([rules.prompt], device=device)
+        self.most = self.decoder.longest - rules.prompts.tokens
+        self._device = device
+        self._prompts: dict[str | None, torch.Tensor] = {}
         self._never = torch.tensor(rules.never, dtype=torch.long, device=device)
         self._not_first = torch.tensor(
             rules.never + rules.not_first, dtype=torch.long, device=device
@@ -86,16 +86,20 @@ class Greedy:
         most: Sequence[int],
         stepped: Callable[[], None],
         ends: bool = True,
+        languages: list[str | None] | None = None,
     ) -> list[list[int]]:
         """Tokens of every utterance of ``encoded [utterances, frames, width]``.
 
         ``most``: most tokens of each utterance.
         ``stepped``: called after every step.
         ``ends``: False for random weights, which decode ``most`` tokens.
+        ``languages``: of each utterance. None, for one that the model is to recognise, is replaced
+        by what it recognises.
         """
+        languages = [None] * len(most) if languages is None else languages
         rows: list[list[int]] = [[] for _ in most]
         limits = [min(n, self.most) for n in most]
-        steps = self.start(encoded, len(self.rules.prompt) + max(limits))
+        steps = self.start(encoded, self.rules.prompts.tokens + max(limits), languages)
         while steps.alive:
             tokens, over = steps.step(), []
             stepped()
@@ -108,13 +112,31 @@ class Greedy:
             steps.leave(over)
         return rows
 
-    def start(self, encoded: torch.Tensor, positions: int) -> Steps:
+    def start(self, encoded: torch.Tensor, positions: int, languages: list[str | None]) -> Steps:
         """Begin to decode ``encoded``; ``positions``: most tokens, the prompt among them."""
-        return _Shrinking(self, encoded, positions)
+        return _Shrinking(self, encoded, positions, languages)
 
-    def prompt(self, rows: int) -> torch.Tensor:
-        """The prompt of every utterance: (utterances, tokens)."""
-        return self._prompt.expand(rows, -1)
+    def prompt(self, cache: Cache, languages: list[str | None]) -> torch.Tensor:
+        """The prompt of every utterance: (utterances, tokens). ``languages``: as for ``decode``."""
+        import torch
+
+        if self.rules.prompts.languages:
+            hear(languages, partial(self._recognised, cache))
+        for code in set(languages) - set(self._prompts):
+            self._prompts[code] = torch.tensor([self.rules.prompts.of(code)], device=self._device)
+        if len(set(languages)) == 1:
+            return self._prompts[languages[0]].expand(cache.rows, -1)
+        return torch.cat([self._prompts[code] for code in languages])
+
+    def _recognised(self, cache: Cache) -> list[str]:
+        """The most likely language of every utterance, by a step on the first token alone."""
+        import torch
+
+        prompts = self.rules.prompts
+        start = torch.full((cache.rows, 1), prompts.start, device=self._device)
+        logits = self.decoder.step(start, 0, cache)[:, list(prompts.languages.values())]
+        codes = list(prompts.languages)
+        return [codes[i] for i in logits.argmax(-1).tolist()]
 
     def choose(self, logits: torch.Tensor, first: bool) -> torch.Tensor:
         """The most likely token that is allowed, for each row of ``logits``, which are changed."""
@@ -125,10 +147,16 @@ class Greedy:
 class _Shrinking:
     """Utterances that have ended leave the batch; the one in the last slot takes the place."""
 
-    def __init__(self, greedy: Greedy, encoded: torch.Tensor, positions: int) -> None:
+    def __init__(
+        self,
+        greedy: Greedy,
+        encoded: torch.Tensor,
+        positions: int,
+        languages: list[str | None],
+    ) -> None:
         self._greedy, self._position = greedy, 0
         self._cache = greedy.decoder.start(encoded, positions)
-        self._tokens = greedy.prompt(self._cache.rows)
+        self._tokens = greedy.prompt(self._cache, languages)
         self.alive = {i: i for i in range(self._cache.rows)}
 
     def step(self) -> Sequence[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,17 @@ class Steps:
     def watch(self, probe: Probe) -> None:
         """Tell ``probe`` from now on; steps are counted anew."""
         self.probe, self.count = probe, 0
+
+    @contextmanager
+    def paused(self, stage: str) -> Iterator[None]:
+        """The time of this block belongs to ``stage``, and its passes are no decoding steps."""
+        probe, count = self.probe, self.count
+        probe.stage(stage)
+        self.probe = NullProbe()
+        try:
+            yield
+        finally:
+            self.probe, self.count = probe, count
 
     def _encode(self, *_: Any) -> None:
         self.probe.stage("encoder")

@@ -9,10 +9,11 @@ from asr_scaling.core.ports import Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._shared.log_mel import LogMel
 from asr_scaling.engine._shared.short_window import most_tokens, windowed
-from asr_scaling.engine._shared.whisper import window_of
+from asr_scaling.engine._shared.whisper import asked, told, window_of
 from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules
 from asr_scaling.engine.transformers._loaded_model import Loaded, Steps
 from asr_scaling.engine.transformers._static_shape_decoding import FixedGreedy, cuda_graph
+from asr_scaling.model.whisper import Prompts
 
 if TYPE_CHECKING:
     import torch
@@ -24,10 +25,10 @@ _GROUPS = 4
 class Loop:
     """Greedy decoding of one window of each utterance."""
 
-    def __init__(self, loaded: Loaded, steps: Steps) -> None:
+    def __init__(self, loaded: Loaded, steps: Steps, prompts: Prompts) -> None:
         self._loaded, self._steps = loaded, steps
         self._encoder = loaded.model.get_encoder()
-        self.greedy = _greedy(loaded)
+        self.greedy = _greedy(loaded, prompts)
         on_device = loaded.options.features == "device"
         self._log_mel = LogMel(loaded.features, loaded.device, loaded.dtype) if on_device else None
         self._whole_s = window_of(loaded.spec)
@@ -46,12 +47,13 @@ class Loop:
         samples = round((window_s or self._whole_s) * SAMPLE_RATE_HZ)
         encoded = self._encoded(batch, samples)
         limits = [self._limit(s, most) for s in seconds]
-        rows = self.greedy.decode(encoded, limits, self._steps.step, ends=not loaded.random)
+        languages, ends = asked(loaded.spec, batch), not loaded.random
+        rows = self.greedy.decode(encoded, limits, self._steps.step, ends, languages)
         self._steps.probe.stage("text")
         kept = self._kept(rows)
-        return Transcription(
-            loaded.text(kept), tuple(map(len, kept)), seconds, self._steps.count - before
-        )
+        texts, tokens = loaded.text(kept), tuple(map(len, kept))
+        steps, spoken = self._steps.count - before, told(loaded.spec, languages)
+        return Transcription(texts, tokens, seconds, steps, languages=spoken)
 
     def _encoded(self, batch: AudioBatch, samples: int) -> torch.Tensor:
         """Hidden states (utterances, frames, width) of ``samples`` each, in one go or in groups."""
@@ -80,9 +82,9 @@ class Loop:
         return [[token for token in row if token < self.greedy.rules.end] for row in rows]
 
 
-def _greedy(loaded: Loaded) -> Greedy:
+def _greedy(loaded: Loaded, prompts: Prompts) -> Greedy:
     """Static shapes when steps are compiled or captured, else utterances leave when they end."""
-    rules = Rules.of(loaded.model, loaded.spec.multilingual)
+    rules = Rules.of(loaded.model, prompts)
     captured, mode = loaded.options.cuda_graph, loaded.compile_whole
     if not (mode or captured):
         return Greedy(loaded.model, rules, loaded.device)

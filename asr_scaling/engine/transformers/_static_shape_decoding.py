@@ -36,7 +36,7 @@ class FixedGreedy(Greedy):
         self._capture, self._shapes = capture, dict[tuple[int, int], _Shape]()
         self.capture_s = None if capture is None else 0.0
 
-    def start(self, encoded: torch.Tensor, positions: int) -> Steps:
+    def start(self, encoded: torch.Tensor, positions: int, languages: list[str | None]) -> Steps:
         """Begins to decode ``encoded``; there is always room for all positions."""
         key = (int(encoded.shape[0]), int(encoded.shape[1]))
         if key in self._shapes:
@@ -50,7 +50,7 @@ class FixedGreedy(Greedy):
                 start = time.perf_counter()
                 self._shapes[key].step = self._capture(self._shapes[key].step)
                 self.capture_s += time.perf_counter() - start
-        return _Replayed(self._shapes[key])
+        return _Replayed(self._shapes[key], languages)
 
 
 class _Shape:
@@ -76,9 +76,9 @@ class _Shape:
             key.copy_(new_key)
             value.copy_(new_value)
 
-    def first(self) -> None:
+    def first(self, languages: list[str | None]) -> None:
         """The prompt, which has a shape of its own, and the first token after it."""
-        prompt = self._greedy.prompt(self.cache.rows)
+        prompt = self._greedy.prompt(self.cache, languages)
         logits = self._greedy.decoder.step(prompt, 0, self.cache)
         self.tokens.copy_(self._greedy.choose(logits, first=True)[:, None])
         self.position.fill_(prompt.shape[1])
@@ -92,8 +92,9 @@ class _Shape:
 class _Replayed:
     """One batch on the memory of its shape."""
 
-    def __init__(self, shape: _Shape) -> None:
+    def __init__(self, shape: _Shape, languages: list[str | None]) -> None:
         self._shape, self._begun = shape, False
+        self._languages = languages
         self.alive = {i: i for i in range(shape.cache.rows)}
 
     def step(self) -> Sequence[int]:
@@ -101,7 +102,7 @@ class _Replayed:
         if self._begun:
             self._shape.step()
         else:
-            self._shape.first()
+            self._shape.first(self._languages)
         self._begun = True
         return self._shape.tokens[:, 0].tolist()
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine._shared.whisper import window_of
+from asr_scaling.engine._shared.whisper import asked, hear, told, window_of
 from asr_scaling.engine.transformers._compiled import compile_forward
 from asr_scaling.engine.transformers._encoder import take_any_length
 from asr_scaling.engine.transformers._loaded_model import Family, Loaded, Steps
 from asr_scaling.engine.transformers._loop import Loop
 from asr_scaling.errors import EngineError
-from asr_scaling.model.whisper import end_of_text, prompt_ids
+from asr_scaling.model.whisper import Prompts, end_of_text, language_ids
 
 _FRAMES = 3000
 """Mel frames of a window: 30 s at 100 a second."""
@@ -36,9 +38,8 @@ class Adapter(Family):
         if loaded.random:
             _complete_generation_config(loaded)
         self._options: dict[str, Any] = {"do_sample": False, **loaded.generate}
-        if loaded.spec.multilingual:
-            self._options |= {"language": "en", "task": "transcribe"}
-        self._loop = Loop(loaded, self._steps) if loop else None
+        self._prompts = Prompts.of_config(loaded.spec, loaded.model.generation_config)
+        self._loop = Loop(loaded, self._steps, self._prompts) if loop else None
         self._beyond = 0
 
     @property
@@ -70,18 +71,43 @@ class Adapter(Family):
             return self._loop.transcribe(batch)
         self._beyond += 1
         inputs = loaded.inputs(batch, probe, **self._padding(max(seconds)))
+        languages = asked(loaded.spec, batch)
+        if loaded.spec.multilingual:
+            hear(languages, partial(self._recognised, inputs["input_features"]))
         if loaded.random:
-            rows = self._windows(inputs["input_features"], seconds)
+            rows = self._windows(inputs["input_features"], seconds, languages)
             probe.stage("text")
         else:
             long = inputs["input_features"].shape[-1] > _FRAMES
             extra = {"return_timestamps": True, "condition_on_prev_tokens": False} if long else {}
-            rows = loaded.model.generate(**inputs, **self._options, **extra).tolist()
+            options = self._options | self._prompted(languages) | extra
+            rows = loaded.model.generate(**inputs, **options).tolist()
             probe.stage("text")
             eot = loaded.model.generation_config.eos_token_id
             # specials and timestamps lie above
             rows = [[token for token in row if token < eot] for row in rows]
-        return Transcription(loaded.text(rows), tuple(map(len, rows)), seconds, self._steps.count)
+        texts, tokens = loaded.text(rows), tuple(map(len, rows))
+        spoken = told(loaded.spec, languages)
+        return Transcription(texts, tokens, seconds, self._steps.count, languages=spoken)
+
+    def _recognised(self, features: Any) -> list[str]:
+        """The languages that the model hears, by a pass of its own, as in the library's generate.
+
+        ``features``: [utterances, mels, frames], of which the first window counts.
+        """
+        with self._steps.paused("language"):
+            tokens = self.loaded.model.detect_language(input_features=features)
+        return [self._prompts.recognised(token) for token in tokens.tolist()]
+
+    def _prompted(self, languages: Sequence[str | None]) -> dict[str, Any]:
+        """Options of ``generate`` for utterances in ``languages``; none without a choice."""
+        if not self.loaded.spec.multilingual:
+            return {}
+        tokens = self.loaded.model.generation_config.lang_to_id
+        names_of = {number: name for name, number in tokens.items()}
+        names = [names_of[self._prompts.of(code)[1]] for code in languages]
+        alike = len(set(names)) == 1
+        return {"language": names[0] if alike else names, "task": "transcribe"}
 
     def _padding(self, longest_s: float) -> dict[str, Any]:
         window_s = window_of(self.loaded.spec)
@@ -92,7 +118,9 @@ class Adapter(Family):
             options["pad_to_multiple_of"] = round(window_s * SAMPLE_RATE_HZ)
         return options
 
-    def _windows(self, features: Any, seconds: tuple[float, ...]) -> list[list[int]]:
+    def _windows(
+        self, features: Any, seconds: tuple[float, ...], languages: Sequence[str | None]
+    ) -> list[list[int]]:
         """Rows of random weights, which decode the planned number of tokens for every 30 s window.
 
         A window takes as many steps as its longest row.
@@ -106,8 +134,9 @@ class Adapter(Family):
             plan = {i: loaded.spec.planned_tokens(s) for i, s in left.items()}
             steps = max(plan.values()) + 1  # the step that would give the end of text
             window = features[list(plan), :, start : start + _FRAMES]
+            options = self._options | self._prompted([languages[i] for i in plan])
             ids = loaded.model.generate(
-                window, min_new_tokens=steps, max_new_tokens=steps, **self._options
+                window, min_new_tokens=steps, max_new_tokens=steps, **options
             ).tolist()
             for row, (i, n) in zip(ids, plan.items(), strict=True):
                 rows[i] += row[-steps:][:n]
@@ -117,16 +146,18 @@ class Adapter(Family):
 def _complete_generation_config(loaded: Loaded) -> None:
     """Gives random weights the special token ids of Whisper's vocabulary."""
     config, spec = loaded.model.generation_config, loaded.spec
-    _, *spoken, no_timestamps = prompt_ids(spec)
+    prompts = Prompts.of_vocabulary(spec)
     config.is_multilingual = spec.multilingual
-    config.no_timestamps_token_id = no_timestamps
+    config.no_timestamps_token_id = prompts.no_timestamps
     _never_seek(loaded.model)
     config.suppress_tokens = config.begin_suppress_tokens = None
     config.eos_token_id = end_of_text(spec)
-    if spec.multilingual:
-        english, transcribe = spoken
-        config.lang_to_id = {"<|en|>": english}
-        config.task_to_id = {"translate": transcribe - 1, "transcribe": transcribe}
+    if prompts.transcribe is not None:
+        config.lang_to_id = language_ids(spec)
+        config.task_to_id = {
+            "translate": prompts.transcribe - 1,
+            "transcribe": prompts.transcribe,
+        }
 
 
 def _never_seek(model: Any) -> None:

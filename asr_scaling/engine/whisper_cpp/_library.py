@@ -9,6 +9,7 @@ from typing import Any
 
 import _pywhispercpp as cpp
 
+from asr_scaling.core.language import language_code
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe
 from asr_scaling.errors import EngineError
@@ -124,7 +125,7 @@ def load_context(folder: Path) -> Any:
 
 
 def options(threads: int, beam: int = 1, suppressing: bool = True, **more: Any) -> Any:
-    """transformers' policy: English, decoded once, no window sees the text of the one before.
+    """transformers' policy: decoded once, no window sees the text of the one before.
 
     ``suppressing``: suppress a blank at the beginning and tokens that are no speech.
     ``more``: options that replace these.
@@ -134,7 +135,7 @@ def options(threads: int, beam: int = 1, suppressing: bool = True, **more: Any) 
     parameters = cpp.whisper_full_default_params(kind)
     policy = {
         "n_threads": threads,
-        "language": "en",
+        "language": "en",  # replaced for every utterance
         "temperature_inc": 0.0,
         "no_speech_thold": 2.0,  # a probability is never so large: nothing is dropped as silence
         "no_context": True,
@@ -151,6 +152,12 @@ def options(threads: int, beam: int = 1, suppressing: bool = True, **more: Any) 
     for name, value in {**policy, **more}.items():
         setattr(parameters, name, value)
     return parameters
+
+
+def own_codes() -> dict[str, str]:
+    """Code of a language → whisper.cpp's code of it."""
+    own = (cpp.whisper_lang_str(i) for i in range(cpp.whisper_lang_max_id() + 1))
+    return {str(language_code(code)): code for code in own}
 
 
 def places(context: Any) -> list[tuple[int, int]]:

@@ -6,13 +6,14 @@ from typing import Any
 
 import _pywhispercpp as cpp
 
+from asr_scaling.core.language import AUTO, language_code
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._shared.decoding_options import DecodingOptions
 from asr_scaling.engine._shared.short_window import windowed
-from asr_scaling.engine._shared.whisper import first_windows, window_of
-from asr_scaling.engine.whisper_cpp._library import Steps, options, places
+from asr_scaling.engine._shared.whisper import asked, first_windows, told, window_of
+from asr_scaling.engine.whisper_cpp._library import Steps, options, own_codes, places
 from asr_scaling.errors import EngineError
 from asr_scaling.model.whisper import end_of_text
 
@@ -29,6 +30,7 @@ class Speech:
         self._random, self._context = random, context
         self._end = end_of_text(model)
         self._parameters = options(threads, engine.beam, suppressing=not random)
+        self._codes = own_codes()
         self._steps = Steps()
         self._steps.attach(self._parameters)
 
@@ -54,13 +56,18 @@ class Speech:
     ) -> Transcription:
         """One utterance after the other, each in as many windows as it needs."""
         texts, counts = list[str](), list[int]()
-        steps = 0
-        for utterance in batch.utterances:
+        languages, steps = asked(self._model, batch), 0
+        for i, utterance in enumerate(batch.utterances):
+            self._parameters.language = self._own(languages[i])
             text, count = self._one(utterance.audio, probe, window_s, most)
+            languages[i] = self._heard()
             texts.append(text)
             counts.append(count)
             steps += self._steps.count
-        return Transcription(tuple(texts), tuple(counts), batch.durations_s, steps)
+        spoken = told(self._model, languages)
+        return Transcription(
+            tuple(texts), tuple(counts), batch.durations_s, steps, languages=spoken
+        )
 
     def _one(
         self, audio: Any, probe: Probe, window_s: float | None, most: int | None
@@ -78,7 +85,8 @@ class Speech:
             part_s = part.size / SAMPLE_RATE_HZ
             planned = self._model.planned_tokens(part_s) if self._random else None
             self._set(part.size <= size, window_s, planned if planned is not None else most)
-            probe.stage("features")
+            # recognising the language comes before the first callback
+            probe.stage("language" if self._parameters.language == AUTO else "features")
             if cpp.whisper_full(self._context, self._parameters, part, part.size):
                 raise EngineError(f"whisper.cpp failed on {part_s:.1f} s of '{self._model.name}'.")
             probe.stage("text")
@@ -95,6 +103,17 @@ class Speech:
             rows += row
             text += self._text() if planned is None else "".join(f" {token}" for token in row)
         return text.strip(), len(rows)
+
+    def _own(self, language: str | None) -> str:
+        """whisper.cpp's code of ``language``; to be recognised where it is None."""
+        if not self._model.multilingual:
+            return "en"
+        return AUTO if language is None else self._codes[language]
+
+    def _heard(self) -> str:
+        """The language of the last call, asked for or recognised."""
+        number = cpp.whisper_full_lang_id(self._context)
+        return str(language_code(cpp.whisper_lang_str(number)))
 
     def _set(self, one_window: bool, window_s: float | None, most: int | None) -> None:
         """What differs from call to call. Beyond a window whisper.cpp seeks by timestamps."""

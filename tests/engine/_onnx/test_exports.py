@@ -28,6 +28,7 @@ from asr_scaling.engine.openvino import OpenVino
 from asr_scaling.engine.transformers import Transformers
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.measure.job import run
+from asr_scaling.model.whisper import Prompts
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.quality import Quality
 
@@ -197,7 +198,9 @@ class TestGreedy:
         features = lambda arrays, **_: {  # noqa: E731
             "input_features": np.zeros((len(arrays), 1, 1), np.float32)
         }
-        policy = Policy((7, 8), END, 6, first=np.ones(1, np.float32), later=np.zeros(1, np.float32))
+        policy = Policy(
+            Prompts(7, 8), END, 6, first=np.ones(1, np.float32), later=np.zeros(1, np.float32)
+        )
         texts = Texts(whisper(), features, tokenizer)
         return Whisper(
             texts, steps, policy, Windows(texts.spec, features, texts.random, margin_s, None)

@@ -16,6 +16,7 @@ from asr_scaling.engine.transformers import Transformers
 from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.transformers_objects import random_model
+from asr_scaling.model.whisper import Prompts
 from asr_scaling.optimisation.fused import JoinProjections
 from asr_scaling.optimisation.int8 import Int8Dynamic
 from asr_scaling.profiler.flops import Flops
@@ -95,7 +96,7 @@ class TestRandomWeights:
 def model_and_rules() -> tuple[Any, Rules]:
     """A random network whose choices differ from one input to the next."""
     model: Any = random_model(whisper(), 3).eval()
-    return model, Rules(prompt=(50_257, 50_362), never=(7,), not_first=(9,), end=50_256)
+    return model, Rules(Prompts(50_257, 50_362), never=(7,), not_first=(9,), end=50_256)
 
 
 class TestGreedy:
@@ -126,7 +127,7 @@ class TestGreedy:
         end = plain[1][3]
         first = [row.index(end) if end in row else 8 for row in plain]
         cut, steps = self.rows(
-            encoded, [8, 8, 8], Rules(rules.prompt, rules.never, rules.not_first, end), ends=True
+            encoded, [8, 8, 8], Rules(rules.prompts, rules.never, rules.not_first, end), ends=True
         )
         assert cut == [row[:n] for row, n in zip(plain, first, strict=True)]
         assert steps == min(8, max(first) + 1)
@@ -134,9 +135,9 @@ class TestGreedy:
     def test_tokens_that_are_never_chosen_or_not_first(self) -> None:
         encoded, (_, rules) = self.encoded(1), model_and_rules()
         (plain,), _ = self.rows(encoded, [5])
-        never = Rules(rules.prompt, (plain[0],), (), rules.end)
+        never = Rules(rules.prompts, (plain[0],), (), rules.end)
         assert plain[0] not in self.rows(encoded, [5], never)[0][0]
-        not_first = Rules(rules.prompt, (), (plain[0],), rules.end)
+        not_first = Rules(rules.prompts, (), (plain[0],), rules.end)
         assert self.rows(encoded, [5], not_first)[0][0][0] != plain[0]
 
     def test_no_row_is_longer_than_the_positions_there_are(self) -> None:
@@ -146,14 +147,17 @@ class TestGreedy:
     def test_rules_of_a_multilingual_model(self) -> None:
         model: Any = random_model(whisper_multilingual(), 3)
         config = model.generation_config
-        config.lang_to_id, config.task_to_id = {"<|en|>": 50_259}, {"transcribe": 50_359}
+        config.lang_to_id = {"<|en|>": 50_259, "<|de|>": 50_261, "<|jw|>": 50_356}
+        config.task_to_id = {"transcribe": 50_359}
         config.no_timestamps_token_id, config.suppress_tokens, config.begin_suppress_tokens = (
             50_363,
             [1, 2],
             [220],
         )
-        rules = Rules.of(model, multilingual=True)
-        assert rules == Rules((50_258, 50_259, 50_359, 50_363), (1, 2), (220,), 50_257)
+        prompts = Prompts.of_config(whisper_multilingual(), config)
+        assert prompts.of("en") == (50_258, 50_259, 50_359, 50_363)
+        assert prompts.of("jv") == (50_258, 50_356, 50_359, 50_363)
+        assert Rules.of(model, prompts) == Rules(prompts, (1, 2), (220,), 50_257)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules
 from asr_scaling.engine.transformers._static_shape_decoding import FixedGreedy
 from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.model.transformers_objects import feature_extractor, random_model
+from asr_scaling.model.whisper import Prompts
 
-RULES = Rules(prompt=(50_257, 50_362), never=(7,), not_first=(9,), end=50_256)
+RULES = Rules(Prompts(50_257, 50_362), never=(7,), not_first=(9,), end=50_256)
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
