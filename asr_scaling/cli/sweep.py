@@ -6,7 +6,6 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
 
 import hydra
 from hydra.errors import HydraException, MissingConfigException
@@ -15,10 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from asr_scaling.cli.arguments import either, near
 from asr_scaling.errors import AsrScalingError, one_line
-from asr_scaling.records.sweep_manifest import latest
 from asr_scaling.sweep import callback, config_guard
 from asr_scaling.sweep.plan import key_and_value
-from asr_scaling.sweep.sweep_run import SWEEPS, current
+from asr_scaling.sweep.sweep_run import current
 from asr_scaling.util.config_dir import conf_dir
 from asr_scaling.util.redact import redact, traceback_hook
 
@@ -43,18 +41,6 @@ def batch_shorthand(argument: str) -> str:
     return f"batch.size={bare}" if bare and not words else argument
 
 
-def resumed(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with the folder of the sweep that ``sweep.resume=true`` goes on with.
-
-    That is the newest sweep of this command line, unless the arguments name a folder.
-    """
-    options = dict(map(key_and_value, arguments))
-    folder = None
-    if options.get("sweep.resume", "").lower() == "true" and "hydra.sweep.dir" not in options:
-        folder = latest(SWEEPS, arguments)
-    return [*arguments, *([f"hydra.sweep.dir='{folder}'"] if folder else [])]
-
-
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
 def _app(config: DictConfig) -> None:
     callback.point(config)
@@ -67,7 +53,7 @@ def main() -> None:
     sys.excepthook = traceback_hook
     try:
         config_guard.check_arguments(sys.argv[1:])
-        sys.argv[1:] = resumed([batch_shorthand(argument) for argument in sys.argv[1:]])
+        sys.argv[1:] = [batch_shorthand(argument) for argument in sys.argv[1:]]
         _app()
     except KeyboardInterrupt:
         current().finish("KILLED")

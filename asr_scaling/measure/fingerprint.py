@@ -6,17 +6,17 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.machine.environment import environment, version
+from asr_scaling.measure.named_files import named_files
 from asr_scaling.model.weight_packages import CARRIERS
 from asr_scaling.util.layers import MEASURING
 
-_SYSTEM = ("model", "engine", "optimisation", "decoding", "device", "batch")
-_SHAPING = (*_SYSTEM, "dataset", "profiler", "pipeline")
-"""Groups of options that are part of the fingerprint."""
+_NOT_SHAPING = ("tracking", "sweep", "hydra", "optimiser", "seed", "experiment")
+"""Options that are no part of the fingerprint; whatever else there is shapes a measurement."""
 _WORDS_ONLY = ("licence", "published")
 """Keys of a model that only people read."""
 _LIBRARIES = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "TORCH", "PYTORCH", "ATEN_")
@@ -34,9 +34,9 @@ or were left by earlier points of the process."""
 def fingerprint(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
     """SHA-256, in hexadecimal, of what decides the figures of a point.
 
-    ``options``: all of the point; those of the system, speech, profilers and pipeline count, and
-    the number of the round of an interleaved sweep. Files that they name by ``path`` count by size
-    and time of change.
+    ``options``: all of the point; those of the system, speech, profilers, pipeline and of groups
+    that are not known here count, and the number of the round of an interleaved sweep. Files that
+    they name (named_files.py) count by size and time of change.
     ``device``: what ``Device.setup`` found.
 
     Processor, memory, versions, packages that carry weights, environment variables and the source
@@ -46,9 +46,13 @@ def fingerprint(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
     """
     machine = environment()
     facts = {
-        "options": {part: _without_words(options.get(part)) for part in _SHAPING},
+        "options": {
+            part: _without_words(value)
+            for part, value in options.items()
+            if part not in _NOT_SHAPING
+        },
         "round": (options.get("sweep") or {}).get("round"),
-        "files": sorted(_files(options)),
+        "files": named_files(options),
         "device": {key: value for key, value in device.items() if key not in _UNSHAPING},
         "machine": {key: machine[key] for key in _MACHINE},
         "memory_gib": round(machine["memory_bytes"] / 2**30),  # a reboot changes the last bytes
@@ -67,23 +71,6 @@ def _without_words(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): _without_words(v) for k, v in value.items() if k not in _WORDS_ONLY}
     return value
-
-
-def _files(value: Any, key: str = "") -> Iterator[tuple[str, int, int]]:
-    """Name, size in bytes and time of change of every file below the paths that options name."""
-    if isinstance(value, Mapping):
-        for name, entry in value.items():
-            if name != "tracking":
-                yield from _files(entry, str(name))
-    elif key == "path" and isinstance(value, (list, tuple)):
-        for entry in value:
-            yield from _files(entry, key)
-    elif key == "path" and isinstance(value, str):
-        root = Path(value).expanduser()
-        for path in (root, *root.rglob("*")) if root.is_dir() else (root,):
-            if path.is_file():
-                status = path.stat()
-                yield str(path), status.st_size, status.st_mtime_ns
 
 
 @functools.cache

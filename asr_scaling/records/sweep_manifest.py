@@ -107,7 +107,7 @@ def not_closed(root: Path) -> Iterator[tuple[Path, SweepManifest]]:
 
 def command(arguments: Sequence[str]) -> tuple[str, ...]:
     """The arguments by which two command lines are the same sweep, without secrets."""
-    kept = (argument for argument in arguments if not argument.startswith(_NOT_PART))
+    kept = (text for text in arguments if not text.lstrip("+").startswith(_NOT_PART))
     return tuple(sorted(redact(argument) for argument in kept))
 
 

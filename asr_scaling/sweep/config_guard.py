@@ -1,5 +1,8 @@
 """Every configuration that Hydra composes is checked before anything in it is called.
 
+Options of ``sweep`` that are on or off become true or false on the way, and a sweep that is
+resumed gets the folder of the one it goes on with.
+
 Hydra calls what the nodes below ``hydra`` name (callbacks, launcher, sweeper, logging) before any
 function of this package runs, and writes the configuration into every point's folder. It has no
 hook for a check, so ``guard`` replaces one of its methods. The command line calls ``guard``;
@@ -9,17 +12,20 @@ importing the library does not.
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from asr_scaling.errors import ConfigError
 from asr_scaling.sweep.allowlist import check_hydra
 from asr_scaling.sweep.plan import key_and_value
+from asr_scaling.sweep.switches import resumed_folder, settle
 from asr_scaling.util.redact import redact, redacted, secret_option
 
 _MOVED = ("tracking.uri",)
@@ -44,7 +50,15 @@ def guard() -> None:
 
     @functools.wraps(composed)
     def checked(self: ConfigLoaderImpl, *given: Any, **named: Any) -> DictConfig:
-        config = composed(self, *given, **named)
+        call = inspect.signature(composed).bind(self, *given, **named)
+        config = composed(*call.args, **call.kwargs)
+        settle(config)
+        overrides = call.arguments["overrides"]
+        many = call.arguments["run_mode"] == RunMode.MULTIRUN
+        if many and (folder := resumed_folder(config, overrides)):
+            call.arguments["overrides"] = [*overrides, f"hydra.sweep.dir='{folder}'"]
+            config = composed(*call.args, **call.kwargs)
+            settle(config)
         check(config)
         return config
 

@@ -26,15 +26,17 @@ WAIT_S = 3600.0
 _Entry = TypeVar("_Entry")
 
 
-def cache_dir(kind: str) -> Path:
-    """The folder for ``kind``, such as "weights" or "fragments"; created where it is missing.
-
-    It is below ``$ASR_SCALING_CACHE`` or else the user's cache folder.
-    """
+def cache_root() -> Path:
+    """The folder of the cache: ``$ASR_SCALING_CACHE``, or else in the user's cache folder."""
     root = os.environ.get("ASR_SCALING_CACHE") or platformdirs.user_cache_dir(
         "asr_scaling", appauthor=False
     )
-    folder = Path(root).expanduser() / kind
+    return Path(root).expanduser()
+
+
+def cache_dir(kind: str) -> Path:
+    """The folder for ``kind``, such as "weights" or "fragments"; created where it is missing."""
+    folder = cache_root() / kind
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -48,6 +48,21 @@ def test_what_failed_is_measured_again_and_nothing_else(cli: Cli, tmp_path: Path
     assert [line["status"] for line in lines] == ["ok", "ok", "out_of_memory"]
 
 
+@pytest.mark.parametrize("way", ["sweep.resume=yes", "++sweep.resume=True", "YAML"])
+def test_however_resuming_is_asked_for(cli: Cli, tmp_path: Path, way: str) -> None:
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    yaml = tmp_path / "mine" / "experiment" / "mine.yaml"
+    yaml.write_text("# @package _global_\nseed: 1\n")
+    sweep = ("-m", "--config-dir", "mine", "experiment=mine", *QUICK, "batch=1,2")
+    assert cli(*sweep).returncode == 0
+    before = times(tmp_path)
+    if way == "YAML":
+        yaml.write_text("# @package _global_\nseed: 1\nsweep: {resume: yes}\n")
+    done = cli(*sweep, *([] if way == "YAML" else [way]))
+    assert done.stderr.count("was measured before") == 2, done.stderr
+    assert times(tmp_path) == before
+
+
 def test_options_that_shape_a_measurement_are_measured_anew(cli: Cli, tmp_path: Path) -> None:
     folder = f"hydra.sweep.dir={tmp_path / 'sweep'}"
     cli("-m", *QUICK, "batch=1,2", folder)

@@ -71,6 +71,7 @@ def test_it_is_the_same_at_every_call_and_in_any_order_of_options():
         ("profiler.memory", {"_target_": "x.Memory"}),
         ("pipeline.max_seconds", 9),
         ("sweep.round", 1),
+        ("group_of_tomorrow", {"beam": 5}),
     ],
 )
 def test_what_shapes_a_measurement_counts(path: str, value: Any):

@@ -28,6 +28,7 @@ CASES = {
     "manifest": 1200,
     "manifest bytes": 1300,
     "written manifests": 700,
+    "named files": 400,
     "record": 1500,
     "record bytes": 1200,
     "record files": 500,

@@ -1,0 +1,70 @@
+"""Options of ``sweep`` that are on or off, however people write that, and what resuming needs."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from asr_scaling.errors import ConfigError
+from asr_scaling.records.sweep_manifest import latest
+from asr_scaling.sweep.sweep_run import SWEEPS
+from asr_scaling.util.config_dir import conf_dir, read_yaml
+
+_ON, _OFF = ("true", "yes", "y", "on", "1"), ("false", "no", "n", "off", "0")
+"""What YAML 1.1 and people call true and false."""
+
+
+@functools.cache
+def _usual() -> dict[str, Any]:
+    return read_yaml(conf_dir() / "config.yaml")
+
+
+def settle(config: DictConfig) -> None:
+    """Make true or false of every option of ``sweep`` that is one or the other by default.
+
+    Hydra takes ``sweep.resume=yes`` for a text, which counts as true whatever it says.
+    Raises ConfigError for what is neither.
+    """
+    sweep = OmegaConf.select(config, "sweep", throw_on_missing=False)
+    if not isinstance(sweep, DictConfig):
+        return
+    for key, usual in _usual()["sweep"].items():
+        if isinstance(usual, bool) and key in sweep:
+            try:
+                value = sweep[key]
+            except OmegaConfBaseException:  # refers to what is only known once the sweep runs
+                continue
+            if not isinstance(value, bool):
+                OmegaConf.update(sweep, key, _switch(f"sweep.{key}", value))
+
+
+def _switch(option: str, value: object) -> bool:
+    word = str(value).strip().casefold()
+    if word not in (*_ON, *_OFF):
+        raise ConfigError(f"{option} must be true or false; got {value}.")
+    return word in _ON
+
+
+def resumed_folder(config: DictConfig, overrides: Sequence[str]) -> Path | None:
+    """The folder of the newest sweep of this command line, where ``sweep.resume`` is true.
+
+    None where it is not, where there is none, or where an option or a YAML names a folder.
+    """
+    named = any(text.lstrip("+").startswith("hydra.sweep.dir=") for text in overrides)
+    hydra: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+    if named or hydra["dir"] != _usual()["hydra"]["sweep"]["dir"]:
+        return None
+    if OmegaConf.select(config, "sweep.resume", throw_on_missing=False) is not True:
+        return None
+    return _latest(tuple(sys.argv[1:]))
+
+
+@functools.cache
+def _latest(arguments: tuple[str, ...]) -> Path | None:
+    return latest(SWEEPS, arguments)
