@@ -33,6 +33,7 @@ ONLY_IN = {
     "pynvml": ("machine/nvml.py",),
     "thop": ("profiler/flops.py",),
     "jiwer": ("profiler/quality.py",),
+    "kaldialign": ("profiler/quality.py",),
     "rich": (
         "report/console.py",
         "report/terminal.py",

@@ -123,6 +123,24 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "Their transcripts are marked, and throughput/rtfx_without_looping and "
         "quality/wer_without_looping are without them; decoding=fallback decodes them again.",
     ),
+    "EnglishNormaliser": (
+        "{normaliser} is made for English, and the references {seen}.",
+        "It takes marks and words of other languages apart, so WER and CER are wrong: leave "
+        "profiler.quality.normaliser=auto, or score the same texts again with python -m "
+        "asr_scaling rescore.",
+    ),
+    "ScriptWithoutSpaces": (
+        "{share:.0%} of the letters of the references are of scripts without spaces between words "
+        "(the references {scripts}).",
+        "WER counts each of their characters as a word and means little; CER is the figure to "
+        "quote.",
+    ),
+    "EmptyReferences": (
+        "{silent} utterances have an empty reference ({names}); they count as silence, on which "
+        "{words} words were invented.",
+        "WER and CER are of the others; quality/invented_words_per_hour is of these. Write what is "
+        "said where they are not silent.",
+    ),
     "UtterancesLeftOut": (
         "Left out of the dataset: {reasons}.",
         "The figures are of the rest only.",

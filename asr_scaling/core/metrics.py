@@ -133,6 +133,9 @@ METRICS: dict[str, MetricSpec] = {
     "quality/wer_without_looping": _neither(
         "1", "WER of the utterances whose hypothesis does not loop"
     ),
+    "quality/invented_words_per_hour": _lower(
+        "1/h", "words in hypotheses of audio whose reference is empty, per hour of that audio"
+    ),
     "quality/*": _neither("1", "count behind WER and CER"),
     "flops/encoder": _lower("FLOP", "encoder, attention counted, per utterance"),
     "flops/decoder_step": _lower("FLOP", "one decoding step of one utterance, projection counted"),

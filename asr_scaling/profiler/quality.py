@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
+from asr_scaling.core.language import AUTO as ANY
+from asr_scaling.core.language import language_code
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import error_rate_interval
+from asr_scaling.core.workload import Utterance
 from asr_scaling.profiler import _looping
 from asr_scaling.profiler._figures import nothing_of
+from asr_scaling.profiler._text.normalisers import AUTO, NORMALISERS, Auto, Normaliser, named
+from asr_scaling.profiler._text.one_form import VERSION
+from asr_scaling.profiler._text.scripts import words_of
+from asr_scaling.profiler._text.warnings import headline, text_cautions
 
 _METRICS = ("quality/wer", "quality/cer")
 _EDITS = ("substitutions", "deletions", "insertions")
 _COUNTS = (*_EDITS, "words", "character_edits", "characters")
-NORMALISERS = ("whisper_english", "none")
+_REMEDY = "python -m asr_scaling rescore with another --normaliser scores the same texts"
+_LONGEST = 100
+"""Characters of an error's message that are shown."""
+Normalise = Callable[[str], str]
+Row = dict[str, Any]
+"""What a record keeps of an utterance: its raw texts, what was scored of them, and its counts."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """``normaliser``: whisper_english, as the Open ASR Leaderboard does, or none."""
+    """``normaliser``: what is done to both texts first, a name in ``NORMALISERS``."""
 
-    normaliser: str = "whisper_english"
+    normaliser: str = AUTO
     name: str = field(default="quality", init=False)
     phase: Phase = field(default="final", init=False)
 
     def __post_init__(self) -> None:
-        fits, bound = self.normaliser in NORMALISERS, f"one of {NORMALISERS}"
-        must_be("profiler.quality.normaliser", f"'{self.normaliser}'", fits, bound)
+        check_normaliser("profiler.quality.normaliser", self.normaliser)
 
     def measure(self, session: Session) -> Findings:
         """Transcribe what no pass transcribed yet, then score. Random weights are never scored."""
@@ -39,9 +49,11 @@ class Quality:
                 (*_METRICS, *_looping.METRICS), "the weights are random, so the texts mean nothing"
             )
         self._finish(session)
-        pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in session.workload.utterances]
+        utterances = session.workload.utterances
+        pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in utterances]
+        facts = {u.id: _facts(u, session.model.language) for u in utterances}
         normalise, label = normaliser(self.normaliser)
-        scored = score(pairs, normalise, {"quality/normaliser": label})
+        scored = score(pairs, normalise, {"quality/normaliser": label}, facts)
         return _looping.with_looping(session, scored)
 
     def _finish(self, session: Session) -> None:
@@ -51,64 +63,145 @@ class Quality:
             session.progress.advance((i + 1) / len(session.batches))
 
 
+def _facts(utterance: Utterance, asked: str | None) -> dict[str, Any]:
+    """Seconds of audio, and the language that the dataset or else the user states."""
+    said = utterance.language or (None if asked in (None, ANY) else language_code(str(asked)))
+    return {"audio_s": utterance.duration_s} | ({"language": said} if said else {})
+
+
+def check_normaliser(option: str, name: str) -> None:
+    """Raises ConfigError unless ``name`` is in ``NORMALISERS``."""
+    must_be(option, f"'{name}'", name in NORMALISERS, f"one of {NORMALISERS}")
+
+
+def normaliser(name: str) -> tuple[Auto | Normaliser, str]:
+    """The normaliser of a name in ``NORMALISERS``, and its label with its version."""
+    chosen = Auto() if name == AUTO else named(name)
+    return chosen, chosen.label
+
+
 def score(
-    pairs: Sequence[tuple[str, str, str]], normalise: Callable[[str], str], tags: dict[str, str]
+    pairs: Sequence[tuple[str, str, str]],
+    normalise: Normalise,
+    tags: Mapping[str, str],
+    facts: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Findings:
     """Edits of (id, reference, hypothesis) over the words of the references (jiwer).
 
-    Utterances whose reference is empty once normalised have no WER: they are left out and counted.
+    facts: id → ``audio_s``, and ``language`` where it is stated; kept with the texts.
+
+    Utterances whose reference is empty once normalised have no WER: they are left out of it and
+    counted, and the words of their hypotheses are invented ones, counted over their audio.
+    A text that the normaliser can't take makes WER and CER unavailable, and nothing else.
     """
-    rows: list[dict[str, Any]] = []
-    for key, reference, hypothesis in pairs:
-        clean_reference, clean_hypothesis = normalise(reference), normalise(hypothesis)
-        row = {"id": key, "reference": reference, "hypothesis": hypothesis}
-        if not clean_reference.strip():
-            rows.append(row | {"left_out": "empty reference"})
-            continue
-        row |= {"normalised_reference": clean_reference, "normalised_hypothesis": clean_hypothesis}
-        rows.append(row | _counts(clean_reference, clean_hypothesis))
+    facts = facts or {}
+    used: Sequence[Normalise] = [normalise] * len(pairs)
+    tags = {**tags, "quality/text_form": VERSION}
+    if isinstance(normalise, Auto):
+        languages = [facts.get(key, {}).get("language") for key, _, _ in pairs]
+        chosen = normalise.choose([reference for _, reference, _ in pairs], languages)
+        tags["quality/normaliser"] = " and ".join(sorted({each.label for each in chosen}))
+        used = chosen
+    rows = [_row(pair, facts.get(pair[0], {}), own) for pair, own in zip(pairs, used, strict=True)]
+    tags |= headline(rows)
+    metrics, unavailable = _error_rates(rows, tags.get("quality/normaliser", "the normaliser"))
+    cautions = text_cautions(rows, used, asked=not isinstance(normalise, Auto))
+    return Findings((*metrics, *_invented(rows)), unavailable, cautions, tags, tuple(rows))
+
+
+def _row(pair: tuple[str, str, str], facts: Mapping[str, Any], normalise: Normalise) -> Row:
+    """The texts of one utterance with their counts, or why it is left out."""
+    key, reference, hypothesis = pair
+    row: Row = {"id": key, "reference": reference, "hypothesis": hypothesis, **facts}
+    which = "reference"
+    try:
+        clean_reference = normalise(reference)
+        which = "hypothesis"
+        clean_hypothesis = normalise(hypothesis)
+        if not _spoken(clean_reference):
+            invented = len(_spoken(clean_hypothesis))
+            return row | {"left_out": "empty reference", "invented_words": invented}
+        compounds = isinstance(normalise, Normaliser) and normalise.compounds
+        counts = _counts(clean_reference, clean_hypothesis, compounds)
+    except Exception as error:  # whatever the rules raise, the point is kept
+        text = " ".join(str(error).split())[:_LONGEST]
+        why = ": ".join(filter(None, (type(error).__name__, text)))
+        return row | {"left_out": f"its {which} can't be normalised ({why})"}
+    row |= {"normalised_reference": clean_reference, "normalised_hypothesis": clean_hypothesis}
+    return row | counts
+
+
+def _spoken(text: str) -> list[str]:
+    """The words with a letter or a digit: "..." is none, which normalisers of others leave."""
+    return [word for word in words_of(text) if any(map(str.isalnum, word))]
+
+
+def _error_rates(rows: Sequence[Row], label: str) -> tuple[list[Metric], dict[str, str]]:
+    """WER, CER and what they were counted of; or why they have no value."""
+    failed = [row for row in rows if "left_out" in row and "invented_words" not in row]
     scored = [row for row in rows if "words" in row]
+    if failed:
+        first = failed[0]
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        why = f"{label} can't score '{first['id']}'{more}: {first['left_out']}; {_REMEDY}"
+        return [], dict.fromkeys(_METRICS, why)
     if not scored:
-        why = dict.fromkeys(_METRICS, "no utterance has a reference")
-        return Findings(unavailable=why, transcripts=tuple(rows))
+        return [], dict.fromkeys(_METRICS, "no utterance has a reference")
     columns = {name: [row[name] for row in scored] for name in _COUNTS}
     totals = {name: sum(counts) for name, counts in columns.items()}
     word_edits = [sum(edits) for edits in zip(*(columns[name] for name in _EDITS), strict=True)]
     wer = error_rate_interval(word_edits, columns["words"])
     cer = error_rate_interval(columns["character_edits"], columns["characters"])
     n = len(scored)
-    metrics = [
+    return [
         Metric("quality/wer", sum(word_edits) / totals["words"], n, wer),
         Metric("quality/cer", totals["character_edits"] / totals["characters"], n, cer),
         *(Metric(f"quality/{name}", value) for name, value in totals.items()),
         Metric("quality/left_out", len(rows) - n),
+    ], {}
+
+
+def _invented(rows: Sequence[Row]) -> list[Metric]:
+    """Words in hypotheses of silence, and their rate; nothing where no reference is empty."""
+    silent = [row for row in rows if "invented_words" in row]
+    if not silent:
+        return []
+    words, n = sum(row["invented_words"] for row in silent), len(silent)
+    hours = sum(row.get("audio_s", 0.0) for row in silent) / 3600
+    counted = Metric("quality/invented_words", words, n)
+    return [
+        counted,
+        *([Metric("quality/invented_words_per_hour", words / hours, n)] if hours else []),
     ]
-    return Findings(tuple(metrics), transcripts=tuple(rows), tags=tags)
 
 
-def _counts(reference: str, hypothesis: str) -> dict[str, int]:
-    """The ``_COUNTS`` of one utterance."""
+def _counts(reference: str, hypothesis: str, compounds: bool) -> dict[str, int]:
+    """The ``_COUNTS`` of one utterance.
+
+    compounds: words that differ only in where a compound is split are equal (kaldialign).
+    """
     import jiwer
 
-    words = jiwer.process_words(reference, hypothesis)
+    ours, theirs = words_of(reference), words_of(hypothesis)
     chars = jiwer.process_characters(reference, hypothesis)
+    counts = {
+        "character_edits": chars.substitutions + chars.deletions + chars.insertions,
+        "characters": chars.hits + chars.substitutions + chars.deletions,
+    }
+    if compounds:
+        import kaldialign
+
+        edits = kaldialign.edit_distance(ours, theirs, merge_compounds=True)
+        names = {"substitutions": "sub", "deletions": "del", "insertions": "ins"}
+        return {name: int(edits[key]) for name, key in names.items()} | {
+            "words": len(ours),
+            **counts,
+        }
+    words = jiwer.process_words(" ".join(ours), " ".join(theirs))
     return {
         "substitutions": words.substitutions,
         "deletions": words.deletions,
         "insertions": words.insertions,
         "words": words.hits + words.substitutions + words.deletions,
-        "character_edits": chars.substitutions + chars.deletions + chars.insertions,
-        "characters": chars.hits + chars.substitutions + chars.deletions,
+        **counts,
     }
-
-
-def normaliser(name: str) -> tuple[Callable[[str], str], str]:
-    """The function of a name in ``NORMALISERS``, and the label with its version."""
-    if name == "none":
-        return str.strip, "none"
-    from whisper_normalizer.english import EnglishTextNormalizer
-
-    return (
-        EnglishTextNormalizer(),
-        f"whisper_english (whisper-normalizer {version('whisper-normalizer')})",
-    )

@@ -31,7 +31,7 @@ from asr_scaling.profiler._looping import METRICS as LOOPING
 from asr_scaling.profiler._operators import CLASSES, operator_class, shares
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.memory import Memory
-from asr_scaling.profiler.quality import Quality, score
+from asr_scaling.profiler.quality import Quality, normaliser, score
 from asr_scaling.profiler.trace import Trace
 
 
@@ -106,9 +106,59 @@ class TestQuality:
 
     def test_no_reference_at_all_is_unavailable(self):
         findings = scored(("", "x"))
-        assert findings.metrics == ()
+        assert values(findings) == {"quality/invented_words": 1}
         assert set(findings.unavailable) == {"quality/wer", "quality/cer"}
         assert len(findings.transcripts) == 1
+
+    def test_words_invented_on_silence_are_counted_per_hour(self):
+        pairs = [("a", "", "thank you very much"), ("b", "...", ""), ("c", "yes", "yes")]
+        facts = {key: {"audio_s": seconds} for key, seconds in (("a", 10), ("b", 26), ("c", 5))}
+        findings = score(pairs, normaliser("auto")[0], {}, facts)
+        found = values(findings)
+        assert found["quality/invented_words"] == 4
+        assert found["quality/invented_words_per_hour"] == pytest.approx(400)
+        assert found["quality/wer"] == 0
+        assert findings.transcripts[0]["invented_words"] == 4
+        assert "quality/invented_words_per_hour" not in values(scored(("a", "a")))
+
+    @pytest.mark.parametrize("digits", ["1" * 5000, "0" * 5000])
+    def test_a_text_that_the_normaliser_can_not_take_costs_the_wer_only(self, digits: str):
+        found = (utterance(1.0, "u0", digits), utterance(1.0, "u1", "yes"))
+        system = ScriptedSystem(lambda batch, probe: transcription(batch, texts=("yes",)))
+        findings = Quality().measure(make_session(system, found))
+        for name in ("quality/wer", "quality/cer"):
+            assert name not in values(findings)
+            assert (
+                "can't score 'u0': its reference can't be normalised"
+                in (findings.unavailable[name])
+            )
+        assert [row["hypothesis"] for row in findings.transcripts] == ["yes", "yes"]
+        assert values(Quality("unicode").measure(make_session(system, found)))["quality/wer"] == 0.5
+
+    def test_a_hindi_word_of_two_is_half(self):
+        texts = ("प्राचीन संस्कृतियों", "प्राचीन संस्कृति")
+        found = values(score([("u", *texts)], normaliser("auto")[0], {}))
+        assert found["quality/wer"] == 0.5
+
+    def test_japanese_letters_differ_by_their_marks(self):
+        found = values(score([("u", "バンです", "パンてす")], normaliser("auto")[0], {}))
+        assert found["quality/cer"] == found["quality/wer"] == 0.5
+
+    def test_compounds_are_equal_for_the_leaderboard(self):
+        pair = [("u", "the white paper on a boat house", "the whitepaper on a boathouse")]
+        found = values(score(pair, normaliser("leaderboard")[0], {}))
+        assert found["quality/wer"] == 0
+        assert found["quality/words"] == 7
+        assert values(score(pair, normaliser("whisper_english")[0], {}))["quality/wer"] == (
+            pytest.approx(4 / 7)
+        )
+
+    def test_auto_says_which_normalisers_it_chose(self):
+        pairs = [("a", "it is the end", "x"), ("b", "प्राचीन", "x")]
+        tags = score(pairs, normaliser("auto")[0], {"quality/normaliser": "auto"}).tags
+        first, second = tags["quality/normaliser"].split(" and ")
+        assert first == "unicode (version 1)"
+        assert second.startswith("whisper_english (whisper-normalizer ")
 
     def test_rows_hold_both_texts_and_their_counts(self):
         row = scored(("a b", "a c")).transcripts[0]

@@ -38,6 +38,10 @@ CASES = {
     "overrides": 300,
     "options": 200,
     "parquet": 40,
+    "references": 600,
+    "changed words": 200,
+    "changed letters": 100,
+    "strange texts": 600,
 }
 """Cases drawn in CI, by test."""
 LIMIT_S = 5.0

@@ -1,0 +1,1 @@
+"""Texts before they are scored: one Unicode form, scripts, and normalisers by language."""
