@@ -145,6 +145,23 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "Left out of the dataset: {reasons}.",
         "The figures are of the rest only.",
     ),
+    "SilentAudio": (
+        "There is no sound in {utterances}: nothing in the mono audio is above -60 dB of full "
+        "scale.",
+        "Listen to the files: an empty recording belongs out of the dataset, a silent reference in "
+        "it.",
+    ),
+    "CancellingChannels": (
+        "The channels of {utterances} cancel when they are mixed to mono, as one is the other "
+        "upside down.",
+        "Keep one channel or turn one over (sox in.wav out.wav remix 1): what is left here of the "
+        "speech is not what was recorded.",
+    ),
+    "AudioGaps": (
+        "The times in the files of {utterances} leave gaps that no audio fills.",
+        "Some of the speech may never have been recorded; offsets into these files are off by the "
+        "gaps. Save them again as WAV or FLAC and listen.",
+    ),
     "SystemNote": ("{note}", "Read the figures with it in mind."),
     NOT_TRACKED: ("{reason}", "The record is complete on disk."),
 }

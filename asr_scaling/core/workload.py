@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,7 @@ class Utterance:
     ``language``: what is spoken, a code as ``core/language.py`` gives it; None where the dataset
     does not state it.
     ``parts``: ids of the utterances joined into this one; empty for a natural utterance.
+    ``doubts``: kinds of cautions that its audio gives reason for.
     Raises DataError for audio of another shape or type, empty or not finite.
     """
 
@@ -32,6 +33,7 @@ class Utterance:
     speaker: str | None = None
     parts: tuple[str, ...] = ()
     language: str | None = None
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.audio.ndim != 1 or self.audio.dtype != np.float32:
@@ -68,6 +70,7 @@ class DatasetInfo:
     ``silence_s``: seconds of ``audio_s`` that are digital silence, added for one exact length.
     ``languages``: code of a language → number of utterances that are stated to be in it.
     ``unused_keys``: keys or columns of the manifest that nothing is made of.
+    ``doubts``: kind of a caution → ids of the utterances whose audio gives reason for it.
     """
 
     name: str
@@ -88,6 +91,7 @@ class DatasetInfo:
     silence_s: float = 0.0
     languages: Mapping[str, int] = field(default_factory=dict)
     unused_keys: tuple[str, ...] = ()
+    doubts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
-from asr_scaling.dataset._audio import load_audio
+from asr_scaling.dataset._audio import Audio, decode
 from asr_scaling.dataset._manifest import ManifestEntry
 from asr_scaling.errors import DataError
 
@@ -36,18 +37,17 @@ def utterances(
     Raises DataError for a cut that the recording does not have, and for a file whose length is far
     from what the manifest says.
     """
-    kept: dict[object, _Samples] = {}
+    kept: dict[object, Audio] = {}
     for entry in entries:
-        samples = kept.pop(entry.audio, None)
-        if samples is None:
-            samples = load_audio(entry.audio, str(entry.audio), max_s)
+        audio = kept.pop(entry.audio, None)
+        if audio is None:
+            audio = decode(entry.audio, str(entry.audio), max_s)
         if entry.start_s is not None:
-            kept[entry.audio] = samples
-            while len(kept) > 1 and sum(held.size for held in kept.values()) > _KEPT:
+            kept[entry.audio] = audio
+            while len(kept) > 1 and sum(held.samples.size for held in kept.values()) > _KEPT:
                 del kept[next(iter(kept))]
-        own = _cut(entry, samples)
-        spoken = entry.language or language
-        yield Utterance(entry.id, own, entry.text, entry.speaker, language=spoken)
+        said = Utterance(entry.id, _cut(entry, audio.samples), entry.text, entry.speaker)
+        yield replace(said, language=entry.language or language, doubts=audio.doubts)
 
 
 def _cut(entry: ManifestEntry, samples: _Samples) -> _Samples:

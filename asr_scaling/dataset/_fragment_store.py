@@ -16,7 +16,7 @@ from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
 from asr_scaling.errors import DataError
 from asr_scaling.util.cache import cache_dir, new_folder, put_aside
 
-VERSION = 2
+VERSION = 3
 """To be raised when the same options give other fragments, or files get another layout."""
 
 
@@ -44,7 +44,7 @@ def _read_one(folder: Path, item: Mapping[str, Any]) -> Utterance:
         raise DataError(f"'{item['file']}' has changed; it is made again.")
     audio = np.load(io.BytesIO(data), allow_pickle=False)
     own = {name: item[name] for name in ("id", "reference", "speaker", "language")}
-    return Utterance(audio=audio, parts=tuple(item["parts"]), **own)
+    return Utterance(audio=audio, parts=tuple(item["parts"]), doubts=tuple(item["doubts"]), **own)
 
 
 def write(name: str, utterances: Sequence[Utterance], facts: Mapping[str, Any]) -> None:
@@ -79,6 +79,7 @@ def _write_one(folder: Path, file: str, utterance: Utterance) -> dict[str, Any]:
         "reference": utterance.reference,
         "speaker": utterance.speaker,
         "language": utterance.language,
+        "doubts": list(utterance.doubts),
         "parts": list(utterance.parts),
     }
 

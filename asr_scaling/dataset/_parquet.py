@@ -12,7 +12,7 @@ from typing import Any
 
 from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import DatasetInfo, Utterance, Workload
-from asr_scaling.dataset._audio import load_audio
+from asr_scaling.dataset._audio import decode
 from asr_scaling.dataset._hub import Rows, parquet_files
 from asr_scaling.dataset._workload import Dataset, check_limit, contents_sha256, joined, natural
 from asr_scaling.dataset.fragments import is_whole
@@ -122,9 +122,10 @@ class ParquetDataset(Dataset):
                 continue
             seen.add(name)
             speaker = None if self.speaker_column is None else row[self.speaker_column]
-            audio = load_audio(_bytes(row[self.audio_column], name), name, self.max_utterance_s)
+            audio = decode(_bytes(row[self.audio_column], name), name, self.max_utterance_s)
             who = None if speaker is None else str(speaker)
-            yield Utterance(name, audio, reference, who, language=self.spoken)
+            said = Utterance(name, audio.samples, reference, who, language=self.spoken)
+            yield replace(said, doubts=audio.doubts)
 
     def _text(self, row: dict[str, Any]) -> str:
         text = row[self.text_column]

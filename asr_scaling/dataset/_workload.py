@@ -17,6 +17,7 @@ from asr_scaling.core.option_checks import must_work, readable
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
 from asr_scaling.dataset import _cuts, _fragment_store
 from asr_scaling.dataset._audio import MAX_S
+from asr_scaling.dataset._audio_checks import doubts_of
 from asr_scaling.dataset._manifest import ManifestEntry
 from asr_scaling.dataset.fragments import Shape, fragments, is_number, is_whole
 from asr_scaling.errors import ConfigError, DataError
@@ -180,8 +181,18 @@ def _workload(utterances: Sequence[Utterance], info: DatasetInfo, shape: Shape) 
         length_s=shape.length_s,
         seed=shape.seed,
         languages=dict(Counter(u.language for u in utterances if u.language is not None)),
+        doubts=_doubts(utterances),
     )
     return Workload(tuple(utterances), info)
+
+
+def _doubts(utterances: Iterable[Utterance]) -> dict[str, list[str]]:
+    """Kind of a caution → ids of the utterances that give reason for it."""
+    found: dict[str, list[str]] = {}
+    for utterance in utterances:
+        for kind in doubts_of(utterance):
+            found.setdefault(kind, []).append(utterance.id)
+    return found
 
 
 def _rank(seed: int, name: str) -> bytes:

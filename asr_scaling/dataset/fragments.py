@@ -15,6 +15,7 @@ import numpy as np
 
 from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, Utterance
+from asr_scaling.dataset._audio_checks import doubts_of
 from asr_scaling.errors import DataError
 
 WAITING = 64
@@ -94,6 +95,7 @@ def fragments(
                 reference=" ".join(utterance.reference for utterance in group),
                 speaker=speakers.pop() if len(speakers) == 1 else None,
                 parts=tuple(utterance.id for utterance in group),
+                doubts=tuple(dict.fromkeys(kind for part in group for kind in doubts_of(part))),
                 language=languages.pop() if len(languages) == 1 else None,
             )
         )

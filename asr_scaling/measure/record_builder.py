@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.workload import Workload
 from asr_scaling.machine.environment import certified
 from asr_scaling.measure.pipeline import SCOPE
+
+_NAMED = 5
+"""Utterances that a caution names."""
 
 
 @dataclass
@@ -134,10 +137,17 @@ def dataset_cautions(size: int, workload: Workload) -> tuple[Caution, ...]:
     if info.left_out:
         reasons = ", ".join(f"{count} {reason}" for reason, count in info.left_out.items())
         remarks.append(caution("UtterancesLeftOut", reasons=reasons))
+    remarks += [caution(kind, utterances=_named(ids)) for kind, ids in info.doubts.items()]
     if len(workload.utterances) % size:
         utterances = len(workload.utterances)
         remarks.append(caution("RepeatedUtterances", size=size, utterances=utterances))
     return tuple(remarks)
+
+
+def _named(ids: Sequence[str]) -> str:
+    """The first of ``ids`` and how many more there are."""
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return ", ".join(f"'{name}'" for name in ids[:_NAMED]) + more
 
 
 def system_cautions(system: System) -> tuple[Caution, ...]:

@@ -52,8 +52,8 @@ def test_a_recording_is_decoded_once(
 ):
     rows = [{"offset": i / 20, "duration": 0.05} for i in range(40)]
     calls = []
-    decode = _cuts.load_audio
-    monkeypatch.setattr(_cuts, "load_audio", lambda *given: calls.append(given) or decode(*given))
+    decode = _cuts.decode
+    monkeypatch.setattr(_cuts, "decode", lambda *given: calls.append(given) or decode(*given))
     assert folder(tmp_path, *rows).load(None).info.utterances == 40
     assert len(calls) == 1
     assert folder(tmp_path, *rows, length_s=0.5).load(None).info.utterances > 1

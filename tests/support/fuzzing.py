@@ -25,6 +25,8 @@ TIMES = float(os.environ.get("ASR_SCALING_FUZZ", "1"))
 CASES = {
     "audio": 3000,
     "wav headers": 800,
+    "containers": 1200,
+    "channels": 300,
     "manifest": 1200,
     "manifest bytes": 1300,
     "written manifests": 700,
