@@ -8,13 +8,14 @@ from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.system_names import named
 from asr_scaling.records.read import Damaged
 from asr_scaling.records.record_sources import records_of
-from asr_scaling.tracking import STORE
 
 
-def points(sources: Sequence[str], uri: str = STORE, damaged: Damaged | None = None) -> list[Point]:
+def points(
+    sources: Sequence[str], uri: str | None = None, damaged: Damaged | None = None
+) -> list[Point]:
     """The points of ``sources`` (records/record_sources.py), in their order, told apart by name.
 
-    uri: MLflow's store.
+    uri: MLflow's store, if another than where none is named.
     damaged: takes what can't be read, and the rest is read.
     Raises ConfigError, DataError or TrackingError when a source can't be read or has no record.
     """

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from asr_scaling.core.option_checks import at_home
 from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.tracking import STORE_IF_NONE
 from asr_scaling.util.redact import traceback_hook
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -24,6 +26,10 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, verb: str, about: str, exits: str = "") -> None:
         program, as_written = f"python -m asr_scaling {verb}", argparse.RawDescriptionHelpFormatter
         super().__init__(program, None, about, exits, formatter_class=as_written)
+
+    def add_path(self, *names: str, **options: Any) -> None:
+        """Add an option or argument that names a file or folder, with ``~`` for the home folder."""
+        self.add_argument(*names, type=at_home, **options)
 
     def error(self, message: str) -> NoReturn:
         """Raises ConfigError, where argparse would print its usage and exit."""
@@ -51,6 +57,11 @@ def run_verb(
     except AsrScalingError as error:
         sys.stderr.write(f"error: {error}\n")
         return refused
+
+
+def say_left_out(damaged: Sequence[AsrScalingError]) -> None:
+    """Name on standard error what can't be read."""
+    sys.stderr.writelines(f"left out: {reason}\n" for reason in damaged)
 
 
 def positive(text: str) -> float:
@@ -98,6 +109,11 @@ _BOUNDS: dict[str, tuple[str, str, Callable[[str], float]]] = {
     "price_per_hour": ("--price-per-hour", "P", positive),
 }
 """Field of a budget → option, what stands for its value in ``--help``, type."""
+
+
+def add_store(parser: Parser, instead_of: str = STORE_IF_NONE) -> None:
+    """Add the option that names MLflow's store, if another one than ``instead_of``."""
+    parser.add_path("--tracking-uri", metavar="URI", help=f"MLflow's store, if not {instead_of}")
 
 
 def bounds(options: argparse.Namespace) -> dict[str, Any]:

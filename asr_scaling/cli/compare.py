@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from asr_scaling.analysis.comparison.comparability import KINDS
 from asr_scaling.analysis.comparison.gate import Gate, GateResult
 from asr_scaling.analysis.comparison.verdict import Comparison, compare
-from asr_scaling.cli.arguments import Parser, run_verb
+from asr_scaling.cli.arguments import Parser, add_store, run_verb, say_left_out
 from asr_scaling.core.record import RunRecord
-from asr_scaling.errors import ConfigError
+from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.records.record_sources import records_of
-from asr_scaling.tracking import STORE
 
 _ABOUT = """\
 How B differs from A in latency, throughput, energy, WER and memory: paired on the same utterances,
@@ -28,7 +27,8 @@ A change of latency/p50_s or throughput/rtfx is the paired change of what both t
 is that share of A's value. Metrics without pairing (latency/p99_s, memory/...) are compared by
 their values; where both have an interval, overlapping ones are no difference.
 Exit status: 0; 1 when a gate failed; 2 when something can't be compared, or a gate can't be judged:
-a figure is missing, too few calls were timed, or a point of A failed or is missing in B."""
+a figure is missing, too few calls were timed, or a point of A failed, can't be read or is missing
+in B."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace) -> int:
     gates = [Gate.parse(text) for text in options.fail_if]
     allow = _allowed(options.allow)
-    a = [record for record, _ in records_of(options.a, options.tracking_uri)]
-    b = [record for record, _ in records_of(options.b, options.tracking_uri)]
+    damaged_a, damaged_b = list[DataError](), list[DataError]()
+    a = [record for record, _ in records_of(options.a, options.tracking_uri, damaged=damaged_a)]
+    b = [record for record, _ in records_of(options.b, options.tracking_uri, damaged=damaged_b)]
+    say_left_out([*damaged_a, *damaged_b])
     matched = match(a, b)
     comparisons, failures = _compared(matched.pairs, allow, [gate.metric for gate in gates])
     outcomes = [gate.judge(comparison) for comparison in comparisons for gate in gates]
@@ -63,6 +65,8 @@ def _compare(options: argparse.Namespace) -> int:
     if gates:
         missing = "'{}' is missing in B, so no gate can judge it."
         unjudged += map(missing.format, matched.only_a)
+    if gates and damaged_a:
+        unjudged.append("What can't be read of A may be a point that no gate has judged.")
     status = 1 if any(outcome.failed for outcome in outcomes) else 2 if unjudged else 0
     if options.json:
         result = {
@@ -70,6 +74,7 @@ def _compare(options: argparse.Namespace) -> int:
             "b": options.b,
             "comparisons": [comparison.to_json() for comparison in comparisons],
             "not_compared": failures,
+            "left_out": [str(error) for error in (*damaged_a, *damaged_b)],
             "only_in_a": matched.only_a,
             "only_in_b": matched.only_b,
             "gates": [{"failed": gate.failed, "sentence": gate.sentence} for gate in outcomes],
@@ -153,8 +158,8 @@ def _allowed(text: str) -> list[str]:
 def parser() -> Parser:
     """The options of ``compare``."""
     parser = Parser("compare", _ABOUT, _EXITS)
-    parser.add_argument("a", metavar="A", help="the measurement to start from")
-    parser.add_argument("b", metavar="B", help="the one that is compared with it")
+    parser.add_path("a", metavar="A", help="the measurement to start from")
+    parser.add_path("b", metavar="B", help="the one that is compared with it")
     parser.add_argument(
         "--allow",
         default="",
@@ -170,7 +175,5 @@ def parser() -> Parser:
         "fail when B's change is beyond it; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument(
-        "--tracking-uri", default=STORE, metavar="URI", help=f"MLflow's store; {STORE}"
-    )
+    add_store(parser)
     return parser

@@ -11,10 +11,18 @@ from pathlib import Path
 from asr_scaling.analysis.points import to_point
 from asr_scaling.analysis.recommendation.choice import BestConfiguration, Budget, best_configuration
 from asr_scaling.analysis.recommendation.paired_comparison import label
-from asr_scaling.cli.arguments import Parser, add_bounds, bounds, positive, run_verb
+from asr_scaling.cli.arguments import (
+    Parser,
+    add_bounds,
+    add_store,
+    bounds,
+    positive,
+    run_verb,
+    say_left_out,
+)
 from asr_scaling.cli.recommended_yaml import check_name, run_command, use_in_python, write
+from asr_scaling.records.read import Damaged
 from asr_scaling.records.record_sources import records_of
-from asr_scaling.tracking import STORE
 from asr_scaling.util.redact import printable
 
 _ABOUT = """\
@@ -38,11 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _recommend(options: argparse.Namespace) -> int:
     path = Path(options.out)
     check_name(path)
+    damaged: Damaged = []
     points = [
         to_point(record, again)
         for source in options.sources
-        for record, again in records_of(source, options.tracking_uri or STORE, light=True)
+        for record, again in records_of(source, options.tracking_uri, light=True, damaged=damaged)
     ]
+    say_left_out(damaged)
     budget = Budget(**bounds(options), dataset=options.dataset, batch=options.batch)
     best = best_configuration(points, budget)
     sys.stdout.writelines(f"{printable(line)}\n" for line in _lines(best))
@@ -90,10 +100,10 @@ def _count(text: str) -> int:
 def parser() -> Parser:
     """The options of ``recommend``."""
     parser = Parser("recommend", _ABOUT, _EXITS)
-    parser.add_argument(
+    parser.add_path(
         "sources", metavar="SOURCE", nargs="*", default=["multirun"], help="default: multirun"
     )
-    parser.add_argument(
+    parser.add_path(
         "-o", "--out", metavar="FILE", default="recommended.yaml", help="default: recommended.yaml"
     )
     group = parser.add_argument_group("bounds")
@@ -116,5 +126,5 @@ def parser() -> Parser:
     add_bounds(meant, length_s="fragments of S seconds")
     meant.add_argument("--dataset", metavar="NAME", help="as records call it")
     meant.add_argument("--batch", metavar="N", type=_count, help="utterances in a call")
-    parser.add_argument("--tracking-uri", metavar="URI", help=f"MLflow's store, if not {STORE}")
+    add_store(parser)
     return parser

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from errno import EACCES, EISDIR
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,20 @@ from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation import reproduce
 from asr_scaling.analysis.recommendation.choice import BestConfiguration
 from asr_scaling.analysis.recommendation.reproduce import Choice
+from asr_scaling.core.option_checks import writable
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.cache import write_atomic
 from asr_scaling.util.config_dir import conf_dir
 
 _WIDTH = 118
+_ELSEWHERE = "name another file with -o"
 _FIXED = ("fixed", "max", "")
 """Batchings whose utterances come in the dataset's order. The size that ``max`` found is fixed."""
 
 
 def check_name(path: Path) -> None:
-    """Raises ConfigError unless ``path`` can be written and Hydra can find it there."""
+    """Raises ConfigError unless ``path`` can be written, as far as can be told without writing,
+    and Hydra can find it there."""
     if path.suffix != ".yaml" or path.stem in ("", "config"):
         raise ConfigError(
             f"'{path}' can't be a configuration's name: "
@@ -35,6 +40,11 @@ def check_name(path: Path) -> None:
         raise ConfigError(
             f"There is no folder '{path.parent}': make it first, or write to another one."
         )
+    with writable(path, _ELSEWHERE):
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
 
 
 def run_command(path: Path) -> str:
@@ -68,7 +78,8 @@ def write(path: Path, answer: BestConfiguration, winner: Point) -> None:
     lines += [f"{_key(key)}: {_yaml(own)}" for key, own in reproduce.own_values(winner).items()]
     for part in chosen:
         lines += _body(part)
-    write_atomic(path, ("\n".join(lines) + "\n").encode())
+    with writable(path, _ELSEWHERE):
+        write_atomic(path, ("\n".join(lines) + "\n").encode())
 
 
 def _found(part: Choice, winner: Point) -> Choice:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asr_scaling.analysis.load_points import points
-from asr_scaling.cli.arguments import Parser, add_bounds, bounds, run_verb
+from asr_scaling.cli.arguments import Parser, add_bounds, add_store, bounds, run_verb, say_left_out
 from asr_scaling.records.read import Damaged
 from asr_scaling.records.record_sources import MLFLOW
-from asr_scaling.tracking import STORE
+from asr_scaling.tracking import STORE_IF_NONE
 from asr_scaling.util.redact import printable
 
 _ABOUT = """\
@@ -37,8 +37,8 @@ def _report(options: argparse.Namespace) -> int:
 
     budgets = Budgets(**bounds(options))
     damaged: Damaged = []
-    measured = points(options.sources, options.tracking_uri or STORE, damaged)
-    sys.stderr.writelines(f"left out: {reason}\n" for reason in damaged)
+    measured = points(options.sources, options.tracking_uri, damaged)
+    say_left_out(damaged)
     report = document(measured, budgets, outcome_of(options.sources), damaged)
     folder = _folder(options)
     files = write(report, measured, folder)
@@ -64,8 +64,8 @@ def _folder(options: argparse.Namespace) -> Path:
 def parser() -> Parser:
     """The options of ``report``."""
     parser = Parser("report", _ABOUT, _EXITS)
-    parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what was measured")
-    parser.add_argument(
+    parser.add_path("sources", metavar="SOURCE", nargs="+", help="what was measured")
+    parser.add_path(
         "-o", "--output", metavar="FOLDER", help="default: report in the sweep's folder, else here"
     )
     budgets = parser.add_argument_group("budgets of the recommendations")
@@ -79,8 +79,6 @@ def parser() -> Parser:
         length_s="length of utterance that the recommendations are about",
         price_per_hour="of the machine, in any currency: prices are shown",
     )
-    parser.add_argument(
-        "--tracking-uri", metavar="URI", help=f"MLflow's store, if not the sweep's own or {STORE}"
-    )
+    add_store(parser, f"the sweep's own or {STORE_IF_NONE}")
     parser.add_argument("--no-mlflow", action="store_true", help="don't store the report in MLflow")
     return parser

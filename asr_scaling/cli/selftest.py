@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from asr_scaling.cli.arguments import Parser, run_verb
-from asr_scaling.errors import ConfigError
+from asr_scaling.core.option_checks import writable
 from asr_scaling.report.console import cell, console, print_line, table
 from asr_scaling.selftest import clock, known_answers, machine
 from asr_scaling.selftest.certificate import certificate, keep, to_bytes
@@ -49,17 +49,14 @@ def _selftest(checks: Mapping[str, Callable[[], Check]], options: argparse.Names
         sys.stderr.write(f"{name} …\n")
         results.append(tried(name, check))
     done = certificate(results, time.perf_counter() - start)
-    try:
-        keep(done)
-        if options.json is not None:
-            write_atomic(options.json, to_bytes(done))
-    except OSError as error:
-        raise ConfigError(
-            f"The certificate can't be written ({error}): set ASR_SCALING_CACHE or --json."
-        ) from error
     counts = Counter(check.status for check in results)
     totals = ", ".join(f"{counts[status]} {status}" for status in ("pass", "warn", "fail", "skip"))
     _print(results, f"{totals}, in {done['seconds']:.0f} s")
+    if options.json is not None:
+        with writable(options.json, "name another file with --json"):
+            write_atomic(Path(options.json), to_bytes(done))
+    with writable("The certificate", "set ASR_SCALING_CACHE to a folder of yours"):
+        keep(done)
     return 1 if done["status"] == "fail" else 0
 
 
@@ -81,7 +78,5 @@ def _print(checks: Sequence[Check], last: str) -> None:
 def parser() -> Parser:
     """The options of ``selftest``."""
     parser = Parser("selftest", _ABOUT, _EXITS)
-    parser.add_argument(
-        "--json", type=Path, metavar="PATH", help="also write the certificate there"
-    )
+    parser.add_path("--json", metavar="PATH", help="also write the certificate there")
     return parser

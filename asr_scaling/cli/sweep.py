@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -13,17 +14,23 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from asr_scaling.cli.arguments import either, near
+from asr_scaling.core.option_checks import at_home
 from asr_scaling.errors import AsrScalingError, one_line
 from asr_scaling.sweep import callback, config_guard
-from asr_scaling.sweep.plan import key_and_value
+from asr_scaling.sweep.plan import key_and_value, quoted
 from asr_scaling.sweep.sweep_run import current
 from asr_scaling.util.config_dir import conf_dir
 from asr_scaling.util.redact import redact, traceback_hook
 
 config_guard.guard()  # on import: a launcher's processes import this module for _app
+_HOME = re.compile(r"(?<![^,\[(:])(?:sqlite:///)?~(?:\$\{[^}]*\}|[^,\])}])*")
+"""A path in a home folder, alone or in a list."""
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _COMPOSERS = ("hydra", "omegaconf", "antlr4")
 """Packages that stumble, with errors of any kind, over arguments that nobody foresaw."""
+_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_REFUSED |= {errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP}
+"""What writing below the output folder raises."""
 _SWEEP_FUNCTIONS = {"choice", "range", "interval", "sort", "shuffle", "int", "float"}
 _SWEEP_ARGUMENTS = {"start", "stop", "step"}
 
@@ -41,6 +48,17 @@ def batch_shorthand(argument: str) -> str:
     return f"batch.size={bare}" if bare and not words else argument
 
 
+def home_shorthand(argument: str) -> str:
+    """``tracking.path=~/r.jsonl`` with the home folder written out, in quotes.
+
+    Hydra's grammar knows no ``~`` in a value, and shells replace it at a word's beginning only.
+    """
+    key, value = key_and_value(argument)
+    if "~" not in value or set(value) & set("'\"\\"):
+        return argument
+    return f"{key}={_HOME.sub(lambda match: quoted(at_home(match[0])), value)}"
+
+
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
 def _app(config: DictConfig) -> None:
     callback.point(config)
@@ -53,7 +71,7 @@ def main() -> None:
     sys.excepthook = traceback_hook
     try:
         config_guard.check_arguments(sys.argv[1:])
-        sys.argv[1:] = [batch_shorthand(argument) for argument in sys.argv[1:]]
+        sys.argv[1:] = [home_shorthand(batch_shorthand(argument)) for argument in sys.argv[1:]]
         _app()
     except KeyboardInterrupt:
         current().finish("KILLED")
@@ -76,6 +94,14 @@ def explained(error: Exception) -> str | None:
     if isinstance(error, AsrScalingError | HydraException | OmegaConfBaseException):
         return one_line(redact(_sentence(error)))
     message = one_line(redact(str(error)))
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        where = f"{error.filename} can't be written" if error.filename else "The disk can't be used"
+        return one_line(
+            redact(
+                f"{where} ({error.strerror}): make room there, or set hydra.sweep.dir or "
+                "hydra.run.dir; sweep.resume=true goes on with what was measured."
+            )
+        )
     if isinstance(error, ValueError) and message.startswith("Config group override"):
         # Hydra's own, for tracking=null
         return f"{message}: leave a group out with ~, as in  ~tracking, or name one of its choices."

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from asr_scaling.cli.arguments import Parser, run_verb
+from asr_scaling.cli.arguments import Parser, add_store, run_verb
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.records.sync import Sync, SyncedSweep, sweeps_below
 from asr_scaling.sweep.sweep_run import SWEEPS
@@ -48,12 +48,10 @@ def _sync(options: argparse.Namespace) -> int:
 def parser() -> Parser:
     """The options of ``sync``."""
     parser = Parser("sync", _ABOUT, _EXITS)
-    parser.add_argument(
+    parser.add_path(
         "folders", metavar="FOLDER", nargs="*", default=[str(SWEEPS)], help=f"default: {SWEEPS}"
     )
-    parser.add_argument(
-        "--tracking-uri", metavar="URI", help="MLflow's store, if not the sweep's own"
-    )
+    add_store(parser, "the sweep's own")
     parser.add_argument(
         "--gone", metavar="HOST", help="sweeps that this machine left unended don't run any more"
     )

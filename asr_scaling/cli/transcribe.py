@@ -85,8 +85,8 @@ def _print(file: str, text: str, error: str, *, as_json: bool, alone: bool) -> N
 def parser() -> Parser:
     """The options of ``transcribe``."""
     parser = Parser("transcribe", _ABOUT, _EXITS)
-    parser.add_argument("files", metavar="FILE", nargs="+", help="an audio file")
-    parser.add_argument(
+    parser.add_path("files", metavar="FILE", nargs="+", help="an audio file")
+    parser.add_path(
         "--config",
         metavar="YAML",
         default="recommended.yaml",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from asr_scaling.errors import ConfigError, DataError, MissingExtraError
+
+_HOME = re.compile(r"(?P<scheme>sqlite:///)?(?P<home>~|~[^/]*(?=/))(?P<rest>(/.*)?)", re.DOTALL)
 
 
 def must_be(option: str, value: object, fits: bool, bound: str) -> None:
@@ -32,6 +36,18 @@ def readable(what: str, remedy: str) -> Iterator[None]:
         raise DataError(f"{what} ({error.strerror or error}); {remedy}.") from error
 
 
+@contextmanager
+def writable(what: object, remedy: str) -> Iterator[None]:
+    """In this block an OSError becomes a ConfigError: ``what`` can't be written, why, and the
+    ``remedy``."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{what} can't be written ({error.strerror or error}): {remedy}."
+        ) from error
+
+
 def one_of(option: str, value: str, allowed: Iterable[str]) -> None:
     """Raises ConfigError when the ``value`` of ``option`` is none of ``allowed``."""
     if value not in allowed:
@@ -44,3 +60,22 @@ def imported(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(module.partition(".")[0], extra) from error
+
+
+def at_home(text: str) -> str:
+    """``text`` with the home folder written out where it is a path that begins with ``~``.
+
+    So are ``~user/…`` and the path of a database, ``sqlite:///~/…``.
+    Raises ConfigError where there is no such home folder.
+    """
+    match = _HOME.fullmatch(text)
+    if match is None:
+        return text
+    try:
+        home = str(Path(match["home"]).expanduser())
+    except RuntimeError as error:
+        raise ConfigError(
+            f"'{text}' begins with {match['home']}, and there is no such home folder here: "
+            "write the whole path."
+        ) from error
+    return f"{match['scheme'] or ''}{home}{match['rest']}"

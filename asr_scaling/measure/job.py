@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ from asr_scaling.core.ports import (
     Watch,
     Watcher,
 )
-from asr_scaling.core.record import Findings, RunRecord, Status
+from asr_scaling.core.record import RECORD_FILE, Findings, RunRecord, Status
 from asr_scaling.core.workload import Workload
 from asr_scaling.errors import (
     AsrScalingError,
@@ -139,9 +139,11 @@ class _Point:
             reason = str(error)
         except (Exception, SystemExit) as error:
             text = redact(traceback.format_exc()).encode("utf-8", "backslashreplace")
-            write_atomic(self.folder / "traceback.txt", text)
-            self.builder.add(Findings(artifacts=("traceback.txt",)))
-            reason = f"{type(error).__name__}: {error} (details in traceback.txt)"
+            reason = f"{type(error).__name__}: {error}"
+            with suppress(OSError):  # a full disk may be what went wrong
+                write_atomic(self.folder / "traceback.txt", text)
+                self.builder.add(Findings(artifacts=("traceback.txt",)))
+                reason += " (details in traceback.txt)"
         return self.builder.record(status, reason), interrupt
 
     def _measure(self, earlier: Earlier | None) -> RunRecord | None:
@@ -264,14 +266,29 @@ def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None)
     """Write ``record.json`` and store the record in ``sink``; what is kept has no secrets.
 
     A record that the store refuses says so, on disk too.
+    Raises TrackingError when the disk refuses it, after the store was given it.
     """
     record = redacted(record, but="samples")  # these are numbers
-    record.write(folder)
+    refused = _written(record, folder)
     try:
         if sink is not None:
             sink.write(record, folder, parent)
-    except TrackingError as error:
+    except (TrackingError, OSError) as error:
         lost = caution(NOT_TRACKED, reason=str(error))
         record = replace(record, cautions=(*record.cautions, lost))
-        record.write(folder)
+        refused = _written(record, folder)
+    if refused is not None:
+        raise TrackingError(
+            f"{folder / RECORD_FILE} can't be written ({refused.strerror or refused}): make room "
+            "there, or set hydra.sweep.dir; sweep.resume=true goes on with what was measured."
+        ) from refused
     return record
+
+
+def _written(record: RunRecord, folder: Path) -> OSError | None:
+    """Write ``record.json``; why it can't be, None where it was."""
+    try:
+        record.write(folder)
+    except OSError as error:
+        return error
+    return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -98,7 +97,8 @@ def _in_file(
                 try:
                     record = _record(text)
                 except (DataError, ValueError) as error:
-                    _note(error, f"{path}, at byte {place}" if place else str(path), damaged)
+                    in_rows = place or not path.name.startswith(RECORD_FILE)
+                    _note(error, f"{path}, at byte {place}" if in_rows else str(path), damaged)
                 else:
                     yield place, record
     except (OSError, EOFError, zlib.error, ValueError) as error:
@@ -117,6 +117,11 @@ def _note(error: Exception, where: str, damaged: Damaged | None) -> None:
     """Add an error that names ``where`` to ``damaged``, or raise it where that is None."""
     if isinstance(error, DataError):
         located = DataError(f"{where}: {error}")
+    elif ", at byte " in where:
+        located = DataError(
+            f"{where}, is a line that was cut or damaged ({error}): its point's folder may have "
+            "the record whole."
+        )
     else:
         located = DataError(
             f"{where} can't be read ({error}): name a record, or the folder of a point or a sweep."
@@ -130,18 +135,20 @@ def _rows(file: IO[bytes], start: int) -> Iterator[tuple[int, bytes]]:
     """The JSON values from byte ``start`` on, each with the byte at which it begins.
 
     A file is one record of many lines, or has one record a line. It is the former when its first
-    line alone is not JSON and either is a lone "{", or is JSON together with the rest.
+    line alone is not JSON and either is a lone "{", not followed by another, or is JSON together
+    with the rest.
     """
     file.seek(start)
     first = _line(file)
     if not first:
         return
     if not _is_json(first):
-        rest = _within(file.read(MAX_BYTES))
-        if first.strip() == b"{" or _is_json(first + rest):
-            yield start, first + rest
+        rest = file.read(MAX_BYTES)
+        lone = first.strip() == b"{" and not rest.startswith(b"{")
+        if lone or (len(rest) < MAX_BYTES and _is_json(first + rest)):
+            yield start, first + _within(rest)
             return
-        file = io.BytesIO(rest)
+        file.seek(start + len(first))
     yield start, first
     place = start + len(first)
     while line := _line(file):

@@ -14,7 +14,7 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
 from asr_scaling.records.read import Again, Damaged, each_record
 from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
-from asr_scaling.tracking import STORE, store_at, store_of
+from asr_scaling.tracking import store_at, store_of
 
 MLFLOW = "mlflow:"
 """Begins a source that is in MLflow."""
@@ -22,13 +22,13 @@ _NOT = "not logged to MLflow: "
 
 
 def records_of(
-    source: str, uri: str = STORE, light: bool = False, damaged: Damaged | None = None
+    source: str, uri: str | None = None, light: bool = False, damaged: Damaged | None = None
 ) -> Iterator[tuple[RunRecord, Again]]:
     """The records of ``source`` in their order, one at a time, each with what reads it again.
 
     source: the folder of a sweep or a point, a record file, a file of one record a line (both
         may be gzipped), or ``mlflow:`` with the id of a run or the name of an experiment.
-    uri: the store in which ``mlflow:`` sources are.
+    uri: the store in which ``mlflow:`` sources are, if another than where none is named.
     light: raw samples and texts may be left out where that saves work.
     damaged: receives a DataError for each record that can't be read; without it, it is raised.
 
@@ -45,7 +45,7 @@ def records_of(
 
 
 def _stored(
-    source: str, uri: str, light: bool, damaged: Damaged | None
+    source: str, uri: str | None, light: bool, damaged: Damaged | None
 ) -> Iterator[tuple[RunRecord, Again]]:
     empty = True
     for record in store_at(uri).records(source.removeprefix(MLFLOW), light, damaged):
@@ -69,7 +69,7 @@ def log_report(folder: Path, sources: Sequence[str], uri: str | None) -> str:
         return f"{_NOT}the report is about several sources."
     (source,) = sources
     if source.startswith(MLFLOW):
-        return _log(store_at(uri or STORE), folder, source.removeprefix(MLFLOW))
+        return _log(store_at(uri), folder, source.removeprefix(MLFLOW))
     manifest = SweepManifest.read(Path(source)) if Path(source).is_dir() else None
     if manifest is None:
         return f"{_NOT}{source} has no {SWEEP_FILE} that names its run."

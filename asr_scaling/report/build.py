@@ -11,7 +11,7 @@ from asr_scaling.analysis.format import memory_metric
 from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
-from asr_scaling.errors import ConfigError
+from asr_scaling.core.option_checks import writable
 from asr_scaling.report import gains, method, pareto
 from asr_scaling.report import recommendations as answer
 from asr_scaling.report.bottlenecks import section as bottlenecks
@@ -108,7 +108,7 @@ def write(document: Document, points: Sequence[Point], folder: Path) -> list[Pat
     drawings = {name: drawn(figure) for name, figure in figures.items()}
     texts = {"report.html": page(document, drawings), "report.md": markdown(document)}
     texts |= {f"figures/{name}.svg": text for name, text in drawings.items()}
-    try:
+    with writable(folder, "name another folder with -o"):
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_atomic(folder / name, text.encode())
@@ -116,10 +116,6 @@ def write(document: Document, points: Sequence[Point], folder: Path) -> list[Pat
         for name, figure in figures.items():
             path = folder / "figures" / f"{name}.png"
             figure.drawing.savefig(path, dpi=_DPI, metadata={"Software": None})
-    except OSError as error:
-        raise ConfigError(
-            f"{folder} can't be written ({error.strerror}): name another folder with -o."
-        ) from error
     pictures = [f"figures/{name}.{kind}" for kind in ("svg", "png") for name in figures]
     return [folder / name for name in ("report.html", "report.md", "metrics.csv", *pictures)]
 

@@ -6,36 +6,36 @@ other process. Callbacks are the one hook of Hydra that every launcher honours.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hydra.conf import HydraConf
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
-from hydra.experimental.callback import Callback
-from hydra.types import TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode, TaskFunction
+from omegaconf import DictConfig
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedError
 from asr_scaling.launchers.work import Work, check_one_machine, launcher_kind, runs_elsewhere
 from asr_scaling.records.sweep_manifest import SweepManifest, command
+from asr_scaling.sweep import places
 from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.plan import PlannedPoint, labels, planned
 from asr_scaling.sweep.point_names import Swept, made_up, point_name, swept, told
 from asr_scaling.sweep.prefetch import prepare
 from asr_scaling.sweep.repeated_rounds import Rounds, measurements
+from asr_scaling.sweep.stopping_callback import StoppingCallback
 from asr_scaling.sweep.sweep_run import SweepRun, begun, current
-from asr_scaling.util.redact import printable, redact, redacted
+from asr_scaling.util.redact import redacted
 
 
-class SweepCallback(Callback):
+class SweepCallback(StoppingCallback):
     """Begins the sweep before its first point and ends it after the last, of a single run too.
 
     This object travels to the processes of any launcher, with what they need to know:
@@ -54,11 +54,11 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Begin a sweep; a store that does not answer ends the program here."""
-        self._start(config, Path(config.hydra.sweep.dir), single=False)
+        self._start(config, single=False)
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Begin a single run."""
-        self._start(config, Path(config.hydra.run.dir), single=True)
+        self._start(config, single=True)
 
     def on_job_start(
         self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any
@@ -80,18 +80,15 @@ class SweepCallback(Callback):
 
     on_run_end = on_multirun_end
 
-    def _start(self, config: DictConfig, folder: Path, single: bool) -> None:
-        """Begin the sweep or the single run; whatever is wrong ends the program."""
+    def _start(self, config: DictConfig, single: bool) -> None:
+        """Begin the sweep or the single run."""
         from asr_scaling.sweep.progress import Display
 
-        _check_folder(folder)
-        try:
-            points = () if single else planned(config)
-            sweep, resumed = _begin(config, folder, points, single)
-        except AsrScalingError as error:
-            _stop(str(error))
-        except Exception as error:  # Hydra would only warn of it and measure without a sweep
-            _stop(f"The sweep can't begin: {type(error).__name__}: {error}")
+        points = () if single else planned(config)
+        compose = partial(GlobalHydra.instance().config_loader().load_sweep_config, config)
+        places.check(points, config, compose)
+        folder = places.claim(config, single)
+        sweep, resumed = _begin(config, folder, points, single)
         sweep.display = Display([job.weight for job in sweep.plan or [PlannedPoint.of(())]])
         begun(sweep)
         self.parent = sweep.parent
@@ -106,21 +103,7 @@ class SweepCallback(Callback):
             sweep.certify(folder)
             self.certificate = sweep.certificate
         if points and launcher != "basic":
-            loader = GlobalHydra.instance().config_loader()
-            compose = partial(loader.load_sweep_config, config)
             prepare(points, lambda some: options(compose([*some])), build, sweep.display.say)
-
-
-def _check_folder(folder: Path) -> None:
-    """End the program where the output folder can't be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(f"no permission to write {folder}")
-    except OSError as error:
-        _stop(
-            f"The output folder can't be written ({error}): set hydra.sweep.dir or hydra.run.dir."
-        )
 
 
 def _begin(
@@ -134,10 +117,11 @@ def _begin(
     rounds = _rounds(config, plain, single)
     names = labels(points)
     earlier = _earlier(config, folder, names, single)
+    subdir, program = places.pattern(config), str(config.hydra.job.name)
     sweep = SweepRun(
         varied={**made_up(config.hydra.overrides.task), **swept(points)},
         sink=build(plain["tracking"]) if plain.get("tracking") else None,
-        plan=rounds.jobs(points, _subdir(config)) if rounds else points,
+        plan=rounds.jobs(points, subdir, program) if rounds else points,
         rounds=rounds,
         report=not single and bool(plain["sweep"].get("report")),
     )
@@ -145,12 +129,6 @@ def _begin(
     file = SweepManifest(arguments, names, tracking=plain.get("tracking"), options=redacted(plain))
     sweep.begin(folder, file, earlier)
     return sweep, earlier is not None
-
-
-def _subdir(config: DictConfig) -> str:
-    """The pattern of a point's folder, its references unresolved."""
-    raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
-    return str(raw["subdir"])
 
 
 def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds | None:
@@ -188,6 +166,8 @@ def point(config: DictConfig) -> None:
     plain = _plain(config, hydra)
     name = point_name(plain)
     sweep, number = current(), plain["sweep"].get("round")
+    if sweep.folder is not None:
+        sweep.claim(folder, name)
     before: RunRecord | None = None
 
     def earlier(fingerprint: str) -> RunRecord | None:
@@ -235,7 +215,7 @@ def _plain(config: DictConfig, hydra: HydraConf) -> dict[str, Any]:
 
     That is the name chosen in each group, the overrides, and what the sweep varies beyond what a
     point is called by anyway. Overrides that only say how the sweep is run are left out. Relative
-    paths begin at ``cwd``.
+    paths begin at ``cwd``. A point of a sweep has its place too, which no other one of it has.
     """
     choices = hydra.runtime.choices.items()
     overrides = PlannedPoint.of(hydra.overrides.task)
@@ -243,6 +223,7 @@ def _plain(config: DictConfig, hydra: HydraConf) -> dict[str, Any]:
         "choices": {group: name for group, name in choices if name and "/" not in group},
         "overrides": list(overrides.without(("sweep",))),
         "cwd": hydra.runtime.cwd,
+        **({"place": places.place(hydra)} if hydra.mode == RunMode.MULTIRUN else {}),
     }
     plain = {**options(config), "hydra": made}
     varied = told(plain, overrides.overrides, current().varied)
@@ -268,9 +249,3 @@ def _earlier(
             f"The sweep in {folder} has other points: begin anew, without sweep.resume."
         )
     return earlier
-
-
-def _stop(message: str) -> NoReturn:
-    """End the program: Hydra turns any other exception of a callback into a warning."""
-    sys.stderr.write(f"error: {printable(redact(message))}\n")
-    raise SystemExit(1)

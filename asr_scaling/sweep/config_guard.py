@@ -2,6 +2,7 @@
 
 Options of ``sweep`` that are on or off become true or false on the way, and a sweep that is
 resumed gets the folder of the one it goes on with.
+``~`` at the beginning of a path is written out there too, whichever option has it.
 
 Hydra calls what the nodes below ``hydra`` name (callbacks, launcher, sweeper, logging) before any
 function of this package runs, and writes the configuration into every point's folder. It has no
@@ -19,12 +20,14 @@ from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
+from asr_scaling.core.option_checks import at_home
 from asr_scaling.errors import ConfigError
+from asr_scaling.sweep import places
 from asr_scaling.sweep.allowlist import check_hydra
-from asr_scaling.sweep.plan import key_and_value
+from asr_scaling.sweep.plan import key_and_value, quoted
 from asr_scaling.sweep.switches import resumed_folder, settle
 from asr_scaling.util.redact import redact, redacted, secret_option
 
@@ -44,6 +47,7 @@ _PICKLE = "--experimental-rerun"
 
 def guard() -> None:
     """Have every composition of this process checked. May be called again."""
+    places.register()
     composed = ConfigLoaderImpl.load_configuration
     if hasattr(composed, "__wrapped__"):
         return
@@ -56,13 +60,33 @@ def guard() -> None:
         overrides = call.arguments["overrides"]
         many = call.arguments["run_mode"] == RunMode.MULTIRUN
         if many and (folder := resumed_folder(config, overrides)):
-            call.arguments["overrides"] = [*overrides, f"hydra.sweep.dir='{folder}'"]
+            call.arguments["overrides"] = [*overrides, f"hydra.sweep.dir={quoted(str(folder))}"]
             config = composed(*call.args, **call.kwargs)
             settle(config)
         check(config)
+        with flag_override(config, ["readonly", "struct"], [False, False]):
+            write_out_homes(config)
         return config
 
     ConfigLoaderImpl.load_configuration = checked  # type: ignore[method-assign]
+
+
+def write_out_homes(config: DictConfig) -> None:
+    """Replace ``~`` in every text that is a path in a home folder; of Hydra's own in the folders.
+
+    Raises ConfigError where there is no such home folder.
+    """
+    nodes = [config, config.hydra.run, config.hydra.sweep] if "hydra" in config else [config]
+    while nodes:
+        node = nodes.pop()
+        raw = OmegaConf.to_container(node, resolve=False)
+        items = raw.items() if isinstance(raw, dict) else enumerate(raw or ())
+        for key, value in items:
+            if isinstance(value, str):
+                if (path := at_home(value)) != value:
+                    node[key] = path
+            elif isinstance(value, dict | list) and key != "hydra":
+                nodes.append(node[key])
 
 
 def check(config: DictConfig) -> None:

@@ -48,6 +48,8 @@ def launch(sweep: SweepRun, name: str, options: Mapping[str, Any], works: Sequen
     """
     kind = getattr(import_module(f"asr_scaling.launchers.{name}"), _CLUSTERS[name])
     cluster: Cluster = kind(**options)
+    for work in works:
+        sweep.claim(work.folder, work.name)
     left = {work.folder: (work, _Seen.of(work)) for work in works}
     here = not runs_elsewhere(name)
     sweep.display.begin("")

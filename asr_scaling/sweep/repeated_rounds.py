@@ -18,7 +18,8 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.measure.job import keep
 from asr_scaling.records.merge import merge, rounds_by_place
 from asr_scaling.records.read import readable_files
-from asr_scaling.sweep.plan import PlannedPoint
+from asr_scaling.sweep.places import numbered
+from asr_scaling.sweep.plan import PlannedPoint, quoted
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,14 @@ class Rounds:
             return None
         return cls(sweep.get("rounds", 3), options.get("seed", 0))
 
-    def jobs(self, points: Sequence[PlannedPoint], subdir: str) -> tuple[PlannedPoint, ...]:
+    def jobs(
+        self, points: Sequence[PlannedPoint], subdir: str, name: str = "asr_scaling"
+    ) -> tuple[PlannedPoint, ...]:
         """What is measured, in order: each round has each of ``points`` once, shuffled.
 
         subdir: Hydra's pattern of a point's folder. The number of the job in it becomes that of the
         point, so that a point's folder has one name in all rounds.
+        name: of the program, which is part of a job's id.
         """
         shuffler = random.Random(self.seed)
         jobs: list[PlannedPoint] = []
@@ -59,8 +63,8 @@ class Rounds:
             order = list(enumerate(points))
             shuffler.shuffle(order)
             for i, point in order:
-                place = f"{ROUNDS_FOLDER}/{k}/{subdir.replace('${hydra.job.num}', str(i))}"
-                more = (f"+sweep.round={k}", f"hydra.sweep.subdir='{place}'")
+                place = f"{ROUNDS_FOLDER}/{k}/{numbered(subdir, i, name)}"
+                more = (f"+sweep.round={k}", f"hydra.sweep.subdir={quoted(place)}")
                 jobs.append(replace(point, overrides=(*point.overrides, *more)))
         return tuple(jobs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.ports import NullProgress, Sink
+from asr_scaling.core.ports import NullProgress, RunStore, Sink
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
 from asr_scaling.measure.model_cache import ModelCache
@@ -20,6 +21,7 @@ from asr_scaling.records.sweep_end import close_sweep, end_abandoned
 from asr_scaling.records.sweep_lock import SweepLock
 from asr_scaling.records.sweep_manifest import SWEEP_FILE, SweepManifest
 from asr_scaling.selftest import certificate as selftest
+from asr_scaling.sweep.places import ELSEWHERE, check_free
 from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.sweep.point_names import Swept
 from asr_scaling.sweep.repeated_rounds import Rounds, merge_rounds
@@ -93,6 +95,7 @@ class SweepRun:
     models: ModelCache = field(default_factory=ModelCache)
     varied: Swept = field(default_factory=dict)
     _lock: SweepLock | None = None
+    _names: dict[str, str] = field(default_factory=dict)
 
     def begin(self, folder: Path, manifest: SweepManifest, earlier: SweepManifest | None) -> None:
         """Begin the sweep of ``manifest`` in the store, or go on with an ``earlier`` one.
@@ -104,9 +107,11 @@ class SweepRun:
         self._lock = SweepLock.take(folder)
         if self._lock is None:
             raise ConfigError(
-                f"The sweep in {folder} is being worked on by another process: "
-                "wait for it, or end it."
+                f"The sweep in {folder} is being worked on by another process: wait for it, or "
+                f"{ELSEWHERE}."
             )
+        if earlier is None:
+            check_free(folder)
         if earlier is not None:
             manifest = replace(manifest, sweep_id=earlier.sweep_id, parent=earlier.parent)
         manifest.write(folder)
@@ -123,6 +128,19 @@ class SweepRun:
             with suppress(TrackingError):  # the next sweep tries again
                 end_abandoned(SWEEPS, self.sink, manifest.tracking)
         self.folder = folder
+
+    def claim(self, folder: Path, name: str) -> None:
+        """Note that the point ``name`` is measured in ``folder``.
+
+        Raises ConfigError when another point of this sweep was, which this one would overwrite.
+        """
+        place = os.path.realpath(folder)
+        if place in self._names:
+            raise ConfigError(
+                f"Two points would have one folder, {folder} ({self._names[place]}; {name}): have "
+                "hydra.sweep.subdir tell them apart, or leave it out."
+            )
+        self._names[place] = name
 
     def certify(self, folder: Path, file: str = selftest.FILE) -> None:
         """Have this machine's certificate, at most a day old, and store it with the sweep."""
@@ -174,23 +192,31 @@ class SweepRun:
             return
         self.display.close()
         self._take_in_nodes(folder)
-        title = self._title(folder)
+        hints = list[str]()
+        title = self._title(folder, hints)
         damaged: Damaged = []
         records = readable_records(folder, damaged)
         tracked = not any(map(untracked, records))
         self.failed |= bool(damaged) or not tracked or any(map(_failed, records))
-        hints = [f"Records: {folder}", *(f"Left out: {error}" for error in damaged)]
+        hints += [f"Records: {folder}", *(f"Left out: {error}" for error in damaged)]
         hints += [*self._report(folder), *self._close_store(folder, status, tracked)]
         if self._lock is not None:
             self._lock.release()
         self.display.results(records, f"{len(records)} {title}", hints, self.remarks)
 
-    def _title(self, folder: Path) -> str:
-        """How many points there are; those of an interleaved sweep are made whole first."""
+    def _title(self, folder: Path, hints: list[str]) -> str:
+        """How many points there are; those of an interleaved sweep are made whole first.
+
+        What goes wrong with that is added to ``hints``.
+        """
         total = self.display.total
         if self.rounds is None:
             return f"of {total} points"
-        merge_rounds(folder, self.sink, self.parent)
+        try:
+            merge_rounds(folder, self.sink, self.parent)
+        except (AsrScalingError, OSError) as error:
+            self.failed = True
+            hints.append(str(error))
         return f"of {total // self.rounds.count} points in {self.rounds.count} rounds"
 
     def _take_in_nodes(self, folder: Path) -> None:
@@ -210,13 +236,15 @@ class SweepRun:
         try:
             close_sweep(self.sink, folder, self.parent, status)
             hints = [self.sink.hint]
-        except AsrScalingError as error:
+        except (AsrScalingError, OSError) as error:
             self.failed, tracked = True, False
             hints = [str(error)]
-        if not tracked:
+        if not tracked and isinstance(self.sink, RunStore):
             hints.append(
                 f"What MLflow lacks is brought to it by  python -m asr_scaling sync {folder}"
             )
+        elif not tracked:
+            hints.append("What the file lacks is written by the same command, sweep.resume=true")
         return hints
 
     def _report(self, folder: Path) -> list[str]:

@@ -9,18 +9,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from asr_scaling.core.ports import RunStore
-from asr_scaling.tracking._tracked import STORE as STORE
+from asr_scaling.tracking._tracked import STORE_IF_NONE as STORE_IF_NONE
 from asr_scaling.tracking._tracked import as_tracked as as_tracked
+from asr_scaling.tracking._tracked import store_address as store_address
 from asr_scaling.tracking._tracked import untracked as untracked
 
 _TARGET = "asr_scaling.tracking.mlflow.Mlflow"
 
 
-def store_at(uri: str) -> RunStore:
-    """The store at an address. Raises ConfigError for an address with a password in it."""
+def store_at(uri: str | None) -> RunStore:
+    """The store at an address, or where no other is named for None.
+
+    Raises ConfigError for an address with a password in it.
+    """
     from asr_scaling.tracking.mlflow import Mlflow
 
-    return Mlflow(uri)
+    return Mlflow(uri or store_address())
 
 
 def store_of(tracking: Mapping[str, Any] | None, uri: str | None = None) -> RunStore | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from asr_scaling.core.decoding import decoding_name
 from asr_scaling.core.record import RunRecord, choices
@@ -12,6 +14,8 @@ from asr_scaling.machine.machine_kind import gpu_name, machine_kind
 
 LONGEST_TAG = 5000
 """Most characters of a tag or a parameter; longer ones are cut."""
+_UNSAFE = re.compile(r"[^\w ./+=,:@-]")
+"""What a place has as %-escapes."""
 LONE = "asr_scaling.alone"
 """Tag of a point that is in no sweep."""
 
@@ -57,8 +61,15 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
 
 
 def place(record: RunRecord, folder: Path) -> str:
-    """The name by which a point, or a round of it, differs from the others of its sweep."""
-    return folder.name if record.round is None else f"{folder.name}, round {record.round}"
+    """The name by which a point, or a round of it, differs from the others of its sweep.
+
+    It can stand between quotes in a filter of MLflow. Records that don't say their place have that
+    of their folder.
+    """
+    hydra = record.config.get("hydra")
+    own = hydra.get("place") if isinstance(hydra, Mapping) else None
+    name = _UNSAFE.sub(lambda m: quote(m[0], safe=""), str(own or folder.name))
+    return name if record.round is None else f"{name}, round {record.round}"
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from asr_scaling.core.cautions import NOT_TRACKED
@@ -9,6 +10,16 @@ from asr_scaling.core.record import RunRecord
 
 STORE = "sqlite:///mlflow.db"
 """MLflow's store where none is named: a database in the current folder."""
+
+
+_VARIABLE = "MLFLOW_TRACKING_URI"
+STORE_IF_NONE = f"${_VARIABLE}, else {STORE}"
+"""The same for help texts: where that variable names another one, as for every MLflow client."""
+
+
+def store_address() -> str:
+    """Address of MLflow's store where none is given."""
+    return os.environ.get(_VARIABLE) or STORE
 
 
 def untracked(record: RunRecord) -> bool:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
+import unicodedata
 from pathlib import Path
 from typing import BinaryIO
+
+_PART = 80
+"""Most bytes of a part of a folder's name, of 255."""
 
 
 def user_path(text: str) -> Path:
@@ -15,6 +20,17 @@ def user_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         return Path(text)
+
+
+def folder_name(*parts: object) -> str:
+    """``parts``, joined by ``_``, as the name of one folder on any file system.
+
+    Whatever isn't a letter, a digit or one of ``_.+=@-`` becomes ``_``, and a long part is cut:
+    these names are not told apart, unless by a part that is short and plain.
+    """
+    names = (unicodedata.normalize("NFC", str(part)) for part in parts)
+    plain = (re.sub(r"[^\w.+=@-]+", "_", name).encode()[:_PART] for name in names)
+    return "_".join(part.decode(errors="ignore") for part in plain).rstrip(".")
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -89,13 +89,15 @@ def test_a_damaged_record_is_measured_again(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_damaged_record_is_named_when_a_sweep_ends(cli: Cli, tmp_path: Path) -> None:
-    folder = "hydra.sweep.dir=sweep"
-    cli("-m", *QUICK, "batch=1", folder)
-    (damaged,) = (tmp_path / "sweep").rglob(RECORD_FILE)
-    damaged.write_text(damaged.read_text()[:100])
-    done = cli("-m", *QUICK, "batch=2", folder)
+    sweep = ("-m", *QUICK, "batch=1,2", "hydra.sweep.dir=sweep")
+    cli(*sweep)
+    whole, _ = (tmp_path / "sweep").rglob(RECORD_FILE)
+    damaged = tmp_path / "sweep" / "brought_here" / RECORD_FILE
+    damaged.parent.mkdir()
+    damaged.write_text(whole.read_text()[:100])
+    done = cli(*sweep, RESUME)
     assert done.returncode == 1
-    assert "1 of 1 points" in done.stdout
+    assert "2 of 2 points" in done.stdout
     assert f"Left out: {damaged.relative_to(tmp_path)}" in done.stdout
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf, open_dict
 from support.refusals import refusal
 
 from asr_scaling.errors import ConfigError
-from asr_scaling.sweep.config_guard import check, check_arguments
+from asr_scaling.sweep.config_guard import check, check_arguments, write_out_homes
 from asr_scaling.util.config_dir import conf_dir
 
 SECRET = "s3cr3t-of-the-environment"
@@ -124,3 +125,46 @@ def test_a_command_line_without_one() -> None:
 def test_a_pickle_is_not_run_again() -> None:
     with pytest.raises(ConfigError, match="reads a pickle"):
         check_arguments(["--experimental-rerun", "config.pickle"])
+
+
+def text_options() -> list[tuple[str, str, str]]:
+    """Group, choice and key of every option of a YAML of this package that may hold a text."""
+    found = []
+    for path in sorted(conf_dir().glob("*/*.yaml")):
+        if path.parent.name in ("hydra", "experiment"):
+            continue
+        options = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        assert isinstance(options, dict)
+        for key, value in options.items():
+            if value is None or (isinstance(value, str) and "${" not in value):
+                found.append((path.parent.name, path.stem, str(key)))
+    return [entry for entry in found if entry[2] not in ("_target_", "defaults")]
+
+
+def test_a_home_folder_is_written_out_in_whatever_option_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    options = text_options()
+    assert {("tracking", "jsonl", "path"), ("dataset", "folder", "path")} < set(options)
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        for group, choice, key in options:
+            place = f"{group}.{choice}" if group in ("optimisation", "profiler") else group
+            chosen = f"[{choice}]" if group in ("optimisation", "profiler") else choice
+            option = f"{place}.{key}"
+            config = compose("config", [f"{group}={chosen}", f"++{option}='~/x/${{seed}}'"])
+            write_out_homes(config)
+            assert OmegaConf.select(config, option) == "/home/ann/x/42", option
+
+
+def test_so_it_is_in_lists_and_in_the_folders_of_hydra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    text = "a: ['~/b', {c: '~/d', e: '~'}]\nhydra: {run: {dir: ~/r}, sweep: {dir: ~/s}}\n"
+    config = composed(tmp_path, text, "~tracking")
+    with open_dict(config):
+        write_out_homes(config)
+    assert config.a == ["/home/ann/b", {"c": "/home/ann/d", "e": "/home/ann"}]
+    assert (config.hydra.run.dir, config.hydra.sweep.dir) == ("/home/ann/r", "/home/ann/s")
+    assert "~tracking" in config.hydra.overrides.task
