@@ -14,7 +14,7 @@ from importlib import import_module
 
 from asr_scaling.cli.arguments import Parser, either, near
 
-VERBS = ("compare", "recommend", "report", "selftest", "sync", "transcribe")
+VERBS = ("compare", "recommend", "report", "rescore", "selftest", "sync", "transcribe")
 """Modules of this folder, each with ``main(arguments)`` and ``parser()``. All else is a sweep."""
 _BARE_WORD = re.compile(r"[A-Za-z][\w-]*")
 

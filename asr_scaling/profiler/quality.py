@@ -15,11 +15,12 @@ from asr_scaling.core.statistics import error_rate_interval
 from asr_scaling.core.workload import Utterance
 from asr_scaling.profiler import _looping
 from asr_scaling.profiler._figures import nothing_of
-from asr_scaling.profiler._text.normalisers import AUTO, NORMALISERS, Auto, Normaliser, named
+from asr_scaling.profiler._text.normalisers import AUTO, Auto, Normaliser, named
 from asr_scaling.profiler._text.one_form import VERSION
 from asr_scaling.profiler._text.scripts import words_of
 from asr_scaling.profiler._text.warnings import headline, text_cautions
 
+NORMALISERS = (AUTO, "whisper_english", "leaderboard", "unicode", "none")
 _METRICS = ("quality/wer", "quality/cer")
 _EDITS = ("substitutions", "deletions", "insertions")
 _COUNTS = (*_EDITS, "words", "character_edits", "characters")

@@ -99,9 +99,9 @@ class TestCompletion:
     @pytest.mark.parametrize(
         ("line", "words"),
         [
-            ("asr-scaling re", {"recommend", "report"}),
+            ("asr-scaling re", {"recommend", "report", "rescore"}),
             ("asr-scaling  s", {"selftest", "sync", "seed=", "sweep."}),
-            ("asr-scaling help re", {"recommend", "report"}),
+            ("asr-scaling help re", {"recommend", "report", "rescore"}),
             ("asr-scaling report --l", {"--latency-p95", "--length"}),
             ("asr-scaling compare a b --fail-if x --j", {"--json"}),
             ("asr-scaling report mul", set()),

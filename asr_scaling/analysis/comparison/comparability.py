@@ -13,7 +13,7 @@ from asr_scaling.machine.machine_kind import gpu_name, memory_class
 
 KINDS = ("host", "machine", "dataset", "normaliser", "scope")
 """What may differ. "host": its name, and which of its GPUs; "machine": the kind."""
-_OPTIONAL = ("GPU", "GPU id", "memory", "WER's")
+_OPTIONAL = ("GPU", "GPU id", "memory", "WER's", "texts' form")
 _LONGEST = 40
 _MOST = 8
 """Options that are named."""
@@ -34,8 +34,11 @@ def check_alike(a: RunRecord, b: RunRecord, allow: Collection[str] = ()) -> list
     refused = [kind for kind in differing if kind not in allow]
     if refused:
         reasons = " and ".join(f"{kind} ({differing[kind]})" for kind in refused)
+        remedy = "measure both alike"
+        if refused == ["normaliser"]:
+            remedy = "score both alike with python -m asr_scaling rescore"
         raise ConfigError(
-            f"'{a.name}' and '{b.name}' differ in {reasons}: measure both alike, or compare them "
+            f"'{a.name}' and '{b.name}' differ in {reasons}: {remedy}, or compare them "
             f"all the same with --allow {','.join(refused)}."
         )
     return [f"The {kind} differs: {how}." for kind, how in differing.items()]
@@ -75,7 +78,10 @@ def _facts(record: RunRecord) -> dict[str, dict[str, Any]]:
             "name": record.dataset.get("name"),
             "digest": str(record.dataset.get("digest"))[:16],
         },
-        "normaliser": {"WER's": record.tags.get("quality/normaliser")},
+        "normaliser": {
+            "WER's": record.tags.get("quality/normaliser"),
+            "texts' form": record.tags.get("quality/text_form"),
+        },
         "scope": {"scope": record.scope},
     }
 

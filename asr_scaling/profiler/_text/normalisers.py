@@ -14,7 +14,6 @@ from asr_scaling.profiler._text.one_form import one_form
 from asr_scaling.profiler._text.scripts import is_english, is_latin, without_needless_spaces
 
 AUTO = "auto"
-NORMALISERS = (AUTO, "whisper_english", "leaderboard", "unicode", "none")
 _UNICODE_VERSION = "1"
 """To be raised when ``_unicode_rules`` gives another text."""
 
@@ -71,7 +70,7 @@ class Auto:
 
 
 def named(name: str) -> Normaliser:
-    """The normaliser of a name in ``NORMALISERS``, but for "auto", which is none of its own."""
+    """The normaliser of a name: none, unicode, leaderboard or whisper_english."""
     if name == "none":
         return Normaliser("none", str)
     if name == "unicode":
