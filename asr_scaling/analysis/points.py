@@ -249,8 +249,10 @@ def _options(config: Mapping[str, Any]) -> dict[str, str]:
             groups.append((f"optimisation.{name}.", options))
     for name, options in config.items():  # groups that are added to conf/ tell systems apart too
         if name not in _TAKEN | _OF_NO_SYSTEM:
-            group = isinstance(options, Mapping)
-            groups.append((f"{name}.", options) if group else ("", {name: options}))
+            if isinstance(options, Mapping):
+                groups.append((f"{name}.", options))
+            elif options is not None:
+                groups.append(("", {name: options}))
     return {
         f"{prefix}{key}": "null" if value is None else str(value)
         for prefix, options in [("", config.get("engine", {})), *groups]

@@ -19,6 +19,7 @@ from asr_scaling.analysis.recommendation.choice import BestConfiguration
 from asr_scaling.analysis.recommendation.reproduce import Choice
 from asr_scaling.core.option_checks import writable
 from asr_scaling.errors import ConfigError
+from asr_scaling.measure.spoken_language import STATED
 from asr_scaling.util.cache import write_atomic
 from asr_scaling.util.config_dir import conf_dir
 
@@ -75,11 +76,19 @@ def write(path: Path, answer: BestConfiguration, winner: Point) -> None:
                 f"name for you: measure it with --config-dir and  {reproduce.command(winner)}"
             )
     lines = [*_comment(path, answer, winner), *_defaults(chosen)]
-    lines += [f"{_key(key)}: {_yaml(own)}" for key, own in reproduce.own_values(winner).items()]
+    own_values = _spoken(winner) | reproduce.own_values(winner)
+    lines += [f"{_key(key)}: {_yaml(own)}" for key, own in own_values.items()]
     for part in chosen:
         lines += _body(part)
     with writable(path, _ELSEWHERE):
         write_atomic(path, ("\n".join(lines) + "\n").encode())
+
+
+def _spoken(winner: Point) -> dict[str, str]:
+    """The language that the dataset stated, which audio without a dataset can't state."""
+    if winner.tags.get("language/source") != STATED or "," in winner.tags["language"]:
+        return {}
+    return {"language": winner.tags["language"]}
 
 
 def _found(part: Choice, winner: Point) -> Choice:

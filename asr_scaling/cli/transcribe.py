@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _transcribe(options: argparse.Namespace) -> int:
     status = 0
-    with load_system(options.config) as system:
+    with load_system(options.config, options.language) as system:
         for file, text, error in _texts(system, options.files, system.batch_size):
             if error:
                 status = 1
@@ -91,6 +91,12 @@ def parser() -> Parser:
         metavar="YAML",
         default="recommended.yaml",
         help="what recommend has written; default: recommended.yaml",
+    )
+    parser.add_argument(
+        "--language",
+        metavar="CODE",
+        help="of the speech: a code such as de, or auto to have it recognised; default: what the "
+        "configuration says",
     )
     parser.add_argument("--json", action="store_true", help="print each line as JSON")
     return parser

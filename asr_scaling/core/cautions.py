@@ -162,6 +162,16 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "Some of the speech may never have been recorded; offsets into these files are off by the "
         "gaps. Save them again as WAV or FLAC and listen.",
     ),
+    "LanguageMismatch": (
+        "{count} of {all} utterances were transcribed in {language}, {source}, and {seen}.",
+        "Set language to what is spoken, or to auto; an error rate across two languages says "
+        "nothing of the model.",
+    ),
+    "LanguageUnknownToModel": (
+        "'{model}' knows {knows}, and of {count} of {all} utterances {seen}.",
+        "Choose a model that has the language under languages in its YAML; this error rate says "
+        "nothing of the model.",
+    ),
     "SystemNote": ("{note}", "Read the figures with it in mind."),
     NOT_TRACKED: ("{reason}", "The record is complete on disk."),
 }

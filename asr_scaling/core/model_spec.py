@@ -85,12 +85,17 @@ class ModelSpec:
             raise ConfigError(f"model.architecture is for sizes: leave out {', '.join(refused)}.")
         check_language(self.name, self.language, self.languages)
 
+    @property
+    def codes(self) -> list[str]:
+        """``languages`` as ``core/language.py`` writes them."""
+        return [language_code(own) or own for own in self.languages]
+
     def asked_for(self, stated: str | None) -> str | None:
         """The language that an utterance is transcribed in; None where it is to be recognised.
 
         stated: what the utterance states, as a code of ``core/language.py``.
         """
-        known = [language_code(own) for own in self.languages]
+        known = self.codes
         if len(known) == 1:
             return known[0]
         if self.language is not None:

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -79,14 +79,15 @@ class Fake:
 
     def load(self, model: ModelSpec, device: Device) -> FakeSystem:
         """Nothing to load."""
-        return FakeSystem(self)
+        return FakeSystem(self, model)
 
 
 class FakeSystem:
     """Returns the references as texts, but for the errors it was told to make, and says so."""
 
-    def __init__(self, engine: Fake) -> None:
+    def __init__(self, engine: Fake, model: ModelSpec) -> None:
         self._engine, self._random = engine, Random(engine.seed)
+        self._model = model
         self.modules: Mapping[str, Any] = {}
         self.facts = SystemFacts(
             weights="fake",
@@ -108,7 +109,13 @@ class FakeSystem:
                 f"A batch of {len(batch)} does not fit; use batch.size <= {engine.max_batch}."
             )
         plan = Plan(engine.decoding, engine.seed)
-        return plan.transcribe(batch, lambda part, step: self._attempt(part, step, probe))
+        result = plan.transcribe(batch, lambda part, step: self._attempt(part, step, probe))
+        return replace(result, languages=self._languages(batch) if self._model.multilingual else ())
+
+    def _languages(self, batch: AudioBatch) -> tuple[str, ...]:
+        """Those asked for; it recognises what the dataset states, and English where it does not."""
+        stated = [utterance.language for utterance in batch.utterances]
+        return tuple(self._model.asked_for(code) or code or "en" for code in stated)
 
     def _attempt(self, batch: AudioBatch, step: Step, probe: Probe) -> Decoded:
         engine = self._engine

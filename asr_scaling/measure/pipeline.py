@@ -15,6 +15,7 @@ from asr_scaling.core.timing_probe import timed_call
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.interference import MachineWatch, drift
 from asr_scaling.machine.memory import peak_resident, release_memory
+from asr_scaling.measure.spoken_language import spoken_language
 
 SCOPE = (
     "from mono float32 samples in memory to text on the host, per call, "
@@ -86,6 +87,8 @@ def measure(
             if measurement.phase == phase:
                 session.progress.stage(measurement.name)
                 collect(measurement.name, measurement.measure(session))
+    scored = any(measurement.name == "quality" for measurement in measurements.values())
+    collect("language", spoken_language(session, scored))
     collect("workload", _processed(session))
 
 

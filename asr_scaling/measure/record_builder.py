@@ -86,13 +86,21 @@ class RecordBuilder:
             unavailable=self.findings.unavailable,
             cautions=self.findings.cautions,
             tags=self.findings.tags,
-            transcripts=self.findings.transcripts,
+            transcripts=self._transcripts(),
             artifacts=self.findings.artifacts,
             repeats=self.findings.repeats,
             job_s=self.job_s,
             started_at=self.started_at,
             ended_at=time.time(),
             identity=self.identity,
+        )
+
+    def _transcripts(self) -> tuple[Mapping[str, Any], ...]:
+        """With the language that each was transcribed in, where the system tells it."""
+        told = self.session.languages if self.session else {}
+        rows = self.findings.transcripts
+        return tuple(
+            {**row, "language": told[row["id"]]} if row.get("id") in told else row for row in rows
         )
 
 
@@ -116,7 +124,7 @@ def lost(name: str, reason: str, config: Mapping[str, Any], host_known: bool) ->
 def system_facts(spec: SystemSpec, system: System) -> dict[str, Any]:
     """What the record says of the system under test."""
     return {
-        "model": asdict(spec.model),
+        "model": asdict(spec.model) | {"languages": list(spec.model.languages)},
         "engine": spec.engine_name,
         "device": spec.device.torch_name,
         "optimisations": list(spec.applied),

@@ -26,12 +26,16 @@ _FULL_SCALE = 10.0
 _LOST_S = 0.05
 
 
-def load_system(config: str | Path) -> Transcriber:
+def load_system(config: str | Path, language: str | None = None) -> Transcriber:
     """Load the system that a YAML of ``python -m asr_scaling recommend`` describes.
 
     Its optimisations are at work. Any configuration that ``--config-name`` runs will do.
 
-    Raises ConfigError when the file is no such configuration, WeightsError when its weights would
+    language: of the speech: a code such as "de"; "auto" to have the language of each audio
+        recognised; None for what the configuration says.
+
+    Raises ConfigError when the file is no such configuration, or when its model does not know the
+    language, WeightsError when its weights would
     be random, and whatever its engine and device raise.
     """
     from asr_scaling.sweep.instantiate import build_system, options
@@ -42,7 +46,10 @@ def load_system(config: str | Path) -> Transcriber:
             f"There is no file '{path}' that ends with .yaml; "
             "python -m asr_scaling recommend writes one."
         )
-    spec = build_system(options(_composed(path))).composed()
+    plain = options(_composed(path))
+    if language is not None:
+        plain["model"]["language"] = language
+    spec = build_system(plain).composed()
     if isinstance(spec.batch, Fitting):
         raise ConfigError(
             "batch=max finds its size by measuring: choose batch: fixed and set batch.size."

@@ -67,6 +67,7 @@ class Session:
     ``values``: metric → value, of the measurements that are done.
     ``hypotheses``: utterance id → text of its first call.
     ``processed_s``: utterance id → seconds of audio processed in its first call.
+    ``languages``: utterance id → language that its first call transcribed it in, where it tells.
     ``decoded``: utterance id → temperature of the text of its first call, and how often it was
     decoded; only of engines that tell.
     ``engine_s``: seconds spent in all calls.
@@ -92,6 +93,7 @@ class Session:
     values: dict[str, float] = field(default_factory=dict)
     hypotheses: dict[str, str] = field(default_factory=dict)
     processed_s: dict[str, float] = field(default_factory=dict)
+    languages: dict[str, str] = field(default_factory=dict)
     decoded: dict[str, tuple[float, int]] = field(default_factory=dict)
     engine_s: float = 0.0
     kept: bool = False
@@ -115,6 +117,7 @@ class Session:
             self.hypotheses.setdefault(utterance.id, text)
             self.processed_s.setdefault(utterance.id, seconds)
         ids = tuple(u.id for u in batch.utterances)
+        self.languages = dict(zip(ids, result.languages, strict=False)) | self.languages
         for told in zip(ids, result.temperatures, result.decodings, strict=False):
             self.decoded.setdefault(told[0], told[1:])
         if ids in self.texts:
