@@ -12,11 +12,25 @@ SYNTHETIC = (
     "WER of synthetic speech compares systems with each other only and says nothing about "
     "people's speech."
 )
+BY_CHARACTERS = (
+    "References in a script without spaces between words are judged by CER: it stands where WER is "
+    "named, and bounds on WER bound it."
+)
 
 
-def synthetic(points: Iterable[Point]) -> list[str]:
-    """Where some WER is of synthetic speech."""
-    return [SYNTHETIC] if any(point.synthetic and point.wer_known for point in points) else []
+def error_rates(points: Iterable[Point]) -> list[str]:
+    """Where some WER is of synthetic speech, is a CER, or is by another normaliser than others."""
+    known = [point for point in points if point.wer_known]
+    caveats = [SYNTHETIC] if any(point.synthetic for point in known) else []
+    if any(point.error_name == "CER" for point in known):
+        caveats.append(BY_CHARACTERS)
+    labels = {point.tags.get("quality/normaliser") for point in known} - {None}
+    if len(labels) > 1:
+        caveats.append(
+            f"WER is by several normalisers ({'; '.join(sorted(map(str, labels)))}), so that a "
+            "difference may be theirs: score all alike with python -m asr_scaling rescore."
+        )
+    return caveats
 
 
 def different_speech(points: Iterable[Point]) -> list[str]:

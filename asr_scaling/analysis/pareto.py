@@ -78,7 +78,7 @@ class CostAxis:
         return self._both(point) is not None and (point.batch == 1 or not self.single)
 
     def _both(self, point: Point) -> tuple[float, float] | None:
-        cost, wer = self.cost(point), point.value(WER)
+        cost, wer = self.cost(point), point.value(point.error_rate)
         return None if cost is None or wer is None else (cost, wer)
 
     def fronts(self, points: Sequence[Point]) -> dict[str, list[Point]]:

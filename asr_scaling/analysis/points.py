@@ -125,6 +125,17 @@ class Point:
         return "quality/wer" in self.values
 
     @property
+    def error_rate(self) -> str:
+        """The metric that its texts are judged by: CER in scripts without spaces, else WER."""
+        by_characters = self.tags.get("quality/headline") == "cer"
+        return "quality/cer" if by_characters else "quality/wer"
+
+    @property
+    def error_name(self) -> str:
+        """ "CER" or "WER"."""
+        return self.error_rate.rpartition("/")[2].upper()
+
+    @property
     def energy_method(self) -> str:
         """How its joules were obtained: one of ``core.energy_methods``."""
         return self.tags.get(METHOD, UNKNOWN)

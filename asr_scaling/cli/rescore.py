@@ -134,7 +134,7 @@ def _row(name: str, by: _Scored) -> dict[str, Any]:
 def parser() -> Parser:
     """The options of ``rescore``."""
     parser = Parser("rescore", _ABOUT, _EXITS)
-    parser.add_argument("records", metavar="RECORDS", nargs="+", help="what holds the texts")
+    parser.add_path("records", metavar="RECORDS", nargs="+", help="what holds the texts")
     parser.add_argument(
         "--normaliser",
         action="append",
@@ -142,7 +142,7 @@ def parser() -> Parser:
         metavar="NAME",
         help=f"{', '.join(NORMALISERS)}; repeatable; all of them by default",
     )
-    parser.add_argument(
+    parser.add_path(
         "-o", "--output", metavar="FILE", help="write the records scored by the one --normaliser"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

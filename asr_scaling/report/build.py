@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from asr_scaling.analysis.caveats import several_hosts, several_kinds, synthetic
+from asr_scaling.analysis.caveats import error_rates, several_hosts, several_kinds
 from asr_scaling.analysis.format import memory_metric
 from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
@@ -75,13 +75,15 @@ def document(
 def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Section:
     """A row a point, and what is none because it can't be read."""
     several = len({point.host for point in points}) > 1
-    fields = (*_WHO, *([(Column("Host", numeric=False), _host)] if several else []), *_FIELDS)
+    host = [(Column("Host", numeric=False), _host)] if several else []
+    invented = [_INVENTED] if any(_INVENTED_METRIC in point.values for point in points) else []
+    fields = (*_WHO, *host, *_FIELDS, *invented)
     notes = ["±: the larger half of the 95 % interval; –: not available, with the reason."]
     if random := dict.fromkeys(point.system for point in points if point.random):
         notes.append(
             f"Random weights, whose speed holds and whose texts mean nothing: {', '.join(random)}."
         )
-    notes += [*several_kinds(points), *several_hosts(points), *synthetic(points)]
+    notes += [*several_kinds(points), *several_hosts(points), *error_rates(points)]
     notes += looping(points)
     notes += [f"Left out, since it can't be read: {reason}" for reason in damaged[:_MOST_DAMAGED]]
     if (more := len(damaged) - _MOST_DAMAGED) > 0:
@@ -209,3 +211,8 @@ _FIELDS: tuple[Field[Point], ...] = (
     ),
 )
 """Of the table of all points, behind system and device."""
+_INVENTED_METRIC = "quality/invented_words_per_hour"
+_INVENTED = _metric(
+    "Invented", "words/h", _INVENTED_METRIC, 1.0, "words in hypotheses of speech that is silent"
+)
+"""Only where some reference is empty."""

@@ -70,8 +70,14 @@ def latency(point: Point, metric: str = "") -> Cell:
 
 
 def wer(point: Point) -> Cell:
-    """In per cent; "–" and why where it is not known."""
-    return figure(point, WER, 100) if point.wer_known else missing(why_no_wer(point))
+    """In per cent; "–" and why where it is not known.
+
+    CER, which it says, where the references are in a script without spaces between words.
+    """
+    if not point.wer_known:
+        return missing(why_no_wer(point))
+    cell = figure(point, point.error_rate, 100)
+    return cell if point.error_rate == WER else replace(cell, text=f"CER {cell.text}")
 
 
 def count(whole: int, note: str = "") -> Cell:

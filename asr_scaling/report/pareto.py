@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asr_scaling.analysis.caveats import different_speech, partly, several_hosts, synthetic
+from asr_scaling.analysis.caveats import different_speech, error_rates, partly, several_hosts
 from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER
 from asr_scaling.analysis.format import at_length, latency_metric, percent, plain
 from asr_scaling.analysis.pareto import ENERGY_AXIS, LATENCY_AXIS, RTFX_AXIS, CostAxis
@@ -81,9 +81,11 @@ def _figure(shown: _Shown, here: Sequence[Point], style: Style) -> Figure:
     rows = len(devices)
     builder = FigureBuilder(f"pareto-{shown.axis.name}", rows=rows, height=0.7 + 3.5 * rows)
     for axes, (device, drawn) in zip(builder.axes, devices.items(), strict=True):
-        builder.titles(axes, shown.label, "WER (%)", device if len(devices) > 1 else "")
+        builder.titles(
+            axes, shown.label, f"{_named(drawn)} (%)", device if len(devices) > 1 else ""
+        )
         _draw(StyledAxes(builder, axes, style), shown, drawn)
-    what = f"WER against {shown.noun}, {at_length(here[0].length_s)}"
+    what = f"{_named(here)} against {shown.noun}, {at_length(here[0].length_s)}"
     legend = (
         f"{what}: towards the lower {'right' if shown.axis.higher else 'left'} is better. The step "
         "line joins the front of a device; what is dominated is pale. Bars are intervals of 95 %."
@@ -108,7 +110,8 @@ def _draw(styled: StyledAxes, shown: _Shown, drawn: Sequence[Point]) -> None:
         if len(drawn) <= CROWDED or (on_front and (point.system, point.batch, x, y) not in marked):
             # repeated points may tie: one marker shows them
             marked.add((point.system, point.batch, x, y))
-            title = f"{point.name}: WER {percent(point.values[WER])}, {shown.noun} {plain(x[0])}"
+            error = f"{point.error_name} {percent(point.values[point.error_rate])}"
+            title = f"{point.name}: {error}, {shown.noun} {plain(x[0])}"
             styled.point(point, x, y, title, pale=not on_front)
     edge, device = styled.axes.get_xlim()[0 if shown.axis.higher else 1], drawn[0].device
     keys, steps = {"device": device, "length": drawn[0].length}, _steps(shown, members, edge, top)
@@ -134,7 +137,12 @@ def _x(shown: _Shown, point: Point) -> Value:
 
 def _wer(point: Point) -> Value:
     """In per cent."""
-    return value_of(point, WER, 100)
+    return value_of(point, point.error_rate, 100)
+
+
+def _named(points: Sequence[Point]) -> str:
+    """ "WER", "CER", or both where the points are of several kinds of script."""
+    return " or ".join(sorted({p.error_name for p in points if p.wer_known}, reverse=True))
 
 
 def _steps(
@@ -185,7 +193,7 @@ def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
         sentences.append(f"Other lengths ({', '.join(others)}) are not shown.")
     scored = [point for point in here if point.wer_known]
     sentences += [
-        *synthetic(scored),
+        *error_rates(scored),
         *different_speech(scored),
         *partly(scored),
         *several_hosts(scored),

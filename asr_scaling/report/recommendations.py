@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from asr_scaling.analysis.bottlenecks.advice import advice
-from asr_scaling.analysis.caveats import kinds_of, partly, several_hosts, several_kinds, synthetic
+from asr_scaling.analysis.caveats import error_rates, kinds_of, partly, several_hosts, several_kinds
 from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
 from asr_scaling.analysis.format import MINUTE_S, inverse, memory_metric, plain, speech, why_missing
 from asr_scaling.analysis.points import Point
@@ -147,7 +147,7 @@ def _costs(points: Sequence[Point], budgets: Budgets, where: str) -> Table:
         "Compute and energy are of the timed calls only: loading the model and reading audio come "
         "on top."
     ]
-    notes += [*synthetic(points), *partly(points)]
+    notes += [*error_rates(points), *partly(points)]
     return Table(
         "minute-of-audio",
         f"What a minute of audio costs: each system at its fastest batch, {where}",

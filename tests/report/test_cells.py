@@ -20,6 +20,7 @@ from asr_scaling.analysis.format import (
     with_interval,
 )
 from asr_scaling.analysis.points import Point, to_point
+from asr_scaling.core.record import Metric
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.cells import (
     batch_cell,
@@ -206,3 +207,11 @@ def test_a_wer_or_why_there_is_none() -> None:
     assert wer(replace(POINT, values={}, unavailable={"quality/wer": "no references"})) == missing(
         "no references"
     )
+
+
+def test_cer_stands_where_a_script_has_no_spaces() -> None:
+    found = record(TINY, 15.0, 4)
+    metrics = (*found.metrics, Metric("quality/cer", 0.071, 16, Interval(0.06, 0.08)))
+    tags = {**found.tags, "quality/headline": "cer"}
+    assert wer(to_point(replace(found, metrics=metrics, tags=tags))).text == "CER 7.1 ± 1.1"
+    assert not wer(POINT).text.startswith("CER")

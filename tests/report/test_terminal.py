@@ -144,6 +144,15 @@ class TestTable:
         found = record(metrics={"quality/wer": 0.1}, dataset={"name": "demo", "synthetic": True})
         assert "synthetic" in "\n".join(shown(found)[1])
 
+    def test_cer_and_invented_words_stand_where_there_are_any(self):
+        rates = {"quality/wer": 0.5, "quality/cer": 0.071}
+        _, lines = shown(record(metrics=rates, tags={"quality/headline": "cer"}))
+        assert lines[-1].split()[-2:] == ["CER", "7.1"]
+        assert "invented" not in "\n".join(lines)
+        _, lines = shown(record(metrics={"quality/invented_words_per_hour": 412.3}))
+        assert lines[-1].split()[-1] == "412"
+        assert "invented" in "\n".join(lines)
+
     def test_a_point_that_was_never_built(self):
         _, lines = shown(RunRecord("point", "failed", {}, {}, reason="no"), record())
         assert any("point" in line and "failed" in line for line in lines)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from asr_scaling.analysis.caveats import synthetic
+from asr_scaling.analysis.caveats import error_rates
 from asr_scaling.analysis.format import speech
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation import rules
@@ -115,7 +115,7 @@ def best_configuration(points: Sequence[Point], budget: Budget) -> BestConfigura
         why = f"No point was measured on this machine ({machine_kind(environment())})."
     best = replace(best, verdict=why, evidence=()) if why else best
     where = f"{speech(length_s)} of {dataset}" if dataset else speech(length_s)
-    caveats = tuple(synthetic(candidates))
+    caveats = tuple(error_rates(candidates))
     return BestConfiguration(best, where, len(candidates), dict(+left_out), caveats)
 
 

@@ -157,7 +157,7 @@ def _nothing_measured(length_s: float | None, everything: Sequence[Point]) -> st
 
 def _reaching(rule: Rule, winner: Point) -> list[str]:
     """Whether the interval of p95 or WER leaves the budget although its value is within."""
-    metrics = {P95: TAIL, "WER": WER}
+    metrics = {P95: TAIL, "WER": winner.error_rate}
     intervals = [
         (limit, winner.intervals.get(metrics.get(limit.name, ""))) for limit in rule.limits
     ]

@@ -113,7 +113,7 @@ class Rule:
         return max((limit.shortfall(point) for limit in self.limits), default=0.0)
 
 
-LOWEST_WER = Aim(lambda _: WER, "more accurate", lambda p: p.values.get(WER, math.inf))
+LOWEST_WER = Aim(lambda _: WER, "more accurate", lambda p: p.values.get(p.error_rate, math.inf))
 HIGHEST_RTFX = Aim(lambda _: RTFX, "faster", lambda p: -p.values.get(RTFX, -math.inf))
 LOWEST_ENERGY = Aim(
     lambda _: ENERGY,
@@ -155,11 +155,12 @@ def _tail_words(point: Point) -> str:
 
 
 def _wer_words(point: Point) -> str:
-    """ "WER 4.9 ± 1.5 %", labelled where the speech is synthetic, or why it is unknown."""
+    """ "WER 4.9 ± 1.5 %" or the CER, labelled where speech is synthetic; or why it is unknown."""
     if not point.wer_known:
         return f"WER unknown ({why_no_wer(point)})"
     label = " (synthetic speech)" if point.synthetic else ""
-    return f"WER {with_interval(point.values[WER], point.intervals.get(WER), 100)} %{label}"
+    value, interval = point.values[point.error_rate], point.intervals.get(point.error_rate)
+    return f"{point.error_name} {with_interval(value, interval, 100)} %{label}"
 
 
 def _energy_words(point: Point) -> str:
@@ -225,5 +226,12 @@ def energy_limit(bound: float) -> Limit:
 
 
 def wer_limit(bound: float) -> Limit:
-    """On WER; one that is unknown passes, for such a point is never recommended anyway."""
-    return Limit("WER", lambda point: point.values.get(WER, 0.0), bound, percent, _wer_words)
+    """On WER, or CER in scripts without spaces.
+
+    One that is unknown passes, for such a point is never recommended anyway.
+    """
+
+    def value(point: Point) -> float:
+        return point.values.get(point.error_rate, 0.0)
+
+    return Limit("WER", value, bound, percent, _wer_words)

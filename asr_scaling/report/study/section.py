@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from asr_scaling.analysis.caveats import synthetic
+from asr_scaling.analysis.caveats import error_rates
 from asr_scaling.analysis.comparison.verdict import RTFX
 from asr_scaling.analysis.format import PARTLY, latency_metric, plain
 from asr_scaling.analysis.points import Point, length_name
@@ -160,7 +160,7 @@ def _wer(systems: Sequence[SystemColumn]) -> Table:
     if extra:
         columns = (*columns, Column("Study, other speech", "%", meaning=published.SOURCE))
     notes = ["WER at the smallest batch; – for random weights, which have none."]
-    notes += synthetic(point for column in systems for point in column.finished)
+    notes += error_rates(point for column in systems for point in column.finished)
     notes += [published.CUT_REFERENCES] if extra else []
     return Table("wer-by-length", "Word error rate by length", columns, tuple(rows), tuple(notes))
 

@@ -123,6 +123,20 @@ class TestWhoWins:
         assert "no power was measured" in small.rule
 
 
+def test_a_bound_on_wer_is_one_on_cer_where_a_script_has_no_spaces() -> None:
+    """CER is 1 %, WER more: a bound of 1.1 % keeps the point, and what is shown is CER."""
+    tags = {"quality/headline": "cer"}
+    chinese = [
+        replace(p, tags={**p.tags, **tags}, values={**p.values, "quality/cer": 0.01})
+        for p in points(TINY)
+    ]
+    assert all(p.values["quality/wer"] > 0.011 for p in chinese)
+    best = by_name(chinese, replace(AT_15, max_wer=0.011))["Quality"]
+    assert best.winner is not None
+    assert "CER 1.00" in best.figures
+    assert by_name(points(TINY), replace(AT_15, max_wer=0.011))["Quality"].winner is None
+
+
 class TestUnknownWer:
     def test_it_is_never_recommended_but_spoken_of(self) -> None:
         found = by_name(points(TINY, FAST))
