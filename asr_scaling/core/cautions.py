@@ -136,8 +136,8 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "quote.",
     ),
     "EmptyReferences": (
-        "{silent} utterances have an empty reference ({names}); they count as silence, on which "
-        "{words} words were invented.",
+        "The reference is empty in {silent} of the utterances ({names}): they count as silence, on "
+        "which {words} words were invented.",
         "WER and CER are of the others; quality/invented_words_per_hour is of these. Write what is "
         "said where they are not silent.",
     ),

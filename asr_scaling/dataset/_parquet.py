@@ -102,14 +102,17 @@ class ParquetDataset(Dataset):
         return {"kind": type(self).__name__, "files": digests, **options}
 
     def words(self, text: str) -> tuple[str, str | None]:
-        """The reference for ``text``, and why the utterance is left out, or None."""
-        reference = " ".join(text.split())
-        return reference, None if reference else "no transcript"
+        """The reference for ``text``, and why the utterance is left out, or None.
+
+        An empty text is that of silence.
+        """
+        return " ".join(text.split()), None
 
     def _utterances(self, rows: Rows, left_out: Counter[str]) -> Iterator[Utterance]:
         seen: set[str] = set()
         for row in rows:
-            reference, reason = self.words(self._text(row))
+            text = self._text(row)
+            reference, reason = ("", "no transcript") if text is None else self.words(text)
             if reason is None and (name := self._id(row)) in seen:
                 if self.id_column is not None:
                     raise DataError(
@@ -127,14 +130,14 @@ class ParquetDataset(Dataset):
             said = Utterance(name, audio.samples, reference, who, language=self.spoken)
             yield replace(said, doubts=audio.doubts)
 
-    def _text(self, row: dict[str, Any]) -> str:
+    def _text(self, row: dict[str, Any]) -> str | None:
         text = row[self.text_column]
         if not isinstance(text, str | None):
             raise DataError(
                 f"Column '{self.text_column}' of '{self.name}' holds {type(text).__name__} and no "
                 "text; set dataset.text_column to another."
             )
-        return text or ""
+        return text
 
     def _id(self, row: dict[str, Any]) -> str:
         if self.id_column is None:

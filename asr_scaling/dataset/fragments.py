@@ -92,7 +92,7 @@ def fragments(
             Utterance(
                 id=f"{name}-{shape.length_s:g}s-{number:04d}",
                 audio=_join(group, shape),
-                reference=" ".join(utterance.reference for utterance in group),
+                reference=" ".join(u.reference for u in group if u.reference),
                 speaker=speakers.pop() if len(speakers) == 1 else None,
                 parts=tuple(utterance.id for utterance in group),
                 doubts=tuple(dict.fromkeys(kind for part in group for kind in doubts_of(part))),

@@ -170,7 +170,26 @@ def test_rows_that_can_t_be_used(refused, giga, giga_row, encoded, tone):
     refused(giga(giga_row(0, "A", data) | {"segment_id": None}), "id_column=null")
     refused(giga(giga_row(0, "<SIL>", data)), "tagged <SIL>: 1")
     workload = giga(giga_row(0, "A", data), giga_row(1, None, data)).load(None)
+    assert workload.info.left_out == {"no transcript": 1}
+    workload = giga(giga_row(0, "A", data), giga_row(1, "", data)).load(None)
     assert workload.info.left_out == {"no words": 1}
+
+
+def test_an_empty_text_is_silence(tmp_path, write_parquet, encoded, tone):
+    rows = [
+        {
+            "audio": {"bytes": encoded(tone(0.3, hz=200 + i)), "path": None},
+            "text": text,
+            "id": str(i),
+        }
+        for i, text in enumerate(["", "HELLO", None])
+    ]
+    path = write_parquet(tmp_path / "rows.parquet", [row | {"speaker_id": 1} for row in rows])
+    workload = LibriSpeech(path=str(path)).load(None)
+    assert sorted(u.reference for u in workload.utterances) == ["", "HELLO"]
+    assert workload.info.left_out == {"no transcript": 1}
+    joined = LibriSpeech(path=str(path), length_s=1).load(None)
+    assert {u.reference for u in joined.utterances} == {"HELLO"}
 
 
 def test_no_fragment_fits(refused, librispeech):

@@ -17,6 +17,9 @@ AUTO = "auto"
 _UNICODE_VERSION = "1"
 """To be raised when ``_unicode_rules`` gives another text."""
 
+_KEYBOARDS = str.maketrans({"ي": "ی", "ك": "ک", "ș": "ş", "ț": "ţ"})
+"""Arabic yeh and kaf for Persian ones, commas for cedillas: nobody hears which was typed."""
+
 
 @dataclass(frozen=True)
 class Normaliser:
@@ -54,18 +57,25 @@ class Auto:
         """The normaliser of each utterance.
 
         By the language that is stated for it; else English where its reference is in the Latin
-        script and the words of all such references look like English.
+        script and the words of all such references look like English. Silence of no stated language
+        gets what most of the others get.
         """
         forms = [one_form(reference) for reference in references]
         given = list(zip(forms, languages, strict=True))
         latin = [form for form, language in given if language is None and is_latin(form)]
         looks_english = is_english(latin)
         english, other = named("whisper_english"), named("unicode")
-        return [
+        chosen = [
             english
             if (looks_english and is_latin(form) if language is None else language == "en")
             else other
             for form, language in given
+        ]
+        spoken = [own for own, (form, language) in zip(chosen, given, strict=True) if form]
+        most = english if 2 * spoken.count(english) >= len(spoken) else other
+        return [
+            own if form or language else most
+            for own, (form, language) in zip(chosen, given, strict=True)
         ]
 
 
@@ -128,9 +138,12 @@ def _unicode_rules(text: str) -> str:
     """For any language: case and punctuation go, letters, vowel signs and marks stay.
 
     What is in brackets goes, and so do symbols. An apostrophe between letters (п'ять, oʻzbek) and a
-    separator between digits (3,5) stay, so that no word becomes two.
+    separator between digits (3,5) stay, so that no word becomes two. Digits of any script become
+    ASCII ones, and letters that another keyboard types in place of the same (Persian, Romanian)
+    become one.
     """
-    text = unicodedata.normalize("NFKC", without_brackets(text).casefold())
+    text = unicodedata.normalize("NFKC", without_brackets(text).casefold()).translate(_KEYBOARDS)
+    text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
     return without_needless_spaces(" ".join(_punctuation().sub(" ", text).split()))
 
 

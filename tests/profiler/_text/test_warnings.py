@@ -42,5 +42,5 @@ def test_empty_references_are_named() -> None:
     pairs = [("a", "", "thank you"), ("b", "[noise]", ""), ("c", "yes", "yes")]
     (caution,) = score(pairs, normaliser("auto")[0], {}).cautions
     assert caution.kind == "EmptyReferences"
-    assert "2 utterances have an empty reference (a, b)" in caution.message
+    assert "is empty in 2 of the utterances (a, b)" in caution.message
     assert "2 words were invented" in caution.message
