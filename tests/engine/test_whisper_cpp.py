@@ -68,6 +68,12 @@ class TestRandomWeights:
         assert listener.stages == ["features", "encoder", "decoder", "text"] * 2
         assert listener.log[:9] == ["features", "encoder", "decoder", *["token"] * 5, "text"]
 
+    def test_a_clip_of_a_few_samples_is_heard_as_one_of_a_second_is(self):
+        short = (noise(0.001), noise(0.05), noise(0.1))
+        done, listener = transcribed(WhisperCpp(), whisper(), short)
+        assert done.tokens == (1, 1, 1)
+        assert listener.stages.count("encoder") == 3
+
     def test_every_window_is_encoded(self):
         done, listener = transcribed(WhisperCpp(), whisper(), (noise(40.0),))
         assert listener.stages.count("encoder") == 2

@@ -27,6 +27,7 @@ CASES = {
     "wav headers": 800,
     "containers": 1200,
     "channels": 300,
+    "short clips": 80,
     "manifest": 1200,
     "manifest bytes": 1300,
     "written manifests": 700,

@@ -14,6 +14,7 @@ from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._onnx.files import PREFIX, check_length
 from asr_scaling.engine._onnx.token_policy import Policy
 from asr_scaling.engine._shared import ctc
+from asr_scaling.engine._shared.short_clips import least_samples, padded
 from asr_scaling.engine._shared.token_texts import Texts
 from asr_scaling.engine._shared.whisper import hear
 from asr_scaling.engine._shared.window_by_window import Windows
@@ -125,7 +126,8 @@ class Ctc:
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """Frames that only padding gave are dropped before collapsing."""
         probe.stage("features")
-        arrays = [utterance.audio for utterance in batch.utterances]
+        least = least_samples(self.config, self.texts.features)
+        arrays = padded([utterance.audio for utterance in batch.utterances], least)
         features = self.texts.features(
             arrays, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_tensors="np"
         )

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.ports import NullProbe, Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.engine._shared.short_clips import least_samples, padded
 from asr_scaling.engine._shared.token_texts import Texts
 from asr_scaling.engine.transformers._compiled import compile_mode
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from asr_scaling.engine.transformers._options import TransformersOptions
 
@@ -45,15 +48,19 @@ class Loaded(Texts):
         pairs = zip(rows, seconds, strict=True)
         return [row[: self.spec.planned_tokens(duration_s)] for row, duration_s in pairs]
 
+    def samples(self, batch: AudioBatch) -> list[NDArray[np.float32]]:
+        """The samples of each utterance, of short clips with the silence that the model needs."""
+        arrays = [utterance.audio for utterance in batch.utterances]
+        return padded(arrays, least_samples(self.model.config, self.features))
+
     def inputs(self, batch: AudioBatch, probe: Probe, **options: Any) -> dict[str, Any]:
         """Model inputs on the device, padded, floats in the model's dtype.
 
         These are the stages "features" and "transfer".
         """
         probe.stage("features")
-        arrays = [utterance.audio for utterance in batch.utterances]
         extracted = self.features(
-            arrays, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt", **options
+            self.samples(batch), sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt", **options
         )
         probe.stage("transfer")
         return {key: self._moved(value) for key, value in extracted.items()}

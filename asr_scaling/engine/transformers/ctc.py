@@ -40,7 +40,7 @@ class Adapter(Family):
 
         model = self.loaded.model
         if hasattr(model, "_get_feat_extract_output_lengths"):
-            samples = torch.tensor([u.audio.size for u in batch.utterances])
+            samples = torch.tensor([array.size for array in self.loaded.samples(batch)])
             frames = model._get_feat_extract_output_lengths(samples)
         elif "attention_mask" in inputs and hasattr(model, "_get_subsampling_output_length"):
             frames = model._get_subsampling_output_length(inputs["attention_mask"].sum(-1))

@@ -11,6 +11,7 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._shared.decoding_options import DecodingOptions
+from asr_scaling.engine._shared.short_clips import padded
 from asr_scaling.engine._shared.short_window import windowed
 from asr_scaling.engine._shared.whisper import asked, first_windows, told, window_of
 from asr_scaling.engine.whisper_cpp._library import Steps, options, own_codes, places
@@ -18,6 +19,8 @@ from asr_scaling.errors import EngineError
 from asr_scaling.model.whisper import end_of_text
 
 _POSITIONS_PER_S = 50
+_LEAST = round(0.15 * SAMPLE_RATE_HZ)
+"""Of less than about 0.11 s of samples whisper.cpp says nothing, and gives no text."""
 
 
 class Speech:
@@ -82,12 +85,13 @@ class Speech:
         self._steps.watch(probe)
         rows, text = list[int](), ""
         for part in parts:
+            heard = padded([part], _LEAST)[0]
             part_s = part.size / SAMPLE_RATE_HZ
             planned = self._model.planned_tokens(part_s) if self._random else None
             self._set(part.size <= size, window_s, planned if planned is not None else most)
             # recognising the language comes before the first callback
             probe.stage("language" if self._parameters.language == AUTO else "features")
-            if cpp.whisper_full(self._context, self._parameters, part, part.size):
+            if cpp.whisper_full(self._context, self._parameters, heard, heard.size):
                 raise EngineError(f"whisper.cpp failed on {part_s:.1f} s of '{self._model.name}'.")
             probe.stage("text")
             tokens = [
