@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from asr_scaling.cli.arguments import Parser, either, near
+from asr_scaling.util.home import ensure_home
 
 VERBS = ("compare", "recommend", "report", "rescore", "selftest", "sync", "transcribe")
 """Modules of this folder, each with ``main(arguments)`` and ``parser()``. All else is a sweep."""
@@ -24,6 +25,7 @@ def main() -> int:
 
     A verb is imported only when it runs, so none waits for the packages of another.
     """
+    ensure_home()
     first, *rest = sys.argv[1:] or [""]
     if first == "help":
         first, *rest = [*rest[:1], "--help"]

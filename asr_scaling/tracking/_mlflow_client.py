@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,9 @@ from urllib.parse import urlsplit
 
 from asr_scaling.errors import AsrScalingError, MissingExtraError, TrackingError
 from asr_scaling.tracking._tags import without_password
+from asr_scaling.tracking._tracked import VARIABLE
 
+_DELETED = re.compile(r"The (experiment|run) (\w+) must be in the 'active' state")
 PAGE = 200
 """Runs a request asks for. A busy server needs seconds to send them with params and metrics."""
 _SETTINGS = {
@@ -37,7 +40,11 @@ def client(uri: str) -> Any:
         raise MissingExtraError("mlflow") from error
     for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):  # importing mlflow sets levels
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(uri)
+    named = os.environ.get(VARIABLE)
+    mlflow.set_tracking_uri(uri)  # sets the variable too, which names the user's store
+    os.environ.pop(VARIABLE, None)
+    if named is not None:
+        os.environ[VARIABLE] = named
     return mlflow.MlflowClient(uri)
 
 
@@ -65,6 +72,22 @@ def search(client: Any, experiment: str, wanted: str, **options: Any) -> Iterato
             return
 
 
+def deleted(kind: str, own: str, uri: str, experiment: str) -> str:
+    """What to do about an experiment or a run that was deleted in MLflow's page.
+
+    own: its id.
+    """
+    named = f"'{experiment}'" if kind == "experiment" else own
+    restore = f"mlflow {kind}s restore --{kind}-id {own}"
+    otherwise = "set tracking.experiment to another name"
+    if kind == "run":
+        otherwise = "begin a new sweep"
+    return (
+        f"The {kind} {named} was deleted in MLflow at {without_password(uri)}: bring it back with  "
+        f"{VARIABLE}={without_password(uri)} {restore} , or {otherwise}."
+    )
+
+
 def _sentence(error: Exception, uri: str, experiment: str) -> str:
     where = without_password(uri)
     code, text = getattr(error, "error_code", ""), str(error).strip()
@@ -78,6 +101,8 @@ def _sentence(error: Exception, uri: str, experiment: str) -> str:
             f"The tracking server at {where} {refused}: set MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD."
         )
+    if match := _DELETED.search(text):
+        return deleted(match[1], match[2], uri, experiment)
     if "Invalid Host header" in text:
         host = urlsplit(uri).netloc
         return (

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from asr_scaling.errors import ConfigError, TrackingError
 from asr_scaling.tracking._tags import without_password
+from asr_scaling.tracking._tracked import VARIABLE
 from asr_scaling.util.http import ask_url
 
 START_S = 5.0
@@ -38,15 +39,16 @@ def refuse_secrets(uri: str) -> None:
         has_password = parts.password is not None or "password=" in parts.query.lower()
     except ValueError:  # not an address; the first request will say so
         has_user, has_password = "@" in uri, False
+    named = VARIABLE if uri == os.environ.get(VARIABLE) else "tracking.uri"
     if served(uri) and (has_user or has_password):
         raise ConfigError(
-            "tracking.uri names a user or a password, which would be written into records: leave "
+            f"{named} names a user or a password, which would be written into records: leave "
             "them out of it, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the "
             "environment."
         )
     if has_password:
         raise ConfigError(
-            "tracking.uri has a password, which would be written into records: leave it out, and "
+            f"{named} has a password, which would be written into records: leave it out, and "
             "give it to the database's library in PGPASSWORD or in ~/.pgpass."
         )
 

@@ -9,6 +9,12 @@ from pathlib import Path
 _SCHEME = "sqlite:///"
 
 
+def database(uri: str) -> Path | None:
+    """The file of an SQLite store; None for any other store."""
+    file = Path(uri.removeprefix(_SCHEME).partition("?")[0])
+    return file.resolve() if uri.startswith(_SCHEME) else None
+
+
 def missing_database(uri: str) -> Path | None:
     """The file of an SQLite store that is not there yet; None for any other store."""
     file = Path(uri.removeprefix(_SCHEME).partition("?")[0])

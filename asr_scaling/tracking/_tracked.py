@@ -12,14 +12,15 @@ STORE = "sqlite:///mlflow.db"
 """MLflow's store where none is named: a database in the current folder."""
 
 
-_VARIABLE = "MLFLOW_TRACKING_URI"
-STORE_IF_NONE = f"${_VARIABLE}, else {STORE}"
-"""The same for help texts: where that variable names another one, as for every MLflow client."""
+VARIABLE = "MLFLOW_TRACKING_URI"
+"""By it every client of MLflow names a store."""
+STORE_IF_NONE = f"${VARIABLE}, else {STORE}"
+"""The store where none is named, for help texts."""
 
 
 def store_address() -> str:
     """Address of MLflow's store where none is given."""
-    return os.environ.get(_VARIABLE) or STORE
+    return os.environ.get(VARIABLE) or STORE
 
 
 def untracked(record: RunRecord) -> bool:

@@ -5,6 +5,8 @@ Only this module and those named ``_mlflow…`` import mlflow.
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,20 +15,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from asr_scaling.core.option_checks import at_home
 from asr_scaling.core.ports import RunKey, StoredSweep
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError, TrackingError
 from asr_scaling.machine.environment import environment
 from asr_scaling.tracking import _mlflow_read, _mlflow_run, _server_check, _stored_runs
 from asr_scaling.tracking._mlflow_client import client, errors, search
+from asr_scaling.tracking._mlflow_experiment import ARTIFACTS, EXPERIMENT, Experiment
 from asr_scaling.tracking._sqlite import make_whole, missing_database
 from asr_scaling.tracking._tags import common_tags, place
-from asr_scaling.tracking._tracked import STORE
+from asr_scaling.tracking._tracked import STORE, VARIABLE, store_address
 
 _SWEEP = "asr_scaling.sweep"
 """Tag of a sweep's run with the sweep_id, which is the same in every store."""
-_experiments: dict[tuple[str, str], str] = {}
-"""Store and name of an experiment → its id."""
 _own: set[str] = set()
 """Sweeps' runs that this process created. Below one of them there is nothing of a point until its
 first ``write``, so the store need not be asked."""
@@ -36,17 +38,24 @@ first ``write``, so the store need not be asked."""
 class Mlflow:
     """A store in MLflow. Methods raise TrackingError when it fails.
 
-    uri: address of a database or a server.
-    experiment: name of the experiment.
-    artifacts: folder for artifacts when ``uri`` is a database.
+    uri: address of a database or a server; "": where no other is named.
+    experiment: name of the experiment, or its id.
+    artifacts: folder for a new experiment's artifacts when ``uri`` is a database.
     """
 
     uri: str = STORE
-    experiment: str = "asr_scaling"
-    artifacts: str = "mlartifacts"
+    experiment: str = EXPERIMENT
+    artifacts: str = ARTIFACTS
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "uri", at_home(self.uri or store_address()))
+        object.__setattr__(self, "experiment", str(self.experiment or EXPERIMENT))
+        object.__setattr__(self, "artifacts", at_home(self.artifacts))
         _server_check.refuse_secrets(self.uri)
+
+    @property
+    def _experiment(self) -> Experiment:
+        return Experiment(self.uri, self.experiment, self.artifacts)
 
     def open(self, name: str, config: Mapping[str, Any], earlier: str | None = None) -> str:
         """Check that the store answers, within 15 s, and begin the parent run or go on with it.
@@ -59,7 +68,7 @@ class Mlflow:
         with errors(self.uri, self.experiment), _server_check.patience(self.uri, begin=True):
             if file:
                 make_whole(file, lambda uri: client(uri).search_experiments(max_results=1))
-            store, experiment = client(self.uri), self._experiment_id(create=True)
+            store, experiment = client(self.uri), self._experiment.id(create=True)
             sweep_id = str(config.get("sweep_id") or "")
             if earlier and (parent := _parent(store, experiment, earlier, sweep_id)):
                 store.update_run(parent.info.run_id, status="RUNNING")
@@ -108,7 +117,7 @@ class Mlflow:
         if _server_check.served(self.uri):
             _server_check.check(self.uri)
         with errors(self.uri, self.experiment):
-            store, experiment = client(self.uri), self._experiment_id(create=False)
+            store, experiment = client(self.uri), self._experiment.id(create=False)
             parent = _parent(store, experiment, earlier, sweep_id) if experiment else None
             if parent is None:
                 return None
@@ -163,6 +172,8 @@ class Mlflow:
         with errors(self.uri, self.experiment):
             store = client(self.uri)
             experiment, runs = _mlflow_read.sources(store, name)
+            if self._experiment.followed(experiment):
+                experiment, runs = _mlflow_read.sources(store, name)
             for run in runs:
                 yield from self._below(store, experiment, run, light, damaged)
 
@@ -186,10 +197,13 @@ class Mlflow:
 
     @property
     def hint(self) -> str:
-        """How to look at the results."""
+        """How to look at the results, and what named the store."""
+        named = f", named by {VARIABLE}" if self.uri == os.environ.get(VARIABLE) else ""
         if _server_check.served(self.uri):
-            return f"Compare in MLflow: {self.uri} (experiment {self.experiment})"
-        return f"Compare in MLflow: make ui, or  mlflow ui --backend-store-uri {self.uri}"
+            return f"Compare in MLflow: {self.uri} (experiment {self.experiment}{named})"
+        ours = "make ui, or  " if self.uri == STORE else ""
+        shown = f"mlflow ui --backend-store-uri {shlex.quote(self.uri)}"
+        return f"Compare in MLflow: {ours}{shown}{named and f'  ({named[2:]})'}"
 
     def _below(
         self, store: Any, experiment: str, run: Any, light: bool, damaged: list[DataError] | None
@@ -225,29 +239,7 @@ class Mlflow:
         The id is "" where the experiment doesn't exist and is not created.
         """
         with errors(self.uri, self.experiment), _server_check.patience(self.uri):
-            yield client(self.uri), self._experiment_id(create)
-
-    def _experiment_id(self, create: bool) -> str:
-        key = (self.uri, self.experiment)
-        if key not in _experiments:
-            store = client(self.uri)
-            experiment = store.get_experiment_by_name(self.experiment)
-            if experiment is None and not create:
-                return ""
-            own = self._new_experiment(store) if experiment is None else experiment.experiment_id
-            _experiments[key] = str(own)
-        return _experiments[key]
-
-    def _new_experiment(self, store: Any) -> Any:
-        place = (Path(self.artifacts).resolve() / self.experiment).as_uri()
-        location = None if _server_check.served(self.uri) else place
-        try:
-            return store.create_experiment(self.experiment, artifact_location=location)
-        except Exception:  # another sweep may have been quicker
-            experiment = store.get_experiment_by_name(self.experiment)
-            if experiment is None:
-                raise
-            return experiment.experiment_id
+            yield client(self.uri), self._experiment.id(create)
 
     def _check_store(self) -> None:
         """Raises TrackingError where there is no store; a request would create a database."""

@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 import platformdirs
 
+from asr_scaling.util.home import instead_of_home
+
 MANIFEST = "asr_scaling.json"
 """File of a sealed folder that says what is in it."""
 WAIT_S = 3600.0
@@ -27,11 +29,18 @@ _Entry = TypeVar("_Entry")
 
 
 def cache_root() -> Path:
-    """The folder of the cache: ``$ASR_SCALING_CACHE``, or else in the user's cache folder."""
-    root = os.environ.get("ASR_SCALING_CACHE") or platformdirs.user_cache_dir(
-        "asr_scaling", appauthor=False
-    )
-    return Path(root).expanduser()
+    """The folder of the cache: ``$ASR_SCALING_CACHE``, or else in the user's cache folder.
+
+    Where there is no such folder and none can be made, it is one of temporary files, which is said.
+    """
+    if named := os.environ.get("ASR_SCALING_CACHE"):
+        return Path(named).expanduser()
+    try:
+        root = Path(platformdirs.user_cache_dir("asr_scaling", appauthor=False))
+        root.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        root = instead_of_home(f"The cache's folder can't be made ({error})") / "cache"
+    return root
 
 
 def cache_dir(kind: str) -> Path:
