@@ -96,11 +96,15 @@ class RecordBuilder:
         )
 
     def _transcripts(self) -> tuple[Mapping[str, Any], ...]:
-        """With the language that each was transcribed in, where the system tells it."""
+        """With the language that each was transcribed in, where the system tells it.
+
+        ``language`` in a row is that of the reference.
+        """
         told = self.session.languages if self.session else {}
         rows = self.findings.transcripts
         return tuple(
-            {**row, "language": told[row["id"]]} if row.get("id") in told else row for row in rows
+            {**row, "transcribed_in": told[row["id"]]} if row.get("id") in told else row
+            for row in rows
         )
 
 

@@ -87,14 +87,14 @@ def test_what_the_dataset_states_is_asked_for():
     record = measured([(GERMAN, "de"), (ENGLISH, "en")])
     assert record.tags["language"] == "de 1, en 1"
     assert record.tags["language/source"] == "stated by the dataset"
-    assert [row["language"] for row in record.transcripts] == ["de", "en"]
+    assert [row["transcribed_in"] for row in record.transcripts] == ["de", "en"]
     assert cautions(record) == []
 
 
 def test_what_nobody_states_is_recognised():
     record = measured([(GERMAN, None), (ENGLISH, None)], heard=("de", "en"))
     assert record.tags["language/source"] == "recognised by the model"
-    assert [row["language"] for row in record.transcripts] == ["de", "en"]
+    assert [row["transcribed_in"] for row in record.transcripts] == ["de", "en"]
     assert cautions(record) == []
 
 
@@ -102,7 +102,8 @@ def test_what_nobody_states_is_recognised():
 def test_what_is_given_is_asked_for_whatever_the_dataset_states(written):
     record = measured([(GERMAN, "de"), (ENGLISH, "en")], language=written)
     assert (record.tags["language"], record.tags["language/source"]) == ("de", "given")
-    assert [row["language"] for row in record.transcripts] == ["de", "de"]
+    assert [row["transcribed_in"] for row in record.transcripts] == ["de", "de"]
+    assert [row["language"] for row in record.transcripts] == ["de", "en"]
 
 
 def test_auto_recognises_what_is_stated_too():
@@ -142,7 +143,7 @@ def test_an_english_model_on_german_says_that_it_does_not_know_it():
         "'toy' knows English (en), and of 1 of 1 utterances their references look like German (de)."
     )
     assert record.tags["language/source"] == "the only one of the model"
-    assert "language" not in record.transcripts[0]
+    assert "transcribed_in" not in record.transcripts[0]
 
 
 def test_a_stated_language_that_the_model_does_not_know_is_recognised_and_named():

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from asr_scaling.core.language import language_code
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import ConfigError
 from asr_scaling.model.transformers_objects import (
@@ -20,11 +21,12 @@ from asr_scaling.model.transformers_objects import (
     feature_extractor,
     random_model,
 )
+from asr_scaling.model.whisper import language_ids, special_tokens
 
 ZOO = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
 KEYS = {
     *("name", "hub_id", "revision", "licence", "family", "model_type", "parameters", "published"),
-    *("architecture", "features", "window_s", "tokens_per_s", "multilingual"),
+    *("architecture", "features", "window_s", "tokens_per_s", "multilingual", "languages"),
 }
 UNITS = {"M": 1e6, "B": 1e9}
 SMALL = ["whisper_tiny_en", "wav2vec2", "moonshine_tiny"]
@@ -57,6 +59,11 @@ class TestEveryModel:
         assert set(data) >= KEYS
         assert spec.name == path.stem
         assert spec.family in AUTO_CLASSES
+        assert all(map(language_code, spec.languages))
+        assert spec.multilingual or spec.codes == ["en"]
+        if len(spec.codes) > 1 and spec.family == "whisper":  # in the order of the tokens
+            names = [f"<|{own}|>" for own in spec.languages]
+            assert names == special_tokens(spec)[2 : 2 + len(names)] == list(language_ids(spec))
         assert spec.licence in {"Apache-2.0", "MIT", "CC-BY-4.0"}
         assert spec.features["sampling_rate"] == 16000
         assert (spec.window_s == 30.0) == (spec.family == "whisper")
