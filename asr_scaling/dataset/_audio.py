@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from asr_scaling.core.option_checks import readable
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.dataset import _ffmpeg, _libsndfile
+from asr_scaling.dataset._amr import amr_parts
 from asr_scaling.dataset._audio_checks import MAX_S, Block, Mix, check_length
 from asr_scaling.dataset._boxes import asf_parts, matroska_parts, mov_parts
 from asr_scaling.dataset._chunks import audio_extent
@@ -40,6 +41,7 @@ _WALKS = {
     "mov": mov_parts,
     "matroska": matroska_parts,
     "asf": asf_parts,
+    "amr": amr_parts,
 }
 """By FFmpeg's name of a container: the recordings in a file of it."""
 _NOTHING = np.zeros(0, np.float32)

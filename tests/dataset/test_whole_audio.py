@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -16,6 +17,8 @@ from asr_scaling.dataset import _containers, _ffmpeg
 from asr_scaling.dataset._audio import decode, load_audio
 from asr_scaling.errors import DataError
 
+AMR = Path(__file__).parents[1] / "data" / "audio" / "speech.amr"
+"""The beginning of the demo's speech, written by sox."""
 MP3 = Kind("mp3", "libmp3lame")
 NO_TABLE = Kind("mp3", "libmp3lame", options=(("write_xing", "0"),))
 ID3 = b"ID3\x03\0\0\0\0\x01\0" + b"\xff\xfb" * 64
@@ -214,6 +217,17 @@ def test_no_file_that_a_file_names_is_opened(tmp_path, monkeypatch):
             continue
         assert np.array_equal(own, load_audio(made(Kind("mov", "pcm_s16le")), "x"))
     assert asked == []
+
+
+def test_amr_as_voice_recorders_write_it():
+    data = AMR.read_bytes()
+    assert seconds(data) == pytest.approx(1.04)
+    assert seconds(data + data) == pytest.approx(2.08)
+    for end in range(7, len(data)):
+        if (end - 6) % 13:  # a frame has 13 bytes
+            refused(data[:end], "not whole")
+    refused(data[:6], "no audio")
+    refused(data[:60] + data[61:])
 
 
 def test_only_containers_of_speech_reach_a_decoder():
