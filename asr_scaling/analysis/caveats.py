@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.machine.machine_kind import gpu_name
@@ -41,6 +42,18 @@ def different_speech(points: Iterable[Point]) -> list[str]:
         "be compared."
     )
     return [caveat] if len(names) > 1 else []
+
+
+def other_speech(points: Iterable[Point], here: Sequence[Point]) -> list[str]:
+    """Where finished points are of other speech than those that are ranked here."""
+    ranked = {point.dataset for point in here}
+    others = Counter(p.dataset for p in points if p.ok and p.dataset and p.dataset not in ranked)
+    named = ", ".join(f"{name} ({count})" for name, count in sorted(others.items()))
+    caveat = (
+        f"Ranked are the points on {', '.join(sorted(ranked))}: figures of different speech can't "
+        f"be compared. Left out with their number of points: {named}."
+    )
+    return [caveat] if others and ranked else []
 
 
 def several_kinds(points: Iterable[Point]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from asr_scaling.core.energy_methods import METHOD, UNKNOWN, of_energy, power_kn
 from asr_scaling.core.record import RunRecord, Status, choices
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.typed_json import number
+from asr_scaling.core.workload import folder_name
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind
 from asr_scaling.util.redact import shown
 
@@ -20,6 +22,8 @@ NATURAL = "natural"
 UNKNOWN_GPU = "unknown GPU"
 _OWN = ("_target_", "name", "seed", "licence", "length_s", "max_utterance_s", "index")
 """Options that a point has a field for, or that change no figure."""
+_NAMED = ("dataset.path", "dataset.audio_root", "dataset.manifest")
+"""Options that the dataset's name stands for (speech_names.py)."""
 _OF_A_MODEL = ("hub_id", "path", "revision", "trust_remote_code")
 _TAKEN = frozenset(("model", "engine", "device", "dataset", "optimisation", "decoding", "batch"))
 _OF_NO_SYSTEM = frozenset(
@@ -98,6 +102,10 @@ class Point:
     """Seconds since 1970."""
     ended_at: float = 0.0
     """Seconds since 1970."""
+    content: str = ""
+    """Hash of the utterances; empty where they were not loaded."""
+    source: str = ""
+    """Where the speech came from: a place on disk or on the hub, with its split."""
 
     @property
     def machine(self) -> str:
@@ -235,7 +243,9 @@ def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point
         device=record.device,
         hardware=_hardware(record.environment, record.device),
         host=str(record.environment.get("host", "")),
-        dataset=str(record.dataset.get("name") or config.get("dataset", {}).get("name", "")),
+        dataset=str(record.dataset.get("name") or _named_in(config)),
+        content=str(record.dataset.get("digest") or ""),
+        source=_source(record),
         synthetic=bool(record.dataset.get("synthetic")),
         length_s=record.length_s,
         batch=_batch(record),
@@ -245,6 +255,25 @@ def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point
         slowest_s=max((s.total_s for s in samples), default=None),
         load=load,
     )
+
+
+def _named_in(config: Mapping[str, Any]) -> str:
+    """What the options call the speech of a point that failed before it was loaded."""
+    options = config.get("dataset") or {}
+    name, path = options.get("name"), options.get("path")
+    if not name and isinstance(path, str):
+        name = folder_name(path, options.get("manifest"))
+    return str(name or "")
+
+
+def _source(record: RunRecord) -> str:
+    """Where the speech came from; of a point that failed before it was loaded by its options."""
+    asked = (record.config.get("dataset") or {}).get("path")
+    place = record.dataset.get("source") or (asked if isinstance(asked, str) else "")
+    if place and asked and not place.startswith("hub:"):
+        cwd = (record.config.get("hydra") or {}).get("cwd") or ""
+        place = os.path.normpath(os.path.join(cwd, place))
+    return "/".join(filter(None, (place, record.dataset.get("split"))))
 
 
 def _options(config: Mapping[str, Any]) -> dict[str, str]:
@@ -268,7 +297,7 @@ def _options(config: Mapping[str, Any]) -> dict[str, str]:
         f"{prefix}{key}": "null" if value is None else str(value)
         for prefix, options in [("", config.get("engine", {})), *groups]
         for key, value in options.items()
-        if key not in _OWN
+        if key not in _OWN and f"{prefix}{key}" not in _NAMED
     }
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.speech_names import of_one_speech
 from asr_scaling.util.groups import grouped
 
 USUAL_S = 15.0
@@ -22,7 +23,7 @@ def reference_length(points: Sequence[Point]) -> float | None:
     lengths = grouped((point for point in points if point.ok), lambda point: point.length_s)
 
     def rank(length_s: float | None) -> tuple[int, float, float]:
-        systems = {(point.system, point.device) for point in lengths[length_s]}
+        systems = {(point.system, point.device) for point in of_one_speech(lengths[length_s])}
         distance_s = math.inf if length_s is None else abs(length_s - USUAL_S)
         return -len(systems), distance_s, length_s or 0.0
 
@@ -30,5 +31,8 @@ def reference_length(points: Sequence[Point]) -> float | None:
 
 
 def at(points: Sequence[Point], length_s: float | None) -> list[Point]:
-    """The points of that length that are ok; None: natural utterances."""
-    return [point for point in points if point.ok and point.length_s == length_s]
+    """The points of that length that are ok, of the speech that most systems were measured on.
+
+    length_s: None for natural utterances.
+    """
+    return of_one_speech(point for point in points if point.ok and point.length_s == length_s)

@@ -10,6 +10,7 @@ from asr_scaling.analysis.fits import NoFit, Power, power_fit
 from asr_scaling.analysis.format import inverse
 from asr_scaling.analysis.laws import by_size
 from asr_scaling.analysis.points import Point, length_order
+from asr_scaling.analysis.speech_names import of_one_speech
 from asr_scaling.core.statistics import Interval
 from asr_scaling.util.groups import grouped
 
@@ -89,9 +90,14 @@ def size_laws(points: Sequence[Point]) -> list[SizeLaw]:
         for (device, length_s), members in grouped(single, lambda p: (p.device, p.length_s)).items()
         for cost in (SECONDS, JOULES)
         for measure in (FLOPS, PARAMETERS)
-        for family, some in _families([p for p in members if cost.of(p) and measure.of(p)])
+        for family, some in _families(_usable(members, cost, measure))
     ]
     return sorted(laws, key=lambda law: (law.device, length_order(law.length_s)))
+
+
+def _usable(points: Sequence[Point], cost: Cost, measure: Measure) -> list[Point]:
+    """Those with both figures, of one speech: a law of two would be of neither."""
+    return of_one_speech(p for p in points if cost.of(p) and measure.of(p))
 
 
 def _families(points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:

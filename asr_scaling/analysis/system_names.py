@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from asr_scaling.analysis.points import UNKNOWN_GPU, Point
+from asr_scaling.analysis.speech_names import with_speech_names
 from asr_scaling.core.decoding import GREEDY
 from asr_scaling.util.groups import grouped
 
@@ -19,6 +20,8 @@ _Member = tuple[str, str]
 """A group of options, and the engine, device, dataset, model or optimisations they belong to."""
 NO_OPTION = ("hydra", "tracking", "optimiser")
 """Groups of a record's options that say nothing of the point itself."""
+_OF_THE_SPEECH = ("dataset", "dataset.path", "dataset.audio_root", "dataset.manifest")
+"""Swept options that are in the dataset's name."""
 _OF_THE_DEVICE = ("device.index",)
 """Swept options that are in the device's name."""
 
@@ -31,7 +34,7 @@ def named(points: Iterable[Point]) -> list[Point]:
     in which they differ. Devices of one name by hardware, kind of machine and host. Facts that many
     points share are held once.
     """
-    located = _located(list(points))
+    located = _located(with_speech_names(list(points)))
     usual = _Usual.of(located)
     shared: dict[str, Mapping[str, Any]] = {}
     systems = [
@@ -96,8 +99,9 @@ class _Usual:
                     apart[name] = own or "default"
         for key, value in _swept(point).items():
             if key in self.swept:
-                name = key.removeprefix("engine.")
-                apart.setdefault(name, point.options.get(name, value))
+                name = "dataset" if key in _OF_THE_SPEECH else key.removeprefix("engine.")
+                own = point.dataset if name == "dataset" else point.options.get(name)
+                apart.setdefault(name, own or value)
         parts += [f"{name}={value}" for name, value in apart.items()]
         if len(self.weights[point.model]) > 1 and point.random:
             parts.append("random weights")
@@ -152,7 +156,11 @@ def _cell(point: Point) -> tuple[object, ...]:
 
 
 def _measured(point: Point) -> dict[str, Any]:
-    return {key: value for key, value in point.config.items() if key not in NO_OPTION}
+    found = {key: value for key, value in point.config.items() if key not in NO_OPTION}
+    speech = found.get("dataset")
+    if isinstance(speech, Mapping):  # where it lies says nothing: its name goes by its content
+        found["dataset"] = {k: v for k, v in speech.items() if f"dataset.{k}" not in _OF_THE_SPEECH}
+    return found
 
 
 def _differing(configs: Sequence[Mapping[str, Any]]) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.errors import DataError
+from asr_scaling.util.files import user_path
 
 SAMPLE_RATE_HZ = 16_000
 """Every model in ``conf/model`` takes mono speech at this rate."""
@@ -92,6 +94,15 @@ class DatasetInfo:
     languages: Mapping[str, int] = field(default_factory=dict)
     unused_keys: tuple[str, ...] = ()
     doubts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def folder_name(path: str, manifest: str | None = None) -> str:
+    """What the speech in a folder is called where no name is given: "quiet" for data/quiet.
+
+    With the manifest's name where one was chosen: "en/test" for test.tsv in cv/en.
+    """
+    folder = os.path.basename(os.path.abspath(user_path(str(path)))) or "folder"
+    return folder if manifest is None else f"{folder}/{os.path.splitext(manifest)[0]}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from asr_scaling.core.option_checks import must_work
-from asr_scaling.core.workload import DatasetInfo, Workload
+from asr_scaling.core.workload import DatasetInfo, Workload, folder_name
 from asr_scaling.dataset._manifest import read_manifest
 from asr_scaling.dataset._manifest_keys import Columns
 from asr_scaling.dataset._workload import Dataset, check_limit, from_entries
@@ -58,16 +58,7 @@ class Folder(Dataset):
         columns = Columns(self.audio_column, self.text_column)
         entries = read_manifest(root, audio_root, self.manifest, columns)
         unused = sorted({key for entry in entries for key in entry.extra})[:_MOST_KEYS]
-        name = self.name or speech_name(str(self.path), self.manifest)
+        name = self.name or folder_name(str(self.path), self.manifest)
         origin = DatasetInfo(name, str(self.path), self.licence, unused_keys=tuple(unused))
         # a moved folder has another name, and the same fragments
         return from_entries(entries, origin, self, limit, prefix=self.name or "folder")
-
-
-def speech_name(path: str, manifest: str | None = None) -> str:
-    """What the speech in a folder is called where no name is given: "quiet" for data/quiet.
-
-    With the manifest's name where one was chosen: "en/test" for test.tsv in cv/en.
-    """
-    folder = os.path.basename(os.path.abspath(user_path(path))) or "folder"
-    return folder if manifest is None else f"{folder}/{os.path.splitext(manifest)[0]}"

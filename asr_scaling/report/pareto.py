@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asr_scaling.analysis.caveats import different_speech, error_rates, partly, several_hosts
+from asr_scaling.analysis.caveats import error_rates, other_speech, partly, several_hosts
 from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER
 from asr_scaling.analysis.format import at_length, latency_metric, percent, plain
 from asr_scaling.analysis.pareto import ENERGY_AXIS, LATENCY_AXIS, RTFX_AXIS, CostAxis
@@ -194,7 +194,7 @@ def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
     scored = [point for point in here if point.wer_known]
     sentences += [
         *error_rates(scored),
-        *different_speech(scored),
+        *other_speech((p for p in points if p.length == length), here),
         *partly(scored),
         *several_hosts(scored),
     ]

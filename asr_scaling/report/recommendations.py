@@ -6,13 +6,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from asr_scaling.analysis.bottlenecks.advice import advice
-from asr_scaling.analysis.caveats import error_rates, kinds_of, partly, several_hosts, several_kinds
+from asr_scaling.analysis.caveats import (
+    error_rates,
+    kinds_of,
+    other_speech,
+    partly,
+    several_hosts,
+    several_kinds,
+)
 from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
 from asr_scaling.analysis.format import MINUTE_S, inverse, memory_metric, plain, speech, why_missing
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.paired_comparison import label
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
 from asr_scaling.analysis.reference_length import at, reference_length
+from asr_scaling.analysis.speech_names import of_one_speech
 from asr_scaling.report.cells import batch_cell, figure, missing, number, wer, words
 from asr_scaling.report.document import (
     Block,
@@ -44,12 +52,13 @@ def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
         _scenarios(choices, speech(length_s)),
     ]
     blocks += [block for choice in choices for block in _reasons(choice)]
-    if caveats := [*several_kinds(points), *several_hosts(points)]:
+    here = at(points, length_s)
+    if caveats := [*other_speech(points, here), *several_kinds(points), *several_hosts(points)]:
         blocks.insert(1, Text(" ".join(caveats)))
     if unpriced:
         none = "One price an hour can't be that of several kinds of machine, so no price is shown."
         blocks.append(Text(none))
-    costs = _costs(_best_batches(at(points, length_s)), budgets, speech(length_s))
+    costs = _costs(_best_batches(here), budgets, speech(length_s))
     return Section("answer", "Answer", (*blocks, costs) if costs.rows else tuple(blocks))
 
 
@@ -57,7 +66,7 @@ def _summary(choices: Sequence[Recommendation], points: Sequence[Point], budgets
     """Which model and batch, what a minute of audio costs, what to optimise first."""
     scenarios = {choice.scenario: choice for choice in choices}
     live, most = scenarios["Real time"], scenarios["Throughput"]
-    whole = [point for point in points if point.ok and not point.truncated]
+    whole = of_one_speech(point for point in points if point.ok and not point.truncated)
     fastest = most.winner or max(whole, key=lambda point: point.values.get(RTFX, 0.0), default=None)
     nothing = f"**Nothing can be recommended.** {most.verdict}"
     if fastest is None or not fastest.value(RTFX):

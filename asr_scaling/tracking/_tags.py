@@ -49,6 +49,8 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
         "batch": "" if record.batch is None else str(record.batch),
         "dataset": str(record.dataset.get("name", "")),
         "length": "natural" if length is None else f"{length:g} s",
+        "dataset.source": str(record.dataset.get("source", "")),
+        "dataset.digest": str(record.dataset.get("digest", ""))[:16],
         "dataset.synthetic": str(record.dataset.get("synthetic", "")),
         "cautions": ", ".join(dict.fromkeys(caution.kind for caution in record.cautions)),
         "unavailable": "; ".join(f"{name}: {why}" for name, why in record.unavailable.items()),

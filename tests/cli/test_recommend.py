@@ -3,6 +3,7 @@ what it names, writes and exits with."""
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,8 @@ class TestWhatIsLeftOut:
         again = replace(
             here(record(replace(TINY, call_s=0.01), 15.0, 1)), started_at=found[0].started_at + 60
         )
-        other = replace(found[0], dataset={**found[0].dataset, "name": "meetings"})
+        meetings = {"name": "meetings", "digest": "m"}
+        other = replace(found[0], dataset=found[0].dataset | meetings)
         broken = replace(found[0], status="failed", reason="no", samples=(), metrics=())
         short = here(record(TINY, 5.0, 1))
         fake = replace(found[0], system={**found[0].system, "facts": {"weights": "fake"}})
@@ -164,6 +166,60 @@ class TestWhatIsLeftOut:
         ) in said.out
         assert "fragments of 5 s of speech" in recommend("all", "--length", 5).out
         assert "fragments of 15 s of meetings" in recommend("all", "--dataset", "meetings").out
+
+
+class TestSeveralSpeeches:
+    """Two folders called alike, of which the second was measured by one system, and last."""
+
+    @pytest.fixture
+    def measured(self) -> Path:
+        easy = [here(each) for each in study((TINY, BASE), (15.0,), (1,))]
+        hard = here(record(replace(TINY, wer=0.5), 15.0, 1))
+        records = [
+            replace(each, dataset=each.dataset | {"name": "test", "digest": d, "source": source})
+            for each, d, source in zip(
+                (*easy, hard), "eeh", ("/a/test", "/a/test", "/b/test"), strict=True
+            )
+        ]
+        records[2] = replace(records[2], started_at=records[0].started_at + 60)
+        return stored(Path("several"), *records)
+
+    def test_one_is_never_taken_for_the_other_measured_again(
+        self, recommend: Any, measured: Path
+    ) -> None:
+        said = recommend(str(measured), "--max-wer", 10)
+        assert said.out.startswith("For fragments of 15 s of test (a/test): whisper_tiny_en")
+        assert "only candidate" not in said.out
+        assert "measured again" not in said.out
+        assert "1 of other speech than test (a/test)" in said.out
+        assert "Several speeches were measured here" in said.out
+
+    @pytest.mark.parametrize("name", ["test (b/test)", "/b/test", "b/test"])
+    def test_the_other_one_can_be_asked_for(
+        self, recommend: Any, measured: Path, name: str
+    ) -> None:
+        said = recommend(str(measured), "--dataset", name)
+        assert said.out.startswith("For fragments of 15 s of test (b/test): whisper_tiny_en")
+
+    def test_as_said(self, recommend: Any, measured: Path) -> None:
+        proposed = recommend(str(measured)).out.partition("For another add ")[2].splitlines()[0]
+        flag, name = shlex.split(proposed.removesuffix("."))
+        assert "of test (b/test)" in recommend(str(measured), flag, name).out
+
+    def test_the_same_speech_of_a_moved_project_is_one(self, recommend: Any) -> None:
+        first, again = (here(record(TINY, 15.0, 1)) for _ in range(2))
+        moved = again.dataset | {"name": "new", "source": "/elsewhere/new"}
+        later = replace(again, dataset=moved, started_at=first.started_at + 60)
+        said = recommend(stored(Path("moved"), first, later))
+        assert "1 of configurations that were measured again" in said.out
+        assert "Several speeches" not in said.out
+
+    def test_fewer_utterances_of_it_are_other_speech(self, recommend: Any) -> None:
+        found = [here(each) for each in study((TINY, BASE), (15.0,), (1,))]
+        few = replace(found[0], dataset=found[0].dataset | {"digest": "f", "utterances": 4})
+        said = recommend(stored(Path("few"), *found, replace(few, started_at=2e9)))
+        assert "of speech (16 utterances)" in said.out
+        assert "--dataset 'speech (4 utterances)'" in said.out
 
 
 class TestNothingMeets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +16,10 @@ from asr_scaling.analysis.recommendation import rules
 from asr_scaling.analysis.recommendation.rules import Rule
 from asr_scaling.analysis.recommendation.scenarios import Recommendation, choose
 from asr_scaling.analysis.reference_length import reference_length
+from asr_scaling.analysis.speech_names import is_called, usual_speech, with_speech_names
 from asr_scaling.analysis.system_names import named
 from asr_scaling.machine.environment import environment
 from asr_scaling.machine.machine_kind import machine_kind
-from asr_scaling.util.groups import grouped
 
 _OF_NO_SYSTEM = ("dataset", "pipeline", "profiler", "tracking", "sweep", "optimiser", "hydra")
 """Groups of options that say how a system was measured; all others say what it is."""
@@ -88,11 +89,12 @@ def best_configuration(points: Sequence[Point], budget: Budget) -> BestConfigura
         left_out[reason] += len(those) - len(kept)
         return kept
 
+    points = with_speech_names(points)
     left_out.update(other for point in points if (other := _other_machine(point)))
     here = [point for point in points if not _other_machine(point)]
     genuine = keep(here, lambda p: p.weights != "fake", "of engine=fake")
     finished = keep(genuine, lambda p: p.ok, "not measured to their end")
-    dataset = budget.dataset or _usual_dataset(finished)
+    dataset = _speech_meant(finished, budget)
     meant = keep(finished, lambda p: p.dataset == dataset, f"of other speech than {dataset}")
     length_s = reference_length(meant) if budget.length_s is None else budget.length_s
     other_lengths = f"of other lengths than {speech(length_s)}"
@@ -115,7 +117,7 @@ def best_configuration(points: Sequence[Point], budget: Budget) -> BestConfigura
         why = f"No point was measured on this machine ({machine_kind(environment())})."
     best = replace(best, verdict=why, evidence=()) if why else best
     where = f"{speech(length_s)} of {dataset}" if dataset else speech(length_s)
-    caveats = tuple(error_rates(candidates))
+    caveats = (*_other_speech(finished, dataset), *error_rates(candidates))
     return BestConfiguration(best, where, len(candidates), dict(+left_out), caveats)
 
 
@@ -138,15 +140,22 @@ def _gpus() -> tuple[str, ...]:
     return tuple(torch.cuda.get_device_properties(i).name for i in range(torch.cuda.device_count()))
 
 
-def _usual_dataset(points: Sequence[Point]) -> str | None:
-    """The one that most systems were measured on; of two, people's speech, then the newest."""
-    datasets = grouped(points, lambda point: point.dataset)
+def _speech_meant(points: Sequence[Point], budget: Budget) -> str | None:
+    """The speech that is asked for; of several the usual one, at the length that is asked for."""
+    called = [p for p in points if budget.dataset is None or is_called(p, budget.dataset)]
+    long = [p for p in called if budget.length_s is None or p.length_s == budget.length_s]
+    return usual_speech(long or called) or budget.dataset
 
-    def rank(name: str) -> tuple[int, bool, float]:
-        systems = set(map(_configuration, datasets[name]))
-        return len(systems), *max((not p.synthetic, p.started_at) for p in datasets[name])
 
-    return max(datasets, key=rank, default=None)
+def _other_speech(points: Sequence[Point], dataset: str | None) -> list[str]:
+    """Where several speeches were measured: which is meant, and how to ask for another."""
+    names = sorted({point.dataset for point in points if point.dataset} - {dataset})
+    caveat = (
+        f"Several speeches were measured here, and no figure of one is compared with another's: "
+        f"this is for {dataset}. For another add "
+        f"{' or '.join(f'--dataset {shlex.quote(name)}' for name in names)}."
+    )
+    return [caveat] if names and dataset else []
 
 
 def _configuration(point: Point) -> str:

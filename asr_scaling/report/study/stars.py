@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from asr_scaling.analysis.caveats import kinds_of
+from asr_scaling.analysis.caveats import kinds_of, other_speech
 from asr_scaling.analysis.comparison.verdict import ENERGY
 from asr_scaling.analysis.format import plain, size, speech, why_missing
 from asr_scaling.analysis.points import Point, length_name
+from asr_scaling.analysis.speech_names import of_one_speech
 from asr_scaling.analysis.stars import (
     ENERGY_USE,
     MEMORY_USE,
@@ -41,7 +42,9 @@ _OF_A_KIND = "The best is that of the same kind of machine."
 
 def stars(systems: Sequence[SystemColumn], length_s: Length) -> Table:
     """A row for every system and device that measured ``length_s`` to the end."""
-    rated = [(column, [p for p in column.finished if p.length_s == length_s]) for column in systems]
+    there = [p for column in systems for p in column.finished if p.length_s == length_s]
+    ids = set(map(id, of_one_speech(there)))
+    rated = [(column, [p for p in column.finished if id(p) in ids]) for column in systems]
     rated = [(column, points) for column, points in rated if points]
     kinds = kinds_of(point for _, points in rated for point in points).values()
     least = least_costs(kinds)
@@ -54,7 +57,9 @@ def stars(systems: Sequence[SystemColumn], length_s: Length) -> Table:
         rows.append(Row((*who(column), *stars, wer(scored)), keys))
     columns = (*WHO, *(Column(scale.heading) for scale in SCALES), Column("WER", "%"))
     caption = f"Speed, energy and memory in stars, for {speech(length_s)}"
-    notes = (_RULE, *([_OF_A_KIND] if len(kinds) > 1 else []))
+    rated_points = [point for _, points in rated for point in points]
+    several = [_OF_A_KIND] if len(kinds) > 1 else []
+    notes = (_RULE, *several, *other_speech(there, rated_points))
     return Table("stars", caption, columns, tuple(rows), notes)
 
 

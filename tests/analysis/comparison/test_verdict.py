@@ -426,7 +426,7 @@ REFUSED = {
     "memory": ("machine", on(memory_bytes=16e9), on(memory_bytes=64e9)),
     "GPU": ("machine", on(device=GPU), on(device={**GPU, "gpu": "A100"})),
     "GPU id": ("host", on(device=GPU), on(device={**GPU, "uuid": "GPU-2"})),
-    "dataset": ("dataset", {}, {"dataset": {"name": "librispeech", "digest": "d" * 40}}),
+    "dataset": ("dataset", {}, {"dataset": {"name": "librispeech", "digest": "f" * 40}}),
     "digest": ("dataset", {}, {"dataset": {"name": "demo", "digest": "e" * 40}}),
     "normaliser": (
         "normaliser",
