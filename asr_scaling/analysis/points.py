@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from asr_scaling.analysis.record_options import speech_name, speech_source, system_options
 from asr_scaling.core.cautions import Caution
-from asr_scaling.core.decoding import GREEDY, decoding_name
+from asr_scaling.core.decoding import decoding_name
 from asr_scaling.core.energy_methods import METHOD, UNKNOWN, of_energy, power_known
 from asr_scaling.core.record import RunRecord, Status, choices
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.typed_json import number
-from asr_scaling.core.workload import folder_name
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind
 from asr_scaling.util.redact import shown
 
 NATURAL = "natural"
 UNKNOWN_GPU = "unknown GPU"
-_OWN = ("_target_", "name", "seed", "licence", "length_s", "max_utterance_s", "index")
-"""Options that a point has a field for, or that change no figure."""
-_NAMED = ("dataset.path", "dataset.audio_root", "dataset.manifest")
-"""Options that the dataset's name stands for (speech_names.py)."""
-_OF_A_MODEL = ("hub_id", "path", "revision", "trust_remote_code")
-_TAKEN = frozenset(("model", "engine", "device", "dataset", "optimisation", "decoding", "batch"))
-_OF_NO_SYSTEM = frozenset(
-    ("profiler", "pipeline", "seed", "tracking", "sweep", "optimiser", "hydra")
-)
 _BARELY = 1e-6
 
 
@@ -237,15 +227,15 @@ def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point
         window_s=number(model.get("window_s")),
         weights=str(facts.get("weights", "unknown")),
         engine=record.engine,
-        options=_options(config),
+        options=system_options(config),
         optimisations=record.optimisations,
         decoding=decoding_name(record.system, choices(config)),
         device=record.device,
         hardware=_hardware(record.environment, record.device),
         host=str(record.environment.get("host", "")),
-        dataset=str(record.dataset.get("name") or _named_in(config)),
+        dataset=str(record.dataset.get("name") or speech_name(config)),
         content=str(record.dataset.get("digest") or ""),
-        source=_source(record),
+        source=speech_source(record),
         synthetic=bool(record.dataset.get("synthetic")),
         length_s=record.length_s,
         batch=_batch(record),
@@ -255,50 +245,6 @@ def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point
         slowest_s=max((s.total_s for s in samples), default=None),
         load=load,
     )
-
-
-def _named_in(config: Mapping[str, Any]) -> str:
-    """What the options call the speech of a point that failed before it was loaded."""
-    options = config.get("dataset") or {}
-    name, path = options.get("name"), options.get("path")
-    if not name and isinstance(path, str):
-        name = folder_name(path, options.get("manifest"))
-    return str(name or "")
-
-
-def _source(record: RunRecord) -> str:
-    """Where the speech came from; of a point that failed before it was loaded by its options."""
-    asked = (record.config.get("dataset") or {}).get("path")
-    place = record.dataset.get("source") or (asked if isinstance(asked, str) else "")
-    if place and asked and not place.startswith("hub:"):
-        cwd = (record.config.get("hydra") or {}).get("cwd") or ""
-        place = os.path.normpath(os.path.join(cwd, place))
-    return "/".join(filter(None, (place, record.dataset.get("split"))))
-
-
-def _options(config: Mapping[str, Any]) -> dict[str, str]:
-    groups = [(f"{group}.", config.get(group, {})) for group in ("device", "dataset")]
-    model = config.get("model", {})
-    if decoding_name({}, choices(config)) != GREEDY.name:
-        groups.append(("decoding.", config.get("decoding") or {}))
-    groups.append(("model.", {key: model[key] for key in _OF_A_MODEL if key in model}))
-    chosen = config.get("optimisation")
-    # a point that could not be built may hold what can't be applied
-    for name, options in chosen.items() if isinstance(chosen, Mapping) else ():
-        if isinstance(options, Mapping):
-            groups.append((f"optimisation.{name}.", options))
-    for name, options in config.items():  # groups that are added to conf/ tell systems apart too
-        if name not in _TAKEN | _OF_NO_SYSTEM:
-            if isinstance(options, Mapping):
-                groups.append((f"{name}.", options))
-            elif options is not None:
-                groups.append(("", {name: options}))
-    return {
-        f"{prefix}{key}": "null" if value is None else str(value)
-        for prefix, options in [("", config.get("engine", {})), *groups]
-        for key, value in options.items()
-        if key not in _OWN and f"{prefix}{key}" not in _NAMED
-    }
 
 
 def _hardware(machine: Mapping[str, Any], device: str) -> str:

@@ -93,12 +93,13 @@ class TestTooLittleSpeech:
 
 
 class TestNotComparable:
-    def test_other_speech(self) -> None:
+    def test_other_speech_is_no_rival(self) -> None:
         tiny, base = records(TINY, BASE)
-        most = by_name([replace(tiny, dataset={**tiny.dataset, "digest": "e"}), base])["Throughput"]
-        assert most.provisional.startswith("Provisional: winner and runner-up can't be compared ('")
-        assert "differ in dataset" in most.provisional
-        assert "measure both" not in most.provisional
+        later = {"dataset": {**tiny.dataset, "digest": "e"}, "started_at": tiny.started_at + 60}
+        most = by_name([base, replace(tiny, **later)])["Throughput"]
+        assert most.winner is not None
+        assert most.winner.model == tiny.config["model"]["name"]
+        assert (most.runner_up, most.verdict) == (None, "the only candidate")
 
     def test_energy_by_another_method(self) -> None:
         tiny, base = records(TINY, BASE)
