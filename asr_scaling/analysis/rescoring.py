@@ -52,8 +52,8 @@ def why_not(record: RunRecord) -> str:
     if record.transcripts:
         return ""
     if record.status != "ok":
-        return f"it has no texts ({record.outcome})"
-    return f"it has no texts ({record.unavailable.get(WER, 'quality was not measured')})"
+        return f"no texts ({record.outcome.rstrip('.')})"
+    return f"no texts ({record.unavailable.get(WER, 'quality was not measured').rstrip('.')})"
 
 
 def lacking(record: RunRecord) -> str:
@@ -143,5 +143,5 @@ def _difference(by: str, a: RunRecord, b: RunRecord, recorded: float | None) -> 
     # two normalisers count other words in one reference, and then nothing is paired
     paired = rate_change(edits_a, edits_b, words_a).interval if words_a == words_b else None
     gone = None if recorded is None else recorded - change
-    share = gone / recorded if gone is not None and recorded else None
+    share = gone / recorded + 0.0 if gone is not None and recorded else None
     return Difference(by, *values, change, paired, gone, share)

@@ -71,16 +71,19 @@ def _with_texts(options: argparse.Namespace) -> tuple[list[RunRecord], list[str]
     Raises ConfigError when none has texts.
     """
     records, notes = list[RunRecord](), list[str]()
-    damaged = list[DataError]()
+    damaged, without = list[DataError](), dict[str, list[str]]()
     for source in options.records:
         for record, _ in records_of(source, options.tracking_uri, damaged=damaged):
             if why := why_not(record):
-                notes.append(f"'{record.name}' is left out: {why}.")
+                without.setdefault(why, []).append(record.name)
                 continue
             if part := lacking(record):
                 notes.append(f"'{record.name}': {part}.")
             records.append(record)
     say_left_out(damaged)
+    for why, names in without.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        notes.append(f"'{names[0]}'{more} left out: {why}.")
     if not records:
         raise ConfigError(f"No record has texts to score: {' '.join(notes)}")
     return records, notes

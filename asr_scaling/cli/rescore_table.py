@@ -14,6 +14,7 @@ _FOOTNOTE = (
     "the normaliser's: how much of the recorded difference goes when both are scored by this one, "
     "in points and as a share of it; negative where it grows."
 )
+_MOST_PAIRS = 3
 
 
 def show(
@@ -37,12 +38,14 @@ def show(
                 labels[f"{which}: {_label(record)}"] = None
             reasons |= dict.fromkeys(_said(which, record))
     out.print(rows)
-    for pair in pairs:
+    for pair in pairs[:_MOST_PAIRS]:
         out.print()
         print_line(out, f"A {pair['a']} · B {pair['b']}")
         out.print(_pair(pair["differences"]))
     if pairs:
         print_line(out, _FOOTNOTE)
+    if (more := len(pairs) - _MOST_PAIRS) > 0:
+        print_line(out, f"{more} pairs more are in --json; name two records to see theirs.")
     for line in (*labels, *reasons, *notes):
         print_line(out, f"• {line}")
 

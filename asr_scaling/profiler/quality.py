@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from asr_scaling.core.language import AUTO as ANY
@@ -25,6 +27,8 @@ _METRICS = ("quality/wer", "quality/cer")
 _EDITS = ("substitutions", "deletions", "insertions")
 _COUNTS = (*_EDITS, "words", "character_edits", "characters")
 _REMEDY = "python -m asr_scaling rescore with another --normaliser scores the same texts"
+_RUN, _PIECE = 4, 500
+"""Words: of the shortest run of equal ones in which a long text is cut, and of its pieces."""
 _LONGEST = 100
 """Characters of an error's message that are shown."""
 Normalise = Callable[[str], str]
@@ -184,25 +188,35 @@ def _counts(reference: str, hypothesis: str, compounds: bool) -> dict[str, int]:
     import jiwer
 
     ours, theirs = words_of(reference), words_of(hypothesis)
+    words = jiwer.process_words(" ".join(ours), " ".join(theirs))
     chars = jiwer.process_characters(reference, hypothesis)
-    counts = {
+    edits = {name: int(getattr(words, name)) for name in _EDITS}
+    if compounds and any(edits.values()):
+        edits = _edits_but_compounds(ours, theirs, words.alignments[0])
+    return {
+        **edits,
+        "words": len(ours),
         "character_edits": chars.substitutions + chars.deletions + chars.insertions,
         "characters": chars.hits + chars.substitutions + chars.deletions,
     }
-    if compounds:
-        import kaldialign
 
-        edits = kaldialign.edit_distance(ours, theirs, merge_compounds=True)
-        names = {"substitutions": "sub", "deletions": "del", "insertions": "ins"}
-        return {name: int(edits[key]) for name, key in names.items()} | {
-            "words": len(ours),
-            **counts,
-        }
-    words = jiwer.process_words(" ".join(ours), " ".join(theirs))
-    return {
-        "substitutions": words.substitutions,
-        "deletions": words.deletions,
-        "insertions": words.insertions,
-        "words": words.hits + words.substitutions + words.deletions,
-        **counts,
-    }
+
+def _edits_but_compounds(
+    ours: Sequence[str], theirs: Sequence[str], alignment: Sequence[Any]
+) -> dict[str, int]:
+    """Word edits of two texts in which a compound may be split (kaldialign).
+
+    alignment: jiwer's, in whose long runs of equal words the texts are cut, because memory and time
+        grow with the product of their lengths.
+    """
+    import kaldialign
+
+    cuts = [(0, 0)]
+    for chunk in alignment:
+        run = chunk.ref_end_idx - chunk.ref_start_idx
+        if chunk.type == "equal" and run >= _RUN and chunk.ref_start_idx > cuts[-1][0] + _PIECE:
+            cuts.append((chunk.ref_start_idx + run // 2, chunk.hyp_start_idx + run // 2))
+    edits = Counter[str]()
+    for (a, b), (c, d) in pairwise([*cuts, (len(ours), len(theirs))]):
+        edits.update(kaldialign.edit_distance(ours[a:c], theirs[b:d], merge_compounds=True))
+    return {name: int(edits[name[:3]]) for name in _EDITS}

@@ -56,7 +56,7 @@ def test_written_records_are_read_again_and_not_compared_in_silence(
         ([ONE, "--normaliser", "german"], "--normaliser must be one of"),
         ([ONE, "-o", "x.jsonl"], "add --normaliser NAME."),
         ([ONE, "-o", FAILED, "--normaliser", "none"], "is there already"),
-        ([FAILED], "No record has texts to score: 'whisper_tiny_en fake cpu b16' is left out"),
+        ([FAILED], "No record has texts to score: 'whisper_tiny_en fake cpu b16' left out"),
         (["nowhere"], "There is no file or folder 'nowhere' here"),
     ],
 )
@@ -72,4 +72,4 @@ def test_refused_in_one_sentence(
 
 def test_a_point_without_texts_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert rescore.main([ONE, FAILED, "--normaliser", "none"]) == 0
-    assert "'whisper_tiny_en fake cpu b16' is left out: it has no texts" in capsys.readouterr().out
+    assert "'whisper_tiny_en fake cpu b16' left out: no texts" in capsys.readouterr().out

@@ -153,6 +153,19 @@ class TestQuality:
             pytest.approx(4 / 7)
         )
 
+    def test_compounds_of_long_texts_are_found_in_pieces(self):
+        """Of 6,000 words, one in 50 is two words and one in 70 is wrong."""
+        words = [f"w{'abcdefgh'[i % 8]}{'klmnopqrst'[i % 10]}x" for i in range(6000)]
+        heard, wrong = list[str](), 0
+        for i, word in enumerate(words):
+            wrong += i % 70 == 5
+            halves = f"{word[:2]} {word[2:]}" if i % 50 == 7 else word
+            heard.append("else" if i % 70 == 5 else halves)
+        pair = [("u", " ".join(words), " ".join(heard))]
+        found = values(score(pair, normaliser("leaderboard")[0], {}))
+        assert found["quality/substitutions"] == wrong
+        assert found["quality/wer"] == wrong / 6000
+
     def test_auto_says_which_normalisers_it_chose(self):
         pairs = [("a", "it is the end", "x"), ("b", "प्राचीन", "x")]
         tags = score(pairs, normaliser("auto")[0], {"quality/normaliser": "auto"}).tags
