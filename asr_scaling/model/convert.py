@@ -20,6 +20,8 @@ from asr_scaling.model import transformers_objects
 from asr_scaling.model.weights import Weights, resolve
 from asr_scaling.util.cache import cache_dir, made_once, seal, sealed
 
+_CHECKS = 1
+"""Raise it when weights are refused that were converted before."""
 Make = Callable[[Path, Path], Mapping[str, Any]]
 """``(folder in the hub's layout, empty folder to fill) → facts about the conversion``.
 
@@ -60,7 +62,7 @@ def converted(
     Raises WeightsError as ``resolve`` does, EngineError when the weights can't be converted.
     """
     weights = resolve(spec)
-    identity = [kind, options, spec.model_type, spec.multilingual]
+    identity = [_CHECKS, kind, options, spec.model_type, spec.multilingual]
     identity += [
         transformers_objects.plain(spec.architecture),
         transformers_objects.plain(spec.features),

@@ -20,6 +20,7 @@ import json
 import re
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.errors import EngineError
+from asr_scaling.model.transformers_objects import all_tensors
 
 MAGIC = 0x67676D6C
 F32, F16 = 0, 1
@@ -70,11 +72,17 @@ def write_ggml(folder: Path, target: Path, dtype: str) -> int:
     Returns the bytes of the tensors.
     Raises EngineError when a matrix can't be cut into blocks.
     """
-    config = json.loads((folder / "config.json").read_bytes())
-    features = json.loads((folder / "preprocessor_config.json").read_bytes())
+    from transformers import AutoFeatureExtractor, WhisperConfig
+
+    # transformers leaves out of the file what is its default
+    config = WhisperConfig.from_pretrained(str(folder)).to_dict()
     with target.open("wb") as file:
         file.write(struct.pack("<12i", MAGIC, *_sizes(config), _FILE_TYPES[dtype]))
-        _write_mels(file, int(config["num_mel_bins"]), int(features.get("n_fft", 400)))
+        _write_mels(
+            file,
+            int(config["num_mel_bins"]),
+            int(AutoFeatureExtractor.from_pretrained(str(folder)).n_fft),
+        )
         tokens = _tokens(
             folder, min(int(config["decoder_start_token_id"]) - 1, int(config["vocab_size"]))
         )
@@ -157,9 +165,10 @@ def _tensors(folder: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Names in the file and float32 arrays, the tied output left out."""
     from transformers import WhisperForConditionalGeneration
 
-    network = WhisperForConditionalGeneration.from_pretrained(
-        str(folder), dtype="float32", weights_only=True
+    load = partial(
+        WhisperForConditionalGeneration.from_pretrained, dtype="float32", weights_only=True
     )
+    network = all_tensors(load, folder)
     for name, value in network.state_dict().items():
         if name != "proj_out.weight":
             yield ggml_name(name), value.numpy()

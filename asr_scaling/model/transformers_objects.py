@@ -5,7 +5,9 @@ Nothing here touches the network: sizes come from ``conf/model/<name>.yaml`` alo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.model_spec import ModelSpec
@@ -27,6 +29,12 @@ AUTO_CLASSES = {
 
 WEIGHT_STD = 0.02
 """Standard deviation of random weights: the default ``initializer_range`` of transformers."""
+
+_HARMLESS = re.compile(
+    r"masked_spec_embed|num_batches_tracked|inv_freq|position_ids|quantizer\.|project_(q|hid)\."
+    r"|pos_conv_embed|proj_out\.weight"
+)
+"""Names of tensors that may be missing or left over: of training, or computed, or named anew."""
 
 POOL = 1_048_573
 """Random numbers that are drawn, then repeated; a prime, so no two rows of a matrix are alike."""
@@ -110,9 +118,43 @@ def pretrained(loader: Any, folder: Path | str, spec: ModelSpec, **options: Any)
 
 
 def pretrained_model(spec: ModelSpec, folder: Path, dtype: torch.dtype, attention: str) -> Any:
-    """The model of ``spec`` with the weights in ``folder``, on the CPU and in evaluation mode."""
-    options = {"dtype": dtype, "attn_implementation": attention, "weights_only": True}
-    return pretrained(auto_class(spec), folder, spec, **options).eval()
+    """The model of ``spec`` with the weights in ``folder``, on the CPU and in evaluation mode.
+
+    Raises WeightsError as ``pretrained`` and ``all_tensors`` do.
+    """
+    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention}
+    load = partial(pretrained, auto_class(spec), spec=spec, weights_only=True, **options)
+    return all_tensors(load, folder).eval()
+
+
+def all_tensors(load: Callable[..., Any], folder: Path) -> Any:
+    """The network that ``load`` makes of ``folder``, each of its tensors from there.
+
+    ``load``: a ``from_pretrained`` of transformers, which would draw missing tensors at random and
+    leave out those that it has no place for, and only log it.
+    Raises WeightsError then.
+    """
+    try:
+        network, info = load(folder, output_loading_info=True)
+    except RuntimeError as error:
+        if "ignore_mismatched_sizes" not in str(error):
+            raise
+        raise WeightsError(
+            f"The weights in {folder} have tensors of other sizes than its config.json says: copy "
+            "both from the same model."
+        ) from error
+    for what, kind, mend in (
+        ("lack", "missing_keys", "save or copy them whole, with the head that they are used with"),
+        ("have more than the model takes:", "unexpected_keys", "choose the model they are of, or "
+         "merge adapters before they are saved"),
+    ):  # fmt: skip
+        names = sorted(name for name in info[kind] if not _HARMLESS.search(name))
+        if names:
+            more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+            raise WeightsError(
+                f"The weights in {folder} {what} {', '.join(names[:2])}{more}: {mend}."
+            )
+    return network
 
 
 def network_class(spec: ModelSpec) -> Any:

@@ -5,11 +5,9 @@ Importing this imports neither torch nor transformers.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import ssl
-import struct
 import urllib.error
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +17,8 @@ from typing import Literal
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.errors import WeightsError
 from asr_scaling.model import weight_packages
+from asr_scaling.model.folder_check import fault
+from asr_scaling.model.vocabulary_check import Fault
 from asr_scaling.util.http import ask_url
 
 HUB_VARIABLE = "ASR_SCALING_HUB"
@@ -31,10 +31,6 @@ _SMALL = ["*.json", "*.txt", "*.model"]
 _SAFETENSORS = ["model.safetensors", "model-*-of-*.safetensors"]
 _BIN = ["pytorch_model.bin", "pytorch_model-*-of-*.bin"]
 """Read by transformers with weights_only, never unpickled."""
-_NAMES = ("model.safetensors", "pytorch_model.bin")
-_LOADED = tuple(name + suffix for name in _NAMES for suffix in ("", ".index.json"))
-"""In the order in which transformers looks for them."""
-_TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model")
 
 
 @dataclass(frozen=True)
@@ -129,11 +125,8 @@ def _answers(url: str, timeout_s: float) -> bool:
 
 
 def _from_path(spec: ModelSpec, folder: Path) -> Weights:
-    if fault := _fault(folder, spec):
-        raise WeightsError(
-            f"model.path '{folder}' {fault}; point it at a folder in the hub's layout "
-            "(config.json, model.safetensors, tokenizer files) or remove it."
-        )
+    if wrong := fault(folder, spec):
+        raise WeightsError(f"model.path '{folder}' {wrong.what}; {wrong.mend}.")
     return Weights("pretrained", f"path {folder}", folder, revision=_commit(folder))
 
 
@@ -147,12 +140,32 @@ def _from_cache(spec: ModelSpec) -> Weights | str:
     except HFValidationError:
         return "its hub_id is not a name the hub can have"
     if not isinstance(config, str):
-        return "the hub's cache does not hold it"
+        return _not_cached(spec)
     folder = Path(config).parent
-    fault = _fault(folder, spec)
-    if not fault and not any((folder / name).is_file() for name in _TOKENIZERS):
-        fault = "has no tokenizer"
-    return f"the hub's cache {fault}" if fault else _pretrained(spec, "hub cache", folder)
+    wrong = fault(folder, spec)
+    if wrong is None:
+        return _pretrained(spec, "hub cache", folder)
+    _refuse_other(spec, wrong)
+    return f"the hub's cache {wrong.what}"
+
+
+def _not_cached(spec: ModelSpec) -> str:
+    """Why the hub's cache has no such model, or not this revision of it."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    name = repo_folder_name(repo_id=spec.hub_id, repo_type="model")
+    refs = Path(constants.HF_HUB_CACHE, name, "refs")
+    others = sorted(str(path.relative_to(refs)) for path in refs.rglob("*") if path.is_file())
+    if not others or spec.revision in others:
+        return "the hub's cache does not hold it"
+    return f"the hub's cache has it at {', '.join(others)} and not at revision '{spec.revision}'"
+
+
+def _refuse_other(spec: ModelSpec, wrong: Fault) -> None:
+    """Raises WeightsError where the hub's name stands for another model than the one chosen."""
+    if wrong.other:
+        raise WeightsError(f"'{spec.hub_id}' on the hub {wrong.what}; {wrong.mend}.")
 
 
 def _from_hub(spec: ModelSpec) -> Weights | str:
@@ -162,7 +175,7 @@ def _from_hub(spec: ModelSpec) -> Weights | str:
         return forbidden if _forbidden() else f"{_endpoint()} can't be reached"
     from huggingface_hub import snapshot_download
 
-    fault = ""
+    wrong: Fault | None = None
     try:
         small = _SMALL + (["*.py"] if spec.trust_remote_code else [])
         for patterns in (small + _SAFETENSORS, small + _BIN):
@@ -173,11 +186,14 @@ def _from_hub(spec: ModelSpec) -> Weights | str:
                 ignore_patterns=["*/*"],
             )
             folder = Path(path)
-            if not (fault := _fault(folder, spec)):
+            if (wrong := fault(folder, spec)) is None:
                 return _pretrained(spec, "hub", folder)
+            _refuse_other(spec, wrong)
+    except WeightsError:
+        raise
     except Exception as error:  # of its client, of that one's HTTP library, or of the disk
         return _refusal(error, spec)
-    return f"the hub's folder {fault}"
+    return f"the hub's folder {wrong.what if wrong else 'is empty'}"
 
 
 def _refusal(error: Exception, spec: ModelSpec) -> str:
@@ -220,46 +236,3 @@ def _commit(folder: Path) -> str | None:
     """The commit of a snapshot in the hub's cache: the name of its folder."""
     snapshot = folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name)
     return folder.name if snapshot else None
-
-
-def _fault(folder: Path, spec: ModelSpec) -> str:
-    """Why ``folder`` can't be loaded as ``spec``, as a predicate ("has no …"); empty if it can."""
-    try:
-        kind = json.loads((folder / "config.json").read_bytes())["model_type"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return "has no config.json that can be read" if folder.is_dir() else "is not a folder"
-    if kind != spec.model_type:
-        return f"holds a '{kind}' model where '{spec.model_type}' is needed"
-    for name in _LOADED:
-        if (folder / name).exists():
-            whole = _complete(folder / name)
-            return "" if whole else f"has a {name} that is cut off or lacks a part"
-    return "has neither model.safetensors nor pytorch_model.bin"
-
-
-def _complete(path: Path) -> bool:
-    """Whether ``path``, and every part it names if it is an index, is whole."""
-    if path.suffix != ".json":
-        return _whole(path)
-    try:
-        shards = set(json.loads(path.read_bytes())["weight_map"].values())
-        return bool(shards) and all(_whole(path.with_name(shard)) for shard in shards)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _whole(path: Path) -> bool:
-    """True when ``path`` is a file of weights of full length, as far as header and size tell."""
-    try:
-        size = path.stat().st_size
-        if path.suffix != ".safetensors" or size < 8:
-            return size >= 8
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            # the limit is that of safetensors
-            header = json.loads(file.read(length)) if length < min(size, 100_000_000) else {}
-        header.pop("__metadata__", None)
-        ends = [entry["data_offsets"][1] for entry in header.values()]
-        return bool(size == 8 + length + max(ends, default=-1))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-        return False

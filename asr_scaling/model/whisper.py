@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.errors import WeightsError
 from asr_scaling.model.convert import example_audio
+from asr_scaling.model.transformers_objects import all_tensors
 
 CHECKED = 8
 """Tokens whose logits are compared."""
@@ -160,9 +162,10 @@ def transformers_logits(
     import torch
     from transformers import WhisperForConditionalGeneration
 
-    network = WhisperForConditionalGeneration.from_pretrained(
-        str(folder), dtype=torch.float32, weights_only=True
-    ).eval()
+    load = partial(
+        WhisperForConditionalGeneration.from_pretrained, dtype=torch.float32, weights_only=True
+    )
+    network = all_tensors(load, folder).eval()
     with torch.no_grad():
         ids = torch.tensor([list(tokens)])
         logits = network(input_features=torch.from_numpy(features), decoder_input_ids=ids).logits[0]

@@ -12,24 +12,11 @@ from types import SimpleNamespace
 import huggingface_hub.constants
 import numpy as np
 import pytest
-from support.networks import WHISPER
+from support.hub_folders import ARCHITECTURE, HUB_ID, SPECIAL, toy_spec
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.model import weight_packages, weights
 from asr_scaling.model.weights import hub_reachable
-
-SPECIAL = [
-    "<|endoftext|>",
-    "<|startoftranscript|>",
-    "<|en|>",
-    "<|de|>",
-    "<|translate|>",
-    "<|transcribe|>",
-]
-SPECIAL += ["<|startoflm|>", "<|startofprev|>", "<|nocaptions|>", "<|notimestamps|>"]
-HUB_ID = "toys/whisper"
-ARCHITECTURE = WHISPER | {"vocab_size": 256 + len(SPECIAL) + 1, "decoder_start_token_id": 257}
-ARCHITECTURE |= {f"{kind}_token_id": 256 for kind in ("pad", "bos", "eos")}
 
 
 def ct2_variables(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -127,26 +114,7 @@ def toy() -> SimpleNamespace:
 
 @pytest.fixture
 def spec() -> Callable[..., ModelSpec]:
-    def make(**changes: object) -> ModelSpec:
-        options = {
-            "name": "toy",
-            "hub_id": HUB_ID,
-            "revision": "main",
-            "licence": "mit",
-            "family": "whisper",
-        }
-        options |= {
-            "model_type": "whisper",
-            "parameters": 1,
-            "architecture": ARCHITECTURE,
-            "multilingual": True,
-        }
-        options |= {
-            "features": {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
-        }
-        return ModelSpec(**(options | changes))
-
-    return make
+    return toy_spec
 
 
 @pytest.fixture

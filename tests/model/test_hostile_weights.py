@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from support.fakes import FakeDevice, make_spec
+from support.hub_folders import describe
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.engine.transformers import Transformers
@@ -58,6 +59,7 @@ def folder(spec: ModelSpec, tmp_path: Path) -> Path:
     place = tmp_path / "weights"
     config = transformers_objects.configuration(spec)
     config.architectures = ["WhisperForConditionalGeneration"]
+    describe(place, spec)
     config.save_pretrained(place)
     transformers_objects.feature_extractor(spec).save_pretrained(place)
     return place

@@ -13,6 +13,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 from huggingface_hub import errors
+from support.hub_folders import change_json, describe, toy_spec
 
 from asr_scaling.errors import WeightsError
 from asr_scaling.model import weight_packages, weights
@@ -27,10 +28,8 @@ def fill(
 ) -> Path:
     from safetensors.numpy import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({"model_type": model_type}))
-    if tokenizer:
-        (folder / "tokenizer.json").write_text("{}")
+    describe(folder, toy_spec(), tokenizer=tokenizer)
+    change_json(folder / "config.json", model_type=model_type)
     if weights_file:
         save_file({"x": np.zeros(3, np.float32)}, folder / "model.safetensors")
     return folder
@@ -94,7 +93,7 @@ def test_a_path_wins_over_everything(spec, tmp_path, package, mode):
     ("damage", "said"),
     [
         (lambda folder: None, "is not a folder"),
-        (lambda folder: folder.mkdir(), "has no config.json"),
+        (lambda folder: folder.mkdir(), "is an empty folder"),
         (
             lambda folder: fill(folder, model_type="wav2vec2"),
             "holds a 'wav2vec2' model where 'whisper' is needed",
@@ -140,6 +139,20 @@ def test_the_hubs_cache_comes_next_with_its_commit(spec, tmp_path, package, monk
     )
     assert resolve(spec(revision=COMMIT)).revision == COMMIT
     assert asked == []
+
+
+def test_a_revision_that_the_cache_lacks_is_said_with_those_it_has(spec, tmp_path):
+    cached(tmp_path)
+    found = resolve(spec(revision="v2"))
+    assert "the hub's cache has it at main and not at revision 'v2'" in found.reason
+
+
+@pytest.mark.parametrize("mode", ["auto", "pretrained"])
+def test_another_model_in_the_hubs_cache_is_never_replaced_by_chance(spec, tmp_path, mode):
+    folder = cached(tmp_path)
+    change_json(folder / "config.json", d_model=32)
+    with pytest.raises(WeightsError, match=r"'toys/whisper' on the hub holds weights of other "):
+        resolve(spec(weights=mode))
 
 
 @pytest.mark.parametrize("lacking", ["tokenizer", "weights_file"])

@@ -6,7 +6,6 @@ Its logits are compared with those of transformers.
 from __future__ import annotations
 
 import json
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,6 @@ CONVERSION = 2
 """Raise it when a converted folder changes, so that older ones in a cache are left alone."""
 TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1, "int8": 0.35}
 """dtype → how far logits may be from transformers', in standard deviations of these."""
-_FEATURES = "preprocessor_config.json"
 
 
 def ctranslate2_files(model: ModelSpec, dtype: str, seed: int) -> Converted:
@@ -43,15 +41,15 @@ def ctranslate2_files(model: ModelSpec, dtype: str, seed: int) -> Converted:
 
 def _convert(model: ModelSpec, dtype: str, origin: Path, new: Path) -> dict[str, Any]:
     from ctranslate2.converters import TransformersConverter
-    from transformers import AutoTokenizer
+    from transformers import AutoFeatureExtractor, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    if not any(origin.glob("*token*")):  # random weights
+    if not any((origin / name).exists() for name in ("tokenizer.json", "vocab.json")):  # random
         _write_placeholder(model, origin)
     TransformersConverter(str(origin)).convert(str(new), quantization=dtype, force=True)
     pretrained(AutoTokenizer, origin, model).backend_tokenizer.save(str(new / "tokenizer.json"))
-    shutil.copyfile(origin / _FEATURES, new / _FEATURES)
+    pretrained(AutoFeatureExtractor, origin, model).save_pretrained(new)
     return _checked(model, dtype, origin, new)
 
 

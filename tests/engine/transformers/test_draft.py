@@ -4,6 +4,7 @@ and that the texts stay those of the model under test."""
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,8 +100,16 @@ def halved(folder: Path) -> str:
         setattr(network.config, key, len(part.layers))
     for i, layer in enumerate(network.model.decoder.layers):
         layer.self_attn.layer_idx = layer.encoder_attn.layer_idx = i
+    shutil.copytree(source, folder, dirs_exist_ok=True)
     network.save_pretrained(folder)
-    spec = replace(base, name="half", parameters=base.parameters - 1, path=str(folder))
+    sizes = {key: getattr(network.config, key) for key in ("encoder_layers", "decoder_layers")}
+    spec = replace(
+        base,
+        name="half",
+        parameters=base.parameters - 1,
+        path=str(folder),
+        architecture={**base.architecture, **sizes},
+    )
     path = folder / "half.yaml"
     OmegaConf.save(
         OmegaConf.create({k: getattr(spec, k) for k in ModelSpec.__dataclass_fields__}), path
