@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from asr_scaling.dataset._containers import (
     AGAIN,
+    SAVE_AGAIN,
     Part,
     UnusableError,
     cut_off,
@@ -87,6 +88,9 @@ def mpeg_parts(file: BinaryIO, name: str) -> list[Part]:
             at += skipped
             continue
         frame = _frame(head)
+        if frame is None and not parts:
+            why = "its first frame has no bit rate that is known"
+            raise UnusableError(f"can't be read as audio ({why})", SAVE_AGAIN)
         if frame is None:
             raise UnusableError(f"is damaged: what begins at byte {at} is no audio", AGAIN)
         if at + frame.size > size:

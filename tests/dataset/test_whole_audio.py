@@ -80,6 +80,12 @@ def test_an_mp3_without_a_table_of_its_length_has_all_its_frames():
         assert seconds(written(NO_TABLE, samples)) == pytest.approx(8.0, abs=0.2)
 
 
+def test_an_mp3_of_free_bit_rate_is_not_called_damaged():
+    data = bytearray(made(NO_TABLE))
+    data[2] &= 0x0F
+    refused(bytes(data), "no bit rate that is known", "save it again")
+
+
 def test_an_mp3_has_the_delay_of_its_encoder_taken_off_once():
     click = np.zeros((16_000, 1), np.float32)
     click[8000:8010] = 0.9
