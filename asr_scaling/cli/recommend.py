@@ -111,7 +111,7 @@ def parser() -> Parser:
         group,
         latency_p95_s="95 %% of calls within S seconds; batch 1 unless --batch",
         min_rtfx="at least X seconds of audio a second",
-        max_wer="at most this WER",
+        max_wer="at most this WER, or CER in scripts without spaces",
         memory_bytes="peak memory, as 500MB, 2GB or 2GiB",
     )
     group.add_argument(

@@ -233,7 +233,9 @@ def _wer(a: RunRecord, b: RunRecord) -> MetricChange:
     """Edits of both systems on the utterances that both were scored on."""
     values = _values(a, b, WER)
     synthetic = any(record.dataset.get("synthetic") for record in (a, b))
-    qualifier = "synthetic speech" if synthetic else ""
+    by_characters = any(r.tags.get("quality/headline") == "cer" for r in (a, b))
+    said = ("synthetic speech" if synthetic else "", "of characters" if by_characters else "")
+    qualifier = ", ".join(filter(None, said))
     ours, theirs = (
         {row["id"]: row for row in record.transcripts if "words" in row} for record in (a, b)
     )

@@ -312,6 +312,10 @@ class TestWer:
         a = scored(each(*[1] * 8), dataset={"name": "demo", "digest": "d", "synthetic": True})
         assert row(a, a, WER).qualifier == "synthetic speech"
 
+    def test_characters_stand_with_it_where_they_are_words(self):
+        a = replace(scored(each(*[1] * 8)), tags={"quality/headline": "cer"})
+        assert row(a, a, WER).qualifier == "of characters"
+
 
 def powered(*windows: float, method: str = "measured", **tags: str) -> RunRecord:
     value = sum(windows) / len(windows) if windows else 5.0
