@@ -8,6 +8,7 @@ AsrScalingError          anything this package raises on purpose
 ├── DeviceError          the device asked for is not on this machine
 ├── EngineError          the engine can't run this model, or failed while running it
 │   └── OutOfMemoryError the workload does not fit; a result, not an accident
+├── FreshProcessError    a process that has only the system in it could not do its work
 └── TrackingError        the tracking store can't be reached or written
 
 PointInterruptedError    SIGTERM arrived during a point; like KeyboardInterrupt it ends run()
@@ -77,6 +78,10 @@ class EngineError(AsrScalingError):
 
 class OutOfMemoryError(EngineError):
     """The workload does not fit in memory."""
+
+
+class FreshProcessError(AsrScalingError):
+    """A process that has only the system in it could not do its work."""
 
 
 class TrackingError(AsrScalingError):

@@ -140,9 +140,7 @@ def engines(name: str, options: str, model: str, speech: Workload) -> list[Conte
 def _session(
     made: SystemSpec, system: System, speech: Workload, batches: Sequence[AudioBatch]
 ) -> Session:
-    return Session(
-        made.model, system, made.device, speech, tuple(batches), Path(), NullProgress(), 0
-    )
+    return Session(made.model, system, made.device, speech, tuple(batches), Path(), NullProgress())
 
 
 def own(model: str, speech: Workload) -> list[Contestant]:

@@ -7,6 +7,7 @@ import math
 from asr_scaling.analysis.comparison.verdict import LATENCY, MEMORY, WER
 from asr_scaling.analysis.points import Point, length_name
 from asr_scaling.core.energy_methods import NOT_MEASURED
+from asr_scaling.core.older_records import ABOVE_IDLE
 from asr_scaling.core.statistics import Interval
 
 MISSING = "–"
@@ -72,6 +73,12 @@ def latency_metric(*points: Point) -> str:
 def memory_metric(point: Point) -> str:
     """The memory that limits a batch: the accelerator's own where there is one."""
     return DEVICE_MEMORY if DEVICE_MEMORY in point.values else MEMORY
+
+
+def shown_memory(point: Point) -> str:
+    """The same, or what an old record has in its place, which nothing is ranked or bounded by."""
+    metric = memory_metric(point)
+    return ABOVE_IDLE if metric not in point.values and ABOVE_IDLE in point.values else metric
 
 
 def why_no_wer(point: Point) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asr_scaling.analysis.fits import Fit, NoFit
-from asr_scaling.analysis.format import memory_metric
+from asr_scaling.analysis.format import shown_memory
 from asr_scaling.analysis.laws import by_size, fit_over_batch
 from asr_scaling.analysis.points import Point
 from asr_scaling.util.groups import grouped
@@ -35,15 +35,23 @@ class MemoryLaw:
     """Coefficients base and each, in bytes."""
 
     @property
+    def counted(self) -> str:
+        """What its peaks are above, to stand behind a name; empty where they are of all."""
+        return ", above the idle process" if self.first.above_idle else ""
+
+    @property
     def keys(self) -> dict[str, str]:
         """What the page's filter goes by."""
         return {key: value for key, value in self.first.keys.items() if key != "batch"}
 
 
 def memory_laws(points: Sequence[Point]) -> list[MemoryLaw]:
-    """One for each system, device and length that has any peak, smallest model first."""
-    groups = grouped(by_size(points), lambda p: (p.system, p.device, p.length_s)).values()
-    return [law for law in map(_law, groups) if law.peaks or law.fails is not None]
+    """One for each system, device and length that has any peak, smallest model first.
+
+    Peaks that leave out what the process held before loading are never in one with others.
+    """
+    alike = grouped(by_size(points), lambda p: (p.system, p.device, p.length_s, p.above_idle))
+    return [law for law in map(_law, alike.values()) if law.peaks or law.fails is not None]
 
 
 def _law(members: Sequence[Point]) -> MemoryLaw:
@@ -73,11 +81,15 @@ def _law(members: Sequence[Point]) -> MemoryLaw:
     )
 
 
+def _peak(point: Point) -> float | None:
+    return point.value(shown_memory(point))
+
+
 def _peaks(
     entries: Sequence[Mapping[str, Any]], points: Sequence[Point]
 ) -> tuple[tuple[int, float], ...]:
     """Batch and peak in bytes, by batch: of a search where there was one, else of the points."""
     peaks = [(int(entry["batch"]), entry["peak_bytes"]) for entry in entries if entry["fits"]]
     if not entries:
-        peaks = [(p.batch, p.value(memory_metric(p))) for p in points if p.ok]
+        peaks = [(p.batch, _peak(p)) for p in points if p.ok]
     return tuple(sorted((batch, float(peak)) for batch, peak in peaks if peak))

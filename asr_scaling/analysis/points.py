@@ -11,6 +11,7 @@ from asr_scaling.analysis.record_options import speech_name, speech_source, syst
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.decoding import decoding_name
 from asr_scaling.core.energy_methods import METHOD, UNKNOWN, of_energy, power_known
+from asr_scaling.core.older_records import ABOVE_IDLE, FITTED_IN
 from asr_scaling.core.record import RunRecord, Status, choices
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.typed_json import number
@@ -147,6 +148,12 @@ class Point:
     def length(self) -> str:
         """ "15 s", or "natural"."""
         return length_name(self.length_s)
+
+    @property
+    def above_idle(self) -> bool:
+        """Whether its peaks leave out what the process held before loading, as they once did."""
+        searched = bool(self.curve) and not self.device.startswith("cuda")
+        return ABOVE_IDLE in self.values or (searched and FITTED_IN not in self.tags)
 
     @property
     def keys(self) -> dict[str, str]:

@@ -27,8 +27,8 @@ class Max:
     """Options of the search.
 
     ``limit``: larger batches are not tried.
-    ``memory_bytes``: what calls may use above the idle process, or on the accelerator; None for
-    what is free less a tenth of the machine's.
+    ``memory_bytes``: what the whole process may hold, or use on the accelerator; None for what is
+    free less a tenth of the machine's.
     ``seconds``: a batch whose call would take longer is not tried.
     ``resolution``: share to which the largest batch is determined.
 
@@ -54,15 +54,14 @@ class Max:
             raise ConfigError(f"batch.resolution must be from 0 to below 1; got {self.resolution}.")
 
     def fit(
-        self, system: System, device: Device, utterance: Utterance, idle_rss_bytes: int
+        self, system: System, device: Device, utterance: Utterance
     ) -> tuple[Batching, Findings]:
         """Tries batches of copies of ``utterance``.
 
         Raises OutOfMemoryError when not even one alone fits.
         """
-        own = device.memory.peak_bytes() is None
         search = _Search(
-            self, _trier(system, device, utterance, idle_rss_bytes), idle_rss_bytes if own else None
+            self, _trier(system, device, utterance), device.memory.peak_bytes() is None
         )
         limited_by = search.run()
         if not search.fits:
@@ -89,18 +88,18 @@ class _Search:
 
     ``fits``: the largest batch known to fit, 0 when none is.
     ``trials``: batch → trial.
-    ``idle_rss_bytes``: of the process before loading; None when a device's own memory counts.
+    ``in_process``: memory is that of this process; False when a device's own counts.
     ``budget``: in bytes.
     """
 
-    def __init__(self, options: Max, attempt: _Try, idle_rss_bytes: int | None) -> None:
+    def __init__(self, options: Max, attempt: _Try, in_process: bool) -> None:
         self._options, self._attempt = options, attempt
-        self._own_memory = idle_rss_bytes is not None
+        self._in_process = in_process
         self.fits, self.trials = 0, dict[int, BatchTrial]()
         free = math.inf
-        if idle_rss_bytes is not None:
-            machine, weights = psutil.virtual_memory(), max(0, resident_bytes() - idle_rss_bytes)
-            free = max(0.0, machine.available + weights - _RESERVE * machine.total)
+        if in_process:
+            machine = psutil.virtual_memory()
+            free = max(0.0, machine.available + resident_bytes() - _RESERVE * machine.total)
         self.budget = options.memory_bytes or free
 
     def run(self) -> LimitedBy:
@@ -125,7 +124,7 @@ class _Search:
 
     def _try(self, size: int) -> bool:
         foretold = self._foretell(size, lambda trial: trial.peak_bytes)
-        if self._own_memory and foretold is not None and foretold > self.budget:
+        if self._in_process and foretold is not None and foretold > self.budget:
             trial = BatchTrial(size, fits=False, peak_bytes=foretold, tried=False)
         else:
             trial = self._attempt(size)
@@ -150,7 +149,7 @@ class _Search:
         return v2 + (size - n2) * max(0.0, v2 - v1) / (n2 - n1)
 
 
-def _trier(system: System, device: Device, utterance: Utterance, idle_rss_bytes: int) -> _Try:
+def _trier(system: System, device: Device, utterance: Utterance) -> _Try:
     def attempt(size: int) -> BatchTrial:
         """One call; what a failure left behind is given back before and after."""
         batch = AudioBatch((utterance,) * size)
@@ -164,12 +163,9 @@ def _trier(system: System, device: Device, utterance: Utterance, idle_rss_bytes:
                 fits = False
         seconds = time.perf_counter() - start
         on_device = device.memory.peak_bytes()
-        in_process = max(peak.bytes, resident_bytes()) - idle_rss_bytes
-        used = in_process if on_device is None else on_device
+        used = max(peak.bytes, resident_bytes()) if on_device is None else on_device
         device.memory.reset()
         release_memory()
-        return BatchTrial(
-            size, fits, float(max(0, used)) if fits else None, seconds if fits else None
-        )
+        return BatchTrial(size, fits, float(used) if fits else None, seconds if fits else None)
 
     return attempt

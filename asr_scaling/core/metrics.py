@@ -101,11 +101,33 @@ METRICS: dict[str, MetricSpec] = {
         "1", "relative change of the clock frequency over the timed pass"
     ),
     "batch/largest": _higher("1", "largest batch that fits, as found by batch=max"),
-    "memory/peak_rss_bytes": _lower("B", "peak resident memory above the idle process"),
+    "memory/peak_rss_bytes": _lower(
+        "B", "peak resident memory of a process that has only this system in it"
+    ),
+    "memory/libraries_rss_bytes": _lower("B", "of that peak: Python and imported packages"),
+    "memory/weights_rss_bytes": _lower("B", "of that peak: what loading added"),
+    "memory/kept_rss_bytes": _lower("B", "of that peak: what calls leave with the process"),
+    "memory/activations_rss_bytes": _lower("B", "of that peak: what calls use and give back"),
+    "memory/loading_rss_bytes": _lower(
+        "B", "of that peak: what loading needs beyond what calls need, for a moment"
+    ),
+    "memory/mapped_rss_bytes": _neither(
+        "B", "resident pages of files after the calls, which the kernel can drop and read again"
+    ),
     "memory/peak_device_bytes": _lower("B", "peak memory allocated on the accelerator"),
+    "memory/process_device_bytes": _lower(
+        "B", "accelerator memory that such a process holds after the calls, its context included"
+    ),
     "memory/weights_bytes": _lower("B", "bytes of parameters and buffers"),
-    "memory/activations_bytes": _lower("B", "peak minus weights"),
-    "memory/idle_rss_bytes": _neither("B", "resident memory of the process before loading"),
+    "memory/activations_bytes": _lower(
+        "B", "peak on the accelerator minus weights; old records have it of the process too"
+    ),
+    "memory/peak_above_idle_bytes": _lower(
+        "B", "peak resident memory above the measuring process before loading; old records have it"
+    ),
+    "memory/idle_rss_bytes": _neither(
+        "B", "resident memory of the measuring process before loading; old records have it"
+    ),
     "energy/total_j": _lower(
         "J", "energy of all windows, of the components that energy/method speaks of"
     ),

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.metrics import metric_row, metric_spec
+from asr_scaling.core.older_records import as_now
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.typed_json import build, check_parts, finite, number, read, shown
 from asr_scaling.errors import ConfigError, DataError
@@ -92,7 +93,7 @@ class BatchTrial:
 
     batch: utterances in the batch.
     fits: whether it fits in memory.
-    peak_bytes: peak above the idle process, or on the accelerator; None if unknown.
+    peak_bytes: most that the process held, or used on the accelerator; None if unknown.
     seconds: duration of the call; None without one.
     tried: False when the peak was predicted from smaller batches and no call was made.
     """
@@ -241,8 +242,7 @@ class RunRecord:
                 f"{SCHEMA_VERSION}: {_AGAIN}"
             )
         try:
-            plain = verified(data)
-            check_parts(plain)
+            check_parts(plain := as_now(verified(data)))
             parts = {name: plain[name] for name in ("samples", "cautions")}
             parts["metrics"] = tuple(_metric(name, row) for name, row in plain["metrics"].items())
             record = build(cls, plain | parts)

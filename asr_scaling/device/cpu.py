@@ -11,6 +11,7 @@ from typing import Any
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.device._glibc_heap import HEAP, HEAPS
 from asr_scaling.errors import ConfigError, DeviceError
+from asr_scaling.machine.threads import use_threads
 
 _ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 """What this process may use, read before anything is pinned."""
@@ -35,8 +36,7 @@ class Cpu:
     ``pinned``: keep them on the first ``threads`` cores.
     ``heap``: "keep" makes the process keep memory that a call frees, instead of giving it back to
     the kernel and faulting it in again at the next call. Its resident memory then stays at what the
-    largest call needed. Between points it is given back, so that memory is counted from the same
-    baseline.
+    largest call needed. Between points it is given back.
     """
 
     threads: int | None = None
@@ -52,9 +52,7 @@ class Cpu:
         one_of("device.heap", self.heap, HEAPS)
 
     def setup(self) -> Mapping[str, Any]:
-        """Sets torch's threads, and the process's cores and heap, for this point."""
-        import torch
-
+        """Sets how many threads compute, and the process's cores and heap, for this point."""
         cores = _ALL_CORES or list(range(os.cpu_count() or 1))
         threads = self.threads or len(cores)
         if self.pinned and threads > len(cores):
@@ -67,9 +65,9 @@ class Cpu:
             )
         if _ALL_CORES:
             os.sched_setaffinity(0, cores[:threads] if self.pinned else cores)
-        torch.set_num_threads(threads)
+        use_threads(threads)
         HEAP.set(self.heap)
-        facts = {"kind": "cpu", "threads": torch.get_num_threads(), "cores": len(cores)}
+        facts = {"kind": "cpu", "threads": threads, "cores": len(cores)}
         heap = {"heap": self.heap, "heap_kept_before": HEAP.kept_before}
         return {**facts, "pinned": self.pinned, **heap}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asr_scaling.device.cpu import Cpu
 from asr_scaling.errors import ConfigError, DeviceError
 from asr_scaling.machine.nvml import physical_index
 
@@ -66,7 +67,7 @@ class Cuda:
         return CudaMemory(self.number)
 
     def setup(self) -> Mapping[str, Any]:
-        """Selects the GPU and sets TF32.
+        """Selects the GPU and sets TF32; the host's threads, cores and heap are as by default.
 
         Returns which GPU it is, by UUID and by the driver's number, and which runtime.
         """
@@ -81,6 +82,7 @@ class Cuda:
                 f"device.index={self.number} but this process sees {visible} GPU(s), counted "
                 "from 0 whatever their number on the machine: leave device.index out for the first."
             )
+        Cpu().setup()  # what an earlier point on the processor may have set
         torch.cuda.set_device(self.number)
         torch.backends.cuda.matmul.allow_tf32 = self.tf32
         torch.backends.cudnn.allow_tf32 = self.tf32

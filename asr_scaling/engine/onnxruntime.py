@@ -18,6 +18,7 @@ from asr_scaling.core.ports import Device
 from asr_scaling.engine._onnx.exported_engine import ExportedEngine, Graphs
 from asr_scaling.engine._onnx.networks import cross_names, self_names
 from asr_scaling.errors import EngineError
+from asr_scaling.machine.threads import threads
 
 LEVELS = {
     "disabled": "ORT_DISABLE_ALL",
@@ -48,7 +49,6 @@ class OnnxRuntime(ExportedEngine):
     def graphs(self, device: Device) -> Graphs:
         """Graphs loaded onto the device."""
         import onnxruntime
-        import torch
 
         provider, offered = PROVIDERS[device.kind], onnxruntime.get_available_providers()
         if provider not in offered:
@@ -61,7 +61,7 @@ class OnnxRuntime(ExportedEngine):
                 "engine.dtype=int8 of engine=onnxruntime is for processors: use float32 or "
                 "device=cpu."
             )
-        runtime = Runtime(device.torch_name, torch.get_num_threads(), self.graph_optimisation)
+        runtime = Runtime(device.torch_name, threads(), self.graph_optimisation)
         return Graphs(
             steps=partial(OrtSteps, runtime),
             frames=partial(OrtFrames, runtime),
@@ -148,10 +148,10 @@ class Runtime:
     @property
     def providers(self) -> list[Any]:
         """The device's provider with its options; the processor's for what that one lacks."""
-        import torch
-
         if self.kind == "cpu":
             return [PROVIDERS["cpu"]]
+        import torch
+
         # device.tf32, which the provider would turn on by itself
         tf32 = int(torch.backends.cuda.matmul.allow_tf32)
         options = {"device_id": self.index, "use_tf32": tf32}

@@ -17,6 +17,7 @@ from asr_scaling.core.ports import Device
 from asr_scaling.engine._onnx.exported_engine import ExportedEngine, Graphs
 from asr_scaling.engine._onnx.networks import cross_names, self_names
 from asr_scaling.errors import EngineError
+from asr_scaling.machine.threads import threads
 
 SMALLEST = 1 << 14
 """Matrices with fewer numbers stay in float32."""
@@ -47,14 +48,13 @@ class OpenVino(ExportedEngine):
     def graphs(self, device: Device) -> Graphs:
         """Graphs compiled for the processor."""
         import openvino
-        import torch
 
         if device.kind != "cpu":
             raise EngineError(
                 f"engine=openvino runs on the processor, not on {device.torch_name}: "
                 "use device=cpu."
             )
-        runtime = Runtime(self.dtype, torch.get_num_threads())
+        runtime = Runtime(self.dtype, threads())
         return Graphs(
             steps=partial(OvSteps, runtime),
             frames=partial(OvFrames, runtime),

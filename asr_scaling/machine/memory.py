@@ -8,12 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
-from asr_scaling.core.ports import Peak
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
@@ -21,9 +20,34 @@ _MUCH = 100_000
 """Number of objects that are not frozen; a collection of them takes about 50 ms."""
 
 
+@dataclass
+class Peak:
+    """The most memory that the process held while a block of code ran.
+
+    ``bytes``: set when the block ends.
+    ``method``: how it was found.
+    """
+
+    bytes: int = 0
+    method: str = ""
+
+
 def resident_bytes() -> int:
     """Resident set size of this process, in bytes."""
     return int(psutil.Process().memory_info().rss)
+
+
+def file_bytes() -> int | None:
+    """Bytes of it that are pages of files; None where the kernel does not tell them apart."""
+    return _status("RssFile") if _STATUS.exists() else None
+
+
+def _status(name: str) -> int | None:
+    """A size that the kernel tells of this process (proc(5)), in bytes."""
+    for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return None
 
 
 def release_memory(freeze: bool = False) -> None:
@@ -46,25 +70,24 @@ def release_memory(freeze: bool = False) -> None:
 
 
 @contextmanager
-def peak_resident(sampling: bool = True) -> Iterator[Peak]:
+def peak_resident() -> Iterator[Peak]:
     """Peak resident memory of the block, by the kernel's high-water mark (proc(5)).
 
-    sampling: whether to sample where the kernel has no such mark; if not, ``method`` stays empty.
+    ru_maxrss of getrusage(2) would not do: a process inherits it from the one that started it.
+    Where the kernel has no such mark, memory is sampled.
     """
     peak = Peak()
     try:
         _CLEAR_REFS.write_text("5", encoding="ascii")  # resets VmHWM, proc(5)
     except OSError:
-        with _sampled(peak) if sampling else nullcontext():
+        with _sampled(peak):
             yield peak
         return
     peak.method = "kernel high-water mark"
     try:
         yield peak
     finally:
-        for line in _STATUS.read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                peak.bytes = int(line.split()[1]) * 1024
+        peak.bytes = _status("VmHWM") or resident_bytes()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from contextlib import suppress
 from typing import Any
@@ -45,6 +46,27 @@ def handle(torch_name: str) -> Any:
     except driver.NVMLError as error:
         driver.nvmlShutdown()
         raise DeviceError(_SILENT.format(torch_name, error)) from error
+
+
+def process_bytes(torch_name: str) -> int | str:
+    """Bytes that this process holds on a GPU, the driver's context and libraries included.
+
+    Where that is not known, a sentence why.
+    """
+    try:
+        driver, gpu = nvml(), handle(torch_name)
+    except DeviceError as error:
+        return str(error)
+    try:
+        running = driver.nvmlDeviceGetComputeRunningProcesses(gpu)
+    except (driver.NVMLError, AttributeError) as error:
+        return f"the driver does not tell what processes hold ({error})"
+    finally:
+        driver.nvmlShutdown()
+    held = [entry.usedGpuMemory for entry in running if entry.pid == os.getpid()]
+    if not held or held[0] is None:
+        return "the driver does not tell what this process holds, as in most containers"
+    return int(held[0])
 
 
 def physical_index(torch_name: str) -> int | None:

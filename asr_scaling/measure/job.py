@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -36,8 +37,9 @@ from asr_scaling.errors import (
 )
 from asr_scaling.machine.co_tenants import CoTenants
 from asr_scaling.machine.environment import certified
-from asr_scaling.machine.memory import release_memory, resident_bytes
+from asr_scaling.machine.memory import release_memory
 from asr_scaling.measure.fingerprint import fingerprint
+from asr_scaling.measure.fitting import fitted
 from asr_scaling.measure.model_cache import Loaded, ModelCache
 from asr_scaling.measure.pipeline import Pipeline, measure
 from asr_scaling.measure.record_builder import (
@@ -151,6 +153,7 @@ class _Point:
         job, builder = self.job, self.builder
         builder.environment = certified(job.certificate)
         system = job.system.composed()
+        importlib.import_module("torch")  # any measurement may use it: no point pays for the import
         device = dict(system.device.setup())
         if job.config:
             builder.identity = fingerprint(job.config, device)
@@ -201,11 +204,10 @@ class _Point:
         """The loaded system; its memory is given back unless the cache keeps it."""
         loaded = self.cache.take(system) if self.cache else None
         release_memory(freeze=loaded is None)
-        idle_rss_bytes = resident_bytes()
         self.builder.lap("idle")
         if loaded is None:
             self.progress.stage("load")
-            loaded = Loaded(system, system.engine.load(system.model, system.device), idle_rss_bytes)
+            loaded = Loaded(system, system.engine.load(system.model, system.device))
             self.builder.lap("load")
         try:
             yield loaded
@@ -237,7 +239,6 @@ class _Point:
             batches,
             self.folder,
             self.progress,
-            loaded.idle_rss_bytes,
             watches=watches,
             kept=loaded.kept,
             engine=system.engine,
@@ -255,9 +256,7 @@ class _Point:
             return system.batch
         self.progress.stage("largest batch")
         longest = max(workload.utterances, key=lambda utterance: utterance.duration_s)
-        batching, findings = system.batch.fit(
-            loaded.system, system.device, longest, loaded.idle_rss_bytes
-        )
+        batching, findings = fitted(system, loaded.system, longest)
         self.builder.collect("largest batch", findings)
         return batching
 

@@ -12,13 +12,11 @@ class Loaded:
     """A loaded system.
 
     ``spec``: what was loaded.
-    ``idle_rss_bytes``: resident memory of the process before the system was loaded.
     ``kept``: it was loaded for an earlier point and has made calls.
     """
 
     spec: SystemSpec
     system: System
-    idle_rss_bytes: int
     kept: bool = False
 
 

@@ -14,7 +14,7 @@ from asr_scaling.core.statistics import mean_interval, precision, trend
 from asr_scaling.core.timing_probe import timed_call
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.interference import MachineWatch, drift
-from asr_scaling.machine.memory import peak_resident, release_memory
+from asr_scaling.machine.memory import release_memory
 from asr_scaling.measure.spoken_language import spoken_language
 
 SCOPE = (
@@ -76,12 +76,12 @@ def measure(
     session: Session, pipeline: Pipeline, measurements: Mapping[str, Measurement], collect: Collect
 ) -> None:
     """Run every pass in order; ``collect`` gets the findings of each as soon as they are there."""
-    release_memory()  # what loading freed but the allocator kept would count as the calls' peak
+    release_memory()  # whatever was loaded before, calls begin with a heap without freed pages
     session.device.memory.reset()
-    with peak_resident(sampling=False) as session.peak:
-        warm = _warm_up(session, pipeline)
-        collect("warm-up", Findings((Metric("workload/warmup_iterations", len(session.warmup)),)))
-        collect("timed pass", _timed_pass(session, pipeline, warm))
+    warm = _warm_up(session, pipeline)
+    collect("warm-up", Findings((Metric("workload/warmup_iterations", len(session.warmup)),)))
+    collect("timed pass", _timed_pass(session, pipeline, warm))
+    session.device_peak_bytes = session.device.memory.peak_bytes()
     for phase in PHASES:
         for measurement in measurements.values():
             if measurement.phase == phase:

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from asr_scaling.analysis.caveats import error_rates, several_hosts, several_kinds
-from asr_scaling.analysis.format import memory_metric
+from asr_scaling.analysis.format import why_missing
 from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
+from asr_scaling.core.memory_parts import memory_parts
 from asr_scaling.core.option_checks import writable
 from asr_scaling.report import gains, method, pareto
 from asr_scaling.report import recommendations as answer
 from asr_scaling.report.bottlenecks import section as bottlenecks
-from asr_scaling.report.cells import batch_cell, figure, length_cell, missing, wer, words
+from asr_scaling.report.cells import batch_cell, figure, length_cell, memory, missing, wer, words
 from asr_scaling.report.document import (
     Bullets,
     Cell,
@@ -165,6 +166,13 @@ def _metric(
     return field(heading, unit, lambda point: figure(point, name, factor), meaning)
 
 
+def _memory_parts(point: Point) -> Cell:
+    parts = memory_parts(point.values)
+    if parts is None:
+        return missing(why_missing(point, "memory/libraries_rss_bytes"))
+    return words(" + ".join(f"{part / 1e6:.0f}" for part in parts))
+
+
 _WHO: tuple[Field[Point], ...] = (
     (Column("System", numeric=False), _system),
     (Column("Device", numeric=False), lambda point: words(point.device, point.hardware)),
@@ -192,8 +200,17 @@ _FIELDS: tuple[Field[Point], ...] = (
     field(
         "Peak memory",
         "MB",
-        lambda point: figure(point, memory_metric(point), 1e-6),
-        "on an accelerator what it allocated, else the process",
+        memory,
+        "on an accelerator what it allocated, else the whole process with only this system in it",
+    ),
+    (
+        Column(
+            "Of the process",
+            "MB",
+            numeric=False,
+            meaning="libraries + weights + what calls and loading need beyond them",
+        ),
+        _memory_parts,
     ),
     _metric(
         "Energy",

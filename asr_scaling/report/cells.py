@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from asr_scaling.analysis.comparison.verdict import LATENCY, WER
+from asr_scaling.analysis.comparison.verdict import LATENCY, MEMORY, WER
 from asr_scaling.analysis.fits import quotient_interval
 from asr_scaling.analysis.format import (
     MISSING,
     PARTLY,
     latency_metric,
     plain,
+    shown_memory,
     why_missing,
     why_no_wer,
     with_interval,
 )
 from asr_scaling.analysis.points import Point
+from asr_scaling.core.older_records import ABOVE_IDLE
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.document import Cell, Column, word_columns
 
@@ -40,6 +42,15 @@ def figure(point: Point, metric: str, factor: float = 1.0) -> Cell:
     if value is None:
         return missing(why_missing(point, metric))
     return number(value, point.intervals.get(metric), factor)
+
+
+def memory(point: Point) -> Cell:
+    """Peak memory in MB; where an old record has it above the idle process, the cell says so."""
+    metric = shown_memory(point)
+    cell = figure(point, metric, 1e-6)
+    if metric != ABOVE_IDLE:
+        return cell
+    return replace(cell, text=f"{cell.text} above idle", sort=None, note=why_missing(point, MEMORY))
 
 
 def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER, MetricChange
-from asr_scaling.analysis.format import memory_metric, plain
+from asr_scaling.analysis.format import plain, shown_memory
 from asr_scaling.analysis.gain_over_plain import (
     PLAIN_ENGINE,
     GainOverPlain,
@@ -105,7 +105,7 @@ def _cells(gain: GainOverPlain) -> tuple[Cell, ...]:
         _ratio(row(LATENCY)),
         points,
         _ratio(row(ENERGY)),
-        _ratio(row(memory_metric(gain.point))),
+        _ratio(row(shown_memory(gain.point))),
         missing("loading was not timed in both") if extra is None else number(extra),
         _payoff(gain),
     )

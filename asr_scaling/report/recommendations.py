@@ -15,13 +15,13 @@ from asr_scaling.analysis.caveats import (
     several_kinds,
 )
 from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
-from asr_scaling.analysis.format import MINUTE_S, inverse, memory_metric, plain, speech, why_missing
+from asr_scaling.analysis.format import MINUTE_S, inverse, plain, speech, why_missing
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.paired_comparison import label
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
 from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.analysis.speech_names import of_one_speech
-from asr_scaling.report.cells import batch_cell, figure, missing, number, wer, words
+from asr_scaling.report.cells import batch_cell, figure, memory, missing, number, wer, words
 from asr_scaling.report.document import (
     Block,
     Bullets,
@@ -176,7 +176,7 @@ def _cost_row(point: Point, price: float | None) -> Row:
         figure(point, ENERGY, MINUTE_S * 1e3 / _J_PER_WH),
         words(point.energy_method),
         wer(point),
-        figure(point, memory_metric(point), 1e-6),
+        memory(point),
     ]
     if price:
         cells.append(_inverse(point, MINUTE_S * price / _HOUR_S))

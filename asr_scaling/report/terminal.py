@@ -8,6 +8,7 @@ from rich.table import Table
 
 from asr_scaling.analysis.looping import looping_records
 from asr_scaling.core.decoding import decoding_name
+from asr_scaling.core.memory_parts import memory_parts
 from asr_scaling.core.record import RunRecord, choices
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind, unlike
 from asr_scaling.report.console import cell, table
@@ -95,6 +96,7 @@ def _columns(wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:
         (f"WER %\n{wer}", _error_rate),
         ("invented\nwords/h", _number("quality/invented_words_per_hour", 1, 0)),
         ("RSS\nMB", _number("memory/peak_rss_bytes", 1e-6, 0)),
+        ("libraries+\nweights+\ncalls MB", _memory_parts),
         ("weights\nMB", _number("memory/weights_bytes", 1e-6, 0)),
         ("J/utt.", _number("energy/per_sample_j", 1, 1)),
         ("energy", lambda record: cell(record.tags.get("energy/method", _MISSING))),
@@ -108,6 +110,11 @@ def _error_rate(record: RunRecord) -> str:
         return _number("quality/wer", 100, 1)(record)
     figure = _number("quality/cer", 100, 1)(record)
     return figure if figure == _MISSING else f"CER {figure}"
+
+
+def _memory_parts(record: RunRecord) -> str:
+    parts = memory_parts(record.values)
+    return _MISSING if parts is None else "+".join(f"{part / 1e6:.0f}" for part in parts)
 
 
 def _number(name: str, factor: float, digits: int) -> Callable[[RunRecord], str]:

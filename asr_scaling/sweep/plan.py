@@ -66,9 +66,8 @@ def planned(config: DictConfig) -> tuple[PlannedPoint, ...]:
 def by_system(points: Iterable[PlannedPoint]) -> tuple[PlannedPoint, ...]:
     """``points`` with those of one system side by side, lighter ones first.
 
-    What a heavy point leaves in the heap of the process would count as memory of a lighter one
-    after it. A heap that is kept can't be given back to systems that would release it: these
-    systems come last.
+    A lighter point after a heavy one would use what that one left in the heap without a page fault.
+    A heap that is kept can't be given back to systems that would release it: these come last.
     """
     systems: dict[tuple[str, ...], list[PlannedPoint]] = {}
     for point in points:

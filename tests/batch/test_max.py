@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from support.fakes import (
     make_job,
     utterance,
 )
+from support.hungry import MB, Hungry, PlainDevice
 
 from asr_scaling.batch.max import Max
 from asr_scaling.core.record import Findings
@@ -56,7 +58,7 @@ class Gpu(FakeDevice):
 
 
 def fit(gpu: Gpu, **options: Any) -> tuple[Any, Findings]:
-    return Max(**options).fit(ScriptedSystem(gpu.call), gpu, utterance(2.0), 0)
+    return Max(**options).fit(ScriptedSystem(gpu.call), gpu, utterance(2.0))
 
 
 def test_doubling_then_bisection_to_the_last_utterance():
@@ -134,12 +136,12 @@ class TestOwnMemory:
 
         def call(batch: AudioBatch, probe: Any) -> None:
             asked.append(len(batch))
-            held[0] = 10**15 + 10**12 * len(batch)  # more than this process really has
+            held[0] = 10**12 * len(batch)  # more than this process really has
 
         device = FakeDevice()
         assert isinstance(device.memory, FakeMemory)
         found, findings = Max(memory_bytes=budget, resolution=0).fit(
-            ScriptedSystem(call), device, utterance(1.0), 10**15
+            ScriptedSystem(call), device, utterance(1.0)
         )
         return asked, found, findings
 
@@ -180,6 +182,39 @@ def test_the_record_has_the_curve_and_the_batch_that_was_timed():
         True,
         False,
     ]
+
+
+class TestInAProcessOfItsOwn:
+    def found(self, engine: Any, **options: Any) -> Any:
+        job = make_job(device=PlainDevice(), batch=Max(resolution=0, **options))
+        return run(altered(job, engine=engine, profiler={}))
+
+    def test_what_fits_is_judged_by_all_that_it_holds(self):
+        held = np.ones(500 * MB, dtype=np.uint8)  # of this process: that counts for nothing
+        record = self.found(Hungry(loads=100 * MB, calls=100 * MB), memory_bytes=500.0 * MB)
+        assert held.size
+        assert record.status == "ok", record.reason
+        assert record.values["batch/largest"] == 3  # 100 and 3 × 100 MB, and Python with numpy
+        assert record.tags["batch/process"] == "a process of its own"
+        peaks = {t["batch"]: t["peak_bytes"] for t in record.system["memory_by_batch"] if t["fits"]}
+        assert peaks[2] - peaks[1] == pytest.approx(100 * MB, abs=5 * MB)
+        assert 200 * MB < peaks[1] < 330 * MB
+
+    def test_not_even_one_fits(self):
+        record = self.found(Hungry(loads=100 * MB), memory_bytes=100.0 * MB)
+        assert record.status == "out_of_memory"
+        assert "Not even one utterance" in str(record.reason)
+
+    def test_the_kernel_ends_it(self):
+        record = self.found(Hungry(fails="kill"))
+        assert record.status == "out_of_memory"
+        assert "ended by the kernel" in str(record.reason)
+
+    def test_what_can_not_be_handed_over_is_tried_here_and_that_is_said(self):
+        system = ScriptedSystem(lambda batch, probe: None)
+        record = self.found(ScriptedEngine(system), limit=4)
+        assert record.values["batch/largest"] == 4
+        assert record.tags["batch/process"].startswith("the measuring process: This system can't")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import Any
 from support.fakes import FakeClock, FakeDevice, ScriptedEngine, ScriptedSystem, make_job, make_spec
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import OutOfMemoryError
 from asr_scaling.measure.job import run
 from asr_scaling.measure.model_cache import ModelCache
@@ -82,11 +81,6 @@ def test_the_first_call_of_a_kept_system_is_withheld_with_the_reason():
     assert name not in second.values
     assert "stayed loaded" in second.unavailable[name]
     assert "sweep.keep_loaded=false" in second.unavailable[name]
-
-
-def test_memory_is_counted_from_before_loading():
-    records: list[RunRecord] = points("a", "a", "a", cache=ModelCache())[1]
-    assert len({record.values["memory/idle_rss_bytes"] for record in records}) == 1
 
 
 def test_a_point_that_fails_leaves_nothing_behind():

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import csv
-import os
 import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import (
-    FakeDevice,
-    ScriptedEngine,
     ScriptedSystem,
-    altered,
-    make_job,
     make_session,
     transcription,
     utterance,
@@ -26,11 +20,9 @@ from support.fakes import (
 
 from asr_scaling.core.record import Findings
 from asr_scaling.errors import ConfigError
-from asr_scaling.measure.job import run
 from asr_scaling.profiler._looping import METRICS as LOOPING
 from asr_scaling.profiler._operators import CLASSES, operator_class, shares
 from asr_scaling.profiler.flops import Flops
-from asr_scaling.profiler.memory import Memory
 from asr_scaling.profiler.quality import Quality, normaliser, score
 from asr_scaling.profiler.trace import Trace
 
@@ -240,77 +232,6 @@ class TestQuality:
     def test_normaliser(self):
         with pytest.raises(ConfigError, match=r"profiler\.quality\.normaliser"):
             Quality("german")
-
-
-class TestMemory:
-    def test_of_the_largest_batch(self):
-        held: list[str] = []
-        system = ScriptedSystem(
-            lambda batch, probe: held.extend(u.id for u in batch.utterances), weights_bytes=1000
-        )
-        device = FakeDevice(peak=5000)
-        findings = Memory().measure(
-            make_session(system, utterances([1.0, 5.0]), device=device, idle_rss_bytes=77)
-        )
-        found = values(findings)
-        assert held == ["u1"]  # a call of its own, since nobody watched the timed pass
-        assert found["memory/peak_device_bytes"] == 5000
-        assert found["memory/activations_bytes"] == 4000
-        assert found["memory/weights_bytes"] == 1000
-        assert found["memory/idle_rss_bytes"] == 77
-        assert findings.unavailable == {}
-
-    def test_a_device_without_memory_says_so(self):
-        findings = Memory().measure(
-            make_session(ScriptedSystem(lambda b, p: None), utterances([1.0]))
-        )
-        assert set(findings.unavailable) == {"memory/peak_device_bytes"}
-        assert "memory/peak_device_bytes" not in values(findings)
-        assert findings.tags["memory/method"]
-
-    def test_the_call_is_in_the_peak_and_the_idle_process_is_not(self):
-        size = 200_000_000
-        from asr_scaling.machine.memory import release_memory, resident_bytes
-
-        release_memory()
-        idle = resident_bytes()
-        system = ScriptedSystem(lambda batch, probe: np.ones(size, dtype=np.uint8).sum())
-        found = values(
-            Memory().measure(make_session(system, utterances([1.0]), idle_rss_bytes=idle))
-        )
-        assert found["memory/peak_rss_bytes"] == pytest.approx(size, rel=0.1)
-
-    @pytest.mark.skipif(
-        not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel has no high-water mark"
-    )
-    def test_the_timed_pass_is_watched_at_no_cost(self):
-        """The second batch needs most; no call is made but for those of warm-up and timed pass."""
-        calls: list[int] = []
-
-        def script(batch: Any, probe: Any) -> None:
-            calls.append(1)
-            np.ones(round(batch.audio_s) * 50_000_000, dtype=np.uint8).sum()
-
-        job = make_job(durations=(1.0, 4.0), profiler={"memory": Memory()})
-        record = run(
-            altered(
-                job, engine=ScriptedEngine(ScriptedSystem(script)), device=FakeDevice(peak=5000)
-            )
-        )
-        assert (
-            190_000_000 < record.values["memory/peak_rss_bytes"] < 300_000_000
-        )  # pages trimmed before come back too
-        assert record.values["memory/peak_device_bytes"] == 5000
-        assert record.tags["memory/method"] == "kernel high-water mark"
-        assert len(calls) == 3
-
-    def test_is_never_negative(self):
-        session = make_session(
-            ScriptedSystem(lambda b, p: None), utterances([1.0]), idle_rss_bytes=2**60
-        )
-        found = values(Memory().measure(session))
-        assert found["memory/peak_rss_bytes"] == 0
-        assert found["memory/activations_bytes"] == 0
 
 
 class TestTrace:

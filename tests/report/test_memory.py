@@ -36,7 +36,11 @@ def test_slope_from_the_points():
 
 
 def test_a_search_for_the_largest_batch_goes_before_the_points():
-    found = [replace(p, curve=CURVE) if p.batch == 16 else p for p in points(TINY, lengths=(15.0,))]
+    tags = {"batch/process": "a process of its own"}
+    found = [
+        replace(p, curve=CURVE, tags=tags) if p.batch == 16 else p
+        for p in points(TINY, lengths=(15.0,))
+    ]
     (law,) = memory_laws(found)
     assert isinstance(law.fit, Fit)
     assert law.fit.coefficients == pytest.approx((200e6, 100e6))
@@ -88,3 +92,15 @@ def test_a_batch_that_did_not_fit_is_named():
     (law,) = memory_laws(found)
     assert law.fails == 16
     assert law.peaks[-1][0] == 8
+
+
+def test_peaks_above_the_idle_process_are_in_no_law_with_whole_ones():
+    whole = points(TINY, lengths=(15.0,))
+    old = [
+        replace(p, values={"memory/peak_above_idle_bytes": p.values["memory/peak_rss_bytes"] - 1e8})
+        for p in whole
+    ]
+    found = [*whole, *old]
+    assert [len(law.peaks) for law in memory_laws(found)] == [len(whole)] * 2
+    rows = tables(scaling.section(found, Style.of(found)))["memory-by-batch"].rows
+    assert sorted("above the idle process" in row.cells[1].text for row in rows) == [False, True]

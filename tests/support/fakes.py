@@ -233,7 +233,7 @@ def make_session(system: Any, found: Sequence[Utterance], size: int = 1, **chang
         "folder": Path(),
         "progress": NullProgress(),
     }
-    return Session(**(options | {"idle_rss_bytes": 0} | changes))
+    return Session(**(options | changes))
 
 
 def brief(**changes: Any) -> Pipeline:

@@ -15,7 +15,9 @@ from asr_scaling.analysis.comparison.blocks import Block, paired_blocks
 from asr_scaling.analysis.comparison.comparability import check_alike, other_notes
 from asr_scaling.analysis.paired_tests import Estimate, mean_change, rate_change, time_changes
 from asr_scaling.core.energy_methods import GUESSED, METHOD, NOT_MEASURED, of_energy
+from asr_scaling.core.memory_parts import MEMORY_PARTS
 from asr_scaling.core.metrics import metric_spec
+from asr_scaling.core.older_records import ABOVE_IDLE
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import FEWEST, Interval
 from asr_scaling.errors import ConfigError
@@ -25,6 +27,7 @@ RTFX = "throughput/rtfx"
 ENERGY = "energy/per_audio_second_j"
 WER = "quality/wer"
 MEMORY = "memory/peak_rss_bytes"
+_MEMORY_PARTS = tuple(f"memory/{part}_rss_bytes" for part in MEMORY_PARTS)
 STANDARD = (LATENCY, RTFX, ENERGY, WER, MEMORY)
 NO_DIFFERENCE = "no difference beyond noise"
 CANT_TELL = "can't tell"
@@ -105,7 +108,9 @@ def compare(
         )
     floor = max(record.values.get(NOISE, 0.0) for record in (a, b))
     utterances = sum(len(block.utterances) for block in blocks)
-    extra = [name for name in dict.fromkeys(also) if name not in STANDARD]
+    parts = [name for name in _MEMORY_PARTS if a.values.get(name) or b.values.get(name)]
+    parts += [ABOVE_IDLE] if all(ABOVE_IDLE in record.values for record in (a, b)) else []
+    extra = [name for name in dict.fromkeys((*parts, *also)) if name not in STANDARD]
     unpaired = (_unpaired(a, b, name, floor) for name in (MEMORY, *extra))
     rows = (*_times(a, b, blocks, floor), _energy(a, b, floor), _wer(a, b), *unpaired)
     notes = (*allowed, *_pairing(a, b, len(blocks), utterances), *other_notes(a, b))

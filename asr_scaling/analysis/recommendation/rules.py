@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, RTFX, WER
+from asr_scaling.analysis.comparison.verdict import ENERGY, LATENCY, MEMORY, RTFX, WER
 from asr_scaling.analysis.format import (
     duration,
     latency_metric,
@@ -177,7 +177,10 @@ def _energy_words(point: Point) -> str:
 def _memory_words(point: Point) -> str:
     """ "475 MB peak memory"."""
     value = _memory_bytes(point)
-    return "memory unknown" if value is None else f"{size(value)} peak memory"
+    if value is not None:
+        return f"{size(value)} peak memory"
+    why = point.unavailable.get(MEMORY, "")
+    return f"memory unknown ({why.rstrip('.')})" if why else "memory unknown"
 
 
 def _rtfx_words(point: Point) -> str:

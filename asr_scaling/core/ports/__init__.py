@@ -21,7 +21,6 @@ from asr_scaling.core.ports.engine import (
 from asr_scaling.core.ports.measurement import (
     PHASES,
     Measurement,
-    Peak,
     Phase,
     Session,
     Watch,

@@ -38,10 +38,11 @@ class Fitting(Protocol):
     """A batching whose size the loaded system decides."""
 
     def fit(
-        self, system: System, device: Device, utterance: Utterance, idle_rss_bytes: int
+        self, system: System, device: Device, utterance: Utterance
     ) -> tuple[Batching, Findings]:
         """The batching of the largest size that fits, found by trying batches of ``utterance``.
 
-        ``idle_rss_bytes``: resident memory of the process before ``system`` was loaded.
+        Where the device has no memory of its own, what fits is judged by all that this process
+        holds.
         Raises OutOfMemoryError when not even one utterance fits.
         """

@@ -19,18 +19,6 @@ PHASES: tuple[Phase, ...] = ("timed", "disturbing", "final")
 """In the order in which measurements are taken."""
 
 
-@dataclass
-class Peak:
-    """The most memory that a block of code used.
-
-    ``bytes``: set when the block ends.
-    ``method``: how it was found.
-    """
-
-    bytes: int = 0
-    method: str = ""
-
-
 class Watch(Protocol):
     """What a measurement reads beside the timed pass: counters that run anyway, between calls."""
 
@@ -59,9 +47,8 @@ class Watcher(Protocol):
 class Session:
     """What measurements are given: a loaded system, its workload, and what was measured so far.
 
-    ``idle_rss_bytes``: resident memory of the process before the system was loaded.
     ``watches``: measurement → its watch on the timed pass.
-    ``peak``: memory over warm-up and timed pass.
+    ``device_peak_bytes``: of the accelerator over warm-up and timed pass; None without one.
     ``warmup``: the calls before the timed pass.
     ``samples``: the calls of the timed pass.
     ``values``: metric → value, of the measurements that are done.
@@ -85,9 +72,8 @@ class Session:
     batches: tuple[AudioBatch, ...]
     folder: Path
     progress: Progress
-    idle_rss_bytes: int
     watches: Mapping[str, Watch] = field(default_factory=dict)
-    peak: Peak = field(default_factory=Peak)
+    device_peak_bytes: int | None = None
     warmup: list[Sample] = field(default_factory=list)
     samples: tuple[Sample, ...] = ()
     values: dict[str, float] = field(default_factory=dict)

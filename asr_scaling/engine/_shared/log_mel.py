@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Device, Probe
+from asr_scaling.machine.threads import tell_torch
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,7 @@ class LogMel:
     def __init__(self, extractor: Any, device: torch.device, dtype: torch.dtype) -> None:
         import torch
 
+        tell_torch()
         self._device, self._dtype = device, dtype
         self._points, self._hop = extractor.n_fft, extractor.hop_length
         self._window = torch.hann_window(self._points, device=device)

@@ -13,6 +13,7 @@ from asr_scaling.engine._shared.log_mel import check_features, place_of
 from asr_scaling.engine._shared.speech_system import SpeechSystem, facts_of, out_of_memory
 from asr_scaling.engine._shared.whisper import check_whisper
 from asr_scaling.errors import EngineError
+from asr_scaling.machine.threads import threads
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 _WHOLE = "CTranslate2 decodes in one call and shows nothing of its steps"
@@ -43,7 +44,6 @@ class FasterWhisper(DecodingOptions):
     def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
         """Convert where that was never done, then load onto the device."""
         import faster_whisper
-        import torch
 
         from asr_scaling.engine.faster_whisper._files import ctranslate2_files
         from asr_scaling.engine.faster_whisper._speech import Speech
@@ -57,7 +57,7 @@ class FasterWhisper(DecodingOptions):
                 device=device.kind,
                 device_index=int(device.torch_name.partition(":")[2] or 0),
                 compute_type=compute,
-                cpu_threads=torch.get_num_threads(),
+                cpu_threads=threads(),
             )
         load_s = time.perf_counter() - start
         details = {"compute_type": compute}

@@ -12,6 +12,7 @@ from asr_scaling.engine._shared.decoding_options import DecodingOptions
 from asr_scaling.engine._shared.speech_system import SpeechSystem, facts_of, out_of_memory
 from asr_scaling.engine._shared.whisper import check_whisper
 from asr_scaling.errors import EngineError
+from asr_scaling.machine.threads import threads
 
 DTYPES = ("float16", "int8")
 _ALONE = (
@@ -44,8 +45,6 @@ class WhisperCpp(DecodingOptions):
 
     def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
         """Convert where that was never done, then load."""
-        import torch
-
         from asr_scaling.engine.whisper_cpp._library import ggml_files, load_context
         from asr_scaling.engine.whisper_cpp._speech import Speech
 
@@ -59,5 +58,5 @@ class WhisperCpp(DecodingOptions):
             context = load_context(files.folder)
         load_s = time.perf_counter() - start
         facts = facts_of(files, self.dtype, load_s, notes=(_ALONE,))
-        speech = Speech(model, self, facts.random, context, torch.get_num_threads())
+        speech = Speech(model, self, facts.random, context, threads())
         return SpeechSystem(model, facts, speech, speech.free)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.format import memory_metric
 from asr_scaling.analysis.pareto import front_in_metrics
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
 from asr_scaling.core.energy_methods import judged
-from asr_scaling.report.cells import count, figure, latency, missing, number, wer, words
+from asr_scaling.report.cells import count, figure, latency, memory, missing, number, wer, words
 from asr_scaling.report.document import (
     Block,
     Cell,
@@ -106,7 +105,7 @@ def _figures(point: Point) -> list[Cell]:
         figure(point, "throughput/rtfx"),
         latency(point),
         figure(point, "energy/per_audio_second_j"),
-        figure(point, memory_metric(point), 1e-6),
+        memory(point),
     ]
 
 

@@ -215,7 +215,7 @@ def memory_figure(laws: Sequence[MemoryLaw], style: Style) -> Figure | None:
             xs = between([batch for batch, _ in law.peaks])
             path = [(x, y) for x in xs if (y := law.fit.predict((1.0, x)) * 1e-6) > 0]
             styled.line(path, colour, device=device, keys=law.keys, title=f"line of {system}")
-        styled.name(law.peaks[-1][0], law.peaks[-1][1] * 1e-6, system, device)
+        styled.name(law.peaks[-1][0], law.peaks[-1][1] * 1e-6, system, device, law.counted)
     styled.write()
     what = f"Peak memory against batch size, {at_length(shown[0].first.length_s)}"
     caption = f"{what}: measured, and the fitted line, which is bent by the logarithmic axes."

@@ -12,8 +12,9 @@ from asr_scaling.report.scaling.held_out import coefficient, held_out_fields
 
 _INTRO = (
     "Peak memory of a call on B utterances, with the line memory(B) = base + B · each fitted to "
-    "it. On an accelerator it is what was allocated there, else resident memory above the idle "
-    "process, which includes the weights."
+    "it. On an accelerator it is what was allocated there, else all that a process with only this "
+    "system in it holds, libraries and weights included. Records of earlier versions have it above "
+    "the idle process: their rows say so."
 )
 _ENDED = {
     "time": "The search ended there: a call on a larger batch would have taken longer than "
@@ -51,7 +52,7 @@ def _fails(law: MemoryLaw) -> Cell:
 _NO_PEAK = missing("no peak was measured")
 _FIELDS: tuple[Field[MemoryLaw], ...] = (
     text("system", lambda law: law.first.system),
-    text("device", lambda law: law.first.device),
+    text("device", lambda law: f"{law.first.device}{law.counted}"),
     field("length", "s", lambda law: length_cell(law.first)),
     field(
         "base",
