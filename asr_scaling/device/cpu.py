@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +9,8 @@ from typing import Any
 
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.device._glibc_heap import HEAP, HEAPS
-from asr_scaling.errors import ConfigError, DeviceError
-from asr_scaling.machine.threads import use_threads
-
-_ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-"""What this process may use, read before anything is pinned."""
+from asr_scaling.device._host import set_host
+from asr_scaling.errors import ConfigError
 
 
 class NoDeviceMemory:
@@ -53,21 +49,8 @@ class Cpu:
 
     def setup(self) -> Mapping[str, Any]:
         """Sets how many threads compute, and the process's cores and heap, for this point."""
-        cores = _ALL_CORES or list(range(os.cpu_count() or 1))
-        threads = self.threads or len(cores)
-        if self.pinned and threads > len(cores):
-            raise DeviceError(
-                f"device.pinned=true needs {threads} cores and this process may use {len(cores)}."
-            )
-        if self.pinned and not _ALL_CORES:
-            raise DeviceError(
-                "device.pinned=true is not possible on this operating system; leave it out."
-            )
-        if _ALL_CORES:
-            os.sched_setaffinity(0, cores[:threads] if self.pinned else cores)
-        use_threads(threads)
-        HEAP.set(self.heap)
-        facts = {"kind": "cpu", "threads": threads, "cores": len(cores)}
+        cores = set_host(self.threads, self.pinned, self.heap)
+        facts = {"kind": "cpu", "threads": self.threads or len(cores), "cores": len(cores)}
         heap = {"heap": self.heap, "heap_kept_before": HEAP.kept_before}
         return {**facts, "pinned": self.pinned, **heap}
 

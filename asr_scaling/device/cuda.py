@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.device.cpu import Cpu
+from asr_scaling.device._host import set_host
 from asr_scaling.errors import ConfigError, DeviceError
 from asr_scaling.machine.nvml import physical_index
 
@@ -82,7 +82,7 @@ class Cuda:
                 f"device.index={self.number} but this process sees {visible} GPU(s), counted "
                 "from 0 whatever their number on the machine: leave device.index out for the first."
             )
-        Cpu().setup()  # what an earlier point on the processor may have set
+        set_host()  # what an earlier point on the processor may have set
         torch.cuda.set_device(self.number)
         torch.backends.cuda.matmul.allow_tf32 = self.tf32
         torch.backends.cudnn.allow_tf32 = self.tf32

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from asr_scaling.device import cpu
+from asr_scaling.device import _host
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.device.cuda import Cuda
 from asr_scaling.errors import ConfigError, DeviceError
@@ -132,6 +132,13 @@ class TestCuda:
         assert memory.peak_bytes() == 1234
         assert gpu.log == ["empty_cache", ("reset", 1), ("synchronize", 1), ("peak", 1)]
 
+    @pytest.mark.usefixtures("restored")
+    def test_nothing_is_left_of_a_point_on_the_processor(self, gpu: FakeCuda):
+        Cpu(threads=1, pinned=True).setup()
+        Cuda().setup()
+        assert torch.get_num_threads() == (len(CORES) or os.cpu_count())
+        assert not CORES or os.sched_getaffinity(0) == set(CORES)
+
     def test_no_gpu(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         with pytest.raises(DeviceError, match="use device=cpu"):
@@ -179,7 +186,7 @@ class TestCpu:
             Cpu(threads=len(CORES) + 1, pinned=True).setup()
 
     def test_pinning_where_it_is_not_possible(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(cpu, "_ALL_CORES", [])
+        monkeypatch.setattr(_host, "_ALL_CORES", [])
         with pytest.raises(DeviceError, match="operating system"):
             Cpu(threads=1, pinned=True).setup()
 

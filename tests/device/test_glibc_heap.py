@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from asr_scaling.device import _glibc_heap, cpu
+from asr_scaling.device import _glibc_heap, _host
 from asr_scaling.device._glibc_heap import Heap
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.errors import ConfigError, DeviceError
@@ -83,7 +83,7 @@ def test_refused_by_the_c_library() -> None:
 
 def test_another_c_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_glibc_heap, "_glibc", lambda: None)
-    monkeypatch.setattr(cpu, "HEAP", Heap())
+    monkeypatch.setattr(_host, "HEAP", Heap())
     with pytest.raises(DeviceError, match="needs Linux with glibc"):
         Cpu(heap="keep").setup()
 
