@@ -126,6 +126,14 @@ def _rows(root: Path, name: str | None, audio: AudioFolder, columns: Columns) ->
     )
 
 
+def manifest_files(root: Path, name: str | None = None) -> list[Path]:
+    """The files that list the utterances of ``root``. Raises DataError where there are none."""
+    with readable(f"'{root}' can't be read", "check its permissions"):
+        _check_folders(root, None)
+        path = _manifest(root) if name is None else root / name
+        return sorted(root.glob("*/*/*.trans.txt")) if path is None else [path]
+
+
 def _manifest(root: Path) -> Path | None:
     """The manifest in ``root``; None for LibriSpeech's layout."""
     if (manifest := root / "manifest.jsonl").is_file():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import DatasetInfo, Workload, folder_name
-from asr_scaling.dataset._manifest import read_manifest
+from asr_scaling.dataset._manifest import ManifestEntry, manifest_files, read_manifest
 from asr_scaling.dataset._manifest_keys import Columns
 from asr_scaling.dataset._workload import Dataset, check_limit, from_entries
 from asr_scaling.errors import ConfigError
@@ -53,12 +54,20 @@ class Folder(Dataset):
     def load(self, limit: int | None) -> Workload:
         """At most ``limit`` utterances or fragments, the same at every call."""
         check_limit(limit)
-        root = user_path(str(self.path))
-        audio_root = None if self.audio_root is None else user_path(str(self.audio_root))
-        columns = Columns(self.audio_column, self.text_column)
-        entries = read_manifest(root, audio_root, self.manifest, columns)
+        entries = self._entries()
         unused = sorted({key for entry in entries for key in entry.extra})[:_MOST_KEYS]
         name = self.name or folder_name(str(self.path), self.manifest)
         origin = DatasetInfo(name, str(self.path), self.licence, unused_keys=tuple(unused))
         # a moved folder has another name, and the same fragments
         return from_entries(entries, origin, self, limit, prefix=self.name or "folder")
+
+    def files(self) -> list[Path]:
+        """The manifest and the audio that it names. Raises DataError as ``load`` does."""
+        listed = manifest_files(user_path(str(self.path)), self.manifest)
+        return [*listed, *dict.fromkeys(entry.audio for entry in self._entries())]
+
+    def _entries(self) -> list[ManifestEntry]:
+        root = user_path(str(self.path))
+        audio_root = None if self.audio_root is None else user_path(str(self.audio_root))
+        columns = Columns(self.audio_column, self.text_column)
+        return read_manifest(root, audio_root, self.manifest, columns)

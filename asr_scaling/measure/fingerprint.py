@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,18 @@ _UNSHAPING = ("uuid", "index", "nvml_index", "visible", "heap_kept_before")
 or were left by earlier points of the process."""
 
 
-def fingerprint(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
+def fingerprint(
+    options: Mapping[str, Any],
+    device: Mapping[str, Any],
+    speech: Sequence[Path] | None = None,
+) -> str:
     """SHA-256, in hexadecimal, of what decides the figures of a point.
 
     ``options``: all of the point; those of the system, speech, profilers, pipeline and of groups
     that are not known here count, and the number of the round of an interleaved sweep. Files that
     they name (named_files.py) count by size and time of change.
     ``device``: what ``Device.setup`` found.
+    ``speech``: the files that the dataset reads, None where it does not say.
 
     Processor, memory, versions, packages that carry weights, environment variables and the source
     of this package, as far as it measures, count too. Where records go, what only people read and
@@ -52,7 +57,7 @@ def fingerprint(options: Mapping[str, Any], device: Mapping[str, Any]) -> str:
             if part not in _NOT_SHAPING
         },
         "round": (options.get("sweep") or {}).get("round"),
-        "files": named_files(options),
+        "files": named_files(options, speech),
         "device": {key: value for key, value in device.items() if key not in _UNSHAPING},
         "machine": {key: machine[key] for key in _MACHINE},
         "memory_gib": round(machine["memory_bytes"] / 2**30),  # a reboot changes the last bytes

@@ -17,6 +17,7 @@ from asr_scaling.core.ports import (
     Bounded,
     Dataset,
     Fitting,
+    Listing,
     Measurement,
     NullProgress,
     Progress,
@@ -156,7 +157,8 @@ class _Point:
         importlib.import_module("torch")  # any measurement may use it: no point pays for the import
         device = dict(system.device.setup())
         if job.config:
-            builder.identity = fingerprint(job.config, device)
+            speech = job.dataset.files() if isinstance(job.dataset, Listing) else None
+            builder.identity = fingerprint(job.config, device, speech)
         record = earlier(builder.identity) if earlier else None
         if record is not None:
             return record

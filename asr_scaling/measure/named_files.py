@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.record import RECORD_FILE
@@ -23,7 +24,9 @@ NamedFile = tuple[str, int, int]
 """Path, size in bytes and time of change in nanoseconds."""
 
 
-def named_files(options: Mapping[str, Any]) -> list[NamedFile]:
+def named_files(
+    options: Mapping[str, Any], speech: Sequence[Path] | None = None
+) -> list[NamedFile]:
     """Every file that an option names, or that is below a folder which one names.
 
     An option names a file or folder when its value, or an entry of it at any depth, is a text that
@@ -31,15 +34,23 @@ def named_files(options: Mapping[str, Any]) -> list[NamedFile]:
     Results are left out where they lie below such a folder: those of a sweep or a point, what
     ``tracking`` names, and the cache.
 
+    speech: the files that the dataset reads; they count instead of all that is below the folders
+        that its options name. None where it does not say.
+
     Raises OSError when a file can't be examined.
     """
     results = set(_results(options))
     shaping = {group: value for group, value in options.items() if group not in _WRITTEN}
     found: dict[str, NamedFile] = {}
-    for text in _texts(shaping):
-        for path in _files(text, results):
-            status = os.stat(path)
-            found[path] = (path, status.st_size, status.st_mtime_ns)
+    named = [
+        path
+        for group, value in shaping.items()
+        for text in _texts(value)
+        for path in _files(text, results, below=group != "dataset" or speech is None)
+    ]
+    for path in (*named, *map(str, speech or ())):
+        status = os.stat(path)
+        found[path] = (path, status.st_size, status.st_mtime_ns)
     return sorted(found.values())
 
 
@@ -67,8 +78,8 @@ def _results(options: Mapping[str, Any]) -> Iterator[str]:
                 yield from (f"{place}{end}" for end in _BESIDE)
 
 
-def _files(text: str, results: Iterable[str]) -> Iterator[str]:
-    """The paths of the file that ``text`` names, or of those below the folder that it names."""
+def _files(text: str, results: Iterable[str], below: bool) -> Iterator[str]:
+    """The path of the file that ``text`` names, or those ``below`` the folder that it names."""
     place = str(user_path(text)) if text.strip() else ""
     try:
         folder, file = os.path.isdir(place), os.path.isfile(place)
@@ -76,13 +87,13 @@ def _files(text: str, results: Iterable[str]) -> Iterator[str]:
         return
     if file:
         yield place
-    if not folder or os.path.realpath(place) == os.path.sep:
+    if not (below and folder) or os.path.realpath(place) == os.path.sep:
         return
     seen: set[str] = set()
     for path, folders, names in os.walk(place, followlinks=True):
         real = os.path.realpath(path)
-        below = path != place
-        if real in seen or (below and any(name in names for name in _OWN_FILES)):
+        inner = path != place
+        if real in seen or (inner and any(name in names for name in _OWN_FILES)):
             folders.clear()
             continue
         seen.add(real)

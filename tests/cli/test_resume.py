@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import soundfile as sf
 from support.command import QUICK, Cli, records
 from support.offline import FAST
 from support.warm import Started
@@ -61,6 +62,18 @@ def test_however_resuming_is_asked_for(cli: Cli, tmp_path: Path, way: str) -> No
     done = cli(*sweep, *([] if way == "YAML" else [way]))
     assert done.stderr.count("was measured before") == 2, done.stderr
     assert times(tmp_path) == before
+
+
+def test_speech_in_the_working_directory_among_results(cli: Cli, tmp_path: Path) -> None:
+    """Only what the manifest names is looked at, wherever that lies."""
+    sf.write(tmp_path / "a.wav", [0.1] * 16_000, 16_000)
+    (tmp_path / "manifest.jsonl").write_text('{"audio": "a.wav", "text": "one"}')
+    sweep = ("-m", *QUICK, "batch=1", "dataset=folder", "dataset.path=.")
+    assert cli(*sweep).returncode == 0
+    (tmp_path / "log.txt").write_text("what the shell wrote of it")
+    assert "was measured before" in cli(*sweep, RESUME).stderr
+    sf.write(tmp_path / "a.wav", [0.2] * 17_000, 16_000)
+    assert "was measured before" not in cli(*sweep, RESUME).stderr
 
 
 def test_options_that_shape_a_measurement_are_measured_anew(cli: Cli, tmp_path: Path) -> None:

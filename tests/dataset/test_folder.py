@@ -67,6 +67,17 @@ def test_the_digest_covers_ids_references_and_samples(make_folder):
     assert Folder(path=str(root)).load(None).info.digest != before.info.digest
 
 
+def test_the_files_it_reads_are_the_manifest_and_what_that_names(make_folder, tmp_path):
+    root = make_folder([0.3, 0.4])
+    (root / "notes.txt").write_text("none of its business")
+    names = {path.name for path in Folder(path=str(root)).files()}
+    assert names == {"manifest.jsonl", "u0.wav", "u1.wav"}
+    (tmp_path / "lists").mkdir()
+    shutil.copy(root / "manifest.jsonl", tmp_path / "lists" / "some.jsonl")
+    listed = Folder(path=str(tmp_path / "lists"), manifest="some.jsonl", audio_root=str(root))
+    assert {path.name for path in listed.files()} == {"some.jsonl", "u0.wav", "u1.wav"}
+
+
 def test_options_that_can_t_work():
     with pytest.raises(ConfigError, match=r"set dataset\.path="):
         Folder()

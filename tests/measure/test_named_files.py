@@ -90,3 +90,13 @@ def test_what_tracking_names_counts_where_a_part_names_it_too():
     write("asr_scaling/a.wav")
     options = {"dataset": {"path": "."}, "tracking": {"experiment": "asr_scaling", "path": "r"}}
     assert found(options) == ["asr_scaling/a.wav"]
+
+
+def test_files_that_the_dataset_lists_count_instead_of_its_folders(here: Path):
+    for name in ("speech/a.wav", "speech/manifest.jsonl", "speech/log.txt", "lexicon.txt"):
+        write(name)
+    options = {"dataset": {"path": "speech", "lexicon": "lexicon.txt"}, "model": {"path": "speech"}}
+    listed = [here / "speech" / name for name in ("a.wav", "manifest.jsonl")]
+    both = [path for path, _, _ in named_files({"dataset": options["dataset"]}, listed)]
+    assert both == [str(listed[0]), str(listed[1]), "lexicon.txt"]
+    assert "speech/log.txt" in [path for path, _, _ in named_files(options, listed)]

@@ -3,7 +3,7 @@
 May import ``core`` and what is below it; nothing in this folder imports an implementation.
 """
 
-from asr_scaling.core.ports.dataset import Batching, Dataset, Fitting
+from asr_scaling.core.ports.dataset import Batching, Dataset, Fitting, Listing
 from asr_scaling.core.ports.engine import (
     Bounded,
     Capabilities,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from asr_scaling.core.ports.engine import Device, System
@@ -21,6 +22,14 @@ class Dataset(Protocol):
 
         Raises DataError when there is none.
         """
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A dataset that can say which files it reads, among others in its folders."""
+
+    def files(self) -> Sequence[Path]:
+        """Every one of them. Raises DataError when they can't be listed."""
 
 
 class Batching(Protocol):
