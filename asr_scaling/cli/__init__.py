@@ -14,6 +14,7 @@ from importlib import import_module
 
 from asr_scaling.cli.arguments import Parser, either, near
 from asr_scaling.util.home import ensure_home
+from asr_scaling.util.streams import lasting_streams
 
 VERBS = ("compare", "recommend", "report", "rescore", "selftest", "sync", "transcribe")
 """Modules of this folder, each with ``main(arguments)`` and ``parser()``. All else is a sweep."""
@@ -26,6 +27,11 @@ def main() -> int:
     A verb is imported only when it runs, so none waits for the packages of another.
     """
     ensure_home()
+    with lasting_streams():
+        return _run()
+
+
+def _run() -> int:
     first, *rest = sys.argv[1:] or [""]
     if first == "help":
         first, *rest = [*rest[:1], "--help"]

@@ -12,6 +12,7 @@ from asr_scaling.core.option_checks import at_home
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.tracking import STORE_IF_NONE
 from asr_scaling.util.redact import traceback_hook
+from asr_scaling.util.streams import lasting_streams
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -52,11 +53,12 @@ def run_verb(
     refused: status after an AsrScalingError, which is printed.
     """
     sys.excepthook = traceback_hook  # whichever name the verb was called by
-    try:
-        return work(parser.parse_args(arguments))
-    except AsrScalingError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return refused
+    with lasting_streams():
+        try:
+            return work(parser.parse_args(arguments))
+        except AsrScalingError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return refused
 
 
 def say_left_out(damaged: Sequence[AsrScalingError]) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from asr_scaling.util.redact import printable
+
+
+_ASCII_HEAD = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+"""``box.SIMPLE_HEAD`` for a terminal without lines, for which rich draws a border around cells."""
 
 
 def console(width: int, *, stderr: bool = False) -> Console:
@@ -32,9 +38,10 @@ def table(*, edge: bool = False, padding: int = 1) -> Table:
     edge: leave a blank around it.
     padding: spaces between two columns.
     """
+    lines = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
     return Table(
         header_style="bold",
-        box=box.SIMPLE_HEAD,
+        box=box.SIMPLE_HEAD if lines else _ASCII_HEAD,
         show_edge=edge,
         pad_edge=False,
         collapse_padding=True,
