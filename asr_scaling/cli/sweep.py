@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import sys
 import traceback
 
 import hydra
-from hydra.errors import HydraException, MissingConfigException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from asr_scaling.analysis.recommendation.reproduce import text
 from asr_scaling.cli.arguments import either, near
 from asr_scaling.core.option_checks import at_home
 from asr_scaling.errors import AsrScalingError, one_line
@@ -114,6 +117,8 @@ def explained(error: Exception) -> str | None:
 
 def _sentence(error: BaseException) -> str:
     """What Hydra objects to, in one sentence that says how to mend it."""
+    if isinstance(error, OverrideParseException):
+        return _unreadable(str(error.override), str(error).splitlines())
     file, options = None, None
     if isinstance(error, MissingConfigException):
         file, options = error.missing_cfg_file, error.options
@@ -128,6 +133,31 @@ def _sentence(error: BaseException) -> str:
             f"There is no option '{match[1]}'; "
             "list the options with  python -m asr_scaling --cfg job."
         )
+    return " ".join(_lines(error))
+
+
+def _unreadable(argument: str, told: Sequence[str]) -> str:
+    """An argument that Hydra's grammar can't take: its name, and how to quote its value.
+
+    told: the lines of Hydra's message, the last of which is about its documentation.
+    """
+    key, value = key_and_value(argument)
+    if not value:
+        return f"'{argument}' is no option: write key=value, as in batch.size=8."
+    plain = not set(value) & set("'\"\\$")
+    quoted = f'{key}="{value}"' if plain else f"{key}={text(value)}"
+    try:
+        OverridesParser.create().parse_override(quoted)
+    except HydraException:
+        return f"'{key}' is no name of an option: list them with  python -m asr_scaling --cfg job."
+    why = "" if "LexerNoViableAlt" in told[0] or not told[0] else f" ({told[0]})"
+    return (
+        f"The value of {key} can't be read as Hydra writes values{why}: put a text in quotes of "
+        f"its own, as in  {shlex.quote(quoted)}."
+    )
+
+
+def _lines(error: BaseException) -> list[str]:
     lines = [line.strip() for line in (str(error) or str(error.__cause__)).splitlines()]
     details = ("full_key:", "object_type=", "See https", "Config search", "provider=")
-    return " ".join(line for line in lines if line and not line.startswith(details))
+    return [line for line in lines if line and not line.startswith(details)]
