@@ -199,7 +199,7 @@ def _intervals(record: RunRecord) -> Mapping[str, Interval]:
 
 def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> Point:
     """``record`` without samples, its texts fit to be shown; ``load`` gives it back whole."""
-    whole, record = record, shown(replace(record, transcripts=()), but="samples")
+    whole, record = record, shown(replace(record, transcripts=()), but=("samples",))
     return replace(
         _without_findings(record, load or (lambda: whole)),
         values=record.values,

@@ -57,6 +57,10 @@ Earlier = Callable[[str], RunRecord | None]
 """Fingerprint of a point → the record of when it was measured before, None to measure it now."""
 
 
+_MEASURED = ("samples", "metrics", "repeats", "transcripts")
+"""Fields of a record that hold what was measured and said: nothing in them is ever a secret."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One point: a system under test, its speech, what to measure, and where the record goes.
@@ -269,7 +273,7 @@ def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None)
     A record that the store refuses says so, on disk too.
     Raises TrackingError when the disk refuses it, after the store was given it.
     """
-    record = redacted(record, but="samples")  # these are numbers
+    record = redacted(record, but=_MEASURED)
     refused = _written(record, folder)
     try:
         if sink is not None:

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from asr_scaling.util.redact import printable
 
-
 _ASCII_HEAD = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 """``box.SIMPLE_HEAD`` for a terminal without lines, for which rich draws a border around cells."""
 

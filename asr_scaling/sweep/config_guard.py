@@ -29,7 +29,7 @@ from asr_scaling.sweep import places
 from asr_scaling.sweep.allowlist import check_hydra
 from asr_scaling.sweep.plan import key_and_value, quoted
 from asr_scaling.sweep.switches import resumed_folder, settle
-from asr_scaling.util.redact import redact, redacted, secret_option
+from asr_scaling.util.redact import redact, redacted, secret_option, secret_variable
 
 _MOVED = ("tracking.uri",)
 """Options whose credentials are taken out of them (tracking/)."""
@@ -96,7 +96,7 @@ def check(config: DictConfig) -> None:
     for (place, text), (_, hidden) in zip(_texts(raw, ""), _texts(redacted(raw), ""), strict=True):
         named = secret_option(place) and text and "${" not in text
         if place not in _MOVED and not place.startswith(_GIVEN) and (named or hidden != text):
-            raise ConfigError(_secret(place))
+            raise ConfigError(_secret(place, text))
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
@@ -113,14 +113,18 @@ def check_arguments(arguments: Sequence[str]) -> None:
             )
         named = value and secret_option(key)
         if key not in _MOVED and (named or redact(argument) != argument):
-            raise ConfigError(_secret(redact(key)))
+            raise ConfigError(_secret(redact(key), argument))
 
 
-def _secret(place: str) -> str:
+def _secret(place: str, text: str) -> str:
+    """That an option at ``place``, whose ``text`` this is, holds a secret, and what to do."""
+    variable = secret_variable(text)
+    whose = f", that of the environment variable {variable}" if variable else ""
+    otherwise = f" If it is no secret, give {variable} another name." if variable else ""
     return (
-        f"{place} holds a password or a token, which would be written into every point's folder: "
-        "leave it out and set it in the environment, as HF_TOKEN, or MLFLOW_TRACKING_USERNAME and "
-        "MLFLOW_TRACKING_PASSWORD."
+        f"{place} holds a password or a token{whose}, which would be written into every point's "
+        "folder: leave it out and set it in the environment, as HF_TOKEN, or "
+        f"MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.{otherwise}"
     )
 
 

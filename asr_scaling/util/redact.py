@@ -1,8 +1,9 @@
 """Removes secrets and control characters from texts that leave the process.
 
 Known as secrets are: values of environment variables with names such as ``HF_TOKEN``, user and
-password in addresses, and texts with the form of a token or an authorization header. A secret
-that looks like an ordinary word is not recognised.
+password in addresses, and texts with the form of a token or an authorization header. A variable's
+value that is made of ordinary words, as ``whisper_tiny_en``, is no secret, whatever the variable's
+name: it would hide the names of models in every record. Such a password is hidden in addresses.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -29,6 +30,10 @@ _NAMES = re.compile(
 )
 _PLACES = re.compile(r"_(PATH|FILE|DIR|SOCK|URL|URI)$", re.IGNORECASE)
 """Variables that name the place of a secret, not the secret."""
+_BETWEEN_WORDS = re.compile(r"[-_./:@+]")
+_RUNS = re.compile(r"[A-Z]*[a-z]+|[A-Z]+|\d+")
+_LONGEST_WORD, _LONGEST_NAME, _MOST_RUNS = 20, 12, 4
+"""Letters of a word, characters of one with digits in it as "wav2vec2", and its parts, at most."""
 _OPTION = re.compile(
     r"^((hub|hf|api|auth|access|user)?[_-]?token|"
     r"([\w-]+[_-])?(password|passwd|secret|credentials?|(api|access)_?key))$",
@@ -73,16 +78,16 @@ def redact(text: str) -> str:
     return _hidden(text, secrets())
 
 
-def redacted(value: T, but: str = "") -> T:
+def redacted(value: T, but: Collection[str] = ()) -> T:
     """``value`` with every text in it redacted, within mappings, sequences and dataclasses too.
 
-    but: name of a field of ``value`` that stays as it is.
+    but: names of fields of ``value`` that stay as they are.
     """
     own = secrets()
     return cast(T, _deep(value, lambda text: _hidden(text, own), but))
 
 
-def shown(value: T, but: str = "") -> T:
+def shown(value: T, but: Collection[str] = ()) -> T:
     """``value`` with every text in it ``printable``; ``but`` is as for ``redacted``."""
     return cast(T, _deep(value, printable, but))
 
@@ -92,13 +97,37 @@ def secrets() -> tuple[str, ...]:
 
     Each is there in all forms in which libraries print it.
     """
-    forms = set[str]()
+    return tuple(sorted(_variables(), key=len, reverse=True))
+
+
+def secret_variable(text: str) -> str | None:
+    """The environment variable whose secret is in ``text``, None when none is."""
+    return next((name for form, name in _variables().items() if form in text), None)
+
+
+def _variables() -> dict[str, str]:
+    """Form of a secret → name of the environment variable that holds it."""
+    forms: dict[str, str] = {}
     for name, value in os.environ.items():
-        secret = _NAMES.search(name) and not _PLACES.search(name) and not _is_place(value)
-        if secret and len(value) >= SHORTEST:
-            forms |= {value, quote(value, safe=""), quote_plus(value)}
-            forms |= {json.dumps(value)[1:-1], repr(value)[1:-1]}
-    return tuple(sorted(forms, key=len, reverse=True))
+        if _NAMES.search(name) and not _PLACES.search(name) and _is_secret(value):
+            every = {value, quote(value, safe=""), quote_plus(value)}
+            every |= {json.dumps(value)[1:-1], repr(value)[1:-1]}
+            forms |= dict.fromkeys(every, name)
+    return forms
+
+
+def _is_secret(value: str) -> bool:
+    if len(value) < SHORTEST or _is_place(value):
+        return False
+    return not all(map(_is_word, _BETWEEN_WORDS.split(value)))
+
+
+def _is_word(text: str) -> bool:
+    """Whether ``text`` is a word, a number, or a name of few of them, as "wav2vec2" or "960h"."""
+    runs = _RUNS.findall(text)
+    if "".join(runs) != text or len(runs) > _MOST_RUNS:
+        return False
+    return text.isdigit() or len(text) <= (_LONGEST_WORD if text.isalpha() else _LONGEST_NAME)
 
 
 def secret_option(key: str) -> bool:
@@ -140,7 +169,7 @@ def _hidden(text: str, own: tuple[str, ...]) -> str:
     return text
 
 
-def _deep(value: Any, change: Callable[[str], str], but: str = "") -> Any:
+def _deep(value: Any, change: Callable[[str], str], but: Collection[str] = ()) -> Any:
     if value is None or isinstance(value, str | float | int):  # most of ten thousand records
         return change(value) if isinstance(value, str) else value
     if isinstance(value, Mapping):
@@ -150,7 +179,8 @@ def _deep(value: Any, change: Callable[[str], str], but: str = "") -> Any:
     if isinstance(value, tuple):
         return tuple(_deep(entry, change) for entry in value)
     if is_dataclass(value) and not isinstance(value, type):
-        parts = {part.name: getattr(value, part.name) for part in fields(value) if part.name != but}
+        names = [part.name for part in fields(value) if part.name not in but]
+        parts = {name: getattr(value, name) for name in names}
         changed = {name: _deep(part, change) for name, part in parts.items()}
         if any(changed[name] is not part for name, part in parts.items()):
             return replace(value, **changed)
