@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 import traceback
+from collections.abc import Sequence
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.typed_json import shown
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.measure.job import Job
 from asr_scaling.sweep.allowlist import check_parts
+from asr_scaling.sweep.option_types import check_types
 
 _SYSTEM = ("model", "engine", "optimisation", "decoding", "device", "batch")
 _UNUSABLE = "The options of {where} can't be used ({reason}); see  --cfg job  for them."
@@ -31,7 +29,7 @@ def build(node: dict[str, Any]) -> Any:
     Raises AsrScalingError as a part raised it, ConfigError for what it may not name.
     """
     check_parts(node)
-    _check_switches(node)
+    check_types(node)
     try:
         return instantiate(node, _convert_="all")
     except RecursionError:
@@ -48,25 +46,6 @@ def build(node: dict[str, Any]) -> Any:
         where = key[1] if key else "the configuration"
         reason = " ".join(str(error.__cause__ or error).split())
         raise ConfigError(_UNUSABLE.format(where=where, reason=reason)) from error
-
-
-def _check_switches(node: Any, where: str = "") -> None:
-    """Raises ConfigError for an option that is on or off and got a text, as ``long_form=no``.
-
-    Any text counts as true in Python.
-    """
-    if not isinstance(node, dict):
-        return
-    made: Any = None
-    with suppress(Exception):  # what can't be found is explained when it is made
-        made = get_class(node["_target_"])
-    options = fields(made) if is_dataclass(made) else ()
-    switches = {option.name for option in options if option.type in ("bool", bool)}
-    for key, value in node.items():
-        place = f"{where}.{key}" if where else str(key)
-        if key in switches:
-            must_work(place, shown(value), isinstance(value, bool), "write true or false")
-        _check_switches(value, place)
 
 
 def build_system(plain: dict[str, Any]) -> SystemSpec:
