@@ -9,8 +9,10 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
@@ -19,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from asr_scaling.analysis.recommendation.reproduce import text
 from asr_scaling.cli.arguments import either, near
 from asr_scaling.core.option_checks import at_home
-from asr_scaling.errors import AsrScalingError, one_line
+from asr_scaling.errors import AsrScalingError, ConfigError, one_line
 from asr_scaling.sweep import callback, config_guard
 from asr_scaling.sweep.plan import key_and_value, quoted
 from asr_scaling.sweep.sweep_run import current
@@ -63,6 +65,24 @@ def home_shorthand(argument: str) -> str:
     return f"{key}={_HOME.sub(lambda match: quoted(at_home(match[0])), value)}"
 
 
+def flags_first(arguments: Sequence[str]) -> list[str]:
+    """``arguments`` with the options behind the flags, since Hydra does not take them mixed.
+
+    Raises ConfigError for a flag that there is not, or that lacks its value.
+    """
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see  python -m asr_scaling --help.")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    options: list[str] = parser.parse_intermixed_args(arguments).overrides
+    flags = list(arguments)
+    for option in options:
+        flags.remove(option)
+    return [*flags, *options]
+
+
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
 def _app(config: DictConfig) -> None:
     callback.point(config)
@@ -76,6 +96,7 @@ def main() -> None:
     try:
         config_guard.check_arguments(sys.argv[1:])
         sys.argv[1:] = [home_shorthand(batch_shorthand(argument)) for argument in sys.argv[1:]]
+        sys.argv[1:] = flags_first(sys.argv[1:])
         _app()
     except KeyboardInterrupt:
         current().finish("KILLED")

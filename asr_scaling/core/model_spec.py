@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.language import AUTO, check_language, language_code
-from asr_scaling.core.option_checks import one_of
+from asr_scaling.core.option_checks import must_be, one_of
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.config_dir import conf_dir
 
 WEIGHTS = ("auto", "pretrained", "random")
+LONGEST_NAME = 100
+"""Characters of a model's name, so that a folder and a row of a table can be called after it."""
 _NO_SIZES = {
     "auto_map",
     "trust_remote_code",
@@ -47,7 +49,8 @@ class ModelSpec:
     languages: codes of the languages that it was trained to transcribe, as its authors write them;
         empty where they are not known.
     language: what it is asked to transcribe: a code, "auto" to have every utterance's language
-        recognised, or None for what an utterance states, else "auto".
+        recognised, or None for what an utterance states, else "auto". False is YAML's reading
+        of "no", which is Norwegian.
     published: the parameter count as its authors print it ("39 M"), or empty.
     weights: "auto", "pretrained" or "random".
     path: folder with weights in the hub's layout, preferred over any other place; or None.
@@ -67,13 +70,16 @@ class ModelSpec:
     tokens_per_s: float | None = None
     multilingual: bool = False
     languages: Sequence[str] = ()
-    language: str | None = None
+    language: str | bool | None = None
     published: str = ""
     weights: str = "auto"
     path: str | None = None
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
+        fits = len(str(self.name).strip()) > 0 and len(str(self.name)) <= LONGEST_NAME
+        name = f"{str(self.name)[:20]}…" if len(str(self.name)) > LONGEST_NAME else self.name
+        must_be("model.name", f"'{name}'", fits, f"a name of 1 to {LONGEST_NAME} characters")
         one_of("model.weights", self.weights, WEIGHTS)
         if self.parameters <= 0:
             raise ConfigError(f"model.parameters of '{self.name}' must be a positive number.")

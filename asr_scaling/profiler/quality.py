@@ -68,9 +68,9 @@ class Quality:
             session.progress.advance((i + 1) / len(session.batches))
 
 
-def _facts(utterance: Utterance, asked: str | None) -> dict[str, Any]:
+def _facts(utterance: Utterance, asked: str | bool | None) -> dict[str, Any]:
     """Seconds of audio, and the language that the dataset or else the user states."""
-    said = utterance.language or (None if asked in (None, ANY) else language_code(str(asked)))
+    said = utterance.language or (None if asked in (None, ANY) else language_code(asked))
     return {"audio_s": utterance.duration_s} | ({"language": said} if said else {})
 
 

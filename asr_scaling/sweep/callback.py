@@ -120,7 +120,7 @@ def _begin(
     subdir, program = places.pattern(config), str(config.hydra.job.name)
     sweep = SweepRun(
         varied={**made_up(config.hydra.overrides.task), **swept(points)},
-        sink=build(plain["tracking"]) if plain.get("tracking") else None,
+        sink=build(plain["tracking"], "tracking") if plain.get("tracking") else None,
         plan=rounds.jobs(points, subdir, program) if rounds else points,
         rounds=rounds,
         report=not single and bool(plain["sweep"].get("report")),
@@ -205,7 +205,7 @@ def _keep_unbuilt(
     from asr_scaling.measure.job import keep
     from asr_scaling.measure.record_builder import unbuilt
 
-    sink = sweep.sink or (build(plain["tracking"]) if plain.get("tracking") else None)
+    sink = sweep.sink or (build(plain["tracking"], "tracking") if plain.get("tracking") else None)
     record = unbuilt(name, str(error), plain, sweep.certificate)
     return keep(record, folder, sink, sweep.parent)
 

@@ -10,6 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.typed_json import shown
 from asr_scaling.errors import AsrScalingError, ConfigError
@@ -23,13 +24,14 @@ _Made = TypeVar("_Made")
 _PARTS = (*_SYSTEM, "dataset", "profiler", "pipeline", "tracking")
 
 
-def build(node: dict[str, Any]) -> Any:
+def build(node: dict[str, Any], where: str = "") -> Any:
     """The object, or objects, that a node of the configuration describes.
 
+    where: the place of the node, which errors name.
     Raises AsrScalingError as a part raised it, ConfigError for what it may not name.
     """
     check_parts(node)
-    check_types(node)
+    check_types(node, where)
     try:
         return instantiate(node, _convert_="all")
     except RecursionError:
@@ -55,6 +57,8 @@ def build_system(plain: dict[str, Any]) -> SystemSpec:
 
 def build_job(plain: dict[str, Any]) -> Job:
     """The job that a point's options describe. Raises as ``build``."""
+    seed = plain.get("seed", 0)
+    must_be("seed", shown(seed), type(seed) is int, "a whole number")
     for where, node in _nodes(plain).items():
         if not isinstance(node, dict) or "_target_" not in node:
             raise ConfigError(

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from asr_scaling.core.option_checks import must_be
 from asr_scaling.errors import ConfigError
 from asr_scaling.records.sweep_manifest import latest
 from asr_scaling.sweep.sweep_run import SWEEPS
@@ -29,18 +30,21 @@ def settle(config: DictConfig) -> None:
     """Make true or false of every option of ``sweep`` that is one or the other by default.
 
     Hydra takes ``sweep.resume=yes`` for a text, which counts as true whatever it says.
-    Raises ConfigError for what is neither.
+    Raises ConfigError for what is neither, and where a whole number is needed and isn't given.
     """
     sweep = OmegaConf.select(config, "sweep", throw_on_missing=False)
     if not isinstance(sweep, DictConfig):
         return
     for key, usual in _usual()["sweep"].items():
-        if isinstance(usual, bool) and key in sweep:
+        if isinstance(usual, int) and key in sweep:
             try:
                 value = sweep[key]
             except OmegaConfBaseException:  # refers to what is only known once the sweep runs
                 continue
-            if not isinstance(value, bool):
+            if not isinstance(usual, bool):
+                whole = isinstance(value, int) and not isinstance(value, bool)
+                must_be(f"sweep.{key}", value, whole, "a whole number")
+            elif not isinstance(value, bool):
                 OmegaConf.update(sweep, key, _switch(f"sweep.{key}", value))
 
 
