@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from typing import Any, Literal, Union
 
 from hydra.utils import get_object
@@ -42,13 +45,25 @@ def check_types(node: Mapping[str, Any], where: str = "") -> None:
 
 
 def _hints(target: str) -> dict[str, Any]:
-    """Option → type, of the class that a node names."""
+    """Option → type, of the dataclass that a node names."""
     made: Any = get_object(target)
-    taker = vars(made).get("__init__", made) if isinstance(made, type) else made
-    try:
-        return typing.get_type_hints(taker)
-    except (NameError, TypeError):  # a type that only a type checker imports
+    if not (isinstance(made, type) and is_dataclass(made)):
         return {}
+    hints: dict[str, Any] = {}
+    for base in reversed(made.__mro__):
+        names = vars(sys.modules[base.__module__])
+        hints |= _resolved(vars(base).get("__annotations__", {}), names)
+    return {option.name: hints[option.name] for option in fields(made) if option.name in hints}
+
+
+def _resolved(annotations: Mapping[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    """The types, but for those whose names only a type checker imports."""
+    hints: dict[str, Any] = {}
+    for name, annotation in annotations.items():
+        with suppress(NameError, TypeError):
+            holder = types.SimpleNamespace(__annotations__={name: annotation})
+            hints |= typing.get_type_hints(holder, names)
+    return hints
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

@@ -69,8 +69,10 @@ def lasting_streams() -> Iterator[None]:
     try:
         yield
     finally:
-        for stream in (sys.stdout, sys.stderr):
+        for stream, old in zip((sys.stdout, sys.stderr), before, strict=True):
             stream.flush()
+            if old is None:
+                stream.close()
         sys.stdout, sys.stderr = before
 
 

@@ -7,6 +7,7 @@ import copy
 import functools
 import io
 import math
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
 from hypothesis import strategies as st
 from support.fuzzing import JUNK, cases, sentence
 
@@ -22,8 +25,8 @@ from asr_scaling.cli.arguments import positive, size
 from asr_scaling.cli.compare import main as compare_main
 from asr_scaling.cli.recommend import main as recommend_main
 from asr_scaling.cli.report import main as report_main
-from asr_scaling.cli.sweep import batch_shorthand, explained, resumed
-from asr_scaling.errors import AsrScalingError
+from asr_scaling.cli.sweep import batch_shorthand, explained, flags_first
+from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.sweep.instantiate import build_job, options
 from asr_scaling.sweep.plan import PlannedPoint, by_system, labels
 from asr_scaling.util.config_dir import conf_dir
@@ -125,6 +128,13 @@ VALUE = (
     | st.text(max_size=6)
     | st.lists(st.sampled_from(WORDS), max_size=3).map(",".join)
 )
+JUNK_PATHS = st.lists(
+    st.sampled_from(
+        ["run", "=", "3", "(", ")", "{", "[", ",", " ", "'", '"', "é", "/", "#", "$", "~"]
+    ),
+    min_size=1,
+    max_size=6,
+).map("".join)
 ARGUMENT = st.builds("{}={}".format, KEY, VALUE) | st.text(max_size=10) | KEY
 
 
@@ -142,8 +152,6 @@ def test_what_is_made_of_arguments(found: list[str], jobs: list[list[str]]):
     short = list(map(batch_shorthand, found))
     assert list(map(batch_shorthand, short)) == short
     assert all(a == b or a.startswith("batch=") for a, b in zip(found, short, strict=True))
-    with contextlib.chdir(empty().name):
-        assert resumed(found) == found
     points = list(map(PlannedPoint.of, jobs))
     ordered = [point.overrides for point in by_system(points)]
     assert Counter(map(tuple, ordered)) == Counter(map(tuple, jobs))
@@ -260,6 +268,42 @@ def composed(overrides: list[str]) -> None:
 @cases("overrides", overrides=st.lists(ARGUMENT, min_size=1, max_size=3))
 def test_overrides(overrides: list[str]):
     composed(overrides)
+
+
+@cases("values as a shell hands them over", value=st.text(min_size=1, max_size=12) | JUNK_PATHS)
+def test_a_value_that_hydra_can_not_read_is_named_with_the_way_to_quote_it(value: str):
+    """What the sentence says to type is read as exactly the text that was meant."""
+    try:
+        OverridesParser.create().parse_override(f"dataset.path={value}")
+    except HydraException:
+        if not value.strip() or not value.isprintable():
+            return
+    else:
+        return
+    with pytest.raises(OverrideParseException) as caught:
+        compose("config", [f"dataset.path={value}"])
+    told = explained(caught.value)
+    assert told is not None
+    assert told.startswith("The value of dataset.path can't be read")
+    (typed,) = shlex.split(told.rpartition("as in  ")[2].removesuffix("."))
+    parsed = OverridesParser.create().parse_override(typed)
+    assert parsed.key_or_group == "dataset.path"
+    meant = compose("config", ["dataset=folder", typed]).dataset.path
+    assert meant == value
+
+
+@pytest.mark.parametrize("flags", [[], ["-m"], ["-m", "--resolve"], ["--cfg", "job", "-m"]])
+def test_flags_may_stand_anywhere(flags: list[str]):
+    words = ["batch.size=1", "model=wav2vec2"]
+    for place in range(3):
+        mixed = [*words[:place], *flags, "--config-dir", "a=b", *words[place:]]
+        assert flags_first(mixed) == [*flags, "--config-dir", "a=b", *words]
+
+
+@pytest.mark.parametrize("wrong", [["--foo"], ["--cfg"], ["--config-dir"], ["-x", "a=1"]])
+def test_a_flag_that_there_is_not_is_one_sentence(wrong: list[str]):
+    with pytest.raises(ConfigError, match="see  python -m asr_scaling --help"):
+        flags_first(wrong)
 
 
 @functools.cache
