@@ -32,8 +32,12 @@ _PLACES = re.compile(r"_(PATH|FILE|DIR|SOCK|URL|URI)$", re.IGNORECASE)
 """Variables that name the place of a secret, not the secret."""
 _BETWEEN_WORDS = re.compile(r"[-_./:@+]")
 _RUNS = re.compile(r"[A-Z]*[a-z]+|[A-Z]+|\d+")
-_LONGEST_WORD, _LONGEST_NAME, _MOST_RUNS = 20, 12, 4
-"""Letters of a word, characters of one with digits in it as "wav2vec2", and its parts, at most."""
+_LONGEST_WORD = 20
+"""Letters of a word, at most."""
+_LONGEST_NAME = 12
+"""Characters of a name with digits in it, as "wav2vec2", at most."""
+_MOST_RUNS = 4
+"""Runs of letters or digits in such a name, at most."""
 _OPTION = re.compile(
     r"^((hub|hf|api|auth|access|user)?[_-]?token|"
     r"([\w-]+[_-])?(password|passwd|secret|credentials?|(api|access)_?key))$",
