@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from asr_scaling.profiler._text.leaderboard import leaderboard_rules
 from asr_scaling.profiler._text.one_form import one_form
-from asr_scaling.profiler._text.scripts import is_english, is_latin, without_needless_spaces
+from asr_scaling.profiler._text.scripts import is_latin, which_are_english, without_needless_spaces
 
 AUTO = "auto"
 _UNICODE_VERSION = "1"
@@ -57,18 +57,16 @@ class Auto:
         """The normaliser of each utterance.
 
         By the language that is stated for it; else English where its reference is in the Latin
-        script and the words of all such references look like English. Silence of no stated language
+        script and such references don't look like another language. Silence of no stated language
         gets what most of the others get.
         """
         forms = [one_form(reference) for reference in references]
         given = list(zip(forms, languages, strict=True))
         latin = [form for form, language in given if language is None and is_latin(form)]
-        looks_english = is_english(latin)
+        looks = dict(zip(latin, which_are_english(latin), strict=True))
         english, other = named("whisper_english"), named("unicode")
         chosen = [
-            english
-            if (looks_english and is_latin(form) if language is None else language == "en")
-            else other
+            english if (looks.get(form, False) if language is None else language == "en") else other
             for form, language in given
         ]
         spoken = [own for own, (form, language) in zip(chosen, given, strict=True) if form]

@@ -1,12 +1,14 @@
-"""Which script a text is in, whether that has spaces between words, and whether it is English."""
+"""The script of a text, whether that has spaces between words, and whether a text is English."""
 
 from __future__ import annotations
 
 import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+from asr_scaling.core.language_guess import looks_like_another
 
 if TYPE_CHECKING:
     from regex import Pattern
@@ -16,24 +18,7 @@ _SPACELESS = (
     "Tai_Viet Javanese Balinese"
 )
 """Scripts that are written without spaces between words."""
-_ENGLISH = (
-    "the of and that it for with his she you not are this have they from were which but what there "
-    "their would been i my is he your can will do how"
-)
-_OTHERS = (
-    # German, Dutch, Danish, Norwegian, Swedish, Icelandic, Finnish, Estonian
-    "der das und ist nicht ein eine ich zu mit den auf het een niet dat ik og er på ikke jeg "
-    "til av som att det är jag inte och að það og ekki ég ja ei että se oli ning kui "
-    # French, Spanish, Catalan, Portuguese, Italian, Romanian, Latin
-    "le la les et est des une que pas pour dans il je el los del y por las para però amb os não "
-    "um uma da em che di non sono della este și să în nu est quod "
-    # Polish, Czech, Slovak, Slovene, Croatian, Hungarian, Lithuanian, Latvian, Albanian
-    "nie się na jest że z w je ne že si v sa som ali bi su egy nem az hogy ir kad ka dhe një të "
-    # Turkish, Indonesian, Malay, Tagalog, Vietnamese, Swahili, Welsh, Irish, Basque, Afrikaans
-    "bir ve bu için ne yang dan itu dengan untuk ini ang ng sa mga là và của không wa kwa ni yn "
-    "mae agus tá eta da nie"
-)
-"""Words as frequent in languages of the Latin script as ``_ENGLISH`` are in English."""
+_ACCENTED, _MIXED = 40, 10
 _FOREIGN_SHARE = 0.1
 """Up to this share of letters of other scripts, as of α in a text on biology, a text is Latin."""
 
@@ -75,19 +60,31 @@ def is_latin(text: str) -> bool:
     return other_than_latin(text).total() <= _FOREIGN_SHARE * letters
 
 
-def is_english(texts: Iterable[str]) -> bool:
-    """Whether texts in the Latin script are taken for English, by their most frequent words.
+def is_english(texts: Sequence[str]) -> bool:
+    """Whether texts in the Latin script, all together, are taken for English.
 
-    They are unless words of another language outnumber English ones, or a letter in forty has an
-    accent, so that what can't be told is English.
+    They are unless they look like another language or one letter in forty has an accent, so that
+    what can't be told is English.
     """
-    ours, theirs = frozenset(_ENGLISH.split()), frozenset(_OTHERS.split())
-    words = [word.strip(".,;:!?\"'()-") for text in texts for word in text.lower().split()]
-    english = sum(word.partition("'")[0] in ours for word in words)
-    others = sum(word in theirs for word in words)
-    letters = [c for word in words for c in word if c.isalpha()]
+    letters = [c for text in texts for c in text if c.isalpha()]
     accented = sum(not c.isascii() for c in letters)
-    return english >= others and 40 * accented <= len(letters)
+    plain = _ACCENTED * accented <= len(letters)
+    return plain and looks_like_another(tuple(texts), ("en",)) is None
+
+
+def which_are_english(texts: Sequence[str]) -> list[bool]:
+    """Whether each text in the Latin script is taken for English.
+
+    All or none, by what all together look like, because single sentences mislead; where one in ten
+    of those that can be told is of the other kind, each by what it looks like.
+    """
+    most = is_english(texts)
+    others = [not is_english([text]) for text in texts]
+    surely = [looks_like_another((text,), ("de",)) == "en" for text in texts]
+    told = sum(others) + sum(surely)
+    if _MIXED * min(sum(others), sum(surely)) < told or not told:
+        return [most] * len(texts)
+    return [most if other == sure else sure for other, sure in zip(others, surely, strict=True)]
 
 
 def _script(letter: str) -> str:

@@ -10,6 +10,7 @@ from asr_scaling.profiler._text.scripts import (
     is_latin,
     other_than_latin,
     spaceless_share,
+    which_are_english,
     without_needless_spaces,
     words_of,
 )
@@ -46,6 +47,15 @@ def test_latin_but_for_a_letter_in_ten_is_latin() -> None:
 @pytest.mark.parametrize("language", LATIN)
 def test_other_languages_are_not_english(language: str) -> None:
     assert not is_english([SPACED[language]])
+
+
+def test_a_set_of_two_languages_is_told_apart_and_a_lone_sentence_is_not() -> None:
+    english = "the cat sat on the mat and looked around the room for a while"
+    italian = "la bambina andava a scuola ogni mattina insieme al fratello maggiore"
+    assert which_are_english([english, italian, "taxi"]) == [True, False, True]
+    assert which_are_english([english] * 12 + [italian]) == [True] * 13
+    assert which_are_english([italian] * 12 + ["taxi"]) == [False] * 13
+    assert which_are_english([]) == []
 
 
 @pytest.mark.parametrize(
