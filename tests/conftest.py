@@ -73,6 +73,13 @@ def _own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_store_of_an_earlier_test() -> None:
+    """MLflow's ``set_tracking_uri``, which tests call, leaves a variable that names a store."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
+        os.environ.pop(name, None)
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()

@@ -56,7 +56,7 @@ def _compare(options: argparse.Namespace) -> int:
     a = [record for record, _ in records_of(options.a, options.tracking_uri, damaged=damaged_a)]
     b = [record for record, _ in records_of(options.b, options.tracking_uri, damaged=damaged_b)]
     say_left_out([*damaged_a, *damaged_b])
-    matched = match(a, b)
+    matched = match(a, b, whole=not (damaged_a or damaged_b))
     comparisons, failures = _compared(matched.pairs, allow, [gate.metric for gate in gates])
     outcomes = [gate.judge(comparison) for comparison in comparisons for gate in gates]
     unjudged = [outcome.sentence for outcome in outcomes if outcome.failed is None]
@@ -87,12 +87,14 @@ def _compare(options: argparse.Namespace) -> int:
     return status
 
 
-def match(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> Matched:
+def match(a: Sequence[RunRecord], b: Sequence[RunRecord], whole: bool = True) -> Matched:
     """Match the points by name; one point on each side is a pair whatever it is called.
+
+    whole: whether every record could be read; one that is left is then paired by its name only.
 
     Raises ConfigError when a name is ambiguous or no name is on both sides.
     """
-    if len(a) == len(b) == 1:
+    if len(a) == len(b) == 1 and whole:
         return Matched([(a[0], b[0])])
     names_a, names_b = (Counter(record.name for record in side) for side in (a, b))
     for side, names in (("A", names_a), ("B", names_b)):

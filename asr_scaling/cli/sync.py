@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from asr_scaling.cli.arguments import Parser, add_store, run_verb
+from asr_scaling.core.option_checks import writable
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.records.sync import Sync, SyncedSweep, sweeps_below
 from asr_scaling.sweep.sweep_run import SWEEPS
@@ -30,7 +31,8 @@ def _sync(options: argparse.Namespace) -> int:
     sweeps: list[SyncedSweep] = []
     for folder in folders:
         try:
-            sweep = sync.bring(folder)
+            with writable(folder, "bring it from a copy that may be written"):
+                sweep = sync.bring(folder)
         except AsrScalingError as error:
             sys.stderr.write(f"error: {folder}: {error}\n")
             continue

@@ -44,7 +44,10 @@ def end_abandoned(root: Path, sink: Sink | None, tracking: Mapping[str, Any] | N
     for folder, manifest in not_closed(root):
         if manifest.tracking != tracking or not manifest.here:
             continue
-        lock = SweepLock.take(folder)
+        try:
+            lock = SweepLock.take(folder)
+        except OSError:  # of another user, or on a disk that may only be read
+            continue
         if lock is None:
             continue
         try:

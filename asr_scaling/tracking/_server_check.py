@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ def check(uri: str, limit_s: float = START_S) -> None:
     """
     mend = f"start it, or set tracking.uri (now {without_password(uri)}), or use tracking=jsonl"
     try:
-        ask_url(without_password(uri).rstrip("/") + "/health", limit_s)
+        ask_url(without_password(uri).rstrip("/") + "/health", limit_s, tls=_tls(uri))
     except urllib.error.HTTPError as error:
         if error.code not in (401, 403):
             raise TrackingError(
@@ -68,6 +69,23 @@ def check(uri: str, limit_s: float = START_S) -> None:
             ) from error
     except (OSError, ValueError, HTTPException) as error:
         raise TrackingError(f"The tracking server does not answer: {mend}.") from error
+
+
+def _tls(uri: str) -> ssl.SSLContext | None:
+    """How a server's certificate is checked, by the variables that MLflow's client honours.
+
+    Raises OSError for a file of theirs that can't be read.
+    """
+    if not uri.startswith("https://"):
+        return None
+    own = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or os.environ.get("REQUESTS_CA_BUNDLE")
+    below = own if own and os.path.isdir(own) else None
+    tls = ssl.create_default_context(cafile=None if below else own, capath=below)
+    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    if client := os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"):
+        tls.load_cert_chain(client)
+    return tls
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class Jsonl:
                     _append(file, line.encode(errors="backslashreplace"))
         except OSError as error:
             raise TrackingError(
-                f"{self.path} can't be written ({error.strerror}): its folder has the record."
+                f"{self.path} can't be written ({error.strerror}): make room, or set tracking.path."
             ) from error
 
     def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:

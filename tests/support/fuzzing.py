@@ -41,6 +41,8 @@ CASES = {
     "overrides": 300,
     "options": 200,
     "parquet": 40,
+    "places": 150,
+    "cut lines": 60,
     "references": 600,
     "changed words": 200,
     "changed letters": 100,
