@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -186,11 +186,10 @@ class OrtSteps:
             binding.bind_output(name, runtime.kind, runtime.index)
         self._encoder.run_with_iobinding(binding)
         self._binding = self._decoder.io_binding()
-        for name, value in zip(self._audio, binding.get_outputs(), strict=True):
+        self._heard = binding.get_outputs()
+        for name, value in zip(self._audio, self._heard, strict=True):
             self._binding.bind_ortvalue_input(name, value)
-        nothing = runtime.value(np.zeros((len(features), self._heads, 0, self._size), np.float32))
-        for name in self._past:
-            self._binding.bind_ortvalue_input(name, nothing)
+        self._forget(len(features))
 
     def step(self, tokens: NDArray[np.int64], forbidden: NDArray[np.float32]) -> NDArray[np.int64]:
         """One pass of the decoder; the new keys and values become the next one's past."""
@@ -203,14 +202,37 @@ class OrtSteps:
             binding.bind_output(name, runtime.kind, runtime.index)
         binding.bind_output("logits", runtime.kind, runtime.index)
         self._decoder.run_with_iobinding(binding)
-        chosen, *present, self._logits = binding.get_outputs()
-        for name, value in zip(self._past, present, strict=True):
+        chosen, *self._kept, self._logits = binding.get_outputs()
+        for name, value in zip(self._past, self._kept, strict=True):
             binding.bind_ortvalue_input(name, value)
         return chosen.numpy()  # type: ignore[no-any-return]
 
     def logits(self) -> NDArray[np.float32]:
         """Of the last step."""
         return self._logits.numpy()  # type: ignore[no-any-return]
+
+    def spread(self, times: int) -> None:
+        """Begin anew with what was encoded, every row ``times`` times."""
+        for name, value in zip(self._audio, self._heard, strict=True):
+            if times > 1:
+                repeated = self._runtime.value(np.repeat(value.numpy(), times, axis=0))
+                self._binding.bind_ortvalue_input(name, repeated)
+        self._forget(self._heard[0].shape()[0] * times)
+
+    def reorder(self, rows: Sequence[int]) -> None:
+        """The tokens' keys and values become those of ``rows``."""
+        if list(rows) == list(range(len(rows))):
+            return
+        for name, value in zip(self._past, self._kept, strict=True):
+            ordered = np.ascontiguousarray(value.numpy()[list(rows)])
+            self._binding.bind_ortvalue_input(name, self._runtime.value(ordered))
+
+    def _forget(self, rows: int) -> None:
+        """Bind an empty past of so many rows."""
+        empty = np.zeros((rows, self._heads, 0, self._size), np.float32)
+        nothing = self._runtime.value(empty)
+        for name in self._past:
+            self._binding.bind_ortvalue_input(name, nothing)
 
 
 class OrtFrames:

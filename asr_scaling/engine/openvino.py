@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -154,12 +154,10 @@ class OvSteps:
         self._encoder.infer(
             {"features": openvino.Tensor(np.ascontiguousarray(features), shared_memory=True)}
         )
-        empty = np.zeros((len(features), self._heads, 0, self._size), np.float32)
         for request in self._requests:
             for name in self._audio:
                 request.set_tensor(name, self._encoder.get_tensor(name))
-        for name in self._past:
-            self._requests[0].set_tensor(name, openvino.Tensor(empty))
+        self._forget(len(features))
 
     def step(self, tokens: NDArray[np.int64], forbidden: NDArray[np.float32]) -> NDArray[np.int64]:
         """One pass of the decoder; two requests take turns, so each reads what the other wrote."""
@@ -177,6 +175,35 @@ class OvSteps:
     def logits(self) -> NDArray[np.float32]:
         """Of the last step."""
         return self._requests[1].get_tensor("logits").data  # type: ignore[no-any-return]
+
+    def spread(self, times: int) -> None:
+        """Begin anew with what was encoded, every row ``times`` times."""
+        import openvino
+
+        for name in self._audio if times > 1 else ():
+            repeated = np.repeat(self._encoder.get_tensor(name).data, times, axis=0)
+            for request in self._requests:
+                request.set_tensor(name, openvino.Tensor(repeated))
+        self._forget(self._encoder.get_tensor(self._audio[0]).shape[0] * times)
+
+    def reorder(self, rows: Sequence[int]) -> None:
+        """The tokens' keys and values become those of ``rows``."""
+        import openvino
+
+        if list(rows) == list(range(len(rows))):
+            return
+        following, last = self._requests
+        for past, present in zip(self._past, self._present, strict=True):
+            ordered = np.ascontiguousarray(last.get_tensor(present).data[list(rows)])
+            following.set_tensor(past, openvino.Tensor(ordered))
+
+    def _forget(self, rows: int) -> None:
+        """An empty past of so many rows."""
+        import openvino
+
+        empty = np.zeros((rows, self._heads, 0, self._size), np.float32)
+        for name in self._past:
+            self._requests[0].set_tensor(name, openvino.Tensor(empty))
 
 
 class OvFrames:

@@ -96,6 +96,11 @@ class Prompts:
         return (self.start, self.languages[language], self.transcribe, self.no_timestamps)
 
     @property
+    def no_speech(self) -> int:
+        """Id of the token for "no speech" (openai/whisper, tokenizer.py)."""
+        return self.no_timestamps - 1
+
+    @property
     def tokens(self) -> int:
         """How many tokens a prompt has."""
         return 2 if self.transcribe is None else 4

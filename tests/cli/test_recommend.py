@@ -283,7 +283,8 @@ class TestTheFile:
             (
                 "model=whisper_base",
                 "engine.dtype=bfloat16",
-                "engine.beam=5",
+                "decoding=beam",
+                "decoding.beam=4",
                 "device.threads=1",
                 "batch.size=16",
                 "seed=7",

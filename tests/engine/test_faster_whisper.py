@@ -12,6 +12,7 @@ from support.fakes import FakeDevice, altered, make_job, noise
 from support.networks import transcribed
 from support.small_whisper import ctc, needs_speech, pretrained, reference, speech, whisper
 
+from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch, Utterance
@@ -27,12 +28,13 @@ pytest.importorskip("ctranslate2", reason="pip install 'asr-scaling[faster_whisp
 from asr_scaling.engine.faster_whisper import _files as files
 
 pytestmark = pytest.mark.usefixtures("one_thread", "own_cache")
+BEAMS = Decoding(beam=2)
 
 
 class TestOptions:
     @pytest.mark.parametrize(
         ("option", "value"),
-        [("dtype", "float64"), ("dtype", "q8_0"), ("beam", 0), ("window_margin_s", -1)],
+        [("dtype", "float64"), ("dtype", "q8_0"), ("window_margin_s", -1)],
     )
     def test_refused(self, option: str, value: Any):
         with pytest.raises(ConfigError, match=rf"engine\.{option}.*{value}"):
@@ -100,7 +102,12 @@ class TestRandomWeights:
 
     @pytest.mark.parametrize(
         "options",
-        [{"beam": 2}, {"dtype": "int8"}, {"window_margin_s": 1.0}, {"features": "device"}],
+        [
+            {"decoding": BEAMS},
+            {"dtype": "int8"},
+            {"window_margin_s": 1.0},
+            {"features": "device"},
+        ],
     )
     def test_options_keep_the_length(self, options: dict[str, Any]):
         done, _ = transcribed(FasterWhisper(**options), whisper(), (noise(3.0),))
@@ -144,7 +151,7 @@ class TestConversion:
         FasterWhisper().load(whisper(), FakeDevice())
         again = list[Any]()
         monkeypatch.setattr(files, "_convert", lambda *given: again.append(given))
-        FasterWhisper(beam=2).load(whisper(), FakeDevice())
+        FasterWhisper(decoding=Decoding(beam=2)).load(whisper(), FakeDevice())
         assert again == []
 
 

@@ -12,6 +12,7 @@ from support.fakes import FakeDevice, Listener, altered, make_job, noise
 from support.networks import transcribed
 from support.small_whisper import ctc, needs_speech, pretrained, reference, speech, whisper
 
+from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch, Utterance
@@ -26,12 +27,13 @@ pytest.importorskip("_pywhispercpp", reason="pip install 'asr-scaling[whisper_cp
 from asr_scaling.engine.whisper_cpp import _library
 
 pytestmark = pytest.mark.usefixtures("one_thread", "own_cache")
+BEAMS = Decoding(beam=2)
 
 
 class TestOptions:
     @pytest.mark.parametrize(
         ("option", "value"),
-        [("dtype", "float32"), ("dtype", "q8_0"), ("beam", 0), ("window_margin_s", 31)],
+        [("dtype", "float32"), ("dtype", "q8_0"), ("window_margin_s", 31)],
     )
     def test_refused(self, option: str, value: Any):
         with pytest.raises(ConfigError, match=rf"engine\.{option}.*{value}"):
@@ -84,7 +86,9 @@ class TestRandomWeights:
         assert listener.stages.count("encoder") == 1
         assert (done.tokens, done.audio_s) == ((30,), (30.0,))
 
-    @pytest.mark.parametrize("options", [{"beam": 2}, {"dtype": "int8"}, {"window_margin_s": 1.0}])
+    @pytest.mark.parametrize(
+        "options", [{"decoding": BEAMS}, {"dtype": "int8"}, {"window_margin_s": 1.0}]
+    )
     def test_options_keep_the_length(self, options: dict[str, Any]):
         done, _ = transcribed(WhisperCpp(**options), whisper(), (noise(3.0),))
         assert done.tokens == (3,)

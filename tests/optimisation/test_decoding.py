@@ -10,6 +10,7 @@ from support.fakes import FakeDevice, make_spec
 
 from asr_scaling.batch.bucketed import Bucketed
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
@@ -112,7 +113,7 @@ def test_the_heap_is_the_devices() -> None:
         ([Draft()], {"batch": Bucketed(4)}, "set batch=1"),
         ([Draft(), DynamicWindow()], {}, "needs engine.decode=library"),
         ([DynamicWindow(), Draft()], {}, "needs engine.decode=library"),
-        ([DecodeLoop()], {"engine": Transformers(beam=4)}, "greedy"),
+        ([DecodeLoop()], {"engine": Transformers(decoding=Decoding(beam=4))}, "no beams"),
         ([DecodeLoop()], {"engine": Fake()}, "does not have"),
         ([Draft()], {"engine": Fake()}, "does not have"),
         ([Compiled()], {"engine": Fake()}, "does not have"),

@@ -148,10 +148,10 @@ class TestNames:
         assert all(len(each.name) < 120 for each in records)
 
     def test_of_values_that_a_sweeper_makes_up(self) -> None:
-        varied = made_up(["engine.beam=interval(1,5)", "batch.size=1,8", "device.threads=2"])
-        assert varied == {"engine.beam": ()}
-        config = {**composed("engine.beam=3"), "hydra": {}}
-        assert told(config, ("engine.beam=3", "batch.size=8"), varied) == {"engine.beam": "3"}
+        varied = made_up(["decoding.beam=interval(1,5)", "batch.size=1,8", "device.threads=2"])
+        assert varied == {"decoding.beam": ()}
+        config = {**composed("decoding.beam=3"), "hydra": {}}
+        assert told(config, ("decoding.beam=3", "batch.size=8"), varied) == {"decoding.beam": "3"}
 
     def test_points_of_a_search_say_their_stage(self) -> None:
         config = {**composed(), "optimiser": {"stage": "final"}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from asr_scaling.core.model_spec import ModelSpec
@@ -93,6 +93,11 @@ class Transcription:
     temperatures: tuple[float, ...] = ()
     decodings: tuple[int, ...] = ()
     languages: tuple[str, ...] = ()
+
+    def once(self) -> Transcription:
+        """The same, of an engine that decoded every utterance once at temperature 0."""
+        n = len(self.texts)
+        return replace(self, temperatures=(0.0,) * n, decodings=(1,) * n)
 
 
 @dataclass(frozen=True)

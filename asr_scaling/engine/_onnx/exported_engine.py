@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.option_checks import imported, one_of
-from asr_scaling.core.ports import Device
+from asr_scaling.core.ports import Capabilities, Device
 from asr_scaling.engine._onnx.files import CTC_TYPES, Fill, check_length, for_engine
 from asr_scaling.engine._onnx.speech import (
     Ctc,
@@ -22,10 +23,13 @@ from asr_scaling.engine._onnx.speech import (
     whisper_difference,
 )
 from asr_scaling.engine._onnx.token_policy import load_policy, model_config
+from asr_scaling.engine._shared.decoding_options import check_decoding
+from asr_scaling.engine._shared.decoding_steps import Plan
 from asr_scaling.engine._shared.log_mel import check_features, place_of
 from asr_scaling.engine._shared.short_window import check_margin
 from asr_scaling.engine._shared.speech_system import Speech, SpeechSystem, facts_of, out_of_memory
 from asr_scaling.engine._shared.token_texts import load_texts
+from asr_scaling.engine._shared.whisper import window_of
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.errors import EngineError
 
@@ -66,7 +70,8 @@ class ExportedEngine(ABC):
     batch; None for its whole window (_shared/short_window.py).
     ``features``: "library" for the extractor of transformers, "device" to compute Whisper's on the
     device (_shared/log_mel.py).
-    ``seed``: of random weights.
+    ``seed``: of random weights, and of samples.
+    ``decoding``: by beams or greedily, and what is decoded again.
     """
 
     name: ClassVar[str]
@@ -75,11 +80,17 @@ class ExportedEngine(ABC):
     window_margin_s: float | None = None
     features: str = "library"
     seed: int = 42
+    decoding: Decoding = GREEDY
 
     def __post_init__(self) -> None:
         one_of("engine.dtype", self.dtype, self.tolerance)
         check_margin(self.window_margin_s)
         check_features(self.features)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The runtimes run graphs; what decodes with them is greedy."""
+        return Capabilities(decoding="greedy by optimum and openvino-genai; the runtime has none")
 
     def check(self, model: ModelSpec) -> None:
         """Whisper, wav2vec 2.0 and HuBERT."""
@@ -92,6 +103,7 @@ class ExportedEngine(ABC):
             )
         if self.window_margin_s is not None and model.window_s is None:
             raise EngineError(f"'{model.name}' has no window: leave out engine.window_margin_s.")
+        check_decoding(model, self.decoding)
         for package in (self.name, "onnx", "onnxscript"):
             imported(package, self.name)
 
@@ -125,7 +137,9 @@ class ExportedEngine(ABC):
         with out_of_memory(model):
             speech: Speech
             if model.family == "whisper":
-                windows = Windows(model, texts.features, texts.random, self.window_margin_s, place)
+                whole_s, margin_s = window_of(model), self.window_margin_s
+                plan = Plan(self.decoding, self.seed, margin_s, whole_s, not texts.random)
+                windows = Windows(model, texts.features, plan, place)
                 steps, policy = graphs.steps(files.folder), load_policy(model, origin)
                 speech = Whisper(texts, steps, policy, windows)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._onnx.files import PREFIX, check_length
+from asr_scaling.engine._onnx.search import Rules, log_probabilities, searched
 from asr_scaling.engine._onnx.token_policy import Policy
 from asr_scaling.engine._shared import ctc
+from asr_scaling.engine._shared.decoding_steps import Step
 from asr_scaling.engine._shared.short_clips import least_samples, padded
 from asr_scaling.engine._shared.token_texts import Texts
 from asr_scaling.engine._shared.whisper import hear
-from asr_scaling.engine._shared.window_by_window import Windows
+from asr_scaling.engine._shared.window_by_window import Rows, Windows
 from asr_scaling.model.convert import difference
 
 
@@ -37,6 +39,14 @@ class Steps(Protocol):
 
     def logits(self) -> NDArray[np.float32]:
         """What the last step chose from, ``[batch, vocabulary]``."""
+        ...
+
+    def spread(self, times: int) -> None:
+        """Begin anew with what was encoded, every row ``times`` times, one beside the other."""
+        ...
+
+    def reorder(self, rows: Sequence[int]) -> None:
+        """What was decoded so far becomes that of ``rows``, each of the same utterance."""
         ...
 
 
@@ -69,19 +79,22 @@ class Whisper:
         self,
         features: NDArray[np.float32],
         probe: Probe,
-        most: int | None,
+        step: Step,
         planned: list[int] | None,
         languages: list[str | None],
-    ) -> tuple[list[list[int]], int]:
+    ) -> Rows:
         """A ``Decode`` of ``Windows``."""
         policy, steps = self.policy, self.steps
         probe.stage("encoder")
         steps.encode(features)
         probe.stage("decoder")
-        bound = policy.longest if most is None else min(most, policy.longest)
+        bound = policy.longest if step.most is None else min(step.most, policy.longest)
         if planned:
             bound = max(planned) + 1
         tokens = self._prompts(languages)
+        if step.scored or step.beam > 1:
+            prompts = np.array([policy.prompts.of(code) for code in languages], np.int64)
+            return self._searched(features, probe, step, bound, planned=planned, prompts=prompts)
         ended = np.zeros(len(features), bool)
         columns = list[Any]()
         while len(columns) < bound and not ended.all():
@@ -93,9 +106,43 @@ class Whisper:
                 ended |= chosen == policy.end
         rows = np.stack(columns, axis=1).tolist()
         if planned is not None:
-            return [row[:n] for row, n in zip(rows, planned, strict=True)], len(columns)
+            return Rows([row[:n] for row, n in zip(rows, planned, strict=True)], len(columns))
         cut = (row[: row.index(policy.end)] if policy.end in row else row for row in rows)
-        return [[token for token in row if token < policy.end] for row in cut], len(columns)
+        kept = [[token for token in row if token < policy.end] for row in cut]
+        return Rows(kept, len(columns))
+
+    def _searched(
+        self,
+        features: NDArray[np.float32],
+        probe: Probe,
+        step: Step,
+        bound: int,
+        *,
+        planned: list[int] | None,
+        prompts: NDArray[np.int64],
+    ) -> Rows:
+        """With probabilities, by samples or by beams; random weights end where it is planned."""
+        policy, never = self.policy, -1
+        rules = Rules(policy.end if planned is None else never, policy.first, policy.later, bound)
+        found, passes = searched(self.steps, rules, prompts, step, probe.token)
+        lengths = planned or [bound] * len(found)
+        rows = [text.tokens[:n] for text, n in zip(found, lengths, strict=True)]
+        if planned is None:
+            rows = [[token for token in row if token < policy.end] for row in rows]
+        return Rows(
+            rows,
+            passes,
+            [text.mean for text in found] if step.scored else None,
+            lambda number: self._no_speech(features[number : number + 1]),
+        )
+
+    def _no_speech(self, features: NDArray[np.float32]) -> float:
+        """The probability of the token for "no speech" after the first token of the prompt."""
+        prompts, allowed = self.policy.prompts, np.zeros_like(self.policy.later)
+        self.steps.encode(np.ascontiguousarray(features))
+        self.steps.step(np.array([[prompts.start]], np.int64), allowed)
+        likely = log_probabilities(self.steps.logits(), allowed)
+        return float(np.exp(likely[0, prompts.no_speech]))
 
     def _prompts(self, languages: list[str | None]) -> NDArray[np.int64]:
         """The prompts of rows in ``languages``, of which None is replaced by what is recognised.

@@ -9,7 +9,7 @@ batch as a step asks for. Each step runs the encoder anew, as openai/whisper, tr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.ports import Transcription
@@ -49,11 +49,13 @@ class Hypothesis:
 
     ``tokens``: number of them that carry the text.
     ``mean``: mean log-probability of its tokens and of the end of text; None if not asked for.
+    ``language``: code of its language; None where the model has no choice.
     """
 
     text: str
     tokens: int
     mean: float | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,22 @@ class Decoded:
     hypotheses: Sequence[Hypothesis]
     steps: int
     no_speech: Callable[[int], float] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        texts: Sequence[str],
+        counts: Sequence[int],
+        steps: int,
+        means: Sequence[float] | None = None,
+        *,
+        languages: Sequence[str] = (),
+        no_speech: Callable[[int], float] | None = None,
+    ) -> Decoded:
+        """From one value an utterance, in the batch's order; of ``languages`` one each or none."""
+        nothing = [None] * len(texts)
+        rows = zip(texts, counts, means or nothing, languages or nothing, strict=True)
+        return cls([Hypothesis(*row) for row in rows], steps, no_speech)
 
 
 Attempt = Callable[[AudioBatch, Step], Decoded]
@@ -156,6 +174,7 @@ class Plan:
             sum(state.decodings > 1 for state in states),
             tuple(state.temperature for state in states),
             tuple(state.decodings for state in states),
+            tuple(state.best.language for state in states if state.best.language is not None),
         )
 
     def _judge(self, state: _Utterance, step: Step, decoded: Decoded, number: int) -> bool:
@@ -166,7 +185,7 @@ class Plan:
             return guard
         improbable = rule.improbable(heard.mean)
         if improbable and self._silent(decoded, number):
-            state.best = Hypothesis("", 0, heard.mean)
+            state.best = replace(heard, text="", tokens=0)
             return False
         return guard or improbable or rule.repeats(heard.text)
 

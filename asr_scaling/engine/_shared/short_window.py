@@ -3,18 +3,15 @@
 Whisper was trained on windows of 30 s, silence included. A shorter window costs less; attention
 costs in proportion to its square. When the window ends too soon after the speech, the decoder may
 repeat itself. Utterances whose text looks like a loop are decoded again with the whole window, and
-counted.
+counted (decoding_steps.py).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import replace
 
 from asr_scaling.core.looping import COMPRESSION, compression_ratio
-from asr_scaling.core.ports import Transcription
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError
 
@@ -24,11 +21,6 @@ TOKENS_PER_S, TOKENS_AT_LEAST = 8.0, 12
 """More tokens than fast speech has are taken for a loop; Moonshine's card allows 6.5 a second."""
 PHRASE = 3
 """So many words or more, twice in a row, are taken for a loop."""
-
-Attempt = Callable[[AudioBatch, float | None, int | None], Transcription]
-"""``(batch, window in seconds, most tokens) → transcription``.
-
-None stands for the whole window, and for as many tokens as the model can decode."""
 
 
 def check_margin(margin_s: float | None) -> None:
@@ -74,45 +66,4 @@ def _said_twice(words: list[str]) -> bool:
         words[i : i + n] == words[i + n : i + 2 * n]
         for n in range(PHRASE, longest + 1)
         for i in range(len(words) - 2 * n + 1)
-    )
-
-
-def windowed(
-    batch: AudioBatch,
-    margin_s: float | None,
-    whole_s: float,
-    attempt: Attempt,
-    guarded: bool = True,
-) -> Transcription:
-    """Transcribes with a window that fits ``batch``, and again with the whole one what looped.
-
-    ``attempt``: transcribes with a given window.
-    ``guarded``: False for random weights, whose texts mean nothing: then nothing is decoded again.
-    """
-    short = None if margin_s is None else window_s(batch, margin_s, whole_s)
-    if short is None:
-        return attempt(batch, None, None)
-    if not guarded:
-        return attempt(batch, short, None)
-    first = attempt(batch, short, most_tokens(max(u.duration_s for u in batch.utterances)))
-    rows = zip(batch.utterances, first.texts, first.tokens, strict=True)
-    suspect = [
-        i for i, (utterance, text, n) in enumerate(rows) if looped(text, n, utterance.duration_s)
-    ]
-    if not suspect:
-        return first
-    second = attempt(AudioBatch(tuple(batch.utterances[i] for i in suspect)), None, None)
-    texts, tokens = list(first.texts), list(first.tokens)
-    languages = list(first.languages)
-    for i, text, n in zip(suspect, second.texts, second.tokens, strict=True):
-        texts[i], tokens[i] = text, n
-    for i, language in zip(suspect, second.languages, strict=bool(languages)):
-        languages[i] = language
-    return replace(
-        first,
-        texts=tuple(texts),
-        tokens=tuple(tokens),
-        steps=first.steps + second.steps,
-        again=len(suspect),
-        languages=tuple(languages),
     )

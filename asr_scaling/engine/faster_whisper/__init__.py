@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.option_checks import one_of
-from asr_scaling.core.ports import Device
+from asr_scaling.core.ports import Capabilities, Device
 from asr_scaling.engine._shared.decoding_options import DecodingOptions
 from asr_scaling.engine._shared.log_mel import check_features, place_of
 from asr_scaling.engine._shared.speech_system import SpeechSystem, facts_of, out_of_memory
@@ -16,6 +16,10 @@ from asr_scaling.errors import EngineError
 from asr_scaling.machine.threads import threads
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
+_BY_DEFAULT = (
+    "beam_fallback, but for two things: where all temperatures fail, the most probable text stays, "
+    "and a window sees the text of the one before"
+)
 _WHOLE = "CTranslate2 decodes in one call and shows nothing of its steps"
 
 
@@ -36,6 +40,11 @@ class FasterWhisper(DecodingOptions):
         one_of("engine.dtype", self.dtype, DTYPES)
         super().__post_init__()
         check_features(self.features)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """How ``WhisperModel.transcribe`` decodes by default."""
+        return Capabilities(decoding=_BY_DEFAULT)
 
     def check(self, model: ModelSpec) -> None:
         """Whisper and its students."""

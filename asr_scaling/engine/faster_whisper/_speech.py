@@ -15,8 +15,9 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe, Transcription
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.decoding_options import DecodingOptions
+from asr_scaling.engine._shared.decoding_steps import Step
 from asr_scaling.engine._shared.whisper import asked, first_windows, hear, told, window_of
-from asr_scaling.engine._shared.window_by_window import Windows
+from asr_scaling.engine._shared.window_by_window import Rows, Windows
 from asr_scaling.model.convert import Converted
 from asr_scaling.model.transformers_objects import pretrained
 from asr_scaling.model.whisper import Prompts, end_of_text
@@ -56,7 +57,9 @@ class Speech:
         self._library, self._network = library, library.model
         self._options, self._random = options, files.weights.kind == "random"
         extractor = pretrained(AutoFeatureExtractor, files.folder, model)
-        self._windows = Windows(model, extractor, self._random, options.window_margin_s, place)
+        self._windows = Windows(model, extractor, options.plan(model, self._random), place)
+        # its threads begin with it, and draw on from there: CTranslate2 can't be told again
+        ctranslate2.set_random_seed(options.seed)
         self._tokenizer = library.hf_tokenizer
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         special = {name: i for name, i in vocabulary.items() if name.startswith("<|")}
@@ -84,23 +87,23 @@ class Speech:
         self,
         features: NDArray[np.float32],
         probe: Probe,
-        most: int | None,
+        step: Step,
         planned: list[int] | None,
         languages: list[str | None],
-    ) -> tuple[list[list[int]], int]:
+    ) -> Rows:
         """As ``Windows`` asks for; the steps are those of the longest row."""
         probe.stage("encoder")
         encoded = self._network.encode(
             ctranslate2.StorageView.from_array(np.ascontiguousarray(features))
         )
         probe.stage("decoder")
-        bound = max(planned) + 1 if planned else most or self._most
+        bound = max(planned) + 1 if planned else step.most or self._most
         if self._model.multilingual:
             hear(languages, partial(self._recognised, encoded))
         results = self._network.generate(
             encoded,
             [list(self._prompts.of(code)) for code in languages],
-            beam_size=self._options.beam,
+            **_search(step),
             # CTranslate2 decodes at most half of it (openai/whisper's rule)
             max_length=2 * min(bound, self._most),
             suppress_blank=planned is None,
@@ -109,9 +112,16 @@ class Speech:
         )
         rows = [result.sequences_ids[0] for result in results]
         if planned is not None:
-            return [row[:n] for row, n in zip(rows, planned, strict=True)], max(map(len, rows))
+            cut = [row[:n] for row, n in zip(rows, planned, strict=True)]
+            return Rows(cut, max(map(len, rows)))
+        means = [_mean(result) for result in results] if step.scored else None
         rows = [[token for token in row if token < self._end] for row in rows]
-        return rows, min(max(map(len, rows)) + 1, bound)
+        return Rows(
+            rows,
+            min(max(map(len, rows)) + 1, bound),
+            means,
+            lambda number: float(results[number].no_speech_prob),
+        )
 
     def _long(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """faster-whisper's sequential windows, to the end of each recording."""
@@ -122,7 +132,7 @@ class Speech:
             probe.stage("features")
             segments, about = self._library.transcribe(
                 utterance.audio,
-                beam_size=self._options.beam,
+                beam_size=self._options.decoding.beam,
                 language=self._own(languages[i]),
                 **_LONG_FORM,
             )
@@ -134,7 +144,7 @@ class Speech:
         self._watched.probe = NullProbe()
         texts, spoken = self._texts(rows), told(self._model, languages)
         counts = tuple(map(len, rows))
-        return Transcription(texts, counts, batch.durations_s, steps, languages=spoken)
+        return Transcription(texts, counts, batch.durations_s, steps, languages=spoken).once()
 
     def _recognised(self, encoded: Any) -> list[str]:
         """The most likely language of each row of ``encoded``."""
@@ -150,6 +160,29 @@ class Speech:
 
     def _texts(self, rows: Sequence[Sequence[int]]) -> tuple[str, ...]:
         return tuple(str(self._tokenizer.decode(row)).strip() for row in rows)
+
+
+def _search(step: Step) -> dict[str, Any]:
+    """The options of CTranslate2's ``generate`` for ``step``."""
+    asked = {"return_scores": step.scored, "return_no_speech_prob": step.scored}
+    if not step.sampled:
+        return {"beam_size": step.beam, **asked}
+    return {
+        "beam_size": 1,
+        "num_hypotheses": step.best_of,
+        "sampling_topk": 0,
+        "sampling_temperature": step.temperature,
+        **asked,
+    }
+
+
+def _mean(result: Any) -> float:
+    """Mean log-probability of the best text's tokens and of the end of text.
+
+    CTranslate2's score is their sum over the number of tokens without the end of text.
+    """
+    tokens = len(result.sequences_ids[0])
+    return float(result.scores[0]) * tokens / (tokens + 1)
 
 
 class _Watched:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Device, Probe, SystemFacts, Transcription
+from asr_scaling.core.ports import Capabilities, Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.speech_system import out_of_memory
 from asr_scaling.engine.transformers._compiled import compile_mode, compile_network, compile_seconds
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 class Transformers(TransformersOptions):
     """The engine, with its options."""
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """How ``generate`` and the pipeline decode by default."""
+        return Capabilities(decoding="greedy, unless generation_config.json says otherwise")
+
     def check(self, model: ModelSpec) -> None:
         """A family is known when this package has a module of its name."""
         public = model.family.isidentifier() and not model.family.startswith("_")
@@ -35,8 +40,8 @@ class Transformers(TransformersOptions):
             raise EngineError(
                 f"engine=transformers can't decode models of the family '{model.family}'."
             )
-        self._generate_options(model)
         self.check_model(model)
+        self._generate_options(model)
         from asr_scaling.model import transformers_objects
 
         transformers_objects.network_class(model)
@@ -108,14 +113,15 @@ class Transformers(TransformersOptions):
         return network
 
     def _generate_options(self, model: ModelSpec) -> dict[str, Any]:
-        options: dict[str, Any] = {"num_beams": self.beam} if self.beam > 1 else {}
+        beam = self.decoding.beam
+        options: dict[str, Any] = {"num_beams": beam} if beam > 1 else {}
         if self.cache == "static":
             options["cache_implementation"] = "static"
         if self.cache == "none":
             options["use_cache"] = False
         if options and model.tokens_per_s is None:
             raise EngineError(
-                f"'{model.name}' decodes without steps: leave out engine.beam and engine.cache."
+                f"'{model.name}' decodes without steps: leave out decoding and engine.cache."
             )
         return options
 

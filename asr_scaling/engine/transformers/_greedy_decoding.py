@@ -14,6 +14,9 @@ from asr_scaling.model.whisper import Prompts
 if TYPE_CHECKING:
     import torch
 
+    Choose = Callable[[torch.Tensor, bool], torch.Tensor]
+    """``(logits [rows, vocabulary], whether they are of the first token) → tokens [rows]``."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -73,7 +76,7 @@ class Greedy:
 
         self.rules, self.decoder = rules, Decoder(model)
         self.most = self.decoder.longest - rules.prompts.tokens
-        self._device = device
+        self.device = device
         self._prompts: dict[str | None, torch.Tensor] = {}
         self._never = torch.tensor(rules.never, dtype=torch.long, device=device)
         self._not_first = torch.tensor(
@@ -112,9 +115,20 @@ class Greedy:
             steps.leave(over)
         return rows
 
-    def start(self, encoded: torch.Tensor, positions: int, languages: list[str | None]) -> Steps:
-        """Begin to decode ``encoded``; ``positions``: most tokens, the prompt among them."""
-        return _Shrinking(self, encoded, positions, languages)
+    def start(
+        self,
+        encoded: torch.Tensor,
+        positions: int,
+        languages: list[str | None],
+        choose: Choose | None = None,
+    ) -> Steps:
+        """Begin to decode ``encoded``.
+
+        ``positions``: most tokens, the prompt among them.
+        ``choose``: chooses tokens in place of ``self.choose``.
+        """
+        cache = self.decoder.start(encoded, positions)
+        return _Shrinking(self, cache, self.prompt(cache, languages), choose or self.choose)
 
     def prompt(self, cache: Cache, languages: list[str | None]) -> torch.Tensor:
         """The prompt of every utterance: (utterances, tokens). ``languages``: as for ``decode``."""
@@ -123,7 +137,7 @@ class Greedy:
         if self.rules.prompts.languages:
             hear(languages, partial(self._recognised, cache))
         for code in set(languages) - set(self._prompts):
-            self._prompts[code] = torch.tensor([self.rules.prompts.of(code)], device=self._device)
+            self._prompts[code] = torch.tensor([self.rules.prompts.of(code)], device=self.device)
         if len(set(languages)) == 1:
             return self._prompts[languages[0]].expand(cache.rows, -1)
         return torch.cat([self._prompts[code] for code in languages])
@@ -133,36 +147,43 @@ class Greedy:
         import torch
 
         prompts = self.rules.prompts
-        start = torch.full((cache.rows, 1), prompts.start, device=self._device)
+        start = torch.full((cache.rows, 1), prompts.start, device=self.device)
         logits = self.decoder.step(start, 0, cache)[:, list(prompts.languages.values())]
         codes = list(prompts.languages)
         return [codes[i] for i in logits.argmax(-1).tolist()]
 
+    def no_speech(self, encoded: torch.Tensor) -> float:
+        """The probability of the token for "no speech" in ``encoded [1, frames, width]``."""
+        import torch
+
+        prompts = self.rules.prompts
+        start = torch.full((1, 1), prompts.start, device=self.device)
+        logits = self.decoder.step(start, 0, self.decoder.start(encoded, 1))
+        return float(logits[0].float().softmax(-1)[prompts.no_speech])
+
     def choose(self, logits: torch.Tensor, first: bool) -> torch.Tensor:
         """The most likely token that is allowed, for each row of ``logits``, which are changed."""
+        return self.allowed(logits, first).argmax(-1)
+
+    def allowed(self, logits: torch.Tensor, first: bool) -> torch.Tensor:
+        """``logits``, which are changed: minus infinity for tokens that may not be chosen."""
         banned = self._not_first if first else self._never
-        return logits.index_fill_(1, banned, float("-inf")).argmax(-1)
+        return logits.index_fill_(1, banned, float("-inf"))
 
 
 class _Shrinking:
     """Utterances that have ended leave the batch; the one in the last slot takes the place."""
 
-    def __init__(
-        self,
-        greedy: Greedy,
-        encoded: torch.Tensor,
-        positions: int,
-        languages: list[str | None],
-    ) -> None:
+    def __init__(self, greedy: Greedy, cache: Cache, prompts: torch.Tensor, choose: Choose) -> None:
         self._greedy, self._position = greedy, 0
-        self._cache = greedy.decoder.start(encoded, positions)
-        self._tokens = greedy.prompt(self._cache, languages)
+        self._cache, self._tokens = cache, prompts
+        self._choose = choose
         self.alive = {i: i for i in range(self._cache.rows)}
 
     def step(self) -> Sequence[int]:
         """The next token of every slot."""
         logits = self._greedy.decoder.step(self._tokens, self._position, self._cache)
-        chosen = self._greedy.choose(logits, first=self._position == 0)
+        chosen = self._choose(logits, self._position == 0)
         self._position += self._tokens.shape[1]
         self._tokens = chosen[:, None]
         return chosen.tolist()

@@ -74,7 +74,13 @@ class Loaded(Texts):
 
 
 class Steps:
-    """Hooks on an encoder-decoder that mark stages and decoding steps."""
+    """Hooks on an encoder-decoder that mark stages and decoding steps.
+
+    ``encoded``: the encoder's last output ``[utterances, frames, width]``; None unless ``keeping``.
+    """
+
+    encoded: torch.Tensor | None = None
+    keeping = False
 
     def __init__(self, model: Any, encoder: Any) -> None:
         self.probe: Probe = NullProbe()
@@ -101,7 +107,8 @@ class Steps:
     def _encode(self, *_: Any) -> None:
         self.probe.stage("encoder")
 
-    def _decode(self, *_: Any) -> None:
+    def _decode(self, module: Any, inputs: Any, output: Any) -> None:
+        self.encoded = output[0] if self.keeping else None
         self.probe.stage("decoder")
 
     def step(self, *_: Any) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from asr_scaling.core.ports import Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.engine._shared.decoding_steps import Decoded, Step
 from asr_scaling.engine._shared.log_mel import LogMel
-from asr_scaling.engine._shared.short_window import most_tokens, windowed
+from asr_scaling.engine._shared.short_window import most_tokens
 from asr_scaling.engine._shared.whisper import asked, told, window_of
 from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules
 from asr_scaling.engine.transformers._loaded_model import Loaded, Steps
+from asr_scaling.engine.transformers._loop_search import searched
 from asr_scaling.engine.transformers._static_shape_decoding import FixedGreedy, cuda_graph
 from asr_scaling.model.whisper import Prompts
 
@@ -32,28 +35,38 @@ class Loop:
         on_device = loaded.options.features == "device"
         self._log_mel = LogMel(loaded.features, loaded.device, loaded.dtype) if on_device else None
         self._whole_s = window_of(loaded.spec)
+        self._plan = loaded.options.plan(loaded.spec, loaded.random)
 
     def transcribe(self, batch: AudioBatch) -> Transcription:
         """From samples to texts; of an utterance that is longer than the window its beginning."""
-        margin_s, guarded = self._loaded.options.window_margin_s, not self._loaded.random
-        return windowed(batch, margin_s, self._whole_s, self._attempt, guarded)
+        done = self._plan.transcribe(batch, self._attempt)
+        return replace(done, audio_s=tuple(min(s, self._whole_s) for s in batch.durations_s))
 
-    def _attempt(
-        self, batch: AudioBatch, window_s: float | None, most: int | None
-    ) -> Transcription:
-        """One pass over ``batch`` with a window of ``window_s`` seconds, None for the whole one."""
+    def _attempt(self, batch: AudioBatch, step: Step) -> Decoded:
+        """One pass over ``batch`` as ``step`` asks for."""
         loaded, before = self._loaded, self._steps.count
         seconds = tuple(min(s, self._whole_s) for s in batch.durations_s)
-        samples = round((window_s or self._whole_s) * SAMPLE_RATE_HZ)
+        samples = round((step.window_s or self._whole_s) * SAMPLE_RATE_HZ)
         encoded = self._encoded(batch, samples)
-        limits = [self._limit(s, most) for s in seconds]
-        languages, ends = asked(loaded.spec, batch), not loaded.random
-        rows = self.greedy.decode(encoded, limits, self._steps.step, ends, languages)
+        limits = [self._limit(s, step.most) for s in seconds]
+        languages, means = asked(loaded.spec, batch), None
+        if step.scored:
+            rows, means = searched(
+                self.greedy, encoded, limits, step, stepped=self._steps.step, languages=languages
+            )
+        else:
+            ends = not loaded.random
+            rows = self.greedy.decode(encoded, limits, self._steps.step, ends, languages)
         self._steps.probe.stage("text")
         kept = self._kept(rows)
-        texts, tokens = loaded.text(kept), tuple(map(len, kept))
-        steps, spoken = self._steps.count - before, told(loaded.spec, languages)
-        return Transcription(texts, tokens, seconds, steps, languages=spoken)
+        return Decoded.of(
+            loaded.text(kept),
+            list(map(len, kept)),
+            self._steps.count - before,
+            means,
+            languages=told(loaded.spec, languages),
+            no_speech=lambda number: self.greedy.no_speech(encoded[number : number + 1]),
+        )
 
     def _encoded(self, batch: AudioBatch, samples: int) -> torch.Tensor:
         """Hidden states (utterances, frames, width) of ``samples`` each, in one go or in groups."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import Change, Device
-from asr_scaling.engine._shared.decoding_options import DecodingOptions
+from asr_scaling.engine._shared.decoding_options import DecodingOptions, check_decoding
 from asr_scaling.engine._shared.log_mel import check_features
 from asr_scaling.engine.transformers._compiled import MODES, compile_mode
 from asr_scaling.engine.transformers._draft import draft_spec
@@ -71,6 +71,7 @@ class TransformersOptions(DecodingOptions):
 
     def check_model(self, model: ModelSpec) -> None:
         """Raises EngineError when options need what ``model`` does not have."""
+        check_decoding(model, self.decoding)
         if self.draft:
             draft_spec(self.draft, model)
         if model.window_s is not None:
@@ -119,8 +120,8 @@ def _of_the_library(engine: TransformersOptions) -> tuple[tuple[bool, str], ...]
             f"engine.features=device {needs}: the library's extractor computes on the host.",
         ),
         (
-            bool(engine.draft) and engine.beam > 1,
-            "engine.draft is greedy: leave out engine.beam.",
+            bool(engine.draft) and not engine.decoding.greedy,
+            f"engine.draft is greedy: leave out decoding={engine.decoding.name}.",
         ),
         (
             bool(engine.draft) and engine.cache != "dynamic",
@@ -131,12 +132,19 @@ def _of_the_library(engine: TransformersOptions) -> tuple[tuple[bool, str], ...]
 
 def _of_the_loop(engine: TransformersOptions) -> tuple[tuple[bool, str], ...]:
     """Whether options contradict ``decode=loop``, and what to say then."""
-    reduces = compile_mode(engine.compile) == "reduce-overhead"
+    mode = compile_mode(engine.compile)
+    reduces = mode == "reduce-overhead"
     return (
         (
-            engine.beam > 1,
-            "engine.decode=loop is greedy: leave out engine.beam, or decode with "
-            "engine.decode=library.",
+            engine.decoding.beam > 1,
+            f"engine.decode=loop has no beams: leave out decoding={engine.decoding.name}, or "
+            "decode with engine.decode=library.",
+        ),
+        (
+            engine.decoding.falls_back and (engine.cuda_graph or mode not in (None, "regional")),
+            f"decoding={engine.decoding.name} needs probabilities and samples, and a step that is "
+            "compiled or captured gives the most likely token only: leave out engine.compile and "
+            "engine.cuda_graph.",
         ),
         (
             engine.cache != "dynamic",

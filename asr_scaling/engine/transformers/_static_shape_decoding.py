@@ -11,6 +11,8 @@ from asr_scaling.engine.transformers._greedy_decoding import Greedy, Rules, Step
 if TYPE_CHECKING:
     import torch
 
+    from asr_scaling.engine.transformers._greedy_decoding import Choose
+
 SHAPES = 16
 """Shapes that are kept. Each has keys and values of its own: at most 1.1 GB for 16 utterances of
 Whisper small in float16 (12 layers, 1500 + 448 positions, width 768)."""
@@ -36,8 +38,17 @@ class FixedGreedy(Greedy):
         self._capture, self._shapes = capture, dict[tuple[int, int], _Shape]()
         self.capture_s = None if capture is None else 0.0
 
-    def start(self, encoded: torch.Tensor, positions: int, languages: list[str | None]) -> Steps:
-        """Begins to decode ``encoded``; there is always room for all positions."""
+    def start(
+        self,
+        encoded: torch.Tensor,
+        positions: int,
+        languages: list[str | None],
+        choose: Choose | None = None,
+    ) -> Steps:
+        """Begins to decode ``encoded``; there is always room for all positions.
+
+        ``choose``: not taken, for the choice is in the step.
+        """
         key = (int(encoded.shape[0]), int(encoded.shape[1]))
         if key in self._shapes:
             self._shapes[key] = self._shapes.pop(key)  # the last to be forgotten

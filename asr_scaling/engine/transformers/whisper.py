@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.engine._shared.decoding_steps import Decoded, Step
 from asr_scaling.engine._shared.whisper import asked, hear, told, window_of
 from asr_scaling.engine.transformers._compiled import compile_forward
 from asr_scaling.engine.transformers._encoder import take_any_length
+from asr_scaling.engine.transformers._library_search import LibrarySearch
 from asr_scaling.engine.transformers._loaded_model import Family, Loaded, Steps
 from asr_scaling.engine.transformers._loop import Loop
 from asr_scaling.errors import EngineError
@@ -40,6 +44,7 @@ class Adapter(Family):
         self._options: dict[str, Any] = {"do_sample": False, **loaded.generate}
         self._prompts = Prompts.of_config(loaded.spec, loaded.model.generation_config)
         self._loop = Loop(loaded, self._steps, self._prompts) if loop else None
+        self._plan = loaded.options.plan(loaded.spec, loaded.random)
         self._beyond = 0
 
     @property
@@ -69,6 +74,9 @@ class Adapter(Family):
         self._steps.watch(probe)
         if self._loop and max(seconds) <= window_of(loaded.spec):
             return self._loop.transcribe(batch)
+        if not loaded.random and max(seconds) <= window_of(loaded.spec):
+            done = self._plan.transcribe(batch, self._attempt)
+            return replace(done, audio_s=seconds)
         self._beyond += 1
         inputs = loaded.inputs(batch, probe, **self._padding(max(seconds)))
         languages = asked(loaded.spec, batch)
@@ -80,15 +88,70 @@ class Adapter(Family):
         else:
             long = inputs["input_features"].shape[-1] > _FRAMES
             extra = {"return_timestamps": True, "condition_on_prev_tokens": False} if long else {}
-            options = self._options | self._prompted(languages) | extra
-            rows = loaded.model.generate(**inputs, **options).tolist()
-            probe.stage("text")
-            eot = loaded.model.generation_config.eos_token_id
-            # specials and timestamps lie above
-            rows = [[token for token in row if token < eot] for row in rows]
+            rows = self._generated(inputs, languages, extra)
         texts, tokens = loaded.text(rows), tuple(map(len, rows))
         spoken = told(loaded.spec, languages)
-        return Transcription(texts, tokens, seconds, self._steps.count, languages=spoken)
+        return Transcription(texts, tokens, seconds, self._steps.count, languages=spoken).once()
+
+    def _attempt(self, batch: AudioBatch, step: Step) -> Decoded:
+        """One window of each utterance, decoded as ``step`` asks for."""
+        loaded, before = self.loaded, self._steps.count
+        inputs = loaded.inputs(batch, self._steps.probe, return_attention_mask=True)
+        languages = asked(loaded.spec, batch)
+        means, no_speech = None, None
+        if loaded.spec.multilingual:
+            hear(languages, partial(self._recognised, inputs["input_features"]))
+        if step.scored:
+            rows, means, no_speech = self._searched(inputs, step, languages)
+        else:
+            rows = self._generated(inputs, languages, {})
+        return Decoded.of(
+            loaded.text(rows),
+            list(map(len, rows)),
+            self._steps.count - before,
+            means,
+            languages=told(loaded.spec, languages),
+            no_speech=no_speech,
+        )
+
+    def _generated(
+        self, inputs: dict[str, Any], languages: Sequence[str | None], extra: dict[str, Any]
+    ) -> list[list[int]]:
+        """The tokens that carry the texts; specials and timestamps lie above the end of text."""
+        model = self.loaded.model
+        options = self._options | self._prompted(languages) | extra
+        rows = model.generate(**inputs, **options).tolist()
+        self._steps.probe.stage("text")
+        eot = model.generation_config.eos_token_id
+        return [[token for token in row if token < eot] for row in rows]
+
+    def _searched(
+        self, inputs: dict[str, Any], step: Step, languages: Sequence[str | None]
+    ) -> tuple[list[list[int]], list[float], Callable[[int], float]]:
+        """Tokens, their mean log-probabilities, and the probability of "no speech"."""
+        search = LibrarySearch(self.loaded.model, self.loaded.model.generation_config.eos_token_id)
+        self._steps.keeping = True
+        rows, totals = search.run(inputs, step, self._options | self._prompted(languages))
+        self._steps.keeping = False
+        kept, self._steps.encoded = self._steps.encoded, None
+        assert kept is not None
+        hidden, prompts = kept[:: step.best_of if step.sampled else 1], self._prompts
+
+        def no_speech(number: int) -> float:
+            heard = hidden[number : number + 1]
+            with self._steps.paused("decoder"):
+                return search.probability(heard, [prompts.start], prompts.no_speech)
+
+        with self._steps.paused("decoder"):
+            totals = [
+                search.total(hidden[i : i + 1], prompts.of(languages[i]), rows[i])
+                if math.isnan(total)
+                else total
+                for i, total in enumerate(totals)
+            ]
+        self._steps.probe.stage("text")
+        means = [total / (len(row) + 1) for total, row in zip(totals, rows, strict=True)]
+        return rows, means, no_speech
 
     def _recognised(self, features: Any) -> list[str]:
         """The languages that the model hears, by a pass of its own, as in the library's generate.

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.option_checks import one_of
-from asr_scaling.core.ports import Device
+from asr_scaling.core.option_checks import must_work, one_of
+from asr_scaling.core.ports import Capabilities, Device
 from asr_scaling.engine._shared.decoding_options import DecodingOptions
 from asr_scaling.engine._shared.speech_system import SpeechSystem, facts_of, out_of_memory
 from asr_scaling.engine._shared.whisper import check_whisper
@@ -15,6 +15,16 @@ from asr_scaling.errors import EngineError
 from asr_scaling.machine.threads import threads
 
 DTYPES = ("float16", "int8")
+_BY_DEFAULT = (
+    "fallback, as pywhispercpp does, and beam_fallback by whisper-cli; entropy of the last tokens "
+    "stands for the compression ratio"
+)
+_MOST = 8
+"""Texts of an utterance that whisper.cpp decodes at once (WHISPER_MAX_DECODERS)."""
+_WARM = (
+    "whisper.cpp shows no logits: at a temperature above 0 its log-probabilities are of the "
+    "distribution at that temperature, and its draws don't begin from engine.seed."
+)
 _ALONE = (
     "whisper.cpp decodes no batches: the utterances of a batch were decoded one after the other."
 )
@@ -32,6 +42,15 @@ class WhisperCpp(DecodingOptions):
     def __post_init__(self) -> None:
         one_of("engine.dtype", self.dtype, DTYPES)
         super().__post_init__()
+        for name in ("beam", "best_of"):
+            most = getattr(self.decoding, name)
+            remedy = f"whisper.cpp decodes at most {_MOST} texts of an utterance at once"
+            must_work(f"decoding.{name}", most, most <= _MOST, remedy)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """How whisper.cpp decodes by default."""
+        return Capabilities(decoding=_BY_DEFAULT)
 
     def check(self, model: ModelSpec) -> None:
         """Whisper and its students."""
@@ -57,6 +76,7 @@ class WhisperCpp(DecodingOptions):
         with out_of_memory(model):
             context = load_context(files.folder)
         load_s = time.perf_counter() - start
-        facts = facts_of(files, self.dtype, load_s, notes=(_ALONE,))
+        notes = (_ALONE, _WARM) if self.decoding.falls_back else (_ALONE,)
+        facts = facts_of(files, self.dtype, load_s, notes=notes)
         speech = Speech(model, self, facts.random, context, threads())
         return SpeechSystem(model, facts, speech, speech.free)

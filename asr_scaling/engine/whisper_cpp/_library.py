@@ -9,9 +9,11 @@ from typing import Any
 
 import _pywhispercpp as cpp
 
+from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.language import language_code
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe
+from asr_scaling.engine._shared.decoding_steps import Step
 from asr_scaling.errors import EngineError
 from asr_scaling.model.convert import Converted, converted, example_audio
 from asr_scaling.model.ggml import write_ggml
@@ -26,6 +28,8 @@ whisper.cpp computes features in its own way, GELU from a table in float16, and 
 values in float16. That shows on noise, where no token is likely. Weights in the wrong place give
 differences of several units."""
 _FILE = "model.bin"
+_NEVER = 2.0
+"""A probability is never so large: nothing is dropped as silence."""
 _ERROR = 4
 """Level of errors in whisper.cpp's log (ggml.h)."""
 
@@ -124,20 +128,19 @@ def load_context(folder: Path) -> Any:
     return context
 
 
-def options(threads: int, beam: int = 1, suppressing: bool = True, **more: Any) -> Any:
+def options(threads: int, suppressing: bool = True, **more: Any) -> Any:
     """transformers' policy: decoded once, no window sees the text of the one before.
 
     ``suppressing``: suppress a blank at the beginning and tokens that are no speech.
     ``more``: options that replace these.
     """
-    kinds = cpp.whisper_sampling_strategy
-    kind = kinds.WHISPER_SAMPLING_GREEDY if beam == 1 else kinds.WHISPER_SAMPLING_BEAM_SEARCH
-    parameters = cpp.whisper_full_default_params(kind)
+    greedy = cpp.whisper_sampling_strategy.WHISPER_SAMPLING_GREEDY
+    parameters = cpp.whisper_full_default_params(greedy)
     policy = {
         "n_threads": threads,
         "language": "en",  # replaced for every utterance
         "temperature_inc": 0.0,
-        "no_speech_thold": 2.0,  # a probability is never so large: nothing is dropped as silence
+        "no_speech_thold": _NEVER,
         "no_context": True,
         "suppress_blank": suppressing,
         "suppress_nst": suppressing,
@@ -147,8 +150,6 @@ def options(threads: int, beam: int = 1, suppressing: bool = True, **more: Any) 
         "print_realtime": False,
         "print_timestamps": False,
     }
-    if beam > 1:
-        policy["beam_search"] = {"beam_size": beam, "patience": -1.0}
     for name, value in {**policy, **more}.items():
         setattr(parameters, name, value)
     return parameters
@@ -158,6 +159,24 @@ def own_codes() -> dict[str, str]:
     """Code of a language → whisper.cpp's code of it."""
     own = (cpp.whisper_lang_str(i) for i in range(cpp.whisper_lang_max_id() + 1))
     return {str(language_code(code)): code for code in own}
+
+
+def set_search(parameters: Any, step: Step, rule: Decoding) -> None:
+    """Have ``parameters`` search as ``step`` asks for; whisper.cpp's own fallback stays off.
+
+    What it drops as silence is what ``rule`` says, where the step is judged by it.
+    """
+    kinds = cpp.whisper_sampling_strategy
+    beams = step.beam > 1 and not step.sampled
+    kind = kinds.WHISPER_SAMPLING_BEAM_SEARCH if beams else kinds.WHISPER_SAMPLING_GREEDY
+    judged = step.scored and rule.no_speech is not None and rule.log_probability is not None
+    parameters.strategy = kind
+    parameters.temperature = step.temperature
+    parameters.greedy = {"best_of": step.best_of}
+    parameters.beam_search = {"beam_size": step.beam, "patience": -1.0}
+    parameters.no_speech_thold = rule.no_speech if judged else _NEVER
+    parameters.logprob_thold = rule.log_probability if judged else -1.0
+    parameters.entropy_thold = 0.0 if step.scored else 2.4
 
 
 def places(context: Any) -> list[tuple[int, int]]:

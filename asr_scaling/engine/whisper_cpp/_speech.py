@@ -11,16 +11,18 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
 from asr_scaling.engine._shared.decoding_options import DecodingOptions
+from asr_scaling.engine._shared.decoding_steps import Decoded, Step
 from asr_scaling.engine._shared.short_clips import padded
-from asr_scaling.engine._shared.short_window import windowed
 from asr_scaling.engine._shared.whisper import asked, first_windows, told, window_of
-from asr_scaling.engine.whisper_cpp._library import Steps, options, own_codes, places
+from asr_scaling.engine.whisper_cpp._library import Steps, options, own_codes, places, set_search
 from asr_scaling.errors import EngineError
 from asr_scaling.model.whisper import end_of_text
 
 _POSITIONS_PER_S = 50
 _LEAST = round(0.15 * SAMPLE_RATE_HZ)
 """Of less than about 0.11 s of samples whisper.cpp says nothing, and gives no text."""
+SILENT = -1e9
+"""Mean log-probability of a text that whisper.cpp dropped as silence."""
 
 
 class Speech:
@@ -32,49 +34,55 @@ class Speech:
         self._model, self._engine = model, engine
         self._random, self._context = random, context
         self._end = end_of_text(model)
-        self._parameters = options(threads, engine.beam, suppressing=not random)
+        self._plan = engine.plan(model, random)
+        self._parameters = options(threads, suppressing=not random)
         self._codes = own_codes()
         self._steps = Steps()
         self._steps.attach(self._parameters)
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From samples in memory to texts."""
-        whole_s = window_of(self._model)
         if not self._engine.long_form:
-            batch = first_windows(batch, whole_s)
-
-        def attempt(part: AudioBatch, window_s: float | None, most: int | None) -> Transcription:
-            return self._each(part, probe, window_s, most)
-
-        margin_s = self._engine.window_margin_s
-        return windowed(batch, margin_s, whole_s, attempt, guarded=not self._random)
+            batch = first_windows(batch, window_of(self._model))
+        return self._plan.transcribe(batch, lambda part, step: self._each(part, probe, step))
 
     def free(self) -> None:
         """Gives the memory back; nothing can be transcribed any more."""
         self._steps.detach(self._parameters)
         cpp.whisper_free(self._context)
 
-    def _each(
-        self, batch: AudioBatch, probe: Probe, window_s: float | None, most: int | None
-    ) -> Transcription:
+    def _each(self, batch: AudioBatch, probe: Probe, step: Step) -> Decoded:
         """One utterance after the other, each in as many windows as it needs."""
         texts, counts = list[str](), list[int]()
+        means = list[float]()
         languages, steps = asked(self._model, batch), 0
         for i, utterance in enumerate(batch.utterances):
             self._parameters.language = self._own(languages[i])
-            text, count = self._one(utterance.audio, probe, window_s, most)
+            text, count = self._one(utterance.audio, probe, step)
+            means.append(self._mean())
             languages[i] = self._heard()
             texts.append(text)
             counts.append(count)
             steps += self._steps.count
-        spoken = told(self._model, languages)
-        return Transcription(
-            tuple(texts), tuple(counts), batch.durations_s, steps, languages=spoken
+        return Decoded.of(
+            texts,
+            counts,
+            steps,
+            means if step.scored else None,
+            languages=told(self._model, languages),
+            no_speech=lambda number: float(means[number] == SILENT),
         )
 
-    def _one(
-        self, audio: Any, probe: Probe, window_s: float | None, most: int | None
-    ) -> tuple[str, int]:
+    def _mean(self) -> float:
+        """Mean log-probability of the last call's tokens; ``SILENT`` where it kept none.
+
+        whisper.cpp drops what it takes for silence, by the rule's own two numbers.
+        """
+        found = places(self._context)
+        likely = [cpp.whisper_full_get_token_data(self._context, *place).plog for place in found]
+        return sum(likely) / len(likely) if likely else SILENT
+
+    def _one(self, audio: Any, probe: Probe, step: Step) -> tuple[str, int]:
         """Text and number of tokens; random weights get the planned number in every window."""
         size = round(window_of(self._model) * SAMPLE_RATE_HZ)
         parts = (
@@ -88,7 +96,7 @@ class Speech:
             heard = padded([part], _LEAST)[0]
             part_s = part.size / SAMPLE_RATE_HZ
             planned = self._model.planned_tokens(part_s) if self._random else None
-            self._set(part.size <= size, window_s, planned if planned is not None else most)
+            self._set(part.size <= size, step, planned if planned is not None else step.most)
             # recognising the language comes before the first callback
             probe.stage("language" if self._parameters.language == AUTO else "features")
             if cpp.whisper_full(self._context, self._parameters, heard, heard.size):
@@ -119,9 +127,10 @@ class Speech:
         number = cpp.whisper_full_lang_id(self._context)
         return str(language_code(cpp.whisper_lang_str(number)))
 
-    def _set(self, one_window: bool, window_s: float | None, most: int | None) -> None:
+    def _set(self, one_window: bool, step: Step, most: int | None) -> None:
         """What differs from call to call. Beyond a window whisper.cpp seeks by timestamps."""
-        parameters = self._parameters
+        parameters, window_s = self._parameters, step.window_s
+        set_search(parameters, step, self._engine.decoding)
         parameters.no_timestamps = parameters.single_segment = one_window
         parameters.max_tokens = most or 0
         parameters.audio_ctx = round(window_s * _POSITIONS_PER_S) if window_s else 0

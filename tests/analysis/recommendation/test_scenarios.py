@@ -345,7 +345,7 @@ def test_the_command_measures_the_same_point_again() -> None:
     python, *words = shlex.split(command(point))
     assert (python, words[:2]) == ("python", ["-m", "asr_scaling"])
     assert composed([batch_shorthand(word) for word in words[2:]]) == config
-    assert "engine.beam" not in command(point)
+    assert "decoding" not in command(point)
     assert "optimisation.one_thread" not in command(point)
     shorter = replace(point, config=composed(["batch.size=8"]), model="whisper_tiny_en")
     assert command(shorter) == (

@@ -13,6 +13,7 @@ import pytest
 from support.exports import ctc, transcribe, whisper
 from support.fakes import FakeDevice, Listener, altered, make_job, noise
 
+from asr_scaling.core.decoding import GREEDY
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
@@ -21,6 +22,7 @@ from asr_scaling.engine._onnx import files, networks
 from asr_scaling.engine._onnx.speech import Whisper
 from asr_scaling.engine._onnx.token_policy import Policy
 from asr_scaling.engine._shared.ctc import collapsed, frames_of
+from asr_scaling.engine._shared.decoding_steps import Plan
 from asr_scaling.engine._shared.token_texts import Texts
 from asr_scaling.engine._shared.window_by_window import Windows
 from asr_scaling.engine.onnxruntime import OnnxRuntime
@@ -202,9 +204,8 @@ class TestGreedy:
             Prompts(7, 8), END, 6, first=np.ones(1, np.float32), later=np.zeros(1, np.float32)
         )
         texts = Texts(whisper(), features, tokenizer)
-        return Whisper(
-            texts, steps, policy, Windows(texts.spec, features, texts.random, margin_s, None)
-        )
+        plan = Plan(GREEDY, margin_s=margin_s, guarded=not texts.random)
+        return Whisper(texts, steps, policy, Windows(texts.spec, features, plan, None))
 
     def test_a_row_ends_alone_and_the_batch_with_its_last_row(self) -> None:
         steps, listener = Scripted("1299", "3459"), Listener()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import utterance, utterances
+from support.fakes import utterance
 
-from asr_scaling.core.ports import Transcription
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.short_window import (
     STEP_S,
@@ -15,57 +14,8 @@ from asr_scaling.engine._shared.short_window import (
     looped,
     most_tokens,
     window_s,
-    windowed,
 )
 from asr_scaling.errors import ConfigError
-
-
-class Attempts:
-    """Transcribes every utterance as its id;
-    those of ``loops`` go round in circles in a short window."""
-
-    def __init__(self, loops: tuple[str, ...] = ()) -> None:
-        self.loops, self.calls = loops, list[tuple[tuple[str, ...], float | None, int | None]]()
-
-    def __call__(self, batch: AudioBatch, window: float | None, most: int | None) -> Transcription:
-        ids = tuple(u.id for u in batch.utterances)
-        self.calls.append((ids, window, most))
-        texts = tuple("again and " * 30 if window and key in self.loops else key for key in ids)
-        tokens = tuple(60 if window and key in self.loops else 3 for key in ids)
-        return Transcription(
-            texts, tokens, tuple(u.duration_s for u in batch.utterances), steps=max(tokens)
-        )
-
-
-def test_the_window_is_the_longest_utterance_and_the_margin() -> None:
-    attempt = Attempts()
-    done = windowed(AudioBatch(utterances([3.0, 5.2])), 2.0, 30.0, attempt)
-    assert attempt.calls == [(("u0", "u1"), 7.5, most_tokens(5.2))]
-    assert (done.texts, done.again) == (("u0", "u1"), 0)
-
-
-def test_what_loops_is_decoded_again_with_the_whole_window() -> None:
-    attempt = Attempts(loops=("u1",))
-    done = windowed(AudioBatch(utterances([3.0, 5.0, 4.0])), 1.0, 30.0, attempt)
-    assert attempt.calls == [(("u0", "u1", "u2"), 6.0, most_tokens(5.0)), (("u1",), None, None)]
-    assert done.texts == ("u0", "u1", "u2")
-    assert done.tokens == (3, 3, 3)
-    assert (done.steps, done.again) == (63, 1)
-
-
-@pytest.mark.parametrize(("seconds", "margin"), [(3.0, None), (28.5, 2.0), (45.0, 2.0)])
-def test_the_whole_window_needs_no_guard(seconds: float, margin: float | None) -> None:
-    attempt = Attempts(loops=("u0",))
-    done = windowed(AudioBatch(utterances([seconds])), margin, 30.0, attempt)
-    assert attempt.calls == [(("u0",), None, None)]
-    assert done.again == 0
-
-
-def test_texts_of_random_weights_are_not_judged() -> None:
-    attempt = Attempts(loops=("u0",))
-    done = windowed(AudioBatch(utterances([4.0])), 1.0, 30.0, attempt, guarded=False)
-    assert attempt.calls == [(("u0",), 5.0, None)]
-    assert done.again == 0
 
 
 def test_what_a_loop_looks_like() -> None:

@@ -14,6 +14,7 @@ from support.fakes import FakeDevice, noise
 from support.networks import ctc, whisper
 from support.refusals import refusal
 
+from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.model_spec import ModelSpec, load_spec
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
@@ -73,7 +74,7 @@ class TestRefused:
         ("options", "reason"),
         [
             ({"decode": "loop"}, r"needs engine\.decode=library"),
-            ({"beam": 2}, "greedy"),
+            ({"decoding": Decoding(beam=2)}, "greedy"),
             ({"cache": "static"}, r"leave out engine\.cache"),
         ],
     )

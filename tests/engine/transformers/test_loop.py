@@ -10,6 +10,7 @@ import torch
 from support.fakes import FakeDevice, Listener, make_session, noise
 from support.networks import ENCODER_DECODER, ctc, transcribe, whisper, whisper_multilingual
 
+from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
@@ -173,7 +174,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
-            ({"beam": 2}, "greedy"),
+            ({"decoding": Decoding(beam=2)}, "no beams"),
             ({"cache": "static"}, "keys and values"),
             ({"cache": "none"}, "keys and values"),
             ({"attention": "eager"}, "sdpa"),

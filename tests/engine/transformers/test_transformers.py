@@ -21,6 +21,7 @@ from support.networks import (
 )
 from support.refusals import refusal
 
+from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.transformers import Transformers
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 EVERY = [*ENCODER_DECODER, ctc]
+BEAMS = Decoding(beam=2)
 
 
 class TestOptions:
@@ -45,8 +47,6 @@ class TestOptions:
             ("dtype", "int8"),
             ("attention", "fast"),
             ("cache", "disk"),
-            ("beam", 0),
-            ("beam", -1),
         ],
     )
     def test_refused(self, option: str, value: Any):
@@ -66,7 +66,7 @@ class TestOptions:
     def test_the_known_families(self, make: Any):
         assert refusal(Transformers().check, make()) is None
 
-    @pytest.mark.parametrize("options", [{"beam": 2}, {"cache": "static"}, {"cache": "none"}])
+    @pytest.mark.parametrize("options", [{"cache": "static"}, {"cache": "none"}])
     def test_ctc_has_no_steps(self, options: dict[str, Any]):
         with pytest.raises(EngineError, match="decodes without steps"):
             Transformers(**options).check(ctc())
@@ -168,7 +168,13 @@ class TestRandomWeights:
         )
 
     @pytest.mark.parametrize(
-        "options", [{"beam": 2}, {"cache": "none"}, {"attention": "eager"}, {"dtype": "bfloat16"}]
+        "options",
+        [
+            {"decoding": BEAMS},
+            {"cache": "none"},
+            {"attention": "eager"},
+            {"dtype": "bfloat16"},
+        ],
     )
     @pytest.mark.parametrize("make", [whisper, moonshine])
     def test_options_keep_the_length(self, make: Any, options: dict[str, Any]):
