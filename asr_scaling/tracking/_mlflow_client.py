@@ -15,6 +15,13 @@ from asr_scaling.tracking._tags import without_password
 from asr_scaling.tracking._tracked import VARIABLE
 
 _DELETED = re.compile(r"The (experiment|run) (\w+) must be in the 'active' state")
+_DISK = {
+    "readonly database": "may not be written",
+    "database or disk is full": "is on a full disk",
+    "database is locked": "is in use by another process that does not let go of it",
+    "unable to open database file": "can't be opened",
+}
+"""What SQLite says, and what it means."""
 PAGE = 200
 """Runs a request asks for. A busy server needs seconds to send them with params and metrics."""
 _SETTINGS = {
@@ -38,8 +45,9 @@ def client(uri: str) -> Any:
         import mlflow
     except ModuleNotFoundError as error:
         raise MissingExtraError("mlflow") from error
-    for noisy in ("alembic", "mlflow", "mlflow.store.db.utils"):  # importing mlflow sets levels
+    for noisy in ("alembic", "mlflow"):  # importing mlflow sets levels
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # ``errors`` says it
     named = os.environ.get(VARIABLE)
     mlflow.set_tracking_uri(uri)  # sets the variable too, which names the user's store
     os.environ.pop(VARIABLE, None)
@@ -115,5 +123,11 @@ def _sentence(error: Exception, uri: str, experiment: str) -> str:
             f"administrator give it EDIT on the experiment '{experiment}', or set "
             "tracking.experiment."
         )
+    for words, what in _DISK.items():
+        if words in text:
+            return (
+                f"MLflow's database at {where} {what}: set tracking.uri to another store, or use "
+                "tracking=jsonl."
+            )
     reason = (text or type(error).__name__).splitlines()[0]
     return f"MLflow at {where} can't be used: {reason}"

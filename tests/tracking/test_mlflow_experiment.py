@@ -16,7 +16,7 @@ from asr_scaling.measure.job import run
 from asr_scaling.records.record_sources import records_of
 from asr_scaling.sweep.instantiate import options
 from asr_scaling.tracking import _mlflow_experiment, store_at
-from asr_scaling.tracking._mlflow_client import client
+from asr_scaling.tracking._mlflow_client import client, errors
 from asr_scaling.tracking.mlflow import Mlflow
 from asr_scaling.util.config_dir import conf_dir
 
@@ -179,6 +179,22 @@ def test_a_password_in_the_variable_is_refused_by_its_name(monkeypatch: pytest.M
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:hunter2@team:5000")
     with pytest.raises(ConfigError, match=r"^MLFLOW_TRACKING_URI names a user or a password"):
         store_at(None)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("attempt to write a readonly database", "may not be written: set tracking.uri to another"),
+        ("database or disk is full", "is on a full disk: set tracking.uri to another store, or"),
+        ("unable to open database file", "can't be opened: set tracking.uri to another store"),
+    ],
+)
+def test_a_database_that_can_not_be_written(said: str, sentence: str) -> None:
+    with (
+        pytest.raises(TrackingError, match=f"^MLflow's database at sqlite:///x.db {sentence}"),
+        errors("sqlite:///x.db"),
+    ):
+        raise RuntimeError(f"(raised as a result of autoflush)\n(sqlite3.OperationalError) {said}")
 
 
 def test_an_id_names_an_experiment_that_is_there(
