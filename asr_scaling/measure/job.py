@@ -250,7 +250,7 @@ class _Point:
             engine=system.engine,
             called=system.called,
         )
-        remarks = system_cautions(loaded.system)
+        remarks = system_cautions(loaded.system, system.decoding)
         self.builder.add(Findings(cautions=remarks))
         for remark in remarks:
             self.progress.say(f"{system.model.name}: {remark.message}")

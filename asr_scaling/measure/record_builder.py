@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.ports import Session, System, SystemSpec, capabilities, option_of
 from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.workload import Workload
@@ -16,6 +17,8 @@ from asr_scaling.measure.pipeline import SCOPE
 
 _NAMED = 5
 """Utterances that a caution names."""
+
+_ONCE = "decoding={} decoded nothing again: texts of random weights mean nothing, so none fails."
 
 
 @dataclass
@@ -162,8 +165,10 @@ def _named(ids: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in ids[:_NAMED]) + more
 
 
-def system_cautions(system: System) -> tuple[Caution, ...]:
-    """What a reader must know of the loaded system."""
+def system_cautions(system: System, decoding: Decoding = GREEDY) -> tuple[Caution, ...]:
+    """What a reader must know of the loaded ``system``, which decodes by ``decoding``."""
     facts = system.facts
     random = [caution("RandomWeights", reason=facts.weights_source)] if facts.random else []
+    if facts.random and decoding.falls_back:
+        random.append(caution("SystemNote", note=_ONCE.format(decoding.name)))
     return (*random, *(caution("SystemNote", note=note) for note in facts.notes))

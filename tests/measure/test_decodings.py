@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.fakes import altered, brief, make_job
+from support.fakes import ScriptedSystem, altered, brief, make_job
 
 from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.record import RunRecord
 from asr_scaling.measure.job import run
+from asr_scaling.measure.record_builder import system_cautions
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
 
@@ -50,3 +51,10 @@ def test_what_does_not_fail_costs_nothing():
     assert fallback.values["latency/mean_s"] == plain.values["latency/mean_s"]
     assert fallback.values["decoding/per_utterance"] == 1
     assert plain.system["decoding"] == {"name": "greedy", "beam": 1, "package_default": ""}
+
+
+def test_random_weights_are_said_to_be_decoded_once():
+    system = ScriptedSystem(lambda batch, probe: None, weights="random")
+    kinds = [caution.message for caution in system_cautions(system, FALLBACK)]
+    assert any("decoding=fallback decoded nothing again" in message for message in kinds)
+    assert len(system_cautions(system)) == len(kinds) - 1
