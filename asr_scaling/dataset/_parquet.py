@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.language import language_code
 from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import DatasetInfo, Utterance, Workload
 from asr_scaling.dataset._audio import decode
@@ -34,6 +35,7 @@ class ParquetDataset(Dataset):
     repository, config, split, revision: the dataset on the hub, where ``path`` is None.
     licence: stored in the record.
     audio_column, text_column, speaker_column: names of columns.
+    language_column: name of the column with the language of each row; None where there is none.
     id_column: name of the column with ids; None to name utterances after a hash of their bytes,
         and to leave out repeated ones.
     path: Parquet files on disk, or a folder of them.
@@ -50,6 +52,7 @@ class ParquetDataset(Dataset):
     text_column: str = "text"
     id_column: str | None = "id"
     speaker_column: str | None = None
+    language_column: str | None = None
     path: str | Sequence[str] | None = None
     shuffle_buffer: int = 1000
 
@@ -83,6 +86,7 @@ class ParquetDataset(Dataset):
             "text_column": self.text_column,
             "id_column": self.id_column,
             "speaker_column": self.speaker_column,
+            "language_column": self.language_column,
         }
         return Rows(
             repository=self.repository,
@@ -127,7 +131,7 @@ class ParquetDataset(Dataset):
             speaker = None if self.speaker_column is None else row[self.speaker_column]
             audio = decode(_bytes(row[self.audio_column], name), name, self.max_utterance_s)
             who = None if speaker is None else str(speaker)
-            said = Utterance(name, audio.samples, reference, who, language=self.spoken)
+            said = Utterance(name, audio.samples, reference, who, language=self._spoken(row))
             yield replace(said, doubts=audio.doubts)
 
     def _text(self, row: dict[str, Any]) -> str | None:
@@ -138,6 +142,19 @@ class ParquetDataset(Dataset):
                 "text; set dataset.text_column to another."
             )
         return text
+
+    def _spoken(self, row: dict[str, Any]) -> str | None:
+        """The language of a row, or that of the dataset. Raises DataError for what is none."""
+        written = None if self.language_column is None else row[self.language_column]
+        if written is None or written == "":
+            return self.spoken
+        if not isinstance(written, str) or (code := language_code(written)) is None:
+            raise DataError(
+                f"Column '{self.language_column}' of '{self.name}' holds '{written}', which is no "
+                "language; set dataset.language_column to one with codes such as en or de, or to "
+                "null."
+            )
+        return code
 
     def _id(self, row: dict[str, Any]) -> str:
         if self.id_column is None:

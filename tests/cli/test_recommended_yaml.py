@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ from asr_scaling.sweep.transcriber import _composed
 EVERY = [each for each in chosen() if each[:2] != ("batch", "max")]
 
 
-def written(folder: Path, config: dict[str, Any], **choices: str) -> dict[str, Any]:
+def written(
+    folder: Path, config: dict[str, Any], tags: Mapping[str, str] | None = None, **choices: str
+) -> dict[str, Any]:
     """The options that the recommendation of a point of these options composes to."""
     own = {key: environment()[key] for key in ("cpu", "cpu_cores", "memory_bytes")}
     found = record(TINY, None, config["batch"]["size"])
     kept = {**config, "hydra": {"choices": choices, "cwd": str(folder)}}
     here = replace(found, config=kept, environment={**found.environment, **own})
+    here = replace(here, tags={**found.tags, **(tags or {})})
     here.write(folder / "multirun" / "0_point")
     path = folder / "best.yaml"
     assert main([str(folder / "multirun"), "--max-wer", "8", "--out", str(path)]) == 0
@@ -58,6 +62,26 @@ def test_its_system_is_the_one_that_was_measured(tmp_path: Path) -> None:
     wanted = with_value(config, "model.path", str(tmp_path / "my weights"))
     assert build_system(found) == build_system(wanted)
     assert build_system(found).model.hub_id == "me/tuned"
+
+
+@pytest.mark.parametrize(
+    ("tags", "asked", "carried"),
+    [
+        ({"language": "de", "language/source": "stated by the dataset"}, None, "de"),
+        ({"language": "de", "language/source": "stated by the dataset"}, "auto", "auto"),
+        ({"language": "de 3, en 1", "language/source": "stated by the dataset"}, None, None),
+        ({"language": "de", "language/source": "recognised by the model"}, None, None),
+        ({"language": "en", "language/source": "the only one of the model"}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_a_language_that_the_dataset_stated_is_carried_too(
+    tmp_path: Path, tags: dict[str, str], asked: str | None, carried: str | None
+) -> None:
+    config = with_value(composed("model=whisper_tiny"), "language", asked)
+    config = with_value(config, "model.language", asked)
+    found = written(tmp_path, config, tags=tags, model="whisper_tiny")
+    assert (found["language"], found["model"]["language"]) == (carried, carried)
 
 
 def _plain(config: Any, folder: Path) -> Any:

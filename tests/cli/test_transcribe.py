@@ -105,6 +105,15 @@ def test_the_same_file_twice(transcribe: Any) -> None:
     assert transcribe(4, 4)[1] == ["4.wav\t4 s", "4.wav\t4 s"]
 
 
+def test_in_a_language_that_the_model_does_not_know(
+    transcribe: Any,
+) -> None:
+    assert transcribe(1, "--language", "en")[0] == 0
+    status, _, said = transcribe(1, "--language", "de")
+    assert status == 1
+    assert "knows only English (en): choose whisper_tiny" in said[0]
+
+
 def test_as_json(transcribe: Any) -> None:
     status, out, err = transcribe("--json", 2, "gone.wav")
     first, second = map(json.loads, out)

@@ -8,7 +8,7 @@ from asr_scaling.dataset.demo import Demo
 from asr_scaling.dataset.folder import Folder
 from asr_scaling.dataset.gigaspeech import GigaSpeech
 from asr_scaling.dataset.librispeech import LibriSpeech
-from asr_scaling.errors import ConfigError
+from asr_scaling.errors import ConfigError, DataError
 
 
 def test_a_folder_states_no_language_by_itself(make_folder):
@@ -44,3 +44,19 @@ def test_the_datasets_in_english_say_so(librispeech, gigaspeech):
 def test_what_is_no_language_is_refused_with_the_way_to_write_one(written):
     with pytest.raises(ConfigError, match=r"dataset\.language=.*a code such as en, de or yue"):
         Demo(language=written)
+
+
+def test_a_column_states_the_language_of_each_row(tmp_path, write_parquet, tone, encoded):
+    languages = ["de-DE", "", None, "yue", "english"]
+    rows = [
+        {"audio": encoded(tone(0.3, hz=300 + i)), "text": "so", "locale": language}
+        for i, language in enumerate(languages)
+    ]
+    path = str(write_parquet(tmp_path / "m.parquet", rows))
+    options = {"id_column": None, "speaker_column": None, "language_column": "locale"}
+    found = LibriSpeech(path=path, language="fr", **options).load(None)
+    assert [u.language for u in found.utterances] == ["de", "fr", "fr", "yue", "en"]
+    assert found.info.languages == {"de": 1, "fr": 2, "yue": 1, "en": 1}
+    assert LibriSpeech(path=path, **options).load(None).utterances[1].language == "en"
+    with pytest.raises(DataError, match=r"'text' of 'librispeech' holds 'so'|no language"):
+        LibriSpeech(path=path, **(options | {"language_column": "audio"})).load(None)

@@ -99,16 +99,18 @@ class TestRandomWeights:
         assert done.texts[0] == done.texts[1]
 
 
-class TestLoop:
-    @pytest.fixture(scope="class")
-    def system(self) -> Iterator[Any]:
-        system = Transformers(decode="loop").load(toy(), FakeDevice())
-        yield system
-        system.close()
+@pytest.fixture(scope="module")
+def system() -> Iterator[Any]:
+    """The loop, loaded."""
+    system = Transformers(decode="loop").load(toy(), FakeDevice())
+    yield system
+    system.close()
 
+
+class TestLoop:
     @settings(
         deadline=None,
-        max_examples=25,
+        max_examples=12,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(st.lists(st.sampled_from([*LANGUAGES, None]), min_size=1, max_size=4))

@@ -57,6 +57,7 @@ class Mine:
 
     def check(self, model: Any) -> None:
         CHECKED.append(model.name)
+        ASKED.append(model.asked_for(None))
 
     def load(self, model: Any, device: Any) -> ScriptedSystem:
         mark = "!" if self.loud else ""
@@ -78,6 +79,7 @@ class Louder:
 
 
 CHECKED: list[str] = []
+ASKED: list[str | None] = []
 CALLS: list[int] = []
 LOADED: list[ScriptedSystem] = []
 
@@ -85,7 +87,7 @@ LOADED: list[ScriptedSystem] = []
 @pytest.fixture(autouse=True)
 def _afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TRUSTED, __name__)
-    for log in (CHECKED, CALLS, LOADED):
+    for log in (CHECKED, ASKED, CALLS, LOADED):
         log.clear()
 
 
@@ -123,6 +125,21 @@ class TestLoading:
             assert system.facts.weights == "pretrained"
         assert CHECKED == ["whisper_tiny_en"]
         assert LOADED[0].closed == 1
+
+    @pytest.mark.parametrize(
+        ("written", "given", "asked"),
+        [("null", None, None), ("de", None, "de"), ("de", "auto", None), ("de", "french", "fr")],
+    )
+    def test_a_language_is_that_of_the_file_unless_it_is_given(
+        self, yaml: Any, written: str, given: str | None, asked: str | None
+    ) -> None:
+        text = MINE.replace("override batch", "override model: whisper_tiny\n  - override batch")
+        load_system(yaml(f"{text}language: {written}\n"), language=given).close()
+        assert list(ASKED) == [asked]
+
+    def test_a_language_that_the_model_does_not_know_is_refused(self, yaml: Any) -> None:
+        with pytest.raises(ConfigError, match=r"language=de .*only English.*whisper_tiny"):
+            load_system(yaml(MINE), language="de")
 
     def test_a_hydra_program_stays_as_it_was(self, yaml: Any) -> None:
         before, held = GlobalHydra.instance(), object()
