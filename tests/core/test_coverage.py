@@ -15,7 +15,7 @@ from statistics import NormalDist
 from typing import Any
 
 import pytest
-from support.fakes import FakeClock, FakeDevice, brief, make_session, utterance
+from support.fakes import FakeClock, FakeDevice, brief, make_session, make_spec, utterance
 
 from asr_scaling.analysis.comparison import compare
 from asr_scaling.core.ports import Measurement
@@ -68,7 +68,7 @@ def study(
     )
     device: Any = FakeDevice(clock)
     session = make_session(
-        engine.load(None, device),  # type: ignore[arg-type]
+        engine.load(make_spec(), device),
         speech,
         device=device,
         folder=Path(),
