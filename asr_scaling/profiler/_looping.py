@@ -78,7 +78,7 @@ def _cautions(
     more = len(looping) - _MOST_NAMED
     ids = ", ".join(sorted(looping)[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
     facts = {"looping": len(looping), "utterances": len(rows), "ids": ids, "error": error}
-    time = "no call is timed"
-    if total_s:
+    time = "no timed call contains them"
+    if spent:
         time = f"{sum(spent) / total_s:.0%} of the time of timed calls is of those with them"
     return (caution("LoopingText", system=session.called, time=time, **facts),)

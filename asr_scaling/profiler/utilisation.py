@@ -37,6 +37,11 @@ _SHRINKS = (
     "so the operations of a call are not known: set batch=1"
 )
 
+_AGAIN = (
+    "a part of the batch with the longest utterance was decoded again in every call, so the "
+    "operations of a call are not known"
+)
+
 
 @dataclass(frozen=True)
 class Utilisation:
@@ -149,6 +154,9 @@ def _rates(session: Session, batch: AudioBatch, peak: Peaks) -> Findings:
     samples = [sample for sample in session.samples if sample.utterances == ids]
     if not samples:
         return nothing_of(_RATES, _NO_CALLS)
+    samples = [sample for sample in samples if not sample.again]
+    if not samples:
+        return nothing_of(_RATES, _AGAIN)
     window_s = session.model.window_s
     if window_s is not None and batch.longest_s > window_s and len(batch) > 1:
         return nothing_of(_RATES, _SHRINKS)

@@ -4,6 +4,7 @@ and the pass in which the machine is read."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -138,6 +139,13 @@ class TestMfu:
         found = utilisation(session(sample(("u2", "u0"))))
         assert "pipeline.max_seconds" in found.unavailable["utilisation/mfu"]
         assert "roofline/encoder" in found.tags
+
+    def test_calls_that_decode_again_do_not_count(self, known: list[str]):
+        once, again = sample(), replace(sample(total_s=80.0), again=1)
+        both, alone = (utilisation(session(*samples)) for samples in ((again, once), (once,)))
+        assert values(both)["utilisation/mfu"] == values(alone)["utilisation/mfu"]
+        none = utilisation(session(again))
+        assert "decoded again in every call" in none.unavailable["utilisation/mfu"]
 
     def test_a_stage_that_the_engine_does_not_mark(self, known: list[str]):
         found = utilisation(session(Sample(("u0", "u1"), 3.0, 3.0, 8.0, {"other": 8.0})))

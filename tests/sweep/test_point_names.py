@@ -156,3 +156,17 @@ class TestNames:
     def test_points_of_a_search_say_their_stage(self) -> None:
         config = {**composed(), "optimiser": {"stage": "final"}}
         assert measured(config, (), {}).name == "whisper_tiny_en transformers cpu b1 final"
+
+
+def test_decodings_are_in_names_rows_and_the_report() -> None:
+    """Swept, or chosen for the whole sweep."""
+    plain, again = composed("decoding=greedy"), composed("decoding=fallback")
+    records = pair(plain, again, "decoding=greedy", "decoding=fallback")
+    assert [each.name.split()[-1] for each in records] == ["decoding=greedy", "decoding=fallback"]
+    assert len(set(rows(records))) == 2
+    found = named(map(to_point, records))
+    assert [point.decoding for point in found] == ["greedy", "fallback"]
+    assert found[1].system.endswith("decoding=fallback")
+    alone = measured(again, ("decoding=fallback",), {})
+    assert alone.name.endswith("decoding=fallback")
+    assert named([to_point(alone)])[0].system.endswith("decoding=fallback")
