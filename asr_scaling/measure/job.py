@@ -43,6 +43,7 @@ from asr_scaling.measure.fingerprint import fingerprint
 from asr_scaling.measure.fitting import fitted
 from asr_scaling.measure.model_cache import Loaded, ModelCache
 from asr_scaling.measure.pipeline import Pipeline, measure
+from asr_scaling.measure.process_state import process_restored
 from asr_scaling.measure.record_builder import (
     RecordBuilder,
     dataset_cautions,
@@ -107,7 +108,8 @@ def run(
         folder = Path(where)
         folder.mkdir(parents=True, exist_ok=True)
         point = _Point(job, folder, progress or NullProgress(), cache)
-        record, interrupt = point.ended(earlier)
+        with process_restored():
+            record, interrupt = point.ended(earlier)
         record = keep(record, folder, job.tracking, parent)
     if interrupt is not None:
         raise interrupt
