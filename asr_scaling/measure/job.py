@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -160,7 +159,6 @@ class _Point:
         job, builder = self.job, self.builder
         builder.environment = certified(job.certificate)
         system = job.system.composed()
-        importlib.import_module("torch")  # any measurement may use it: no point pays for the import
         device = dict(system.device.setup())
         if job.config:
             speech = job.dataset.files() if isinstance(job.dataset, Listing) else None

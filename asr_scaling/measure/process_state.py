@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ _OURS = "ASR_SCALING_"
 
 @contextmanager
 def process_restored() -> Iterator[None]:
-    """After the block, environment variables and filters of warnings are as before it.
+    """Imports torch; after the block, environment variables and filters of warnings are as before it.
 
     Libraries set both when they are imported or first used: a variable of torch's compiler, for
     one, would be in the fingerprint of every later point.
     """
+    importlib.import_module("torch")  # any measurement may use it: no point pays for the import
     before = dict(os.environ)
     with warnings.catch_warnings():
         try:
