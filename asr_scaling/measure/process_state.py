@@ -14,7 +14,7 @@ _OURS = "ASR_SCALING_"
 
 @contextmanager
 def process_restored() -> Iterator[None]:
-    """Imports torch; after the block, environment variables and filters of warnings are as before it.
+    """Imports torch; after the block, variables and filters of warnings are as before it.
 
     Libraries set both when they are imported or first used: a variable of torch's compiler, for
     one, would be in the fingerprint of every later point.
