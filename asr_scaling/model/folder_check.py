@@ -27,6 +27,7 @@ from asr_scaling.model.vocabulary_check import (
 )
 from asr_scaling.model.weight_files import missing_weights
 from asr_scaling.util.config_dir import conf_dir
+from asr_scaling.util.redact import printable
 
 _SIZE = re.compile(
     r".*(vocab_size|d_model|hidden_size|intermediate_size|layers|heads|ffn_dim|num_mel_bins)"
@@ -56,6 +57,14 @@ _OTHER_FORMATS = {
 
 def fault(folder: Path, spec: ModelSpec) -> Fault | None:
     """Why ``folder`` can't be loaded as ``spec``; None where it can."""
+    try:
+        return _fault(folder, spec)
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return Fault(f"has a JSON file whose values are of another kind ({printable(reason)})")
+
+
+def _fault(folder: Path, spec: ModelSpec) -> Fault | None:
     if not folder.is_dir():
         return _no_folder(folder)
     config = read_json(folder / "config.json")

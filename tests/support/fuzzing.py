@@ -43,6 +43,8 @@ CASES = {
     "parquet": 40,
     "places": 150,
     "cut lines": 60,
+    "weights": 400,
+    "carried": 40,
     "references": 600,
     "changed words": 200,
     "changed letters": 100,
