@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,8 +39,14 @@ def measured(config: Mapping[str, Any], overrides: tuple[str, ...], varied: Swep
         name=point_name(plain),
         config=plain,
         system={**one.system, "model": model},
-        dataset={**one.dataset, "name": config["dataset"]["name"]},
+        dataset={**one.dataset, "name": config["dataset"]["name"], "digest": _digest(config)},
     )
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    """Other files hold other speech."""
+    places = [config["dataset"].get(key) for key in ("path", "audio_root", "manifest")]
+    return hashlib.sha256(repr(places).encode()).hexdigest()
 
 
 def pair(first: dict[str, Any], second: dict[str, Any], *overrides: str) -> list[RunRecord]:
