@@ -79,7 +79,8 @@ class TestPaths:
         config = composed("dataset=librispeech")
         places = [place for place in leaves(config["dataset"]) if place != "path"]
         for place, text in zip(places, texts, strict=False):
-            if text != "???":  # OmegaConf's word for a value that is missing
+            # OmegaConf's word for a value that is missing, and the home folder
+            if text != "???" and not text.startswith("~"):
                 config = with_value(config, f"dataset.{place}", text)
         assert again(pointed(config, dataset="librispeech")) == config
 
