@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import small_whisper
 from support.fakes import FakeDevice, ScriptedSystem, make_session, utterances
 from support.hungry import MB, Hungry, PlainDevice
 
 from asr_scaling.core.memory_parts import MEMORY_PARTS
 from asr_scaling.core.ports import Session
 from asr_scaling.core.record import Findings
+from asr_scaling.device.cpu import Cpu
+from asr_scaling.engine.fake import Fake
+from asr_scaling.engine.whisper_cpp import WhisperCpp
 from asr_scaling.errors import ConfigError, FreshProcessError, OutOfMemoryError
+from asr_scaling.machine.fresh_process import Read, in_fresh_process, prepare
 from asr_scaling.profiler._serving_process import Held
 from asr_scaling.profiler.memory import Memory
 
@@ -179,3 +186,31 @@ class TestRealProcess:
     def test_a_system_that_can_not_be_handed_over(self):
         findings = Memory().measure(session(engine=lambda: None))
         assert "can't be handed to another process" in findings.unavailable[PEAK]
+
+
+def modules(read: Read) -> set[str]:
+    """What is imported in a process that is about to load a system."""
+    prepare(*read())
+    return set(sys.modules)
+
+
+class TestOrder:
+    def test_the_figure_is_the_same_after_a_larger_system(self):
+        def held(**engine: int) -> float:
+            return values(Memory().measure(session(Hungry(**engine))))[PEAK]
+
+        small = {"loads": 20 * MB, "calls": 10 * MB}
+        alone = held(**small)
+        left = np.ones(300 * MB, dtype=np.uint8)  # as a larger system would leave in this process
+        large = held(loads=200 * MB, calls=300 * MB)
+        assert large - alone == pytest.approx(470 * MB, abs=8 * MB)
+        assert held(**small) == pytest.approx(alone, abs=5 * MB)
+        assert left.size == 300 * MB
+
+
+@pytest.mark.parametrize("engine", [Fake(), WhisperCpp()], ids=["fake", "whisper_cpp"])
+def test_an_engine_without_torch_is_not_made_to_import_it(engine: Any):
+    pytest.importorskip("_pywhispercpp")
+    found = in_fresh_process(modules, ((small_whisper.whisper(), engine, Cpu(threads=1)),), 120)
+    assert "hydra" in found
+    assert not found & {"torch", "transformers", "mlflow", "pandas", "codecarbon", "datasets"}
