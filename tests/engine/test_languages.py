@@ -16,6 +16,7 @@ from support.fakes import FakeDevice, make_spec, noise
 from support.networks import transcribed
 from support.small_whisper import pretrained, whisper
 
+from asr_scaling.core.decoding import Decoding
 from asr_scaling.core.model_spec import ModelSpec, load_spec
 from asr_scaling.core.ports import NullProbe, Transcription
 from asr_scaling.core.workload import AudioBatch, Utterance
@@ -36,7 +37,7 @@ ENGINES = {
     "short window": Transformers(decode="loop", window_margin_s=2.0),
     "eager": Transformers(attention="eager"),
     "static cache": Transformers(cache="static"),
-    "beam": Transformers(beam=2),
+    "beam": Transformers(decoding=Decoding(beam=2)),
     "faster_whisper": FasterWhisper(),
     "faster_whisper, short window": FasterWhisper(window_margin_s=2.0),
     "onnxruntime": OnnxRuntime(),
