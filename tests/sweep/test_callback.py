@@ -15,6 +15,7 @@ from support.offline import FAST
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
+from asr_scaling.measure import job
 from asr_scaling.sweep.callback import point
 from asr_scaling.util.config_dir import conf_dir
 
@@ -85,8 +86,14 @@ def test_a_device_that_the_kernel_refuses(
     assert (record.reason or "").startswith("OSError: [Errno 22] Invalid argument")
 
 
-def test_a_file_that_the_fingerprint_can_not_look_at(composed: Point, tmp_path: Path) -> None:
-    point(composed(f"model.path={'x' * 5000}"))
+def test_a_file_that_the_fingerprint_can_not_look_at(
+    composed: Point, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> str:
+        raise OSError(36, "File name too long")
+
+    monkeypatch.setattr(job, "fingerprint", refused)
+    point(composed())
     record = RunRecord.read(tmp_path / RECORD_FILE)
     assert record.status == "failed"
     assert "File name too long" in (record.reason or "")
