@@ -9,7 +9,7 @@ from typing import Any
 
 from asr_scaling.analysis.record_options import speech_name, speech_source, system_options
 from asr_scaling.core.cautions import Caution
-from asr_scaling.core.decoding import decoding_name
+from asr_scaling.core.decoding import decoding_name, with_decoding
 from asr_scaling.core.energy_methods import METHOD, UNKNOWN, of_energy, power_known
 from asr_scaling.core.older_records import ABOVE_IDLE, FITTED_IN
 from asr_scaling.core.record import RunRecord, Status, choices
@@ -199,7 +199,8 @@ def _intervals(record: RunRecord) -> Mapping[str, Interval]:
 
 def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> Point:
     """``record`` without samples, its texts fit to be shown; ``load`` gives it back whole."""
-    whole, record = record, shown(replace(record, transcripts=()), but=("samples",))
+    whole, config = record, with_decoding(record.config)
+    record = shown(replace(record, transcripts=(), config=config), but=("samples",))
     return replace(
         _without_findings(record, load or (lambda: whole)),
         values=record.values,

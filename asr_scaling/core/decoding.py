@@ -94,6 +94,20 @@ def decoding_name(system: Mapping[str, Any], choices: Mapping[str, str]) -> str:
     return str(choices.get("decoding") or name or GREEDY.name)
 
 
+def with_decoding(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of a record as they are called now: older ones have ``engine.beam``."""
+    engine = config.get("engine")
+    if not isinstance(engine, Mapping) or "beam" not in engine:
+        return config
+    moved = {**config, "engine": {key: own for key, own in engine.items() if key != "beam"}}
+    if engine["beam"] == 1 or "decoding" in config:
+        return moved
+    hydra = dict(config.get("hydra") or {})
+    choices = {**(hydra.get("choices") or {}), "decoding": "beam"}
+    options = {"beam": engine["beam"], "temperatures": list(GREEDY.temperatures)}
+    return {**moved, "decoding": options, "hydra": {**hydra, "choices": choices}}
+
+
 _BOUNDS = (
     ("compression_ratio", 0.0, 1e6, "at least 0"),
     ("log_probability", -1e6, 0.0, "at most 0"),

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.core.decoding import GREEDY, Decoding, decoding_name
+from asr_scaling.core.decoding import GREEDY, Decoding, decoding_name, with_decoding
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.config_dir import conf_dir, read_yaml
 
@@ -92,3 +92,16 @@ def test_records_that_do_not_say_were_greedy(choices: dict[str, str]):
     assert decoding_name({}, choices) == choices.get("decoding", "greedy")
     told = {"decoding": {"name": "beam"}}
     assert decoding_name(told, choices) == choices.get("decoding", "beam")
+
+
+def test_beams_of_older_records_are_a_decoding():
+    """Records from before the group had ``engine.beam``."""
+    greedy = {"engine": {"_target_": "x", "beam": 1}, "seed": 1}
+    assert with_decoding(greedy) == {"engine": {"_target_": "x"}, "seed": 1}
+    beams = with_decoding(
+        {"engine": {"beam": 5}, "hydra": {"cwd": "/", "choices": {"engine": "x"}}}
+    )
+    assert beams["engine"] == {}
+    assert beams["decoding"] == {"beam": 5, "temperatures": [0.0]}
+    assert beams["hydra"] == {"cwd": "/", "choices": {"engine": "x", "decoding": "beam"}}
+    assert with_decoding({"engine": {"dtype": "int8"}}) == {"engine": {"dtype": "int8"}}
