@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from support.reading import words
 from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
 
 from asr_scaling.analysis.points import Point, to_point
@@ -192,10 +193,11 @@ class TestHowSure:
         ]
         found = named(map(to_point, [*study((BASE,), (15.0,), (1,)), *other]))
         most = by_name(found)["Throughput"]
-        assert most.verdict == "RTFx: not compared"
-        assert any(
-            "can't be compared" in said and "differ in dataset" in said for said in most.evidence
-        )
+        assert name(most.winner) == ("whisper_base", 1)
+        assert (most.runner_up, most.verdict) == (None, "the only candidate")
+        told = words(answer.section(found, AT_15, Style.of(found)))
+        assert "Ranked are the points on speech (#d): figures of different speech" in told
+        assert "Left out with their number of points: speech (#e) (1)." in told
 
     def test_a_record_that_is_gone_is_a_sentence(self) -> None:
         def gone() -> RunRecord:
@@ -345,7 +347,6 @@ def test_the_command_measures_the_same_point_again() -> None:
     python, *words = shlex.split(command(point))
     assert (python, words[:2]) == ("python", ["-m", "asr_scaling"])
     assert composed([batch_shorthand(word) for word in words[2:]]) == config
-    assert "decoding" not in command(point)
     assert "optimisation.one_thread" not in command(point)
     shorter = replace(point, config=composed(["batch.size=8"]), model="whisper_tiny_en")
     assert command(shorter) == (
