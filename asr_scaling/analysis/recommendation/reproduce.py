@@ -81,12 +81,22 @@ def parts(point: Point, pipeline: Mapping[str, Any] | None = None) -> list[Choic
 
     pipeline: options of the pipeline to change.
     """
-    config = dict(point.config)
+    config = _as_of_now(point.config)
     if pipeline:
         config["pipeline"] = {**_mapping(config.get("pipeline")), **pipeline}
     others = [key for key in config if isinstance(config[key], Mapping)]
     groups = dict.fromkeys((*_NAMED, *(key for key in others if key not in _LAST), *_LAST))
     return [_choice(point, config, group) for group in groups if group not in NOT_MEASURED]
+
+
+def _as_of_now(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a record; those of an older version under the names that they have now."""
+    engine = dict(_mapping(config.get("engine")))
+    beam = engine.pop("beam", None)  # engine.beam was all there was of the group decoding
+    if beam is None or "decoding" in config:
+        return dict(config)
+    decoding = _yaml("decoding", "greedy" if beam == 1 else "beam")
+    return {**config, "engine": engine, "decoding": {**decoding, "beam": beam}}
 
 
 def own_values(point: Point) -> dict[str, Any]:
@@ -109,9 +119,14 @@ def _choice(point: Point, config: Mapping[str, Any], group: str) -> Choice:
     name = choices(config).get(group, point.model if group == "model" else "")
     if not _path(group, name).is_file():
         return _of_the_users_own(point, config, group, name)
-    shown = name if group in (*_NAMED, "batch") or name != _usual_choices().get(group) else ""
     usual = _merged(_base(group), _yaml(group, name))
-    return _differing(config, Choice(group, shown, options), usual)
+    return _differing(config, Choice(group, _shown(group, name), options), usual)
+
+
+def _shown(group: str, name: str) -> str:
+    """A choice as a command names it: the usual one is left out, but in groups of ``_NAMED``."""
+    named = group in (*_NAMED, "batch") or name != str(_usual_choices().get(group))
+    return name if named else ""
 
 
 def _of_the_users_own(point: Point, config: Mapping[str, Any], group: str, name: str) -> Choice:
@@ -128,9 +143,9 @@ def _of_the_users_own(point: Point, config: Mapping[str, Any], group: str, name:
     name = choices({group: options}).get(group, str(alike) if of_this_class else name)
     if _path(group, name).is_file():
         usual = _merged(base, _yaml(group, name))
-        return _differing(config, Choice(group, name, options), usual)
+        return _differing(config, Choice(group, _shown(group, name), options), usual)
     length = {key: value for key, value in options.items() if group == "dataset" and value}
-    return Choice(group, name, {} if name else length)
+    return Choice(group, _shown(group, name), {} if name else length)
 
 
 def _members(config: Mapping[str, Any], group: str, options: Mapping[str, Any]) -> Choice:
