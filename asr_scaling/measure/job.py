@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -189,7 +190,7 @@ class _Point:
         """The speech, once the engine has said that it is not too long."""
         self.progress.stage("dataset")
         workload = self.job.dataset.load(self.job.pipeline.utterances)
-        self.builder.dataset = asdict(workload.info)
+        self.builder.dataset = json.loads(json.dumps(asdict(workload.info)))
         self.builder.lap("dataset")
         if isinstance(system.engine, Bounded):
             durations_s = (utterance.duration_s for utterance in workload.utterances)

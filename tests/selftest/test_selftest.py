@@ -379,7 +379,9 @@ def test_a_certificate_that_can_not_be_written_is_one_sentence(
 ) -> None:
     (tmp_path / "file").touch()
     assert main(["--json", str(tmp_path / "file" / "x.json")], {"one": lambda: PASS}) == 1
-    assert "error: The certificate can't be written" in capsys.readouterr().err
+    assert (
+        "can't be written (File exists): name another file with --json." in capsys.readouterr().err
+    )
 
 
 def test_arguments_it_does_not_know_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
