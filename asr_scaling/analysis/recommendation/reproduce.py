@@ -81,22 +81,12 @@ def parts(point: Point, pipeline: Mapping[str, Any] | None = None) -> list[Choic
 
     pipeline: options of the pipeline to change.
     """
-    config = _as_of_now(point.config)
+    config = dict(point.config)
     if pipeline:
         config["pipeline"] = {**_mapping(config.get("pipeline")), **pipeline}
     others = [key for key in config if isinstance(config[key], Mapping)]
     groups = dict.fromkeys((*_NAMED, *(key for key in others if key not in _LAST), *_LAST))
     return [_choice(point, config, group) for group in groups if group not in NOT_MEASURED]
-
-
-def _as_of_now(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a record; those of an older version under the names that they have now."""
-    engine = dict(_mapping(config.get("engine")))
-    beam = engine.pop("beam", None)  # engine.beam was all there was of the group decoding
-    if beam is None or "decoding" in config:
-        return dict(config)
-    decoding = _yaml("decoding", "greedy" if beam == 1 else "beam")
-    return {**config, "engine": engine, "decoding": {**decoding, "beam": beam}}
 
 
 def own_values(point: Point) -> dict[str, Any]:
