@@ -52,7 +52,8 @@ def _rescore(options: argparse.Namespace) -> int:
     if options.output:
         for _, by in scored:
             Jsonl(options.output).write(by[names[0]], Path(), None)
-        notes.append(f"Written: {options.output} ({len(scored)} records by {names[0]}).")
+        count = f"{len(scored)} record{'s' if len(scored) > 1 else ''}"
+        notes.append(f"Written: {options.output} ({count} by {names[0]}).")
     if options.json:
         rows = [_row(each, own) for (_, own), each in zip(scored, called, strict=True)]
         result: dict[str, Any] = {"points": rows, "differences": pairs, "notes": notes}

@@ -160,7 +160,7 @@ class TestMidSweep:
         limits = list[float]()
         state = {"up": True}
 
-        def ask(url: str, limit_s: float) -> None:
+        def ask(url: str, limit_s: float, tls: object = None) -> None:
             limits.append(limit_s)
             if not state["up"]:
                 raise urllib.error.HTTPError(url, 500, "no", email.message.Message(), None)
