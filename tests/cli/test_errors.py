@@ -39,7 +39,7 @@ def test_options_that_do_not_exist(cli: Cli) -> None:
             "engine.dtype must be one of float32, bfloat16, float16; got 'int3'.",
         ),
         ("pipeline.min_iterations=0", "pipeline.min_iterations must be at least 1; got 0."),
-        ("pipeline.min_iterations=x", "The options of pipeline can't be used"),
+        ("pipeline.min_iterations=x", "pipeline.min_iterations must be a whole number"),
         (
             "model.weights=some",
             "model.weights must be one of auto, pretrained, random; got 'some'.",
