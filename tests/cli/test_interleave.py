@@ -109,7 +109,7 @@ def test_a_point_that_fails_in_its_rounds_is_a_failed_point(cli: Cli, tmp_path: 
         (("-m", "sweep.rounds=1"), "error: sweep.rounds must be 2 or more to interleave; got 1.\n"),
         (
             ("-m", "sweep.rounds=few"),
-            "error: sweep.rounds must be 2 or more to interleave; got few.\n",
+            "error: sweep.rounds must be a whole number; got few.\n",
         ),
         (
             ("-m", "hydra/sweeper=basic"),
