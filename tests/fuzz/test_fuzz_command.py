@@ -281,14 +281,16 @@ def test_a_value_that_hydra_can_not_read_is_named_with_the_way_to_quote_it(value
     else:
         return
     with pytest.raises(OverrideParseException) as caught:
-        compose("config", [f"dataset.path={value}"])
+        OverridesParser.create().parse_overrides([f"dataset.path={value}"])
     told = explained(caught.value)
     assert told is not None
     assert told.startswith("The value of dataset.path can't be read")
     (typed,) = shlex.split(told.rpartition("as in  ")[2].removesuffix("."))
     parsed = OverridesParser.create().parse_override(typed)
     assert parsed.key_or_group == "dataset.path"
-    meant = compose("config", ["dataset=folder", typed]).dataset.path
+    meant = parsed.value()
+    if "$" in value:  # OmegaConf reads it once more
+        meant = compose("config", ["dataset=folder", typed]).dataset.path
     assert meant == value
 
 
