@@ -48,7 +48,7 @@ def test_a_search_measures_tells_and_goes_on_where_it_was_cut(cli: Cli, tmp_path
     assert again.returncode == 0, again.stderr
     assert sweep_of(tmp_path) == sweep
     assert "whisper_tiny_en fake cpu b1 alone was measured before" in again.stderr
-    assert "whisper_tiny_en fake cpu b1 pinned_threads done in" in again.stderr
+    assert "whisper_tiny_en fake cpu b1 pinned_threads alone done in" in again.stderr
     assert RunRecord.read(sweep / "0_alone_b1_fake" / RECORD_FILE).started_at == began
     after = json.loads((sweep / "optimise.json").read_text())["seconds"]
     assert after["0_alone_b1_fake"] == journal["seconds"]["0_alone_b1_fake"]
