@@ -12,9 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from asr_scaling.cli.arguments import Parser, either, near
-from asr_scaling.util.home import ensure_home
-from asr_scaling.util.streams import lasting_streams
+from asr_scaling.cli.arguments import Parser, command, either, near
 
 VERBS = ("compare", "recommend", "report", "rescore", "selftest", "sync", "transcribe")
 """Modules of this folder, each with ``main(arguments)`` and ``parser()``. All else is a sweep."""
@@ -26,8 +24,7 @@ def main() -> int:
 
     A verb is imported only when it runs, so none waits for the packages of another.
     """
-    ensure_home()
-    with lasting_streams():
+    with command():
         return _run()
 
 

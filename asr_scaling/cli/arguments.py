@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from asr_scaling.core.option_checks import at_home
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.tracking import STORE_IF_NONE
+from asr_scaling.util.home import ensure_home
 from asr_scaling.util.redact import traceback_hook
 from asr_scaling.util.streams import lasting_streams
 
@@ -41,6 +43,18 @@ class Parser(argparse.ArgumentParser):
         return [option for option in self._option_string_actions if option.startswith("--")]
 
 
+@contextmanager
+def command() -> Iterator[None]:
+    """What every command runs in, by whichever of its names it was called.
+
+    Tracebacks have no secrets, there is a home folder, and nothing that is printed ends the work.
+    """
+    sys.excepthook = traceback_hook
+    ensure_home()
+    with lasting_streams():
+        yield
+
+
 def run_verb(
     parser: Parser,
     work: Callable[[argparse.Namespace], int],
@@ -52,8 +66,7 @@ def run_verb(
     arguments: of the command line, after the verb; None for those of the process.
     refused: status after an AsrScalingError, which is printed.
     """
-    sys.excepthook = traceback_hook  # whichever name the verb was called by
-    with lasting_streams():
+    with command():
         try:
             return work(parser.parse_args(arguments))
         except AsrScalingError as error:

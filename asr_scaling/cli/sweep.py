@@ -23,10 +23,11 @@ from asr_scaling.cli.arguments import either, near
 from asr_scaling.core.option_checks import at_home
 from asr_scaling.errors import AsrScalingError, ConfigError, one_line
 from asr_scaling.sweep import callback, config_guard
-from asr_scaling.sweep.plan import key_and_value, quoted
+from asr_scaling.sweep.plan import key_and_value
 from asr_scaling.sweep.sweep_run import current
 from asr_scaling.util.config_dir import conf_dir
-from asr_scaling.util.redact import redact, traceback_hook
+from asr_scaling.util.quoting import quoted
+from asr_scaling.util.redact import redact
 
 config_guard.guard()  # on import: a launcher's processes import this module for _app
 _HOME = re.compile(r"(?<![^,\[(:])(?:sqlite:///)?~(?:\$\{[^}]*\}|[^,\])}])*")
@@ -92,7 +93,6 @@ def main() -> None:
     """Run, and leave with 0 when every point is ok, 1 when one failed, 130 after Ctrl-C."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
-    sys.excepthook = traceback_hook
     try:
         config_guard.check_arguments(sys.argv[1:])
         sys.argv[1:] = [home_shorthand(batch_shorthand(argument)) for argument in sys.argv[1:]]
@@ -155,7 +155,9 @@ def _sentence(error: BaseException) -> str:
             f"There is no option '{match[1]}'; "
             "list the options with  python -m asr_scaling --cfg job."
         )
-    return " ".join(_lines(error))
+    lines = [line.strip() for line in (str(error) or str(error.__cause__)).splitlines()]
+    details = ("full_key:", "object_type=", "See https", "Config search", "provider=")
+    return " ".join(line for line in lines if line and not line.startswith(details))
 
 
 def _unreadable(argument: str, told: Sequence[str]) -> str:
@@ -177,9 +179,3 @@ def _unreadable(argument: str, told: Sequence[str]) -> str:
         f"The value of {key} can't be read as Hydra writes values{why}: put a text in quotes of "
         f"its own, as in  {shlex.quote(quoted)}."
     )
-
-
-def _lines(error: BaseException) -> list[str]:
-    lines = [line.strip() for line in (str(error) or str(error.__cause__)).splitlines()]
-    details = ("full_key:", "object_type=", "See https", "Config search", "provider=")
-    return [line for line in lines if line and not line.startswith(details)]

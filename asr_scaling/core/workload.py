@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +96,10 @@ class DatasetInfo:
     languages: Mapping[str, int] = field(default_factory=dict)
     unused_keys: tuple[str, ...] = ()
     doubts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """All of it in the types that JSON has, as a record keeps it."""
+        return dict(json.loads(json.dumps(asdict(self))))
 
 
 def folder_name(path: str, manifest: str | None = None) -> str:

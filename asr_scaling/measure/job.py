@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -190,7 +189,7 @@ class _Point:
         """The speech, once the engine has said that it is not too long."""
         self.progress.stage("dataset")
         workload = self.job.dataset.load(self.job.pipeline.utterances)
-        self.builder.dataset = json.loads(json.dumps(asdict(workload.info)))
+        self.builder.dataset = workload.info.facts()
         self.builder.lap("dataset")
         if isinstance(system.engine, Bounded):
             durations_s = (utterance.duration_s for utterance in workload.utterances)

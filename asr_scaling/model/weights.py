@@ -19,6 +19,7 @@ from asr_scaling.errors import WeightsError
 from asr_scaling.model import weight_packages
 from asr_scaling.model.folder_check import fault
 from asr_scaling.model.vocabulary_check import Fault
+from asr_scaling.util.files import user_path
 from asr_scaling.util.http import ask_url
 
 HUB_VARIABLE = "ASR_SCALING_HUB"
@@ -67,7 +68,7 @@ def resolve(spec: ModelSpec) -> Weights:
         reason = "Random weights were asked for with model.weights=random."
         return Weights("random", "random", None, reason)
     if spec.path is not None:
-        return _from_path(spec, Path(spec.path).expanduser())
+        return _from_path(spec, user_path(spec.path))
     tried: list[str] = []
     for place in (_from_cache, _from_hub, _from_packages):
         weights = place(spec)

@@ -27,8 +27,9 @@ from asr_scaling.core.option_checks import at_home
 from asr_scaling.errors import ConfigError
 from asr_scaling.sweep import places
 from asr_scaling.sweep.allowlist import check_hydra
-from asr_scaling.sweep.plan import key_and_value, quoted
+from asr_scaling.sweep.plan import key_and_value
 from asr_scaling.sweep.switches import resumed_folder, settle
+from asr_scaling.util.quoting import quoted
 from asr_scaling.util.redact import redact, redacted, secret_option, secret_variable
 
 _MOVED = ("tracking.uri",)

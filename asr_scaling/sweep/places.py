@@ -19,9 +19,10 @@ from omegaconf.errors import OmegaConfBaseException
 from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.records.sweep_manifest import SWEEP_FILE
-from asr_scaling.sweep.plan import PlannedPoint, labels, quoted
+from asr_scaling.sweep.plan import PlannedPoint, labels
 from asr_scaling.util.config_dir import conf_dir, read_yaml
 from asr_scaling.util.files import folder_name
+from asr_scaling.util.quoting import quoted
 
 Compose = Callable[[list[str]], DictConfig]
 """The whole configuration of the point with these overrides."""

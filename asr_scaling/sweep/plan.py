@@ -100,11 +100,6 @@ def key_and_value(argument: str) -> tuple[str, str]:
     return key, value
 
 
-def quoted(text: str) -> str:
-    """``text`` as a quoted value of an override, which Hydra's parser reads as it is."""
-    return "'" + re.sub(r"(\\*)('|\Z)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), text) + "'"
-
-
 def _group(text: str) -> str:
     override = parsed(text)
     return "" if override is None else re.split("[./]", override.key_or_group)[0]

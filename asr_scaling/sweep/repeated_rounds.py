@@ -19,7 +19,8 @@ from asr_scaling.measure.job import keep
 from asr_scaling.records.merge import merge, rounds_by_place
 from asr_scaling.records.read import readable_files
 from asr_scaling.sweep.places import numbered
-from asr_scaling.sweep.plan import PlannedPoint, quoted
+from asr_scaling.sweep.plan import PlannedPoint
+from asr_scaling.util.quoting import quoted
 
 
 @dataclass(frozen=True)

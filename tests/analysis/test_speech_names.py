@@ -103,7 +103,7 @@ def test_a_name_is_a_content_whatever_places_and_names_are(made: list[tuple[str,
     seen: dict[object, str] = {}
     for point in found:
         assert seen.setdefault((point.length_s, point.content), point.dataset) == point.dataset
-    assert len({(length, name) for (length, _), name in seen.items()}) == len(seen)  # type: ignore[misc]
+    assert len({(length, name) for (length, _), name in seen.items()}) == len(seen)
 
 
 def two_speeches() -> list[Point]:

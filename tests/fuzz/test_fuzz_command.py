@@ -239,12 +239,13 @@ def test_commands(command: Any, typed: list[str]):
     assert wrong.getvalue().count("\n") == 1
 
 
-def built(plain: dict[str, Any]) -> None:
-    """The job of these options, or a reason why there is none."""
+def refusal(plain: dict[str, Any]) -> AsrScalingError | None:
+    """Why there is no job of these options; None where there is one."""
     try:
         build_job(plain).system.composed()
     except AsrScalingError as error:
-        sentence(error)
+        return error
+    return None
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -256,7 +257,8 @@ def hydra() -> Iterator[None]:
 def composed(overrides: list[str]) -> None:
     """The job that Hydra makes of them, or one sentence as the command line says it."""
     try:
-        built(options(compose("config", list(map(batch_shorthand, overrides)))))
+        error = refusal(options(compose("config", list(map(batch_shorthand, overrides)))))
+        assert error is None or sentence(error) is None
     except Exception as error:
         told = explained(error)
         if told is None:
@@ -323,7 +325,8 @@ def test_options_of_any_value(step: tuple[int, int], value: Any):
     if key == "_target_":
         return
     group[key] = value
-    built(found)
+    error = refusal(found)
+    assert error is None or sentence(error) is None
 
 
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*")), ids=lambda path: path.name)

@@ -26,10 +26,11 @@ from asr_scaling.measure.job import run
 from asr_scaling.records.read import Damaged, each_record
 from asr_scaling.sweep import config_guard
 from asr_scaling.sweep.places import check, pattern, place
-from asr_scaling.sweep.plan import PlannedPoint, quoted
+from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.tracking._tags import place as stored_place
 from asr_scaling.tracking.jsonl import Jsonl
 from asr_scaling.util.config_dir import conf_dir
+from asr_scaling.util.quoting import quoted
 
 NAMES = [
     "openai/whisper-tiny.en",

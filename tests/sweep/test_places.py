@@ -17,9 +17,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from asr_scaling.errors import ConfigError
 from asr_scaling.sweep import config_guard
 from asr_scaling.sweep.places import check, check_free, claim, numbered, place
-from asr_scaling.sweep.plan import PlannedPoint, parsed, quoted
+from asr_scaling.sweep.plan import PlannedPoint, parsed
 from asr_scaling.util.config_dir import conf_dir
 from asr_scaling.util.files import folder_name
+from asr_scaling.util.quoting import quoted
 
 Composed = Callable[..., DictConfig]
 NAMES = st.text(max_size=300) | st.sampled_from(

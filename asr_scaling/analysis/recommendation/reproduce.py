@@ -20,6 +20,7 @@ from typing import Any
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.record import choices
 from asr_scaling.util.config_dir import conf_dir, read_yaml
+from asr_scaling.util.quoting import quoted
 
 NOT_MEASURED = ("tracking", "sweep", "optimiser", "hydra")
 """Groups that say where records go and how a sweep is run: they shape no figure of a point."""
@@ -253,12 +254,7 @@ def text(value: Any) -> str:
     raw = literal(value) if isinstance(value, str) else str(value)
     if not isinstance(value, str) or (_PLAIN.fullmatch(raw) and raw.lower() not in _WORDS):
         return raw
-    # Hydra's grammar: before a quote, backslashes are doubled, and the quote has one of its own
-    return "'" + re.sub(r"(\\*)('|\Z)", _escaped, raw) + "'"
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return 2 * match[1] + (r"\'" if match[2] else "")
+    return quoted(raw)
 
 
 def literal(value: Any) -> Any:
