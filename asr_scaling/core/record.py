@@ -13,6 +13,7 @@ from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.metrics import metric_row, metric_spec
 from asr_scaling.core.older_records import as_now
+from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.typed_json import build, check_parts, finite, number, read, shown
 from asr_scaling.errors import ConfigError, DataError
@@ -25,34 +26,6 @@ ROUNDS_FOLDER = "rounds"
 _AGAIN, _NO_MODULE = "measure the point again.", ("model", "decoding")
 _TREES = ("config", "environment", "system", "dataset")
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One timed call. Times are on the device's clock.
-
-    utterances: ids of the utterances in the batch.
-    audio_s: seconds of speech in the batch, without padding.
-    processed_s: seconds of audio that the system processed.
-    total_s: seconds that the call took.
-    stages: stage → seconds; they add up to ``total_s``, with stage "other" for the rest.
-    first_token_s: seconds until the first decoded token; None if unknown.
-    step_s: seconds of each decoding step after the first, of all windows; empty without steps.
-    tokens: decoded tokens of each utterance.
-    started_at: when the call began, in seconds.
-    again: number of utterances decoded a second time because the first text was a loop.
-    """
-
-    utterances: tuple[str, ...]
-    audio_s: float
-    processed_s: float
-    total_s: float
-    stages: Mapping[str, float]
-    first_token_s: float | None = None
-    step_s: tuple[float, ...] = ()
-    tokens: tuple[int, ...] = ()
-    started_at: float = 0.0
-    again: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,6 +114,7 @@ class RunRecord:
     system, dataset: facts of each; empty when it was not loaded.
     scope: what the times of a call include.
     samples: the timed calls, in order.
+    beats: the machine's state between these calls, in order.
     metrics, unavailable, cautions, tags, transcripts, artifacts, repeats: all ``Findings``.
     job_s: part of the job → seconds it took.
     started_at, ended_at: seconds since 1970.
@@ -157,6 +131,7 @@ class RunRecord:
     dataset: Mapping[str, Any] = field(default_factory=dict)
     scope: str = ""
     samples: tuple[Sample, ...] = ()
+    beats: tuple[Beat, ...] = ()
     metrics: tuple[Metric, ...] = ()
     unavailable: Mapping[str, str] = field(default_factory=dict)
     cautions: tuple[Caution, ...] = ()
@@ -179,6 +154,11 @@ class RunRecord:
     def intervals(self) -> dict[str, Interval]:
         """Metric name → interval, of the metrics that have one."""
         return {metric.name: metric.interval for metric in self.metrics if metric.interval}
+
+    @property
+    def processes(self) -> int:
+        """How many processes timed the calls."""
+        return len({sample.process for sample in self.samples})
 
     @property
     def round(self) -> int | None:
@@ -224,6 +204,7 @@ class RunRecord:
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return plain | {
             "samples": [asdict(sample) for sample in self.samples],
+            "beats": [asdict(beat) for beat in self.beats],
             "metrics": {metric.name: metric.to_json() for metric in self.metrics},
             "cautions": [asdict(caution) for caution in self.cautions],
             **{name: finite(plain[name]) for name in _TREES},

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from asr_scaling.core.ports import Device, Session, Transcription
-from asr_scaling.core.record import Sample
+from asr_scaling.core.sample import Sample
 from asr_scaling.core.workload import AudioBatch
 
 _TOKEN = "\0token"

@@ -9,7 +9,8 @@ from typing import Literal
 
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.ports import PHASES, Measurement, Session
-from asr_scaling.core.record import Findings, Metric, Sample
+from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import mean_interval, precision, trend
 from asr_scaling.core.timing_probe import timed_call
 from asr_scaling.errors import ConfigError

@@ -13,7 +13,8 @@ from asr_scaling.core.call_summary import NO_STEPS
 from asr_scaling.core.cautions import caution
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Phase, Session
-from asr_scaling.core.record import Findings, Metric, Sample
+from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import ratio_interval
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.machine.interference import read_counters

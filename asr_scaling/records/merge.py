@@ -12,7 +12,8 @@ from typing import TypeVar
 from asr_scaling.core.call_summary import NO_STEPS, RTFX_WITHOUT, rtfx_without, summarise
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.energy_methods import GUESSED, METHOD, of_energy
-from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord, Sample
+from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord
+from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
 from asr_scaling.machine.interference import times_by_input
 from asr_scaling.machine.machine_kind import unlike

@@ -11,7 +11,8 @@ import json
 import uuid
 from typing import Any
 
-from asr_scaling.core.record import RunRecord, Sample
+from asr_scaling.core.record import RunRecord
+from asr_scaling.core.sample import Sample
 
 
 def log_stages(uri: str, experiment: str, run_id: str, record: RunRecord) -> None:

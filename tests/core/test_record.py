@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.metrics import METRICS
-from asr_scaling.core.record import SCHEMA_VERSION, Metric, RunRecord, Sample, choices
+from asr_scaling.core.record import SCHEMA_VERSION, Metric, RunRecord, choices
+from asr_scaling.core.sample import Sample
 from asr_scaling.errors import ConfigError, DataError
 
 NUMBERS = st.floats(-1e100, 1e100)

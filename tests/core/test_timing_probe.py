@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.fakes import FakeClock, FakeDevice, transcription, utterance
 
 from asr_scaling.core.ports import NullProbe, NullProgress
-from asr_scaling.core.record import Sample
+from asr_scaling.core.sample import Sample
 from asr_scaling.core.timing_probe import TimingProbe
 from asr_scaling.core.workload import AudioBatch
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from asr_scaling.core.record import Findings, Sample
+from asr_scaling.core.record import Findings
+from asr_scaling.core.sample import Sample
 from asr_scaling.machine.interference import (
     FREQUENCY_LIMIT,
     OTHERS_LIMIT,

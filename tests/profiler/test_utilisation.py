@@ -14,7 +14,8 @@ from support.fakes import FakeClock, ScriptedSystem, make_session, make_spec, ut
 
 from asr_scaling.core.cautions import caution
 from asr_scaling.core.ports import Session
-from asr_scaling.core.record import Findings, Sample
+from asr_scaling.core.record import Findings
+from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import Interval, ratio_interval
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.environment import allowed_cores

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.core.record import Sample
+from asr_scaling.core.sample import Sample
 from asr_scaling.machine.interference import by_input
 from asr_scaling.util.groups import grouped
 

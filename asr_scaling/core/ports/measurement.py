@@ -11,7 +11,8 @@ from typing import Literal, Protocol, runtime_checkable
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports.engine import Device, Engine, NullProbe, Probe, System, Transcription
 from asr_scaling.core.ports.progress import Progress
-from asr_scaling.core.record import Findings, Sample
+from asr_scaling.core.record import Findings
+from asr_scaling.core.sample import Sample
 from asr_scaling.core.workload import AudioBatch, Workload
 
 Phase = Literal["timed", "disturbing", "final"]

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX, compare
-from asr_scaling.core.record import Metric, RunRecord, Sample
+from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import noise_floor
 
 STUDIES, UTTERANCES, NOISE = 100, 16, 0.05

@@ -28,7 +28,8 @@ from asr_scaling.analysis.comparison.verdict import (
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.cautions import caution
 from asr_scaling.core.energy_methods import GIVEN, GUESSED, NOT_MEASURED
-from asr_scaling.core.record import Metric, RunRecord, Sample
+from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
 
