@@ -77,6 +77,9 @@ class CoTenants:
         if time.monotonic() - self._looked_at >= _PERIOD_S:
             self.begin()
 
+    def beside(self, seconds: float) -> None:
+        """Nothing here counts seconds."""
+
     def close(self) -> None:
         """Look once more and release the lock. May be called twice."""
         self.begin()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from asr_scaling.core.cautions import Caution, caution
@@ -16,6 +16,7 @@ from asr_scaling.core.timing_probe import timed_call
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.interference import MachineWatch, drift
 from asr_scaling.machine.memory import release_memory
+from asr_scaling.machine.metronome import Metronome, Probes, probes_of
 from asr_scaling.measure.spoken_language import spoken_language
 
 SCOPE = (
@@ -47,6 +48,8 @@ class Pipeline:
     ``precision``: timing ends when the 95 % interval of the median is within ± this share of it;
     None: when ``min_iterations`` calls are timed.
     ``max_seconds``: after these, timing ends as soon as ``min_iterations`` calls are timed.
+    ``metronome``: whether known work between the calls shows the machine's state.
+    ``probes``: makes that work; tests replace it.
     """
 
     utterances: int | None = 16
@@ -55,6 +58,8 @@ class Pipeline:
     min_iterations: int = 6
     precision: float | None = 0.02
     max_seconds: float = 8.0
+    metronome: bool = True
+    probes: Probes = field(default=probes_of, repr=False)
 
     def __post_init__(self) -> None:
         utterances, share = self.utterances, self.precision
@@ -81,7 +86,8 @@ def measure(
     session.device.memory.reset()
     warm = _warm_up(session, pipeline)
     collect("warm-up", Findings((Metric("workload/warmup_iterations", len(session.warmup)),)))
-    collect("timed pass", _timed_pass(session, pipeline, warm))
+    with Metronome(session.device, pipeline.probes if pipeline.metronome else None) as metronome:
+        collect("timed pass", _timed_pass(session, pipeline, warm, metronome))
     session.device_peak_bytes = session.device.memory.peak_bytes()
     for phase in PHASES:
         for measurement in measurements.values():
@@ -112,24 +118,30 @@ def _warm_up(session: Session, pipeline: Pipeline) -> bool:
     return False
 
 
-def _timed_pass(session: Session, pipeline: Pipeline, warm: bool) -> Findings:
+def _timed_pass(session: Session, pipeline: Pipeline, warm: bool, metronome: Metronome) -> Findings:
     session.progress.stage("timed pass")
     batches, samples = session.batches, list[Sample]()
+    metronome.beat()
     for watch in session.watches.values():
         watch.begin()
     machine = MachineWatch()
     rule, ended = _Rule(pipeline, len(batches)), None
     start = time.perf_counter()
     while ended is None:
+        if beat_s := metronome.look():
+            for watch in session.watches.values():
+                watch.beside(beat_s)
         batch = batches[len(samples) % len(batches)]
         samples.append(timed_call(session, batch))
-        session.samples = tuple(samples)
+        session.samples, session.beats = tuple(samples), metronome.beats
         for watch in session.watches.values():
             watch.after(batch)
         machine.look()
         spent = time.perf_counter() - start
         ended = rule.ended(samples, spent)
         session.progress.advance(rule.fraction(len(samples), spent))
+    metronome.beat()
+    session.beats = metronome.beats
     noise = machine.findings(samples, session.warmup[-STEADY_CALLS:] if warm else ())
     cautions = (*noise.cautions, *drift(samples, warm))
     if len(samples) < len(batches):
@@ -138,6 +150,8 @@ def _timed_pass(session: Session, pipeline: Pipeline, warm: bool) -> Findings:
         cautions = (*cautions, cut)
     warmup = "steady" if warm else "not shown to be steady"
     tags = {"timing/ended_by": ended, "timing/warmup": warmup}
+    if metronome.why_not:
+        tags["timing/metronome"] = metronome.why_not
     return Findings(noise.metrics, noise.unavailable, cautions, tags)
 
 

@@ -85,6 +85,7 @@ class RecordBuilder:
             dataset=self.dataset,
             scope=SCOPE,
             samples=self.session.samples if self.session else (),
+            beats=self.session.beats if self.session else (),
             metrics=self.findings.metrics,
             unavailable=self.findings.unavailable,
             cautions=self.findings.cautions,

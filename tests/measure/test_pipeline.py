@@ -23,11 +23,13 @@ from support.fakes import (
     workload,
 )
 
+from asr_scaling.core import timing_probe
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError
+from asr_scaling.machine import metronome
 from asr_scaling.measure.job import run
 from asr_scaling.measure.pipeline import Pipeline
 
@@ -384,6 +386,69 @@ class TestWatches:
         job = make_job(engine={"max_batch": 1}, size=2, profiler={"w": Watching("w")})
         assert run(job).status == "out_of_memory"
         assert closed == [True]
+
+
+class TestBeats:
+    """A fake metronome on the same clock: each beat takes 10 ms."""
+
+    def taken(self, clock: FakeClock, calls: int, call_s: float, **changes: Any) -> Any:
+        def probes(device: Any, stack: Any) -> dict[str, Any]:
+            def probe() -> float:
+                clock.sleep(0.01)
+                return 0.01
+
+            return {"work": probe}
+
+        pipeline = brief(min_iterations=calls, metronome=True, probes=probes)
+        engine = {"fixed_s": call_s, "per_audio_s": 0.0}
+        return run(make_job(clock, durations=(1.0,), engine=engine, pipeline=pipeline, **changes))
+
+    @pytest.fixture(autouse=True)
+    def _time(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(metronome, "time", clock.as_time())
+        monkeypatch.setattr(timing_probe, "time", clock.as_time())
+
+    def test_lie_between_calls_from_before_the_first_to_after_the_last(self, clock: FakeClock):
+        record = self.taken(clock, calls=50, call_s=0.1)
+        begun = [sample.started_at for sample in record.samples]
+        beats = [beat.at for beat in record.beats]
+        assert beats[0] < begun[0]
+        assert beats[-1] >= begun[-1] + 0.1
+        inside = [(b, s) for b in beats for s in begun if s - 0.01 + 1e-9 < b < s + 0.1 - 1e-9]
+        assert inside == []
+        assert 0.01 * len(beats) <= 0.03 * (beats[-1] - beats[0])
+        assert record.values["latency/mean_s"] == pytest.approx(0.1)
+
+    def test_long_calls_have_one_between_any_two(self, clock: FakeClock):
+        record = self.taken(clock, calls=5, call_s=2.0)
+        assert len(record.beats) == 6
+
+    def test_do_not_count_as_time_of_calls(self, clock: FakeClock):
+        told: list[float] = []
+
+        class Watching(Recorder):
+            def watch(self, device: Any) -> Any:
+                return self
+
+            def begin(self) -> None:
+                told.append(0.0)
+
+            def after(self, batch: AudioBatch) -> None:
+                return
+
+            def beside(self, seconds: float) -> None:
+                told.append(seconds)
+
+            def close(self) -> None:
+                return
+
+        self.taken(clock, calls=5, call_s=2.0, profiler={"w": Watching("w", "timed")})
+        assert told == pytest.approx([0.0, *[0.01] * 4])  # the first and the last lie outside
+
+    def test_are_none_where_the_option_is_off(self, clock: FakeClock):
+        record = run(make_job(clock))
+        assert record.beats == ()
+        assert "pipeline.metronome=false" in record.tags["timing/metronome"]
 
 
 class TestRepeats:

@@ -237,8 +237,11 @@ def make_session(system: Any, found: Sequence[Utterance], size: int = 1, **chang
 
 
 def brief(**changes: Any) -> Pipeline:
-    """One warm-up call, every batch once, nothing adaptive: calls that a test can count."""
-    return Pipeline(**({"min_iterations": 1, "precision": None, "warmup_seconds": 0.0} | changes))
+    """One warm-up call, every batch once, nothing adaptive: calls that a test can count.
+
+    Without a metronome, whose probes take real time."""
+    plain = {"min_iterations": 1, "precision": None, "warmup_seconds": 0.0, "metronome": False}
+    return Pipeline(**(plain | changes))
 
 
 def make_job(

@@ -12,7 +12,7 @@ from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports.engine import Device, Engine, NullProbe, Probe, System, Transcription
 from asr_scaling.core.ports.progress import Progress
 from asr_scaling.core.record import Findings
-from asr_scaling.core.sample import Sample
+from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.workload import AudioBatch, Workload
 
 Phase = Literal["timed", "disturbing", "final"]
@@ -28,6 +28,9 @@ class Watch(Protocol):
 
     def after(self, batch: AudioBatch) -> None:
         """A timed call on ``batch`` has just ended."""
+
+    def beside(self, seconds: float) -> None:
+        """So many seconds have just gone into something else than calls, which must not pay."""
 
     def close(self) -> None:
         """Give everything back. May be called twice."""
@@ -52,6 +55,7 @@ class Session:
     ``device_peak_bytes``: of the accelerator over warm-up and timed pass; None without one.
     ``warmup``: the calls before the timed pass.
     ``samples``: the calls of the timed pass.
+    ``beats``: the machine's state between them.
     ``values``: metric → value, of the measurements that are done.
     ``hypotheses``: utterance id → text of its first call.
     ``processed_s``: utterance id → seconds of audio processed in its first call.
@@ -77,6 +81,7 @@ class Session:
     device_peak_bytes: int | None = None
     warmup: list[Sample] = field(default_factory=list)
     samples: tuple[Sample, ...] = ()
+    beats: tuple[Beat, ...] = ()
     values: dict[str, float] = field(default_factory=dict)
     hypotheses: dict[str, str] = field(default_factory=dict)
     processed_s: dict[str, float] = field(default_factory=dict)

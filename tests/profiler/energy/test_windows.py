@@ -76,6 +76,28 @@ def test_joules_of_counters(machine: Machine):
     assert (cpu.closed, memory.closed) == (2, 2)
 
 
+@pytest.mark.parametrize(("busy", "off"), [(True, 1e-3), (False, 0.015)])
+def test_joules_and_seconds_of_probes_between_calls_are_not_those_of_calls(
+    machine: Machine, busy: bool, off: float
+):
+    """Calls of half a second at 30 W with 15 ms of a probe between them: right where the probe
+    draws as much, and within 1.5 % where it draws half as much."""
+    watch = Energy(find=counting(Meter(machine, "cpu", 15, 30))).watch(FakeDevice(machine))
+    session = make_session(work(machine), utterances([1.0]), watches={"energy": watch})
+    watch.begin()
+    for _ in range(12):
+        machine.busy = busy
+        machine.sleep(0.015)
+        watch.beside(0.015)
+        session.transcribe(session.batches[0])
+        watch.after(session.batches[0])
+    windows = watch.readings.windows
+    assert [window.seconds for window in windows] == pytest.approx([1.0] * len(windows))
+    assert sum(window.samples for window in windows) == 12
+    joules = [window.joules["cpu"] for window in windows]
+    assert joules == pytest.approx([30.0] * len(windows), rel=off)
+
+
 def test_several_counters_of_a_component_add_up(machine: Machine):
     sockets = Meter(machine, "cpu", 10, 30), Meter(machine, "cpu", 10, 12)
     assert values(measured(machine, Energy(find=counting(*sockets))))["cpu_j"] == pytest.approx(

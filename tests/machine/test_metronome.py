@@ -1,0 +1,135 @@
+"""The metronome with fake probes and a fake clock, and its real probes once."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from support.fakes import FakeClock, FakeDevice
+
+from asr_scaling.machine import metronome
+from asr_scaling.machine.metronome import EVERY, Metronome, probes_of
+from asr_scaling.machine.threads import use_threads
+
+
+@pytest.fixture(autouse=True)
+def _time(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metronome, "time", clock.as_time())
+
+
+class Ticking:
+    """Probes "a" and "b" that take as long as they are told, and remember what was asked."""
+
+    def __init__(self, clock: FakeClock, seconds: float = 0.01) -> None:
+        self.clock, self.seconds = clock, seconds
+        self.asked = self.closed = 0
+        self.broken = False
+
+    def __call__(self, device: Any, stack: ExitStack) -> dict[str, Any]:
+        stack.callback(self.close)
+        return {"a": self.probe, "b": lambda: 2 * self.probe()}
+
+    def probe(self) -> float:
+        self.asked += 1
+        if self.broken:
+            raise OSError("the driver is gone")
+        self.clock.sleep(self.seconds / 2)
+        return self.seconds / 2
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_beat_has_its_time_and_the_seconds_of_each_probe(clock: FakeClock):
+    with Metronome(FakeDevice(), Ticking(clock)) as beating:
+        clock.sleep(100.0 - clock.perf_counter())
+        assert beating.beat() == pytest.approx(0.01)
+    assert [beat.at for beat in beating.beats] == [100.0]
+    assert beating.beats[0].seconds == pytest.approx({"a": 0.005, "b": 0.01})
+
+
+def test_what_the_first_beats_took_is_not_kept(clock: FakeClock):
+    probes = Ticking(clock)
+    with Metronome(FakeDevice(), probes) as beating:
+        assert probes.asked > 0
+        assert beating.beats == ()
+
+
+def test_a_beat_is_due_so_that_3_per_cent_of_the_time_go_into_beats(clock: FakeClock):
+    with Metronome(FakeDevice(), Ticking(clock)) as beating:
+        beating.beat()
+        begun, spent = clock.perf_counter(), 0.0
+        for _ in range(2000):
+            clock.sleep(0.003)
+            spent += beating.look()
+        share = spent / (clock.perf_counter() - begun)
+    assert 0.025 < share <= 1 / (1 + EVERY) + 1e-9
+    assert spent == pytest.approx(0.01 * (len(beating.beats) - 1))
+
+
+def test_a_slow_beat_is_followed_by_a_longer_pause(clock: FakeClock):
+    probes = Ticking(clock, 0.1)
+    with Metronome(FakeDevice(), probes) as beating:
+        beating.beat()
+        clock.sleep(0.1 * EVERY - 0.001)
+        assert beating.look() == 0.0
+        clock.sleep(0.002)
+        assert beating.look() == pytest.approx(0.1)
+
+
+def test_what_the_probes_hold_is_given_back(clock: FakeClock):
+    probes = Ticking(clock)
+    with Metronome(FakeDevice(), probes):
+        assert probes.closed == 0
+    assert probes.closed == 1
+
+
+def test_a_probe_that_fails_ends_the_beats_and_nothing_else(clock: FakeClock):
+    probes = Ticking(clock)
+    with Metronome(FakeDevice(), probes) as beating:
+        beating.beat()
+        probes.broken = True
+        beating.beat()
+        assert beating.beat() == 0.0
+    assert len(beating.beats) == 1
+    assert beating.why_not == "its probes failed: OSError: the driver is gone"
+
+
+def test_a_machine_without_memory_for_the_probes_has_no_beats():
+    def none(device: Any, stack: ExitStack) -> dict[str, Any]:
+        raise RuntimeError("no memory")
+
+    with Metronome(FakeDevice(), none) as beating:
+        assert beating.beat() == 0.0
+    assert beating.beats == ()
+    assert beating.why_not == "its probes failed: RuntimeError: no memory"
+
+
+def test_one_that_is_off_says_so():
+    with Metronome(FakeDevice(), None) as beating:
+        assert beating.beat() == beating.look() == 0.0
+    assert beating.beats == ()
+    assert "pipeline.metronome=false" in beating.why_not
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_real_probes_are_named_after_the_threads_and_take_milliseconds(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+):
+    import time
+
+    import torch
+
+    monkeypatch.setattr(metronome, "time", time)
+    before = torch.get_num_threads()
+    try:
+        use_threads(threads)
+        with ExitStack() as stack:
+            probes = probes_of(FakeDevice(), stack)
+            seconds = {name: min(probe() for _ in range(3)) for name, probe in probes.items()}
+    finally:
+        use_threads(before)
+    named = {f"memory/{threads}", f"products/{threads}", "dispatch"}
+    assert named <= set(seconds) <= named | {f"products_bfloat16/{threads}"}
+    assert all(0 < value < 0.5 for value in seconds.values())
