@@ -13,7 +13,7 @@ from pathlib import Path
 from asr_scaling.cli.arguments import Parser, run_verb
 from asr_scaling.core.option_checks import writable
 from asr_scaling.report.console import cell, console, print_line, table
-from asr_scaling.selftest import clock, known_answers, machine
+from asr_scaling.selftest import between_processes, clock, known_answers, machine
 from asr_scaling.selftest.certificate import certificate, keep, to_bytes
 from asr_scaling.selftest.checks import Check, tried
 from asr_scaling.util.cache import write_atomic
@@ -31,6 +31,7 @@ CHECKS: Mapping[str, Callable[[], Check]] = {
     "energy": machine.energy,
     "known FLOPs": known_answers.flops,
     "known answer": known_answers.known_answer,
+    between_processes.NAME: between_processes.between_processes,
 }
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 

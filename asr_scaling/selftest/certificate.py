@@ -16,14 +16,15 @@ from typing import Any
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.typed_json import build, read
 from asr_scaling.machine.environment import environment
+from asr_scaling.selftest import between_processes as between
 from asr_scaling.selftest.checks import Check, Status, overall
 from asr_scaling.util.cache import cache_dir, write_atomic
 
 Certificate = Mapping[str, Any]
-SCHEMA = 1
+SCHEMA = 2
 FILE = "certificate.json"
 MAX_AGE_S = 24 * 3600.0
-TIMEOUT_S = 180.0
+TIMEOUT_S = 300.0
 _KEY = ("host", "cpu", "python", "versions", "commit")
 """Facts of the environment that a certificate is valid for."""
 _VERBS = {"fail": "failed", "warn": "warns"}
@@ -74,7 +75,7 @@ def obtain(say: Callable[[str], None], make: Callable[[Path], str] | None = None
     """
     if (kept := fresh()) is not None:
         return kept
-    say("self-test (once a day, about 20 s) …")
+    say("self-test (once a day, about 30 s) …")
     with tempfile.TemporaryDirectory(prefix="asr_scaling-") as scratch:
         path = Path(scratch) / FILE
         try:
@@ -89,10 +90,22 @@ def obtain(say: Callable[[str], None], make: Callable[[Path], str] | None = None
 
 
 def summary(result: Certificate) -> dict[str, Any]:
-    """What records keep of a certificate: status, time, host and the noise floor if measured."""
+    """What records keep of a certificate: status, time, host, and what was measured.
+
+    That is the noise floor, the spread between processes and the machine's usual state.
+    """
     brief = {"status": result["status"], "at": result["at"], "host": result["of"]["host"]}
     measured = [check["values"] for check in result["checks"] if "noise_floor" in check["values"]]
-    return brief | ({"noise_floor": measured[0]["noise_floor"]} if measured else {})
+    floor = {"noise_floor": measured[0]["noise_floor"]} if measured else {}
+    return brief | floor | _between(result)
+
+
+def _between(result: Certificate) -> dict[str, Any]:
+    """Spread between processes and usual state; empty where the check measured none."""
+    for check in result["checks"]:
+        if check["name"] == between.NAME and between.SPREAD in check["values"]:
+            return between.stated(check["values"])
+    return {}
 
 
 def remarks(result: Certificate) -> list[str]:
