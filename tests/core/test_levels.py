@@ -1,0 +1,91 @@
+"""How sure a figure is between processes: arithmetic, and what must hold for all data."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import pytest
+
+from asr_scaling.core.levels import Level, difference, of_processes, processes_needed
+from asr_scaling.core.spread import Spread
+
+KNOWN = Spread(0.03, usual=0.01, freedom=5.0)
+
+
+def test_without_a_known_spread_it_is_students_interval_of_the_mean():
+    level = of_processes([0.10, 0.13, 0.07], [0.0, 0.0, 0.0], None)
+    assert level.value == pytest.approx(0.10)
+    assert level.error == pytest.approx(0.03 / math.sqrt(3))
+    assert level.freedom == pytest.approx(2)
+    assert level.interval().high == pytest.approx(0.10 + 4.30265 * 0.03 / math.sqrt(3), rel=1e-5)
+
+
+def test_a_known_spread_is_averaged_in_by_its_degrees_of_freedom():
+    logs = [0.10, 0.12, 0.08]
+    level = of_processes(logs, [0.0, 0.0, 0.0], KNOWN)
+    moderated = (5 * 0.03**2 + 2 * statistics.variance(logs)) / 7
+    assert level.error == pytest.approx(math.sqrt(moderated / 3))
+    assert level.freedom > 2
+
+
+def test_one_process_is_as_sure_as_its_calls_and_the_machine_allow():
+    level = of_processes([0.10], [0.02], KNOWN)
+    assert level.error == pytest.approx(math.hypot(0.02, 0.03))
+    assert level.freedom >= 5
+    alone = of_processes([0.10], [0.02], None)
+    assert (alone.error, alone.freedom) == (0.02, math.inf)
+
+
+def test_figures_at_the_usual_state_have_their_own_spread():
+    assert of_processes([0.1], [0.0], KNOWN, usual=True).error == pytest.approx(0.01)
+    unknown = Spread(0.03, freedom=5.0)
+    assert of_processes([0.1], [0.0], unknown, usual=True).error == pytest.approx(0.03)
+
+
+def test_what_differs_between_hours_is_added_where_asked():
+    known = Spread(0.03, freedom=5.0, hours=0.04)
+    logs, errors = [0.10, 0.12, 0.08], [0.0, 0.0, 0.0]
+    within, across = (of_processes(logs, errors, known, hours=hours) for hours in (False, True))
+    assert across.error == pytest.approx(math.hypot(within.error, 0.04))
+
+
+def test_a_spread_that_processes_contradict_is_dropped():
+    far = [0.5, 0.0, -0.5]
+    level = of_processes(far, [0.0, 0.0, 0.0], KNOWN)
+    assert level.error == pytest.approx(statistics.stdev(far) / math.sqrt(3), rel=0.01)
+    assert level.freedom == pytest.approx(2, rel=0.02)
+
+
+def test_a_difference_counts_the_machines_spread_once():
+    a, b = (of_processes([x], [0.0], KNOWN) for x in (0.1, 0.3))
+    between = difference(a, b)
+    assert between.value == pytest.approx(0.2)
+    assert between.error == pytest.approx(0.03 * math.sqrt(2))
+    assert between.freedom == pytest.approx(5)
+
+
+def test_levels_made_by_hand_differ_as_in_welchs_test():
+    between = difference(Level(0.1, 0.03, 4), Level(0.2, 0.04, 8))
+    assert between.error == pytest.approx(0.05)
+    assert between.freedom == pytest.approx(0.05**4 / (0.03**4 / 4 + 0.04**4 / 8))
+
+
+def test_so_many_processes_decide_and_no_fewer():
+    spread = Spread(0.03, freedom=1e9)  # as good as known: then n decide when 1.96 s √(2/n) < d
+    a, b = (of_processes([x], [0.0], spread) for x in (0.0, 0.02))
+    assert processes_needed(difference(a, b)) == math.ceil(2 * (1.95996 * 0.03 / 0.02) ** 2)
+
+
+def test_no_number_of_processes_lessens_what_hours_differ_by():
+    known = Spread(0.03, freedom=5.0, hours=0.04)
+    a, b = (of_processes([x], [0.0], known, hours=True) for x in (0.0, 0.05))
+    assert processes_needed(difference(a, b)) is None
+
+
+def test_precision_is_reached_with_more_processes_where_it_is_finer():
+    level = of_processes([0.0, 0.03, -0.03], [0.0] * 3, KNOWN)
+    needed = [processes_needed(level, reach) for reach in (0.10, 0.03, 0.01)]
+    assert None not in needed
+    assert needed == sorted(needed, key=lambda n: n or 0)
+    assert needed[0] != needed[-1]
