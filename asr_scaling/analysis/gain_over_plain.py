@@ -58,8 +58,8 @@ class GainOverPlain:
         extra_s = self.startup_s
         if extra_s is None or extra_s <= 0:
             return None if extra_s is None else 0.0
-        plain = self.plain.value("throughput/samples_per_s")
-        ours = self.point.value("throughput/samples_per_s")
+        plain = self.plain.judged("throughput/samples_per_s")
+        ours = self.point.judged("throughput/samples_per_s")
         saved_s = 1 / plain - 1 / ours if plain and ours else 0.0
         return math.ceil(extra_s / saved_s) if saved_s > 0 else math.inf
 

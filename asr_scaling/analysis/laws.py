@@ -94,7 +94,8 @@ def length_laws(points: Sequence[Point], quantity: Quantity) -> list[LengthLaw]:
     for (system, device, batch), members in groups.items():
         ordered = sorted(members, key=lambda p: p.audio_s)
         window_s = ordered[0].window_s
-        fit = _length_fit(ordered, [p.values[quantity.metric] for p in ordered], window_s)
+        costs = [p.judged(quantity.metric) or 0.0 for p in ordered]
+        fit = _length_fit(ordered, costs, window_s)
         laws.append(LengthLaw(quantity, system, device, batch, window_s, tuple(ordered), fit))
     return laws
 
@@ -117,12 +118,12 @@ def _length_fit(
 
 def batch_laws(points: Sequence[Point]) -> list[BatchLaw]:
     """One for each system, device and length, smallest model first."""
-    usable = by_size(p for p in points if p.ok and p.batch > 0 and p.value(MEAN_LATENCY))
+    usable = by_size(p for p in points if p.ok and p.batch > 0 and p.judged(MEAN_LATENCY))
     groups = grouped(usable, lambda p: (p.system, p.device, p.length_s))
     laws = []
     for (system, device, length_s), members in groups.items():
         ordered = sorted(members, key=lambda p: p.batch)
-        fit = fit_over_batch([(p.batch, p.values[MEAN_LATENCY]) for p in ordered])
+        fit = fit_over_batch([(p.batch, p.judged(MEAN_LATENCY) or 0.0) for p in ordered])
         laws.append(BatchLaw(system, device, ordered[0].length, length_s, tuple(ordered), fit))
     return laws
 

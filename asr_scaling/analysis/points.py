@@ -11,6 +11,7 @@ from asr_scaling.analysis.record_options import speech_name, speech_source, syst
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.decoding import decoding_name, with_decoding
 from asr_scaling.core.energy_methods import METHOD, UNKNOWN, of_energy, power_known
+from asr_scaling.core.judged import Stated, stated, usual
 from asr_scaling.core.older_records import ABOVE_IDLE, FITTED_IN
 from asr_scaling.core.record import RunRecord, Status, choices
 from asr_scaling.core.statistics import Interval
@@ -165,11 +166,23 @@ class Point:
         """A metric, None where it is not available."""
         return self.values.get(name)
 
+    def at_usual(self, name: str) -> Stated | None:
+        """A metric with its interval at the machine's usual state; None where that is not known."""
+        return usual(name, self.values, self.intervals)
+
+    def stated(self, name: str) -> Stated | None:
+        """A metric with its interval, at the machine's usual state where that is known.
+
+        Elsewhere as it was; None where it is not available.
+        """
+        return stated(name, self.values, self.intervals)
+
     def judged(self, name: str) -> float | None:
-        """A metric to rank systems by: None also for joules whose power was guessed."""
+        """A metric to rank systems by: as ``stated``; None for joules whose power was guessed."""
         if of_energy(name) and not power_known(self.tags):
             return None
-        return self.value(name)
+        found = self.stated(name)
+        return None if found is None else found[0]
 
 
 def length_name(length_s: float | None) -> str:

@@ -51,8 +51,8 @@ class Measure:
 SECONDS = Cost(
     "time",
     "s",
-    lambda point: 1 / point.values[RTFX] if point.value(RTFX) else None,
-    lambda point: inverse(point.intervals.get(RTFX)),
+    lambda point: 1 / rtfx if (rtfx := point.judged(RTFX)) else None,
+    lambda point: inverse((point.stated(RTFX) or (0.0, None))[1]),
 )
 JOULES = Cost("energy", "J", lambda p: p.judged(ENERGY), lambda p: p.intervals.get(ENERGY))
 FLOPS = Measure("FLOPs per utterance", "GFLOP", 1e-9, lambda p: p.value("flops/utterance"))

@@ -22,12 +22,6 @@ def power_known(tags: Mapping[str, str]) -> bool:
     return tags.get(METHOD, UNKNOWN) in (MEASURED, GIVEN)
 
 
-def judged(tags: Mapping[str, str], values: Mapping[str, float]) -> dict[str, float]:
-    """The metrics that systems may be ranked by: ``values`` without joules of guessed power."""
-    known = power_known(tags)
-    return {name: value for name, value in values.items() if known or not of_energy(name)}
-
-
 def of_energy(metric: str) -> bool:
     """Whether a metric is in joules or watts."""
     return metric.startswith("energy/")

@@ -38,7 +38,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Beat:
-    """One reading of the metronome (machine/metronome.py), taken between two calls.
+    """One reading of the metronome, taken between two calls.
 
     at: when it began, in seconds, on the clock of ``Sample.started_at``.
     seconds: probe → seconds that it took.

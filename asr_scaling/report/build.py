@@ -8,15 +8,27 @@ from pathlib import Path
 
 from asr_scaling.analysis.caveats import error_rates, several_hosts, several_kinds
 from asr_scaling.analysis.format import why_missing
+from asr_scaling.analysis.interval_scope import interval_scope
 from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
+from asr_scaling.analysis.usual_state import changed_by_state
+from asr_scaling.core.judged import USUAL
 from asr_scaling.core.memory_parts import memory_parts
 from asr_scaling.core.option_checks import writable
 from asr_scaling.report import gains, method, pareto
 from asr_scaling.report import recommendations as answer
 from asr_scaling.report.bottlenecks import section as bottlenecks
-from asr_scaling.report.cells import batch_cell, figure, length_cell, memory, missing, wer, words
+from asr_scaling.report.cells import (
+    as_it_was,
+    batch_cell,
+    figure,
+    length_cell,
+    memory,
+    missing,
+    wer,
+    words,
+)
 from asr_scaling.report.document import (
     Bullets,
     Cell,
@@ -78,8 +90,12 @@ def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Secti
     several = len({point.host for point in points}) > 1
     host = [(Column("Host", numeric=False), _host)] if several else []
     invented = [_INVENTED] if any(_INVENTED_METRIC in point.values for point in points) else []
-    fields = (*_WHO, *host, *_FIELDS, *invented)
-    notes = ["±: the larger half of the 95 % interval; –: not available, with the reason."]
+    fields = (*_WHO, *host, *_fields(points), *invented)
+    notes = [
+        "±: the larger half of the 95 % interval; –: not available, with the reason.",
+        interval_scope(point.tags for point in points if point.intervals),
+        *changed_by_state(points),
+    ]
     if random := dict.fromkeys(point.system for point in points if point.random):
         notes.append(
             f"Random weights, whose speed holds and whose texts mean nothing: {', '.join(random)}."
@@ -96,7 +112,7 @@ def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Secti
         fields,
         points,
         keys=lambda point: point.keys,
-        notes=notes,
+        notes=filter(None, notes),
     )
     return Section("points", "All points", (table,))
 
@@ -166,6 +182,34 @@ def _metric(
     return field(heading, unit, lambda point: figure(point, name, factor), meaning)
 
 
+def _raw(
+    heading: str, unit: str, name: str, factor: float = 1.0, meaning: str = ""
+) -> Field[Point]:
+    return field(heading, unit, lambda point: as_it_was(point, name, factor), meaning)
+
+
+def _usual(heading: str, unit: str, name: str, factor: float = 1.0) -> Field[Point]:
+    """A column of the same at the usual state; "–" where that is not known."""
+
+    def show(point: Point) -> Cell:
+        if point.at_usual(name) is None:
+            return missing(why_missing(point, f"{USUAL}{name}"))
+        return figure(point, name, factor)
+
+    meaning = "at this machine's usual state: what systems are ranked by"
+    return field(f"{heading}, usual state", unit, show, meaning)
+
+
+def _fields(points: Sequence[Point]) -> list[Field[Point]]:
+    """``_FIELDS``, and what is at the usual state beside what was measured, where any is."""
+    fields = list(_FIELDS)
+    for heading, unit, name, factor in _ADJUSTED:
+        if any(point.at_usual(name) for point in points):
+            place = next(i for i, (column, _) in enumerate(fields) if column.heading == heading)
+            fields.insert(place + 1, _usual(heading, unit, name, factor))
+    return fields
+
+
 def _memory_parts(point: Point) -> Cell:
     parts = memory_parts(point.values)
     if parts is None:
@@ -184,8 +228,8 @@ _FIELDS: tuple[Field[Point], ...] = (
         Column("Status", numeric=False),
         lambda point: words(point.status.replace("_", " "), point.reason or ""),
     ),
-    _metric("RTFx", "", "throughput/rtfx", 1.0, "seconds of audio transcribed per second"),
-    _metric("p50", "ms", "latency/p50_s", 1e3, "median time of a call"),
+    _raw("RTFx", "", "throughput/rtfx", 1.0, "seconds of audio transcribed per second"),
+    _raw("p50", "ms", "latency/p50_s", 1e3, "median time of a call"),
     _metric(
         "First token", "ms", "latency/first_token_s", 1e3, "median time to the first decoded token"
     ),
@@ -228,6 +272,8 @@ _FIELDS: tuple[Field[Point], ...] = (
     ),
 )
 """Of the table of all points, behind system and device."""
+_ADJUSTED = (("RTFx", "", "throughput/rtfx", 1.0), ("p50", "ms", "latency/p50_s", 1e3))
+"""Of these, what has a figure at the usual state."""
 _INVENTED_METRIC = "quality/invented_words_per_hour"
 _INVENTED = _metric(
     "Invented", "words/h", _INVENTED_METRIC, 1.0, "words in hypotheses of speech that is silent"

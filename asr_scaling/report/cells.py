@@ -20,6 +20,7 @@ from asr_scaling.analysis.points import Point
 from asr_scaling.core.older_records import ABOVE_IDLE
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.document import Cell, Column, word_columns
+from asr_scaling.report.output.axes_style import value_of
 
 
 def number(
@@ -37,7 +38,19 @@ def number(
 
 
 def figure(point: Point, metric: str, factor: float = 1.0) -> Cell:
-    """A metric of ``point`` times ``factor``; "–" with the record's reason where it has none."""
+    """A metric of ``point`` times ``factor``; "–" with the record's reason where it has none.
+
+    It is at the machine's usual state where that is known; the note then says what it was.
+    """
+    found = point.at_usual(metric)
+    if found is None:
+        return as_it_was(point, metric, factor)
+    raw = with_interval(point.values[metric], point.intervals.get(metric), factor)
+    return number(*found, factor, note=f"At the machine's usual state; as it was: {raw}.")
+
+
+def as_it_was(point: Point, metric: str, factor: float = 1.0) -> Cell:
+    """A metric as it was measured, whatever the machine's state; "–" with the reason."""
     value = point.values.get(metric)
     if value is None:
         return missing(why_missing(point, metric))
@@ -62,8 +75,8 @@ def ratio(over: Point, under: Point, metric: str, factor: float = 1.0) -> Cell:
         if not point.judged(metric):
             zero = point.value(metric) == 0
             return missing("one of the two is 0" if zero else why_missing(point, metric))
-    a, b = over.values[metric], under.values[metric]
-    interval = quotient_interval(a, over.intervals.get(metric), b, under.intervals.get(metric))
+    (a, of_a), (b, of_b) = value_of(over, metric), value_of(under, metric)
+    interval = quotient_interval(a, of_a, b, of_b)
     return number(a / b, None if over is under else interval, factor)
 
 

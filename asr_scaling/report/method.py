@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 
 from asr_scaling.analysis.caveats import SYNTHETIC
 from asr_scaling.analysis.format import duration, percent
+from asr_scaling.analysis.interval_scope import interval_scope
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.usual_state import at_usual_state, changed_by_state
 from asr_scaling.core.energy_methods import GUESSED, NOT_MEASURED
 from asr_scaling.report.cells import count, words
 from asr_scaling.report.document import (
@@ -37,7 +39,8 @@ _METHOD = (
     "model are outside. After a warm-up, calls go round the batches until the median is known "
     "well enough or the time is up; what disturbs timing is measured in passes of its own. ± is "
     "the larger half of a 95 % interval: it covers what changed between calls, windows or "
-    "utterances of this run, not other speech, other machines or other days. “–” is a figure that "
+    "utterances of this run, what differs between processes as far as the next list says so, and "
+    "not other speech, other machines or other days. “–” is a figure that "
     "the data can't support. Each figure's definition, formula and source is in `docs/method.md`."
 )
 _ENDED = {
@@ -56,7 +59,15 @@ def section(points: Sequence[Point]) -> Section:
     blocks: list[Block] = [
         Text(_METHOD),
         machines_table(points),
-        Bullets((*selftests(points), _noise(points), *_timing(points), _time(points))),
+        Bullets(
+            (
+                *selftests(points),
+                *_between_processes(points),
+                _noise(points),
+                *_timing(points),
+                _time(points),
+            )
+        ),
         *_cautions(points),
         *_failures(points),
         Text("What the figures can't be taken for:"),
@@ -64,6 +75,14 @@ def section(points: Sequence[Point]) -> Section:
         *_missing(points),
     ]
     return Section("method", "Method and warnings", tuple(blocks))
+
+
+def _between_processes(points: Sequence[Point]) -> list[str]:
+    """What intervals are of, and which figures are at the machine's usual state."""
+    scope = interval_scope(point.tags for point in points if point.intervals)
+    lines = [f"**Intervals**{scope.removeprefix('Intervals')}"] if scope else []
+    state = " ".join((*at_usual_state(points), *changed_by_state(points)))
+    return lines + ([f"**Usual state**: {state}"] if state else [])
 
 
 def _noise(points: Iterable[Point]) -> str:

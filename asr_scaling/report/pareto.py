@@ -11,6 +11,7 @@ from asr_scaling.analysis.format import at_length, latency_metric, percent, plai
 from asr_scaling.analysis.pareto import ENERGY_AXIS, LATENCY_AXIS, RTFX_AXIS, CostAxis
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import at, reference_length
+from asr_scaling.analysis.usual_state import at_usual_state
 from asr_scaling.report.cells import batch_cell, figure, latency, wer, words
 from asr_scaling.report.document import (
     Block,
@@ -197,6 +198,7 @@ def _qualified(points: Sequence[Point], here: Sequence[Point]) -> list[str]:
         *other_speech((p for p in points if p.length == length), here),
         *partly(scored),
         *several_hosts(scored),
+        *at_usual_state(scored),
     ]
     if any(point.judged(ENERGY) is None and ENERGY in point.values for point in scored):
         sentences.append("There is no front of joules where power was not measured.")

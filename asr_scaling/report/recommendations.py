@@ -21,6 +21,7 @@ from asr_scaling.analysis.recommendation.paired_comparison import label
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
 from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.analysis.speech_names import of_one_speech
+from asr_scaling.analysis.usual_state import at_usual_state
 from asr_scaling.report.cells import batch_cell, figure, memory, missing, number, wer, words
 from asr_scaling.report.document import (
     Block,
@@ -53,7 +54,8 @@ def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
     ]
     blocks += [block for choice in choices for block in _reasons(choice)]
     here = at(points, length_s)
-    if caveats := [*other_speech(points, here), *several_kinds(points), *several_hosts(points)]:
+    caveats = [*other_speech(points, here), *several_kinds(points), *several_hosts(points)]
+    if caveats := [*caveats, *at_usual_state(here)]:
         blocks.insert(1, Text(" ".join(caveats)))
     if unpriced:
         none = "One price an hour can't be that of several kinds of machine, so no price is shown."
@@ -67,9 +69,9 @@ def _summary(choices: Sequence[Recommendation], points: Sequence[Point], budgets
     scenarios = {choice.scenario: choice for choice in choices}
     live, most = scenarios["Real time"], scenarios["Throughput"]
     whole = of_one_speech(point for point in points if point.ok and not point.truncated)
-    fastest = most.winner or max(whole, key=lambda point: point.values.get(RTFX, 0.0), default=None)
+    fastest = most.winner or max(whole, key=_rtfx, default=None)
     nothing = f"**Nothing can be recommended.** {most.verdict}"
-    if fastest is None or not fastest.value(RTFX):
+    if fastest is None or not _rtfx(fastest):
         return _live(live) if most.winner else nothing
     lines = [nothing, f"Fastest without regard to that is {label(fastest)}."]
     if most.winner:
@@ -90,7 +92,7 @@ def _live(live: Recommendation) -> str:
 
 
 def _minute(point: Point, budgets: Budgets) -> str:
-    compute_s, joules = MINUTE_S / point.values[RTFX], point.value(ENERGY)
+    compute_s, joules = MINUTE_S / _rtfx(point), point.value(ENERGY)
     costs = f"{plain(compute_s)} s of compute"
     if budgets.price_per_hour:
         costs += f", a price of {plain(compute_s * budgets.price_per_hour / _HOUR_S)}"
@@ -130,7 +132,7 @@ def _reasons(choice: Recommendation) -> list[Block]:
 def _best_batches(points: Iterable[Point]) -> list[Point]:
     """The point of highest RTFx of every system and device, in the order they were met."""
     groups = grouped(points, lambda point: (point.system, point.device))
-    return [max(group, key=lambda p: p.values.get(RTFX, 0.0)) for group in groups.values()]
+    return [max(group, key=_rtfx) for group in groups.values()]
 
 
 def _costs(points: Sequence[Point], budgets: Budgets, where: str) -> Table:
@@ -185,6 +187,12 @@ def _cost_row(point: Point, price: float | None) -> Row:
 
 def _inverse(point: Point, factor: float) -> Cell:
     """``factor`` / RTFx, its interval turned round with it."""
-    if not point.value(RTFX):
+    found = point.stated(RTFX)
+    if found is None or not found[0]:
         return missing(why_missing(point, RTFX))
-    return number(1 / point.values[RTFX], inverse(point.intervals.get(RTFX)), factor)
+    return number(1 / found[0], inverse(found[1]), factor)
+
+
+def _rtfx(point: Point) -> float:
+    """As it is judged; 0 where it is not known."""
+    return point.judged(RTFX) or 0.0

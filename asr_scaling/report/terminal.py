@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
+from asr_scaling.analysis.interval_scope import interval_scope
 from asr_scaling.analysis.looping import looping_records
+from asr_scaling.analysis.usual_state import changed_by_state
 from asr_scaling.core.decoding import decoding_name
+from asr_scaling.core.judged import USUAL
 from asr_scaling.core.memory_parts import memory_parts
 from asr_scaling.core.record import RunRecord, choices
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind, unlike
@@ -28,7 +31,8 @@ _WORDY = (
     "energy",
     "status",
 )
-FOOTNOTE = "±: the larger half of the 95 % interval; –: not available, the record says why."
+_FOOTNOTE = "±: the larger half of the 95 % interval; –: not available, the record says why."
+_USUAL = "usual: at this machine's usual state, which systems are ranked and compared by."
 _WORDS = {"weights": "weights", "batch": "per batch", "length": "length"}
 """What the title says behind a value that is the same in every row."""
 
@@ -38,7 +42,7 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
     returned. Whatever a sweep varied has a column. What no point has is left out, as is the status
     where every point is ok.
 
-    ``FOOTNOTE`` says how to read the cells.
+    ``footnotes`` say how to read the cells.
     """
     places = _located(records)
     rows = [_identity(record) | place for record, place in zip(records, places, strict=True)]
@@ -68,10 +72,17 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
     return " · ".join(fixed), out
 
 
+def footnotes(records: Sequence[RunRecord]) -> list[str]:
+    """How to read the cells of the table, and how sure they are between processes."""
+    scope = interval_scope(record.tags for record in records if record.intervals)
+    usual = any(name.startswith(USUAL) for record in records for name in record.values)
+    return [_FOOTNOTE, *filter(None, (scope, _USUAL if usual else ""))]
+
+
 def notes(records: Sequence[RunRecord]) -> list[str]:
     """The reason of every failure, then each kind of caution once, and how many points have it.
 
-    Last, which systems loop where others don't.
+    Last, whose speed the machine's state changed, and which systems loop where others don't.
     """
     lines: list[str] = []
     messages: dict[tuple[str, str], list[str]] = {}
@@ -84,13 +95,15 @@ def notes(records: Sequence[RunRecord]) -> list[str]:
         distinct = len(set(said))
         more = f" (and {distinct - 1} more like it)" if distinct > 1 else ""
         lines.append(f"{kind}, {len(said)} points: {said[0]}{more} {advice}")
-    return [*lines, *looping_records(records)]
+    return [*lines, *changed_by_state(records), *looping_records(records)]
 
 
 def _columns(wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:
     return [
         ("RTFx", _number("throughput/rtfx", 1, 1)),
+        ("RTFx\nusual", _number(f"{USUAL}throughput/rtfx", 1, 1)),
         ("p50\nms", _number("latency/p50_s", 1000, 0)),
+        ("p50 ms\nusual", _number(f"{USUAL}latency/p50_s", 1000, 0)),
         ("1st tok\nms", _number("latency/first_token_s", 1000, 0)),
         ("ms/tok", _number("latency/per_token_s", 1000, 1)),
         (f"WER %\n{wer}", _error_rate),

@@ -16,7 +16,7 @@ from rich.progress import (
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.report.console import console, print_line
-from asr_scaling.report.terminal import FOOTNOTE, notes, points_table
+from asr_scaling.report.terminal import footnotes, notes, points_table
 from asr_scaling.sweep.sweep_run import SweepProgress
 from asr_scaling.util.redact import printable, redact
 
@@ -114,7 +114,9 @@ class Display(SweepProgress):
             common, table = points_table(records)
             print_line(out, f"{title} · {common}")
             out.print(table)
-            print_line(out, f"\n{FOOTNOTE}")
+            print_line(out, "")
+            for line in footnotes(records):
+                print_line(out, line)
         for line in (*notes(records), *remarks):
             print_line(out, f"• {line}")
         for hint in hints:

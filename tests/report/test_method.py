@@ -259,3 +259,12 @@ def test_nothing_measured_is_a_section_too(count: int):
     part = section(failed)
     assert (part.name, part.title) == ("method", "Method and warnings")
     assert "docs/method.md" in words(part)
+
+
+def test_what_intervals_are_of_is_said():
+    made = [replace(p, tags={"interval/of": "3 processes"}) for p in points()]
+    assert "**Intervals** are of 3 processes each.\n" in words(section(made))
+    old = words(section(points()))
+    assert "**Intervals** are of one process each (measured before this was told apart);" in old
+    none = [replace(p, intervals={}) for p in points()]
+    assert "**Intervals**" not in words(section(none))

@@ -289,6 +289,24 @@ class TestDisplay:
             "±: the larger half of the 95 % interval; –: not available, the record says why." in out
         )
 
+    def test_one_line_says_how_sure_the_figures_are_between_processes(
+        self, capsys: pytest.CaptureFixture[str]
+    ):
+        display = Display([1.0])
+        display.close()
+        known = Metric("throughput/rtfx", 12.34, 9, Interval(12.0, 13.0))
+        display.results([record(tags={"interval/of": "3 processes"})], "1 point", [])
+        assert "Intervals" not in capsys.readouterr().out, "there is no interval"
+        three = replace(record(), metrics=(known,), tags={"interval/of": "3 processes"})
+        display.results([three], "1 point", [])
+        assert "Intervals are of 3 processes each.\n" in capsys.readouterr().out
+        one = "this process; widened by this machine's spread between processes of 3.1 % (a test)"
+        display.results([replace(three, tags={"interval/of": one})], "1 point", [])
+        assert (
+            "Intervals are of one process each, widened by this machine's spread between processes "
+            "of 3.1 % (a test).\n"
+        ) in capsys.readouterr().out
+
     def test_no_records_at_all(self, capsys: pytest.CaptureFixture[str]):
         display = Display([1.0, 1.0])
         display.close()

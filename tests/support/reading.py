@@ -8,6 +8,7 @@ from typing import Any
 
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.system_names import named
+from asr_scaling.core.statistics import Interval
 from asr_scaling.report.document import Bullets, Cell, Figure, Section, Table, Text
 from support.studies import BASE, TINY, WAV2VEC2, Law, study
 
@@ -15,6 +16,20 @@ from support.studies import BASE, TINY, WAV2VEC2, Law, study
 def points(*laws: Law, **options: Any) -> list[Point]:
     """Of a made-up study; ``options``: its lengths, batches, calls and noise."""
     return named(map(to_point, study(laws or (TINY, BASE, WAV2VEC2), **options)))
+
+
+def at_usual(point: Point, speed: float, half: float = 0.01) -> Point:
+    """``point`` as if at the machine's usual state its calls were ``speed`` times as fast.
+
+    half: half width of the intervals at the usual state, as a share.
+    """
+    values = {
+        "throughput/rtfx": point.values["throughput/rtfx"] * speed,
+        "latency/mean_s": point.values["latency/mean_s"] / speed,
+    }
+    found = {f"usual/{name}": value for name, value in values.items()}
+    ends = {name: Interval(value * (1 - half), value * (1 + half)) for name, value in found.items()}
+    return replace(point, values={**point.values, **found}, intervals={**point.intervals, **ends})
 
 
 def tables(section: Section) -> dict[str, Table]:

@@ -191,10 +191,10 @@ def gain(small: Point, large: Point) -> tuple[float | None, Pace]:
     "faster" and "slower" need a change by ``BATCHING`` or more and, where both are known, intervals
     that don't overlap.
     """
-    a, b = small.value("throughput/rtfx"), large.value("throughput/rtfx")
-    if not a or not b:
+    one, other = small.stated("throughput/rtfx"), large.stated("throughput/rtfx")
+    if not one or not other or not one[0] or not other[0]:
         return None, "alike"
-    before, after = (point.intervals.get("throughput/rtfx") for point in (small, large))
+    (a, before), (b, after) = one, other
     overlap = before and after and after.low <= before.high and before.low <= after.high
     if overlap or 1 / BATCHING < b / a < BATCHING:
         return b / a, "alike"

@@ -113,17 +113,16 @@ class Rule:
         return max((limit.shortfall(point) for limit in self.limits), default=0.0)
 
 
-LOWEST_WER = Aim(lambda _: WER, "more accurate", lambda p: p.values.get(p.error_rate, math.inf))
-HIGHEST_RTFX = Aim(lambda _: RTFX, "faster", lambda p: -p.values.get(RTFX, -math.inf))
-LOWEST_ENERGY = Aim(
-    lambda _: ENERGY,
-    "more frugal",
-    lambda p: math.inf if (joules := p.judged(ENERGY)) is None else joules,
-)
-LOWEST_LATENCY = Aim(
-    lambda _: LATENCY, "faster", lambda p: p.values.get(latency_metric(p), math.inf)
-)
-LEAST_MEMORY = Aim(memory_metric, "smaller", lambda p: p.values.get(memory_metric(p), math.inf))
+def _cost(point: Point, metric: str, sign: float = 1.0) -> float:
+    value = point.judged(metric)
+    return math.inf if value is None else sign * value
+
+
+LOWEST_WER = Aim(lambda _: WER, "more accurate", lambda p: _cost(p, p.error_rate))
+HIGHEST_RTFX = Aim(lambda _: RTFX, "faster", lambda p: _cost(p, RTFX, -1.0))
+LOWEST_ENERGY = Aim(lambda _: ENERGY, "more frugal", lambda p: _cost(p, ENERGY))
+LOWEST_LATENCY = Aim(lambda _: LATENCY, "faster", lambda p: _cost(p, latency_metric(p)))
+LEAST_MEMORY = Aim(memory_metric, "smaller", lambda p: _cost(p, memory_metric(p)))
 
 
 def barred(point: Point) -> str:
@@ -184,10 +183,12 @@ def _memory_words(point: Point) -> str:
 
 
 def _rtfx_words(point: Point) -> str:
-    """ "RTFx 40.1 ± 0.3"."""
-    value = point.value(RTFX)
-    interval = point.intervals.get(RTFX)
-    return "RTFx unknown" if value is None else f"RTFx {with_interval(value, interval)}"
+    """ "RTFx 40.1 ± 0.3", which says so where it is at the machine's usual state."""
+    found = point.stated(RTFX)
+    if found is None:
+        return "RTFx unknown"
+    where = " at the usual state" if point.at_usual(RTFX) else ""
+    return f"RTFx {with_interval(*found)}{where}"
 
 
 SHOWN: dict[str, Callable[[Point], str]] = {
@@ -211,7 +212,7 @@ def tail_limit(bound: float) -> Limit:
 
 def rtfx_limit(bound: float) -> Limit:
     """On seconds of audio per second."""
-    return Limit("RTFx", lambda point: point.value(RTFX), bound, plain, _rtfx_words, most=False)
+    return Limit("RTFx", lambda point: point.judged(RTFX), bound, plain, _rtfx_words, most=False)
 
 
 def memory_limit(bound: float) -> Limit:

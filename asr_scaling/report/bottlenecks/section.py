@@ -19,7 +19,7 @@ from asr_scaling.analysis.bottlenecks.encoder import EncoderTime, encoder_time
 from asr_scaling.analysis.points import Point
 from asr_scaling.report.bottlenecks.figures import operators_figure, stages_figure
 from asr_scaling.report.bottlenecks.roofline import roofline_figure
-from asr_scaling.report.cells import IDENTITY, figure, identity, missing, number, words
+from asr_scaling.report.cells import IDENTITY, as_it_was, figure, identity, missing, number, words
 from asr_scaling.report.document import (
     Block,
     Bullets,
@@ -147,7 +147,7 @@ def _metrics_table(
     factor = 1e3 if unit == "ms" else 100
     columns = (*IDENTITY, *(Column(heading, unit) for heading in metrics))
     rows = tuple(
-        Row((*identity(p), *(figure(p, metric, factor) for metric in metrics.values())), p.keys)
+        Row((*identity(p), *(as_it_was(p, metric, factor) for metric in metrics.values())), p.keys)
         for p in points
     )
     return Table(name, caption, columns, rows, notes)

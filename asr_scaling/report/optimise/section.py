@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from asr_scaling.analysis.pareto import front_in_metrics
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
-from asr_scaling.core.energy_methods import judged
+from asr_scaling.core.judged import judged
 from asr_scaling.report.cells import count, figure, latency, memory, missing, number, wer, words
 from asr_scaling.report.document import (
     Block,
@@ -140,7 +140,7 @@ def _front(points: Sequence[Point], stage: str) -> Table | None:
         f"optimise-pareto-{stage}",
         f"Pareto set of the {stage}: {len(best)} of {len(points)} that nothing beats in everything",
         fields,
-        sorted(best, key=lambda point: -point.values.get("throughput/rtfx", 0.0)),
+        sorted(best, key=lambda point: -(point.judged("throughput/rtfx") or 0.0)),
         keys=lambda point: point.keys,
         notes=notes,
     )

@@ -133,10 +133,10 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def value_of(point: Point, metric: str, factor: float = 1.0) -> Value:
-    """A metric that ``point`` has, and its interval, times ``factor``."""
-    interval = point.intervals.get(metric)
+    """A metric that ``point`` has, as it is judged, and its interval, times ``factor``."""
+    value, interval = point.stated(metric) or (point.values[metric], None)
     scaled = Interval(interval.low * factor, interval.high * factor) if interval else None
-    return point.values[metric] * factor, scaled
+    return value * factor, scaled
 
 
 def between(values: Sequence[float], count: int = 160) -> list[float]:

@@ -67,7 +67,7 @@ def _draw_length(styled: StyledAxes, law: LengthLaw, markers: bool) -> None:
         value = value_of(point, metric)
         styled.point(point, (point.audio_s, None), value, f"{point.name}: {plain(value[0])} {unit}")
     last = law.points[-1]
-    end = last.values[metric]
+    end = value_of(last, metric)[0]
     if not isinstance(law.fit, NoFit):
         xs = between([point.audio_s for point in law.points])
         if law.window_s:

@@ -156,7 +156,7 @@ def _minute(law: LengthLaw) -> str:
         return f"{who}: no law, for {law.fit.reason}."
     worst, unit = percent(law.fit.held_out.worst or 0.0, 2), law.quantity.unit
     by_law = f"{plain(law.fit.predict(law.row(MINUTE_S)))} {unit}"
-    took = [p.values[law.quantity.metric] for p in law.points if p.length_s == MINUTE_S]
+    took = [p.judged(law.quantity.metric) or 0.0 for p in law.points if p.length_s == MINUTE_S]
     measured = f"took {plain(took[0])} {unit}, by its law {by_law}" if took else ""
     cost = ", ".join(filter(None, (measured or f"takes {by_law} by its law", _beyond(law))))
     checked = {

@@ -10,6 +10,7 @@ from asr_scaling.analysis.memory_laws import memory_laws
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.analysis.size_laws import size_laws
+from asr_scaling.analysis.usual_state import at_usual_state
 from asr_scaling.report.document import Block, Section, Text
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.scaling import batch, figures, length, memory, size
@@ -31,6 +32,7 @@ def section(points: Sequence[Point], style: Style) -> Section:
         *partly(points),
         *several_kinds(points),
         *several_hosts(points),
+        *at_usual_state(points),
     ]
     blocks = (
         Text(" ".join(caveats)) if caveats else None,

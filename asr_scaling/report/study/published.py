@@ -138,6 +138,6 @@ def beside(
     ratio = missing(why)
     if point and point.value(metric) is not None and point.judged(metric) is None:
         ratio = missing(why_missing(point, metric))
-    elif point and (ours := point.value(metric)) is not None:
-        ratio = number(ours, point.intervals.get(metric), 1 / theirs)
+    elif point and (ours := point.stated(metric)):
+        ratio = number(*ours, 1 / theirs)
     return [number(theirs, None, factor), ratio]

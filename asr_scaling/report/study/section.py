@@ -128,8 +128,8 @@ def _throughput(systems: Sequence[SystemColumn]) -> Table:
         timed = [p for p in column.finished if _SAMPLES in p.values and RTFX in p.values]
         if not timed:
             continue
-        most = max(timed, key=lambda point: point.values[_SAMPLES])
-        fastest = max(timed, key=lambda point: point.values[RTFX])
+        most = max(timed, key=lambda point: point.judged(_SAMPLES) or 0.0)
+        fastest = max(timed, key=lambda point: point.judged(RTFX) or 0.0)
         cells = [
             *who(column), _speed(most, _SAMPLES), words(_at(most)), _speed(fastest, RTFX),
             words(_at(fastest)),

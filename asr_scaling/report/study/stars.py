@@ -21,6 +21,7 @@ from asr_scaling.analysis.stars import (
     star_count,
 )
 from asr_scaling.analysis.system_grid import Length, SystemColumn
+from asr_scaling.analysis.usual_state import at_usual_state
 from asr_scaling.report.cells import missing, wer
 from asr_scaling.report.document import Cell, Column, Row, Table
 from asr_scaling.report.study.published import WHO, who
@@ -59,7 +60,7 @@ def stars(systems: Sequence[SystemColumn], length_s: Length) -> Table:
     caption = f"Speed, energy and memory in stars, for {speech(length_s)}"
     rated_points = [point for _, points in rated for point in points]
     several = [_OF_A_KIND] if len(kinds) > 1 else []
-    notes = (_RULE, *several, *other_speech(there, rated_points))
+    notes = (_RULE, *several, *other_speech(there, rated_points), *at_usual_state(rated_points))
     return Table("stars", caption, columns, tuple(rows), notes)
 
 
@@ -69,6 +70,6 @@ def _stars(scale: StarScale, point: Point, head: float) -> Cell:
         return missing(why_missing(point, metric))
     number = star_count(cost / head)
     method = f", {point.energy_method}" if metric == ENERGY else ""
-    figure = _SHOW[scale.heading](point.values[metric])
+    figure = _SHOW[scale.heading](point.judged(metric) or 0.0)
     note = f"{figure} at batch {point.batch}{method}; {plain(cost / head)} × the best's cost"
     return Cell("★" * number + "☆" * (MOST_STARS - number), -cost / head, note)
