@@ -6,23 +6,23 @@ logarithms: 0.03 is about 3 %.
 
 The variance between processes is *moderated*: what few processes show of it is averaged with the
 machine's known spread, each weighted by its degrees of freedom (Smyth 2004, Statistical
-Applications in Genetics and Molecular Biology 3(1), equation 5). The known spread is dropped where
-an F test says that this system differs more between processes than the machine's spread allows:
-docs/decisions.md says why, and by how much. Variances add up with the degrees of freedom of
-Satterthwaite 1946, Biometrics Bulletin 2.
+Applications in Genetics and Molecular Biology 3(1), equation 5). What is known from elsewhere
+counts the less, the less the processes agree with it by an F test: docs/decisions.md says why, and
+how often verdicts are then right. Variances add up with the degrees of freedom of Satterthwaite
+1946, Biometrics Bulletin 2.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asr_scaling.core.spread import Spread
 from asr_scaling.core.statistics import CONFIDENCE, Interval
 
-CONTRADICTED = 0.1
-"""The known spread is dropped where processes differ by more than one such share would."""
+AGREES = 0.3
+"""What is known from elsewhere counts in full where chance alone gives an F as large so often."""
 HOURS_FREEDOM = 2.0
 """Degrees of freedom of a spread between hours: it is known from at least three times."""
 MOST_PROCESSES = 100
@@ -147,7 +147,8 @@ def processes_needed(level: Level, reach: float | None = None) -> int | None:
     None where more than ``MOST_PROCESSES`` would be needed, or no number suffices.
     """
     target = abs(level.value) if reach is None else reach
-    for n in range(1, MOST_PROCESSES + 1):
+    known = all(side.known is not None for side in level.sides)
+    for n in range(1 if known else 2, MOST_PROCESSES + 1):
         if _half_width(level, n) < target:
             return n
     return None
@@ -163,65 +164,100 @@ def student(freedom: float) -> float:
 
 def combined(parts: Sequence[Part]) -> tuple[float, float]:
     """Sum of the variances and its degrees of freedom; parts of one source vary together."""
-    shared: dict[str, tuple[float, float]] = {}
+    shared: dict[str, Part] = {}
     squares = 0.0
     for part in parts:
         if part.source:
-            before = shared.get(part.source, (0.0, part.freedom))
-            shared[part.source] = before[0] + part.variance, min(before[1], part.freedom)
+            before = shared.get(part.source, Part(0.0, part.freedom))
+            freedom = max(before.freedom, part.freedom)
+            shared[part.source] = Part(before.variance + part.variance, freedom, part.source)
         else:
             squares += part.variance**2 / part.freedom
-    squares += math.fsum(variance**2 / freedom for variance, freedom in shared.values())
+    squares += math.fsum(part.variance**2 / part.freedom for part in shared.values())
     total = math.fsum(part.variance for part in parts)
     return total, total**2 / squares if squares else math.inf
 
 
 def _level(value: float, sides: tuple[Side, ...], others: tuple[Part, ...]) -> Level:
-    trusted = _stands(sides)
-    parts = [part for side in sides for part in _parts(side, side.processes, trusted)]
+    parts = [part for i in range(len(sides)) for part in _of_side(sides, i)]
     variance, freedom = combined([*parts, *others])
     return Level(value, math.sqrt(variance), freedom, sides, others)
 
 
-def _stands(sides: Sequence[Side]) -> bool:
-    """Whether what the processes of all sides showed agrees with the machine's known spread."""
-    from scipy.special import fdtrc
-
-    known = [side for side in sides if side.known is not None and side.freedom]
-    freedom = sum(side.freedom for side in known)
-    expected = math.fsum(side.freedom * ((side.known or 0) + side.within) for side in known)
-    seen = math.fsum(side.freedom * side.variance for side in known)
-    if not freedom or seen <= expected:
-        return True
-    if not expected:
-        return False
-    return float(fdtrc(freedom, known[0].known_freedom, seen / expected)) >= CONTRADICTED
-
-
-def _parts(side: Side, processes: int, trusted: bool) -> list[Part]:
-    """Variance of the mean over so many processes like those of ``side``.
-
-    What differs within a process is in ``side.variance`` already; it is added to what is known of
-    the machine, which is of processes alone.
-    """
-    own = processes - 1
-    if side.known is None or (not trusted and own):
-        if not side.freedom:
-            return [Part(side.within / processes, math.inf)]
-        return [Part(side.variance / processes, own)] if own else []
-    weight = side.known_freedom / (side.known_freedom + own)
-    parts = [Part(weight * side.within / processes, math.inf)]
-    if own:
-        variance = side.variance if side.freedom else side.known + side.within
-        parts.append(Part((1 - weight) * variance / processes, own))
-    parts.append(Part(weight * side.known / processes, side.known_freedom, _MACHINE))
+def _of_side(sides: Sequence[Side], i: int) -> list[Part]:
+    """Variance of the mean of side ``i``, in parts by the estimate that each rests on."""
+    side, evidence = sides[i], _evidence(sides, i)
+    weight = math.fsum(part.freedom for part in evidence)
+    if not weight:  # one process of a machine of which nothing is known
+        return [Part(side.within / side.processes, math.inf)]
+    moderated = math.fsum(part.freedom * part.variance for part in evidence) / weight
+    parts = []
+    for part in evidence:
+        variance, freedom = part.freedom / weight * moderated / side.processes, part.freedom
+        if part.source == _MACHINE:  # calls are known apart from it
+            known = (side.known or 0.0) / part.variance if part.variance else 1.0
+            parts.append(Part(variance * (1 - known), math.inf))
+            variance *= known
+        elif part.source != f"side {i}":
+            freedom = sides[int(part.source.removeprefix("side "))].freedom
+        parts.append(Part(variance, freedom, part.source))
     return parts
 
 
+def _evidence(sides: Sequence[Side], i: int) -> list[Part]:
+    """Estimates of the variance of one process of side ``i``, with the freedom each counts with.
+
+    Its own processes; those of the other side, at most as many and as far as they agree; the
+    machine's known spread, as far as it does not understate what the processes show. What differs
+    within processes is in the first, and put in the place of the other side's and added to the
+    machine's.
+    """
+    side, evidence = sides[i], list[Part]()
+    if side.freedom:
+        evidence.append(Part(side.variance, side.freedom, f"side {i}"))
+    for j, other in enumerate(sides):
+        if j == i or not other.freedom:
+            continue
+        variance = max(0.0, other.variance - other.within + side.within)
+        counts = float(min(side.freedom, other.freedom))
+        if side.freedom:
+            upper = _exceeds(Part(side.variance, side.freedom), Part(variance, other.freedom))
+            counts *= _trust(2 * min(upper, 1 - upper))
+        elif side.known is None:
+            counts = other.freedom
+        evidence.append(Part(variance, counts, f"side {j}"))
+    if side.known is not None:
+        known = Part(side.known + side.within, side.known_freedom)
+        trust = _trust(_exceeds(Part(side.variance, side.freedom), known)) if side.freedom else 1.0
+        evidence.append(Part(known.variance, trust * known.freedom, _MACHINE))
+    return [part for part in evidence if part.freedom]
+
+
+def _exceeds(seen: Part, expected: Part) -> float:
+    """Probability of as large a ratio of two estimates of one variance by chance: F test."""
+    from scipy.special import fdtrc
+
+    if not seen.variance:
+        return 1.0
+    if not expected.variance:
+        return 0.0
+    return float(fdtrc(seen.freedom, expected.freedom, seen.variance / expected.variance))
+
+
+def _trust(probability: float) -> float:
+    """Share of its degrees of freedom that evidence counts with which agrees so well."""
+    return min(1.0, probability / AGREES)
+
+
 def _half_width(level: Level, processes: int) -> float:
-    trusted = _stands(level.sides)
-    parts = [part for side in level.sides for part in _parts(side, processes, trusted)]
-    if level.sides and not parts:
-        return math.inf
-    variance, freedom = combined([*parts, *level.others])
-    return student(freedom) * math.sqrt(variance)
+    """Of the interval, were each side of so many processes with variances as known so far."""
+    sides = tuple(
+        replace(
+            side,
+            processes=processes,
+            variance=math.fsum(part.variance for part in _of_side(level.sides, i)) * side.processes,
+        )
+        for i, side in enumerate(level.sides)
+    )
+    planned = _level(level.value, sides, level.others)
+    return student(planned.freedom) * planned.error
