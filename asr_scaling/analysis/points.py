@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from asr_scaling.analysis.beats import Beats, thinned
 from asr_scaling.analysis.record_options import speech_name, speech_source, system_options
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.decoding import decoding_name, with_decoding
@@ -90,6 +91,8 @@ class Point:
     """What the loaded system says of itself, as its dtype."""
     curve: tuple[Mapping[str, Any], ...] = ()
     """Batches that a search for the largest batch tried, with their peaks."""
+    beats: tuple[Beats, ...] = field(default=(), repr=False, compare=False)
+    """The machine's state while it was measured, thinned, of each process."""
     started_at: float = 0.0
     """Seconds since 1970."""
     ended_at: float = 0.0
@@ -213,7 +216,7 @@ def _intervals(record: RunRecord) -> Mapping[str, Interval]:
 def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> Point:
     """``record`` without samples, its texts fit to be shown; ``load`` gives it back whole."""
     whole, config = record, with_decoding(record.config)
-    record = shown(replace(record, transcripts=(), config=config), but=("samples",))
+    record = shown(replace(record, transcripts=(), beats=(), config=config), but=("samples",))
     return replace(
         _without_findings(record, load or (lambda: whole)),
         values=record.values,
@@ -225,6 +228,7 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         config=record.config,
         facts=record.system.get("facts", {}),
         curve=tuple(record.system.get("memory_by_batch", ())),
+        beats=thinned(whole.beats, whole.samples),
         started_at=record.started_at,
         ended_at=record.ended_at,
     )

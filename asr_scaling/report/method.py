@@ -15,6 +15,7 @@ from asr_scaling.analysis.interval_scope import interval_scope
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.usual_state import at_usual_state, changed_by_state
 from asr_scaling.core.energy_methods import GUESSED, NOT_MEASURED
+from asr_scaling.report import machine_state
 from asr_scaling.report.cells import count, words
 from asr_scaling.report.document import (
     Block,
@@ -68,6 +69,7 @@ def section(points: Sequence[Point]) -> Section:
                 _time(points),
             )
         ),
+        *machine_state.blocks(points),
         *_cautions(points),
         *_failures(points),
         Text("What the figures can't be taken for:"),
