@@ -68,7 +68,7 @@ def run_verb(
     """
     with command():
         try:
-            return work(parser.parse_args(arguments))
+            return work(parser.parse_intermixed_args(arguments))
         except AsrScalingError as error:
             sys.stderr.write(f"error: {error}\n")
             return refused

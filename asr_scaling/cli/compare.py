@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from asr_scaling.analysis.comparison.comparability import KINDS
 from asr_scaling.analysis.comparison.gate import Gate, GateResult
 from asr_scaling.analysis.comparison.verdict import Comparison, compare
+from asr_scaling.cli import compare_run
 from asr_scaling.cli.arguments import Parser, add_store, run_verb, say_left_out
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError, DataError
@@ -21,7 +22,15 @@ _ABOUT = """\
 How B differs from A in latency, throughput, energy, WER and memory: paired on the same utterances,
 each change with its 95 % interval and a verdict. A and B are a record.json, the folder of a point
 or of a sweep, a file of tracking=jsonl, or mlflow:<run id or experiment name>. Points of sweeps are
-matched by name; one point on each side is compared whatever it is called."""
+matched by name; one point on each side is compared whatever it is called.
+
+With --run, A and B are measured first, in turn and in fresh processes:
+
+    python -m asr_scaling compare --run main HEAD --processes 3 --fail-if 'latency/p50_s>5%'
+    python -m asr_scaling compare --run A.yaml B.yaml dataset=folder dataset.path=my/speech
+
+Each is a configuration (the YAML of that name, measured by this installation) or a revision of the
+checkout in this folder (its code measures the default point). KEY=VALUE changes both."""
 _EXITS = """\
 A change of latency/p50_s or throughput/rtfx is the paired change of what both timed; without % it
 is that share of A's value. Metrics without pairing (latency/p99_s, memory/...) are compared by
@@ -52,21 +61,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace) -> int:
     gates = [Gate.parse(text) for text in options.fail_if]
     allow = _allowed(options.allow)
+    compare_run.check(options)
+    run = compare_run.measured(options) if options.run else None
+    if run is not None and run.status is not None:
+        sys.stderr.writelines(f"error: {sentence}\n" for sentence in run.failures)
+        return run.status
+    return _judge(options, gates, allow, run)
+
+
+def _judge(
+    options: argparse.Namespace,
+    gates: Sequence[Gate],
+    allow: Sequence[str],
+    run: compare_run.Measured | None,
+) -> int:
+    """Compare the records, print, and return the exit status."""
     damaged_a, damaged_b = list[DataError](), list[DataError]()
-    a = [record for record, _ in records_of(options.a, options.tracking_uri, damaged=damaged_a)]
-    b = [record for record, _ in records_of(options.b, options.tracking_uri, damaged=damaged_b)]
-    say_left_out([*damaged_a, *damaged_b])
-    matched = match(a, b, whole=not (damaged_a or damaged_b))
+    of_a, of_b = (run.a, run.b) if run else (options.a, options.b)
+    a = [record for record, _ in records_of(of_a, options.tracking_uri, damaged=damaged_a)]
+    b = [record for record, _ in records_of(of_b, options.tracking_uri, damaged=damaged_b)]
+    damaged = [*damaged_a, *damaged_b]
+    say_left_out(damaged)
+    matched = match(a, b, whole=not damaged)
     comparisons, failures = _compared(matched.pairs, allow, [gate.metric for gate in gates])
     outcomes = [gate.judge(comparison) for comparison in comparisons for gate in gates]
     unjudged = [outcome.sentence for outcome in outcomes if outcome.failed is None]
     if gates or not comparisons:
         unjudged += failures
     if gates:
-        missing = "'{}' is missing in B, so no gate can judge it."
-        unjudged += map(missing.format, matched.only_a)
-    if gates and damaged_a:
-        unjudged.append("What can't be read of A may be a point that no gate has judged.")
+        unjudged += _ungated(matched, damaged_a)
     status = 1 if any(outcome.failed for outcome in outcomes) else 2 if unjudged else 0
     if options.json:
         result = {
@@ -74,17 +97,25 @@ def _compare(options: argparse.Namespace) -> int:
             "b": options.b,
             "comparisons": [comparison.to_json() for comparison in comparisons],
             "not_compared": failures,
-            "left_out": [str(error) for error in (*damaged_a, *damaged_b)],
+            "left_out": [str(error) for error in damaged],
             "only_in_a": matched.only_a,
             "only_in_b": matched.only_b,
             "gates": [{"failed": gate.failed, "sentence": gate.sentence} for gate in outcomes],
             "exit_status": status,
+            **({"measured": run.to_json()} if run else {}),
         }
         sys.stdout.write(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     else:
-        _print(comparisons, failures, matched, outcomes)
+        _print(comparisons, failures, matched, outcomes, run)
     sys.stderr.writelines(f"error: {sentence}\n" for sentence in unjudged)
     return status
+
+
+def _ungated(matched: Matched, damaged: Sequence[DataError]) -> list[str]:
+    """A sentence for each point of A that no gate can judge, of which ``damaged`` can't be read."""
+    missing = "'{}' is missing in B, so no gate can judge it."
+    unread = "What can't be read of A may be a point that no gate has judged."
+    return [*map(missing.format, matched.only_a), *([unread] if damaged else [])]
 
 
 def match(a: Sequence[RunRecord], b: Sequence[RunRecord], whole: bool = True) -> Matched:
@@ -137,13 +168,14 @@ def _print(
     failures: Sequence[str],
     matched: Matched,
     outcomes: Sequence[GateResult],
+    run: compare_run.Measured | None,
 ) -> None:
     from asr_scaling.cli.comparison_table import show
 
     alone = (("A", matched.only_a), ("B", matched.only_b))
     lines = [f"Only in {side}: {', '.join(names)}" for side, names in alone if names]
     judged = [outcome.sentence for outcome in outcomes if outcome.failed is not None]
-    show(comparisons, [*lines, *failures, *judged])
+    show(comparisons, [*lines, *failures, *judged, *(run.lines() if run else ())])
 
 
 def _allowed(text: str) -> list[str]:
@@ -177,5 +209,6 @@ def parser() -> Parser:
         "fail when B's change is beyond it; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    compare_run.add_options(parser)
     add_store(parser)
     return parser

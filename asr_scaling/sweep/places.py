@@ -54,7 +54,7 @@ def claim(config: DictConfig, single: bool) -> Path:
     folder = Path(group.dir)
     try:
         if "${now:" in str(raw["dir"]):
-            folder = _made(folder)
+            folder = next_free(folder)
             _set(config, "run" if single else "sweep", folder)
         else:
             folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def claim(config: DictConfig, single: bool) -> Path:
     return folder
 
 
-def _made(folder: Path) -> Path:
+def next_free(folder: Path) -> Path:
     """The folder, or the next free one, which this process has made and no other one."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     for number in count(2):
