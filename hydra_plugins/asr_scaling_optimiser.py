@@ -11,11 +11,21 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 
 class OptimiserSweeper(BasicSweeper):
     """The sweeper of experiment=optimise."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what a search needs; its finals are launched into fresh processes."""
+        from hydra_plugins.asr_scaling_sweeper import in_fresh_processes
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.fresh = in_fresh_processes(self.launcher, hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search with the command line's overrides. Raises ConfigError when one is a sweep."""
@@ -34,9 +44,10 @@ class OptimiserSweeper(BasicSweeper):
         def compose(overrides: Sequence[str]) -> DictConfig:
             return loader.load_sweep_config(self.config, list(overrides))
 
-        def launch(overrides: Sequence[str]) -> None:
+        def launch(overrides: Sequence[str], fresh: bool) -> None:
             nonlocal number
-            (job,) = self.launcher.launch([list(overrides)], initial_job_idx=number)
+            launcher = self.fresh if fresh else self.launcher
+            (job,) = launcher.launch([list(overrides)], initial_job_idx=number)
             number += 1
             _ = job.return_value  # raises what the job raised
 

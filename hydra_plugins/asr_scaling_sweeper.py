@@ -6,10 +6,36 @@ from collections.abc import Sequence
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+def in_fresh_processes(
+    chosen: Launcher, context: HydraContext, task: TaskFunction, config: DictConfig
+) -> Launcher:
+    """What launches rounds: the ``chosen`` launcher if it is ours, else new processes here."""
+    from hydra_plugins.asr_scaling_launchers import SweepLauncher
+
+    if isinstance(chosen, SweepLauncher):
+        return chosen
+    launcher = SweepLauncher("joblib")
+    launcher.setup(hydra_context=context, task_function=task, config=config)
+    return launcher
 
 
 class RoundsSweeper(BasicSweeper):
     """Hydra's own sweeper, with the points of the sweep's plan in their order."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what a sweep needs; with sweep.processes it launches into fresh processes."""
+        from asr_scaling.sweep.sweep_run import current
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        if current().rounds:
+            self.launcher = in_fresh_processes(self.launcher, hydra_context, task_function, config)
 
     def split_arguments(
         self, overrides: list[Override], max_batch_size: int | None

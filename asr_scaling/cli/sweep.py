@@ -25,6 +25,7 @@ from asr_scaling.errors import AsrScalingError, ConfigError, one_line
 from asr_scaling.sweep import callback, config_guard
 from asr_scaling.sweep.plan import key_and_value
 from asr_scaling.sweep.sweep_run import current
+from asr_scaling.sweep.switches import replaced
 from asr_scaling.util.config_dir import conf_dir
 from asr_scaling.util.quoting import quoted
 from asr_scaling.util.redact import redact
@@ -151,7 +152,7 @@ def _sentence(error: BaseException) -> str:
     if group and options:
         return f"There is no {group} '{choice}'{near(choice, options)}; choose {either(options)}."
     if match := re.match(r"Could not override '([^']+)'", str(error)):
-        return (
+        return replaced(match[1]) or (
             f"There is no option '{match[1]}'; "
             "list the options with  python -m asr_scaling --cfg job."
         )

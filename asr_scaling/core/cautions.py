@@ -53,7 +53,7 @@ CAUTIONS: dict[str, tuple[str, str]] = {
     ),
     "TimingDrift": (
         "Calls got slower in the course of the timed pass (Mann-Kendall test, 5 %).",
-        "Look for heat or another process; sweep.interleave=true spreads drift over all points.",
+        "Look for heat or another process; sweep.processes=3 spreads drift over all points.",
     ),
     "NonDeterministic": (
         "{differing} of {repeated} repeated utterances got another text for the same input.",
@@ -62,7 +62,7 @@ CAUTIONS: dict[str, tuple[str, str]] = {
     "StolenTime": (
         "The hypervisor took {share:.1%} of the cores' time from this machine during the timed "
         "pass.",
-        "Repeat on a dedicated machine, or compare with sweep.interleave=true.",
+        "Repeat on a dedicated machine, or compare with sweep.processes=3.",
     ),
     BUSY_MACHINE: (
         "Other processes used {share:.1%} of the cores' time during the timed pass.",

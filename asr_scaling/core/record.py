@@ -22,7 +22,7 @@ from asr_scaling.util.cache import write_atomic
 SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
 ROUNDS_FOLDER = "rounds"
-"""Folder of an interleaved sweep for the rounds of its points: rounds/<k>/<point>."""
+"""Folder of a sweep for the rounds of its points: rounds/<k>/<point>, one process each."""
 _AGAIN, _NO_MODULE = "measure the point again.", ("model", "decoding")
 _TREES = ("config", "environment", "system", "dataset")
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
@@ -162,7 +162,7 @@ class RunRecord:
 
     @property
     def round(self) -> int | None:
-        """Which round of an interleaved sweep this is, from 0; None for a whole point."""
+        """Which of the rounds of a point this is, from 0; None for a whole point."""
         index = (self.config.get("sweep") or {}).get("round")
         return index if isinstance(index, int) else None
 

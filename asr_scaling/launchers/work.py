@@ -78,9 +78,10 @@ def runs_elsewhere(launcher: str) -> bool:
     return launcher not in _HERE
 
 
-def check_one_machine(hydra: Mapping[str, Any], option: str | None) -> None:
+def check_one_machine(hydra: Mapping[str, Any], option: str | None, otherwise: str = "") -> None:
     """Raises ConfigError when ``option`` needs one point at a time on one machine.
 
+    otherwise: another remedy than a node for the whole command, as the end of the sentence.
     Nothing is checked when ``option`` is None.
     """
     workers = int(hydra["launcher"].get("n_jobs") or 1)
@@ -88,7 +89,7 @@ def check_one_machine(hydra: Mapping[str, Any], option: str | None) -> None:
         raise ConfigError(
             f"{option} compares points measured one after the other on one machine, which this "
             "hydra/launcher does not promise: leave hydra/launcher out and have the scheduler run "
-            "the whole command on one node."
+            f"the whole command on one node{otherwise}."
         )
 
 

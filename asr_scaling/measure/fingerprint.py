@@ -39,8 +39,8 @@ def fingerprint(
     """SHA-256, in hexadecimal, of what decides the figures of a point.
 
     ``options``: all of the point; those of the system, speech, profilers, pipeline and of groups
-    that are not known here count, and the number of the round of an interleaved sweep. Files that
-    they name (named_files.py) count by size and time of change.
+    that are not known here count, and the number of the round where several processes measure the
+    point. Files that they name (named_files.py) count by size and time of change.
     ``device``: what ``Device.setup`` found.
     ``speech``: the files that the dataset reads, None where it does not say.
 

@@ -1,4 +1,4 @@
-"""Merges the rounds of an interleaved sweep into one record a point."""
+"""Merges the rounds of a point, each of a process of its own, into one record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from asr_scaling.core.call_summary import NO_STEPS, RTFX_WITHOUT, rtfx_without, summarise
 from asr_scaling.core.cautions import Caution, caution
@@ -20,6 +20,8 @@ from asr_scaling.machine.machine_kind import unlike
 
 _Value = TypeVar("_Value")
 _LATENCY = "latency/mean_s"
+_OF_STARTING = "startup/"
+"""Begins the names of metrics that each process has one value of, also where all are alike."""
 _FLOOR = "noise/latency_floor"
 _COMBINED: Mapping[str, Callable[[list[float]], float]] = {
     **dict.fromkeys(
@@ -62,23 +64,29 @@ def whole_points(files: Sequence[RecordFile]) -> list[RunRecord]:
 
     Rounds are left out where their point has a record, and are merged where it has none.
     """
+    return [record for _, record in placed_points(files)]
+
+
+def placed_points(files: Sequence[RecordFile]) -> list[tuple[Path, RunRecord]]:
+    """``whole_points``, each with the folder where its record is or belongs."""
     places = rounds_by_place(files)
     there = {path.parent for path, record in files if record.round is None}
     points = []
     for path, record in files:
         place = None if record.round is None else round_place(path)
         if place is None:
-            points.append(record)
+            points.append((path.parent, record))
         elif place not in there:
             there.add(place)
-            points.append(merge([part for _, part in places[place]]))
+            points.append((place, merge([part for _, part in places[place]])))
     return points
 
 
 def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     """The rounds of one point as one record.
 
-    Samples and repeats are kept in the order they were taken. How metrics are merged:
+    Samples, readings of the metronome and repeats are kept in the order they were taken. Where each
+    round was a process of its own, samples and readings say which. How metrics are merged:
 
     - latency, stages, throughput and the noise floor are computed again from all samples;
     - a metric with repeats is the mean of all repeats;
@@ -87,23 +95,23 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     The point has failed when a round has failed; what the others measured stays. Rounds on
     another kind of machine than that of the fullest round are left out, with a caution.
     """
-    every = sorted(rounds, key=lambda record: (record.round or 0, record.started_at))
+    every = sorted(map(_numbered, rounds), key=lambda r: (r.round or 0, r.started_at))
     fullest = max(every, key=_full)
     ordered = [record for record in every if not unlike(fullest.environment, record.environment)]
-    first = ordered[0]
-    samples = sorted((s for r in ordered for s in r.samples), key=lambda s: s.started_at)
-    runs = _by_name(record.repeats for record in ordered)
-    repeats = {name: tuple(chain.from_iterable(values)) for name, values in runs.items()}
+    samples = sorted(
+        (s for r in ordered for s in r.samples), key=lambda s: (s.process, s.started_at)
+    )
+    beats = sorted((b for r in ordered for b in r.beats), key=lambda b: (b.process, b.at))
+    repeats = _repeats(ordered)
     metrics, unavailable = _figures(ordered, samples, repeats)
-    bad = next((record for record in every if record.status != "ok"), None)
     return replace(
         fullest,
-        name=first.name,
-        status=bad.status if bad else "ok",
-        reason=f"round {bad.round}: {bad.reason}" if bad else None,
-        config=_without_round(first.config),
+        **_outcome(every),
+        name=ordered[0].name,
+        config=_without_round(ordered[0].config),
         environment={**fullest.environment, **_hosts(ordered)},
         samples=tuple(samples),
+        beats=tuple(beats),
         metrics=metrics,
         unavailable=unavailable,
         cautions=_cautions(every, ordered, fullest),
@@ -114,6 +122,39 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
         started_at=min(record.started_at for record in ordered),
         ended_at=max(record.ended_at for record in ordered),
     )
+
+
+def _outcome(rounds: Sequence[RunRecord]) -> dict[str, Any]:
+    """Status and reason: those of the first round that failed."""
+    bad = next((record for record in rounds if record.status != "ok"), None)
+    if bad is None:
+        return {"status": "ok", "reason": None}
+    which = f"{'process' if fresh(bad) else 'round'} {bad.round}"
+    return {"status": bad.status, "reason": f"{which}: {bad.reason}"}
+
+
+def fresh(record: RunRecord) -> bool:
+    """Whether a round was a process of its own; those of earlier versions shared one."""
+    return "processes" in (record.config.get("sweep") or {})
+
+
+def _numbered(record: RunRecord) -> RunRecord:
+    """The round with the number of its process at its calls and readings."""
+    if not fresh(record):
+        return record
+    samples = tuple(replace(sample, process=record.round or 0) for sample in record.samples)
+    beats = tuple(replace(beat, process=record.round or 0) for beat in record.beats)
+    return replace(record, samples=samples, beats=beats)
+
+
+def _repeats(rounds: Sequence[RunRecord]) -> dict[str, tuple[float, ...]]:
+    runs = _by_name(record.repeats for record in rounds)
+    return {name: tuple(chain.from_iterable(values)) for name, values in runs.items()}
+
+
+def _taken(sample: Sample) -> tuple[int, float]:
+    """When a call was made; clocks of two processes need not agree."""
+    return sample.process, sample.started_at
 
 
 def _full(record: RunRecord) -> tuple[bool, bool]:
@@ -131,7 +172,8 @@ def _cautions(
         other = next(record for record in every if record not in merged)
         difference = unlike(fullest.environment, other.environment)
         cautions[caution("RoundsElsewhere", rounds=missing, kinds=difference)] = None
-    asked = (merged[0].config.get("sweep") or {}).get("rounds")
+    sweep = merged[0].config.get("sweep") or {}
+    asked = sweep.get("processes", sweep.get("rounds"))
     if isinstance(asked, int) and len(merged) < asked:
         cautions[caution("RoundsMissing", done=len(merged), rounds=asked)] = None
     return tuple(cautions)
@@ -211,7 +253,7 @@ def _mean(name: str, metrics: Sequence[Metric], repeats: Sequence[float]) -> Met
         return Metric(name, _COMBINED[name](values), n)
     if len(metrics) > 1 and repeats:
         return Metric(name, statistics.fmean(repeats), len(repeats), mean_interval(repeats))
-    if len(set(values)) == 1:
+    if len(set(values)) == 1 and not name.startswith(_OF_STARTING):
         return metrics[0]
     return Metric(name, statistics.fmean(values), len(values), mean_interval(values))
 

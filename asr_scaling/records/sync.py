@@ -11,6 +11,7 @@ from asr_scaling.core.ports import RunStore
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import ConfigError, DataError, TrackingError
 from asr_scaling.measure.job import keep
+from asr_scaling.records.merge import placed_points
 from asr_scaling.records.sweep_end import close_sweep, last_status
 from asr_scaling.records.sweep_lock import SweepLock
 from asr_scaling.records.sweep_manifest import RUNNING, SWEEP_FILE, SweepManifest, mark_ended
@@ -129,17 +130,18 @@ def _keep(
     """
     store.remember(record, folder, parent, run_id)
     if run_id is None or untracked(record):
+        folder.mkdir(parents=True, exist_ok=True)  # of rounds that a cut sweep didn't merge
         kept = keep(as_tracked(record), folder, store, parent)
         if untracked(kept):
             raise TrackingError(kept.cautions[-1].message)
 
 
 def _records(folder: Path) -> tuple[list[tuple[Path, RunRecord]], int]:
-    """The records of points and rounds with their folders, and how many can't be read."""
-    records, damaged = [], 0
+    """The records of points with their folders, rounds merged, and how many can't be read."""
+    files, damaged = [], 0
     for path in sorted(folder.rglob(RECORD_FILE)):
         try:
-            records.append((path.parent, RunRecord.read(path)))
+            files.append((path, RunRecord.read(path)))
         except DataError:
             damaged += 1
-    return records, damaged
+    return placed_points(files), damaged

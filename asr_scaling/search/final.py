@@ -1,4 +1,4 @@
-"""The last phase: the best few beside the baseline, with the full budget, in rounds."""
+"""The last phase: the best few beside the baseline, with the full budget, in fresh processes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from asr_scaling.search.outcome import Answer, Tried, WaterfallStep
 from asr_scaling.search.search_log import SearchLog, wer_too_high
 from asr_scaling.search.speedup import gain
 
-_OVERHEAD_S = 3.0
-"""Seconds of a point that are not calls: loading, writing."""
+_OVERHEAD_S = 8.0
+"""Seconds of a process that are not calls: its start with all imports (5), loading, writing."""
 _LIKELY = 2.0
 """The speed-up assumed of a finalist when time is reserved for it."""
 
 
 def seconds(pipeline: Pipeline, call_s: float, batch: int, *, scored: bool = False) -> float:
-    """Rough seconds of a point whose calls take ``call_s``: warm-up, timed calls, scoring.
+    """Rough seconds of a process whose calls take ``call_s``: warm-up, timed calls, scoring.
 
     By the rules of ``Pipeline``; that precision may end the timed pass earlier is left out.
     ``scored``: an earlier round has scored all speech.
@@ -41,7 +41,7 @@ def reserve(log: SearchLog, batch: int, best: Entry | None = None) -> float:
     """
     options, base = log.options, Entry(log.baseline, batch)
     call_s = log.records[base].values["latency/mean_s"]
-    rounds, finalists = (1, 1) if best == base else (options.rounds, options.finalists)
+    rounds, finalists = (1, 1) if best == base else (options.processes, options.finalists)
     calls_s = [call_s, *finalists * [call_s / _LIKELY]]
     first_s = sum(seconds(options.final, s, batch) for s in calls_s)
     again_s = sum(seconds(options.final, s, batch, scored=True) for s in calls_s)
@@ -105,8 +105,8 @@ def _measure(
         entry: seconds(log.options.final, log.records[entry].values["latency/mean_s"], entry.batch)
         for entry in (*entries, *steps)
     }
-    for number in range(log.options.rounds):
-        ahead = log.options.rounds - 1 - number
+    for number in range(log.options.processes):
+        ahead = log.options.processes - 1 - number
         for entry in (*entries[:: -1 if number % 2 else 1], *steps):
             kept_s = ahead * sum(map(took.__getitem__, entries)) if entry in steps else 0.0
             sure, before_s = number == 0 and entry in entries[:2], log.bench.spent_s

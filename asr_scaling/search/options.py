@@ -38,8 +38,8 @@ class Options:
     """Seconds of timing of a point while searching."""
     finalists: int = 2
     """Combinations measured with the full budget beside the baseline."""
-    rounds: int = 2
-    """How often each of them is measured."""
+    processes: int = 3
+    """In how many fresh processes, in turn, each of them is measured."""
     pipeline: Pipeline = field(default_factory=Pipeline)
     """The full budget of a point."""
 
@@ -49,12 +49,13 @@ class Options:
                 "optimiser.engines names no engine: leave it null for all, or name the baseline "
                 "first."
             )
-        whole = (*self.batches, self.utterances, self.final_utterances, self.finalists, self.rounds)
+        counts = (self.utterances, self.final_utterances, self.finalists, self.processes)
+        whole = (*self.batches, *counts)
         if not self.batches or not all(
             isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in whole
         ):
             raise ConfigError(
-                "optimiser.batches, utterances, final_utterances, finalists and rounds must be "
+                "optimiser.batches, utterances, final_utterances, finalists and processes must be "
                 "positive whole numbers."
             )
         for name, value in (("minutes", self.minutes), ("max_seconds", self.max_seconds)):

@@ -66,7 +66,7 @@ class Answer:
     """The winner against the baseline, measured in ``stage``."""
     stage: Stage
     rounds: int
-    """Of the final; 0 where there was none."""
+    """Of the final, each a process of its own; 0 where there was none."""
     steps: tuple[WaterfallStep, ...]
     """From the baseline to the winner."""
     other: Tried | None

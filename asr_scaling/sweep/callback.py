@@ -29,7 +29,7 @@ from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.plan import PlannedPoint, labels, planned
 from asr_scaling.sweep.point_names import Swept, made_up, point_name, swept, told
 from asr_scaling.sweep.prefetch import prepare
-from asr_scaling.sweep.repeated_rounds import Rounds, measurements
+from asr_scaling.sweep.rounds import Rounds, measurements
 from asr_scaling.sweep.stopping_callback import StoppingCallback
 from asr_scaling.sweep.sweep_run import SweepRun, begun, current
 from asr_scaling.util.redact import redacted
@@ -102,7 +102,7 @@ class SweepCallback(StoppingCallback):
         if config.sweep.get("selftest") and not self.elsewhere:
             sweep.certify(folder)
             self.certificate = sweep.certificate
-        if points and launcher != "basic":
+        if points and (launcher != "basic" or sweep.rounds):
             prepare(points, lambda some: options(compose([*some])), build, sweep.display.say)
 
 
@@ -114,12 +114,13 @@ def _begin(
     Raises ConfigError for options that can't work together, TrackingError for a store that is away.
     """
     plain = options(config)
-    rounds = _rounds(config, plain, single)
+    varied = {**made_up(config.hydra.overrides.task), **swept(points)}
+    rounds = _rounds(config, plain, varied, single)
     names = labels(points)
     earlier = _earlier(config, folder, names, single)
     subdir, program = places.pattern(config), str(config.hydra.job.name)
     sweep = SweepRun(
-        varied={**made_up(config.hydra.overrides.task), **swept(points)},
+        varied=varied,
         sink=build(plain["tracking"], "tracking") if plain.get("tracking") else None,
         plan=rounds.jobs(points, subdir, program) if rounds else points,
         rounds=rounds,
@@ -131,21 +132,27 @@ def _begin(
     return sweep, earlier is not None
 
 
-def _rounds(config: DictConfig, plain: dict[str, Any], single: bool) -> Rounds | None:
-    """The rounds asked for. Raises ConfigError when this kind of sweep can't be interleaved."""
+def _rounds(
+    config: DictConfig, plain: dict[str, Any], varied: Swept, single: bool
+) -> Rounds | None:
+    """The rounds asked for. Raises ConfigError when this kind of sweep can't have any."""
+    if "sweep.processes" in varied:
+        raise ConfigError("sweep.processes takes one value, which holds for all points of a sweep.")
     rounds = Rounds.of(plain)
-    if rounds and single:
-        raise ConfigError(
-            "sweep.interleave=true shuffles the points of a sweep: add -m, as in  -m batch=1,8."
-        )
+    asked = f"sweep.processes={rounds.count}" if rounds else None
     searched = bool(config.get("optimiser"))  # experiment=optimise brings a sweeper of its own
-    sweeper = config.hydra.runtime.choices["hydra/sweeper"]
-    if rounds and (searched or sweeper != "asr_scaling"):
+    if rounds and searched:
         raise ConfigError(
-            "sweep.interleave=true needs hydra/sweeper=asr_scaling, the default: leave yours out."
+            f"{asked} is not for the optimiser, which measures its finals in processes of their "
+            "own: set optimiser.processes."
         )
-    asked = "The optimiser" if searched else None
-    check_one_machine(config.hydra, "sweep.interleave=true" if rounds else asked)
+    if rounds and single:
+        raise ConfigError(f"{asked} is a sweep: leave hydra.mode out.")
+    if rounds and config.hydra.runtime.choices["hydra/sweeper"] != "asr_scaling":
+        raise ConfigError(f"{asked} needs hydra/sweeper=asr_scaling, the default: leave yours out.")
+    if searched:
+        check_one_machine(config.hydra, "The optimiser")
+    check_one_machine(config.hydra, asked, ", or set sweep.processes=1")
     return rounds
 
 
@@ -185,7 +192,8 @@ def point(config: DictConfig) -> None:
         record = _keep_unbuilt(name, error, plain, folder, sweep)
     else:
         job = replace(job, profiler=measurements(job.profiler, number))
-        cache = sweep.models if plain["sweep"].get("keep_loaded") else None
+        keeps = number is None and plain["sweep"].get("keep_loaded")
+        cache = sweep.models if keeps else None
         try:
             record = run(job, sweep.display, sweep.parent, cache, earlier)
         except (KeyboardInterrupt, PointInterruptedError) as error:

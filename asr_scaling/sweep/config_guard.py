@@ -57,13 +57,13 @@ def guard() -> None:
     def checked(self: ConfigLoaderImpl, *given: Any, **named: Any) -> DictConfig:
         call = inspect.signature(composed).bind(self, *given, **named)
         config = composed(*call.args, **call.kwargs)
-        settle(config)
         overrides = call.arguments["overrides"]
         many = call.arguments["run_mode"] == RunMode.MULTIRUN
+        settle(config, many)
         if many and (folder := resumed_folder(config, overrides)):
             call.arguments["overrides"] = [*overrides, f"hydra.sweep.dir={quoted(str(folder))}"]
             config = composed(*call.args, **call.kwargs)
-            settle(config)
+            settle(config, many)
         check(config)
         with flag_override(config, ["readonly", "struct"], [False, False]):
             write_out_homes(config)

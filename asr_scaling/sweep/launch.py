@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import Any
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
-from asr_scaling.errors import AsrScalingError
+from asr_scaling.errors import AsrScalingError, PointInterruptedError
 from asr_scaling.launchers.work import Cluster, Work, runs_elsewhere
 from asr_scaling.measure.job import keep
 from asr_scaling.measure.record_builder import lost
+from asr_scaling.measure.signals import sigterm_interrupts
 from asr_scaling.sweep.sweep_run import ENDED, SweepRun
 
 _CLUSTERS = {"slurm": "Slurm", "ray": "Ray", "joblib": "Joblib"}
@@ -43,21 +44,38 @@ class _Seen:
 def launch(sweep: SweepRun, name: str, options: Mapping[str, Any], works: Sequence[Work]) -> None:
     """Have the cluster of that ``name`` measure ``works``.
 
-    When this returns, and after KeyboardInterrupt too, each has a record, also in the store.
+    When this returns, and after KeyboardInterrupt too, each has a record, also in the store. Rounds
+    of points are measured one after the other, each in a new process; after KeyboardInterrupt,
+    which SIGTERM raises too, those that had not begun have no record.
     Raises ConfigError or MissingExtraError before anything is launched.
     """
+    if not any("round" in work.options["sweep"] for work in works):
+        _carry_out(sweep, name, options, works)
+        return
+    try:
+        with sigterm_interrupts():
+            for work in works:
+                _carry_out(sweep, name, options, [work])
+    except PointInterruptedError:
+        raise KeyboardInterrupt from None
+
+
+def _carry_out(
+    sweep: SweepRun, name: str, options: Mapping[str, Any], works: Sequence[Work]
+) -> None:
+    """See to it that each of the ``works`` has a record, whatever ends it."""
     kind = getattr(import_module(f"asr_scaling.launchers.{name}"), _CLUSTERS[name])
     cluster: Cluster = kind(**options)
     for work in works:
         sweep.claim(work.folder, work.name)
     left = {work.folder: (work, _Seen.of(work)) for work in works}
     here = not runs_elsewhere(name)
-    sweep.display.begin("")
+    sweep.display.begin(works[0].name if len(works) == 1 else "")
     try:
         with closing(cluster.run(works)) as ends:
             for work, reason in ends:
                 _ended(sweep, work, reason, left.pop(work.folder)[1], here)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, PointInterruptedError):
         for work, before in left.values():
             _ended(sweep, work, _CANCELLED, before, here)
         raise

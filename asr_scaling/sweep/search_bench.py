@@ -25,7 +25,7 @@ from asr_scaling.search.optimise import optimise
 from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import Journal, Kind, Outcome
 from asr_scaling.sweep.instantiate import build, build_job, options
-from asr_scaling.sweep.repeated_rounds import merge_rounds
+from asr_scaling.sweep.rounds import merge_rounds
 from asr_scaling.sweep.sweep_run import SweepProgress, current
 from asr_scaling.util.config_dir import conf_dir
 
@@ -40,18 +40,19 @@ _ELSEWHERE = (
 _ORDER = {"alone": 0, "together": 1, "final": 2}
 Compose = Callable[[Sequence[str]], DictConfig]
 """From overrides to Hydra's configuration."""
+Launch = Callable[[Sequence[str], bool], None]
+"""Measures the point of these overrides; True: in a fresh process."""
 
 
 def run(
     folder: Path,
     given: Sequence[Override],
     compose: Compose,
-    launch: Callable[[Sequence[str]], Any],
+    launch: Launch,
 ) -> Outcome:
     """Search, end the sweep and print what was found.
 
     given: the overrides of the command line.
-    launch: measures the point of these overrides.
     Raises ConfigError for a command line that leaves nothing to search, EngineError when the
     baseline can't be measured.
     """
@@ -116,7 +117,7 @@ class SweepBench:
     given: Sequence[Override]
     options: Options
     compose: Compose
-    launch: Callable[[Sequence[str]], Any]
+    launch: Launch
     journal: Journal
     spent_s: float = 0.0
     display: SweepProgress = field(default_factory=SweepProgress)
@@ -157,7 +158,7 @@ class SweepBench:
         self._count += 1
         self.display.total = self._count  # how many there will be is not known
         more = {**self._wanted(trial), "hydra.sweep.subdir": f"'{place}'"}
-        self.launch(self._overrides(trial.entry, more))
+        self.launch(self._overrides(trial.entry, more), trial.round is not None)
         record = self._record(place)
         if record is None:
             raise DataError(
@@ -184,7 +185,8 @@ class SweepBench:
         elif self.options.final.utterances is not None:
             wanted["pipeline.utterances"] = str(self.options.final.utterances)
         if trial.round is not None:
-            wanted |= {"+sweep.round": str(trial.round), "sweep.rounds": str(self.options.rounds)}
+            processes = str(self.options.processes)
+            wanted |= {"+sweep.round": str(trial.round), "sweep.processes": processes}
         return wanted
 
     def _record(self, place: str) -> RunRecord | None:

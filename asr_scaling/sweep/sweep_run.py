@@ -24,7 +24,7 @@ from asr_scaling.selftest import certificate as selftest
 from asr_scaling.sweep.places import ELSEWHERE, check_free
 from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.sweep.point_names import Swept
-from asr_scaling.sweep.repeated_rounds import Rounds, merge_rounds
+from asr_scaling.sweep.rounds import Rounds, merge_rounds
 from asr_scaling.tracking import as_tracked, untracked
 from asr_scaling.util.cache import alone, write_atomic
 
@@ -205,7 +205,7 @@ class SweepRun:
         self.display.results(records, f"{len(records)} {title}", hints, self.remarks)
 
     def _title(self, folder: Path, hints: list[str]) -> str:
-        """How many points there are; those of an interleaved sweep are made whole first.
+        """How many points there are; those measured in rounds are made whole first.
 
         What goes wrong with that is added to ``hints``.
         """
@@ -217,7 +217,7 @@ class SweepRun:
         except (AsrScalingError, OSError) as error:
             self.failed = True
             hints.append(str(error))
-        return f"of {total // self.rounds.count} points in {self.rounds.count} rounds"
+        return f"of {total // self.rounds.count} points in {self.rounds.count} processes each"
 
     def _take_in_nodes(self, folder: Path) -> None:
         """Add the remarks of the certificates that other machines left in ``folder``."""

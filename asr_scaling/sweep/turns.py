@@ -19,7 +19,7 @@ from typing import Any
 from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.sweep.plan import key_and_value, parsed
-from asr_scaling.sweep.repeated_rounds import merge_rounds
+from asr_scaling.sweep.rounds import merge_rounds
 from asr_scaling.sweep.sides import Side, environment_of
 from asr_scaling.util.quoting import quoted
 
@@ -160,14 +160,14 @@ class Turns:
 
     def _options(self, k: int) -> list[str]:
         """Options of the command line that any revision takes: ``+`` adds what it does not have."""
-        own = [f"+sweep.round={k}", _NO_SELFTEST]
+        own = [f"+sweep.round={k}", "++sweep.processes=1", _NO_SELFTEST]
         asked = any(text.lstrip("+~").startswith("tracking") for text in self.overrides)
         return [*self.overrides, *own, *([] if asked else ["~tracking"])]
 
     def _merge(self, processes: int) -> None:
         """One record a side, of all its rounds."""
         for path, record in self._records():
-            sweep = {**(record.config.get("sweep") or {}), "rounds": processes}
+            sweep = {**(record.config.get("sweep") or {}), "processes": processes}
             sweep["round"] = int(path.parent.parent.name)
             replace(
                 record,

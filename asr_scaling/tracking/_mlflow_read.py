@@ -25,7 +25,7 @@ _POINT = "tags.asr_scaling.kind = 'point'"
 
 
 def key(run: Any) -> RunKey:
-    """What tells the run of a point or round, as a search gave it, from the others of its sweep."""
+    """What tells the run of a point, as a search gave it, from the others of its sweep."""
     return str(run.data.tags.get(PLACE, "")), run.info.start_time, run.info.end_time
 
 

@@ -25,12 +25,11 @@ _CUT = "cut"
 
 def store(client: Any, experiment: str, record: RunRecord, folder: Path, parent: str | None) -> str:
     """Create a run with all of the record. Its end is set last, so a cut run has none."""
-    name = record.name if record.round is None else f"{record.name} · round {record.round}"
     start, end = times(record)
     own = {**tags(record, parent), PLACE: place(record, folder)}
     if record.transcripts:
         own["mlflow.loggedArtifacts"] = json.dumps([{"path": _TABLE, "type": "table"}])
-    run = client.create_run(experiment, start, own, name).info
+    run = client.create_run(experiment, start, own, record.name).info
     run_id = str(run.run_id)
     _fill(client, run_id, record)
     _files(client, str(run.artifact_uri), record, folder)

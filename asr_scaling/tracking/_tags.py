@@ -31,11 +31,11 @@ def common_tags(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
-    """Tags of the run of a point or round. ``parent``: the sweep's run."""
+    """Tags of the run of a point. ``parent``: the sweep's run."""
     facts, length = record.system.get("facts", {}), record.length_s
     values = {
         **common_tags(record.environment),
-        "asr_scaling.kind": "point" if record.round is None else "round",
+        "asr_scaling.kind": "point",
         "asr_scaling.status": record.status,
         "model": str(record.config.get("model", {}).get("name", "")),
         "engine": record.engine,
@@ -63,15 +63,14 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
 
 
 def place(record: RunRecord, folder: Path) -> str:
-    """The name by which a point, or a round of it, differs from the others of its sweep.
+    """The name by which a point differs from the others of its sweep.
 
     It can stand between quotes in a filter of MLflow. Records that don't say their place have that
     of their folder.
     """
     hydra = record.config.get("hydra")
     own = hydra.get("place") if isinstance(hydra, Mapping) else None
-    name = _UNSAFE.sub(lambda m: quote(m[0], safe=""), str(own or folder.name))
-    return name if record.round is None else f"{name}, round {record.round}"
+    return _UNSAFE.sub(lambda m: quote(m[0], safe=""), str(own or folder.name))
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

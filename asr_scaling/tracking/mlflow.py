@@ -88,9 +88,10 @@ class Mlflow:
 
         The interval of a metric m is stored as m.low and m.high. Runs of the point that a cut
         sweep left are deleted, unless one has this very record whole. The run's id is noted in
-        ``folder``, so that writing the record again costs no request.
+        ``folder``, so that writing the record again costs no request. Rounds are not stored: their
+        point is, once it is merged.
         """
-        if _stored_runs.remembered(folder, record, parent):
+        if record.round is not None or _stored_runs.remembered(folder, record, parent):
             return
         with self._store() as (store, experiment):
             asked = parent if _stored_runs.begin(folder) or parent not in _own else None

@@ -17,7 +17,7 @@ SEARCH = (
     "sweep.report=false",
     "optimiser.optimisations=[pinned_threads,fused]",
     "optimiser.batches=[1]",
-    "optimiser.rounds=1",
+    "optimiser.processes=1",
     "pipeline.utterances=2",
 )
 

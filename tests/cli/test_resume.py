@@ -151,23 +151,6 @@ def test_a_sweep_file_that_cannot_be_read(cli: Cli, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_rounds_go_on_too(cli: Cli, tmp_path: Path) -> None:
-    sweep = ("-m", *QUICK, "batch=1,2", "sweep.interleave=true", "sweep.rounds=2")
-    cli(*sweep)
-    lost = next((tmp_path / "multirun").rglob(f"rounds/1/0_*/{RECORD_FILE}"))
-    kept = {
-        path: path.read_bytes()
-        for path in (tmp_path / "multirun").rglob(f"rounds/**/{RECORD_FILE}")
-        if path != lost
-    }
-    lost.unlink()
-    done = cli(*sweep, RESUME)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("was measured before") == 3
-    assert lost.exists()
-    assert {path: path.read_bytes() for path in kept} == kept
-
-
 def killed(
     tmp_path: Path, env: dict[str, str], when: Callable[[float], bool], *arguments: str
 ) -> bool:

@@ -54,7 +54,7 @@ KEYS += [
 KEYS += [
     "sweep",
     "sweep.resume",
-    "sweep.rounds",
+    "sweep.processes",
     "sweep.interleave",
     "tracking",
     "tracking.uri",

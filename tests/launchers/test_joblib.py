@@ -20,6 +20,8 @@ from support.sweeps import (
 )
 from support.warm import Started
 
+from asr_scaling.records.read import readable_records
+
 JOBLIB = "hydra/launcher=joblib"
 THREE = ("-m", *QUICK, "batch=1,2,4", JOBLIB)
 pytest.importorskip("joblib", reason="needs the extra joblib")
@@ -106,16 +108,21 @@ def test_rounds_need_one_point_after_the_other(cli: Cli, tmp_path: Path, option:
         *THREE[:-1],
         JOBLIB if "n_jobs" in option else option,
         *[option][: "n_jobs" in option],
-        "sweep.interleave=true",
+        "sweep.processes=2",
     )
     assert done.returncode == 1
-    assert (
-        "error: sweep.interleave=true compares points measured one after the other" in done.stderr
+    assert done.stderr == (
+        "error: sweep.processes=2 compares points measured one after the other on one machine, "
+        "which this hydra/launcher does not promise: leave hydra/launcher out and have the "
+        "scheduler run the whole command on one node, or set sweep.processes=1.\n"
     )
     assert not records(tmp_path)
 
 
-def test_rounds_in_a_worker(cli: Cli, tmp_path: Path) -> None:
-    done = cli("-m", *QUICK, "batch=1,2", JOBLIB, "sweep.interleave=true", "sweep.rounds=2")
+def test_rounds_in_new_workers(cli: Cli, tmp_path: Path) -> None:
+    done = cli("-m", *QUICK, "batch=1", JOBLIB, "sweep.processes=2", "profiler=[latency]")
     assert done.returncode == 0, done.stderr
-    assert "2 of 2 points in 2 rounds" in done.stdout
+    assert "1 of 1 points in 2 processes each" in done.stdout
+    (point,) = readable_records(tmp_path, [])
+    assert point.values["startup/first_call_s"] > 0
+    assert {metric.n for metric in point.metrics if metric.name == "startup/first_call_s"} == {2}

@@ -28,7 +28,7 @@ OPTIONS: dict[str, Any] = {
     "profiler": {"latency": {"_target_": "x.Latency"}},
     "pipeline": {"utterances": 16, "max_seconds": 8},
     "tracking": {"_target_": "x.Mlflow", "uri": "sqlite:///mlflow.db"},
-    "sweep": {"selftest": True, "interleave": False, "report": True},
+    "sweep": {"selftest": True, "processes": 1, "report": True},
 }
 DEVICE = {"kind": "cuda", "gpu": "H200", "uuid": "one", "index": 0}
 

@@ -13,7 +13,7 @@ from support.fakes import FakeClock, Recorder, make_job
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.record import Findings, Metric, RunRecord
-from asr_scaling.core.sample import Sample
+from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.statistics import mean_interval
 from asr_scaling.measure.job import run
 from asr_scaling.measure.pipeline import Pipeline
@@ -63,6 +63,28 @@ def test_samples_follow_one_another_and_their_figures_are_those_of_all() -> None
     assert "latency/p50_s" in whole.values
     assert "latency/p50_s" not in whole.unavailable
     assert whole.unavailable["latency/p90_s"].startswith("6 calls can't bound it")
+
+
+def test_calls_and_readings_say_which_process_made_them() -> None:
+    """The first process may be the last one, of a resumed sweep."""
+    parts = []
+    for k, at in ((0, 500.0), (1, 100.0)):
+        sweep = {"processes": 2, "round": k}
+        calls, beats = (sample(1.0, at), sample(1.0, at + 1)), (Beat(at, {"memory": 0.01}),)
+        parts.append(part(k, config={"sweep": sweep}, samples=calls, beats=beats))
+    whole = merge(parts)
+    assert [(s.process, s.started_at) for s in whole.samples] == [
+        (0, 500.0), (0, 501.0), (1, 100.0), (1, 101.0)
+    ]  # fmt: skip
+    assert [(beat.process, beat.at) for beat in whole.beats] == [(0, 500.0), (1, 100.0)]
+    assert (whole.processes, whole.cautions) == (2, ())
+    assert whole.config == {"sweep": {"processes": 2}}
+    assert merge(parts[:1]).cautions[0].kind == "RoundsMissing"
+
+
+def test_rounds_of_an_earlier_version_were_one_process() -> None:
+    whole = merge([part(0), part(1), part(2)])
+    assert (whole.processes, {s.process for s in whole.samples}) == (1, {0})
 
 
 def test_rtfx_without_what_loops_is_of_all_calls_too() -> None:

@@ -36,7 +36,7 @@ def test_gains_multiply_and_are_exact():
     assert found.total.factor == pytest.approx(2.4 * 1.5 * 1.2)
     assert found.total.interval is not None
     assert found.total.interval.low == pytest.approx(4.32)
-    assert (found.stage, found.rounds) == ("final", 2)
+    assert (found.stage, found.rounds) == ("final", 3)
     assert [(step.name, round(step.gain.factor, 6)) for step in found.steps] == [
         ("a", 2.4),
         ("b", 1.5),
@@ -220,7 +220,7 @@ class TestBudget:
         assert outcome.spent_s == bench.spent_s <= 60 * minutes + SECONDS
         assert only(outcome).stage == "final"
         assert only(outcome).total.factor >= 2.0
-        assert only(outcome).rounds == 2
+        assert only(outcome).rounds == 3
         left = [why for kind, why in reasons(outcome).values() if kind == "not tried"]
         assert "no time was left for it: raise optimiser.minutes." in left
 
@@ -264,7 +264,7 @@ class TestBudget:
         names = tuple(f"x{i}" for i in range(10))
         bench = Bench(dict.fromkeys(names, 1.1))
         optimise(options(engines=("transformers",), optimisations=names, minutes=1000), bench)
-        assert len(bench.trials) < 60 < 2**10
+        assert len(bench.trials) < 80 < 2**10
 
 
 def test_the_same_answers_give_the_same_way():

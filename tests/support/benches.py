@@ -109,7 +109,7 @@ class Bench:
             "engine": {"_target_": f"asr_scaling.engine.{candidate.engine}.X"},
             "optimisation": {name: {} for name in candidate.optimisations},
             "optimiser": {"stage": trial.stage},
-            "sweep": {} if trial.round is None else {"round": trial.round, "rounds": 2},
+            "sweep": {} if trial.round is None else {"round": trial.round, "processes": 3},
         }
         system = {
             **found.system,

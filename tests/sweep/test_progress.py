@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.sweep.progress import Display, seconds_left
-from asr_scaling.sweep.repeated_rounds import Rounds
+from asr_scaling.sweep.rounds import Rounds
 
 
 def record(name: str, status: Any = "ok", **changes: Any) -> RunRecord:

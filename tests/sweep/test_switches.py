@@ -64,3 +64,13 @@ def test_a_part_s_switch_is_no_text(value: object):
     node = {"_target_": "asr_scaling.engine.transformers.Transformers", "long_form": value}
     with pytest.raises(ConfigError, match=r"engine\.long_form must be true or false; got .*"):
         build({"engine": node})
+
+
+@pytest.mark.parametrize("name", ["interleave", "rounds"])
+def test_an_option_of_earlier_versions_names_the_one_there_is(tmp_path: Path, name: str):
+    (tmp_path / "experiment").mkdir()
+    mine = tmp_path / "experiment" / "mine.yaml"
+    mine.write_text(f"# @package _global_\nsweep: {{{name}: 3}}\n")
+    wanted = rf"^There is no option sweep\.{name} any more: sweep\.processes=3 measures each point"
+    with pytest.raises(ConfigError, match=wanted):
+        sweep(f"hydra.searchpath=['file://{tmp_path}']", "experiment=mine")

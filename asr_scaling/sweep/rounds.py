@@ -1,6 +1,7 @@
-"""Interleaving: the points of a sweep are measured in rounds, each in another order.
+"""A sweep in rounds: each measures every point once, in a fresh process, in another order.
 
-What drifts on the machine then affects all points alike.
+What differs between processes is then seen, and what drifts on the machine affects all points
+alike.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Measurement, Sink
 from asr_scaling.core.record import ROUNDS_FOLDER
-from asr_scaling.errors import ConfigError
 from asr_scaling.measure.job import keep
 from asr_scaling.records.merge import merge, rounds_by_place
 from asr_scaling.records.read import readable_files
@@ -25,29 +26,24 @@ from asr_scaling.util.quoting import quoted
 
 @dataclass(frozen=True)
 class Rounds:
-    """The rounds of an interleaved sweep.
+    """The rounds of a sweep that measures each point in several processes.
 
-    count: how often every point is measured.
+    count: processes of every point, 2 or more.
     seed: of the order within the rounds.
     """
 
     count: int
     seed: int
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.count, int) or self.count < 2:
-            raise ConfigError(f"sweep.rounds must be 2 or more to interleave; got {self.count}.")
-
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Rounds | None:
-        """The rounds that a sweep's options ask for, None where it is not interleaved.
+        """The rounds that a sweep's options ask for, None where each point has one process.
 
-        Raises ConfigError for less than two rounds.
+        Raises ConfigError for less than one process.
         """
-        sweep = options.get("sweep") or {}
-        if not sweep.get("interleave"):
-            return None
-        return cls(sweep.get("rounds", 3), options.get("seed", 0))
+        count = (options.get("sweep") or {}).get("processes", 1)
+        must_be("sweep.processes", count, count >= 1, "1 or more")
+        return cls(count, options.get("seed", 0)) if count > 1 else None
 
     def jobs(
         self, points: Sequence[PlannedPoint], subdir: str, name: str = "asr_scaling"
@@ -73,7 +69,8 @@ class Rounds:
 def measurements(profiler: Mapping[str, Measurement], number: int | None) -> dict[str, Measurement]:
     """What round ``number`` measures; None: the sweep has no rounds.
 
-    After the first round only what reads the timed pass is taken: the rest does not drift.
+    After the first round only what reads the timed pass is taken: the rest is the same in every
+    process.
     """
     return {
         name: measurement

@@ -1,4 +1,4 @@
-"""The order of an interleaved sweep, and what each of its rounds measures."""
+"""The order of a sweep in rounds, and what each of its rounds measures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.fakes import Recorder
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
 from asr_scaling.sweep.plan import PlannedPoint
-from asr_scaling.sweep.repeated_rounds import Rounds, measurements, merge_rounds
+from asr_scaling.sweep.rounds import Rounds, measurements, merge_rounds
 
 POINTS = [
     ["model=a", "batch.size=1"],
@@ -61,15 +61,15 @@ def test_the_order_is_the_seeds() -> None:
 
 
 def test_options_say_whether_there_are_rounds() -> None:
-    assert Rounds.of({"sweep": {"interleave": True, "rounds": 4}, "seed": 7}) == Rounds(4, 7)
-    assert Rounds.of({"sweep": {"interleave": False, "rounds": 0}}) is None
+    assert Rounds.of({"sweep": {"processes": 4}, "seed": 7}) == Rounds(4, 7)
+    assert Rounds.of({"sweep": {"processes": 1}}) is None
     assert Rounds.of({}) is None
 
 
-@pytest.mark.parametrize("count", [1, 0, -3, 2.5, "three", None])
-def test_one_round_is_no_interleaving(count: object) -> None:
-    with pytest.raises(ConfigError, match=r"^sweep.rounds must be 2 or more to interleave; got "):
-        Rounds.of({"sweep": {"interleave": True, "rounds": count}})
+@pytest.mark.parametrize("count", [0, -3])
+def test_less_than_one_process_is_none(count: int) -> None:
+    with pytest.raises(ConfigError, match=r"^sweep.processes must be 1 or more; got "):
+        Rounds.of({"sweep": {"processes": count}})
 
 
 def test_only_the_first_round_disturbs_and_scores() -> None:
