@@ -48,9 +48,10 @@ def test_more_than_5_percent_is_a_warning(factor: float, status: str) -> None:
 def test_a_certificate_says_the_spread_and_the_machines_usual_state() -> None:
     probes = [{"memory": 0.010}, {"memory": 0.012, "turns": 0.001}, {"memory": 0.020}]
     found = between_processes(processes([0.1, 0.11], probes), 2)
-    said = summary(certificate([found], 20.0))
-    sd = math.log(1.1) / math.sqrt(2)
-    assert said["between_processes"] == pytest.approx({"sd": sd, "freedom": 1})
+    made = certificate([found], 20.0)
+    said = summary(made)
+    sd = pytest.approx(math.log(1.1) / math.sqrt(2))
+    assert said["between_processes"] == {"sd": sd, "freedom": 1, "at": made["at"]}
     assert said["usual_state"] == {"memory": 0.012, "turns": 0.001}
 
 
