@@ -22,17 +22,18 @@ NO_STEPS = "the model does not decode step by step"
 _MORE = "raise pipeline.min_iterations and pipeline.max_seconds"
 
 
-def summarise(samples: Sequence[Sample]) -> Findings:
+def summarise(samples: Sequence[Sample], every: bool = False) -> Findings:
     """Latency, time per utterance, mean time of stages and RTFx over all calls.
 
-    A percentile that needs more calls than there are is unavailable, with the number it needs.
+    A percentile that needs more calls than there are is unavailable, with the number it needs;
+    ``every``: it is there all the same, for a comparison of processes.
     """
     n, totals = len(samples), [sample.total_s for sample in samples]
     audio = [sample.audio_s for sample in samples]
     sizes = [len(sample.utterances) for sample in samples]
     shares = [total / size for total, size in zip(totals, sizes, strict=True)]
-    calls, few_calls = _distribution("latency", totals)
-    utterances, few_utterances = _distribution("latency_per_utterance", shares)
+    calls, few_calls = _distribution("latency", totals, every)
+    utterances, few_utterances = _distribution("latency_per_utterance", shares, every)
     steps, no_steps = _steps(samples)
     again, utterance_count = sum(sample.again for sample in samples), sum(sizes)
     metrics = [
@@ -47,7 +48,7 @@ def summarise(samples: Sequence[Sample]) -> Findings:
         _ratio("workload/tokens_per_s", [sum(sample.tokens) for sample in samples], audio),
     ]
     unavailable = few_calls | few_utterances | no_steps
-    if "latency/p50_s" not in unavailable:
+    if "latency/p50_s" not in unavailable and not every:
         metrics.append(Metric("latency/p50_precision", precision(totals), n))
     if "latency/p99_s" in unavailable:
         unavailable["latency/p99_over_p50"] = unavailable["latency/p99_s"]
@@ -66,9 +67,11 @@ def rtfx_without(samples: Sequence[Sample], looping: Collection[str]) -> Metric 
     return _ratio(RTFX_WITHOUT, audio, totals)
 
 
-def _distribution(prefix: str, values: Sequence[float]) -> tuple[list[Metric], dict[str, str]]:
+def _distribution(
+    prefix: str, values: Sequence[float], every: bool
+) -> tuple[list[Metric], dict[str, str]]:
     """Mean and percentiles of ``values``, and why the other percentiles are unavailable."""
-    n, needed = len(values), {p: samples_needed(p) for p in PERCENTILES}
+    n, needed = len(values), {p: 0 if every else samples_needed(p) for p in PERCENTILES}
     withheld = {
         f"{prefix}/p{p}_s": f"{n} calls can't bound it, {calls} can: {_MORE}"
         for p, calls in needed.items()

@@ -17,11 +17,10 @@ from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
 from asr_scaling.machine.interference import times_by_input
 from asr_scaling.machine.machine_kind import unlike
+from asr_scaling.records.process_intervals import OF_STARTING, of_both_levels, scope
 
 _Value = TypeVar("_Value")
 _LATENCY = "latency/mean_s"
-_OF_STARTING = "startup/"
-"""Begins the names of metrics that each process has one value of, also where all are alike."""
 _FLOOR = "noise/latency_floor"
 _COMBINED: Mapping[str, Callable[[list[float]], float]] = {
     **dict.fromkeys(
@@ -88,7 +87,8 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     Samples, readings of the metronome and repeats are kept in the order they were taken. Where each
     round was a process of its own, samples and readings say which. How metrics are merged:
 
-    - latency, stages, throughput and the noise floor are computed again from all samples;
+    - latency, stages, throughput and the noise floor are computed again from all samples; where
+      rounds were fresh processes, intervals of times are of both levels (process_intervals.py);
     - a metric with repeats is the mean of all repeats;
     - any other is the mean over the rounds that have it, with Student's interval over them.
 
@@ -192,7 +192,10 @@ def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
     """The values of each tag, as one, and how many rounds were merged."""
     tags = _by_name(record.tags for record in rounds)
     joined = {name: ", ".join(dict.fromkeys(values)) for name, values in tags.items()}
-    return joined | {"sweep/rounds": str(len(rounds))}
+    joined["sweep/rounds"] = str(len(rounds))
+    if len(rounds) > 1 and all(map(fresh, rounds)):
+        joined["interval/of"] = scope(rounds)
+    return joined
 
 
 def _hosts(rounds: Sequence[RunRecord]) -> dict[str, str]:
@@ -219,6 +222,8 @@ def _figures(
                 unavailable[name] = why
         metrics |= {metric.name: metric for metric in summary.metrics}
         _without_looping(rounds, samples, metrics, unavailable)
+    if len(rounds) > 1 and all(map(fresh, rounds)):
+        metrics = of_both_levels(metrics, rounds)
     floor = noise_floor(times_by_input(samples))
     if floor is not None:
         metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))
@@ -253,7 +258,7 @@ def _mean(name: str, metrics: Sequence[Metric], repeats: Sequence[float]) -> Met
         return Metric(name, _COMBINED[name](values), n)
     if len(metrics) > 1 and repeats:
         return Metric(name, statistics.fmean(repeats), len(repeats), mean_interval(repeats))
-    if len(set(values)) == 1 and not name.startswith(_OF_STARTING):
+    if len(set(values)) == 1 and not name.startswith(OF_STARTING):
         return metrics[0]
     return Metric(name, statistics.fmean(values), len(values), mean_interval(values))
 

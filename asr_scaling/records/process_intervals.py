@@ -1,0 +1,97 @@
+"""Intervals of figures that several fresh processes measured: of calls, and of processes."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from asr_scaling.core.call_summary import summarise
+from asr_scaling.core.levels import Level, of_processes, student
+from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.spread import Spread, spread_of
+from asr_scaling.core.statistics import Interval, mean_interval
+
+OF_STARTING = "startup/"
+"""Begins the names of figures that each process has one value of."""
+_OF_TIMES = (
+    *("latency/", "latency_per_utterance/", "stage/", "throughput/", "decoder/", "energy/"),
+    OF_STARTING,
+)
+_PRECISION = "latency/p50_precision"
+_NOT_OF_TIMES = (
+    *(_PRECISION, "latency/p99_over_p50", "energy/windows", "energy/ticks"),
+    *("energy/total_j", "energy/cpu_j", "energy/memory_j", "energy/gpu_j"),
+)
+"""Ratios, counts and totals among them: no interval of both levels is made of these."""
+
+
+def of_both_levels(metrics: Mapping[str, Metric], rounds: Sequence[RunRecord]) -> dict[str, Metric]:
+    """The merged ``metrics`` of these rounds, those of time with intervals of both levels.
+
+    Values stay. A figure that only one process has keeps the interval it has. What is known of the
+    machine's spread between processes counts for all but what starting takes.
+    """
+    spread, found = spread_of(rounds[0].environment), dict(metrics)
+    own = [_figures(record) for record in rounds]
+    for name, metric in metrics.items():
+        if name.startswith(_OF_TIMES) and name not in _NOT_OF_TIMES:
+            prior = None if name.startswith(OF_STARTING) else spread
+            found[name] = of_all(metric, [each[name] for each in own if name in each], prior)
+    median = found.get("latency/p50_s")
+    if median and median.interval and _PRECISION in found:
+        share = median.interval.half(median.value) / median.value
+        found[_PRECISION] = replace(found[_PRECISION], value=share)
+    return found
+
+
+def of_all(
+    metric: Metric, own: Sequence[Metric], prior: Spread | None, usual: bool = False
+) -> Metric:
+    """A figure of all calls together, with an interval of the figures that the processes have.
+
+    own: the figure in each process, with its interval within that process where it has one.
+    usual: whether these are figures at the machine's usual state.
+
+    The interval is around the figure of all calls, as wide as that of the mean of the logarithms
+    (core/levels.py), and holds the interval that takes all calls for calls of one process: chance
+    may make a few processes agree better than their own calls do.
+    """
+    if len(own) < 2 or min(metric.value, *(each.value for each in own)) <= 0:
+        return metric
+    logs = [math.log(each.value) for each in own]
+    level = of_processes(logs, [_error(each) for each in own], prior, usual)
+    return replace(metric, interval=_around(metric, level))
+
+
+def scope(rounds: Sequence[RunRecord]) -> str:
+    """What intervals of these rounds are of, as the tag "interval/of" says it."""
+    spread = spread_of(rounds[0].environment)
+    known = f"{100 * spread.processes:.2g} % ({spread.source})"
+    return f"{len(rounds)} processes; with this machine's spread between processes of {known}"
+
+
+def _figures(record: RunRecord) -> dict[str, Metric]:
+    """The figures of one process. Those that calls or windows show have their intervals."""
+    figures = {metric.name: replace(metric, interval=None) for metric in record.metrics}
+    for name, values in record.repeats.items():
+        if values:
+            mean, interval = statistics.fmean(values), mean_interval(values)
+            figures[name] = Metric(name, mean, len(values), interval)
+    calls = summarise(record.samples, every=True).metrics if record.samples else ()
+    return figures | {metric.name: metric for metric in calls}
+
+
+def _error(metric: Metric) -> float:
+    """The standard error of the figure's logarithm within its process; 0 without an interval."""
+    if metric.interval is None or not metric.n or metric.n < 2:
+        return 0.0
+    return metric.interval.half(metric.value) / metric.value / student(metric.n - 1)
+
+
+def _around(metric: Metric, level: Level) -> Interval:
+    half = level.interval().high - level.value
+    low, high = metric.value * math.exp(-half), metric.value * math.exp(half)
+    pooled = metric.interval or Interval(low, high)
+    return Interval(min(low, pooled.low), max(high, pooled.high))

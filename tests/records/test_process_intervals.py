@@ -1,0 +1,125 @@
+"""Intervals of figures of several processes: as wide as the processes differ, never narrower than
+their calls."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_scaling.core.call_summary import summarise
+from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.sample import Sample
+from asr_scaling.core.spread import Spread, with_spread
+from asr_scaling.records.merge import merge
+
+LITTLE = with_spread({}, Spread(0.001, None, 5.0, source="a test"))
+"""A machine whose processes hardly differ."""
+
+
+def part(k: int, times: list[float], environment: dict[str, object], load_s: float) -> RunRecord:
+    """A process that made calls of these times."""
+    samples = tuple(
+        Sample((f"u{i % 4}",), 10.0, 10.0, t, {"encoder": t}, started_at=float(i))
+        for i, t in enumerate(times)
+    )
+    found = summarise(samples)
+    startup = Metric("startup/load_s", load_s, 1)
+    return RunRecord(
+        "point",
+        "ok",
+        {"sweep": {"processes": 3, "round": k}},
+        environment,
+        samples=samples,
+        metrics=(*found.metrics, startup),
+        unavailable=dict(found.unavailable),
+    )
+
+
+def three(factors: tuple[float, ...], environment: dict[str, object]) -> RunRecord:
+    """Three processes with the same calls, each slower or faster as a whole."""
+    rng = np.random.default_rng(1)
+    times = [math.exp(x) for x in rng.normal(0, 0.01, 20)]
+    return merge(
+        [
+            part(k, [t * factor for t in times], environment, factor)
+            for k, factor in enumerate(factors)
+        ]
+    )
+
+
+def half(record: RunRecord, name: str) -> float:
+    """Half the width of an interval, as a share of the value."""
+    return record.intervals[name].half(record.values[name]) / record.values[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["latency/p50_s", "latency/mean_s", "latency/p90_s", "throughput/rtfx", "stage/encoder_s"],
+)
+def test_processes_that_differ_make_it_wide(name: str) -> None:
+    """The median's interval over all calls would be ± 3 %; three processes know less."""
+    apart = three((1.0, 1.1, 0.9), LITTLE)
+    assert half(apart, name) > 0.15
+    assert apart.intervals[name].low < apart.values[name] < apart.intervals[name].high
+
+
+def test_values_are_those_of_all_calls() -> None:
+    apart = three((1.0, 1.1, 0.9), LITTLE)
+    pooled = {metric.name: metric.value for metric in summarise(apart.samples).metrics}
+    same = [name for name in pooled if name != "latency/p50_precision"]
+    assert {name: apart.values[name] for name in same} == {name: pooled[name] for name in same}
+    assert apart.values["latency/p50_precision"] == pytest.approx(half(apart, "latency/p50_s"))
+
+
+def test_a_machine_known_to_differ_makes_processes_that_agree_less_sure() -> None:
+    agreeing, known = (1.0, 1.001, 0.999), with_spread({}, Spread(0.1, None, 20.0, source="x"))
+    assert half(three(agreeing, known), "latency/p50_s") > 0.05
+    assert half(three(agreeing, LITTLE), "latency/p50_s") < 0.01
+
+
+def test_tails_are_withheld_as_ever() -> None:
+    apart = three((1.0, 1.1, 0.9), LITTLE)
+    assert apart.unavailable["latency/p99_s"].startswith("60 calls can't bound it")
+    assert "latency/p99_s" not in apart.values
+
+
+def test_the_time_to_load_is_of_the_processes_alone() -> None:
+    apart = three((1.0, 1.1, 0.9), with_spread({}, Spread(0.5, None, 1000.0, source="x")))
+    (load,) = [metric for metric in apart.metrics if metric.name == "startup/load_s"]
+    assert load.value == pytest.approx(1.0)
+    assert load.n == 3
+    assert 0.2 < half(apart, "startup/load_s") < 0.3  # 4.30 · sd of the logs / √3
+
+
+def test_what_intervals_are_of_is_said() -> None:
+    said = three((1.0, 1.1, 0.9), LITTLE).tags["interval/of"]
+    assert said == "3 processes; with this machine's spread between processes of 0.1 % (a test)"
+    alone = merge([part(0, [1.0] * 9, LITTLE, 1.0)])
+    assert "interval/of" not in alone.tags
+    old = [
+        replace(part(k, [1.0 + k] * 9, LITTLE, 1.0), config={"sweep": {"rounds": 2, "round": k}})
+        for k in (0, 1)
+    ]
+    assert "interval/of" not in merge(old).tags
+
+
+@given(st.lists(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=12), min_size=2, max_size=4))
+def test_intervals_hold_the_value_and_those_of_all_calls(processes: list[list[float]]) -> None:
+    whole = merge([part(k, times, {}, 1.0 + k) for k, times in enumerate(processes)])
+    pooled = {metric.name: metric.interval for metric in summarise(whole.samples).metrics}
+    held = [
+        name
+        for name in ("latency/mean_s", "latency/p50_s", "throughput/rtfx")
+        if name in whole.values
+    ]
+    assert "latency/mean_s" in held
+    for name in held:
+        interval, value = whole.intervals[name], whole.values[name]
+        assert interval.low <= value <= interval.high
+        calls = pooled[name]
+        assert calls is None or (interval.low <= calls.low and calls.high <= interval.high)
