@@ -84,16 +84,16 @@ def placed_points(files: Sequence[RecordFile]) -> list[tuple[Path, RunRecord]]:
 def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     """The rounds of one point as one record.
 
-    Samples, readings of the metronome and repeats are kept in the order they were taken. Where each
-    round was a process of its own, samples and readings say which. How metrics are merged:
+    Samples, beats and repeats are kept in the order they were taken. Where each round was a process
+    of its own, samples and beats say which. How metrics are merged:
 
-    - latency, stages, throughput and the noise floor are computed again from all samples; where
-      rounds were fresh processes, intervals of times are of both levels (process_intervals.py);
+    - latency, stages, throughput and the noise floor are computed again from all samples;
+    - intervals of times of fresh processes are of both levels (process_intervals.py);
     - a metric with repeats is the mean of all repeats;
     - any other is the mean over the rounds that have it, with Student's interval over them.
 
-    The point has failed when a round has failed; what the others measured stays. Rounds on
-    another kind of machine than that of the fullest round are left out, with a caution.
+    The point has failed when a round has failed; what the others measured stays. Rounds on another
+    kind of machine than that of the fullest round are left out, with a caution.
     """
     every = sorted(map(_numbered, rounds), key=lambda r: (r.round or 0, r.started_at))
     fullest = max(every, key=_full)
@@ -102,8 +102,7 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
         (s for r in ordered for s in r.samples), key=lambda s: (s.process, s.started_at)
     )
     beats = sorted((b for r in ordered for b in r.beats), key=lambda b: (b.process, b.at))
-    repeats = _repeats(ordered)
-    metrics, unavailable = _figures(ordered, samples, repeats)
+    metrics, unavailable = _figures(ordered, samples, repeats := _repeats(ordered))
     return replace(
         fullest,
         **_outcome(every),

@@ -21,6 +21,7 @@ SHORTER = (
     "batch.size=1",
     "tracking=jsonl",
     "sweep.selftest=false",
+    "sweep.processes=1",
     "pipeline.utterances=2",
     "pipeline.warmup=0",
     "pipeline.min_iterations=3",

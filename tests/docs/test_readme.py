@@ -79,7 +79,7 @@ def test_command_runs(command: str, tmp_path: Path, fresh_database: Path) -> Non
     elif measures:
         arguments += SHORTER
     if any(argument.startswith("experiment=study") for argument in arguments):
-        arguments += ["model=whisper_tiny_en", "dataset.length_s=5", "batch=1"]
+        arguments += ["model=whisper_tiny_en", "dataset.length_s=5", "batch=1", "sweep.processes=1"]
     if verb == "report":
         sweep = ["-m", *FAKE, "batch=1,2", "hydra.sweep.dir=my_sweep"]
         assert run_warm(tmp_path, "asr_scaling", sweep).returncode == 0
