@@ -25,9 +25,9 @@ from asr_scaling.util.quoting import quoted
 
 LETTERS = ("a", "b")
 """Folders of the sides below that of a round, and of their merged records."""
-_OWN = ("hydra", "sweep")
+_OWN = ("hydra", "sweep", "experiment", "optimiser")
 """Groups of options that say how a sweep is run, which is decided here."""
-_NO_SELFTEST = "++sweep.selftest=false"
+_ALONE = ("++sweep.selftest=false", "++sweep.processes=1")
 _CHANGED = "{} was changed while it was measured, so its processes differ: measure it anew."
 _END_S = 60.0
 """Seconds that a process gets to record that it was interrupted."""
@@ -160,15 +160,16 @@ class Turns:
 
     def _options(self, k: int) -> list[str]:
         """Options of the command line that any revision takes: ``+`` adds what it does not have."""
-        own = [f"+sweep.round={k}", "++sweep.processes=1", _NO_SELFTEST]
+        own = [f"+sweep.round={k}", *_ALONE]
         asked = any(text.lstrip("+~").startswith("tracking") for text in self.overrides)
         return [*self.overrides, *own, *([] if asked else ["~tracking"])]
 
     def _merge(self, processes: int) -> None:
         """One record a side, of all its rounds."""
         for path, record in self._records():
-            sweep = {**(record.config.get("sweep") or {}), "processes": processes}
-            sweep["round"] = int(path.parent.parent.name)
+            own = {"round": int(path.parent.parent.name), "processes": processes}
+            given = record.config.get("sweep") or {}
+            sweep = {key: value for key, value in given.items() if key != "rounds"} | own
             replace(
                 record,
                 config={**record.config, "sweep": sweep},
