@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-INTERVAL_OF = "interval/of"
-ONE = "this process"
-_WIDENED = "widened by"
+from asr_scaling.core.time_intervals import INTERVAL_OF, ONE, WIDENED
+
 _UNTOLD = "one process each (measured before this was told apart)"
 
 
@@ -32,7 +31,7 @@ def interval_scope(points: Iterable[Mapping[str, str]]) -> str:
 def of_one_process(tags: Mapping[str, str]) -> bool:
     """Whether intervals say nothing of what differs between processes: of one, and not widened."""
     scope = tags.get(INTERVAL_OF)
-    return scope is None or (scope.startswith(ONE) and _WIDENED not in scope)
+    return scope is None or (scope.startswith(ONE) and WIDENED not in scope)
 
 
 def _kind(scope: str | None) -> str:
@@ -46,7 +45,7 @@ def _kind(scope: str | None) -> str:
 
 def _unknown(kind: str) -> str:
     """What stands behind a kind of one process that was not widened."""
-    if not kind.startswith("one process") or _WIDENED in kind:
+    if not kind.startswith("one process") or WIDENED in kind:
         return ""
     return (
         "; how much processes differ on this machine is not known: python -m asr_scaling selftest"

@@ -16,6 +16,7 @@ from asr_scaling.core.judged import Stated, stated, usual
 from asr_scaling.core.older_records import ABOVE_IDLE, FITTED_IN
 from asr_scaling.core.record import RunRecord, Status, choices
 from asr_scaling.core.statistics import Interval
+from asr_scaling.core.time_intervals import stages_within
 from asr_scaling.core.typed_json import number
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind
 from asr_scaling.util.redact import shown
@@ -80,6 +81,8 @@ class Point:
     """Metric → its value."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """Metric → its interval of 95 %."""
+    stages_within: Mapping[str, Interval] = field(default_factory=dict)
+    """Metric of a stage → its interval over the calls alone."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Metric → why it is missing."""
     cautions: tuple[Caution, ...] = ()
@@ -221,6 +224,7 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         _without_findings(record, load or (lambda: whole)),
         values=record.values,
         intervals=_intervals(record),
+        stages_within=stages_within(whole),
         unavailable=record.unavailable,
         cautions=record.cautions,
         tags=record.tags,

@@ -69,6 +69,8 @@ def _selftest(checks: Mapping[str, Callable[[], Check]], options: argparse.Names
             write_atomic(Path(options.json), to_bytes(done))
     with writable("The certificate", "set ASR_SCALING_CACHE to a folder of yours"):
         keep(done)
+    for check in results:
+        between_processes.note(check)
     return 1 if done["status"] == "fail" else 0
 
 

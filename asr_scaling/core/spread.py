@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from asr_scaling.core.typed_json import build
@@ -47,6 +47,20 @@ def spread_of(environment: Mapping[str, Any]) -> Spread:
         return build(Spread, stated)
     except TypeError:
         return ASSUMED
+
+
+def of_certificate(certificate: Mapping[str, Any]) -> Spread | None:
+    """What the self-test measured, by the summary that records have; None where it did not."""
+    found = certificate.get("between_processes")
+    if not isinstance(found, Mapping):
+        return None
+    at = str(found.get("at", certificate.get("at", "")))[:16].replace("T", " ")
+    stated = {"processes": found.get("sd"), "usual": found.get("sd_usual")}
+    try:
+        spread = build(Spread, {**stated, "freedom": found.get("freedom")})
+    except TypeError:
+        return None
+    return replace(spread, source=f"self-test of {at} UTC")
 
 
 def with_spread(environment: Mapping[str, Any], spread: Spread) -> dict[str, Any]:

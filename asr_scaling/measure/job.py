@@ -36,7 +36,6 @@ from asr_scaling.errors import (
     TrackingError,
 )
 from asr_scaling.machine.co_tenants import CoTenants
-from asr_scaling.machine.environment import certified
 from asr_scaling.machine.memory import release_memory
 from asr_scaling.measure.fingerprint import fingerprint
 from asr_scaling.measure.fitting import fitted
@@ -46,6 +45,7 @@ from asr_scaling.measure.process_state import process_restored
 from asr_scaling.measure.record_builder import (
     RecordBuilder,
     dataset_cautions,
+    machine_facts,
     system_cautions,
     system_facts,
 )
@@ -157,7 +157,7 @@ class _Point:
     def _measure(self, earlier: Earlier | None) -> RunRecord | None:
         """Take every measurement, or return the record of an earlier time."""
         job, builder = self.job, self.builder
-        builder.environment = certified(job.certificate)
+        builder.environment = machine_facts(job.certificate, job.system.device.kind)
         system = job.system.composed()
         device = dict(system.device.setup())
         if job.config:

@@ -11,8 +11,11 @@ from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.ports import Session, System, SystemSpec, capabilities, option_of
 from asr_scaling.core.record import Findings, RunRecord, Status
+from asr_scaling.core.spread import of_certificate, with_spread
+from asr_scaling.core.time_intervals import of_one_process
 from asr_scaling.core.workload import Workload
 from asr_scaling.machine.environment import certified
+from asr_scaling.machine.spread_history import known
 from asr_scaling.measure.pipeline import SCOPE
 
 _NAMED = 5
@@ -75,7 +78,7 @@ class RecordBuilder:
         """The record of the point as it ended."""
         if self.session is not None:
             self.job_s["engine_calls"] = self.session.engine_s
-        return RunRecord(
+        record = RunRecord(
             name=self.name,
             status=status,
             reason=reason,
@@ -98,6 +101,7 @@ class RecordBuilder:
             ended_at=time.time(),
             identity=self.identity,
         )
+        return of_one_process(record)
 
     def _transcripts(self) -> tuple[Mapping[str, Any], ...]:
         """With the language that each was transcribed in, where the system tells it.
@@ -110,6 +114,18 @@ class RecordBuilder:
             {**row, "transcribed_in": told[row["id"]]} if row.get("id") in told else row
             for row in rows
         )
+
+
+def machine_facts(certificate: Mapping[str, Any] | None, device: str) -> dict[str, Any]:
+    """The environment, with what is known of this machine's spread between processes.
+
+    certificate: what the self-test said of this machine; earlier records say more, but without it
+        nothing is taken as known.
+    device: kind of the device; the self-test times the processor, and says nothing of a GPU.
+    """
+    facts = certified(certificate)
+    spread = of_certificate(facts.get("certificate") or {}) if device == "cpu" else None
+    return facts if spread is None else with_spread(facts, known(spread))
 
 
 def unbuilt(

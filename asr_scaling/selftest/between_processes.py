@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,10 @@ from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.sample import Beat, Sample
+from asr_scaling.core.usual_state import usual_state
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.machine.fresh_process import Read, in_fresh_process
+from asr_scaling.machine.spread_history import SELF_TEST, Entry, add
 from asr_scaling.measure.job import Job
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.selftest.checks import Check, graded
@@ -24,8 +27,8 @@ PROCESSES, CALLS = 6, 8
 WARM_UP = 3
 SPREAD, SPREAD_USUAL = "spread", "spread_usual"
 FREEDOM = "freedom"
-STATE = "usual_state/"
-"""Names of this check's values; the last comes before the name of a probe."""
+STATE, MEDIAN = "usual_state/", "median_s/"
+"""Names of this check's values; the last two come before a probe's name and a process's number."""
 _MOST_S = 60.0
 """A process that takes longer is ended."""
 _USELESS = 0.5
@@ -49,9 +52,16 @@ def between_processes(
     It holds what chance leaves in the median of eight calls, too: it is rather too large.
     """
     runs = [(timed or _stand_in)() for _ in range(processes)]
-    spread = _spread([calls for calls, _ in runs])
+    medians = [statistics.median(call.total_s for call in calls) for calls, _ in runs]
+    spread = statistics.stdev(map(math.log, medians))
     status = graded(spread, 0.05, _USELESS)
-    values = {SPREAD: spread, FREEDOM: processes - 1.0, **_usual_state([b for _, b in runs])}
+    state = usual_state(beat for _, beats in runs for beat in beats)
+    values = {
+        SPREAD: spread,
+        FREEDOM: processes - 1.0,
+        **{f"{STATE}{probe}": seconds for probe, seconds in state.items()},
+        **{f"{MEDIAN}{k}": seconds for k, seconds in enumerate(medians)},
+    }
     figure = f"medians of {processes} processes differ by {spread:.1%} (standard deviation)"
     return Check(NAME, status, figure, "" if status == "pass" else _MORE, values)
 
@@ -65,20 +75,11 @@ def stated(values: Mapping[str, float]) -> dict[str, Any]:
     return {"between_processes": spread} | ({"usual_state": state} if state else {})
 
 
-def _spread(processes: Sequence[Sequence[Sample]]) -> float:
-    """Standard deviation of the log of the median call, between processes."""
-    medians = [statistics.median(call.total_s for call in calls) for calls in processes]
-    return statistics.stdev(map(math.log, medians))
-
-
-def _usual_state(processes: Sequence[Sequence[Beat]]) -> dict[str, float]:
-    """Probe → its median seconds over all beats, as values of the check."""
-    beats = [beat for process in processes for beat in process]
-    probes = dict.fromkeys(probe for beat in beats for probe in beat.seconds)
-    return {
-        STATE + probe: statistics.median(b.seconds[probe] for b in beats if probe in b.seconds)
-        for probe in probes
-    }
+def note(check: Check) -> None:
+    """Keep what the check found with what is known of this machine's spread, for later."""
+    medians = [seconds for name, seconds in check.values.items() if name.startswith(MEDIAN)]
+    if medians:
+        add(Entry(SELF_TEST, time.time(), tuple(map(math.log, medians))))
 
 
 def _stand_in() -> Timed:

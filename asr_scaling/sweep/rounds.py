@@ -16,6 +16,7 @@ from typing import Any
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Measurement, Sink
 from asr_scaling.core.record import ROUNDS_FOLDER
+from asr_scaling.machine.spread_history import note
 from asr_scaling.measure.job import keep
 from asr_scaling.records.merge import merge, rounds_by_place
 from asr_scaling.records.read import readable_files
@@ -82,7 +83,7 @@ def measurements(profiler: Mapping[str, Measurement], number: int | None) -> dic
 def merge_rounds(folder: Path, sink: Sink | None, parent: str | None) -> None:
     """Write and store one record for every point whose rounds are below ``folder``.
 
-    Rounds that can't be read are left out.
+    Rounds that can't be read are left out. What processes differed by is kept for later sweeps.
     """
     for place, rounds in rounds_by_place(readable_files(folder / ROUNDS_FOLDER, [])).items():
         record = merge([part for _, part in rounds])
@@ -92,3 +93,5 @@ def merge_rounds(folder: Path, sink: Sink | None, parent: str | None) -> None:
             if sources:
                 shutil.copyfile(sources[0], place / name)
         keep(record, place, sink, parent)
+        if record.processes > 1:
+            note(record)

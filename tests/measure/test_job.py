@@ -31,6 +31,7 @@ from support.offline import run_python
 from asr_scaling.core.checksum import verified
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.record import Findings, Metric, RunRecord
+from asr_scaling.core.spread import Spread
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import (
     ConfigError,
@@ -141,6 +142,36 @@ class TestOk:
 
     def test_the_name_is_the_models_by_default(self):
         assert run(make_job()).name == "toy"
+
+    def test_what_the_self_test_knows_of_the_spread_widens_intervals(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
+        at = "2026-11-29T22:10:00+00:00"
+        certificate = {"at": at, "between_processes": {"sd": 0.031, "freedom": 5.0}}
+        job = make_job(durations=[1.0 + i / 10 for i in range(8)])
+        plain, known = run(job), run(altered(job, certificate=certificate))
+        assert plain.tags["interval/of"] == "this process"
+        assert "spread" not in plain.environment
+        source = "self-test of 2026-11-29 22:10 UTC"
+        assert known.environment["spread"] == Spread(0.031, source=source).to_json()
+        assert known.tags["interval/of"] == (
+            f"this process; widened by this machine's spread between processes of 3.1 % ({source})"
+        )
+        for name in ("latency/p50_s", "latency/mean_s", "throughput/rtfx"):
+            own, wide = plain.intervals[name], known.intervals[name]
+            assert wide.low <= own.low <= own.high < wide.high
+        precision = "latency/p50_precision"
+        assert known.values[precision] == pytest.approx(plain.values[precision])
+
+    def test_the_spread_of_processors_says_nothing_of_a_gpu(self):
+        class Gpu(FakeDevice):
+            kind = "cuda"
+
+        found = {"at": "2026-11-29T22:10:00+00:00", "between_processes": {"sd": 0.1, "freedom": 5}}
+        record = run(make_job(device=Gpu(), certificate=found))
+        assert record.environment["certificate"] == found
+        assert "spread" not in record.environment
 
     def test_the_environment_of_one_point_is_not_anothers(self):
         first = run(make_job())

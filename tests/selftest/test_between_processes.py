@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
+from asr_scaling.cli.selftest import main
 from asr_scaling.core.sample import Beat, Sample
+from asr_scaling.machine.spread_history import entries
 from asr_scaling.selftest.between_processes import CALLS, Timed, between_processes, one_process
 from asr_scaling.selftest.certificate import certificate, summary
 from asr_scaling.selftest.stand_in import STEPS
@@ -31,7 +34,8 @@ def test_the_spread_is_that_of_the_medians_logarithms() -> None:
     medians = [0.100, 0.102, 0.098, 0.101]
     found = between_processes(processes(medians), len(medians))
     expected = statistics.stdev(map(math.log, medians))
-    assert found.values == pytest.approx({"spread": expected, "freedom": 3})
+    own = {f"median_s/{k}": seconds for k, seconds in enumerate(medians)}
+    assert found.values == pytest.approx({"spread": expected, "freedom": 3, **own})
     assert (found.status, found.advice) == ("pass", "")
     assert found.figure == f"medians of 4 processes differ by {expected:.1%} (standard deviation)"
 
@@ -53,6 +57,18 @@ def test_a_certificate_says_the_spread_and_the_machines_usual_state() -> None:
     sd = pytest.approx(math.log(1.1) / math.sqrt(2))
     assert said["between_processes"] == {"sd": sd, "freedom": 1, "at": made["at"]}
     assert said["usual_state"] == {"memory": 0.012, "turns": 0.001}
+
+
+def test_what_was_found_is_noted_with_the_machines_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
+    found = between_processes(processes([0.1, 0.11]), 2)
+    assert main([], {found.name: lambda: found}) == 0
+    (entry,) = entries()
+    assert (entry.system, entry.logs) == ("self-test", (math.log(0.1), math.log(0.11)))
+    assert main(["--again"], {found.name: lambda: found}) == 0  # nothing is due: none is added
+    assert len(entries()) == 1
 
 
 def test_the_stand_in_encodes_and_decodes_step_by_step() -> None:

@@ -111,7 +111,8 @@ class Diagnosis:
         """The second longest stage, where it takes as long within noise."""
         rest = [stage for stage in self.stages if stage != self.stage]
         second = max(rest, key=lambda stage: self.stages[stage], default="")
-        first, other = (self.point.intervals.get(f"stage/{s}_s") for s in (self.stage, second))
+        within = {**self.point.intervals, **self.point.stages_within}
+        first, other = (within.get(f"stage/{s}_s") for s in (self.stage, second))
         return second if first and other and other.high >= first.low else None
 
     @property

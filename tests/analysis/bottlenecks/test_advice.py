@@ -192,6 +192,8 @@ def test_stages_whose_intervals_overlap_take_as_long():
     assert "; the encoder takes as long within noise)" in said(point(intervals=intervals)).sentence
     apart = {**intervals, "stage/encoder_s": Interval(0.2, 0.4)}
     assert "within noise" not in said(point(intervals=apart)).sentence
+    widened = replace(point(intervals=intervals), stages_within=apart)  # as processes differ
+    assert "within noise" not in said(widened).sentence
 
 
 @pytest.mark.parametrize(
