@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
         "of each round, ms",
         "change",
         "95 % interval",
-        "floor",
+        "spread",
         "verdict",
     )
     verdict = ""
@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
             cells += [
                 f"{100 * row.relative:+.1f} %",
                 ends,
-                f"{100 * between.floor:.1f} %",
+                f"{100 * between.machine.between:.1f} %",
                 row.verdict,
             ]
             verdict = row.verdict

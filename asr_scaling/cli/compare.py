@@ -33,11 +33,13 @@ Each is a configuration (the YAML of that name, measured by this installation) o
 checkout in this folder (its code measures the default point). KEY=VALUE changes both."""
 _EXITS = """\
 A change of latency/p50_s or throughput/rtfx is the paired change of what both timed; without % it
-is that share of A's value. Metrics without pairing (latency/p99_s, memory/...) are compared by
-their values; where both have an interval, overlapping ones are no difference.
-Exit status: 0; 1 when a gate failed; 2 when something can't be compared, or a gate can't be judged:
-a figure is missing, too few calls were timed, or a point of A failed, can't be read or is missing
-in B."""
+is that share of A's value. Its interval holds what differs between calls and between processes: one
+process a side leaves a wide one (sweep.processes=3). A gate has three answers: failed when the
+whole interval of the change is beyond the limit, passed when none of it is, and can't tell, with
+what would decide. Metrics without an interval (memory/...) are judged by their values.
+Exit status: 0 when all passed; 1 when a gate failed; else 2 when one can't tell or something can't
+be compared: a figure is missing, too few calls were timed, or a point of A failed, can't be read or
+is missing in B."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def _judge(
             "left_out": [str(error) for error in damaged],
             "only_in_a": matched.only_a,
             "only_in_b": matched.only_b,
-            "gates": [{"failed": gate.failed, "sentence": gate.sentence} for gate in outcomes],
+            "gates": [gate.to_json() for gate in outcomes],
             "exit_status": status,
             **({"measured": run.to_json()} if run else {}),
         }
@@ -206,7 +208,7 @@ def parser() -> Parser:
         default=[],
         metavar="GATE",
         help="METRIC>NUMBER[%%] or METRIC<NUMBER[%%], as 'latency/p50_s>5%%': "
-        "fail when B's change is beyond it; repeatable",
+        "fail when all of the change's interval is beyond it; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     compare_run.add_options(parser)

@@ -14,8 +14,8 @@ from asr_scaling.report.console import cell, console, print_line, table
 _UNITS = {"s": ("ms", 1e3), "B": ("MB", 1e-6), "FLOP": ("GFLOP", 1e-9)}
 _FOOTNOTE = (
     "Changes of latency and RTFx are paired by utterance, so they need not equal the ratio of the "
-    "two values. A verdict needs an interval without 0 and, for time and energy, a change above "
-    "the noise floor."
+    "two values. Intervals of times hold what differs between calls and between processes. A "
+    'difference needs an interval without 0; "no difference beyond" says what it rules out.'
 )
 
 
@@ -25,7 +25,7 @@ def show(comparisons: Sequence[Comparison], lines: Sequence[str]) -> None:
     for comparison in comparisons:
         a, b = comparison.a.name, comparison.b.name
         names = a if a == b else f"A {a} · B {b}"
-        print_line(out, f"{names} · noise floor {comparison.floor:.1%}")
+        print_line(out, f"{names} · {comparison.machine.line()}")
         out.print(_table(comparison))
         for note in comparison.notes:
             print_line(out, f"• {note}")

@@ -74,7 +74,7 @@ def shrink_batch(log: SearchLog, best: Entry, least: int, until_s: float) -> Ent
         if log.search(half, "together", until_s, like=best) is None:
             return best
         gain = log.gain(half, best)
-        if not gain or not gain.faster or gain.too_wrong(log.options.max_wer_loss, final=False):
+        if not gain or not gain.promising or gain.too_wrong(log.options.max_wer_loss, final=False):
             return best
         best = half
     return best

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from asr_scaling.analysis.comparison.verdict import NOISE, RTFX, WER, WITHOUT_INTERVAL, compare
+from asr_scaling.analysis.comparison.advice import machine_of
+from asr_scaling.analysis.comparison.unpaired import unpaired_change
+from asr_scaling.analysis.comparison.verdict import CANT_TELL, RTFX, WER, MetricChange, compare
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
 
-UNKNOWN_FLOOR = 0.05
-"""The noise floor where neither the calls nor the machine's certificate tell it."""
+WORTH_KEEPING = 0.02
+"""A gain that a search keeps by its estimate, proven or not; less is not worth an option more."""
 SPARE_WORDS = 2
 """Wrong words more that may be chance in the little speech of a search; the final allows none."""
 
@@ -22,9 +24,9 @@ class Gain:
     factor: float
     """Of speed: 2.0 is twice as fast."""
     interval: Interval | None
-    """Of the factor; None where the calls were too few."""
-    floor: float
-    """Changes of speed up to this share are noise."""
+    """Of the factor, between processes; None where the calls were too few."""
+    why: str = ""
+    """Why it can't be told which is faster; empty where it can."""
     wer: float | None = None
     """Change of WER as a share (0.01 is one point); None where a WER is not known."""
     wer_interval: Interval | None = None
@@ -33,26 +35,22 @@ class Gain:
 
     @property
     def faster(self) -> bool:
-        """Significantly: the interval excludes 1 and the factor exceeds the noise floor."""
-        if self.interval is None:
-            return self.factor > 1 + WITHOUT_INTERVAL * self.floor
-        return self.interval.low > 1 and self.factor > 1 + self.floor
+        """Significantly: the interval, which holds what processes differ by, is above 1."""
+        return self.interval is not None and self.interval.low > 1
 
     @property
     def promising(self) -> bool:
-        """Worth keeping in a search, whose few calls give wide intervals.
+        """Worth keeping in a search, by the estimate alone.
 
-        Without this, a short window would be dropped because one of six utterances was decoded
-        twice. The final uses ``faster``.
+        A search measures most in one process each, which proves little; dropping what is unproven
+        would drop nearly everything. The final uses ``faster``.
         """
-        return self.faster or self.factor > 1 + WITHOUT_INTERVAL * self.floor
+        return self.factor > 1 + WORTH_KEEPING
 
     @property
     def slower(self) -> bool:
         """Significantly."""
-        if self.interval is None:
-            return self.factor < 1 / (1 + WITHOUT_INTERVAL * self.floor)
-        return self.interval.high < 1 and self.factor < 1 / (1 + self.floor)
+        return self.interval is not None and self.interval.high < 1
 
     def too_wrong(self, max_loss: float, *, final: bool) -> bool:
         """Whether WER rose by more than ``max_loss`` points; an unknown one never did.
@@ -74,22 +72,18 @@ def gain(a: RunRecord, b: RunRecord) -> Gain:
 
     Both must be "ok" and of one kind of machine; they may be of two hosts.
     """
-    floor = _floor(a, b)
     words = sum(int(row.get("words", 0)) for row in b.transcripts)
-    factor = b.values[RTFX] / a.values[RTFX]
     try:
         comparison = compare(a, b, allow=("host",))
     except ConfigError:
-        return Gain(factor, None, floor, words=words)
-    speed, wer = comparison.row(RTFX), comparison.row(WER)
-    factor = factor if speed.relative is None else 1 + speed.relative
+        return _of_speed(unpaired_change(a, b, RTFX, machine_of(a, b)), words)
+    wer = comparison.row(WER)
+    speed = _of_speed(comparison.row(RTFX), words)
+    return replace(speed, wer=wer.absolute, wer_interval=wer.interval)
+
+
+def _of_speed(speed: MetricChange, words: int) -> Gain:
     interval = speed.interval and Interval(1 + speed.interval.low, 1 + speed.interval.high)
-    return Gain(factor, interval, floor, wer.absolute, wer.interval, words)
-
-
-def _floor(a: RunRecord, b: RunRecord) -> float:
-    """The largest that is known: of either's calls, or of the machine's certificate."""
-    floors = [record.values.get(NOISE) for record in (a, b)]
-    for record in (a, b):
-        floors.append((record.environment.get("certificate") or {}).get("noise_floor"))
-    return max((float(floor) for floor in floors if floor is not None), default=UNKNOWN_FLOOR)
+    unsure = speed.answer == CANT_TELL
+    why = speed.verdict.removeprefix(CANT_TELL).lstrip(": ") if unsure else ""
+    return Gain(1 + (speed.relative or 0.0), interval, why, words=words)

@@ -12,9 +12,12 @@ from asr_scaling.core.cautions import caution
 from asr_scaling.core.energy_methods import GIVEN
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.sample import Sample
+from asr_scaling.core.spread import Spread
 from asr_scaling.core.statistics import Interval
 from asr_scaling.measure.pipeline import SCOPE
 
+ALIKE = Spread(1e-6, 1e-6, 30.0, source="made up")
+"""For studies that are about something else than what processes differ by."""
 MACHINE = {
     "host": "testbench",
     "os": "Linux",
@@ -25,6 +28,7 @@ MACHINE = {
     "versions": {"asr-scaling": "0.1.0", "torch": "2.13.0"},
     "commit": "0123abc",
     "certificate": {"status": "warn", "at": "2026-11-21T10:00:00+00:00", "noise_floor": 0.01},
+    "spread": ALIKE.to_json(),
 }
 
 

@@ -15,6 +15,8 @@ from asr_scaling.machine.interference import by_input
 from asr_scaling.util.groups import grouped
 
 _Input = tuple[str, ...]
+Repeats = tuple[tuple[float, ...], ...]
+"""Process → its repeats, in s; empty where a process did not finish the block once."""
 _Calls = Mapping[_Input, Sequence[Sample]]
 """The timed calls on each input, in the order they were taken."""
 
@@ -23,17 +25,17 @@ _Calls = Mapping[_Input, Sequence[Sample]]
 class Block:
     """The same utterances, processed by both systems.
 
-    A repeat is all calls of the block once. Both systems' audio is counted alike, however often a
-    batch was filled up with it.
+    A repeat is all calls of the block once, by one process. Both systems' audio is counted alike,
+    however often a batch was filled up with it.
     """
 
     utterances: frozenset[str]
-    wait_a: tuple[float, ...]
-    """Mean seconds of the call that an utterance is in, in each repeat."""
-    wait_b: tuple[float, ...]
-    work_a: tuple[float, ...]
-    """Seconds of calls for the audio of the block in each repeat."""
-    work_b: tuple[float, ...]
+    wait_a: Repeats
+    """Mean seconds of the call that an utterance is in."""
+    wait_b: Repeats
+    work_a: Repeats
+    """Seconds of calls for the audio of the block."""
+    work_b: Repeats
 
 
 def paired_blocks(a: Sequence[Sample], b: Sequence[Sample]) -> list[Block]:
@@ -41,6 +43,7 @@ def paired_blocks(a: Sequence[Sample], b: Sequence[Sample]) -> list[Block]:
     calls_a, calls_b = _shared(by_input(_timed(a)), by_input(_timed(b)))
     joined = _joined([*calls_a, *calls_b])
     home = {key: i for i, ids in enumerate(joined) for key in ids}
+    processes = [_processes(calls) for calls in (calls_a, calls_b)]
     sides = [grouped(side, lambda ids: home[ids[0]]) for side in (calls_a, calls_b)]
     blocks = []
     for number, utterances in enumerate(joined):
@@ -48,7 +51,10 @@ def paired_blocks(a: Sequence[Sample], b: Sequence[Sample]) -> list[Block]:
         theirs = [calls_b[ids] for ids in sides[1][number]]
         # the side that filled up less is nearer to the block's own audio
         audio_s = min(_audio_s(ours), _audio_s(theirs))
-        (wait_a, work_a), (wait_b, work_b) = _repeats(ours, audio_s), _repeats(theirs, audio_s)
+        wait_a, work_a = _by_process(ours, audio_s, processes[0])
+        wait_b, work_b = _by_process(theirs, audio_s, processes[1])
+        if not all(map(any, (wait_a, wait_b))):
+            continue  # no process of one side finished it
         blocks.append(Block(frozenset(utterances), wait_a, wait_b, work_a, work_b))
     return blocks
 
@@ -87,12 +93,31 @@ def _audio_s(inputs: Sequence[Sequence[Sample]]) -> float:
     return math.fsum(calls[0].audio_s for calls in inputs)
 
 
+def _processes(calls: _Calls) -> list[int]:
+    return sorted({call.process for own in calls.values() for call in own})
+
+
+def _by_process(
+    inputs: Sequence[Sequence[Sample]], audio_s: float, processes: Sequence[int]
+) -> tuple[Repeats, Repeats]:
+    """Waits and works of each process."""
+    timed_s = _audio_s(inputs)
+    parts = [
+        _repeats([[c for c in calls if c.process == number] for calls in inputs], audio_s, timed_s)
+        for number in processes
+    ]
+    return tuple(waits for waits, _ in parts), tuple(works for _, works in parts)
+
+
 def _repeats(
-    inputs: Sequence[Sequence[Sample]], audio_s: float
+    inputs: Sequence[Sequence[Sample]], audio_s: float, timed_s: float
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Waits and works: the j-th repeat is of the j-th calls on each input, where all have one."""
-    size, timed_s = sum(len(calls[0].utterances) for calls in inputs), _audio_s(inputs)
     rounds = list(zip(*inputs))  # noqa: B905 (the last round may have been cut short)
-    waits = (math.fsum(c.total_s * len(c.utterances) for c in calls) / size for calls in rounds)
+    waits = (
+        math.fsum(c.total_s * len(c.utterances) for c in calls)
+        / sum(len(c.utterances) for c in calls)
+        for calls in rounds
+    )
     works = (math.fsum(c.total_s for c in calls) * audio_s / timed_s for calls in rounds)
     return tuple(waits), tuple(works)

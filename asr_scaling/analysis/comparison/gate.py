@@ -1,12 +1,19 @@
-"""Regression gates: ``latency/p50_s>5%`` fails where that much more, beyond noise, is shown."""
+"""Regression gates: ``latency/p50_s>5%`` fails where more than that is shown.
+
+Passed needs a proof too: an interval with the limit within it is neither.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from asr_scaling.analysis.comparison.verdict import CANT_TELL, NO_DIFFERENCE, Comparison
+from asr_scaling.analysis.comparison.change import CANT_TELL, MetricChange, in_points
+from asr_scaling.analysis.comparison.verdict import Comparison
 from asr_scaling.core.metrics import metric_spec
+from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
 
 _FORM = re.compile(
@@ -19,8 +26,13 @@ class GateResult:
     """What a gate says of a comparison."""
 
     failed: bool | None
-    """None when nothing could be judged."""
+    """None when it can't be told."""
     sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, the answer in a word beside them."""
+        answer = CANT_TELL if self.failed is None else "failed" if self.failed else "passed"
+        return {"failed": self.failed, "answer": answer, "sentence": self.sentence}
 
 
 @dataclass(frozen=True)
@@ -60,22 +72,49 @@ class Gate:
         return cls(text, metric, sign == ">", limit, bool(percent))
 
     def judge(self, comparison: Comparison) -> GateResult:
-        """Fails when the change is beyond the limit and not noise.
+        """Failed when the whole interval is beyond the limit, passed when none of it is.
 
+        Can't tell in between. A metric without an interval, as memory, is judged by its value.
         What can't be judged does not pass.
         """
         row = comparison.row(self.metric)
         change = row.relative if self.relative else row.absolute
         where = f"gate '{self.text}' on '{comparison.b.name}'"
-        cant_tell = row.verdict.startswith(CANT_TELL)
-        if cant_tell or change is None:
-            why = row.reason or (row.verdict if cant_tell else f"A's value is {row.a}")
+        if change is None or (row.interval is None and row.verdict.startswith(CANT_TELL)):
+            why = row.reason or row.verdict or f"A's value is {row.a}"
             sentence = f"{where} can't be judged ({why}): measure it longer, or leave the gate out."
             return GateResult(None, sentence)
+        factor = self._factor(row)
+        of_value = row.interval or Interval(change / factor, change / factor)
+        low, high = of_value.low * factor, of_value.high * factor
+        shown = self._shown(change)
+        if low < high:
+            shown += f" (95 % interval {self._shown(low)} … {self._shown(high)})"
+        if self._beyond(low) == self._beyond(high):
+            failed = self._beyond(change)
+            return GateResult(failed, f"{where} {'FAILED' if failed else 'passed'}: {shown}.")
+        decides = f"; {row.advice(self._reach(row, factor))}" if row.advice else ""
+        sentence = f"{where} can't tell: {shown} has the limit within it{decides}."
+        return GateResult(None, sentence)
+
+    def _beyond(self, change: float) -> bool:
+        return change > self.limit if self.above else change < self.limit
+
+    def _factor(self, row: MetricChange) -> float:
+        """What the row's own change, and its interval, is to be multiplied by for this limit."""
+        if self.relative != in_points(self.metric):
+            return 1.0
+        return 1 / (row.a or 1.0) if self.relative else row.a or 1.0
+
+    def _reach(self, row: MetricChange, factor: float) -> float:
+        """How far the change is from the limit: a logarithm, or a difference of shares."""
+        value, limit = row.value or 0.0, self.limit / factor
+        if in_points(self.metric):
+            return abs(value - limit)
+        return abs(math.log1p(value) - math.log1p(limit)) if limit > -1 else math.inf
+
+    def _shown(self, change: float) -> str:
+        if self.relative:
+            return f"{change:+.2%}"
         unit = metric_spec(self.metric).unit
-        absolute = f"{change:+.4g}" if unit == "1" else f"{change:+.4g} {unit}"
-        shown = f"{change:+.2%}" if self.relative else absolute
-        beyond = change > self.limit if self.above else change < self.limit
-        if beyond and row.verdict == NO_DIFFERENCE:
-            return GateResult(False, f"{where} passed: {shown} is {NO_DIFFERENCE}.")
-        return GateResult(beyond, f"{where} {'FAILED' if beyond else 'passed'}: {shown}.")
+        return f"{change:+.4g}" if unit == "1" else f"{change:+.4g} {unit}"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX, WER
+from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX, WER, MetricChange
 from asr_scaling.analysis.format import at_length
 from asr_scaling.analysis.points import Point, length_order
 from asr_scaling.analysis.recommendation.paired_comparison import (
     PairedComparison,
     differs,
     label,
+    noun,
     sentence,
     tie,
     too_few,
     verdict,
+    why_unknown,
 )
 from asr_scaling.analysis.recommendation.rules import (
     LOWEST_WER,
@@ -75,7 +77,7 @@ def _unsure(rule: Rule, comparison: PairedComparison) -> str:
     if row.reason:
         return f"what ranks winner and runner-up can't be compared ({row.reason.rstrip('.')})"
     if rule.first is not LOWEST_WER:
-        return ""
+        return _untold(row)
     if too_few(row):
         return (
             "too few utterances were scored to tell the two WERs apart, so the lower figure decides"
@@ -83,7 +85,13 @@ def _unsure(rule: Rule, comparison: PairedComparison) -> str:
     higher = tie(row) and (row.absolute or 0.0) > 0
     if higher and row.interval is not None and row.interval.high > _CLEAR:
         return "too little speech was scored to show or rule out a difference in WER"
-    return ""
+    return _untold(comparison.ranked(rule.second.metric)) if tie(row) and rule.second else ""
+
+
+def _untold(row: MetricChange) -> str:
+    """Why it can't be told which is ahead in what decides; empty where it can."""
+    why = why_unknown(row)
+    return f"it can't be told which has the better {noun(row)} ({why})" if why else ""
 
 
 def nobody(

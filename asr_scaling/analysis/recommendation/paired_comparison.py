@@ -10,7 +10,6 @@ from asr_scaling.analysis.comparison.verdict import (
     ENERGY,
     LATENCY,
     MEMORY,
-    NO_DIFFERENCE,
     RTFX,
     WER,
     Comparison,
@@ -83,48 +82,60 @@ def compare_points(winner: Point, rival: Point) -> PairedComparison:
 
 def differs(row: MetricChange) -> bool:
     """Whether a difference was shown."""
-    return bool(row.verdict) and not tie(row) and not too_few(row)
+    return row.answer == "differs"
 
 
 def tie(row: MetricChange) -> bool:
-    """Whether there was enough to show a difference, and none was shown."""
-    return row.verdict == NO_DIFFERENCE
+    """Whether there was enough for an interval, and it shows no difference."""
+    return row.interval is not None and not differs(row)
 
 
 def too_few(row: MetricChange) -> bool:
-    """Whether there was too little to show any difference."""
-    return row.verdict.startswith(CANT_TELL)
+    """Whether there was too little for an interval."""
+    return row.answer == CANT_TELL and row.interval is None
 
 
 def verdict(row: MetricChange) -> str:
-    """ "RTFx: faster", "WER: no significant difference", "WER: too few utterances to tell"."""
-    return f"{_NOUNS[row.metric]}: {_judged(row)}"
+    """ "RTFx: faster", "WER: no difference beyond ± 0.8 points", "WER: too few utterances to tell".
+
+    Where it can't be told from an interval, that alone; ``sentence`` says why.
+    """
+    judged = CANT_TELL if tie(row) and row.answer == CANT_TELL else _judged(row)
+    return f"{noun(row)}: {judged}"
+
+
+def noun(row: MetricChange) -> str:
+    """What its metric is called in sentences."""
+    return _NOUNS[row.metric]
+
+
+def why_unknown(row: MetricChange) -> str:
+    """Why it can't be told whether there is a difference; empty where it can."""
+    return row.verdict.removeprefix(CANT_TELL).lstrip(": ") if row.answer == CANT_TELL else ""
 
 
 def _judged(row: MetricChange) -> str:
     if row.reason:
         return "not compared"
     if too_few(row):
-        return f"{row.verdict.removeprefix(CANT_TELL).lstrip(': ')} to tell"
-    return "no significant difference" if tie(row) else row.verdict or "single readings, not judged"
+        return f"{why_unknown(row)} to tell"
+    return row.verdict or "single readings, not judged"
 
 
 def sentence(row: MetricChange) -> str:
     """How much the winner leads: "RTFx +78.0 % (95 % interval +75.1 to +81.0 %): faster."."""
-    noun = _NOUNS[row.metric]
+    name = noun(row)
     if row.reason:
-        return f"{noun} can't be compared: {row.reason.rstrip('.')}."
+        return f"{name} can't be compared: {row.reason.rstrip('.')}."
     value, unit = (row.absolute, "points") if row.metric == WER else (row.relative, "%")
     if value is None:
-        return f"{noun} can't be compared: not measured in both."
-    ends = within = ""
+        return f"{name} can't be compared: not measured in both."
+    ends = ""
     if row.interval:
         low, high = row.interval.low, row.interval.high
         ends = f" (95 % interval {_signed(low)} to {_signed(high)} {unit})"
-        if tie(row) and not low <= 0 <= high:
-            within = ", for it is within the noise floor"
     qualifier = f" [{row.qualifier}]" if row.qualifier else ""
-    return f"{noun} {_signed(value)} {unit}{ends}{qualifier}: {_judged(row)}{within}."
+    return f"{name} {_signed(value)} {unit}{ends}{qualifier}: {_judged(row)}."
 
 
 def _signed(share: float) -> str:

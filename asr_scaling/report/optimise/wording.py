@@ -57,7 +57,8 @@ def _nearest(answer: Answer) -> str:
         return ""
     found = answer.other.gain
     said = f"{answer.other.entry.candidate.label}, was {times(found)} as fast, {wer_change(found)}"
-    return f"; the fastest other, {said}, with a noise floor of {plain(100 * found.floor, 2)} %"
+    why = f" ({found.why})" if found.why else ""
+    return f"; the fastest other, {said}{why}"
 
 
 def origin(answer: Answer) -> str:

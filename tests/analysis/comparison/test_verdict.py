@@ -3,7 +3,9 @@ and gates."""
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.studies import ALIKE
 
 from asr_scaling.analysis.comparison.blocks import paired_blocks
 from asr_scaling.analysis.comparison.gate import Gate
@@ -18,7 +21,6 @@ from asr_scaling.analysis.comparison.verdict import (
     ENERGY,
     LATENCY,
     MEMORY,
-    NO_DIFFERENCE,
     RTFX,
     WER,
     Comparison,
@@ -30,10 +32,18 @@ from asr_scaling.core.cautions import caution
 from asr_scaling.core.energy_methods import GIVEN, GUESSED, NOT_MEASURED
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.sample import Sample
-from asr_scaling.core.statistics import Interval
+from asr_scaling.core.spread import Spread
+from asr_scaling.core.statistics import Interval, mean_interval
 from asr_scaling.errors import ConfigError
 
-HOST = {"host": "vm", "cpu": "EPYC", "cpu_cores": 2, "versions": {"torch": "2.13"}, "commit": "aaa"}
+HOST = {
+    "host": "vm",
+    "cpu": "EPYC",
+    "cpu_cores": 2,
+    "versions": {"torch": "2.13"},
+    "commit": "aaa",
+    "spread": ALIKE.to_json(),
+}
 CPU, GPU = {"kind": "cpu"}, {"kind": "cuda", "gpu": "H200", "uuid": "GPU-1"}
 Call = tuple[Sequence[int], float]
 
@@ -59,10 +69,8 @@ def rounds(
     ]
 
 
-def point(samples: Sequence[Sample], floor: float | None = 0.01, **changes: Any) -> RunRecord:
+def point(samples: Sequence[Sample], **changes: Any) -> RunRecord:
     metrics = (*summarise(samples).metrics, *changes.pop("metrics", ()))
-    if floor is not None:
-        metrics = (*metrics, Metric("noise/latency_floor", floor))
     plain = RunRecord(
         "tiny", "ok", {}, {**HOST, "device": CPU}, samples=tuple(samples), metrics=metrics
     )
@@ -86,54 +94,44 @@ class TestTimes:
         assert latency.relative == pytest.approx(0.1)
         assert latency.absolute == pytest.approx(0.1 * a.values[LATENCY])
         assert latency.interval is not None
-        assert (latency.interval.low, latency.interval.high) == pytest.approx((0.1, 0.1))
+        assert (latency.interval.low, latency.interval.high) == pytest.approx((0.1, 0.1), abs=1e-5)
         assert rtfx.relative == pytest.approx(1 / 1.1 - 1)
         assert (latency.verdict, rtfx.verdict) == ("slower", "slower")
         assert (row(b, a, LATENCY).verdict, row(b, a, RTFX).verdict) == ("faster", "faster")
 
-    @pytest.mark.parametrize(
-        ("ours", "theirs", "verdict"), [(0.0, 0.11, NO_DIFFERENCE), (0.0, 0.09, "slower")]
-    )
-    def test_the_larger_noise_floor_counts(self, ours: float, theirs: float, verdict: str):
-        a, b = point(rounds(1, EIGHT), ours), point(rounds(1, SLOWER), theirs)
-        assert compare(a, b).floor == theirs
-        assert [row(a, b, LATENCY).verdict, row(a, b, RTFX).verdict] == [verdict, verdict]
-        opposite = {"slower": "faster"}.get(verdict, verdict)
-        assert [row(b, a, LATENCY).verdict, row(b, a, RTFX).verdict] == [opposite, opposite]
+    def test_an_interval_around_zero_is_the_same_only_where_it_is_narrow(self):
+        for deviation, answer in ((0.002, "same"), (0.1, "can't tell")):
+            mixed = [
+                time * (1 + (deviation if i % 2 else -deviation)) for i, time in enumerate(EIGHT)
+            ]
+            found = row(point(rounds(1, EIGHT)), point(rounds(1, mixed)), LATENCY)
+            assert found.interval is not None
+            assert found.interval.low < 0 < found.interval.high
+            assert found.answer == answer
 
-    def test_an_interval_around_zero_is_no_difference(self):
-        mixed = [time * (1.1 if i % 2 else 0.9) for i, time in enumerate(EIGHT)]
-        assert (
-            row(point(rounds(1, EIGHT), 0.0), point(rounds(1, mixed), 0.0), LATENCY).verdict
-            == NO_DIFFERENCE
-        )
+    def test_the_same_says_which_difference_it_rules_out(self):
+        mixed = [time * (1.002 if i % 2 else 0.998) for i, time in enumerate(EIGHT)]
+        found = row(point(rounds(1, EIGHT)), point(rounds(1, mixed)), LATENCY)
+        assert found.interval is not None
+        bound = 100 * max(-found.interval.low, found.interval.high)
+        assert found.verdict == f"no difference beyond ± {math.ceil(100 * bound) / 100:.2f} %"
 
-    def test_an_unknown_floor_is_said(self):
-        a, b = point(rounds(1, EIGHT)), point(rounds(1, SLOWER), floor=None)
-        assert "No noise floor known for B." in compare(a, b).notes
-        assert "No noise floor known for A and B." in compare(b, b).notes
-
-    def test_too_few_calls(self):
-        a, b = point(rounds(8, [1.0], repeats=5), floor=0.5), point(rounds(8, [3.0], repeats=5))
+    def test_two_calls_against_one_are_too_few(self):
+        a, b = point(rounds(8, [1.0], repeats=2)), point(rounds(8, [3.0], repeats=1))
         found = row(a, b, LATENCY)
         assert (found.verdict, found.interval) == ("can't tell: too few calls", None)
         assert found.relative == pytest.approx(2.0)
-        assert found.absolute is None  # five calls bound no median
+        assert found.absolute is None  # so few calls bound no median
+        gate = Gate.parse("latency/p99_s>5%")
+        assert gate.judge(compare(a, b, also=["latency/p99_s"])).failed is None
 
-    @pytest.mark.parametrize(("seconds", "floor", "verdict"), [
-        (3.0, 0.44, "slower: over 3 noise floors"), (3.0, 0.45, "can't tell: too few calls"),
-        (3.0, None, "can't tell: too few calls"), (1 / 3, 0.44, "faster: over 3 noise floors"),
-    ])  # fmt: skip
-    def test_a_change_of_many_floors_needs_no_interval(
-        self, seconds: float, floor: float | None, verdict: str
-    ):
-        """1.44³ is less than 3, and 1.45³ is more."""
-        a, b = point(rounds(8, [1.0], repeats=5), floor), point(rounds(8, [seconds], repeats=5))
-        assert row(a, b, LATENCY).verdict == verdict
-        assert (
-            Gate.parse("latency/p99_s>5%").judge(compare(a, b, also=["latency/p99_s"])).failed
-            is None
-        )
+    def test_three_calls_are_judged_as_far_as_they_agree(self):
+        near = [call(range(8), seconds) for seconds in (0.99, 1.0, 1.01)]
+        far = [call(range(8), seconds) for seconds in (2.0, 3.0, 4.0)]
+        found = row(point(near), point([call(range(8), 3.0)] * 3), LATENCY)
+        assert found.verdict == "slower"
+        assert row(point(near), point(far), LATENCY).answer == "differs"
+        assert row(point([call(range(8), 2.5)] * 3), point(far), LATENCY).answer == "can't tell"
 
     def test_one_block_of_six_calls_is_judged(self):
         a, b = point(rounds(8, [1.0], repeats=6)), point(rounds(8, [3.0], repeats=6))
@@ -155,18 +153,18 @@ class TestBlocks:
             rounds(1, [float(i) for i in range(1, 17)], 16), rounds(8, [4.0, 8.0], 16)
         )
         assert first.utterances == {f"u{i}" for i in range(8)}
-        assert first.wait_a == pytest.approx((4.5, 4.5))  # the mean of 1 … 8
-        assert first.wait_b == (4.0, 4.0)
-        assert first.work_a == pytest.approx((36.0, 36.0))
-        assert second.work_b == (8.0, 8.0)
+        assert first.wait_a == ((4.5, 4.5),)  # the mean of 1 … 8
+        assert first.wait_b == ((4.0, 4.0),)
+        assert first.work_a == ((36.0, 36.0),)
+        assert second.work_b == ((8.0, 8.0),)
 
     def test_a_batch_filled_up_joins_its_blocks_and_counts_its_audio_once(self):
         whole, filled = rounds(1, [0.5] * 12, 12, repeats=1), rounds(8, [1.0, 1.0], 12, repeats=1)
         (block,) = paired_blocks(whole, filled)
         assert len(block.utterances) == 12
         audio_s, twice_s = sum(range(1, 13)), sum(range(1, 5))
-        assert block.work_a == pytest.approx((6.0,))
-        assert block.work_b == pytest.approx((2.0 * audio_s / (audio_s + twice_s),))
+        assert block.work_a == ((pytest.approx(6.0),),)
+        assert block.work_b == ((pytest.approx(2.0 * audio_s / (audio_s + twice_s)),),)
         found = compare(point(whole), point(filled)).row(RTFX)
         assert found.relative == pytest.approx(
             point(filled).values[RTFX] / point(whole).values[RTFX] - 1
@@ -174,8 +172,8 @@ class TestBlocks:
 
     def test_one_batch_that_repeats_everything(self):
         (block,) = paired_blocks(rounds(1, [0.5] * 2, 2, repeats=1), rounds(8, [4.0], 2, repeats=1))
-        assert block.wait_b == (4.0,)
-        assert block.work_b == pytest.approx((1.0,))
+        assert block.wait_b == ((4.0,),)
+        assert block.work_b == ((pytest.approx(1.0),),)
 
     def test_speech_that_only_one_system_timed_is_left_out_with_its_batch(self):
         a, b = rounds(4, [1.0, 1.0]), rounds(1, [0.2] * 6, 6)
@@ -198,12 +196,26 @@ class TestBlocks:
         (block,) = paired_blocks(
             rounds(2, [1.0], 2, repeats=3), [*rounds(1, [0.4, 0.6], 2), call((0,), 9.0)]
         )
-        assert block.wait_b == pytest.approx((0.5, 0.5))
-        assert len(block.wait_a) == 3
+        assert block.wait_b == ((pytest.approx(0.5), pytest.approx(0.5)),)
+        assert len(block.wait_a[0]) == 3
 
     def test_a_call_that_took_no_time_says_nothing(self):
         a = [*rounds(1, [1.0, 1.0], 2), call((0,), 0.0), call((2,), 0.0)]
-        assert [block.wait_a for block in paired_blocks(a, a)] == [(1.0, 1.0)] * 2
+        assert [block.wait_a for block in paired_blocks(a, a)] == [((1.0, 1.0),)] * 2
+
+    def test_repeats_are_of_one_process(self):
+        first, second = (
+            [replace(each, process=number) for each in rounds(1, [1.0 + number, 2.0], 2, repeats)]
+            for number, repeats in ((0, 2), (1, 1))
+        )
+        (whole, _) = paired_blocks([*second, *first], first)
+        assert whole.wait_a == ((1.0, 1.0), (2.0,))
+        assert whole.wait_b == ((1.0, 1.0),)
+
+    def test_what_no_process_finished_is_no_block(self):
+        halves = [replace(call((number,), 1.0), process=number) for number in range(2)]
+        assert paired_blocks(halves, [call((0, 1), 1.0)]) == []
+        assert len(paired_blocks(halves, rounds(1, [1.0, 1.0], 2))) == 2
 
     @given(st.integers(1, 20), st.integers(1, 9), st.integers(1, 9))
     def test_blocks_part_the_speech_and_no_call_crosses_them(
@@ -225,7 +237,7 @@ sizes = st.sampled_from([1, 2, 8])
 
 
 def studied(size: int, eight: list[float]) -> RunRecord:
-    return point(rounds(size, eight[: 8 // size], repeats=max(2, size)), floor=0.0)
+    return point(rounds(size, eight[: 8 // size], repeats=max(2, size)))
 
 
 class TestProperties:
@@ -234,7 +246,7 @@ class TestProperties:
         found = compare(studied(size, eight), studied(size, eight))
         for metric in (LATENCY, RTFX):
             assert found.row(metric).relative == pytest.approx(0, abs=1e-12)
-            assert found.row(metric).verdict == NO_DIFFERENCE
+            assert found.row(metric).answer == "same"
 
     @given(times, times, sizes, sizes)
     def test_the_other_way_round_signs_turn(
@@ -287,9 +299,19 @@ class TestWer:
         b = replace(a, transcripts=(*a.transcripts, empty))
         assert row(b, b, WER).absolute == 0
 
-    def test_no_noise_floor_but_an_interval(self):
+    def test_what_can_not_be_told_says_how_much_speech_would_decide(self):
         a, b = scored(each(0, 1, 0, 1, 0, 1, 0, 1)), scored(each(1, 0, 1, 0, 1, 0, 1, 1))
-        assert row(a, b, WER).verdict == NO_DIFFERENCE
+        found = row(a, b, WER)
+        assert found.answer == "can't tell"
+        assert found.interval is not None
+        half = found.interval.half(0.0125)
+        needed = 8 * (half / 0.0125) ** 2
+        said = re.fullmatch(
+            r"can't tell: 8 utterances leave ± [\d.]+ points; about (\d+) like these would decide",
+            found.verdict,
+        )
+        assert said is not None
+        assert needed <= int(said[1]) <= 1.1 * needed
         assert (
             row(scored(each(*[1] * 5)), scored(each(*[9] * 5)), WER).verdict
             == "can't tell: too few utterances"
@@ -321,9 +343,8 @@ class TestWer:
 def powered(*windows: float, method: str = "measured", **tags: str) -> RunRecord:
     value = sum(windows) / len(windows) if windows else 5.0
     tags = {"energy/method": method, **tags}
-    return point(
-        rounds(1, EIGHT), metrics=(Metric(ENERGY, value),), repeats={ENERGY: windows}, tags=tags
-    )
+    metric = Metric(ENERGY, value, len(windows), mean_interval(windows))
+    return point(rounds(1, EIGHT), metrics=(metric,), tags=tags)
 
 
 class TestEnergy:
@@ -333,11 +354,11 @@ class TestEnergy:
         assert (found.verdict, found.qualifier) == ("more", "measured")
         assert row(powered(6.0, 6.1, 5.9), powered(5.0, 5.1, 4.9), ENERGY).verdict == "less"
 
-    def test_within_the_floor(self):
-        assert (
-            row(powered(5.0, 5.001, 4.999), powered(5.04, 5.041, 5.039), ENERGY).verdict
-            == NO_DIFFERENCE
-        )
+    def test_within_a_bound_they_are_the_same(self):
+        found = row(powered(5.0, 5.001, 4.999), powered(5.003, 5.004, 5.002), ENERGY)
+        assert found.answer == "same"
+        wide = row(powered(5.0, 5.5, 4.5), powered(5.2, 5.6, 4.8), ENERGY)
+        assert wide.answer == "can't tell"
 
     def test_why_a_component_is_not_counted_makes_no_difference(self):
         a, b = (
@@ -384,13 +405,14 @@ class TestEnergy:
             "component"
             in row(a, powered(5.0, 5.1, **{"energy/method_gpu": "measured by NVML"}), ENERGY).reason
         )
-        assert row(a, powered(), ENERGY).reason == "no repeated windows in B"
-        assert "not positive" in row(a, powered(5.0, -0.1, 5.0), ENERGY).reason
+        assert row(a, powered(), ENERGY).verdict == "can't tell: too few windows"
+        reaches = "can't tell: an interval reaches 0"
+        assert row(a, powered(5.0, -0.1, 5.0), ENERGY).verdict == reaches
 
 
 class TestUnpaired:
-    def read(self, a: Metric, b: Metric, floor: float = 0.01) -> MetricChange:
-        ours, theirs = (point(rounds(1, EIGHT), floor, metrics=(metric,)) for metric in (a, b))
+    def read(self, a: Metric, b: Metric, **changes: Any) -> MetricChange:
+        ours, theirs = (point(rounds(1, EIGHT), metrics=(metric,), **changes) for metric in (a, b))
         return row(ours, theirs, a.name)
 
     def test_memory_is_shown_and_not_judged(self):
@@ -403,15 +425,40 @@ class TestUnpaired:
         )
         assert self.read(Metric(MEMORY, 0.0), Metric(MEMORY, 1.0)).relative is None
 
-    @pytest.mark.parametrize(
-        ("low", "floor", "verdict"),
-        [(1.15, 0.01, "slower"), (1.05, 0.01, NO_DIFFERENCE), (1.15, 0.3, NO_DIFFERENCE)],
-    )
-    def test_other_metrics_by_their_intervals(self, low: float, floor: float, verdict: str):
-        a = Metric("latency/p99_s", 1.0, 500, Interval(0.9, 1.1))
-        b = Metric("latency/p99_s", 1.2, 500, Interval(low, 1.3))
-        assert self.read(a, b, floor).verdict == verdict
-        assert self.read(b, a, floor).verdict == {"slower": "faster"}.get(verdict, verdict)
+    def test_other_metrics_by_the_logarithms_of_their_intervals(self):
+        """Half widths of 3 % and 4 % leave 5 % in the logarithm, 1.96 standard errors of it."""
+        a, b = (
+            Metric("latency/p99_s", x, 500, Interval(x * math.exp(-half), x * math.exp(half)))
+            for x, half in ((1.0, 0.03), (math.exp(0.06), 0.04))
+        )
+        found, back = self.read(a, b), self.read(b, a)
+        assert found.interval is not None
+        assert math.log1p(found.interval.low) == pytest.approx(0.01, abs=1e-6)
+        assert math.log1p(found.interval.high) == pytest.approx(0.11, abs=1e-6)
+        assert (found.verdict, back.verdict) == ("slower", "faster")
+        assert self.read(a, replace(b, value=1.03)).answer == "can't tell"
+
+    def test_an_interval_of_one_process_is_widened_by_what_processes_differ_by(self):
+        a, b = (
+            Metric("latency/p99_s", value, 500, Interval(0.999 * value, 1.001 * value))
+            for value in (1.0, 1.1)
+        )
+        spread = on(spread=Spread(0.05, freedom=1000.0).to_json())
+        assert self.read(a, b, **spread).answer == "can't tell"
+        for of in ("3 processes", "this process; widened by 5 %"):
+            both = self.read(a, b, **spread, tags={"interval/of": of})
+            assert both.verdict == "slower"
+        assert self.read(a, b, **spread, tags={"interval/of": "this process"}).answer != "differs"
+
+    def test_shares_of_errors_differ_in_points(self):
+        a, b = (
+            Metric("quality/cer", value, 9, Interval(value - 0.01, value + 0.01))
+            for value in (0.0, 0.02)
+        )
+        found = self.read(a, b)
+        assert found.verdict == "worse"
+        assert found.interval is not None
+        assert found.interval.low == pytest.approx(0.02 - math.hypot(0.01, 0.01))
 
     def test_missing(self):
         assert (
@@ -533,15 +580,35 @@ class TestGate:
     def test_a_tenth_slower(self, text: str, failed: bool | None):
         assert self.judged(text, point(rounds(1, EIGHT)), point(rounds(1, SLOWER))) is failed
 
-    def test_noise_does_not_fail(self):
-        a, b = point(rounds(1, EIGHT), floor=0.5), point(rounds(1, SLOWER))
-        gate = Gate.parse("latency/p50_s>5%")
-        outcome = gate.judge(compare(a, b))
-        assert outcome.failed is False
-        assert NO_DIFFERENCE in outcome.sentence
+    @pytest.mark.parametrize(
+        ("limit", "answer"),
+        [(4.8, "failed"), (4.9, "can't tell"), (10, "can't tell"), (15.1, "can't tell"),
+         (15.4, "passed")],
+    )  # fmt: skip
+    def test_what_has_the_limit_in_its_interval_is_neither(self, limit: float, answer: str):
+        """The logarithm of the change is 0.0953 ± 0.0477: 4.88 to 15.37 %."""
+        known = on(spread=Spread(0.0477 / 1.96 / math.sqrt(2), freedom=1e9).to_json())
+        a, b = point(rounds(1, EIGHT), **known), point(rounds(1, SLOWER), **known)
+        outcome = Gate.parse(f"latency/p50_s>{limit}%").judge(compare(a, b))
+        assert outcome.to_json()["answer"] == answer
+        assert "95 % interval" in outcome.sentence
+        assert ("sweep.processes=" in outcome.sentence) == (answer == "can't tell" and limit != 10)
+
+    def test_what_can_not_be_told_says_how_many_processes_would_decide(self):
+        known = on(spread=Spread(0.04, freedom=1e9).to_json())
+        a, b = point(rounds(1, EIGHT), **known), point(rounds(1, SLOWER), **known)
+        (sentence,) = (Gate.parse("latency/p50_s>5%").judge(compare(a, b)).sentence,)
+        needed = math.ceil(2 * (1.96 * 0.04 / math.log(1.1 / 1.05)) ** 2)
+        assert f"about {needed} each would decide: sweep.processes={needed}" in sentence
+
+    def test_a_change_of_words_says_how_much_speech_would_decide(self):
+        a, b = scored(each(0, 1, 0, 1, 0, 1, 0, 1)), scored(each(1, 1, 0, 1, 1, 1, 0, 1))
+        outcome = Gate.parse("quality/wer>0.02").judge(compare(a, b))
+        assert outcome.failed is None
+        assert "like these would decide" in outcome.sentence
 
     def test_what_can_not_be_judged_has_not_passed(self):
-        few = point(rounds(8, [1.0], repeats=3))
+        few = point(rounds(8, [1.0], repeats=1))
         assert self.judged("latency/p50_s>5%", few, few) is None
         assert self.judged("memory/peak_rss_bytes>5%", few, few) is None
         clean, faulty = scored(each(*[0] * 8)), scored(each(*[1] * 8))
@@ -557,11 +624,9 @@ def random_weights() -> RunRecord:
 def test_as_json():
     found: Comparison = compare(scored(each(*[1] * 8)), scored(each(*[3] * 8)))
     plain = found.to_json()
-    assert (plain["a"], plain["blocks"], plain["utterances"], plain["noise_floor"]) == (
-        "tiny",
-        8,
-        8,
-        0.01,
-    )
+    assert (plain["a"], plain["blocks"], plain["utterances"]) == ("tiny", 8, 8)
+    assert (plain["processes"], plain["spread"]) == ([1, 1], ALIKE.to_json())
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     (wer,) = (row for row in plain["rows"] if row["metric"] == WER)
     assert (wer["unit"], wer["verdict"], set(wer["interval"])) == ("1", "worse", {"low", "high"})
+    assert wer["answer"] == "differs"

@@ -69,7 +69,7 @@ class TestWhoWins:
         live = by_name(points(TINY, AS_GOOD))["Real time"]
         assert name(live.winner) == ("whisper_tiny_en", 1)
         assert name(live.runner_up) == ("whisper_base", 1)
-        assert live.verdict == "WER: no significant difference; latency: faster"
+        assert live.verdict == "WER: no difference; latency: faster"
 
     def test_quality_takes_the_faster_batch_of_the_most_accurate(self) -> None:
         best = by_name(points(TINY, BASE))["Quality"]
@@ -94,7 +94,16 @@ class TestWhoWins:
     def test_no_difference_is_said(self) -> None:
         twin = replace(TINY, model="whisper_tiny")
         most = by_name(points(TINY, twin, batches=(1,), calls=48))["Throughput"]
-        assert most.verdict == "RTFx: no significant difference"
+        assert most.verdict.startswith("RTFx: no difference beyond ± ")
+
+    def test_one_process_each_leaves_it_provisional_which_is_faster(self) -> None:
+        faster = replace(TINY, model="whisper_tiny", per_s=0.9 * TINY.per_s)
+        records = [replace(r, environment={**r.environment, "spread": None})
+                   for r in study((TINY, faster), (15.0,), (1,), calls=48)]  # fmt: skip
+        most = by_name(named(map(to_point, records)))["Throughput"]
+        assert most.verdict == "RTFx: can't tell"
+        assert "it can't be told which has the better RTFx (one process a side" in most.provisional
+        assert "selftest measures it" in most.provisional
 
     def test_the_edge_has_little_memory_and_takes_the_fewest_joules(self) -> None:
         small = by_name(points(TINY, BASE), replace(AT_15, memory_bytes=4e8))["Edge"]
