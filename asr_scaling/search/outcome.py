@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.typed_json import build, read
@@ -110,9 +110,18 @@ class Journal:
         if not path.exists():
             return None
         try:
-            content = verified(read(path))
+            content = _as_now(verified(read(path)))
             return build(cls, {key: content[key] for key in ("seconds", "outcome")})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{path} can't be read ({error}): begin the search anew, without sweep.resume."
             ) from error
+
+
+def _as_now(value: Any) -> Any:
+    """Content of any version: gains had a noise floor before their intervals held it."""
+    if isinstance(value, list):
+        return [_as_now(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _as_now(entry) for key, entry in value.items() if key != "floor"}

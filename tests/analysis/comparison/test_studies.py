@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,20 +74,24 @@ class Machine:
         return Sample(ids, 3.0 * size, 3.0 * size, seconds, {}, process=process)
 
 
-def answers(study: Callable[[Machine], tuple[RunRecord, RunRecord]], **machine: object) -> Counter:
+def answers(
+    study: Callable[[Machine], tuple[RunRecord, RunRecord]],
+    metrics: Sequence[str] = (LATENCY, RTFX),
+    **machine: Any,
+) -> Counter[str]:
     """How often each verdict, in a word, was given of latency and of RTFx."""
     found = Counter[str]()
     for seed in range(STUDIES):
-        a, b = study(Machine(np.random.default_rng(seed), **machine))  # type: ignore[arg-type]
+        a, b = study(Machine(np.random.default_rng(seed), **machine))
         between = compare(a, b)
-        for metric in (LATENCY, RTFX):
+        for metric in metrics:
             row = between.row(metric)
             word = row.verdict if row.answer == "differs" else row.answer
             found[word] += 1
     return found
 
 
-def different(found: Counter) -> float:
+def different(found: Counter[str]) -> float:
     return (found["slower"] + found["faster"]) / found.total()
 
 
@@ -105,7 +110,9 @@ def test_identical_systems_are_called_different_in_at_most_one_of_twenty(
             machine.measured(at=at, size=size_b, rounds=rounds_b),
         )
 
-    assert different(answers(pair)) <= 0.06  # 5 % and two standard errors of 200 studies
+    # a batch of eight takes as long as one call, so that its RTFx does differ
+    metrics = (LATENCY, RTFX) if size_a == size_b else (LATENCY,)
+    assert different(answers(pair, metrics)) <= 0.06  # 5 %, and what chance makes of it
 
 
 @pytest.mark.parametrize("spread", [0.03, 0.05, 0.10])
@@ -171,13 +178,12 @@ def test_drift_between_sides_is_no_difference_where_they_are_measured_in_turn() 
 
 def test_a_gate_fails_identical_systems_never_and_a_fifth_more_always() -> None:
     """Three processes a side, a limit of 5 %: what is neither sure is "can't tell"."""
-    gate, found = Gate.parse("latency/p50_s>5%"), dict[float, Counter]()
+    gate, found = Gate.parse("latency/p50_s>5%"), dict[float, Counter[bool | None]]()
     for factor in (1.0, 1.05, 1.2):
         found[factor] = Counter()
         for seed in range(STUDIES):
             machine, at = Machine(np.random.default_rng(seed)), range(3)
             a, b = machine.measured(at=at), machine.measured(factor, at=at)
-            # without a median in the records the absolute change is unknown, the share is not
             found[factor][gate.judge(compare(a, b)).failed] += 1
     assert found[1.0][True] / STUDIES <= 0.01
     assert found[1.2][True] / STUDIES >= 0.95
