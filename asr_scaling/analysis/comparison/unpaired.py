@@ -67,7 +67,8 @@ def _judged(a: RunRecord, b: RunRecord, name: str, machine: Machine) -> MetricCh
     ours, theirs = a.values[name], b.values[name]
     own, its = a.intervals.get(name), b.intervals.get(name)
     relative = theirs / ours - 1 if ours else None
-    because, advice, interval = "too few windows", None, None
+    because, interval = "too few windows", None
+    advice = None
     if own and its and in_points(name):
         difference, half = theirs - ours, math.hypot(_half(own), _half(its))
         interval = Interval(difference - half, difference + half)
