@@ -15,6 +15,7 @@ from asr_scaling.analysis.gain_over_plain import (
 )
 from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.paired_comparison import why_unknown
 from asr_scaling.core.decoding import GREEDY
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.cells import IDENTITY, identity, missing, number
@@ -73,7 +74,9 @@ def _best(gains: Iterable[GainOverPlain]) -> str:
         about = f"WER {_wer_points(wer)} points"
         if wer.absolute is None:
             about = f"WER not compared: {wer.reason.rstrip('.')}"
+        unsure = why_unknown(best.comparison.row(RTFX))
         change = f"{rtfx_change(best)} at batch {point.batch}"
+        change += f", which is not sure: {unsure}" if unsure else ""
         sentences.append(f"**{model}** gained most from {how}: {change} ({about}).")
     return " ".join(sentences)
 

@@ -25,8 +25,6 @@ SAME = 0.05
 SAME_POINTS = 0.01
 """The same for a WER: one point."""
 _TIMES = ("latency", "latency_per_utterance", "stage", "startup")
-FOLLOW_TIME = (*_TIMES, "throughput", "energy")
-"""Groups of metrics that follow the time of a call, and differ between processes as it does."""
 _POINTS = "quality"
 """Group of metrics whose changes are differences, not shares of A's value."""
 Answer = Literal["differs", "same", "can't tell", ""]

@@ -14,20 +14,17 @@ from dataclasses import replace
 from asr_scaling.analysis.comparison.advice import Machine, by_processes
 from asr_scaling.analysis.comparison.change import (
     ENERGY,
-    FOLLOW_TIME,
     Advice,
     MetricChange,
     answered,
-    group,
     in_points,
 )
+from asr_scaling.analysis.interval_scope import of_one_process
 from asr_scaling.core.energy_methods import GUESSED, METHOD, NOT_MEASURED, of_energy
 from asr_scaling.core.levels import HOURS_FREEDOM, Part, combined, student
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
-
-_OF_ONE = ("", "this process")
-"""What tag ``interval/of`` says where intervals are of one process only; nothing in old records."""
+from asr_scaling.core.time_intervals import follows_time
 
 
 def missing(a: RunRecord, b: RunRecord, name: str) -> str:
@@ -87,7 +84,7 @@ def _judged(a: RunRecord, b: RunRecord, name: str, machine: Machine) -> MetricCh
 
 def _because(name: str, half: float, machine: Machine) -> tuple[str, Advice | None]:
     """Why it can't be told, and what would narrow the interval."""
-    if group(name) not in FOLLOW_TIME:
+    if not follows_time(name):
         return f"the two intervals leave {machine.wide(half)}", None
     few = min(machine.processes)
 
@@ -104,10 +101,10 @@ def _half_of_logs(a: RunRecord, b: RunRecord, name: str, machine: Machine) -> fl
         own = record.intervals[name]
         error = math.log(own.high / own.low) / 2 / student(math.inf)
         parts.append(Part(error**2, math.inf))
-        if group(name) not in FOLLOW_TIME:
+        if not follows_time(name):
             continue
         spread = machine.spread
-        if record.tags.get("interval/of", "") in _OF_ONE:
+        if of_one_process(record.tags):
             parts.append(Part(spread.processes**2, spread.freedom, "machine"))
         if machine.hours and spread.hours is not None:
             parts.append(Part(spread.hours**2, HOURS_FREEDOM, "hours"))

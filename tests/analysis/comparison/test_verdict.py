@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.studies import ALIKE
 
@@ -232,6 +232,7 @@ class TestBlocks:
         )
 
 
+unhurried = settings(deadline=None)  # the first example imports scipy
 times = st.lists(st.floats(0.01, 10.0), min_size=8, max_size=8)
 sizes = st.sampled_from([1, 2, 8])
 
@@ -241,6 +242,7 @@ def studied(size: int, eight: list[float]) -> RunRecord:
 
 
 class TestProperties:
+    @unhurried
     @given(times, sizes)
     def test_nothing_differs_from_itself(self, eight: list[float], size: int):
         found = compare(studied(size, eight), studied(size, eight))
@@ -248,6 +250,7 @@ class TestProperties:
             assert found.row(metric).relative == pytest.approx(0, abs=1e-12)
             assert found.row(metric).answer == "same"
 
+    @unhurried
     @given(times, times, sizes, sizes)
     def test_the_other_way_round_signs_turn(
         self, ours: list[float], theirs: list[float], size_a: int, size_b: int
@@ -445,7 +448,7 @@ class TestUnpaired:
         )
         spread = on(spread=Spread(0.05, freedom=1000.0).to_json())
         assert self.read(a, b, **spread).answer == "can't tell"
-        for of in ("3 processes", "this process; widened by 5 %"):
+        for of in ("3 processes", "this process; widened by this machine's spread"):
             both = self.read(a, b, **spread, tags={"interval/of": of})
             assert both.verdict == "slower"
         assert self.read(a, b, **spread, tags={"interval/of": "this process"}).answer != "differs"
