@@ -17,11 +17,10 @@ def in_fresh_processes(
     """What launches rounds: the ``chosen`` launcher if it is ours, else new processes here."""
     from hydra_plugins.asr_scaling_launchers import SweepLauncher
 
-    if isinstance(chosen, SweepLauncher):
-        return chosen
-    launcher = SweepLauncher("joblib")
-    launcher.setup(hydra_context=context, task_function=task, config=config)
-    return launcher
+    if not isinstance(chosen, SweepLauncher):
+        chosen = SweepLauncher("joblib")
+        chosen.setup(hydra_context=context, task_function=task, config=config)
+    return chosen
 
 
 class RoundsSweeper(BasicSweeper):
@@ -34,7 +33,7 @@ class RoundsSweeper(BasicSweeper):
         from asr_scaling.sweep.sweep_run import current
 
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        if current().rounds:
+        if current().planner:
             self.launcher = in_fresh_processes(self.launcher, hydra_context, task_function, config)
 
     def split_arguments(
@@ -42,14 +41,20 @@ class RoundsSweeper(BasicSweeper):
     ) -> list[list[Sequence[str]]]:
         """Batches of jobs; Hydra declares this static and calls it on the sweeper.
 
-        Raises HydraException for a sweep whose values can't be listed.
-        """
+        Raises HydraException for a sweep whose values can't be listed."""
         from asr_scaling.errors import ConfigError
         from asr_scaling.sweep.sweep_run import current
 
         unlisted = [o for o in overrides if o.is_sweep_override() and not o.is_discrete_sweep()]
         BasicSweeper.split_arguments(unlisted, None)  # Hydra's own refusal
-        jobs = [list(job.overrides) for job in current().plan]
-        if not jobs:
+        if not (jobs := [list(job.overrides) for job in current().plan]):
             raise ConfigError("A sweep begins in hydra.callbacks.asr_scaling: leave it in.")
         return list(self.split_overrides_to_chunks(jobs, max_batch_size))
+
+    def is_done(self) -> bool:
+        """Whether all is measured; with sweep.precision points may need another round."""
+        if super().is_done():
+            from asr_scaling.sweep.sweep_run import current
+
+            self.overrides += [[list(job.overrides) for job in current().further()]]
+        return not self.overrides[-1]

@@ -137,18 +137,19 @@ def difference(a: Level, b: Level) -> Level:
     return _level(b.value - a.value, (*a.sides, *b.sides), tuple(others))
 
 
-def processes_needed(level: Level, reach: float | None = None) -> int | None:
+def processes_needed(level: Level, reach: float | None = None, least: int = 1) -> int | None:
     """How many processes, on each side, would bring the interval's half width below ``reach``.
 
     level: one of ``of_processes`` or a ``difference`` of two such: its variances are taken as they
         are known so far, with the degrees of freedom that so many processes would have.
     reach: a logarithm; without it the size of the value, which decides whether it differs from 0.
+    least: fewest that are thought of, as where there are some already.
 
     None where more than ``MOST_PROCESSES`` would be needed, or no number suffices.
     """
     target = abs(level.value) if reach is None else reach
     known = all(side.known is not None for side in level.sides)
-    for n in range(1 if known else 2, MOST_PROCESSES + 1):
+    for n in range(max(least, 1 if known else 2), MOST_PROCESSES + 1):
         if _half_width(level, n) < target:
             return n
     return None

@@ -60,9 +60,15 @@ def of_all(
     """
     if len(own) < 2 or min(metric.value, *(each.value for each in own)) <= 0:
         return metric
-    logs = [math.log(each.value) for each in own]
-    level = of_processes(logs, [_error(each) for each in own], prior, usual)
-    return replace(metric, interval=_around(metric, level))
+    return replace(metric, interval=_around(metric, _level(own, prior, usual)))
+
+
+def level_of(rounds: Sequence[RunRecord], name: str) -> Level | None:
+    """The level of a figure of time of these rounds; None where not every one has it."""
+    own = [figures[name] for figures in map(_figures, rounds) if name in figures]
+    if len(own) < len(rounds) or min(each.value for each in own) <= 0:
+        return None
+    return _level(own, spread_of(rounds[0].environment))
 
 
 def scope(rounds: Sequence[RunRecord]) -> str:
@@ -81,6 +87,11 @@ def _figures(record: RunRecord) -> dict[str, Metric]:
             figures[name] = Metric(name, mean, len(values), interval)
     calls = summarise(record.samples, every=True).metrics if record.samples else ()
     return figures | {metric.name: metric for metric in calls}
+
+
+def _level(own: Sequence[Metric], prior: Spread | None, usual: bool = False) -> Level:
+    logs = [math.log(each.value) for each in own]
+    return of_processes(logs, [_error(each) for each in own], prior, usual)
 
 
 def _error(metric: Metric) -> float:

@@ -28,6 +28,7 @@ from asr_scaling.sweep import places
 from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.plan import PlannedPoint, labels, planned
 from asr_scaling.sweep.point_names import Swept, made_up, point_name, swept, told
+from asr_scaling.sweep.precision import Planner
 from asr_scaling.sweep.prefetch import prepare
 from asr_scaling.sweep.rounds import Rounds, measurements
 from asr_scaling.sweep.stopping_callback import StoppingCallback
@@ -102,7 +103,7 @@ class SweepCallback(StoppingCallback):
         if config.sweep.get("selftest") and not self.elsewhere:
             sweep.certify(folder)
             self.certificate = sweep.certificate
-        if points and (launcher != "basic" or sweep.rounds):
+        if points and (launcher != "basic" or sweep.planner):
             prepare(points, lambda some: options(compose([*some])), build, sweep.display.say)
 
 
@@ -123,7 +124,7 @@ def _begin(
         varied=varied,
         sink=build(plain["tracking"], "tracking") if plain.get("tracking") else None,
         plan=rounds.jobs(points, subdir, program) if rounds else points,
-        rounds=rounds,
+        planner=Planner(rounds, points, subdir, program) if rounds else None,
         report=not single and bool(plain["sweep"].get("report")),
     )
     arguments = command(sys.argv[1:])
@@ -136,10 +137,11 @@ def _rounds(
     config: DictConfig, plain: dict[str, Any], varied: Swept, single: bool
 ) -> Rounds | None:
     """The rounds asked for. Raises ConfigError when this kind of sweep can't have any."""
-    if "sweep.processes" in varied:
-        raise ConfigError("sweep.processes takes one value, which holds for all points of a sweep.")
+    for option in ("sweep.processes", "sweep.precision", "sweep.most_processes"):
+        if option in varied:
+            raise ConfigError(f"{option} takes one value, which holds for all points of a sweep.")
     rounds = Rounds.of(plain)
-    asked = f"sweep.processes={rounds.count}" if rounds else None
+    asked = rounds.asked if rounds else None
     searched = bool(config.get("optimiser"))  # experiment=optimise brings a sweeper of its own
     if rounds and searched:
         raise ConfigError(
@@ -152,7 +154,7 @@ def _rounds(
         raise ConfigError(f"{asked} needs hydra/sweeper=asr_scaling, the default: leave yours out.")
     if searched:
         check_one_machine(config.hydra, "The optimiser")
-    check_one_machine(config.hydra, asked, ", or set sweep.processes=1")
+    check_one_machine(config.hydra, asked, ", or measure each point in one process")
     return rounds
 
 

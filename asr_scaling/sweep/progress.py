@@ -17,7 +17,7 @@ from rich.progress import (
 from asr_scaling.core.record import RunRecord
 from asr_scaling.report.console import console, print_line
 from asr_scaling.report.terminal import footnotes, notes, points_table
-from asr_scaling.sweep.sweep_run import SweepProgress
+from asr_scaling.sweep.sweep_progress import SweepProgress
 from asr_scaling.util.redact import printable, redact
 
 _WIDE = 132
@@ -52,6 +52,12 @@ class Display(SweepProgress):
         self._sweep = self._progress.add_task("sweep", total=self.total, left="")
         self._stage = self._progress.add_task("", total=100, left="")
         self._progress.start()
+
+    def more(self, weights: Sequence[float]) -> None:
+        """Further points are measured, of these weights."""
+        super().more(weights)
+        self._weights += weights
+        self._progress.update(self._sweep, total=self.total)
 
     def begin(self, name: str) -> None:
         """A point begins."""

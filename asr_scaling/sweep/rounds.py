@@ -10,6 +10,7 @@ import random
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,48 @@ from asr_scaling.sweep.places import numbered
 from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.util.quoting import quoted
 
+_FIRST = 3
+"""Processes of every point before it is planned how many more are worth their time."""
+
 
 @dataclass(frozen=True)
 class Rounds:
     """The rounds of a sweep that measures each point in several processes.
 
-    count: processes of every point, 2 or more.
+    count: processes of every point; with ``precision`` those that every point has at least.
     seed: of the order within the rounds.
+    precision: share of the median within which it is to be known; None: ``count`` are enough.
+    most: processes of a point at most, where ``precision`` asks for more than ``count``.
     """
 
     count: int
     seed: int
+    precision: float | None = None
+    most: int = 10
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Rounds | None:
         """The rounds that a sweep's options ask for, None where each point has one process.
 
-        Raises ConfigError for less than one process.
+        Raises ConfigError for less than one process, and for what is no share.
         """
-        count = (options.get("sweep") or {}).get("processes", 1)
+        sweep, seed = options.get("sweep") or {}, options.get("seed", 0)
+        count, share = sweep.get("processes", 1), sweep.get("precision")
         must_be("sweep.processes", count, count >= 1, "1 or more")
-        return cls(count, options.get("seed", 0)) if count > 1 else None
+        if share is None:
+            return cls(count, seed) if count > 1 else None
+        number = isinstance(share, int | float) and not isinstance(share, bool)
+        must_be("sweep.precision", share, number and 0 < share < 1, "between 0 and 1, or null")
+        first, most = max(count, _FIRST), sweep.get("most_processes", cls.most)
+        must_be("sweep.most_processes", most, most >= first, f"{first} or more")
+        return cls(first, seed, share, most)
+
+    @property
+    def asked(self) -> str:
+        """The option that asks for them."""
+        if self.precision is None:
+            return f"sweep.processes={self.count}"
+        return f"sweep.precision={self.precision}"
 
     def jobs(
         self, points: Sequence[PlannedPoint], subdir: str, name: str = "asr_scaling"
@@ -55,15 +77,21 @@ class Rounds:
         point, so that a point's folder has one name in all rounds.
         name: of the program, which is part of a job's id.
         """
-        shuffler = random.Random(self.seed)
-        jobs: list[PlannedPoint] = []
-        for k in range(self.count):
-            order = list(enumerate(points))
-            shuffler.shuffle(order)
-            for i, point in order:
-                place = f"{ROUNDS_FOLDER}/{k}/{numbered(subdir, i, name)}"
-                more = (f"+sweep.round={k}", f"hydra.sweep.subdir={quoted(place)}")
-                jobs.append(replace(point, overrides=(*point.overrides, *more)))
+        all_of_them = list(enumerate(points))
+        rounds = (self.round(k, all_of_them, subdir, name) for k in range(self.count))
+        return tuple(chain.from_iterable(rounds))
+
+    def round(
+        self, k: int, points: Sequence[tuple[int, PlannedPoint]], subdir: str, name: str
+    ) -> tuple[PlannedPoint, ...]:
+        """The jobs of round ``k``, shuffled. points: each with its number in the sweep."""
+        order, jobs = list(points), list[PlannedPoint]()
+        random.Random(f"seed {self.seed}, round {k}").shuffle(order)
+        for i, point in order:
+            place = f"{ROUNDS_FOLDER}/{k}/{numbered(subdir, i, name)}"
+            more = [f"+sweep.round={k}", f"hydra.sweep.subdir={quoted(place)}"]
+            more += [] if self.precision is None else [f"sweep.processes={self.count}"]
+            jobs.append(replace(point, overrides=(*point.overrides, *more)))
         return tuple(jobs)
 
 

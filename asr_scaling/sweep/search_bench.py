@@ -26,7 +26,8 @@ from asr_scaling.search.options import Options
 from asr_scaling.search.outcome import Journal, Kind, Outcome
 from asr_scaling.sweep.instantiate import build, build_job, options
 from asr_scaling.sweep.rounds import merge_rounds
-from asr_scaling.sweep.sweep_run import SweepProgress, current
+from asr_scaling.sweep.sweep_progress import SweepProgress
+from asr_scaling.sweep.sweep_run import current
 from asr_scaling.util.config_dir import conf_dir
 
 _NOT_TRIED = ("fake",)

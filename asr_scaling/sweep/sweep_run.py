@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.ports import NullProgress, RunStore, Sink
+from asr_scaling.core.ports import RunStore, Sink
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
 from asr_scaling.measure.model_cache import ModelCache
@@ -24,7 +24,9 @@ from asr_scaling.selftest import certificate as selftest
 from asr_scaling.sweep.places import ELSEWHERE, check_free
 from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.sweep.point_names import Swept
-from asr_scaling.sweep.rounds import Rounds, merge_rounds
+from asr_scaling.sweep.precision import Planner
+from asr_scaling.sweep.rounds import merge_rounds
+from asr_scaling.sweep.sweep_progress import SweepProgress
 from asr_scaling.tracking import as_tracked, untracked
 from asr_scaling.util.cache import alone, write_atomic
 
@@ -36,36 +38,6 @@ _NODE = "certificate-"
 """Begins the name of the certificate of a machine other than the one the sweep was started on."""
 
 
-class SweepProgress(NullProgress):
-    """Is told how far a sweep is. This one shows nothing, as in a process that only measures."""
-
-    total = 0
-    """Points of the sweep."""
-    done = 0
-    """Those of them that have ended."""
-
-    def begin(self, name: str) -> None:
-        """A point begins."""
-
-    def end(self, record: RunRecord) -> None:
-        """A point ended."""
-
-    def reused(self, record: RunRecord) -> None:
-        """A point was measured by an earlier run of the sweep."""
-
-    def close(self) -> None:
-        """Nothing more is shown while the sweep runs."""
-
-    def results(
-        self,
-        records: list[RunRecord],
-        title: str,
-        hints: Sequence[str],
-        remarks: Sequence[str] = (),
-    ) -> None:
-        """Every point has ended."""
-
-
 @dataclass
 class SweepRun:
     """A sweep, in the process that began it or in one that measures its points.
@@ -75,6 +47,7 @@ class SweepRun:
     parent: the sink's token of the sweep.
     certificate: summary of what the self-test said of this machine.
     plan: what Hydra launches, in order; empty for a single run.
+    planner: decides on further rounds; None where each point has one process.
     report: whether the report is written when the sweep ends.
     failed: whether anything went wrong: a point, the store or the report.
     remarks: what the self-test would have the user know.
@@ -88,7 +61,7 @@ class SweepRun:
     certificate: Mapping[str, Any] | None = None
     display: SweepProgress = field(default_factory=SweepProgress)
     plan: tuple[PlannedPoint, ...] = ()
-    rounds: Rounds | None = None
+    planner: Planner | None = None
     report: bool = False
     failed: bool = False
     remarks: Sequence[str] = ()
@@ -168,6 +141,15 @@ class SweepRun:
         holds = record.identity == fingerprint and record.status in ENDED
         return as_tracked(record) if holds else None
 
+    def further(self) -> tuple[PlannedPoint, ...]:
+        """The jobs of one more round, once those of the plan are done; none where all is known."""
+        if self.planner is None or self.folder is None:
+            return ()
+        jobs = self.planner.further(self.folder, self.planner.done(self.plan))
+        self.plan += jobs
+        self.display.more([job.weight for job in jobs])
+        return jobs
+
     def goes_on(self) -> bool:
         """Whether the sweep goes on after Ctrl-C.
 
@@ -209,15 +191,15 @@ class SweepRun:
 
         What goes wrong with that is added to ``hints``.
         """
-        total = self.display.total
-        if self.rounds is None:
-            return f"of {total} points"
+        if self.planner is None:
+            return f"of {self.display.total} points"
         try:
             merge_rounds(folder, self.sink, self.parent)
         except (AsrScalingError, OSError) as error:
             self.failed = True
             hints.append(str(error))
-        return f"of {total // self.rounds.count} points in {self.rounds.count} processes each"
+        self.remarks = (*self.remarks, *self.planner.sentences(folder))
+        return self.planner.title(self.plan)
 
     def _take_in_nodes(self, folder: Path) -> None:
         """Add the remarks of the certificates that other machines left in ``folder``."""

@@ -67,7 +67,8 @@ def settle(config: DictConfig, many: bool = False) -> None:
                 must_be(f"sweep.{key}", value, whole, "a whole number")
             elif not isinstance(value, bool):
                 OmegaConf.update(sweep, key, _switch(f"sweep.{key}", value))
-    if many and OmegaConf.select(sweep, "processes", default=1) > 1:
+    several = OmegaConf.select(sweep, "processes", default=1) > 1
+    if many and (several or OmegaConf.select(sweep, "precision") is not None):
         _make_sweep(config.hydra)
 
 

@@ -163,3 +163,14 @@ def test_mlflow_has_a_run_for_the_point_and_none_for_its_processes(
     assert point.data.tags["mlflow.parentRunId"] == sweep.info.run_id
     assert point.data.tags["sweep/rounds"] == "2"
     assert "certificate.json" in {found.path for found in client.list_artifacts(sweep.info.run_id)}
+
+
+def test_a_precision_asks_for_further_rounds_up_to_a_limit(cli: Cli, tmp_path: Path) -> None:
+    wanted = ("sweep.precision=0.000001", "sweep.most_processes=4", "profiler=[latency]")
+    done = cli(*QUICK, *wanted)
+    assert done.returncode == 0, done.stderr
+    assert "[4/4] " in done.stderr
+    assert "1 of 1 points in 4 processes each" in done.stdout
+    assert "stopped at sweep.most_processes=4." in " ".join(done.stdout.split())
+    (point,) = readable_records(tmp_path / "multirun", [])
+    assert (point.status, point.processes) == ("ok", 4)

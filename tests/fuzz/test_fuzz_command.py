@@ -55,6 +55,7 @@ KEYS += [
     "sweep",
     "sweep.resume",
     "sweep.processes",
+    "sweep.precision",
     "sweep.interleave",
     "tracking",
     "tracking.uri",

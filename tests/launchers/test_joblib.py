@@ -114,7 +114,7 @@ def test_rounds_need_one_point_after_the_other(cli: Cli, tmp_path: Path, option:
     assert done.stderr == (
         "error: sweep.processes=2 compares points measured one after the other on one machine, "
         "which this hydra/launcher does not promise: leave hydra/launcher out and have the "
-        "scheduler run the whole command on one node, or set sweep.processes=1.\n"
+        "scheduler run the whole command on one node, or measure each point in one process.\n"
     )
     assert not records(tmp_path)
 

@@ -38,7 +38,7 @@ def test_each_round_has_each_point_once(points: int, count: int, seed: int) -> N
     for k in range(count):
         part = jobs[k * points : (k + 1) * points]
         assert Counter(job[0] for job in part) == Counter(name[0] for name in names)
-        assert {job[1] for job in part} == {f"+sweep.round={k}"}
+        assert {job[-2] for job in part} == {f"+sweep.round={k}"}
 
 
 def test_a_point_has_one_folder_name_in_every_round() -> None:
