@@ -28,6 +28,7 @@ SHORTER = (
     "pipeline.warmup=0",
     "pipeline.min_iterations=1",
     "pipeline.precision=null",
+    "sweep.processes=1",
     "profiler=[latency]",
 )
 """Added to commands that measure real models, so that they end in seconds."""
