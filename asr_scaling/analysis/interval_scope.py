@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from asr_scaling.core.time_intervals import INTERVAL_OF, ONE, WIDENED
 
-_UNTOLD = "one process each (measured before this was told apart)"
+_UNKNOWN = (
+    "; how much processes differ on this machine is not known: python -m asr_scaling selftest"
+)
 
 
 def interval_scope(points: Iterable[Mapping[str, str]]) -> str:
-    """One sentence on the intervals of points with these tags: how sure figures are between
-    processes.
+    """How sure figures of points with these tags are between processes, in one sentence.
 
     Empty where there is no point.
     """
-    kinds = Counter(_kind(tags.get(INTERVAL_OF)) for tags in points)
+    kinds: dict[str, list[str]] = {}
+    for tags in points:
+        of, _, more = tags.get(INTERVAL_OF, ONE).partition("; ")  # older records: of one
+        kinds.setdefault("one process" if of == ONE else of, []).append(more)
     if not kinds:
         return ""
-    (first, _), *others = kinds.most_common()
-    if not others:
-        return f"Intervals are of {first}{_unknown(first)}."
-    total = kinds.total()
-    parts = [f"{kind} in {count} of {total} points" for kind, count in kinds.most_common()]
-    unknown = next(filter(None, map(_unknown, kinds)), "")
-    return f"Intervals are of {'; of '.join(parts)}{unknown}."
+    total, several = sum(map(len, kinds.values())), len(kinds) > 1
+    parts = [
+        f"{of} each{f' in {len(more)} of {total} points' if several else ''}{_known(more)}"
+        for of, more in kinds.items()
+    ]
+    alone = "" in kinds.get("one process", ())
+    return f"Intervals are of {'; of '.join(parts)}{_UNKNOWN if alone else ''}."
 
 
-def of_one_process(tags: Mapping[str, str]) -> bool:
-    """Whether intervals say nothing of what differs between processes: of one, and not widened."""
-    scope = tags.get(INTERVAL_OF)
-    return scope is None or (scope.startswith(ONE) and WIDENED not in scope)
+def may_change(points: Iterable[Mapping[str, str]]) -> list[str]:
+    """What stands beside figures that are compared, where some say nothing of other processes."""
+    scopes = [tags.get(INTERVAL_OF, ONE) for tags in points]
+    alone = sum(scope.startswith(ONE) and WIDENED not in scope for scope in scopes)
+    if not alone:
+        return []
+    which = "Each point was" if alone == len(scopes) else f"{alone} of {len(scopes)} points were"
+    return [
+        f"{which} timed by one process, and intervals don't cover what differs between processes: "
+        "a lead of a few per cent may change when it is measured again (sweep.processes=3 tells)."
+    ]
 
 
-def _kind(scope: str | None) -> str:
-    """The end of "intervals are of …"."""
-    if scope is None:
-        return _UNTOLD
-    of, *more = scope.split("; ")
-    of = "one process" if of == ONE else of
-    return ", ".join((f"{of} each", *more))
-
-
-def _unknown(kind: str) -> str:
-    """What stands behind a kind of one process that was not widened."""
-    if not kind.startswith("one process") or WIDENED in kind:
-        return ""
-    return (
-        "; how much processes differ on this machine is not known: python -m asr_scaling selftest"
-    )
+def _known(details: Sequence[str]) -> str:
+    """What the intervals hold of this machine's spread between processes, as the tags say it."""
+    known = list(dict.fromkeys(filter(None, details)))
+    if len(known) > 1:  # what is known of a machine grows from one sweep to the next
+        return f", {known[0]} and others"
+    return f", {known[0]}" if known else ""

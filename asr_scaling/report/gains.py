@@ -13,6 +13,7 @@ from asr_scaling.analysis.gain_over_plain import (
     gains_over_plain,
     is_plain,
 )
+from asr_scaling.analysis.interval_scope import may_change
 from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.paired_comparison import why_unknown
@@ -88,6 +89,8 @@ def _table(gains: Sequence[GainOverPlain], lone: int) -> Table:
         "±: the larger half of the 95 % interval, paired by utterance; –: not available, with the "
         "reason.",
     ]
+    compared = {id(point): point for gain in gains for point in (gain.point, gain.plain)}
+    notes += may_change(point.tags for point in compared.values())
     notes += looping(point for gain in gains for point in (gain.point, gain.plain))
     if lone:
         notes.append(f"{lone} more points have no plain one beside them and are left out.")

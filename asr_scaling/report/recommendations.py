@@ -16,6 +16,7 @@ from asr_scaling.analysis.caveats import (
 )
 from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
 from asr_scaling.analysis.format import MINUTE_S, inverse, plain, speech, why_missing
+from asr_scaling.analysis.interval_scope import may_change
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.paired_comparison import label
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
@@ -102,7 +103,7 @@ def _minute(point: Point, budgets: Budgets) -> str:
     return f"A minute of audio then costs {costs} and {energy}."
 
 
-def _scenarios(choices: Iterable[Recommendation], where: str) -> Table:
+def _scenarios(choices: Sequence[Recommendation], where: str) -> Table:
     headings = ("Scenario", "Recommended", "Key figures", "Runner-up", "Winner against runner-up")
     rows = []
     for choice in choices:
@@ -116,7 +117,9 @@ def _scenarios(choices: Iterable[Recommendation], where: str) -> Table:
         )
         rows.append(Row(cells, choice.winner.keys if choice.winner else {}))
     caption = f"Recommendations by scenario, for {where}"
-    notes = tuple(f"{choice.scenario}: {choice.rule}" for choice in choices)
+    compared = {id(p): p for c in choices for p in (c.winner, c.runner_up) if p}
+    rules = (f"{choice.scenario}: {choice.rule}" for choice in choices)
+    notes = (*rules, *may_change(point.tags for point in compared.values()))
     return Table("recommendations", caption, word_columns(*headings), tuple(rows), notes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asr_scaling.analysis.interval_scope import interval_scope, of_one_process
+from asr_scaling.analysis.interval_scope import interval_scope, may_change
 
 WIDENED = (
     "this process; widened by this machine's spread between processes of 3.1 % "
@@ -23,10 +23,7 @@ UNKNOWN = "how much processes differ on this machine is not known: python -m asr
             "of 3.1 % (self-test of 2026-11-29).",
         ),
         ("3 processes", "Intervals are of 3 processes each."),
-        (
-            None,
-            f"Intervals are of one process each (measured before this was told apart); {UNKNOWN}.",
-        ),
+        (None, f"Intervals are of one process each; {UNKNOWN}."),
     ],
 )
 def test_one_kind_is_said_once(scope: str | None, line: str):
@@ -35,11 +32,18 @@ def test_one_kind_is_said_once(scope: str | None, line: str):
 
 
 def test_several_kinds_are_counted_and_what_is_not_known_is_said_once():
-    tags = [{"interval/of": "3 processes"}] * 2 + [{"interval/of": "this process"}, {}]
+    tags = [{"interval/of": "3 processes"}] * 3 + [{"interval/of": "this process"}, {}]
     assert interval_scope(tags) == (
-        "Intervals are of 3 processes each in 2 of 4 points; of one process each in 1 of 4 points; "
-        "of one process each (measured before this was told apart) in 1 of 4 points; "
+        "Intervals are of 3 processes each in 3 of 5 points; of one process each in 2 of 5 points; "
         f"{UNKNOWN}."
+    )
+
+
+def test_what_is_known_of_the_machine_may_differ_between_points():
+    other = WIDENED.replace("3.1", "3.3")
+    assert interval_scope([{"interval/of": WIDENED}, {"interval/of": other}]) == (
+        "Intervals are of one process each, widened by this machine's spread between processes of "
+        "3.1 % (self-test of 2026-11-29) and others."
     )
 
 
@@ -48,8 +52,17 @@ def test_without_points_there_is_nothing_to_say():
 
 
 @pytest.mark.parametrize(
-    ("scope", "one"),
+    ("scope", "alone"),
     [(None, True), ("this process", True), (WIDENED, False), ("2 processes", False)],
 )
-def test_what_says_nothing_of_processes(scope: str | None, one: bool):
-    assert of_one_process({} if scope is None else {"interval/of": scope}) is one
+def test_a_comparison_of_single_processes_says_so(scope: str | None, alone: bool):
+    tags = {} if scope is None else {"interval/of": scope}
+    lines = may_change([tags, tags])
+    assert bool(lines) is alone
+    assert all(line.startswith("Each point was timed by one process") for line in lines)
+
+
+def test_how_many_points_are_of_one_process():
+    (line,) = may_change([{"interval/of": "3 processes"}, {"interval/of": "this process"}])
+    assert line.startswith("1 of 2 points were timed by one process")
+    assert may_change([]) == []

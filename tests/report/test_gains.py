@@ -57,6 +57,16 @@ def test_twice_as_fast_is_said_with_what_it_costs() -> None:
     assert list(figures(section)) == ["gains"]
 
 
+def test_gains_between_single_processes_are_said_to_be() -> None:
+    pair = (record(TINY, 5.0, 1), optimised(TWICE, 1, "int8", **BEHIND))
+    (section,) = sections(points(*pair))
+    said = "Each point was timed by one process"
+    assert any(note.startswith(said) for note in tables(section)["gains"].notes)
+    several = [replace(one, tags={**one.tags, "interval/of": "3 processes"}) for one in pair]
+    (section,) = sections(points(*several))
+    assert not any(said in note for note in tables(section)["gains"].notes)
+
+
 def test_what_makes_the_wer_worse_is_no_best() -> None:
     fast = replace(TWICE, wer=0.4)
     found = sections(points(record(TINY, 5.0, 1), optimised(fast, 1, "prune")))

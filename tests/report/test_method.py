@@ -265,6 +265,6 @@ def test_what_intervals_are_of_is_said():
     made = [replace(p, tags={"interval/of": "3 processes"}) for p in points()]
     assert "**Intervals** are of 3 processes each.\n" in words(section(made))
     old = words(section(points()))
-    assert "**Intervals** are of one process each (measured before this was told apart);" in old
+    assert "**Intervals** are of one process each; how much processes differ on this" in old
     none = [replace(p, intervals={}) for p in points()]
     assert "**Intervals**" not in words(section(none))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from support.reading import words
+from support.reading import tables, words
 from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
 
 from asr_scaling.analysis.points import Point, to_point
@@ -278,6 +278,15 @@ def _scored(record: RunRecord, utterances: int) -> RunRecord:
 
 
 class TestSection:
+    def test_winners_of_one_process_are_said_to_be(self) -> None:
+        found = points(TINY, BASE, noise=0.0)
+        said = "was timed by one process, and intervals don't cover what differs between processes"
+        for tags, there in (({}, True), ({"interval/of": "3 processes"}, False)):
+            those = [replace(point, tags={**point.tags, **tags}) for point in found]
+            section = answer.section(those, AT_15, Style.of(those))
+            table = tables(section)["recommendations"]
+            assert any(said in note for note in table.notes) is there
+
     def test_the_summary_answers_first(self) -> None:
         found = points(TINY, BASE, noise=0.0)
         section = answer.section(found, replace(AT_15, price_per_hour=3.6), Style.of(found))
