@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from asr_scaling.analysis.format import duration, percent
+from asr_scaling.analysis.format import duration, percent, plain
 from asr_scaling.analysis.machine_state import (
     NOTABLE,
     MachineState,
@@ -36,7 +36,9 @@ _MOST_MACHINES, _MOST_SPELLS = 3, 5
 _TICKS = (-80, -60, -40, -30, -20, -10, -5, -2, 0, 2, 5, 10, 20, 30, 50, 100, 200, 400, 900)
 """Changes in per cent that an axis may name."""
 _FEWEST_TICKS, _ROOM = 10, 1.04
-_BAND = "#F3F3F3"
+_TIMES = 2.0
+"""From this ratio on a change is told as a factor."""
+_BAND, _MANY = "#F3F3F3", 100
 
 
 def blocks(points: Sequence[Point]) -> list[Block]:
@@ -70,7 +72,7 @@ def _sentences(state: MachineState) -> list[str]:
         lines.append(f"{more} shorter or smaller changes of {percent(NOTABLE, 2)} or more.")
     if not spells:
         lines.append(
-            f"Nothing was {percent(NOTABLE, 2)} slower or faster than in {state.reference} for "
+            f"Nothing took {percent(NOTABLE, 2)} more or less time than in {state.reference} for "
             "longer than an instant."
         )
     spread = ", ".join(f"{_noun(kind)} {percent(sd, 2)}" for kind, sd in state.spread.items())
@@ -78,10 +80,7 @@ def _sentences(state: MachineState) -> list[str]:
 
 
 def _said(spell: Spell, state: MachineState) -> str:
-    """ "Reading memory was 40 % slower for 3.0 min, while points 5–7 were measured (…)."."""
-    noun, ratio = _noun(spell.kind), spell.ratio
-    change = percent(ratio - 1, 2) if ratio > 1 else percent(1 / ratio - 1, 2)
-    word = "slower" if ratio > 1 else "faster"
+    """ "For 3.0 min, while points 5–7 were measured (…), reading memory took 40 % longer."."""
     names = {span.place: span.point.name for span in state.spans}
     first, last = spell.places[0], spell.places[-1]
     if len(names) > 1 and len(spell.places) == len(names):
@@ -92,8 +91,15 @@ def _said(spell: Spell, state: MachineState) -> str:
         where = f"while points {first}–{last} were measured ({names[first]} to {names[last]})"
     else:
         where = f"while points {', '.join(map(str, spell.places))} were measured"
-    what = f"{noun[0].upper()}{noun[1:]} was {change} {word}"
-    return f"{what} for {duration(spell.lasted_s, 2)}, {where}."
+    what = f"{_noun(spell.kind)} took {_change(spell.ratio)}"
+    return f"For {duration(spell.lasted_s, 2)}, {where}, {what}."
+
+
+def _change(ratio: float) -> str:
+    """ "40 % longer", "2.4 times as long", or "20 % less time"."""
+    if ratio >= _TIMES:
+        return f"{plain(ratio, 2)} times as long"
+    return f"{percent(ratio - 1, 2)} longer" if ratio > 1 else f"{percent(1 - ratio, 2)} less time"
 
 
 def _noun(kind: str) -> str:
@@ -110,7 +116,7 @@ def _figure(name: str, state: MachineState) -> Figure:
         colour, shown = PALETTE[number % len(PALETTE)], _few(own)
         axes.plot(
             [when.place(r.at) for r in shown], [r.ratio for r in shown], ".",
-            color=colour, markersize=2.5, alpha=0.45, markeredgewidth=0, zorder=2,
+            color=colour, markersize=_dot(len(shown)), alpha=0.45, markeredgewidth=0, zorder=2,
         )  # fmt: skip
         xs, ys = _broken(shown, when)
         line = axes.plot(xs, ys, color=colour, linewidth=1.3, zorder=3)
@@ -134,6 +140,11 @@ def _figure(name: str, state: MachineState) -> Figure:
         caption += f" Beyond it: {beyond} of the readings."
     kinds = ", ".join(map(_noun, state.readings))
     return builder.figure(caption, f"Lines over time, one for each kind of work: {kinds}.")
+
+
+def _dot(readings: int) -> float:
+    """Size of a reading's dot: single ones are seen, many are not a cloud."""
+    return 2.5 if readings > _MANY else 5.0
 
 
 def _draw_spans(builder: FigureBuilder, spans: Sequence[Span], when: TimeAxis) -> None:

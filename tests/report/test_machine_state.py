@@ -40,14 +40,14 @@ def test_the_method_draws_it_and_reads_it():
     assert "**The machine's state over the sweep**: " in text
     made = records()
     assert (
-        "Reading memory was 40 % slower for 59 s, while points 2–3 were measured "
-        f"({made[1].name} to {made[2].name})."
+        f"For 59 s, while points 2–3 were measured ({made[1].name} to {made[2].name}), "
+        "reading memory took 40 % longer."
     ) in text
 
 
 def test_a_quiet_machine_is_said_to_be_one():
     text = words(found(records()))
-    assert "Nothing was 15 % slower or faster than in this machine's usual state" in text
+    assert "Nothing took 15 % more or less time than in this machine's usual state" in text
     assert "Standard deviation of the readings: reading memory 2" in text
 
 
@@ -55,7 +55,7 @@ def test_a_quiet_machine_is_said_to_be_one():
     ("first", "last", "said"),
     [
         (90, 120, "while point 2 was measured ("),
-        (0, 999, "over all points."),
+        (0, 999, "over all points, "),
     ],
 )
 def test_which_points_were_measured_then(first: float, last: float, said: str):
@@ -63,7 +63,7 @@ def test_which_points_were_measured_then(first: float, last: float, said: str):
         return 0.5 if probe == "dispatch" and first <= moment < last else 1.0
 
     text = words(found(records(state, noise=0.0)))
-    assert "Python's interpreter was 100 % faster for" in text
+    assert "Python's interpreter took 50 % less time." in text
     assert said in text
 
 
@@ -71,6 +71,13 @@ def test_records_without_beats_have_no_such_part():
     part = section(points(TINY, lengths=(5.0,), batches=(1,)))
     assert "machine's state" not in words(part)
     assert figures(part) == {}
+
+
+def test_a_multiple_is_told_as_one():
+    text = words(
+        found(records(lambda probe, moment: 2.5 if probe == "dispatch" else 1.0, noise=0.0))
+    )
+    assert "Python's interpreter took 2.5 times as long." in text
 
 
 def test_each_machine_has_its_own():
