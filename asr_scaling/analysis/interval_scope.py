@@ -31,13 +31,18 @@ def interval_scope(points: Iterable[Mapping[str, str]]) -> str:
     return f"Intervals are of {'; of '.join(parts)}{_UNKNOWN if alone else ''}."
 
 
+def of_one_process(tags: Mapping[str, str]) -> bool:
+    """Whether intervals say nothing of what differs between processes: of one, and not widened."""
+    scope = tags.get(INTERVAL_OF, ONE)
+    return scope.startswith(ONE) and WIDENED not in scope
+
+
 def may_change(points: Iterable[Mapping[str, str]]) -> list[str]:
     """What stands beside figures that are compared, where some say nothing of other processes."""
-    scopes = [tags.get(INTERVAL_OF, ONE) for tags in points]
-    alone = sum(scope.startswith(ONE) and WIDENED not in scope for scope in scopes)
-    if not alone:
+    alone = [of_one_process(tags) for tags in points]
+    if not any(alone):
         return []
-    which = "Each point was" if alone == len(scopes) else f"{alone} of {len(scopes)} points were"
+    which = "Each point was" if all(alone) else f"{sum(alone)} of {len(alone)} points were"
     return [
         f"{which} timed by one process, and intervals don't cover what differs between processes: "
         "a lead of a few per cent may change when it is measured again (sweep.processes=3 tells)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asr_scaling.analysis.interval_scope import interval_scope, may_change
+from asr_scaling.analysis.interval_scope import interval_scope, may_change, of_one_process
 
 WIDENED = (
     "this process; widened by this machine's spread between processes of 3.1 % "
@@ -66,3 +66,11 @@ def test_how_many_points_are_of_one_process():
     (line,) = may_change([{"interval/of": "3 processes"}, {"interval/of": "this process"}])
     assert line.startswith("1 of 2 points were timed by one process")
     assert may_change([]) == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "one"),
+    [(None, True), ("this process", True), (WIDENED, False), ("2 processes", False)],
+)
+def test_what_says_nothing_of_processes(scope: str | None, one: bool):
+    assert of_one_process({} if scope is None else {"interval/of": scope}) is one
