@@ -33,11 +33,14 @@ class Cpu:
     ``heap``: "keep" makes the process keep memory that a call frees, instead of giving it back to
     the kernel and faulting it in again at the next call. Its resident memory then stays at what the
     largest call needed. Between points it is given back.
+    ``steady``: take away what was shown to make processes differ, which is the page faults of a
+    call: the heap is kept, whatever ``heap`` says. docs/method.md has the experiment.
     """
 
     threads: int | None = None
     pinned: bool = False
     heap: str = "release"
+    steady: bool = False
     kind: str = field(default="cpu", init=False)
     torch_name: str = field(default="cpu", init=False)
     memory: NoDeviceMemory = field(default_factory=NoDeviceMemory, init=False, compare=False)
@@ -49,10 +52,11 @@ class Cpu:
 
     def setup(self) -> Mapping[str, Any]:
         """Sets how many threads compute, and the process's cores and heap, for this point."""
-        cores = set_host(self.threads, self.pinned, self.heap)
+        kept = "keep" if self.steady else self.heap
+        cores = set_host(self.threads, self.pinned, kept)
         facts = {"kind": "cpu", "threads": self.threads or len(cores), "cores": len(cores)}
-        heap = {"heap": self.heap, "heap_kept_before": HEAP.kept_before}
-        return {**facts, "pinned": self.pinned, **heap}
+        heap = {"heap": kept, "heap_kept_before": HEAP.kept_before}
+        return {**facts, "pinned": self.pinned, "steady": self.steady, **heap}
 
     def mark(self) -> int:
         """Nanoseconds of the monotonic clock."""

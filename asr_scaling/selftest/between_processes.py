@@ -35,7 +35,8 @@ _USELESS = 0.5
 """A spread that no number of processes makes useful."""
 _MORE = (
     "One process says little here: let sweep.processes=3 measure each point in three, before you "
-    "call one system faster than another."
+    "call one system faster than another. On a CPU, device.steady=true takes away the part "
+    "that page faults have."
 )
 Timed = tuple[Sequence[Sample], Sequence[Beat]]
 """The timed calls of a process, and the machine's state between them."""

@@ -113,7 +113,8 @@ def _values(texts: Iterable[str]) -> dict[str, Any]:
 
 def _keeps_heap(texts: Iterable[str]) -> bool:
     values = _values(texts)
-    return "keep_heap" in str(values.get("optimisation")) or values.get("device.heap") == "keep"
+    chosen = "keep_heap" in str(values.get("optimisation"))
+    return chosen or values.get("device.heap") == "keep" or values.get("device.steady") is True
 
 
 def _weight(texts: Iterable[str]) -> float:

@@ -299,6 +299,7 @@ class TestTheFile:
                 "batch.size=16",
                 "model.path='/data/my weights'",
                 "device.pinned=true",
+                "device.steady=true",
             ),
         ],
     )

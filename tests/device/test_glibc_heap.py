@@ -15,12 +15,12 @@ from asr_scaling.device.cpu import Cpu
 from asr_scaling.errors import ConfigError, DeviceError
 
 COUNT = """
-import resource, sys
+import json, resource, sys
 import torch
 from asr_scaling.device.cpu import Cpu
 
-def faults(heap):
-    Cpu(threads=1, heap=heap).setup()
+def faults(**options):
+    Cpu(threads=1, **options).setup()
     counts = []
     for _ in range(4):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -28,7 +28,7 @@ def faults(heap):
         counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     return counts[-1]
 
-print(*[faults(heap) for heap in ("release", "keep")])
+print(faults(), faults(**json.loads(sys.argv[1])))
 """
 
 
@@ -46,10 +46,10 @@ class FakeLibrary:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
-def test_a_kept_heap_is_faulted_in_once_and_a_released_one_at_every_call() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", COUNT], capture_output=True, text=True, check=True, timeout=120
-    )
+@pytest.mark.parametrize("options", ['{"heap": "keep"}', '{"steady": true}'])
+def test_a_kept_heap_is_faulted_in_once_and_a_released_one_at_every_call(options: str) -> None:
+    command = [sys.executable, "-c", COUNT, options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     released, kept = map(int, done.stdout.split())
     assert kept < released / 10
 
@@ -86,6 +86,17 @@ def test_another_c_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_host, "HEAP", Heap())
     with pytest.raises(DeviceError, match="needs Linux with glibc"):
         Cpu(heap="keep").setup()
+
+
+def test_steady_keeps_the_heap_whatever_heap_says_and_is_a_fact(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    library = FakeLibrary()
+    monkeypatch.setattr(_host, "HEAP", Heap(library))
+    steady, plain = Cpu(steady=True).setup(), Cpu().setup()
+    assert (steady["steady"], steady["heap"]) == (True, "keep")
+    assert (plain["steady"], plain["heap"]) == (False, "release")
+    assert library.told[-1] == "trim", "the next point has a heap of its own kind again"
 
 
 def test_an_unheard_of_heap() -> None:
