@@ -142,6 +142,30 @@ def test_noise_wins_nothing():
     assert found.winner == found.baseline
 
 
+class TestBetweenProcesses:
+    """Processes differ by 4 %, and most points of a search are of one."""
+
+    def test_what_no_single_process_proves_is_found_and_proven_by_the_final(self):
+        bench = Bench({"a": 1.25, "b": 1.15, "c": 1.12}, between=0.04)
+        found = only(optimise(options(engines=("transformers",)), bench))
+        assert {"a", "b"} <= set(found.winner.candidate.optimisations)
+        assert found.total.faster
+        assert found.total.factor == pytest.approx(bench.factor(found.winner), rel=0.1)
+
+    def test_what_processes_differ_by_wins_nothing(self):
+        names = tuple(f"x{i}" for i in range(12))
+        bench = Bench({}, between=0.04)
+        found = only(optimise(options(optimisations=names, minutes=60), bench))
+        assert found.winner == found.baseline
+        assert found.stage == "final"
+
+    def test_nothing_is_left_for_being_slower_by_chance(self):
+        bench = Bench({"a": 0.95, "slow": 0.6}, between=0.04)
+        outcome = optimise(options(batches=(1, 16)), bench)
+        left = {label for (label, _), (_, why) in reasons(outcome).items() if "slower" in why}
+        assert left == {"transformers + slow"}
+
+
 class TestBatches:
     def test_each_batch_has_an_answer_and_losers_are_not_measured_at_the_next(self):
         bench = Bench(GAINS)

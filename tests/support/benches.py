@@ -4,6 +4,7 @@ so that the best answer is known."""
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any
 
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.record import RunRecord
+from asr_scaling.core.spread import Spread, with_spread
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.search.candidates import Candidate, Entry, Trial
 from asr_scaling.search.options import Options
@@ -38,7 +40,9 @@ class Bench:
     """``gains``: engine or optimisation → factor of speed. ``joint``: set of optimisations → what
     it gains more or less than the product. ``wer``: optimisation → points that it costs.
     ``refused``: any of these names refuses a candidate; ``clash``: pairs that do; ``needs``: what
-    must stand before another, ``first``: before all. ``failing``: when measured. ``again``: of
+    must stand before another, ``first``: before all. ``failing``: when measured.
+    ``noise`` and ``between``: standard deviation of the logarithm of a call's and of a process's
+    time, of which the machine knows the second. ``again``: of
     every sixth call takes the baseline's time as well. ``seconds``: of a point, by stage;
     ``batch_seconds``: of one of the baseline's speed, by batch.
     """
@@ -54,6 +58,7 @@ class Bench:
     smaller_batch: float = 1.0
     random: bool = False
     noise: float = 0.0
+    between: float = 0.0
     again: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     batch_seconds: Mapping[int, float] = field(default_factory=dict)
@@ -103,6 +108,8 @@ class Bench:
         law = replace(TINY, call_s=0.0, window_cost_s=0.3 / factor, per_s=0.01 / factor, wer=points)
         law = replace(law, wer=None) if self.random else law
         dice = random.Random(str(trial))
+        slower = math.exp(dice.gauss(0, self.between)) if self.between else 1.0
+        law = replace(law, window_cost_s=slower * law.window_cost_s, per_s=slower * law.per_s)
         found = record(law, None, batch, calls=12 if batch == 1 else 3, noise=self.noise, dice=dice)
         config = {
             **found.config,
@@ -116,6 +123,9 @@ class Bench:
             "engine": candidate.engine,
             "optimisations": list(candidate.optimisations),
         }
+        if self.between:
+            known = with_spread(found.environment, Spread(self.between, freedom=7.0))
+            found = replace(found, environment=known)
         began = found.started_at + len(self.trials)
         samples = tuple(replace(s, started_at=began + i / 100) for i, s in enumerate(found.samples))
         if set(self.again) & set(candidate.optimisations):
