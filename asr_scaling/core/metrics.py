@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Literal
 
-from asr_scaling.core.typed_json import build, shown
 from asr_scaling.errors import ConfigError
 
 Better = Literal["lower", "higher", "neither"]
@@ -25,26 +24,6 @@ class MetricSpec:
     better: Better
     unit: str
     meaning: str
-
-
-@dataclass(frozen=True)
-class MetricRow:
-    """A metric as a record's JSON has it.
-
-    value: the number, in ``unit``.
-    unit: as in the table.
-    better: as in the table.
-    n: how many values it was computed from; None if unknown.
-    low: lower end of the 95 % interval, in ``unit``; None without one.
-    high: upper end of the 95 % interval, in ``unit``; None without one.
-    """
-
-    value: float
-    unit: str
-    better: str
-    n: int | None = None
-    low: float | None = None
-    high: float | None = None
 
 
 _lower = functools.partial(MetricSpec, "lower")
@@ -71,6 +50,14 @@ METRICS: dict[str, MetricSpec] = {
         "1", "throughput/rtfx of the timed calls in which no hypothesis loops"
     ),
     "throughput/samples_per_s": _higher("1/s", "utterances transcribed per wall second"),
+    "usual/latency/mean_s": _lower("s", "latency/mean_s at the machine's usual state"),
+    "usual/latency/p50_s": _lower("s", "latency/p50_s at the machine's usual state"),
+    "usual/throughput/rtfx": _higher("1", "throughput/rtfx at the machine's usual state"),
+    "usual/explained_share": _neither(
+        "1",
+        "share of the variance between calls of a process that the machine's state explains, on "
+        "calls that were held out",
+    ),
     "startup/load_s": _lower("s", "time to load the model onto the device"),
     "startup/first_call_s": _lower("s", "time of the very first call, before any warm-up"),
     "startup/warmup_s": _lower("s", "time of all calls before the timed ones"),
@@ -272,27 +259,3 @@ def metric_spec(name: str) -> MetricSpec:
     raise ConfigError(
         f"'{name}' is not in the table of metrics; add it to asr_scaling/core/metrics.py."
     )
-
-
-def metric_row(name: str, row: Any) -> MetricRow:
-    """The JSON ``row`` of the metric ``name``.
-
-    Raises ConfigError for a name that is not in the table, TypeError for a row that is damaged or
-    has another unit or direction than the table.
-    """
-    spec = metric_spec(name)
-    try:
-        metric = build(MetricRow, row)
-    except TypeError as error:
-        raise TypeError(f"metric '{name}': {error}") from error
-    for field, stored, expected in (
-        ("unit", metric.unit, spec.unit),
-        ("direction", metric.better, spec.better),
-    ):
-        if stored != expected:
-            raise TypeError(
-                f"the {field} of '{name}' is {shown(stored)}, and here it is '{expected}'"
-            )
-    if (metric.low is None) != (metric.high is None):
-        raise TypeError(f"the interval of '{name}' has one end")
-    return metric

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
-from asr_scaling.core.metrics import metric_row, metric_spec
+from asr_scaling.core.metric_json import metric_row
+from asr_scaling.core.metrics import metric_spec
 from asr_scaling.core.older_records import as_now
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.statistics import Interval

@@ -1,11 +1,58 @@
-"""The usual state of a machine: what its metronome's probes take (machine/metronome.py)."""
+"""The usual state of a machine, and calls as they would have been at it.
+
+The state is what the metronome's probes take (machine/metronome.py).
+"""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from asr_scaling.core.sample import Beat
+import numpy as np
+
+from asr_scaling.core.control_variates import (
+    Calls,
+    Explained,
+    Floats,
+    States,
+    explained,
+    shifts,
+)
+from asr_scaling.core.sample import Beat, Sample
+
+LEAST_SHARE = 0.1
+"""Share of the variance within processes that the state must explain on held-out blocks …"""
+CHANCE = 0.05
+"""… and how often a state that says nothing of the calls may explain as much."""
+_CALLS, _OF_PROCESS = 12, 4
+_SHIFTS = 19
+NO_REFERENCE = (
+    "the usual state of this machine is not known: run python -m asr_scaling selftest before"
+)
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """Calls as they would have been at the usual state of the machine.
+
+    samples: the calls, with other times where the adjustment was made.
+    made: whether it was.
+    why: why not; empty where it was made.
+    explained: share of the variance within processes that the state explains, on blocks of calls
+        that were held out; None where there was too little to judge.
+    coefficients: probe → the share of a call's time that leans on what it measures.
+    shift_error: standard deviation of the log of a process's mean time that is owed to the
+        coefficients' uncertainty.
+    """
+
+    samples: tuple[Sample, ...]
+    made: bool = False
+    why: str = ""
+    explained: float | None = None
+    coefficients: Mapping[str, float] = field(default_factory=dict)
+    shift_error: float = 0.0
 
 
 def usual_state(beats: Iterable[Beat]) -> dict[str, float]:
@@ -15,3 +62,111 @@ def usual_state(beats: Iterable[Beat]) -> dict[str, float]:
         for probe, value in beat.seconds.items():
             seconds.setdefault(probe, []).append(value)
     return {probe: statistics.median(values) for probe, values in seconds.items()}
+
+
+def reference_of(environment: Mapping[str, Any]) -> Mapping[str, float] | None:
+    """The usual state that the self-test found on a record's machine; None where it found none."""
+    certificate = environment.get("certificate")
+    found = certificate.get("usual_state") if isinstance(certificate, Mapping) else None
+    return found if isinstance(found, Mapping) and found else None
+
+
+def at_usual(
+    samples: Sequence[Sample], beats: Sequence[Beat], reference: Mapping[str, float] | None
+) -> Adjusted:
+    """``samples`` at the state ``reference`` (probe → seconds), by control variates.
+
+    Calls are left as they are, and ``why`` says so, where the state explains too little of them.
+    """
+    plain = Adjusted(tuple(samples))
+    probes = _probes(samples, beats)
+    if probes and reference is not None:
+        probes = [probe for probe in probes if reference.get(probe, 0.0) > 0]
+    if not probes:
+        return replace(plain, why="no beats of the metronome lie between the calls")
+    states = _states(beats, probes)
+    if why := _too_few(samples, states):
+        return replace(plain, why=why)
+    calls = _calls(samples)
+    found = explained(calls, states)
+    coefficients = dict(zip(probes, found.coefficients.tolist(), strict=True))
+    judged = replace(plain, explained=found.share, coefficients=coefficients)
+    if found.share < LEAST_SHARE or found.chance > CHANCE:
+        return replace(judged, why=_unexplained(found))
+    if reference is None:
+        return replace(judged, why=NO_REFERENCE)
+    usual = np.log([reference[probe] for probe in probes])
+    off = states.around(calls) - usual
+    factors = np.exp(-off @ found.coefficients).tolist()
+    scaled = tuple(_scaled(s, factor) for s, factor in zip(samples, factors, strict=True))
+    error = _shift_error(calls, off, found)
+    return replace(judged, samples=scaled, made=True, shift_error=error)
+
+
+def _probes(samples: Sequence[Sample], beats: Sequence[Beat]) -> list[str]:
+    """Probes that every beat has; none where a process has calls and no beats."""
+    beating = {beat.process for beat in beats}
+    if not beats or any(sample.process not in beating for sample in samples):
+        return []
+    names = set.intersection(*(set(beat.seconds) for beat in beats))
+    return sorted(n for n in names if all(beat.seconds[n] > 0 for beat in beats))
+
+
+def _too_few(samples: Sequence[Sample], states: States) -> str:
+    """Why there is too little to judge the state by; empty where there is enough."""
+    processes = [sample.process for sample in samples]
+    fewest = min(processes.count(process) for process in set(processes))
+    if len(samples) < _CALLS or fewest < _OF_PROCESS:
+        return (
+            f"too few calls to tell what the machine's state does to them: {_CALLS} are needed, "
+            f"{_OF_PROCESS} of each process: raise pipeline.max_seconds"
+        )
+    if shifts(states) < _SHIFTS:
+        return "too few beats of the metronome to judge by: raise pipeline.max_seconds"
+    return ""
+
+
+def _unexplained(found: Explained) -> str:
+    return (
+        "the machine's state does not explain what differs between calls: "
+        f"{max(0.0, found.share):.0%} of it on calls that were held out, and a state without "
+        f"meaning explains as much in {found.chance:.0%} of cases"
+    )
+
+
+def _states(beats: Sequence[Beat], probes: Sequence[str]) -> States:
+    ordered = sorted(beats, key=lambda beat: (beat.process, beat.at))
+    return States(
+        np.array([beat.process for beat in ordered]),
+        np.array([beat.at for beat in ordered]),
+        np.log([[beat.seconds[probe] for probe in probes] for beat in ordered]),
+    )
+
+
+def _calls(samples: Sequence[Sample]) -> Calls:
+    inputs: dict[tuple[str, ...], int] = {}
+    work = [(np.log(max(s.processed_s, 1e-3)), np.log1p(sum(s.tokens))) for s in samples]
+    return Calls(
+        np.array([s.process for s in samples]),
+        np.array([inputs.setdefault(s.utterances, len(inputs)) for s in samples]),
+        np.array(work, dtype=float),
+        np.array([s.started_at + s.total_s / 2 for s in samples]),
+        np.log([s.total_s for s in samples]),
+    )
+
+
+def _scaled(sample: Sample, factor: float) -> Sample:
+    first = sample.first_token_s
+    return replace(
+        sample,
+        total_s=factor * sample.total_s,
+        stages={name: factor * seconds for name, seconds in sample.stages.items()},
+        first_token_s=None if first is None else factor * first,
+        step_s=tuple(factor * seconds for seconds in sample.step_s),
+    )
+
+
+def _shift_error(calls: Calls, off: Floats, found: Explained) -> float:
+    """Root mean square over processes of the error of their mean shift."""
+    means = [off[calls.process == process].mean(axis=0) for process in np.unique(calls.process)]
+    return float(np.sqrt(np.mean([mean @ found.covariance @ mean for mean in means])))

@@ -13,6 +13,7 @@ from asr_scaling.core.ports import Session, System, SystemSpec, capabilities, op
 from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.spread import of_certificate, with_spread
 from asr_scaling.core.time_intervals import of_one_process
+from asr_scaling.core.usual_figures import with_usual
 from asr_scaling.core.workload import Workload
 from asr_scaling.machine.environment import certified
 from asr_scaling.machine.spread_history import known
@@ -101,7 +102,7 @@ class RecordBuilder:
             ended_at=time.time(),
             identity=self.identity,
         )
-        return of_one_process(record)
+        return of_one_process(with_usual(record))
 
     def _transcripts(self) -> tuple[Mapping[str, Any], ...]:
         """With the language that each was transcribed in, where the system tells it.

@@ -17,7 +17,12 @@ from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
 from asr_scaling.machine.interference import times_by_input
 from asr_scaling.machine.machine_kind import unlike
-from asr_scaling.records.process_intervals import OF_STARTING, of_both_levels, scope
+from asr_scaling.records.process_intervals import (
+    OF_STARTING,
+    of_both_levels,
+    scope,
+    with_usual_of_both_levels,
+)
 
 _Value = TypeVar("_Value")
 _LATENCY = "latency/mean_s"
@@ -95,6 +100,10 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     The point has failed when a round has failed; what the others measured stays. Rounds on another
     kind of machine than that of the fullest round are left out, with a caution.
     """
+    return with_usual_of_both_levels(_merged(rounds))
+
+
+def _merged(rounds: Sequence[RunRecord]) -> RunRecord:
     every = sorted(map(_numbered, rounds), key=lambda r: (r.round or 0, r.started_at))
     fullest = max(every, key=_full)
     ordered = [record for record in every if not unlike(fullest.environment, record.environment)]

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from asr_scaling.core.call_summary import summarise
+from asr_scaling.core.judged import USUAL
 from asr_scaling.core.levels import Level, of_processes, student
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.spread import Spread, spread_of
 from asr_scaling.core.statistics import Interval, mean_interval
+from asr_scaling.core.usual_figures import NAMES, adjusted, with_usual
 
 OF_STARTING = "startup/"
 """Begins the names of figures that each process has one value of."""
@@ -44,6 +46,23 @@ def of_both_levels(metrics: Mapping[str, Metric], rounds: Sequence[RunRecord]) -
         share = median.interval.half(median.value) / median.value
         found[_PRECISION] = replace(found[_PRECISION], value=share)
     return found
+
+
+def with_usual_of_both_levels(record: RunRecord) -> RunRecord:
+    """The merged record with ``usual/*`` of all its calls, with intervals of both levels."""
+    calls = adjusted(record)
+    record = with_usual(record, calls)
+    own = []
+    for process in sorted({sample.process for sample in calls.samples}):
+        mine = tuple(sample for sample in calls.samples if sample.process == process)
+        own.append({m.name: m for m in summarise(mine, every=True).metrics})
+    spread = spread_of(record.environment)
+    metrics = {metric.name: metric for metric in record.metrics}
+    for name in NAMES:
+        if (metric := metrics.get(USUAL + name)) is not None:
+            each = [figures[name] for figures in own if name in figures]
+            metrics[metric.name] = of_all(metric, each, spread, usual=True)
+    return replace(record, metrics=tuple(metrics.values()))
 
 
 def of_all(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.record import Metric, RunRecord
-from asr_scaling.core.sample import Sample
+from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.spread import Spread, with_spread
 from asr_scaling.records.merge import merge
 
@@ -123,3 +123,37 @@ def test_intervals_hold_the_value_and_those_of_all_calls(processes: list[list[fl
         assert interval.low <= value <= interval.high
         calls = pooled[name]
         assert calls is None or (interval.low <= calls.low and calls.high <= interval.high)
+
+
+class TestUsualState:
+    """Processes whose speed is that of their machine, which the beats show."""
+
+    def merged(self, *, beats: bool = True) -> RunRecord:
+        rng = np.random.default_rng(3)
+        parts = []
+        for k, level in enumerate((0.0, 0.3, 0.6)):
+            states = level + 0.2 * np.sin(np.arange(25) / 3 + k)
+            logs = (states[:-1] + states[1:]) / 2 + rng.normal(0, 0.01, 24)
+            record = part(k, [0.9 * math.exp(x) for x in logs], self.known(), 1.0)
+            taken = [Beat(i - 0.05, {"work": 0.01 * math.exp(x)}) for i, x in enumerate(states)]
+            parts.append(replace(record, beats=tuple(taken) if beats else ()))
+        return merge(parts)
+
+    def known(self) -> dict[str, object]:
+        return {**LITTLE, "certificate": {"usual_state": {"work": 0.01}}}
+
+    def test_of_all_processes_is_that_of_the_usual_state(self):
+        record = self.merged()
+        assert record.values["usual/latency/p50_s"] == pytest.approx(0.9, rel=0.05)
+        assert record.values["latency/p50_s"] > 1.1
+        assert record.intervals["usual/latency/p50_s"].low <= 0.9
+        assert record.intervals["usual/latency/p50_s"].high >= 0.9
+
+    def test_has_an_interval_of_both_levels_that_is_narrower(self):
+        record = self.merged()
+        assert half(record, "usual/latency/mean_s") < half(record, "latency/mean_s") / 3
+
+    def test_without_beats_says_why_not(self):
+        record = self.merged(beats=False)
+        assert "usual/latency/p50_s" not in record.values
+        assert "no beats" in record.unavailable["usual/latency/p50_s"]
