@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from asr_scaling.analysis.comparison.advice import Machine, by_processes, machine_of
@@ -25,7 +25,8 @@ from asr_scaling.analysis.comparison.change import (
     answered,
 )
 from asr_scaling.analysis.comparison.comparability import check_alike, other_notes
-from asr_scaling.analysis.comparison.times import State, TimeChange, latency_change, rtfx_change
+from asr_scaling.analysis.comparison.one_state import AT_ONE_STATE, OneState, at_one_state
+from asr_scaling.analysis.comparison.times import TimeChange, latency_change, rtfx_change
 from asr_scaling.analysis.comparison.unpaired import energy_change, unpaired_change
 from asr_scaling.analysis.comparison.word_errors import wer_change
 from asr_scaling.core.levels import processes_needed
@@ -89,22 +90,28 @@ def compare(
     ``allow`` doesn't name it, or when the two timed no speech in common.
     """
     allowed = check_alike(a, b, allow)
-    blocks = paired_blocks(a.samples, b.samples)
+    one_state = at_one_state(a, b)
+    blocks = paired_blocks(*one_state.samples)
     if not blocks:
         raise ConfigError(
             f"'{a.name}' and '{b.name}' timed no utterances in common: measure both on the same "
             "dataset, with pipeline.max_seconds long enough to time all of it."
         )
-    machine = machine_of(a, b)
+    machine = machine_of(a, b, one_state.adjusted)
     utterances = sum(len(block.utterances) for block in blocks)
     parts = [name for name in _MEMORY_PARTS if a.values.get(name) or b.values.get(name)]
     parts += [ABOVE_IDLE] if all(ABOVE_IDLE in record.values for record in (a, b)) else []
     extra = [name for name in dict.fromkeys((*parts, *also)) if name not in STANDARD]
     unpaired = (unpaired_change(a, b, name, machine) for name in (MEMORY, *extra))
-    paired = (*_times(a, b, blocks, machine), energy_change(a, b, machine), wer_change(a, b))
+    paired = (
+        *_times(a, b, blocks, machine, one_state),
+        energy_change(a, b, machine),
+        wer_change(a, b),
+    )
     notes = (
         *allowed,
         *_pairing(a, b, len(blocks), utterances),
+        *one_state.notes,
         *machine.notes(),
         *other_notes(a, b),
     )
@@ -121,10 +128,10 @@ def _pairing(a: RunRecord, b: RunRecord, blocks: int, utterances: int) -> list[s
 
 
 def _times(
-    a: RunRecord, b: RunRecord, blocks: Sequence[Block], machine: Machine
+    a: RunRecord, b: RunRecord, blocks: Sequence[Block], machine: Machine, one_state: OneState
 ) -> list[MetricChange]:
     """Latency and RTFx."""
-    states = State(), State()
+    states = one_state.states
     longer = latency_change(blocks, machine.spread, states, machine.hours)
     faster = rtfx_change(blocks, machine.spread, states, machine.hours)
     return [
@@ -150,4 +157,6 @@ def _time_row(
     answer, verdict = answered(name, change.value, interval, because, advice)
     absolute = None if ours is None else ours * change.value
     found = change.value, absolute, interval, verdict
-    return MetricChange(name, ours, theirs, *found, answer=answer, advice=advice)
+    qualifier = AT_ONE_STATE if any(machine.usual) else ""
+    judged = MetricChange(name, ours, theirs, *found, answer=answer, advice=advice)
+    return replace(judged, qualifier=qualifier)
