@@ -51,9 +51,10 @@ class Machine:
 
     def line(self) -> str:
         """For a table: "3 processes a side; processes differ by 3.1 % here (self-test of …)"."""
-        source = f" ({self.spread.source})" if self.spread.source else ""
+        source = f" ({self.spread.source.removeprefix('assumed: ')})" if self.spread.source else ""
         state = ", at one machine state" if any(self.usual) else ""
-        return f"{self.sides}; processes differ by {rounded(self.between)} here{state}{source}"
+        verb = "are assumed to differ" if self.assumed else "differ"
+        return f"{self.sides}; processes {verb} by {rounded(self.between)} here{state}{source}"
 
     def notes(self) -> list[str]:
         """What intervals don't hold although it may differ."""

@@ -633,3 +633,31 @@ def test_as_json():
     (wer,) = (row for row in plain["rows"] if row["metric"] == WER)
     assert (wer["unit"], wer["verdict"], set(wer["interval"])) == ("1", "worse", {"low", "high"})
     assert wer["answer"] == "differs"
+
+
+@pytest.mark.parametrize(
+    ("spread", "processes", "said"),
+    [
+        (
+            None,
+            1,
+            "one process a side; processes are assumed to differ by 9 % here "
+            "(no self-test has measured it on this machine)",
+        ),
+        (
+            Spread(0.031, source="self-test of today"),
+            3,
+            "3 processes a side; processes differ by 3.1 % here (self-test of today)",
+        ),
+    ],
+)
+def test_what_intervals_rest_on_is_said_in_a_line(
+    spread: Spread | None, processes: int, said: str
+) -> None:
+    samples = [
+        replace(sample, process=number)
+        for number in range(processes)
+        for sample in rounds(1, EIGHT)
+    ]
+    side = point(samples, **on(spread=spread and spread.to_json()))
+    assert compare(side, side).machine.line() == said
