@@ -6,13 +6,14 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.sample import Beat, Sample
-from asr_scaling.core.usual_state import usual_state
+from asr_scaling.core.usual_state import at_usual, usual_state
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.machine.fresh_process import Read, in_fresh_process
 from asr_scaling.machine.spread_history import SELF_TEST, Entry, add
@@ -27,8 +28,9 @@ PROCESSES, CALLS = 6, 8
 WARM_UP = 3
 SPREAD, SPREAD_USUAL = "spread", "spread_usual"
 FREEDOM = "freedom"
-STATE, MEDIAN = "usual_state/", "median_s/"
-"""Names of this check's values; the last two come before a probe's name and a process's number."""
+STATE = "usual_state/"
+MEDIAN, MEDIAN_USUAL = "median_s/", "median_usual_s/"
+"""Names of this check's values; the last come before a probe's name or a process's number."""
 _MOST_S = 60.0
 """A process that takes longer is ended."""
 _USELESS = 0.5
@@ -52,11 +54,11 @@ def between_processes(
 
     It holds what chance leaves in the median of eight calls, too: it is rather too large.
     """
-    runs = [(timed or _stand_in)() for _ in range(processes)]
-    medians = [statistics.median(call.total_s for call in calls) for calls, _ in runs]
+    runs = [_numbered(k, (timed or _stand_in)()) for k in range(processes)]
+    beats = [beat for _, run in runs for beat in run]
+    medians, state = _medians([calls for calls, _ in runs]), usual_state(beats)
+    usual = at_usual([call for calls, _ in runs for call in calls], beats, state)
     spread = statistics.stdev(map(math.log, medians))
-    status = graded(spread, 0.05, _USELESS)
-    state = usual_state(beat for _, beats in runs for beat in beats)
     values = {
         SPREAD: spread,
         FREEDOM: processes - 1.0,
@@ -64,7 +66,26 @@ def between_processes(
         **{f"{MEDIAN}{k}": seconds for k, seconds in enumerate(medians)},
     }
     figure = f"medians of {processes} processes differ by {spread:.1%} (standard deviation)"
+    if usual.made:
+        own = [[c for c in usual.samples if c.process == k] for k in range(processes)]
+        again = dict(enumerate(_medians(own)))
+        values[SPREAD_USUAL] = statistics.stdev(map(math.log, again.values()))
+        values |= {f"{MEDIAN_USUAL}{k}": seconds for k, seconds in again.items()}
+        figure += f", {values[SPREAD_USUAL]:.1%} at the machine's usual state"
+    status = graded(spread, 0.05, _USELESS)
     return Check(NAME, status, figure, "" if status == "pass" else _MORE, values)
+
+
+def _numbered(process: int, timed: Timed) -> Timed:
+    calls, beats = timed
+    return (
+        [replace(call, process=process) for call in calls],
+        [replace(beat, process=process) for beat in beats],
+    )
+
+
+def _medians(processes: Sequence[Sequence[Sample]]) -> list[float]:
+    return [statistics.median(call.total_s for call in calls) for calls in processes]
 
 
 def stated(values: Mapping[str, float]) -> dict[str, Any]:
@@ -78,9 +99,12 @@ def stated(values: Mapping[str, float]) -> dict[str, Any]:
 
 def note(check: Check) -> None:
     """Keep what the check found with what is known of this machine's spread, for later."""
-    medians = [seconds for name, seconds in check.values.items() if name.startswith(MEDIAN)]
-    if medians:
-        add(Entry(SELF_TEST, time.time(), tuple(map(math.log, medians))))
+    logs, usual = (
+        tuple(math.log(seconds) for name, seconds in check.values.items() if name.startswith(kind))
+        for kind in (MEDIAN, MEDIAN_USUAL)
+    )
+    if logs:
+        add(Entry(SELF_TEST, time.time(), logs, usual))
 
 
 def _stand_in() -> Timed:

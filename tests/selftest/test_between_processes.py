@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,31 @@ def test_more_than_5_percent_is_a_warning(factor: float, status: str) -> None:
     found = between_processes(processes([0.1, 0.1 * factor]), 2)
     assert found.status == status
     assert ("sweep.processes=3" in found.advice) == (status != "pass")
+
+
+def test_what_the_machines_state_explains_is_taken_away() -> None:
+    """Calls take as long as the memory's probe says, but for 0.5 %; processes met other states."""
+    dice = random.Random(1)
+
+    def timed(state: float) -> Timed:
+        clock, made, beats = 0.0, list[Sample](), list[Beat]()
+        for _ in range(16):
+            now = state * dice.lognormvariate(0, 0.05)
+            beats.append(Beat(clock, {"memory": 0.01 * now}))
+            total = 0.1 * now * dice.lognormvariate(0, 0.005)
+            (call,) = calls([total])
+            made.append(replace(call, started_at=clock + 0.01))
+            clock += 0.02 + total
+        beats.append(Beat(clock, {"memory": 0.01 * now}))
+        return made, beats
+
+    states = iter([1.0, 1.2, 0.9, 1.1, 1.0, 0.8])
+    found = between_processes(lambda: timed(next(states)), 6)
+    assert found.values["spread"] > 0.1
+    assert found.values["spread_usual"] < found.values["spread"] / 3
+    assert "at the machine's usual state" in found.figure
+    said = summary(certificate([found], 20.0))["between_processes"]
+    assert said["sd_usual"] == found.values["spread_usual"]
 
 
 def test_a_certificate_says_the_spread_and_the_machines_usual_state() -> None:
