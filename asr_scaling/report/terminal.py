@@ -75,7 +75,7 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
 def footnotes(records: Sequence[RunRecord]) -> list[str]:
     """How to read the cells of the table, and how sure they are between processes."""
     scope = interval_scope(record.tags for record in records if record.intervals)
-    usual = any(name.startswith(USUAL) for record in records for name in record.values)
+    usual = any(f"{USUAL}throughput/rtfx" in record.values for record in records)
     return [_FOOTNOTE, *filter(None, (scope, _USUAL if usual else ""))]
 
 

@@ -307,6 +307,28 @@ class TestDisplay:
             "of 3.1 % (a test).\n"
         ) in capsys.readouterr().out
 
+    def test_figures_at_the_usual_state_stand_beside_what_was_measured(
+        self, capsys: pytest.CaptureFixture[str]
+    ):
+        display = Display([1.0])
+        display.close()
+        display.results([record()], "1 point", [])
+        assert "usual" not in capsys.readouterr().out
+        found = (
+            Metric("throughput/rtfx", 12.3, 9, Interval(12.0, 12.6)),
+            Metric("usual/throughput/rtfx", 15.4, 9, Interval(15.0, 15.8)),
+            Metric("latency/p50_s", 0.5, 9, Interval(0.49, 0.51)),
+            Metric("usual/latency/p50_s", 0.4, 9, Interval(0.39, 0.41)),
+        )
+        display.results([replace(record(), metrics=found)], "1 point", [])
+        out = capsys.readouterr().out
+        row = next(line for line in out.splitlines() if line.startswith("tiny"))
+        assert row.split() == ["tiny", "12.3±0.3", "15.4±0.4", "500±10", "400±10"]
+        assert (
+            "usual: at this machine's usual state, which systems are ranked and compared by." in out
+        )
+        assert "RTFx 12.30 ± 0.30 as it was, 15.40 ± 0.40 at the machine's usual state" in out
+
     def test_no_records_at_all(self, capsys: pytest.CaptureFixture[str]):
         display = Display([1.0, 1.0])
         display.close()
