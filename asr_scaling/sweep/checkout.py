@@ -45,6 +45,11 @@ def commit_of(root: Path, name: str) -> str | None:
         return None
 
 
+def is_shallow(root: Path) -> bool:
+    """Whether the clone lacks history, as those that a CI makes."""
+    return _git(root, "rev-parse", "--is-shallow-repository") == "true"
+
+
 @contextmanager
 def laid_out(root: Path, commit: str) -> Iterator[Path]:
     """Yield a folder with the files of ``commit``; it is removed when the block ends, however.

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from asr_scaling.errors import ConfigError
-from asr_scaling.sweep.checkout import PACKAGE, commit_of, laid_out, root_of
+from asr_scaling.sweep.checkout import PACKAGE, commit_of, is_shallow, laid_out, root_of
 from asr_scaling.util.config_dir import conf_dir, read_yaml
 
 HERE = "."
@@ -65,12 +65,10 @@ class Side:
             raise ConfigError(f"'{name}' is no configuration here, and {error}") from error
         commit = commit_of(root, name)
         if commit is None:
-            there = "there is no file of that name"
-            if Path(name).exists():
-                there = "records are compared without --run"
             raise ConfigError(
-                f"'{name}' is neither a configuration nor a revision of {root} ({there}): name "
-                "two YAML files as recommend -o writes them, or two branches, tags or commits."
+                f"'{name}' is neither a configuration nor a revision of {root} "
+                f"({_why(root, name)}): name two YAML files as recommend -o writes them, or two "
+                "branches, tags or commits."
             )
         return cls(name, f"revision {name} ({commit[:8]})", commit, checkout=root, commit=commit)
 
@@ -90,6 +88,17 @@ class Side:
         if self.checkout is not None and self.commit is not None:
             return laid_out(self.checkout, self.commit)
         return nullcontext(self.checkout)
+
+
+def _why(root: Path, name: str) -> str:
+    """What may be the reason that ``name`` is no revision."""
+    if commit_of(root, f"origin/{name}"):
+        return f"but origin/{name} is one"
+    if is_shallow(root):
+        return "this clone has only its last commits: fetch the others, git fetch --unshallow"
+    if Path(name).exists():
+        return "records are compared without --run"
+    return "there is no file of that name"
 
 
 def environment_of(code: Path | None) -> dict[str, str]:

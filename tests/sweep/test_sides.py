@@ -92,6 +92,23 @@ def test_what_is_neither_is_one_sentence(
     assert len(str(refused.value).splitlines()) == 1
 
 
+@needs_git
+def test_a_clone_of_a_ci_is_told_what_it_lacks(
+    checkout: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "branch", "--quiet", "feature")
+    source = f"file://{tmp_path}"  # of a path git makes no shallow clone
+    git(tmp_path, "clone", "--quiet", "--depth=1", "--branch=main", source, "shallow")
+    monkeypatch.chdir(tmp_path / "shallow")
+    with pytest.raises(ConfigError, match=r"has only its last commits: .* git fetch --unshallow"):
+        Side.of("feature")
+    git(tmp_path, "clone", "--quiet", "--branch=main", source, "whole")
+    monkeypatch.chdir(tmp_path / "whole")
+    with pytest.raises(ConfigError, match=r"\(but origin/feature is one\)"):
+        Side.of("feature")
+    assert Side.of("origin/feature").commit == checkout[1]
+
+
 def test_outside_of_a_checkout_only_configurations_can_be_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
