@@ -44,8 +44,8 @@ class Measured:
 
     def lines(self) -> list[str]:
         """What is printed below the comparison."""
-        again = f"python -m asr_scaling compare {self.a} {self.b}"
-        return [*self.about, f"Kept in {self.folder}; compared once more by  {again}"]
+        more = "the same command with --resume and more --processes adds to it."
+        return [*self.about, f"Kept in {self.folder}: {more}"]
 
 
 def add_options(parser: Parser) -> None:
@@ -107,8 +107,8 @@ def measured(options: argparse.Namespace) -> Measured:
     if options.resume and earlier is None:
         _say("There is no earlier measurement of this to go on with: it begins anew.")
     with turns_folder.held(earlier, SWEEPS, said) as folder:
-        facts = {} if _NO_SELFTEST in options.options else _certified(folder)
-        turns = Turns(folder, sides, overrides, facts, _say)
+        certificate = None if _NO_SELFTEST in options.options else _certified(folder)
+        turns = Turns(folder, sides, overrides, certificate, _say)
         a, b = (str(folder / letter) for letter in LETTERS)
         try:
             failures = turns.measure(processes)
@@ -133,7 +133,7 @@ def _interrupted(folder: Path) -> str:
 
 
 def _certified(folder: Path) -> Mapping[str, Any]:
-    """What records say of this machine, by the certificate of this installation.
+    """What the self-test of this installation says of this machine, as records keep it.
 
     One for both sides: it is about the machine, and runs once at most, whatever the revisions.
     """
@@ -144,7 +144,7 @@ def _certified(folder: Path) -> Mapping[str, Any]:
     write_atomic(folder / certificate.FILE, certificate.to_bytes(signed))
     for remark in certificate.remarks(signed):
         _say(remark)
-    return {"certificate": certificate.summary(signed)}
+    return certificate.summary(signed)
 
 
 def _say(line: str) -> None:

@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.measure.record_builder import machine_facts
 from asr_scaling.sweep.plan import key_and_value, parsed
 from asr_scaling.sweep.rounds import merge_rounds
 from asr_scaling.sweep.sides import Side, environment_of
@@ -28,6 +29,8 @@ LETTERS = ("a", "b")
 _OWN = ("hydra", "sweep", "experiment", "optimiser")
 """Groups of options that say how a sweep is run, which is decided here."""
 _ALONE = ("++sweep.selftest=false", "++sweep.processes=1")
+_OF_MACHINE = ("certificate", "spread")
+"""What a record's ``environment`` gets, the same on both sides, whatever their code knew of it."""
 _CHANGED = "{} was changed while it was measured, so its processes differ: measure it anew."
 _END_S = 60.0
 """Seconds that a process gets to record that it was interrupted."""
@@ -80,7 +83,7 @@ class Turns:
     folder: where all of it is; rounds/<k>/<a or b> has what one process left.
     sides: the two.
     overrides: further options of both.
-    facts: what the records' ``environment`` gets of this machine: certificate and spread.
+    certificate: summary of what the self-test said of this machine; None where none was made.
     say: prints a line for the user.
     start: runs a process.
     """
@@ -88,7 +91,7 @@ class Turns:
     folder: Path
     sides: tuple[Side, Side]
     overrides: Sequence[str] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    certificate: Mapping[str, Any] | None = None
     say: Callable[[str], None] = print
     start: Start = start
 
@@ -165,15 +168,17 @@ class Turns:
         return [*self.overrides, *own, *([] if asked else ["~tracking"])]
 
     def _merge(self, processes: int) -> None:
-        """One record a side, of all its rounds."""
+        """One record a side, of all its rounds, which get what is known of this machine."""
         for path, record in self._records():
             own = {"round": int(path.parent.parent.name), "processes": processes}
             given = record.config.get("sweep") or {}
             sweep = {key: value for key, value in given.items() if key != "rounds"} | own
+            facts = machine_facts(self.certificate, record.device)
+            known = {key: facts[key] for key in _OF_MACHINE if key in facts}
             replace(
                 record,
                 config={**record.config, "sweep": sweep},
-                environment={**record.environment, **self.facts},
+                environment={**record.environment, **known},
             ).write(path.parent)
         merge_rounds(self.folder, None, None)
 

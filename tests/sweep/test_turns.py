@@ -13,6 +13,7 @@ from support.studies import TINY, record
 
 from asr_scaling.analysis.comparison.verdict import compare
 from asr_scaling.core.record import RECORD_FILE, RunRecord, Status
+from asr_scaling.core.spread import spread_of
 from asr_scaling.errors import ConfigError
 from asr_scaling.sweep.sides import Side
 from asr_scaling.sweep.turns import Turns, check_overrides, start
@@ -52,6 +53,7 @@ class Processes:
         dice = random.Random(name)
         made = record(law, 15.0, 1, calls=16, noise=0.02, dice=dice)
         environment = {**made.environment, "commit": self.commit}
+        environment.pop("spread", None)  # as where no self-test was made
         reason = None if end == "ok" else "the machine is small"
         replace(made, status=end, reason=reason, environment=environment).write(place)
         return 0
@@ -69,7 +71,8 @@ def side(path: Path) -> Side:
 
 
 @pytest.fixture
-def turns(tmp_path: Path) -> Turns:
+def turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Turns:
+    monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path / "cache"))  # no earlier records
     (tmp_path / "kept").mkdir()
     sides = (side(tmp_path / "A.yaml"), side(tmp_path / "B.yaml"))
     return Turns(tmp_path / "kept", sides, ["batch=8"], start=Processes())
@@ -114,31 +117,40 @@ def test_what_is_missing_is_measured_later(turns: Turns) -> None:
 
 
 def test_a_record_a_side_has_all_calls_and_what_is_known_of_the_machine(turns: Turns) -> None:
-    known = {"certificate": {"status": "pass", "noise_floor": 0.01}}
-    replace(turns, facts=known).measure(3)
+    replace(turns, certificate=CERTIFICATE).measure(3)
     for letter in "ab":
         merged = RunRecord.read(turns.folder / letter / RECORD_FILE)
         assert len(merged.samples) == 3 * 16
-        assert merged.environment["certificate"] == known["certificate"]
+        assert {sample.process for sample in merged.samples} == {0, 1, 2}
+        assert merged.environment["certificate"] == CERTIFICATE
+        assert spread_of(merged.environment).processes == 0.01
         assert merged.round is None
         assert "RoundsMissing" not in {caution.kind for caution in merged.cautions}
 
 
-def test_a_slower_side_is_called_slower_and_an_identical_one_is_not(turns: Turns) -> None:
-    verdicts = []
-    for number, slower in enumerate((1.0, 1.15)):
-        folder = turns.folder / str(number)
-        processes = Processes(slower={"b": slower})
-        one = replace(turns, folder=folder, facts={"spread": KNOWN}, start=processes)
-        assert one.measure(3) == []
-        a, b = (RunRecord.read(folder / letter / RECORD_FILE) for letter in "ab")
-        verdicts.append(compare(a, b).row("latency/p50_s").verdict)
-    assert verdicts == ["no difference beyond noise", "slower"]
+def test_without_a_self_test_nothing_is_known(turns: Turns) -> None:
+    turns.measure(2)
+    assert "spread" not in RunRecord.read(turns.folder / "a" / RECORD_FILE).environment
 
 
-KNOWN = {
-    "processes": 0.01, "usual": 0.01, "freedom": 20.0, "hours": None, "source": "made up",
-}  # fmt: skip
+@pytest.mark.parametrize(
+    ("slower", "verdict"), [(1.0, "no difference beyond ± "), (1.17, "slower")]
+)
+def test_a_side_slowed_by_a_tenth_is_called_slower_and_an_identical_one_is_not(
+    turns: Turns, slower: float, verdict: str
+) -> None:
+    processes = Processes(slower={"b": slower})  # the window is 0.6 of a call
+    assert replace(turns, certificate=CERTIFICATE, start=processes).measure(3) == []
+    a, b = (RunRecord.read(turns.folder / letter / RECORD_FILE) for letter in "ab")
+    assert compare(a, b).row("latency/p50_s").verdict.startswith(verdict)
+
+
+CERTIFICATE = {
+    "status": "pass",
+    "at": "2026-11-29T10:00:00+00:00",
+    "noise_floor": 0.01,
+    "between_processes": {"sd": 0.01, "sd_usual": 0.01, "freedom": 20.0},
+}
 
 
 def test_failures_of_one_round_end_it_and_each_has_a_sentence(turns: Turns) -> None:
