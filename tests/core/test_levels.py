@@ -6,10 +6,14 @@ import math
 import statistics
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from asr_scaling.core.levels import Level, difference, of_processes, processes_needed
 from asr_scaling.core.spread import Spread
 
+LOGS = st.lists(st.floats(-3, 3).map(lambda x: round(x, 4)), min_size=1, max_size=6)
+SPREADS = st.floats(0.001, 0.5)
 KNOWN = Spread(0.03, usual=0.01, freedom=5.0)
 
 
@@ -89,3 +93,65 @@ def test_precision_is_reached_with_more_processes_where_it_is_finer():
     assert None not in needed
     assert needed == sorted(needed, key=lambda n: n or 0)
     assert needed[0] != needed[-1]
+
+
+def level_of(logs, spread=0.03, within=0.01):
+    prior = None if spread is None else Spread(spread, freedom=5.0)
+    return of_processes(logs, [within] * len(logs), prior)
+
+
+@given(LOGS, SPREADS, st.randoms())
+def test_the_order_of_processes_does_not_matter(logs, spread, random):
+    shuffled = random.sample(logs, len(logs))
+    before, after = level_of(logs, spread), level_of(shuffled, spread)
+    assert after.value == pytest.approx(before.value, abs=1e-9)
+    assert after.error == pytest.approx(before.error)
+    assert after.freedom == pytest.approx(before.freedom)
+
+
+@given(LOGS, SPREADS, st.floats(-2, 2), st.floats(0.1, 10))
+def test_another_unit_shifts_and_a_power_scales(logs, spread, shift, factor):
+    before = level_of(logs, spread)
+    after = level_of([shift + factor * x for x in logs], factor * spread, factor * 0.01)
+    assert after.value == pytest.approx(shift + factor * before.value, abs=1e-7)
+    assert after.error == pytest.approx(factor * before.error, rel=1e-5)
+    assert after.freedom == pytest.approx(before.freedom, rel=1e-4)
+
+
+@given(LOGS, LOGS, SPREADS)
+def test_a_difference_the_other_way_round_is_its_negative(a, b, spread):
+    one, other = level_of(a, spread), level_of(b, spread)
+    there, back = difference(one, other), difference(other, one)
+    assert there.value == pytest.approx(-back.value, abs=1e-9)
+    assert there.error == pytest.approx(back.error)
+    assert there.freedom == pytest.approx(back.freedom)
+
+
+@given(LOGS, SPREADS)
+def test_what_is_known_moderates_and_no_more(logs, spread):
+    """The variance lies between what processes show and what the machine is known for."""
+    assume(len(logs) > 1)
+    moderated = level_of(logs, spread).error ** 2 * len(logs)
+    shown, known = statistics.variance(logs), spread**2 + 0.01**2
+    assert min(shown, known) * (1 - 1e-9) <= moderated <= max(shown, known) * (1 + 1e-9)
+
+
+@given(LOGS, SPREADS, st.floats(1.0, 5.0))
+def test_a_larger_spread_of_the_machine_never_narrows_where_processes_agree_with_it(
+    logs, spread, factor
+):
+    assume(len(logs) == 1 or statistics.stdev(logs) <= spread)
+    assert level_of(logs, factor * spread).error >= level_of(logs, spread).error * (1 - 1e-9)
+
+
+@given(LOGS, st.floats(1e-6, 1.0), st.floats(1.0, 50.0))
+def test_another_part_never_makes_a_level_surer(logs, variance, freedom):
+    level = level_of(logs)
+    assert level.with_part(variance, freedom).error > level.error
+
+
+@given(LOGS, LOGS, st.floats(0.005, 0.5), st.floats(1.0, 4.0))
+def test_a_finer_reach_never_needs_fewer_processes(a, b, reach, factor):
+    level = difference(level_of(a), level_of(b))
+    fine, coarse = processes_needed(level, reach), processes_needed(level, reach * factor)
+    assert fine is None or (coarse is not None and coarse <= fine)
