@@ -1,0 +1,190 @@
+"""Do intervals and verdicts hold when the command is typed again? One command, many times.
+
+    python benchmarks/between_processes.py measure multirun/between   # 35 minutes on two cores
+    python benchmarks/between_processes.py judge multirun/between     # seconds, from what was kept
+
+Each run is ``-m engine=transformers,slowed sweep.processes=3``: whisper_tiny_en at batch 1, and the
+same slowed by 10 % on purpose (benchmarks/slowed), three fresh processes each, in turn; the last
+third of the runs leaves the slowed one out. What is judged was never seen by a run:
+
+- of the runs' intervals of 95 %, how many hold the median of all processes of all runs;
+- of pairs of runs of the same system, how many ``compare`` calls faster or slower;
+- of the slowed systems, how many ``compare`` calls slower than the plain one of their run.
+
+The same is judged of single processes, every process of a run taken alone, as if the command had
+been typed without ``sweep.processes``. A run that is there already is not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import os
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from asr_scaling.analysis.comparison import compare
+from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX
+from asr_scaling.core.record import ROUNDS_FOLDER, RunRecord
+from asr_scaling.core.statistics import percentile
+from asr_scaling.records.merge import merge
+from asr_scaling.records.read import readable_files
+
+HERE = Path(__file__).parent
+RUNS, WITH_SLOWED, PAIRS = 30, 20, 60
+POINT = ("model=whisper_tiny_en", "profiler=[latency]", "tracking=jsonl", "sweep.processes=3")
+FIGURES = (LATENCY, f"usual/{LATENCY}", RTFX, f"usual/{RTFX}")
+SURE = ("faster", "slower")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the command measured: the rounds of each system, one process each."""
+
+    plain: tuple[RunRecord, ...]
+    slowed: tuple[RunRecord, ...]
+
+
+def measure(folder: Path, runs: int, arguments: Sequence[str]) -> None:
+    """Run the command until there are ``runs`` of it below ``folder``."""
+    trusted = {"ASR_SCALING_PARTS": "slowed_engine", "HF_HUB_OFFLINE": "1"}
+    path = os.pathsep.join(filter(None, (str(HERE / "slowed"), os.environ.get("PYTHONPATH"))))
+    for number in range(runs):
+        place = folder / f"{number:02}"
+        if (place / "done").exists():
+            continue
+        engines = "transformers,slowed" if number < WITH_SLOWED else "transformers"
+        options = [*POINT, f"engine={engines}", f"hydra.sweep.dir={place}", *arguments]
+        command = [sys.executable, "-m", "asr_scaling", "-m", f"--config-dir={HERE / 'slowed'}"]
+        done = subprocess.run(
+            [*command, *options],
+            env={**os.environ, **trusted, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            sys.exit(done.stderr)
+        (place / "done").touch()
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """The finished runs below ``folder``, in order."""
+    found = []
+    for place in sorted(mark.parent for mark in folder.glob("*/done")):
+        rounds = [record for _, record in readable_files(place / ROUNDS_FOLDER, [])]
+        rounds.sort(key=lambda record: record.started_at)
+        plain, slowed = (
+            tuple(record for record in rounds if (record.engine == "transformers") is is_plain)
+            for is_plain in (True, False)
+        )
+        found.append(Run(plain, slowed))
+    return found
+
+
+def held(records: Sequence[RunRecord], truth: Callable[[str], float | None]) -> dict[str, str]:
+    """Figure → how many of the records' intervals hold its true value, of those that have one."""
+    said = {}
+    for name in FIGURES:
+        value = truth(name)
+        ends = [record.intervals[name] for record in records if name in record.intervals]
+        if value is not None and ends:
+            said[name] = f"{sum(end.low <= value <= end.high for end in ends)} of {len(ends)}"
+    return said
+
+
+def verdicts(pairs: Iterable[tuple[RunRecord, RunRecord]], metric: str) -> Counter[str]:
+    """How often each verdict was given; the words before any colon."""
+    rows = (compare(a, b).row(metric) for a, b in pairs)
+    return Counter(row.verdict.partition(":")[0] for row in rows)
+
+
+def neighbours(records: Sequence[RunRecord], most: int) -> list[tuple[RunRecord, RunRecord]]:
+    """Pairs of records, those that follow one another first, then those one apart, and so on."""
+    pairs = (
+        (a, b)
+        for apart in range(1, len(records))
+        for a, b in zip(records, records[apart:], strict=False)
+    )
+    return list(itertools.islice(pairs, most))
+
+
+def spread(records: Sequence[RunRecord], name: str) -> str:
+    """Standard deviation and range of a figure between single processes, in per cent."""
+    logs = [math.log(record.values[name]) for record in records if name in record.values]
+    if len(logs) < 3:
+        return "–"
+    return f"{statistics.stdev(logs):.1%}, range {math.expm1(max(logs) - min(logs)):.0%}"
+
+
+def alone(record: RunRecord) -> RunRecord:
+    """A round as the record of one process, as without ``sweep.processes``."""
+    return merge([replace(record, config={**record.config, "sweep": {"round": 0}})])
+
+
+def judge(folder: Path, out: Console) -> None:
+    """Print the three figures, of runs and of single processes."""
+    runs = runs_in(folder)
+    singles = [alone(record) for run in runs for record in run.plain]
+    merged = [merge(run.plain) for run in runs]
+    with_slowed = [run for run in runs if run.slowed]
+    first = singles[0].environment
+    out.print(f"{len(runs)} runs on {first['cpu']}, {first['cpu_cores']} cores")
+
+    def middle(name: str) -> float | None:
+        values = [record.values[name] for record in singles if name in record.values]
+        return percentile(values, 50) if values else None
+
+    table = Table()
+    for heading in ("", "three processes", "single processes"):
+        table.add_column(heading)
+    of_runs, of_singles = held(merged, middle), held(singles, middle)
+    for name in FIGURES:
+        row = of_runs.get(name, "–"), of_singles.get(name, "–")
+        table.add_row(f"intervals of {name} that hold the median of all", *row)
+    for metric in (LATENCY, RTFX):
+        same = verdicts(neighbours(merged, PAIRS), metric)
+        same_single = verdicts(neighbours(singles, PAIRS), metric)
+        table.add_row(f"identical systems, {metric}", counted(same), counted(same_single))
+        slower = verdicts(((merge(r.plain), merge(r.slowed)) for r in with_slowed), metric)
+        pairs = ((alone(r.plain[0]), alone(r.slowed[0])) for r in with_slowed)
+        table.add_row(
+            f"slowed by 10 %, {metric}", counted(slower), counted(verdicts(pairs, metric))
+        )
+    for name in FIGURES:
+        runs_differ, processes_differ = spread(merged, name), spread(singles, name)
+        table.add_row(f"{name} differs by (sd)", runs_differ, processes_differ)
+    out.print(table)
+
+
+def counted(verdict: Counter[str]) -> str:
+    """Each verdict with how often it was given; those that are sure first."""
+    ordered = sorted(verdict.items(), key=lambda item: (item[0] not in SURE, -item[1]))
+    return ", ".join(f"{count} {word}" for word, count in ordered) or "–"
+
+
+def main() -> int:
+    """Measure or judge."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=("measure", "judge"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("overrides", nargs="*", help="of the command, as pipeline.max_seconds=25")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    given = parser.parse_args()
+    if given.what == "measure":
+        measure(given.folder.absolute(), given.runs, given.overrides)
+    judge(given.folder, Console(width=120))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
