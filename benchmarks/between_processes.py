@@ -63,7 +63,8 @@ def measure(folder: Path, runs: int, arguments: Sequence[str]) -> None:
         if (place / "done").exists():
             continue
         engines = "transformers,slowed" if number < WITH_SLOWED else "transformers"
-        options = [*POINT, f"engine={engines}", f"hydra.sweep.dir={place}", *arguments]
+        kept = f"tracking.path={folder / 'records.jsonl'}"
+        options = [*POINT, kept, f"engine={engines}", f"hydra.sweep.dir={place}", *arguments]
         command = [sys.executable, "-m", "asr_scaling", "-m", f"--config-dir={HERE / 'slowed'}"]
         done = subprocess.run(
             [*command, *options],
