@@ -31,6 +31,10 @@ _SHIFTS = 19
 NO_REFERENCE = (
     "the usual state of this machine is not known: run python -m asr_scaling selftest before"
 )
+OTHER_PROBES = (
+    "the usual state of this device is not known: the self-test's metronome read nothing that this "
+    "record's did. compare brings two records of the device to the mean state of both"
+)
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,14 @@ def at_usual(
     """
     plain = Adjusted(tuple(samples))
     probes = _probes(samples, beats)
-    if probes and reference is not None:
-        probes = [probe for probe in probes if reference.get(probe, 0.0) > 0]
     if not probes:
         return replace(plain, why="no beats of the metronome lie between the calls")
+    unknown = NO_REFERENCE
+    if reference is not None:
+        known = [probe for probe in probes if reference.get(probe, 0.0) > 0]
+        if not known:
+            reference, unknown = None, OTHER_PROBES
+        probes = known or probes
     states = _states(beats, probes)
     if why := _too_few(samples, states):
         return replace(plain, why=why)
@@ -94,7 +102,7 @@ def at_usual(
     if found.share < LEAST_SHARE or found.chance > CHANCE:
         return replace(judged, why=_unexplained(found))
     if reference is None:
-        return replace(judged, why=NO_REFERENCE)
+        return replace(judged, why=unknown)
     usual = np.log([reference[probe] for probe in probes])
     off = states.around(calls) - usual
     factors = np.exp(-off @ found.coefficients).tolist()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from asr_scaling.core.ports import Device
 from asr_scaling.core.sample import Beat
+from asr_scaling.errors import DeviceError
+from asr_scaling.machine.nvml import handle, nvml
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +31,9 @@ _PRODUCTS = {"float32": 2, "bfloat16": 4}
 _TURNS = 30_000
 _CLEARLY = 1.5
 """So much longer than two products in float32 four in bfloat16 may take."""
+_GPU_SIDE, _GPU_PRODUCTS = 2048, 16
+_GPU_BYTES, _GPU_COPIES = 64 * 2**20, 8
+"""Read and written by a copy: 128 MB, more than a GPU's last-level cache."""
 _FIRST = 3
 """Beats that are not kept: they choose kernels and touch memory for the first time."""
 
@@ -39,7 +44,7 @@ Probes = Callable[[Device, ExitStack], Mapping[str, Probe]]
 
 
 def probes_of(device: Device, stack: ExitStack) -> dict[str, Probe]:
-    """What a system may lean on → the probe of it.
+    """What a system may lean on → the probe of it; on a GPU see ``_of_gpu``. On a CPU:
 
     - "memory": weights of 96 MB are read by a matrix-vector product;
     - "products": two products of 512 × 512 in float32, in cache;
@@ -53,13 +58,75 @@ def probes_of(device: Device, stack: ExitStack) -> dict[str, Probe]:
     """
     import torch
 
+    if device.kind == "cuda":
+        return _of_gpu(device, stack)
     weights = _weights()
     vector, result = torch.full((_COLUMNS,), 0.5), torch.empty(_ROWS)
-    probes = {"memory": _alone(lambda: torch.mv(weights, vector, out=result))}
-    probes["products"], short = _products("float32"), _products("bfloat16")
-    if _best(short) < _CLEARLY * _best(probes["products"]):
+    probes = {"memory": _alone(_timed(lambda: torch.mv(weights, vector, out=result)))}
+    probes["products"], short = (_alone(products(dtype)) for dtype in ("float32", "bfloat16"))
+    if best(short) < _CLEARLY * best(probes["products"]):
         probes["products_bfloat16"] = short
     return {**probes, "dispatch": _timed(_turns)}
+
+
+def _of_gpu(device: Device, stack: ExitStack) -> dict[str, Probe]:
+    """What a system on a GPU may lean on → the probe of it, the first two on the GPU's own clock.
+
+    - "gpu_products": 16 products of 2048 × 2048 in float16, which TF32 does not change;
+    - "gpu_memory": eight copies of 64 MB;
+    - "gpu_cycle": seconds of one cycle of its multiprocessors' clock, right after these; left out
+      where the driver does not tell it, as of a slice of a GPU;
+    - "gpu_dispatch": the loop of Python's interpreter, which launches kernels. It is not called
+      "dispatch", so that no state of a CPU is mistaken for one of a GPU.
+
+    Temperature, power and what slows the GPU down are no times: the record has them as
+    ``utilisation/gpu_*`` and the caution Throttled.
+    """
+    import torch
+
+    name = device.torch_name
+    generator = torch.Generator(device=name).manual_seed(0)
+    a, b = (
+        torch.randn(_GPU_SIDE, _GPU_SIDE, device=name, generator=generator).half() for _ in range(2)
+    )
+    product = torch.empty_like(a)
+    source = torch.ones(_GPU_BYTES // 4, dtype=torch.float32, device=name)
+    target = torch.empty_like(source)
+    return {
+        "gpu_products": _on(device, _GPU_PRODUCTS, lambda: torch.mm(a, b, out=product)),
+        "gpu_memory": _on(device, _GPU_COPIES, lambda: target.copy_(source)),
+        **_cycle(device, stack),
+        "gpu_dispatch": _timed(_turns),
+    }
+
+
+def _on(device: Device, times: int, work: Callable[[], object]) -> Probe:
+    """Times ``work``, done so many times, on the device's own clock."""
+
+    def probe() -> float:
+        start = device.mark()
+        for _ in range(times):
+            work()
+        return device.seconds([start, device.mark()])[-1]
+
+    return probe
+
+
+def _cycle(device: Device, stack: ExitStack) -> dict[str, Probe]:
+    try:
+        driver, gpu = nvml(), handle(device.torch_name)
+    except DeviceError:
+        return {}
+    stack.callback(driver.nvmlShutdown)
+
+    def probe() -> float:
+        return 1e-6 / float(driver.nvmlDeviceGetClockInfo(gpu, driver.NVML_CLOCK_SM))
+
+    try:
+        probe()
+    except (driver.NVMLError, AttributeError, ZeroDivisionError):
+        return {}
+    return {"gpu_cycle": probe}
 
 
 class Metronome:
@@ -67,11 +134,13 @@ class Metronome:
 
     ``beats``: what was taken so far.
     ``why_not``: why it takes none, or no more; empty while it does.
+    ``device_bytes``: of a GPU's memory, held by the probes until the block ends.
     """
 
     def __init__(self, device: Device, probes: Probes | None = probes_of) -> None:
         """``probes``: makes what is timed; None for a metronome that takes no beats."""
         self.beats: tuple[Beat, ...] = ()
+        self.device_bytes = 0
         self.why_not = "" if probes else "off: pipeline.metronome=false"
         self._device, self._make = device, probes
         self._probes: Mapping[str, Probe] = {}
@@ -79,12 +148,14 @@ class Metronome:
         self._due_at = 0.0
 
     def __enter__(self) -> Metronome:
+        held = _allocated(self._device)
         try:
             self._probes = self._make(self._device, self._stack) if self._make else {}
             for _ in range(_FIRST):
                 self._take()
         except Exception as error:  # a machine whose state can't be told is measured all the same
             self._stop(error)
+        self.device_bytes = _allocated(self._device) - held
         return self
 
     def __exit__(
@@ -132,15 +203,23 @@ def _timed(work: Callable[[], object]) -> Probe:
     return probe
 
 
-def _best(probe: Probe) -> float:
+def _allocated(device: Device) -> int:
+    """Bytes of a GPU that torch's allocator has given out; 0 on a CPU."""
+    if device.kind != "cuda":
+        return 0
+    import torch
+
+    return int(torch.cuda.memory_allocated(device.torch_name))
+
+
+def best(probe: Probe) -> float:
+    """Seconds of the fastest of five."""
     return min(probe() for _ in range(5))
 
 
-def _alone(work: Callable[[], object]) -> Probe:
-    """Times ``work`` with torch on one thread; as many as before compute afterwards."""
+def _alone(probe: Probe) -> Probe:
+    """The probe with torch on one thread; as many as before compute afterwards."""
     import torch
-
-    probe = _timed(work)
 
     def alone() -> float:
         threads = torch.get_num_threads()
@@ -161,8 +240,11 @@ def _weights() -> Tensor:
     return torch.frombuffer(pages, dtype=torch.float32).fill_(0.5).view(_ROWS, _COLUMNS)
 
 
-def _products(dtype: str) -> Probe:
-    """Random numbers: constants would let some processors draw less power and clock higher."""
+def products(dtype: str) -> Probe:
+    """Products of 512 × 512 on as many threads as torch has.
+
+    The numbers are random: constants would let some processors draw less power and clock higher.
+    """
     import torch
 
     generator, kind = torch.Generator().manual_seed(0), getattr(torch, dtype)
@@ -173,7 +255,7 @@ def _products(dtype: str) -> Probe:
         for _ in range(_PRODUCTS[dtype]):
             torch.mm(a, b, out=product)
 
-    return _alone(multiply)
+    return _timed(multiply)
 
 
 def _turns() -> int:

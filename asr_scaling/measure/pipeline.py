@@ -86,9 +86,12 @@ def measure(
     session.device.memory.reset()
     warm = _warm_up(session, pipeline)
     collect("warm-up", Findings((Metric("workload/warmup_iterations", len(session.warmup)),)))
+    session.device_peak_bytes = session.device.memory.peak_bytes()
     with Metronome(session.device, pipeline.probes if pipeline.metronome else None) as metronome:
         collect("timed pass", _timed_pass(session, pipeline, warm, metronome))
-    session.device_peak_bytes = session.device.memory.peak_bytes()
+    if (peak := session.device.memory.peak_bytes()) is not None:
+        own = peak - metronome.device_bytes
+        session.device_peak_bytes = max(session.device_peak_bytes or 0, own)
     for phase in PHASES:
         for measurement in measurements.values():
             if measurement.phase == phase:

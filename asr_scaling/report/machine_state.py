@@ -26,6 +26,10 @@ _NOUNS = {
     "products": "matrix products in cache",
     "products_bfloat16": "matrix products in bfloat16",
     "dispatch": "Python's interpreter",
+    "gpu_products": "matrix products of the GPU",
+    "gpu_memory": "copies in the GPU's memory",
+    "gpu_cycle": "a cycle of the GPU's clock",
+    "gpu_dispatch": "Python's interpreter beside the GPU",
 }
 """Kind of probe → what it times."""
 _MOST_DRAWN = 500

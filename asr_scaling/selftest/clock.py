@@ -19,6 +19,7 @@ from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Wo
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.machine.metronome import best, products
 from asr_scaling.measure.job import Job, run
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.profiler.latency import Latency
@@ -29,6 +30,7 @@ CALLS_S = tuple(0.015 + 0.03 * (i * 29 % 48 / 47) ** 2 for i in range(48))
 _PER_AUDIO_S = 0.01
 _STEPS = 4
 _SPIN_S = 0.001
+_UNIT_S = 0.02
 _BUSY = (
     "The machine was disturbed: stop other programs, fix the clock frequency, or use a dedicated "
     "machine."
@@ -141,7 +143,7 @@ def noise(timed: Callable[[], float] | None = None, pairs: int = 50) -> Check:
     The floor is the smallest difference that is not noise (``noise_floor``). By chance one test in
     twenty finds a difference, so a difference must be found twice.
     """
-    timed = timed or _product()
+    timed = timed or _unit()
     for _ in range(2):
         times = [timed() for _ in range(2 * pairs)]
         floor, ratio = _compare(times)
@@ -165,23 +167,15 @@ def _compare(times: Sequence[float]) -> tuple[float, Interval]:
     return floor, interval
 
 
-def _product() -> Callable[[], float]:
-    """Times a matrix product of about 20 ms on all cores this process may use."""
-    import torch
+def _unit() -> Callable[[], float]:
+    """Times the metronome's products for about 20 ms, on all cores this process may use.
 
+    On all of them, unlike the metronome: calls run there, and noise of any core is theirs.
+    """
     Cpu().setup()
-    side, spent = 256, 0.0
-    while spent < 0.015 and side < 8192:
-        side = round(side * 1.25)
-        matrix = torch.full((side, side), 0.5)
-        spent = min(_timed(lambda: matrix @ matrix) for _ in range(3))  # noqa: B023 (called here)
-    return lambda: _timed(lambda: matrix @ matrix)
-
-
-def _timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter_ns()
-    work()
-    return max(1, time.perf_counter_ns() - start) / 1e9
+    probe = products("float32")
+    times = max(1, round(_UNIT_S / best(probe)))
+    return lambda: math.fsum(probe() for _ in range(times))
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.fakes import FakeClock, FakeDevice
 
+from asr_scaling.errors import DeviceError
 from asr_scaling.machine import metronome
 from asr_scaling.machine.metronome import EVERY, Metronome, probes_of
 
@@ -132,3 +134,84 @@ def test_real_probes_take_milliseconds_and_leave_the_threads_as_they_were(
     named = {"memory", "products", "dispatch"}
     assert named <= set(seconds) <= named | {"products_bfloat16"}
     assert all(0 < value < 0.5 for value in seconds.values())
+
+
+class FakeGpu(FakeDevice):
+    """The clock as a GPU whose memory is the host's."""
+
+    kind = "cuda"
+
+
+class TestGpu:
+    """A product takes 40 µs and a copy 30 µs of the GPU's clock; the driver tells 1.5 GHz."""
+
+    @pytest.fixture(autouse=True)
+    def driver(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+        import torch
+
+        state = SimpleNamespace(mhz=1500, open=0, works=True, held=0)
+
+        def handle(name: str) -> str:
+            if not state.works:
+                raise DeviceError("no driver")
+            state.open += 1
+            return name
+
+        def shut() -> None:
+            state.open -= 1
+
+        module = SimpleNamespace(
+            NVMLError=OSError, NVML_CLOCK_SM=1, nvmlShutdown=shut,
+            nvmlDeviceGetClockInfo=lambda gpu, kind: state.mhz,
+        )  # fmt: skip
+        monkeypatch.setattr(metronome, "nvml", lambda: module)
+        monkeypatch.setattr(metronome, "handle", handle)
+        monkeypatch.setattr(metronome, "_GPU_SIDE", 4)
+        monkeypatch.setattr(metronome, "_GPU_BYTES", 64)
+        monkeypatch.setattr(torch, "mm", lambda a, b, out: clock.sleep(40e-6))
+        monkeypatch.setattr(torch.Tensor, "copy_", lambda target, source: clock.sleep(30e-6))
+        monkeypatch.setattr(torch.cuda, "memory_allocated", lambda name: state.held)
+        monkeypatch.setattr(metronome, "_timed", lambda work: lambda: 0.001)
+        return state
+
+    def test_products_and_copies_are_timed_on_its_own_clock(self, clock: FakeClock):
+        with Metronome(FakeGpu(clock)) as beating:
+            beating.beat()
+        assert beating.why_not == ""
+        assert beating.beats[0].seconds == pytest.approx(
+            {"gpu_products": 640e-6, "gpu_memory": 240e-6, "gpu_cycle": 1 / 1.5e9,
+             "gpu_dispatch": 0.001}
+        )  # fmt: skip
+
+    def test_a_lower_clock_is_a_longer_cycle(self, clock: FakeClock, driver: SimpleNamespace):
+        with Metronome(FakeGpu(clock)) as beating:
+            beating.beat()
+            driver.mhz = 750
+            beating.beat()
+            assert driver.open == 1
+        assert driver.open == 0
+        first, second = (beat.seconds["gpu_cycle"] for beat in beating.beats)
+        assert second == pytest.approx(2 * first)
+
+    @pytest.mark.parametrize("change", [{"works": False}, {"mhz": 0}])
+    def test_a_driver_that_tells_no_clock(
+        self, clock: FakeClock, driver: SimpleNamespace, change: dict[str, Any]
+    ):
+        vars(driver).update(change)
+        with Metronome(FakeGpu(clock)) as beating:
+            beating.beat()
+        assert set(beating.beats[0].seconds) == {"gpu_products", "gpu_memory", "gpu_dispatch"}
+        assert driver.open == 0
+
+    def test_what_the_probes_hold_of_its_memory_is_known(
+        self, clock: FakeClock, driver: SimpleNamespace
+    ):
+        def probes(device: Any, stack: ExitStack) -> dict[str, Any]:
+            driver.held += 300
+            return {"a": lambda: 0.001}
+
+        driver.held = 5000
+        with Metronome(FakeGpu(clock), probes) as beating:
+            assert beating.device_bytes == 300
+        with Metronome(FakeDevice(clock), probes) as beating:
+            assert beating.device_bytes == 0

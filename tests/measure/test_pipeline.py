@@ -10,6 +10,7 @@ import pytest
 from support.fakes import (
     FakeClock,
     FakeDevice,
+    FakeMemory,
     Recorder,
     ScriptedEngine,
     ScriptedSystem,
@@ -444,6 +445,18 @@ class TestBeats:
 
         self.taken(clock, calls=5, call_s=2.0, profiler={"w": Watching("w", "timed")})
         assert told == pytest.approx([0.0, *[0.01] * 4])  # the first and the last lie outside
+
+    @pytest.mark.parametrize(("warm", "peak"), [(1000, 1200), (1400, 1400)])
+    def test_do_not_count_as_memory_of_the_device(
+        self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, warm: int, peak: int
+    ):
+        """The probes hold 300 of the 1500 bytes that the meter says after the timed pass."""
+        held, said, seen = iter((0, 300)), iter((warm, 1500)), list[int | None]()
+        monkeypatch.setattr(metronome, "_allocated", lambda device: next(held))
+        monkeypatch.setattr(FakeMemory, "peak_bytes", lambda memory: next(said))
+        look = Recorder(then=lambda session: seen.append(session.device_peak_bytes) or Findings())
+        self.taken(clock, calls=2, call_s=0.1, profiler={"look": look})
+        assert seen == [peak]
 
     def test_are_none_where_the_option_is_off(self, clock: FakeClock):
         record = run(make_job(clock))

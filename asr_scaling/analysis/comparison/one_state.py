@@ -47,7 +47,9 @@ def at_one_state(a: RunRecord, b: RunRecord) -> OneState:
     }
     if not reference:
         notes: tuple[str, ...] = ()
-        if a.beats or b.beats:
+        if a.beats and b.beats:
+            notes = ("Times are as they were: no probe of the metronome was read beside both.",)
+        elif a.beats or b.beats:
             notes = ("Times are as they were: the metronome ran beside one of the two only.",)
         return OneState((a.samples, b.samples), notes=notes)
     first, second = (at_usual(record.samples, record.beats, reference) for record in (a, b))

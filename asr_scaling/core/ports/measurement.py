@@ -52,7 +52,8 @@ class Session:
     """What measurements are given: a loaded system, its workload, and what was measured so far.
 
     ``watches``: measurement → its watch on the timed pass.
-    ``device_peak_bytes``: of the accelerator over warm-up and timed pass; None without one.
+    ``device_peak_bytes``: of the accelerator over warm-up and timed pass, without what the
+        metronome holds; None without one.
     ``warmup``: the calls before the timed pass.
     ``samples``: the calls of the timed pass.
     ``beats``: the machine's state between them.

@@ -12,6 +12,7 @@ from support.studies import ALIKE
 from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX, compare
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.sample import Beat, Sample
+from asr_scaling.core.usual_figures import adjusted
 
 CALLS, UTTERANCES = 160, 8
 
@@ -71,3 +72,22 @@ def test_beats_of_one_only_adjust_nothing() -> None:
     assert between.row(LATENCY).qualifier == ""
     assert any("one of the two only" in note for note in between.notes)
     assert not [note for note in compare(b, b).notes if "Times" in note]
+
+
+def test_a_gpus_probes_are_compared_at_the_mean_of_both_and_never_with_a_processors() -> None:
+    def on_gpu(record: RunRecord) -> RunRecord:
+        beats = (Beat(b.at, {"gpu_products": b.seconds["memory"]}) for b in record.beats)
+        certificate = {"usual_state": {"memory": 0.002, "dispatch": 0.001}}
+        known = {**record.environment, "certificate": certificate}
+        return replace(record, beats=tuple(beats), environment=known)
+
+    a, b = on_gpu(measured(1, 0.0)), on_gpu(measured(2, 0.3))
+    alone = adjusted(b)
+    assert (alone.made, alone.samples) == (False, b.samples)
+    assert "usual state of this device is not known" in alone.why
+    between = compare(a, b)
+    assert between.machine.usual == (True, True)
+    assert between.row(LATENCY).relative == pytest.approx(0.0, abs=0.03)
+    other = compare(a, measured(2, 0.3))
+    assert other.machine.usual == (False, False)
+    assert any("no probe of the metronome was read beside both" in note for note in other.notes)
