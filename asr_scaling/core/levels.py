@@ -155,6 +155,12 @@ def processes_needed(level: Level, reach: float | None = None, least: int = 1) -
     return None
 
 
+def known_freedom(level: Level) -> float:
+    """Degrees of freedom that the machine's known spread counts with in a level of one system."""
+    (side,) = level.sides
+    return math.fsum(p.freedom for p in _evidence((side,), 0) if p.source == _MACHINE)
+
+
 def student(freedom: float) -> float:
     """Quantile of Student's t at the upper end of an interval of 95 %."""
     from scipy.special import ndtri, stdtrit

@@ -52,11 +52,12 @@ class Plan:
     half_width: float
 
 
-def components(nested: Nested) -> Components:
+def components(nested: Nested, fitted: int = 0) -> Components:
     """Variance components of two levels (process → calls) or three (hour → process → calls).
 
     nested: logarithms of times of the same work; where speech differs, what is left of them
         without the speech's mean. An estimate below 0 is 0.
+    fitted: degrees of freedom that the calls lost to these means: inputs less one.
 
     Raises ValueError where a level was not repeated, so that it has no degree of freedom.
     """
@@ -65,14 +66,15 @@ def components(nested: Nested) -> Components:
         raise ValueError("Variance components are of two or three nested levels.")
     found: list[float] = []  # from the innermost level outwards
     for level in range(depth, 0, -1):
-        freedom = _count(nested, level) - _count(nested, level - 1)
-        if not freedom:
+        lost = fitted if level == depth else 0
+        freedom = _count(nested, level) - _count(nested, level - 1) - lost
+        if freedom <= 0:
             raise ValueError(f"Level {level} of {depth} was not repeated: nothing tells its share.")
         rest = math.fsum(
             variance * _coefficient(nested, level, depth - i) for i, variance in enumerate(found)
         )
         squares = _squares(nested, level) - _squares(nested, level - 1)
-        found.append((squares - rest) / _coefficient(nested, level, level))
+        found.append((squares - rest) / (_coefficient(nested, level, level) - lost))
     calls, processes, *hours = (max(0.0, variance) for variance in found)
     return Components(calls, processes, hours[0] if hours else None)
 
@@ -81,14 +83,17 @@ def plan(
     of: Components,
     costs_s: tuple[float, float],
     precision: float,
-    most_calls: int = MOST_CALLS,
+    *,
     known_freedom: float = 0.0,
+    fewest_calls: int = 1,
+    calls_in_all: float = 0.0,
 ) -> Plan | None:
     """The cheapest plan whose interval of 95 % is ± ``precision``, a logarithm, or less.
 
     costs_s: seconds of a call, and of starting a process until its first timed call; above 0.
-    most_calls: that a process can make.
     known_freedom: degrees of freedom that the machine's known spread adds (core/levels.py).
+    fewest_calls: of a process.
+    calls_in_all: fewest calls of all processes together.
 
     Of each number of processes the fewest calls that are enough, and of these the cheapest: with
     many processes it comes to √(cost of a process / cost of a call · variance of calls / variance
@@ -101,9 +106,11 @@ def plan(
     for processes in range(2, MOST_PROCESSES + 1):
         quantile = student(processes - 1 + known_freedom)
         left = processes * (precision / quantile) ** 2 - of.processes
-        if left <= 0 or of.calls > left * most_calls:
+        if left <= 0:
             continue
-        calls = max(1, math.ceil(of.calls / left))
+        calls = max(fewest_calls, math.ceil(of.calls / left), math.ceil(calls_in_all / processes))
+        if calls > MOST_CALLS:
+            continue
         half = quantile * math.sqrt((of.processes + of.calls / calls) / processes)
         plans.append(Plan(calls, processes, processes * (process_s + calls * call_s), half))
     return min(plans, key=lambda plan: plan.seconds, default=None)

@@ -6,25 +6,21 @@ resumed sweep decides as the first one did.
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr_scaling.core.levels import MOST_PROCESSES, processes_needed
 from asr_scaling.core.record import ROUNDS_FOLDER, RunRecord
 from asr_scaling.records.merge import merge
 from asr_scaling.records.process_intervals import level_of
 from asr_scaling.records.read import readable_files
 from asr_scaling.sweep.plan import PlannedPoint
+from asr_scaling.sweep.precision_plan import Worth, in_words, worth
 from asr_scaling.sweep.rounds import Rounds
 
 _JUDGED = ("latency/p50_s", "latency/mean_s")
 """The figure that is to be known: the median, of fewer calls than it needs the mean."""
-_START_S = 5.0
-"""Seconds of a process before and after its point: its start, with all imports, and its end."""
 _Key = tuple[str, ...]
 
 
@@ -35,28 +31,25 @@ class Known:
     name: of the point.
     processes: that measured it.
     share: half of the interval over the value; None where a process failed or nothing was timed.
-    needed: processes that the precision would take; None where more than are ever advised.
-    process_s: seconds that one more process takes.
+    would: what the precision would take; None with ``share``, and where that is narrow enough.
     """
 
     name: str
     processes: int
-    share: float | None
-    needed: int | None
-    process_s: float
+    share: float | None = None
+    would: Worth | None = None
 
 
 def known(rounds: Sequence[RunRecord], precision: float) -> Known:
     """What the rounds of one point, at least one, say of its median."""
     whole = merge(rounds)
     name = next((name for name in _JUDGED if name in whole.intervals), None)
-    took_s = statistics.median(record.ended_at - record.started_at for record in rounds) + _START_S
     level = None if name is None else level_of(rounds, name)
     if whole.status != "ok" or name is None or level is None:
-        return Known(whole.name, len(rounds), None, None, took_s)
+        return Known(whole.name, len(rounds))
     share = whole.intervals[name].half(whole.values[name]) / whole.values[name]
-    needed = processes_needed(level, math.log1p(precision), least=len(rounds) + 1)
-    return Known(whole.name, len(rounds), share, needed, took_s)
+    would = worth(rounds, name, level, precision) if share > precision else None
+    return Known(whole.name, len(rounds), share, would)
 
 
 @dataclass(frozen=True)
@@ -123,23 +116,15 @@ class Planner:
 def _sentence(state: Known, share: float, precision: float, most: int) -> str:
     several = "process" if state.processes == 1 else "processes"
     told = f"{state.name}: ± {_percent(share)} of the median, {state.processes} {several}"
-    if share <= precision:
+    if state.would is None:
         return f"{told}."
-    if state.needed is None:
-        would = f"more than {MOST_PROCESSES} processes"
-    else:
-        more_s = (state.needed - state.processes) * state.process_s
-        would = f"about {state.needed} processes, {_duration(more_s)} more"
+    would = in_words(state.would, state.processes)
     stopped = f"; stopped at sweep.most_processes={most}" if state.processes >= most else ""
     return f"{told}; ± {_percent(precision)} would take {would}{stopped}."
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2g} %"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
 def _by_point(folder: Path) -> dict[_Key, dict[int, RunRecord]]:

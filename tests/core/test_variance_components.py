@@ -125,4 +125,26 @@ def test_what_is_known_of_the_machine_saves_processes():
 
 def test_no_plan_where_none_is_precise_enough():
     assert plan(Components(0.0, 0.09), (1.0, 20.0), 0.03) is None
-    assert plan(Components(0.09, 0.0), (1.0, 20.0), 0.03, most_calls=1) is None
+    assert plan(Components(1e4, 0.0), (1.0, 20.0), 0.0003) is None
+
+
+def test_a_plan_keeps_to_the_fewest_calls():
+    of, costs = Components(0.0, 0.0009), (1.0, 20.0)
+    assert plan(of, costs, 0.03, fewest_calls=6).calls == 6
+    many = plan(of, costs, 0.03, calls_in_all=1000)
+    assert many.calls == math.ceil(1000 / many.processes)
+
+
+def test_means_of_speech_that_were_taken_away_cost_degrees_of_freedom():
+    rng, found = np.random.default_rng(3), []
+    for _ in range(400):
+        of_speech = rng.normal(0, 0.5, 10)
+        logs = rng.normal(0, 0.05, (3, 1)) + rng.normal(0, 0.1, (3, 10)) + of_speech
+        left = logs - logs.mean(axis=0)
+        one = components(left.tolist(), fitted=9)
+        found.append((one.calls, one.processes))
+    calls, processes = np.mean(found, axis=0)
+    assert calls == pytest.approx(0.1**2, rel=0.05)
+    assert processes == pytest.approx(0.05**2, rel=0.2)
+    with pytest.raises(ValueError, match="not repeated"):
+        components([[0.1, -0.1], [0.2, -0.2]], fitted=2)

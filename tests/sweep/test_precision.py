@@ -73,6 +73,8 @@ def test_it_ends_at_the_limit_and_says_what_more_would_take(tmp_path: Path) -> N
     assert unknown.endswith(" more; stopped at sweep.most_processes=5.")
     needed = int(unknown.partition("would take about ")[2].split()[0])
     assert 10 < needed < 60
+    assert f"about {needed} processes of 8 calls each, " in unknown
+    assert "anew" not in unknown  # other calls would not lessen what processes differ by
     minutes = f"{(needed - 5) * 20 / 60:.0f} minutes more"
     assert minutes in unknown
 
@@ -80,7 +82,7 @@ def test_it_ends_at_the_limit_and_says_what_more_would_take(tmp_path: Path) -> N
 def test_what_can_not_be_reached_is_said(tmp_path: Path) -> None:
     measure(tmp_path, 1, APART)
     (said,) = planner(0.0001, most=3).sentences(tmp_path)
-    assert "; ± 0.01 % would take more than 100 processes; stopped" in said
+    assert "; ± 0.01 % would take more than 100 processes of 8 calls each; stopped" in said
 
 
 def test_a_point_that_failed_is_not_measured_further(tmp_path: Path) -> None:
