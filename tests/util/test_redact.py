@@ -83,7 +83,8 @@ def test_no_secret_survives_and_hiding_twice_changes_nothing(around: str, secret
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOME_API_KEY", secret)
         hidden = redact(f"{around}{secret}{around}")
-        words = all(part.isalnum() and part.isascii() for part in re.split(r"[-_./:@+]", secret))
+        parts = [part for part in re.split(r"[-_./:@+]", secret) if part]
+        words = all(part.isalnum() and part.isascii() for part in parts)
         if not secret.startswith(("/", "~", "./")) and not secret.isspace() and not words:
             assert secret not in hidden.replace("***", "")
         assert redact(redact(around)) == redact(around)
