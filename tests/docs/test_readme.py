@@ -94,7 +94,9 @@ def test_command_runs(command: str, tmp_path: Path, fresh_database: Path) -> Non
     if measures:
         arguments.append("sweep.selftest=false")
     done = run_warm(tmp_path, module, arguments)
-    assert done.returncode == 0, done.stderr[-2000:]
+    # one process a side can't tell a change of 5 % from what differs between processes
+    expected = 2 if verb == "compare" else 0
+    assert done.returncode == expected, done.stderr[-2000:]
     assert done.stdout
 
 
