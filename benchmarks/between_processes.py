@@ -36,6 +36,7 @@ from asr_scaling.analysis.comparison import compare
 from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX
 from asr_scaling.core.record import ROUNDS_FOLDER, RunRecord
 from asr_scaling.core.statistics import percentile
+from asr_scaling.core.time_intervals import of_one_process
 from asr_scaling.records.merge import merge
 from asr_scaling.records.read import readable_files
 
@@ -129,7 +130,7 @@ def spread(records: Sequence[RunRecord], name: str) -> str:
 
 def alone(record: RunRecord) -> RunRecord:
     """A round as the record of one process, as without ``sweep.processes``."""
-    return merge([replace(record, config={**record.config, "sweep": {"round": 0}})])
+    return of_one_process(replace(record, config={**record.config, "sweep": {}}))
 
 
 def judge(folder: Path, out: Console) -> None:

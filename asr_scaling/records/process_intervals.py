@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.judged import USUAL
-from asr_scaling.core.levels import Level, of_processes, student
+from asr_scaling.core.levels import Level, of_processes
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.spread import Spread, spread_of
-from asr_scaling.core.statistics import Interval, mean_interval
+from asr_scaling.core.statistics import mean_interval
+from asr_scaling.core.time_intervals import around, log_error
 from asr_scaling.core.usual_figures import NAMES, adjusted, with_usual
 
 OF_STARTING = "startup/"
@@ -79,7 +80,7 @@ def of_all(
     """
     if len(own) < 2 or min(metric.value, *(each.value for each in own)) <= 0:
         return metric
-    return replace(metric, interval=_around(metric, _level(own, prior, usual)))
+    return replace(metric, interval=around(metric, _level(own, prior, usual)))
 
 
 def level_of(rounds: Sequence[RunRecord], name: str) -> Level | None:
@@ -110,18 +111,4 @@ def _figures(record: RunRecord) -> dict[str, Metric]:
 
 def _level(own: Sequence[Metric], prior: Spread | None, usual: bool = False) -> Level:
     logs = [math.log(each.value) for each in own]
-    return of_processes(logs, [_error(each) for each in own], prior, usual)
-
-
-def _error(metric: Metric) -> float:
-    """The standard error of the figure's logarithm within its process; 0 without an interval."""
-    if metric.interval is None or not metric.n or metric.n < 2:
-        return 0.0
-    return metric.interval.half(metric.value) / metric.value / student(metric.n - 1)
-
-
-def _around(metric: Metric, level: Level) -> Interval:
-    half = level.interval().high - level.value
-    low, high = metric.value * math.exp(-half), metric.value * math.exp(half)
-    pooled = metric.interval or Interval(low, high)
-    return Interval(min(low, pooled.low), max(high, pooled.high))
+    return of_processes(logs, [log_error(each) for each in own], prior, usual)
