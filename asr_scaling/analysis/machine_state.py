@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from asr_scaling.analysis.points import Point
-from asr_scaling.core.typed_json import number
+from asr_scaling.core.usual_state import reference_of
 
 NOTABLE = 0.15
 """Change of a probe that is spoken of, as a share."""
@@ -110,7 +110,7 @@ def machine_state(points: Iterable[Point]) -> MachineState | None:
     measured = sorted((p for p in points if p.beats), key=lambda p: p.beats[0].began_at)
     if not measured:
         return None
-    known = [_usual_seconds(point) for point in measured]
+    known = [reference_of(point.environment) or {} for point in measured]
     usual = all(set(_probes(p)) <= set(own) for p, own in zip(measured, known, strict=True))
     medians = {} if usual else _medians(measured)
     found: dict[str, list[tuple[float, float, int]]] = {}
@@ -130,15 +130,6 @@ def machine_state(points: Iterable[Point]) -> MachineState | None:
     ]
     readings = {kind: _readings(sorted(own)) for kind, own in found.items() if own}
     return MachineState(readings, tuple(sorted(spans, key=lambda span: span.began_at)), usual)
-
-
-def _usual_seconds(point: Point) -> dict[str, float]:
-    """Probe → seconds at the machine's usual state, as far as the certificate says."""
-    certificate = point.environment.get("certificate")
-    usual = certificate.get("usual_state") if isinstance(certificate, Mapping) else None
-    if not isinstance(usual, Mapping):
-        return {}
-    return {str(probe): s for probe, value in usual.items() if (s := number(value)) and s > 0}
 
 
 def _probes(point: Point) -> list[str]:

@@ -40,7 +40,7 @@ def _draws(n: int) -> _Floats:
     return np.random.default_rng(SEED).multinomial(n, [1 / n] * n, size=RESAMPLES).astype(float)
 
 
-def _expanded(estimates: _Floats, freedom: int, factor: float = 1.0) -> Interval:
+def _expanded(estimates: _Floats, freedom: int, factor: float) -> Interval:
     """Percentile interval of the bootstrap, widened for few values by Student's t.
 
     factor: what the resamples vary too little by (Hesterberg 2015, The American Statistician 69,

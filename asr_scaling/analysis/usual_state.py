@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from asr_scaling.analysis.format import MEAN_LATENCY, with_interval
+from asr_scaling.analysis.format import with_interval
 from asr_scaling.analysis.points import Point
 from asr_scaling.core.judged import differs
 from asr_scaling.core.record import RunRecord
 
 _LATENCY, _RTFX = "latency/p50_s", "throughput/rtfx"
-_ADJUSTED = (_RTFX, _LATENCY, MEAN_LATENCY)
 _MOST = 8
 """Points that are named."""
 

@@ -100,14 +100,14 @@ def explained(calls: Calls, states: States) -> Explained:
     ``chance`` compares the share with that of the same beats shifted in time and turned around
     within each process, which keeps how they follow one another but not what they say of the calls.
     """
-    model = _Model.of(calls)
-    model = model.cleaned(states.around(calls))
-    share, size, kept = model.held_out(states.around(calls))
+    around = states.around(calls)
+    model = _Model.of(calls).cleaned(around)
+    share, size, kept = model.held_out(around)
     shares = [model.held_out(other.around(calls))[0] for other in _shifted(states)]
     chance = (1 + sum(other >= share for other in shares)) / (1 + len(shares))
     off = kept - kept.mean(axis=0)
     covariance = (len(kept) - 1) / len(kept) * off.T @ off
-    coefficients = model.fitted(states.around(calls), size)[1]
+    coefficients = model.fitted(around, size)[1]
     return Explained(share, chance, coefficients, covariance)
 
 
@@ -124,7 +124,8 @@ def _shifted(states: States) -> Iterator[States]:
     """Beats of each process shifted in a circle by a random number, some of them turned around."""
     rows = [np.flatnonzero(states.process == process) for process in np.unique(states.process)]
     random, seen = np.random.default_rng(_SEED), {(0,) * len(rows)}
-    while len(seen) <= shifts(states):
+    wanted = shifts(states)
+    while len(seen) <= wanted:
         by = tuple(int(random.integers(2 * len(own))) for own in rows)
         if by in seen:
             continue

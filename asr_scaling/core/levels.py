@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from asr_scaling.core.spread import Spread
-from asr_scaling.core.statistics import CONFIDENCE, Interval
+from asr_scaling.core.statistics import Interval, student
 
 AGREES = 0.3
 """What is known from elsewhere counts in full where chance alone gives an F as large so often."""
@@ -65,6 +65,21 @@ class Side:
     def freedom(self) -> int:
         """Degrees of freedom of ``variance``."""
         return self.processes - 1
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """An estimate of the variance of one process.
+
+    counts: degrees of freedom that it counts with.
+    freedom: degrees of freedom that it rests on.
+    source: as of ``Part``.
+    """
+
+    variance: float
+    counts: float
+    freedom: float
+    source: str
 
 
 @dataclass(frozen=True)
@@ -158,15 +173,7 @@ def processes_needed(level: Level, reach: float | None = None, least: int = 1) -
 def known_freedom(level: Level) -> float:
     """Degrees of freedom that the machine's known spread counts with in a level of one system."""
     (side,) = level.sides
-    return math.fsum(p.freedom for p in _evidence((side,), 0) if p.source == _MACHINE)
-
-
-def student(freedom: float) -> float:
-    """Quantile of Student's t at the upper end of an interval of 95 %."""
-    from scipy.special import ndtri, stdtrit
-
-    upper = 1 - (1 - CONFIDENCE) / 2
-    return float(ndtri(upper) if math.isinf(freedom) else stdtrit(freedom, upper))
+    return math.fsum(own.counts for own in _evidence((side,), 0) if own.source == _MACHINE)
 
 
 def combined(parts: Sequence[Part]) -> tuple[float, float]:
@@ -194,34 +201,32 @@ def _level(value: float, sides: tuple[Side, ...], others: tuple[Part, ...]) -> L
 def _of_side(sides: Sequence[Side], i: int) -> list[Part]:
     """Variance of the mean of side ``i``, in parts by the estimate that each rests on."""
     side, evidence = sides[i], _evidence(sides, i)
-    weight = math.fsum(part.freedom for part in evidence)
+    weight = math.fsum(each.counts for each in evidence)
     if not weight:  # one process of a machine of which nothing is known
         return [Part(side.within / side.processes, math.inf)]
-    moderated = math.fsum(part.freedom * part.variance for part in evidence) / weight
+    moderated = math.fsum(each.counts * each.variance for each in evidence) / weight
     parts = []
-    for part in evidence:
-        variance, freedom = part.freedom / weight * moderated / side.processes, part.freedom
-        if part.source == _MACHINE:  # calls are known apart from it
-            known = (side.known or 0.0) / part.variance if part.variance else 1.0
+    for each in evidence:
+        variance = each.counts / weight * moderated / side.processes
+        if each.source == _MACHINE:  # calls are known apart from it
+            known = (side.known or 0.0) / each.variance if each.variance else 1.0
             parts.append(Part(variance * (1 - known), math.inf))
             variance *= known
-        elif part.source != f"side {i}":
-            freedom = sides[int(part.source.removeprefix("side "))].freedom
-        parts.append(Part(variance, freedom, part.source))
+        parts.append(Part(variance, each.freedom, each.source))
     return parts
 
 
-def _evidence(sides: Sequence[Side], i: int) -> list[Part]:
-    """Estimates of the variance of one process of side ``i``, with the freedom each counts with.
+def _evidence(sides: Sequence[Side], i: int) -> list[_Evidence]:
+    """Estimates of the variance of one process of side ``i``.
 
     Its own processes; those of the other side, at most as many and as far as they agree; the
     machine's known spread, as far as it does not understate what the processes show. What differs
     within processes is in the first, and put in the place of the other side's and added to the
     machine's.
     """
-    side, evidence = sides[i], list[Part]()
+    side, evidence = sides[i], list[_Evidence]()
     if side.freedom:
-        evidence.append(Part(side.variance, side.freedom, f"side {i}"))
+        evidence.append(_Evidence(side.variance, side.freedom, side.freedom, f"side {i}"))
     for j, other in enumerate(sides):
         if j == i or not other.freedom:
             continue
@@ -232,12 +237,13 @@ def _evidence(sides: Sequence[Side], i: int) -> list[Part]:
             counts *= _trust(2 * min(upper, 1 - upper))
         elif side.known is None:
             counts = other.freedom
-        evidence.append(Part(variance, counts, f"side {j}"))
+        evidence.append(_Evidence(variance, counts, other.freedom, f"side {j}"))
     if side.known is not None:
         known = Part(side.known + side.within, side.known_freedom)
         trust = _trust(_exceeds(Part(side.variance, side.freedom), known)) if side.freedom else 1.0
-        evidence.append(Part(known.variance, trust * known.freedom, _MACHINE))
-    return [part for part in evidence if part.freedom]
+        counts = trust * known.freedom
+        evidence.append(_Evidence(known.variance, counts, counts, _MACHINE))
+    return [each for each in evidence if each.counts]
 
 
 def _exceeds(seen: Part, expected: Part) -> float:

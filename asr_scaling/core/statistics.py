@@ -110,15 +110,15 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -
     ratio = math.fsum(numerators) / total
     residuals = [x - ratio * y for x, y in zip(numerators, denominators, strict=True)]
     error = math.sqrt(math.fsum(r * r for r in residuals) / (n - 1) * n) / total
-    half = _student(n - 1) * error
+    half = student(n - 1) * error
     return Interval(ratio - half, ratio + half)
 
 
-def _student(freedom: int) -> float:
-    """Quantile of Student's t at the upper end of an interval."""
-    from scipy.special import stdtrit
+def student(freedom: float) -> float:
+    """Quantile of Student's t at the upper end of an interval; the normal one where infinite."""
+    from scipy.special import ndtri, stdtrit
 
-    return float(stdtrit(freedom, 1 - _TAIL))
+    return float(ndtri(1 - _TAIL) if math.isinf(freedom) else stdtrit(freedom, 1 - _TAIL))
 
 
 def error_rate_interval(edits: Sequence[int], lengths: Sequence[int]) -> Interval | None:
@@ -226,7 +226,7 @@ def noise_floor(groups: Sequence[Sequence[float]]) -> float | None:
     difference = math.fsum(w * d for w, d in zip(weights, differences, strict=True)) / information
     squares = math.fsum(float(((x - x.mean()) ** 2).sum()) for x in logs)
     error = math.sqrt(max(0.0, squares - difference**2 * information) / freedom / information)
-    return math.expm1(abs(difference) + _student(freedom) * error)
+    return math.expm1(abs(difference) + student(freedom) * error)
 
 
 def precision(times: list[float]) -> float:

@@ -9,23 +9,23 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from asr_scaling.core.levels import Level, of_processes, student
+from asr_scaling.core.judged import USUAL
+from asr_scaling.core.levels import Level, of_processes
 from asr_scaling.core.metrics import metric_spec
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.spread import ASSUMED, Spread, spread_of
-from asr_scaling.core.statistics import Interval, mean_interval
+from asr_scaling.core.statistics import Interval, mean_interval, student
 
 INTERVAL_OF = "interval/of"
 """The tag that says what a record's intervals are of."""
 ONE, WIDENED = "this process", "widened by"
-_USUAL = "usual/"
-_TIMES = ("latency/", "latency_per_utterance/", "stage/", "throughput/", "usual/")
+_TIMES = ("latency/", "latency_per_utterance/", "stage/", "throughput/", USUAL)
 _RATES = ("utilisation/mfu", "utilisation/membw")
 """Work over time."""
 _JOULES = tuple(
     f"energy/{kind}per_{of}_j" for kind in ("", "net_") for of in ("sample", "audio_second")
 )
-_NOT_TIMES = ("latency/p50_precision", "latency/p99_over_p50", "usual/explained_share")
+_NOT_TIMES = ("latency/p50_precision", "latency/p99_over_p50", f"{USUAL}explained_share")
 """Ratios within a process."""
 
 
@@ -78,7 +78,7 @@ def widened(metric: Metric, spread: Spread) -> Metric:
     """
     if metric.interval is None or metric.value <= 0 or not follows_time(metric.name):
         return metric
-    usual = metric.name.startswith(_USUAL)
+    usual = metric.name.startswith(USUAL)
     level = of_processes([math.log(metric.value)], [log_error(metric)], spread, usual)
     return replace(metric, interval=around(metric, level))
 

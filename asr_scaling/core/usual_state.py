@@ -21,6 +21,7 @@ from asr_scaling.core.control_variates import (
     shifts,
 )
 from asr_scaling.core.sample import Beat, Sample
+from asr_scaling.core.typed_json import number
 
 LEAST_SHARE = 0.1
 """Share of the variance within processes that the state must explain on held-out blocks …"""
@@ -72,7 +73,10 @@ def reference_of(environment: Mapping[str, Any]) -> Mapping[str, float] | None:
     """The usual state that the self-test found on a record's machine; None where it found none."""
     certificate = environment.get("certificate")
     found = certificate.get("usual_state") if isinstance(certificate, Mapping) else None
-    return found if isinstance(found, Mapping) and found else None
+    if not isinstance(found, Mapping):
+        return None
+    usual = {probe: s for probe, value in found.items() if (s := number(value)) and s > 0}
+    return usual or None
 
 
 def at_usual(

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from asr_scaling.core.levels import MOST_PROCESSES, student
+from asr_scaling.core.levels import MOST_PROCESSES
+from asr_scaling.core.statistics import student
 
 MOST_CALLS = 10_000
 """More calls in a process are not advised."""

@@ -106,14 +106,14 @@ def known(certified: Spread) -> Spread:
     With fewer the self-test's stands. What hours differ by is added where a system was measured
     in three hours or more.
     """
-    kept = [entry for entry in entries() if entry.system != SELF_TEST]
-    of_test = [entry for entry in entries() if entry.system == SELF_TEST]
+    every = entries()
+    kept = [entry for entry in every if entry.system != SELF_TEST]
     raw = _typical(certified.processes, certified.freedom, {e: e.logs for e in kept})
     usual = None
     if certified.usual is not None:
         usual = _typical(certified.usual, certified.freedom, {e: e.usual for e in kept})
     times: dict[str, list[tuple[float, tuple[float, ...]]]] = {}
-    for entry in [*kept, *of_test]:
+    for entry in every:
         times.setdefault(entry.system, []).append((entry.at, entry.logs))
     spread = certified
     if raw is not None:

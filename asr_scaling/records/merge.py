@@ -15,6 +15,7 @@ from asr_scaling.core.energy_methods import GUESSED, METHOD, of_energy
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
+from asr_scaling.core.time_intervals import INTERVAL_OF
 from asr_scaling.machine.interference import times_by_input
 from asr_scaling.machine.machine_kind import unlike
 from asr_scaling.records.process_intervals import (
@@ -107,9 +108,7 @@ def _merged(rounds: Sequence[RunRecord]) -> RunRecord:
     every = sorted(map(_numbered, rounds), key=lambda r: (r.round or 0, r.started_at))
     fullest = max(every, key=_full)
     ordered = [record for record in every if not unlike(fullest.environment, record.environment)]
-    samples = sorted(
-        (s for r in ordered for s in r.samples), key=lambda s: (s.process, s.started_at)
-    )
+    samples = sorted((s for r in ordered for s in r.samples), key=_taken)
     beats = sorted((b for r in ordered for b in r.beats), key=lambda b: (b.process, b.at))
     metrics, unavailable = _figures(ordered, samples, repeats := _repeats(ordered))
     return replace(
@@ -202,7 +201,7 @@ def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
     joined = {name: ", ".join(dict.fromkeys(values)) for name, values in tags.items()}
     joined["sweep/rounds"] = str(len(rounds))
     if len(rounds) > 1 and all(map(fresh, rounds)):
-        joined["interval/of"] = scope(rounds)
+        joined[INTERVAL_OF] = scope(rounds)
     return joined
 
 

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.core.levels import student
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.spread import ASSUMED, Spread, of_certificate, spread_of, with_spread
-from asr_scaling.core.statistics import Interval
+from asr_scaling.core.statistics import Interval, student
 from asr_scaling.core.time_intervals import INTERVAL_OF, of_one_process, stages_within, widened
 
 SPREAD = Spread(0.031, 0.012, 5.0, source="self-test of 2026-11-29 22:10 UTC")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.core.levels import student
+from asr_scaling.core.statistics import student
 from asr_scaling.core.variance_components import Components, components, plan
 
 VALUE = st.floats(-5, 5).map(lambda x: round(x, 3))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from asr_scaling.core.call_summary import summarise
-from asr_scaling.core.levels import student
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.spread import Spread, with_spread
+from asr_scaling.core.statistics import student
 from asr_scaling.sweep.precision import known
 from asr_scaling.sweep.precision_plan import Worth, in_words
 

@@ -9,8 +9,7 @@ from asr_scaling.analysis.comparison.change import rounded
 from asr_scaling.core.levels import MOST_PROCESSES
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.spread import ASSUMED, Spread, spread_of
-
-HOUR_S = 3600.0
+from asr_scaling.core.spread_fit import HOUR_S
 
 
 @dataclass(frozen=True)

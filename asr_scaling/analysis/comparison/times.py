@@ -82,26 +82,18 @@ class _Table:
         return float((self.weights**2 / counts).sum() / self.processes)
 
 
-def latency_change(
+def time_changes(
     blocks: Sequence[Block], spread: Spread, states: tuple[State, State], hours: bool
-) -> TimeChange:
-    """Geometric mean over blocks of the ratio of waits, each the geometric mean of its repeats."""
-    a, b = (
-        _waits([block.wait_a for block in blocks]),
-        _waits([block.wait_b for block in blocks]),
-    )
-    return _change(a, b, spread, states, hours)
+) -> tuple[TimeChange, TimeChange]:
+    """Of the latency and of the RTFx.
 
-
-def rtfx_change(
-    blocks: Sequence[Block], spread: Spread, states: tuple[State, State], hours: bool
-) -> TimeChange:
-    """Ratio of the speeds over all blocks, whose times are means over repeats."""
-    a, b = (
-        _speeds([block.work_a for block in blocks]),
-        _speeds([block.work_b for block in blocks]),
-    )
-    return _change(a, b, spread, states, hours)
+    Latency: geometric mean over blocks of the ratio of waits, each the geometric mean of its
+    repeats. RTFx: ratio of the speeds over all blocks, whose times are means over repeats.
+    """
+    waits = _waits([block.wait_a for block in blocks]), _waits([block.wait_b for block in blocks])
+    works = _speeds([block.work_a for block in blocks]), _speeds([block.work_b for block in blocks])
+    longer = _change(*waits, spread, states, hours)
+    return longer, _change(*works, spread, states, hours)
 
 
 def _waits(blocks: Sequence[Repeats]) -> _Table:

@@ -21,9 +21,9 @@ from asr_scaling.analysis.comparison.change import (
 )
 from asr_scaling.analysis.interval_scope import of_one_process
 from asr_scaling.core.energy_methods import GUESSED, METHOD, NOT_MEASURED, of_energy
-from asr_scaling.core.levels import HOURS_FREEDOM, Part, combined, student
+from asr_scaling.core.levels import HOURS_FREEDOM, Part, combined
 from asr_scaling.core.record import RunRecord
-from asr_scaling.core.statistics import Interval
+from asr_scaling.core.statistics import Interval, student
 from asr_scaling.core.time_intervals import follows_time
 
 

@@ -26,7 +26,7 @@ from asr_scaling.analysis.comparison.change import (
 )
 from asr_scaling.analysis.comparison.comparability import check_alike, other_notes
 from asr_scaling.analysis.comparison.one_state import AT_ONE_STATE, OneState, at_one_state
-from asr_scaling.analysis.comparison.times import TimeChange, latency_change, rtfx_change
+from asr_scaling.analysis.comparison.times import TimeChange, time_changes
 from asr_scaling.analysis.comparison.unpaired import energy_change, unpaired_change
 from asr_scaling.analysis.comparison.word_errors import wer_change
 from asr_scaling.core.levels import processes_needed
@@ -131,13 +131,9 @@ def _times(
     a: RunRecord, b: RunRecord, blocks: Sequence[Block], machine: Machine, one_state: OneState
 ) -> list[MetricChange]:
     """Latency and RTFx."""
-    states = one_state.states
-    longer = latency_change(blocks, machine.spread, states, machine.hours)
-    faster = rtfx_change(blocks, machine.spread, states, machine.hours)
-    return [
-        _time_row(a, b, name, change, machine)
-        for name, change in ((LATENCY, longer), (RTFX, faster))
-    ]
+    changes = time_changes(blocks, machine.spread, one_state.states, machine.hours)
+    named = zip((LATENCY, RTFX), changes, strict=True)
+    return [_time_row(a, b, name, change, machine) for name, change in named]
 
 
 def _time_row(
