@@ -8,7 +8,7 @@ from typing import Any
 
 from asr_scaling.device._host import set_host
 from asr_scaling.errors import ConfigError, DeviceError
-from asr_scaling.machine.nvml import physical_index
+from asr_scaling.machine.nvml import physical_index, power_limit_w
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Cuda:
     def setup(self) -> Mapping[str, Any]:
         """Selects the GPU and sets TF32; the host's threads, cores and heap are as by default.
 
-        Returns which GPU it is, by UUID and by the driver's number, and which runtime.
+        Returns which GPU it is, by UUID and by the driver's number, its power limit in watts where
+        the driver tells it, and which runtime.
         """
         import torch
 
@@ -95,6 +96,7 @@ class Cuda:
             "gpu": properties.name,
             "uuid": str(getattr(properties, "uuid", "unknown")),
             "memory_bytes": properties.total_memory,
+            "power_limit_w": power_limit_w(self.torch_name),
             "capability": f"{properties.major}.{properties.minor}",
             "cuda": torch.version.cuda,
             "tf32": self.tf32,

@@ -80,7 +80,8 @@ def _of_gpu(device: Device, stack: ExitStack) -> dict[str, Probe]:
       "dispatch", so that no state of a CPU is mistaken for one of a GPU.
 
     Temperature, power and what slows the GPU down are no times: the record has them as
-    ``utilisation/gpu_*`` and the caution Throttled.
+    ``utilisation/gpu_*`` and the caution Throttled, the power limit as ``power_limit_w`` of the
+    environment's device.
     """
     import torch
 

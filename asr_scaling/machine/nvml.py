@@ -71,6 +71,21 @@ def process_bytes(torch_name: str) -> int | str:
 
 def physical_index(torch_name: str) -> int | None:
     """The driver's number of a GPU, or of the GPU it is a slice of; None if unknown."""
+    index = _of_board(torch_name, "nvmlDeviceGetIndex")
+    return None if index is None else int(index)
+
+
+def power_limit_w(torch_name: str) -> float | None:
+    """The watts above which the driver slows a GPU down, all limits that are set considered.
+
+    Of a slice: those of the whole GPU. None where the driver does not tell.
+    """
+    milliwatts = _of_board(torch_name, "nvmlDeviceGetEnforcedPowerLimit")
+    return None if milliwatts is None else milliwatts / 1000
+
+
+def _of_board(torch_name: str, function: str) -> Any:
+    """What NVML's function says of a GPU, or of the GPU it is a slice of; None if nothing."""
     try:
         driver, gpu = nvml(), handle(torch_name)
     except DeviceError:
@@ -78,7 +93,7 @@ def physical_index(torch_name: str) -> int | None:
     try:
         with suppress(driver.NVMLError, AttributeError):  # not a slice
             gpu = driver.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(gpu)
-        return int(driver.nvmlDeviceGetIndex(gpu))
+        return getattr(driver, function)(gpu)
     except (driver.NVMLError, AttributeError):
         return None
     finally:

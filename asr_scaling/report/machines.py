@@ -83,6 +83,7 @@ def _facts(group: Sequence[Point]) -> dict[str, tuple[str, ...]]:
 
 def _facts_of(machine: Mapping[str, Any]) -> dict[str, str]:
     device, versions = machine.get("device") or {}, machine.get("versions") or {}
+    limit_w = device.get("power_limit_w")
     facts = {
         "host": machine.get("host"),
         "CPU": machine.get("cpu"),
@@ -93,6 +94,7 @@ def _facts_of(machine: Mapping[str, Any]) -> dict[str, str]:
         "GPU UUID": device.get("uuid"),
         "GPU number": device.get("nvml_index"),
         "GPU memory": _size(device.get("memory_bytes")),
+        "GPU power limit": None if limit_w is None else f"{limit_w:g} W",
         "CUDA": device.get("cuda"),
         "TF32": device.get("tf32"),
         "operating system": machine.get("os"),

@@ -11,7 +11,7 @@ import pytest
 
 from asr_scaling.device.cuda import Cuda
 from asr_scaling.errors import DeviceError
-from asr_scaling.machine.nvml import handle, physical_index
+from asr_scaling.machine.nvml import handle, physical_index, power_limit_w
 
 GPUS = ("GPU-aaaa", "GPU-bbbb", "GPU-cccc")
 """Of the machine, as the driver numbers them."""
@@ -44,6 +44,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         whole,
     )
     fake.nvmlDeviceGetIndex = GPUS.index
+    fake.nvmlDeviceGetEnforcedPowerLimit = lambda gpu: (700_000, 350_500, 500_000)[GPUS.index(gpu)]
     fake.nvmlDeviceGetHandleByIndex = lambda _: pytest.fail("NVML's numbers are not torch's")
     monkeypatch.setitem(sys.modules, "pynvml", fake)
     import torch
@@ -77,6 +78,23 @@ def test_a_slice_has_the_number_of_its_gpu(driver: SimpleNamespace):
     assert physical_index("cuda:0") == 1
 
 
+def test_the_power_limit_is_in_watts_and_a_slice_has_that_of_its_gpu(driver: SimpleNamespace):
+    assert [power_limit_w(name) for name in ("cuda:0", "cuda:1")] == [500.0, 700.0]
+    driver.visible, driver.parts = ["dddd"], {"MIG-dddd": "GPU-bbbb"}
+    assert power_limit_w("cuda:0") == 350.5
+    assert driver.open == 0
+
+
+@pytest.mark.parametrize("failure", ["no answer", "an older package"])
+def test_a_power_limit_that_the_driver_does_not_tell(driver: SimpleNamespace, failure: str):
+    if failure == "no answer":
+        driver.known = set()
+    else:
+        del sys.modules["pynvml"].nvmlDeviceGetEnforcedPowerLimit
+    assert power_limit_w("cuda:0") is None
+    assert driver.open == 0
+
+
 def test_a_driver_that_does_not_answer(driver: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
     driver.known = set()
     assert physical_index("cuda:0") is None
@@ -85,10 +103,12 @@ def test_a_driver_that_does_not_answer(driver: SimpleNamespace, monkeypatch: pyt
     assert physical_index("cuda:0") is None
 
 
-def test_the_record_has_name_uuid_and_both_numbers(driver: SimpleNamespace):
+def test_the_record_has_name_uuid_both_numbers_and_the_power_limit(driver: SimpleNamespace):
     found = Cuda().setup()
-    assert {key: found[key] for key in ("gpu", "uuid", "index", "nvml_index", "visible")} == {
+    names = ("gpu", "uuid", "index", "nvml_index", "visible", "power_limit_w")
+    assert {key: found[key] for key in names} == {
         "gpu": "H", "uuid": "cccc", "index": 0, "nvml_index": 2, "visible": 2,
+        "power_limit_w": 500.0,
     }  # fmt: skip
     driver.visible = driver.visible[:1]
     with pytest.raises(

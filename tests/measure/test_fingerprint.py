@@ -95,7 +95,12 @@ def test_nothing_else_counts(path: str, value: Any):
 
 @pytest.mark.parametrize(
     ("device", "same"),
-    [({"gpu": "P100"}, False), ({"uuid": "another"}, True), ({"index": 1}, True)],
+    [
+        ({"gpu": "P100"}, False),
+        ({"power_limit_w": 350.0}, False),
+        ({"uuid": "another"}, True),
+        ({"index": 1}, True),
+    ],
 )
 def test_the_kind_of_device_counts_not_which_one(device: Mapping[str, Any], same: bool):
     assert (fingerprint(OPTIONS, {**DEVICE, **device}) == fingerprint(OPTIONS, DEVICE)) is same

@@ -56,13 +56,14 @@ def test_what_changed_on_a_machine_is_listed_and_a_gpu_belongs_to_it():
     assert found["GPU"] == ("Test GPU",)
 
 
-def test_a_gpu_is_named_by_uuid_and_the_drivers_number():
-    gpu = {"gpu": "Test GPU", "uuid": "aaaa-bbbb", "nvml_index": 3}
+def test_a_gpu_is_named_by_uuid_and_the_drivers_number_with_its_power_limit():
+    gpu = {"gpu": "Test GPU", "uuid": "aaaa-bbbb", "nvml_index": 3, "power_limit_w": 350.5}
     found = table(
         section([on(reading.points(GPU_TINY, lengths=(5.0,), batches=(1,))[0], device=gpu)]),
         "environment",
     )
     assert (found["GPU UUID"], found["GPU number"]) == (("aaaa-bbbb",), ("3",))
+    assert found["GPU power limit"] == ("350.5 W",)
 
 
 def test_machines_stand_side_by_side_and_must_not_be_mixed():

@@ -101,6 +101,9 @@ def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
     ]
     if changes:
         lines.append(f"Versions differ: {', '.join(changes)}.")
+    limits = [(r.environment.get("device") or {}).get("power_limit_w") for r in (a, b)]
+    if None not in limits and limits[0] != limits[1]:
+        lines.append(f"The GPU's power limit differs: {limits[0]:g} W → {limits[1]:g} W.")
     for side, record in (("A", a), ("B", b)):
         kinds = dict.fromkeys(caution.kind for caution in record.cautions)
         if kinds:

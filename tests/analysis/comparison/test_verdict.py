@@ -535,6 +535,15 @@ class TestRefusals:
         assert "Versions differ: torch 2.13 → 2.14." in notes
         assert "Cautions of B: BusyMachine; its record explains them." in notes
 
+    @pytest.mark.parametrize("limit_w", [350.5, 700.0, None])
+    def test_another_power_limit_of_the_gpu_is_noted(self, limit_w: float | None):
+        a, b = (
+            point(rounds(1, EIGHT), **on(device={**GPU, "power_limit_w": watts}))
+            for watts in (700.0, limit_w)
+        )
+        said = "The GPU's power limit differs: 700 W → 350.5 W." in compare(a, b).notes
+        assert said is (limit_w == 350.5)
+
 
 class TestGate:
     @pytest.mark.parametrize(
