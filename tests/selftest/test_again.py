@@ -30,7 +30,7 @@ BUSY = Check("other processes", "warn", "others use 51% of the cores' time right
 ALONE = Check("other processes", "pass", "1% at rest")
 NOISY = Check("A/A noise", "fail", "differences below 30.0% are noise", values={"noise_floor": 0.3})
 QUIET = Check("A/A noise", "pass", "differences below 1.0% are noise", values={"noise_floor": 0.01})
-DISTURBED = Check("known sleeps", "warn", "sleeps came out 5.0% off, and were measured right")
+DISTURBED = Check("known sleeps", "warn", "sleeps wake 5.0% late, and were measured right")
 RIGHT = Check("known sleeps", "pass", "right within 0.10%")
 APART = Check("between processes", "warn", "by 9.0%", values={"spread": 0.09, "freedom": 5.0})
 NEAR = Check("between processes", "pass", "by 2.0%", values={"spread": 0.02, "freedom": 5.0})
