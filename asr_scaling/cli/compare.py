@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from asr_scaling.analysis.comparison.advice import SWEEP
 from asr_scaling.analysis.comparison.comparability import KINDS
 from asr_scaling.analysis.comparison.gate import Gate, GateResult
 from asr_scaling.analysis.comparison.verdict import Comparison, compare
@@ -85,7 +86,7 @@ def _judge(
     damaged = [*damaged_a, *damaged_b]
     say_left_out(damaged)
     matched = match(a, b, whole=not damaged)
-    comparisons, failures = _compared(matched.pairs, allow, [gate.metric for gate in gates])
+    comparisons, failures = _compared(matched.pairs, allow, gates, run)
     outcomes = [gate.judge(comparison) for comparison in comparisons for gate in gates]
     unjudged = [outcome.sentence for outcome in outcomes if outcome.failed is None]
     if gates or not comparisons:
@@ -149,19 +150,23 @@ def match(a: Sequence[RunRecord], b: Sequence[RunRecord], whole: bool = True) ->
 
 
 def _compared(
-    pairs: Sequence[tuple[RunRecord, RunRecord]], allow: Sequence[str], metrics: Sequence[str]
+    pairs: Sequence[tuple[RunRecord, RunRecord]],
+    allow: Sequence[str],
+    gates: Sequence[Gate],
+    run: compare_run.Measured | None,
 ) -> tuple[list[Comparison], list[str]]:
     """The comparisons, and a sentence for each pair of which a point failed.
 
     Raises ConfigError when the points of a pair differ in what is not allowed to differ.
     """
     comparisons, failures = list[Comparison](), list[str]()
+    metrics, ask = [gate.metric for gate in gates], compare_run.MORE if run else SWEEP
     for a, b in pairs:
         reasons = [f"{side} {r.outcome}" for side, r in (("A", a), ("B", b)) if r.status != "ok"]
         if reasons:
             failures.append(f"'{a.name}' can't be compared: {' and '.join(reasons)}.")
         else:
-            comparisons.append(compare(a, b, allow, metrics))
+            comparisons.append(compare(a, b, allow, metrics, ask))
     return comparisons, failures
 
 

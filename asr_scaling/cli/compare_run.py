@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROCESSES = 3
 """Fresh processes a side, unless the command line says otherwise."""
+MORE = "--resume --processes {}"
+"""What is typed for more of them, with {} for their number; see ``Machine.ask``."""
 _NO_SELFTEST = "sweep.selftest=false"
 
 

@@ -16,6 +16,9 @@ WORTH_KEEPING = 0.02
 SPARE_WORDS = 2
 """Wrong words more that may be chance in the little speech of a search; the final allows none."""
 
+_ASK = "optimiser.processes={}"
+"""How a search's final is asked for more processes."""
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -74,9 +77,9 @@ def gain(a: RunRecord, b: RunRecord) -> Gain:
     """
     words = sum(int(row.get("words", 0)) for row in b.transcripts)
     try:
-        comparison = compare(a, b, allow=("host",))
+        comparison = compare(a, b, allow=("host",), ask=_ASK)
     except ConfigError:
-        return _of_speed(unpaired_change(a, b, RTFX, machine_of(a, b)), words)
+        return _of_speed(unpaired_change(a, b, RTFX, machine_of(a, b, ask=_ASK)), words)
     wer = comparison.row(WER)
     speed = _of_speed(comparison.row(RTFX), words)
     return replace(speed, wer=wer.absolute, wer_interval=wer.interval)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.command import Cli
 from support.offline import FAST
 from support.repositories import git, needs_git
+from support.studies import TINY, record
 from support.warm import Started, run_warm
 
+from asr_scaling.cli import compare, compare_run
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +69,27 @@ def test_configurations_are_measured_compared_and_gated(
     assert len([*folder.glob(f"rounds/*/[ab]/{RECORD_FILE}")]) == 6
     again = cli("compare", str(folder / "a"), str(folder / "b"), "--json", *gate)
     assert json.loads(again.stdout)["comparisons"] == plain["comparisons"]
+
+
+def test_what_can_not_be_told_says_what_to_type_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side, cost_s in (("a", 0.3), ("b", 0.4)):
+        made = record(replace(TINY, window_cost_s=cost_s), None, 1, calls=12)
+        unknown = {**made.environment, "spread": None}  # assumed: processes differ by 9 %
+        replace(made, environment=unknown).write(tmp_path / side)
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    done = compare_run.Measured(tmp_path, a, b)
+    monkeypatch.setattr(compare_run, "measured", lambda _: done)
+    gate = ("--fail-if", "latency/p50_s>5%")
+    assert compare.main(["--run", "A.yaml", "B.yaml", *gate]) == 2
+    typed = re.search(r"would decide: (--resume --processes \d+)\.", capsys.readouterr().err)
+    assert typed
+    taken = compare.parser().parse_args(["--run", "A.yaml", "B.yaml", *typed[1].split()])
+    assert taken.resume
+    assert taken.processes > 1
+    assert compare.main([a, b, *gate]) == 2  # records that are there: of sweeps, most of the time
+    assert re.search(r"would decide: sweep\.processes=\d+\.", capsys.readouterr().err)
 
 
 @needs_git

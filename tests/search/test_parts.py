@@ -47,6 +47,7 @@ class TestGain:
             assert (found.faster, found.slower) == (answer == "faster", answer == "slower")
             assert found.promising == (factor > 1)
             assert bool(found.why) == (answer in {"promising", ""})
+            assert ("would decide: optimiser.processes=" in found.why) == bool(found.why)
 
     def test_records_without_common_speech_are_judged_by_their_rtfx(self):
         a, b = record(SLOW, None, 1, calls=12), record(FAST, None, 1, calls=12, noise=0.01)

@@ -11,6 +11,9 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.core.spread import ASSUMED, Spread, spread_of
 from asr_scaling.core.spread_fit import HOUR_S
 
+SWEEP = "sweep.processes={}"
+"""How a sweep is asked for more processes: what is typed, with {} for their number."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -21,6 +24,7 @@ class Machine:
     usual: whether the times of A and of B were brought to one machine state.
     hours: whether the two were measured in different hours.
     in_sequence: whether one was measured after the other, not in turns.
+    ask: what is typed for more processes, with {} for their number.
     """
 
     spread: Spread
@@ -28,6 +32,7 @@ class Machine:
     usual: tuple[bool, bool] = (False, False)
     hours: bool = False
     in_sequence: bool = False
+    ask: str = SWEEP
 
     @property
     def assumed(self) -> bool:
@@ -82,13 +87,21 @@ class Machine:
             )
         return f"{self.sides}, and {differ}"
 
+    def decided_by(self, needed: int | None) -> str:
+        """ "about 5 each would decide: sweep.processes=5"."""
+        if needed is None or needed > MOST_PROCESSES:
+            return f"more than {MOST_PROCESSES} each would be needed"
+        return f"about {needed} each would decide: {self.ask.format(needed)}"
+
     @staticmethod
     def wide(half: float) -> str:
         """ "± 6.1 %"."""
         return f"± {rounded(math.expm1(half))}"
 
 
-def machine_of(a: RunRecord, b: RunRecord, usual: tuple[bool, bool] = (False, False)) -> Machine:
+def machine_of(
+    a: RunRecord, b: RunRecord, usual: tuple[bool, bool] = (False, False), ask: str = SWEEP
+) -> Machine:
     """What is known of the machine: by the record whose spread rests on more."""
     known = [spread_of(record.environment) for record in (a, b)]
     measured = [spread for spread in known if spread.source != ASSUMED.source]
@@ -96,15 +109,8 @@ def machine_of(a: RunRecord, b: RunRecord, usual: tuple[bool, bool] = (False, Fa
     apart = abs(_middle(a) - _middle(b)) > HOUR_S
     processes = max(1, a.processes), max(1, b.processes)
     in_sequence = a.ended_at < b.started_at or b.ended_at < a.started_at
-    return Machine(spread, processes, usual, apart, in_sequence)
+    return Machine(spread, processes, usual, apart, in_sequence, ask)
 
 
 def _middle(record: RunRecord) -> float:
     return (record.started_at + record.ended_at) / 2
-
-
-def by_processes(needed: int | None) -> str:
-    """ "about 5 each would decide: sweep.processes=5"."""
-    if needed is None or needed > MOST_PROCESSES:
-        return f"more than {MOST_PROCESSES} each would be needed"
-    return f"about {needed} each would decide: sweep.processes={needed}"

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from asr_scaling.analysis.comparison.advice import Machine, by_processes
+from asr_scaling.analysis.comparison.advice import Machine
 from asr_scaling.analysis.comparison.change import (
     ENERGY,
     Advice,
@@ -89,7 +89,7 @@ def _because(name: str, half: float, machine: Machine) -> tuple[str, Advice | No
     few = min(machine.processes)
 
     def advice(reach: float) -> str:
-        return by_processes(math.ceil(few * (half / reach) ** 2) if reach else None)
+        return machine.decided_by(math.ceil(few * (half / reach) ** 2) if reach else None)
 
     return machine.because(half), advice
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from asr_scaling.analysis.comparison.advice import Machine, by_processes, machine_of
+from asr_scaling.analysis.comparison.advice import SWEEP, Machine, machine_of
 from asr_scaling.analysis.comparison.blocks import Block, paired_blocks
 from asr_scaling.analysis.comparison.change import (
     CANT_TELL,
@@ -82,9 +82,15 @@ def _plain(row: MetricChange) -> dict[str, Any]:
 
 
 def compare(
-    a: RunRecord, b: RunRecord, allow: Collection[str] = (), also: Iterable[str] = ()
+    a: RunRecord,
+    b: RunRecord,
+    allow: Collection[str] = (),
+    also: Iterable[str] = (),
+    ask: str = SWEEP,
 ) -> Comparison:
     """B against A in latency, throughput, energy, WER and memory, and in the metrics of ``also``.
+
+    ask: what is typed to measure in more processes, for verdicts; {} is their number.
 
     Raises ConfigError when a point failed, when host, dataset, normaliser or scope differ and
     ``allow`` doesn't name it, or when the two timed no speech in common.
@@ -97,12 +103,9 @@ def compare(
             f"'{a.name}' and '{b.name}' timed no utterances in common: measure both on the same "
             "dataset, with pipeline.max_seconds long enough to time all of it."
         )
-    machine = machine_of(a, b, one_state.adjusted)
+    machine = machine_of(a, b, one_state.adjusted, ask)
     utterances = sum(len(block.utterances) for block in blocks)
-    parts = [name for name in _MEMORY_PARTS if a.values.get(name) or b.values.get(name)]
-    parts += [ABOVE_IDLE] if all(ABOVE_IDLE in record.values for record in (a, b)) else []
-    extra = [name for name in dict.fromkeys((*parts, *also)) if name not in STANDARD]
-    unpaired = (unpaired_change(a, b, name, machine) for name in (MEMORY, *extra))
+    unpaired = (unpaired_change(a, b, name, machine) for name in (MEMORY, *_more(a, b, also)))
     paired = (
         *_times(a, b, blocks, machine, one_state),
         energy_change(a, b, machine),
@@ -117,6 +120,13 @@ def compare(
     )
     rows = (*paired, *unpaired)
     return Comparison(a, b, rows, notes, utterances, len(blocks), machine)
+
+
+def _more(a: RunRecord, b: RunRecord, also: Iterable[str]) -> list[str]:
+    """The metrics of ``also`` and the parts of the memory, without those of ``STANDARD``."""
+    parts = [name for name in _MEMORY_PARTS if a.values.get(name) or b.values.get(name)]
+    parts += [ABOVE_IDLE] if all(ABOVE_IDLE in record.values for record in (a, b)) else []
+    return [name for name in dict.fromkeys((*parts, *also)) if name not in STANDARD]
 
 
 def _pairing(a: RunRecord, b: RunRecord, blocks: int, utterances: int) -> list[str]:
@@ -148,7 +158,7 @@ def _time_row(
 
     def advice(reach: float) -> str:
         plan = change.plan
-        return by_processes(None if plan is None else processes_needed(plan, reach))
+        return machine.decided_by(None if plan is None else processes_needed(plan, reach))
 
     answer, verdict = answered(name, change.value, interval, because, advice)
     absolute = None if ours is None else ours * change.value

@@ -613,6 +613,17 @@ class TestGate:
         needed = math.ceil(2 * (1.96 * 0.04 / math.log(1.1 / 1.05)) ** 2)
         assert f"about {needed} each would decide: sweep.processes={needed}" in sentence
 
+    def test_more_processes_are_asked_for_in_the_words_of_the_command(self):
+        known = on(spread=Spread(0.1, freedom=1e9).to_json())
+        a, b = point(rounds(1, EIGHT), **known), point(rounds(1, SLOWER), **known)
+        found = compare(a, b, also=["latency/p90_s"], ask="--more {}")
+        needed = math.ceil(2 * (1.96 * 0.1 / math.log(1.1)) ** 2)
+        for metric in (LATENCY, RTFX):
+            verdict = found.row(metric).verdict
+            assert verdict.endswith(f"about {needed} each would decide: --more {needed}")
+        sentence = Gate.parse("latency/p50_s>5%").judge(found).sentence
+        assert re.search(r"would decide: --more \d+\.$", sentence)
+
     def test_a_change_of_words_says_how_much_speech_would_decide(self):
         a, b = scored(each(0, 1, 0, 1, 0, 1, 0, 1)), scored(each(1, 1, 0, 1, 1, 1, 0, 1))
         outcome = Gate.parse("quality/wer>0.02").judge(compare(a, b))
