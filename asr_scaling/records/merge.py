@@ -196,10 +196,15 @@ def _by_name(rounds: Iterable[Mapping[str, _Value]]) -> dict[str, list[_Value]]:
 
 
 def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
-    """The values of each tag, as one, and how many rounds were merged."""
+    """The values of each tag, as one, and how many rounds were merged.
+
+    Where rounds were planned to make more calls than others, the calls of each are a tag too.
+    """
     tags = _by_name(record.tags for record in rounds)
     joined = {name: ", ".join(dict.fromkeys(values)) for name, values in tags.items()}
     joined["sweep/rounds"] = str(len(rounds))
+    if any("calls" in (record.config.get("sweep") or {}) for record in rounds):
+        joined["sweep/calls"] = ", ".join(str(len(record.samples)) for record in rounds)
     if len(rounds) > 1 and all(map(fresh, rounds)):
         joined[INTERVAL_OF] = scope(rounds)
     return joined

@@ -30,7 +30,7 @@ from asr_scaling.sweep.plan import PlannedPoint, labels, planned
 from asr_scaling.sweep.point_names import Swept, made_up, point_name, swept, told
 from asr_scaling.sweep.precision import Planner
 from asr_scaling.sweep.prefetch import prepare
-from asr_scaling.sweep.rounds import Rounds, measurements
+from asr_scaling.sweep.rounds import Rounds, of_round
 from asr_scaling.sweep.stopping_callback import StoppingCallback
 from asr_scaling.sweep.sweep_run import SweepRun, begun, current
 from asr_scaling.util.redact import redacted
@@ -193,7 +193,7 @@ def point(config: DictConfig) -> None:
     except AsrScalingError as error:
         record = _keep_unbuilt(name, error, plain, folder, sweep)
     else:
-        job = replace(job, profiler=measurements(job.profiler, number))
+        job = of_round(job, plain["sweep"])
         keeps = number is None and plain["sweep"].get("keep_loaded")
         cache = sweep.models if keeps else None
         try:

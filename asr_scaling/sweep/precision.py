@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr_scaling.core.record import ROUNDS_FOLDER, RunRecord
@@ -16,7 +16,7 @@ from asr_scaling.records.merge import merge
 from asr_scaling.records.process_intervals import level_of
 from asr_scaling.records.read import readable_files
 from asr_scaling.sweep.plan import PlannedPoint
-from asr_scaling.sweep.precision_plan import Worth, in_words, worth
+from asr_scaling.sweep.precision_plan import Worth, calls_of_next, in_words, planned_calls, worth
 from asr_scaling.sweep.rounds import Rounds
 
 _JUDGED = ("latency/p50_s", "latency/mean_s")
@@ -30,6 +30,7 @@ class Known:
 
     name: of the point.
     processes: that measured it.
+    calls: fewest and most timed calls of a process, where later ones were planned to make more.
     share: half of the interval over the value; None where a process failed or nothing was timed.
     would: what the precision would take; None with ``share``, and where that is narrow enough.
     """
@@ -38,6 +39,7 @@ class Known:
     processes: int
     share: float | None = None
     would: Worth | None = None
+    calls: tuple[int, int] | None = None
 
 
 def known(rounds: Sequence[RunRecord], precision: float) -> Known:
@@ -49,7 +51,9 @@ def known(rounds: Sequence[RunRecord], precision: float) -> Known:
         return Known(whole.name, len(rounds))
     share = whole.intervals[name].half(whole.values[name]) / whole.values[name]
     would = worth(rounds, name, level, precision) if share > precision else None
-    return Known(whole.name, len(rounds), share, would)
+    made = sorted(len(record.samples) for record in rounds)
+    calls = (made[0], made[-1]) if any(map(planned_calls, rounds)) else None
+    return Known(whole.name, len(rounds), share, would, calls)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Planner:
         """The jobs of round ``number``, the next one; none when no point needs it.
 
         A point that an earlier run of the sweep measured in that round is in it: whether its record
-        still holds is asked there.
+        still holds is asked there, whatever number of calls it was planned to make.
         """
         precision, records = self.rounds.precision, _by_point(folder)
         if precision is None or number >= self.rounds.most:
@@ -80,10 +84,10 @@ class Planner:
         for i, point in enumerate(self.points):
             rounds = records.get(_key(point.overrides), {})
             before = [record for k, record in rounds.items() if k < number]
-            state = known(before, precision) if len(before) == number else None
-            open_ = state is not None and state.share is not None and state.share > precision
-            if open_ or number in rounds:
-                wanted.append((i, point))
+            would = known(before, precision).would if len(before) == number else None
+            calls = None if would is None else calls_of_next(before, would)
+            if would is not None or number in rounds:
+                wanted.append((i, point if calls is None else _with_calls(point, calls)))
         return self.rounds.round(number, wanted, self.subdir, self.program)
 
     def done(self, plan: Sequence[PlannedPoint]) -> int:
@@ -113,9 +117,15 @@ class Planner:
         return found
 
 
+def _with_calls(point: PlannedPoint, calls: int) -> PlannedPoint:
+    return replace(point, overrides=(*point.overrides, f"+sweep.calls={calls}"))
+
+
 def _sentence(state: Known, share: float, precision: float, most: int) -> str:
     several = "process" if state.processes == 1 else "processes"
     told = f"{state.name}: ± {_percent(share)} of the median, {state.processes} {several}"
+    if state.calls is not None:
+        told += f" of {state.calls[0]} to {state.calls[1]} calls"
     if state.would is None:
         return f"{told}."
     would = in_words(state.would, state.processes)

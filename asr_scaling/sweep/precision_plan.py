@@ -21,6 +21,9 @@ _OF_MEDIAN = math.pi / 2
 _SAVES = 0.8
 """Another number of calls is advised where it takes less than this share of the time."""
 
+_MORE = 2
+"""A further process makes at most so many times the calls of the one with fewest."""
+
 
 @dataclass(frozen=True)
 class Worth:
@@ -73,6 +76,27 @@ def worth(rounds: Sequence[RunRecord], name: str, level: Level, precision: float
     all_s = math.inf if needed is None else needed * took_s
     better = best if best is not None and best.seconds < _SAVES * all_s else None
     return Worth(calls, took_s, needed, better, costs_s[0])
+
+
+def planned_calls(record: RunRecord) -> int | None:
+    """The number of timed calls that a round was planned to make; None: what ``pipeline`` says."""
+    calls = (record.config.get("sweep") or {}).get("calls")
+    return calls if isinstance(calls, int) else None
+
+
+def calls_of_next(rounds: Sequence[RunRecord], would: Worth) -> int | None:
+    """Timed calls of a point's next process; None: as ``pipeline`` says, as in the first ones.
+
+    As many as in the cheapest plan, but never fewer than the user's budgets give, and at most twice
+    those of the process that made fewest. A merged figure weighs calls alike and its interval
+    processes alike: with at most twice the calls it is at most 6 % too narrow, and that only where
+    calls differ by nothing (docs/decisions.md, 4.13).
+    """
+    fewest = min(len(record.samples) for record in rounds)
+    before = max(planned_calls(record) or 0 for record in rounds)
+    wanted = max(before, would.better.calls if would.better else 0)
+    calls = min(wanted, _MORE * fewest)
+    return calls if calls > fewest else None
 
 
 def _calls_in_all(rounds: Sequence[RunRecord], name: str, precision: float) -> float:

@@ -18,7 +18,8 @@ from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Measurement, Sink
 from asr_scaling.core.record import ROUNDS_FOLDER
 from asr_scaling.machine.spread_history import note
-from asr_scaling.measure.job import keep
+from asr_scaling.measure.job import Job, keep
+from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.records.merge import merge, rounds_by_place
 from asr_scaling.records.read import readable_files
 from asr_scaling.sweep.places import numbered
@@ -95,6 +96,12 @@ class Rounds:
         return tuple(jobs)
 
 
+def of_round(job: Job, sweep: Mapping[str, Any]) -> Job:
+    """The job as the round measures it whose number and calls the options ``sweep`` have."""
+    profiler = measurements(job.profiler, sweep.get("round"))
+    return replace(job, profiler=profiler, pipeline=budgets(job.pipeline, sweep.get("calls")))
+
+
 def measurements(profiler: Mapping[str, Measurement], number: int | None) -> dict[str, Measurement]:
     """What round ``number`` measures; None: the sweep has no rounds.
 
@@ -106,6 +113,18 @@ def measurements(profiler: Mapping[str, Measurement], number: int | None) -> dic
         for name, measurement in profiler.items()
         if not number or measurement.phase == "timed"
     }
+
+
+def budgets(pipeline: Pipeline, calls: int | None) -> Pipeline:
+    """The budgets of a round that is planned to make so many timed calls; None: those of the point.
+
+    The time that calls may take grows with their number.
+    """
+    if calls is None:
+        return pipeline
+    longer = max(1.0, calls / pipeline.min_iterations)
+    seconds = longer * pipeline.max_seconds
+    return replace(pipeline, precision=None, min_iterations=calls, max_seconds=seconds)
 
 
 def merge_rounds(folder: Path, sink: Sink | None, parent: str | None) -> None:

@@ -191,3 +191,24 @@ def test_without_a_known_spread_it_is_welchs_test_that_needs_more_processes():
 
     assert share(lambda rng: called(rng, 0.0)) <= 0.06
     assert share(lambda rng: called(rng, TEN_PERCENT[0])) < 0.90
+
+
+@pytest.mark.parametrize("further", [1, 3, 6])
+@pytest.mark.parametrize("calls_sd", [0.0, CALLS, 0.3])
+@pytest.mark.parametrize("knows", [True, False])
+def test_it_holds_around_the_mean_of_all_calls_where_further_processes_make_twice_as_many(
+    further: int, calls_sd: float, knows: bool
+) -> None:
+    """As a merged record states it; where calls don't differ, unequal weights cost the most."""
+
+    def study(rng: np.random.Generator) -> bool:
+        logs, errors, every = [], [], list[float]()
+        for calls in (*[10] * 3, *[20] * further):
+            made = rng.normal(SPREAD * rng.normal(), calls_sd, calls)
+            logs.append(float(made.mean()))
+            errors.append(float(made.std(ddof=1)) / math.sqrt(calls))
+            every += made.tolist()
+        level = of_processes(logs, errors, known(rng) if knows else None)
+        return holds(level, level.value - float(np.mean(every)))
+
+    assert 0.93 <= share(study) <= 0.97

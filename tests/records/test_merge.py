@@ -174,6 +174,8 @@ def test_everything_else_is_united() -> None:
     whole = merge(parts)
     assert whole.cautions == (same, other)
     assert whole.tags == {"how": "x, z", "once": "y", "sweep/rounds": "3"}
+    planned = replace(parts[2], config={**parts[2].config, "sweep": {"round": 2, "calls": 2}})
+    assert merge([*parts[:2], planned]).tags["sweep/calls"] == "2, 2, 2"
     assert whole.job_s == {"load": 3.0, "idle": 1.0}
     assert whole.artifacts == ("trace.json.gz",)
     assert whole.transcripts == ({"id": "u0"},)

@@ -73,6 +73,18 @@ def test_also_where_it_was_measured_before_and_then_nothing_is_loaded(
     assert len(setups) == 2
 
 
+def test_a_round_makes_as_many_calls_as_planned_and_is_the_same_measurement(
+    composed: Point, tmp_path: Path
+) -> None:
+    """What a plan made of other records' figures asks for does not make a record of no use."""
+    point(composed("+sweep.round=3", "+sweep.calls=11"))
+    record = RunRecord.read(tmp_path / RECORD_FILE)
+    assert (len(record.samples), record.tags["timing/ended_by"]) == (11, "count")
+    assert record.config["pipeline"]["min_iterations"] == 3
+    point(composed("+sweep.round=3", "sweep.resume=true"))
+    assert RunRecord.read(tmp_path / RECORD_FILE) == record
+
+
 def test_a_device_that_the_kernel_refuses(
     composed: Point, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

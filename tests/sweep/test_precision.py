@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,6 +78,46 @@ def test_it_ends_at_the_limit_and_says_what_more_would_take(tmp_path: Path) -> N
     assert "anew" not in unknown  # other calls would not lessen what processes differ by
     minutes = f"{(needed - 5) * 20 / 60:.0f} minutes more"
     assert minutes in unknown
+
+
+def noisy(folder: Path, calls: Sequence[int], planned: int | None = None) -> None:
+    """Rounds of the first point, whose calls differ much and whose processes differ little.
+
+    calls: of each round; ``planned``: of those after the third.
+    """
+    for k, number in enumerate(calls):
+        offsets = (0.2 * math.cos(2.4 * i + k) for i in range(number))
+        made = tuple(
+            Sample(("u",), 5.0, 5.0, math.exp(x), {}, started_at=float(i))
+            for i, x in enumerate(offsets)
+        )
+        found = summarise(made)
+        sweep = {"processes": 3, "round": k} | ({} if k < 3 or not planned else {"calls": planned})
+        RunRecord(
+            "point 0",
+            "ok",
+            {"sweep": sweep, "hydra": {"overrides": ["batch.size=1"]}},
+            LITTLE,
+            samples=made,
+            metrics=found.metrics,
+            unavailable=dict(found.unavailable),
+            job_s={"timed pass": float(number)},
+            started_at=1000.0 * k,
+            ended_at=1000.0 * k + 55 + number,
+        ).write(folder / "rounds" / str(k) / "0_x")
+
+
+def test_further_processes_make_more_calls_where_the_plan_has_more(tmp_path: Path) -> None:
+    noisy(tmp_path, (10, 10, 10))
+    (job,) = planner().further(tmp_path, 3)
+    assert job.overrides[:2] == ("batch.size=1", "+sweep.calls=20")
+    assert planner().title((job,)) == "of 2 points in 1 processes each"
+    noisy(tmp_path, (10, 10, 10, 20), planned=20)
+    (again,) = planner().further(tmp_path, 3)
+    assert again == job  # a sweep that goes on decides the same
+    assert "+sweep.calls=20" in planner().further(tmp_path, 4)[0].overrides
+    (said,) = planner(0.01).sentences(tmp_path)
+    assert " of the median, 4 processes of 10 to 20 calls; ± 1 % would take " in said
 
 
 def test_what_can_not_be_reached_is_said(tmp_path: Path) -> None:

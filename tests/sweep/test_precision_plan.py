@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,9 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.spread import Spread, with_spread
 from asr_scaling.core.statistics import student
+from asr_scaling.core.variance_components import Plan
 from asr_scaling.sweep.precision import known
-from asr_scaling.sweep.precision_plan import Worth, in_words
+from asr_scaling.sweep.precision_plan import Worth, calls_of_next, in_words
 
 LITTLE = with_spread({}, Spread(0.001, None, 1.0, source="a test"))
 
@@ -123,3 +125,37 @@ def test_the_words_say_how_to_get_another_number_of_calls() -> None:
         f"pipeline.min_iterations={better.calls} pipeline.max_seconds={better.calls}"
     )
     assert in_words(Worth(1, 20.0, 12), 10) == "about 12 processes of 1 call each, 40 s more"
+
+
+def made(*calls: int, planned: Sequence[int] = ()) -> list[RunRecord]:
+    """Rounds of so many calls each; the last ones were planned to make as many as ``planned``."""
+    asked = (*[None] * (len(calls) - len(planned)), *planned)
+    return [
+        RunRecord(
+            "a point",
+            "ok",
+            {"sweep": {"round": k} | ({} if wanted is None else {"calls": wanted})},
+            {},
+            samples=tuple(Sample(("u",), 5.0, 5.0, 1.0, {}) for _ in range(number)),
+        )
+        for k, (number, wanted) in enumerate(zip(calls, asked, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "best", "wanted"),
+    [
+        (made(10, 11, 12), 15, 15),
+        (made(10, 11, 12), 50, 20),  # at most twice those of the process with fewest
+        (made(10, 11, 12), 4, None),  # the user's budgets are never undercut
+        (made(10, 11, 12), None, None),
+        (made(10, 10, 10, 20, planned=[20]), 50, 20),
+        (made(10, 10, 10, 20, planned=[20]), None, 20),  # what was planned once is kept
+        (made(10, 10, 10, 15, planned=[15]), 18, 18),
+    ],
+)
+def test_the_next_process_makes_the_planned_number_of_calls(
+    rounds: list[RunRecord], best: int | None, wanted: int | None
+) -> None:
+    better = None if best is None else Plan(best, 5, 100.0, 0.03)
+    assert calls_of_next(rounds, Worth(10, 20.0, 12, better)) == wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from support.fakes import Recorder
 
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import ConfigError
+from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.sweep.plan import PlannedPoint
-from asr_scaling.sweep.rounds import Rounds, measurements, merge_rounds
+from asr_scaling.sweep.rounds import Rounds, budgets, measurements, merge_rounds
 
 POINTS = [
     ["model=a", "batch.size=1"],
@@ -70,6 +72,14 @@ def test_options_say_whether_there_are_rounds() -> None:
 def test_less_than_one_process_is_none(count: int) -> None:
     with pytest.raises(ConfigError, match=r"^sweep.processes must be 1 or more; got "):
         Rounds.of({"sweep": {"processes": count}})
+
+
+def test_a_planned_number_of_calls_takes_the_place_of_a_precision_and_gets_the_time() -> None:
+    asked = Pipeline(utterances=4, min_iterations=6, precision=0.02, max_seconds=8.0)
+    assert budgets(asked, None) is asked
+    planned = budgets(asked, 24)
+    assert planned == replace(asked, precision=None, min_iterations=24, max_seconds=32.0)
+    assert budgets(asked, 3).max_seconds == 8.0
 
 
 def test_only_the_first_round_disturbs_and_scores() -> None:
