@@ -30,7 +30,11 @@ _NOT_TIMES = ("latency/p50_precision", "latency/p99_over_p50", f"{USUAL}explaine
 
 
 def follows_time(name: str) -> bool:
-    """Whether the metric ``name`` is as uncertain between processes as the time of a call."""
+    """Whether the metric ``name`` is as uncertain between processes as the time of a call.
+
+    The one list of these: for records of one process, of several, and for comparisons. Power is not
+    among them, nor the length of a window of energy, which the counters' period sets.
+    """
     if name.startswith("decoder/"):
         return metric_spec(name).unit == "s"
     return name not in _NOT_TIMES and name.startswith((*_TIMES, *_RATES, *_JOULES))

@@ -13,25 +13,16 @@ from asr_scaling.core.levels import Level, of_processes
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.spread import Spread, spread_of
 from asr_scaling.core.statistics import mean_interval
-from asr_scaling.core.time_intervals import around, log_error
+from asr_scaling.core.time_intervals import around, follows_time, log_error
 from asr_scaling.core.usual_figures import NAMES, adjusted, with_usual
 
 OF_STARTING = "startup/"
 """Begins the names of figures that each process has one value of."""
-_OF_TIMES = (
-    *("latency/", "latency_per_utterance/", "stage/", "throughput/", "decoder/", "energy/"),
-    OF_STARTING,
-)
 _PRECISION = "latency/p50_precision"
-_NOT_OF_TIMES = (
-    *(_PRECISION, "latency/p99_over_p50", "energy/windows", "energy/ticks"),
-    *("energy/total_j", "energy/cpu_j", "energy/memory_j", "energy/gpu_j"),
-)
-"""Ratios, counts and totals among them: no interval of both levels is made of these."""
 
 
 def of_both_levels(metrics: Mapping[str, Metric], rounds: Sequence[RunRecord]) -> dict[str, Metric]:
-    """The merged ``metrics`` of these rounds, those of time with intervals of both levels.
+    """The merged ``metrics`` of these rounds, those that follow time with intervals of both levels.
 
     Values stay. A figure that only one process has keeps the interval it has. What is known of the
     machine's spread between processes counts for all but what starting takes.
@@ -39,8 +30,9 @@ def of_both_levels(metrics: Mapping[str, Metric], rounds: Sequence[RunRecord]) -
     spread, found = spread_of(rounds[0].environment), dict(metrics)
     own = [_figures(record) for record in rounds]
     for name, metric in metrics.items():
-        if name.startswith(_OF_TIMES) and name not in _NOT_OF_TIMES:
-            prior = None if name.startswith(OF_STARTING) else spread
+        starting = name.startswith(OF_STARTING)
+        if starting or follows_time(name):
+            prior = None if starting else spread
             found[name] = of_all(metric, [each[name] for each in own if name in each], prior)
     median = found.get("latency/p50_s")
     if median and median.interval and _PRECISION in found:

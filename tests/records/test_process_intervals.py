@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_scaling.core.call_summary import summarise
+from asr_scaling.core.metrics import METRICS
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.spread import Spread, with_spread
+from asr_scaling.core.statistics import Interval
+from asr_scaling.core.time_intervals import of_one_process
 from asr_scaling.records.merge import merge
 
 LITTLE = with_spread({}, Spread(0.001, None, 5.0, source="a test"))
@@ -106,6 +109,27 @@ def test_what_intervals_are_of_is_said() -> None:
         for k in (0, 1)
     ]
     assert "interval/of" not in merge(old).tags
+
+
+def test_one_list_says_what_follows_time_in_one_process_and_in_several() -> None:
+    """What a known spread widens alone, and nothing else, it widens in the record of three."""
+    names = [name.replace("*", "gemm") for name in METRICS if not name.startswith("usual/")]
+    known = with_spread({}, Spread(0.5, None, 1000.0, source="x"))
+    parts = []
+    for k, value in enumerate((1.0, 1.01, 0.99)):
+        timed, interval = part(k, [value] * 6, known, 1.0), Interval(0.99 * value, 1.01 * value)
+        others = [n for n in names if n not in timed.values and n not in timed.unavailable]
+        added = tuple(Metric(name, value, 6, interval) for name in others)
+        parts.append(replace(timed, metrics=(*timed.metrics, *added)))
+    several, one = merge(parts), of_one_process(replace(parts[0], config={}))
+
+    def wide(record: RunRecord) -> set[str]:
+        ends = {name: record.intervals[name] for name in record.intervals.keys() & both}
+        return {n for n, end in ends.items() if end.half(record.values[n]) > 0.3 * record.values[n]}
+
+    both = several.intervals.keys() & one.intervals.keys()
+    assert "energy/power_w" in both
+    assert wide(several) == wide(one) > {"latency/p50_s", "decoder/step_s", "utilisation/mfu"}
 
 
 @given(st.lists(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=12), min_size=2, max_size=4))
