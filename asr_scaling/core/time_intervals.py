@@ -88,10 +88,14 @@ def widened(metric: Metric, spread: Spread) -> Metric:
 
 
 def log_error(metric: Metric) -> float:
-    """Standard error of the logarithm within its process; 0 where there is no interval."""
+    """Standard error of the logarithm within its process; 0 where there is no interval.
+
+    Of the logarithm of the interval's farther end, for a call may take thousands of times as long
+    as others.
+    """
     if metric.interval is None or not metric.n or metric.n < 2 or metric.value <= 0:
         return 0.0
-    return metric.interval.half(metric.value) / metric.value / student(metric.n - 1)
+    return math.log1p(metric.interval.half(metric.value) / metric.value) / student(metric.n - 1)
 
 
 def around(metric: Metric, level: Level) -> Interval:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asr_scaling.core.call_summary import summarise
@@ -133,6 +133,7 @@ def test_one_list_says_what_follows_time_in_one_process_and_in_several() -> None
 
 
 @given(st.lists(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=12), min_size=2, max_size=4))
+@example([[1.0], [1.0, 383.0, 0.125, 0.125, 0.125, 0.125]])
 def test_intervals_hold_the_value_and_those_of_all_calls(processes: list[list[float]]) -> None:
     whole = merge([part(k, times, {}, 1.0 + k) for k, times in enumerate(processes)])
     pooled = {metric.name: metric.interval for metric in summarise(whole.samples).metrics}
