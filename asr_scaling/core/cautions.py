@@ -100,14 +100,14 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "Raise pipeline.max_seconds to time every batch; WER still covers every utterance.",
     ),
     "RoundsMissing": (
-        "Only {done} of {rounds} rounds of this point were measured.",
-        "Let the sweep run to its end: fewer rounds even out less of the machine's drift.",
+        "This point was measured {done} of {rounds} times only.",
+        "Let the sweep run to its end: fewer processes even out less of the machine's drift.",
     ),
     "RoundsElsewhere": (
-        "{rounds} of this point's rounds ran on another kind of machine ({kinds}) and are left "
-        "out.",
-        "Have the launcher choose nodes of one kind (a partition, a constraint): rounds of two "
-        "kinds can't be merged.",
+        "{rounds} of this point's measurements ran on another kind of machine ({kinds}) and are "
+        "left out.",
+        "Have the launcher choose nodes of one kind (a partition, a constraint): measurements of "
+        "two kinds can't be merged.",
     ),
     "TruncatedAudio": (
         "{seconds:.1f} s of audio were given but not processed.",

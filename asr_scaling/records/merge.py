@@ -136,7 +136,7 @@ def _outcome(rounds: Sequence[RunRecord]) -> dict[str, Any]:
     bad = next((record for record in rounds if record.status != "ok"), None)
     if bad is None:
         return {"status": "ok", "reason": None}
-    which = f"{'process' if fresh(bad) else 'round'} {bad.round}"
+    which = f"process {(bad.round or 0) + 1}" if fresh(bad) else f"round {bad.round}"
     return {"status": bad.status, "reason": f"{which}: {bad.reason}"}
 
 

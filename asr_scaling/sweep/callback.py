@@ -185,7 +185,7 @@ def point(config: DictConfig) -> None:
             before = sweep.measured_before(folder, fingerprint)
         return before
 
-    sweep.display.begin(name if number is None else f"{name} · round {number}")
+    sweep.display.begin(name if number is None else f"{name} · process {number + 1}")
     try:
         job = replace(
             build_job(plain), folder=folder, config=plain, name=name, certificate=sweep.certificate

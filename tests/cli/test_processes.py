@@ -68,7 +68,7 @@ def test_one_point_whose_first_process_dies_and_is_measured_again(cli: Cli, tmp_
     assert [record.status for record in records(first)] == ["interrupted"]
     assert [record.status for record in records(second)] == ["ok"]
     (point,) = readable_records(tmp_path / "mine", [])
-    assert point.outcome.startswith("interrupted: process 0: its worker process died")
+    assert point.outcome.startswith("interrupted: process 1: its worker process died")
     assert {sample.process for sample in point.samples} == {1}
     kept = {path: path.read_bytes() for path in second.rglob("record.json")}
     again = cli("-m", *sweep[:-1], "hydra.sweep.dir=mine", "sweep.resume=true")

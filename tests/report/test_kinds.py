@@ -300,7 +300,7 @@ class TestRounds:
         assert machine_kind(found.environment) == machine_kind(MACHINE)
         (caution,) = (each for each in found.cautions if each.kind == "RoundsElsewhere")
         assert caution.message == (
-            "2 of this point's rounds ran on another kind of machine "
+            "2 of this point's measurements ran on another kind of machine "
             "(Test CPU, 2 cores, 16 GiB and Test CPU, 2 cores, "
             "256 GiB) and are left out."
         )

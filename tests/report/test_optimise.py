@@ -59,7 +59,7 @@ def test_the_answer_comes_first_with_its_command(made: Section):
     assert re.match(
         r"\*\*Latency, batch 1: transformers \+ a \+ b is 3\.60 × as fast as transformers, "
         r"WER \+0\.0 points "
-        r"\(from the final: whole budget, in turns with the baseline, 3 rounds\)\.\*\*",
+        r"\(from the final: whole budget, in turns with the baseline, 3 processes each\)\.\*\*",
         words(made),
     )
     (line,) = [block.line for block in made.blocks if isinstance(block, Command)]

@@ -65,7 +65,7 @@ def origin(answer: Answer) -> str:
     """Where the total comes from."""
     if answer.stage != "final":
         return _SEARCH
-    return f"{_FINAL}, {answer.rounds} round{'s' if answer.rounds > 1 else ''}"
+    return f"{_FINAL}, {answer.rounds} process{'es' if answer.rounds > 1 else ''} each"
 
 
 def waterfall(answer: Answer) -> str:
