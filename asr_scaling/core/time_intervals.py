@@ -90,12 +90,13 @@ def widened(metric: Metric, spread: Spread) -> Metric:
 def log_error(metric: Metric) -> float:
     """Standard error of the logarithm within its process; 0 where there is no interval.
 
-    Of the logarithm of the interval's farther end, for a call may take thousands of times as long
-    as others.
+    It is that of the value over the value. Where the interval's end is farther off than the value
+    itself, as with a call a thousand times as long as others, it grows with the logarithm of that.
     """
     if metric.interval is None or not metric.n or metric.n < 2 or metric.value <= 0:
         return 0.0
-    return math.log1p(metric.interval.half(metric.value) / metric.value) / student(metric.n - 1)
+    share = metric.interval.half(metric.value) / metric.value
+    return (share if share < 1 else 1 + math.log(share)) / student(metric.n - 1)
 
 
 def around(metric: Metric, level: Level) -> Interval:
