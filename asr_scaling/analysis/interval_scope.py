@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from asr_scaling.core.time_intervals import INTERVAL_OF, ONE, WIDENED
+from asr_scaling.core.time_intervals import INTERVAL_OF, OF_ONE_ALONE, ONE, WIDENED
 
 _UNKNOWN = (
     "; how much processes differ on this machine is not known: python -m asr_scaling selftest"
@@ -12,12 +12,13 @@ _UNKNOWN = (
 
 
 def interval_scope(points: Iterable[Mapping[str, str]]) -> str:
-    """How sure figures of points with these tags are between processes, in one sentence.
+    """How sure figures of points with these tags are between processes, in a sentence or two.
 
     Empty where there is no point.
     """
-    kinds: dict[str, list[str]] = {}
+    kinds, alone = dict[str, list[str]](), dict[str, None]()
     for tags in points:
+        alone |= dict.fromkeys(_of_one_alone(tags))
         of, _, more = tags.get(INTERVAL_OF, ONE).partition("; ")  # older records: of one
         kinds.setdefault("one process" if of == ONE else of, []).append(more)
     if not kinds:
@@ -27,8 +28,14 @@ def interval_scope(points: Iterable[Mapping[str, str]]) -> str:
         f"{of} each{f' in {len(more)} of {total} points' if several else ''}{_known(more)}"
         for of, more in kinds.items()
     ]
-    alone = "" in kinds.get("one process", ())
-    return f"Intervals are of {'; of '.join(parts)}{_UNKNOWN if alone else ''}."
+    unknown = _UNKNOWN if "" in kinds.get("one process", ()) else ""
+    of_one = f" Those of {', '.join(alone)} are of one process, widened by it." if alone else ""
+    return f"Intervals are of {'; of '.join(parts)}{unknown}.{of_one}"
+
+
+def measured_by_one(name: str, tags: Mapping[str, str]) -> bool:
+    """Whether one of a record's several processes alone has measured the metric ``name``."""
+    return name in _of_one_alone(tags)
 
 
 def of_one_process(tags: Mapping[str, str]) -> bool:
@@ -47,6 +54,10 @@ def may_change(points: Iterable[Mapping[str, str]]) -> list[str]:
         f"{which} timed by one process, and intervals don't cover what differs between processes: "
         "a lead of a few per cent may change when it is measured again (sweep.processes=3 tells)."
     ]
+
+
+def _of_one_alone(tags: Mapping[str, str]) -> list[str]:
+    return [name for name in tags.get(OF_ONE_ALONE, "").split(", ") if name]
 
 
 def _known(details: Sequence[str]) -> str:

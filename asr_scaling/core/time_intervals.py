@@ -18,6 +18,8 @@ from asr_scaling.core.statistics import Interval, mean_interval, student
 
 INTERVAL_OF = "interval/of"
 """The tag that says what a record's intervals are of."""
+OF_ONE_ALONE = "interval/of_one_process"
+"""The tag that names metrics that one of a record's several processes alone has measured."""
 ONE, WIDENED = "this process", "widened by"
 _TIMES = ("latency/", "latency_per_utterance/", "stage/", "throughput/", USUAL)
 _RATES = ("utilisation/mfu", "utilisation/membw")

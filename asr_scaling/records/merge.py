@@ -15,12 +15,13 @@ from asr_scaling.core.energy_methods import GUESSED, METHOD, of_energy
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import mean_interval, noise_floor
-from asr_scaling.core.time_intervals import INTERVAL_OF
+from asr_scaling.core.time_intervals import INTERVAL_OF, OF_ONE_ALONE
 from asr_scaling.machine.interference import times_by_input
 from asr_scaling.machine.machine_kind import unlike
 from asr_scaling.records.process_intervals import (
     OF_STARTING,
     of_both_levels,
+    of_one_alone,
     scope,
     with_usual_of_both_levels,
 )
@@ -207,6 +208,8 @@ def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
         joined["sweep/calls"] = ", ".join(str(len(record.samples)) for record in rounds)
     if len(rounds) > 1 and all(map(fresh, rounds)):
         joined[INTERVAL_OF] = scope(rounds)
+        if alone := of_one_alone(rounds):
+            joined[OF_ONE_ALONE] = ", ".join(alone)
     return joined
 
 

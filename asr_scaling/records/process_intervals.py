@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from asr_scaling.core.call_summary import summarise
+from asr_scaling.core.call_summary import rtfx_without, summarise
 from asr_scaling.core.judged import USUAL
 from asr_scaling.core.levels import Level, of_processes
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.spread import Spread, spread_of
 from asr_scaling.core.statistics import mean_interval
-from asr_scaling.core.time_intervals import around, follows_time, log_error
+from asr_scaling.core.time_intervals import around, follows_time, log_error, widened
 from asr_scaling.core.usual_figures import NAMES, adjusted, with_usual
 
 OF_STARTING = "startup/"
@@ -24,16 +24,18 @@ _PRECISION = "latency/p50_precision"
 def of_both_levels(metrics: Mapping[str, Metric], rounds: Sequence[RunRecord]) -> dict[str, Metric]:
     """The merged ``metrics`` of these rounds, those that follow time with intervals of both levels.
 
-    Values stay. A figure that only one process has keeps the interval it has. What is known of the
-    machine's spread between processes counts for all but what starting takes.
+    Values stay. What is known of the machine's spread between processes counts for all but what
+    starting takes. The interval of a figure that one process alone has is widened by it.
     """
     spread, found = spread_of(rounds[0].environment), dict(metrics)
-    own = [_figures(record) for record in rounds]
+    own = _figures(rounds)
     for name, metric in metrics.items():
         starting = name.startswith(OF_STARTING)
         if starting or follows_time(name):
+            each = [figures[name] for figures in own if name in figures]
+            several = len(each) > 1
             prior = None if starting else spread
-            found[name] = of_all(metric, [each[name] for each in own if name in each], prior)
+            found[name] = of_all(metric, each, prior) if several else widened(metric, spread)
     median = found.get("latency/p50_s")
     if median and median.interval and _PRECISION in found:
         share = median.interval.half(median.value) / median.value
@@ -77,10 +79,23 @@ def of_all(
 
 def level_of(rounds: Sequence[RunRecord], name: str) -> Level | None:
     """The level of a figure of time of these rounds; None where not every one has it."""
-    own = [figures[name] for figures in map(_figures, rounds) if name in figures]
+    own = [figures[name] for figures in _figures(rounds) if name in figures]
     if len(own) < len(rounds) or min(each.value for each in own) <= 0:
         return None
     return _level(own, spread_of(rounds[0].environment))
+
+
+def of_one_alone(rounds: Sequence[RunRecord]) -> list[str]:
+    """Figures with an interval that follow time and that one of several processes alone has."""
+    own = _figures(rounds)
+    return [
+        name
+        for record in rounds
+        for name in record.intervals
+        if follows_time(name)
+        and not name.startswith(USUAL)  # made of the calls of all
+        and sum(name in figures for figures in own) == 1
+    ]
 
 
 def scope(rounds: Sequence[RunRecord]) -> str:
@@ -90,7 +105,14 @@ def scope(rounds: Sequence[RunRecord]) -> str:
     return f"{len(rounds)} processes; with this machine's spread between processes of {known}"
 
 
-def _figures(record: RunRecord) -> dict[str, Metric]:
+def _figures(rounds: Sequence[RunRecord]) -> list[dict[str, Metric]]:
+    """The figures of each process; the first one alone may have looked at texts."""
+    texts = (row for record in rounds for row in record.transcripts)
+    looping = {row["id"] for row in texts if row.get("looping")}
+    return [_of_process(record, looping) for record in rounds]
+
+
+def _of_process(record: RunRecord, looping: Collection[str]) -> dict[str, Metric]:
     """The figures of one process. Those that calls or windows show have their intervals."""
     figures = {metric.name: replace(metric, interval=None) for metric in record.metrics}
     for name, values in record.repeats.items():
@@ -98,6 +120,9 @@ def _figures(record: RunRecord) -> dict[str, Metric]:
             mean, interval = statistics.fmean(values), mean_interval(values)
             figures[name] = Metric(name, mean, len(values), interval)
     calls = summarise(record.samples, every=True).metrics if record.samples else ()
+    without = rtfx_without(record.samples, looping)
+    if isinstance(without, Metric):
+        calls = (*calls, without)
     return figures | {metric.name: metric for metric in calls}
 
 

@@ -47,6 +47,14 @@ def test_what_is_known_of_the_machine_may_differ_between_points():
     )
 
 
+def test_what_one_of_several_processes_measured_is_named_once():
+    names = {"interval/of_one_process": "decoder/step_s, utilisation/mfu"}
+    assert interval_scope([{"interval/of": "3 processes; with a spread", **names}] * 2) == (
+        "Intervals are of 3 processes each, with a spread. Those of decoder/step_s, "
+        "utilisation/mfu are of one process, widened by it."
+    )
+
+
 def test_without_points_there_is_nothing_to_say():
     assert interval_scope([]) == ""
 

@@ -132,6 +132,35 @@ def test_one_list_says_what_follows_time_in_one_process_and_in_several() -> None
     assert wide(several) == wide(one) > {"latency/p50_s", "decoder/step_s", "utilisation/mfu"}
 
 
+def test_what_one_process_alone_measured_is_widened_and_named() -> None:
+    known = with_spread({}, Spread(0.05, None, 1000.0, source="x"))
+    parts = [part(k, [1.0] * 6, known, 1.0) for k in range(3)]
+    names, end = ("decoder/step_s", "quality/wer"), Interval(0.099, 0.101)
+    first = replace(
+        parts[0], metrics=(*parts[0].metrics, *(Metric(name, 0.1, 9, end) for name in names))
+    )
+    whole = merge([first, *parts[1:]])
+    assert half(whole, "decoder/step_s") == pytest.approx(math.expm1(1.96 * 0.05), rel=0.02)
+    assert whole.intervals["quality/wer"] == end
+    assert whole.tags["interval/of_one_process"] == "decoder/step_s"
+    assert "interval/of_one_process" not in merge(parts).tags
+    every = [replace(each, metrics=first.metrics) for each in parts]
+    assert "interval/of_one_process" not in merge(every).tags
+
+
+def test_rtfx_without_what_loops_is_of_all_processes() -> None:
+    """One process alone has looked at texts; the calls without u3 are those of all."""
+    name, row = "throughput/rtfx_without_looping", {"id": "u3", "looping": True}
+    parts = [part(k, [factor] * 12, LITTLE, 1.0) for k, factor in enumerate((1.0, 1.1, 0.9))]
+    looked = replace(
+        parts[0], metrics=(*parts[0].metrics, Metric(name, 10.0, 9)), transcripts=(row,)
+    )
+    whole = merge([looked, *parts[1:]])
+    assert half(whole, name) == pytest.approx(half(whole, "throughput/rtfx"), rel=0.1)
+    assert half(whole, name) > 0.15
+    assert "interval/of_one_process" not in whole.tags
+
+
 @given(st.lists(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=12), min_size=2, max_size=4))
 @example([[1.0], [1.0, 383.0, 0.125, 0.125, 0.125, 0.125]])
 def test_intervals_hold_the_value_and_those_of_all_calls(processes: list[list[float]]) -> None:

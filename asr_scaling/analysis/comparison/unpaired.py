@@ -19,7 +19,7 @@ from asr_scaling.analysis.comparison.change import (
     answered,
     in_points,
 )
-from asr_scaling.analysis.interval_scope import of_one_process
+from asr_scaling.analysis.interval_scope import measured_by_one, of_one_process
 from asr_scaling.core.energy_methods import GUESSED, METHOD, NOT_MEASURED, of_energy
 from asr_scaling.core.levels import HOURS_FREEDOM, Part, combined
 from asr_scaling.core.record import RunRecord
@@ -74,6 +74,8 @@ def _judged(a: RunRecord, b: RunRecord, name: str, machine: Machine) -> MetricCh
         log, half = math.log(theirs / ours), _half_of_logs(a, b, name, machine)
         interval = Interval(math.expm1(log - half), math.expm1(log + half))
         because, advice = _because(name, half, machine)
+        if any(measured_by_one(name, record.tags) for record in (a, b)):  # more don't measure it
+            because, advice = replace(machine, processes=(1, 1)).because(half), None
     elif own and its:
         because = "an interval reaches 0"
     value = theirs - ours if in_points(name) else relative

@@ -453,6 +453,18 @@ class TestUnpaired:
             assert both.verdict == "slower"
         assert self.read(a, b, **spread, tags={"interval/of": "this process"}).answer != "differs"
 
+    def test_more_processes_are_not_advised_for_what_one_alone_measures(self):
+        a, b = (Metric("decoder/step_s", v, 9, Interval(0.9 * v, 1.1 * v)) for v in (1.0, 1.05))
+        calls = [replace(call, process=k) for k in range(3) for call in rounds(1, EIGHT)]
+        of, alone = {"interval/of": "3 processes"}, {"interval/of_one_process": "decoder/step_s"}
+        spread = on(spread=Spread(0.05, freedom=9.0, source="x").to_json())
+        pair = [point(calls, metrics=(metric,), tags=of | alone, **spread) for metric in (a, b)]
+        assert row(*pair, "decoder/step_s").verdict == (
+            "can't tell: one process a side, and processes differ by 5 % here"
+        )
+        pair = [replace(each, tags=of) for each in pair]
+        assert "sweep.processes=" in row(*pair, "decoder/step_s").verdict
+
     def test_shares_of_errors_differ_in_points(self):
         a, b = (
             Metric("quality/cer", value, 9, Interval(value - 0.01, value + 0.01))
