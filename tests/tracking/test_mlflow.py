@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 from support.fakes import FakeClock, FakeDataset, Recorder, brief, make_job
 
-from asr_scaling.core.record import Findings, RunRecord
+from asr_scaling.core.record import Findings, Metric, RunRecord
+from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import TrackingError
 from asr_scaling.machine.environment import environment
 from asr_scaling.measure.job import run
 from asr_scaling.profiler.latency import Latency
 from asr_scaling.profiler.quality import Quality
+from asr_scaling.records.merge import merge
 from asr_scaling.tracking._sqlite import make_whole
 from asr_scaling.tracking._tags import tags
 from asr_scaling.tracking.mlflow import Mlflow
@@ -54,6 +56,10 @@ class Store:
 
     def artifacts(self, name: str) -> set[str]:
         return {found.path for found in self.client.list_artifacts(self.runs[name].info.run_id)}
+
+    def below(self, parent: str) -> list[Any]:
+        experiments = [self.sweep.info.experiment_id]
+        return list(self.client.search_runs(experiments, f"tags.mlflow.parentRunId = '{parent}'"))
 
     def text(self, run_id: str, path: str, folder: Path) -> str:
         return Path(self.client.download_artifacts(run_id, path, str(folder))).read_text(
@@ -354,6 +360,46 @@ def test_a_new_sweep_goes_into_the_same_experiment(store: Store):
     assert entry.info.status == "KILLED"
 
 
+class TestProcesses:
+    """What intervals are of, and figures at the machine's usual state."""
+
+    def test_one_process_says_so(self, store: Store) -> None:
+        assert store.runs["ok"].data.tags["interval/of"] == "this process"
+        assert "usual/latency/p50_s: no beats of" in store.runs["ok"].data.tags["unavailable"]
+
+    def test_several_say_so_and_their_usual_figures_have_intervals(
+        self, store: Store, tmp_path: Path
+    ) -> None:
+        of, one = (
+            "3 processes; with this machine's spread between processes of",
+            store.records["ok"],
+        )
+        parts = [
+            replace(one, config={**one.config, "sweep": {"processes": 3, "round": k}})
+            for k in range(3)
+        ]
+        whole = merge(parts)
+        usual = Metric("usual/latency/p50_s", 0.1 + 0.2, 18, Interval(0.29, 0.31))
+        share = Metric("usual/explained_share", 0.4, 18)
+        record = replace(whole, metrics=(*whole.metrics, usual, share))
+        parent = store.sink.open("sweep of processes", CONFIG)
+        for part in parts:
+            store.sink.write(part, tmp_path, parent)  # no run: the whole point has one
+        store.sink.write(record, tmp_path, parent)
+        (found,) = store.below(parent)
+        assert found.data.tags["interval/of"].startswith(of)
+        kept = {name: v for name, v in found.data.metrics.items() if name.startswith("usual/")}
+        assert kept == {
+            "usual/latency/p50_s": 0.1 + 0.2,
+            "usual/latency/p50_s.low": 0.29,
+            "usual/latency/p50_s.high": 0.31,
+            "usual/explained_share": 0.4,
+        }
+        ((back, _),) = store.sink.records(parent)
+        assert back.tags["interval/of"] == record.tags["interval/of"]
+        assert back.intervals["usual/latency/p50_s"] == Interval(0.29, 0.31)
+
+
 class TestNewDatabase:
     def test_it_appears_whole(self, tmp_path: Path):
         file, seen = tmp_path / "new" / "mlflow.db", list[bool]()
@@ -387,10 +433,6 @@ class TestNewDatabase:
 class TestGoingOn:
     """What sweep.resume needs of a store."""
 
-    def below(self, store: Store, parent: str) -> list[Any]:
-        experiments = [store.sweep.info.experiment_id]
-        return list(store.client.search_runs(experiments, f"tags.mlflow.parentRunId = '{parent}'"))
-
     def test_the_parent_goes_on(self, store: Store):
         parent = store.sink.open("sweep 3", {})
         assert store.sink.open("another name", {}, parent) == parent
@@ -405,19 +447,19 @@ class TestGoingOn:
         record = run(
             make_job(FakeClock(), name="once", folder=tmp_path, tracking=store.sink), parent=parent
         )
-        (first,) = self.below(store, parent)
+        (first,) = store.below(parent)
         store.sink.write(record, tmp_path, parent)
-        assert [entry.info.run_id for entry in self.below(store, parent)] == [first.info.run_id]
+        assert [entry.info.run_id for entry in store.below(parent)] == [first.info.run_id]
 
     def test_what_was_cut_gives_way_to_the_whole_record(self, store: Store, tmp_path: Path):
         parent = store.sink.open("sweep 6", {})
         record = run(
             make_job(FakeClock(), name="cut", folder=tmp_path, tracking=store.sink), parent=parent
         )
-        (first,) = self.below(store, parent)
+        (first,) = store.below(parent)
         store.client.update_run(first.info.run_id, status="RUNNING")
         store.sink.write(replace(record, ended_at=record.ended_at + 1), tmp_path, parent)
-        (second,) = self.below(store, parent)
+        (second,) = store.below(parent)
         assert second.info.run_id != first.info.run_id
         assert second.info.status == "FINISHED"
 
@@ -427,7 +469,7 @@ class TestGoingOn:
         parent = store.sink.open("sweep 7", {})
         monkeypatch.setattr("asr_scaling.tracking._mlflow_run.search", None)
         run(make_job(FakeClock(), name="new", folder=tmp_path, tracking=store.sink), parent=parent)
-        assert len(self.below(store, parent)) == 1
+        assert len(store.below(parent)) == 1
 
     def test_an_attempt_that_failed_halfway_leaves_nothing(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -439,10 +481,10 @@ class TestGoingOn:
                 make_job(FakeClock(), name="half", folder=tmp_path, tracking=store.sink),
                 parent=parent,
             )
-        (half,) = self.below(store, parent)
+        (half,) = store.below(parent)
         assert half.info.status == "RUNNING"
         store.sink.write(record, tmp_path, parent)
-        (whole,) = self.below(store, parent)
+        (whole,) = store.below(parent)
         assert whole.info.run_id != half.info.run_id
         assert whole.info.status == "FINISHED"
 
