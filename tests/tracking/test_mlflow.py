@@ -385,6 +385,7 @@ class TestProcesses:
         parent = store.sink.open("sweep of processes", CONFIG)
         for part in parts:
             store.sink.write(part, tmp_path, parent)  # no run: the whole point has one
+        record.write(tmp_path)
         store.sink.write(record, tmp_path, parent)
         (found,) = store.below(parent)
         assert found.data.tags["interval/of"].startswith(of)
