@@ -1,8 +1,8 @@
 """One process of benchmarks/why_processes_differ.py: a loaded system that is called when told.
 
 It reads a line of JSON at a time from its input: {"do": "load", "overrides": […], "copied_weights":
-false}, {"do": "calls", "count": 2}, {"do": "load_anew"} or {"do": "denormals"}; and answers each
-with a line of JSON.
+false, "flush_denormals": false}, {"do": "calls", "count": 2}, {"do": "load_anew"} or {"do":
+"denormals"}; and answers each with a line of JSON.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.ports import NullProbe, System, SystemSpec
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.machine.memory import release_memory
+from asr_scaling.machine.metronome import probes_of
 
 UTTERANCES, WARMUP = 5, 5
 
@@ -36,6 +38,8 @@ class Process:
         from asr_scaling.sweep.instantiate import build, build_system, options
         from asr_scaling.util.config_dir import conf_dir
 
+        if order.get("flush_denormals") and not flush_denormals():
+            sys.exit("This processor can't take denormals for 0.")
         with hydra.initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
             plain = options(hydra.compose("config", order["overrides"]))
         self._spec: SystemSpec = build_system(plain).composed()
@@ -45,6 +49,7 @@ class Process:
         self._spec.engine.check(self._spec.model)
         self._spec.device.setup()
         self._system: System | None = None
+        self._probes = probes_of(self._spec.device, ExitStack())
 
     def load(self) -> dict[str, Any]:
         """Load the system, for the first time or anew, and warm up."""
@@ -63,8 +68,12 @@ class Process:
         return {"load_s": load_s, "cores": threads_cores()}
 
     def call(self, count: int) -> dict[str, Any]:
-        """``count`` calls, one utterance each, in turn: their seconds and page faults."""
+        """``count`` calls, one utterance each, in turn: their seconds and page faults.
+
+        Before them the metronome's probes, in seconds.
+        """
         assert self._system is not None
+        probes = {name: probe() for name, probe in self._probes.items()}
         found = []
         for position in range(count):
             number = self._calls % len(self._batches)
@@ -76,7 +85,7 @@ class Process:
             call = {"s": seconds, "faults": faults, "utterance": number, "position": position}
             found.append({**call, "at": began})
             self._calls += 1
-        return {"calls": found}
+        return {"probes": probes, "calls": found}
 
     def denormals(self) -> dict[str, int]:
         """How many values that the modules of torch give in a call are denormal."""
@@ -107,6 +116,16 @@ def copy_weights() -> int:
         for parameter in parameters:
             parameter.data = parameter.data.clone()
     return len(parameters)
+
+
+def flush_denormals() -> bool:
+    """Take denormals for 0, in this thread and in those that it starts; whether that is possible.
+
+    Called before anything computes, so that the threads that compute start afterwards.
+    """
+    import torch
+
+    return torch.set_flush_denormal(True)
 
 
 def threads_cores() -> list[str]:

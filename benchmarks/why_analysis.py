@@ -15,37 +15,48 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 from scipy import stats
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+HOLD = 4
+"""Columns of two rounds, for which the machine is held once: about 14 s."""
 _NORMAL = 1.253
 """Standard error of a median over that of a mean, of normal values: the root of pi / 2."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Processes that were called in turn, after one load.
+    """Processes that were called in turn, in one stage.
 
+    number: of the batch, 100 times the seed of its series and more; its stages have the same one.
+    stage: "first"; "later", the same processes minutes later; "anew", after a second load.
     on: process → its treatments.
-    anew: the system had been loaded a second time.
     logs: log of seconds, shape [processes, calls]; a column has one round and utterance.
     faults: page faults, shape [processes, calls].
     utterances: of each column, shape [calls].
+    probes: name → log of seconds before each turn, shape [processes, rounds].
     """
 
+    number: int
+    stage: str
     on: Sequence[Sequence[str]]
-    anew: bool
     logs: Floats
     faults: Floats
     utterances: NDArray[np.int64]
+    probes: Mapping[str, Floats]
+
+    @property
+    def common(self) -> Floats:
+        """What the processes have in common in a round, whatever their own speed, shape [calls]."""
+        levels = np.median(self.logs, axis=1, keepdims=True)
+        found: Floats = np.median(self.logs - levels, axis=0)
+        return found
 
     @property
     def own(self) -> Floats:
-        """Logs less what is common to the processes in a round, shape [processes, calls]."""
-        left: Floats = self.logs - np.median(self.logs, axis=0)
-        return left
+        """Logs less what the processes have in common in a round, shape [processes, calls]."""
+        return self.logs - self.common
 
     @property
     def figures(self) -> Floats:
@@ -63,102 +74,68 @@ class Batch:
 
 
 def batches(results: Path, system: str) -> list[Batch]:
-    """The batches of a system whose every process had every turn."""
-    turns: dict[tuple[int, bool], dict[int, list[Mapping[str, Any]]]] = {}
+    """The batches of a system whose every process had every turn, a stage each."""
+    turns: dict[tuple[int, str], dict[int, list[Mapping[str, Any]]]] = {}
     for line in results.read_text("utf-8").splitlines():
         found = json.loads(line)
         if found["kind"] == "turn" and found["system"] == system:
-            batch = turns.setdefault((found["batch"], found["anew"]), {})
+            stage = found.get("stage") or ("anew" if found["anew"] else "first")
+            batch = turns.setdefault((found["batch"], stage), {})
             batch.setdefault(found["process"], []).append(found)
-    return [_batch(anew, processes) for (_, anew), processes in turns.items()]
+    return [_batch(number, stage, processes) for (number, stage), processes in turns.items()]
 
 
-def _batch(anew: bool, processes: Mapping[int, Sequence[Mapping[str, Any]]]) -> Batch:
-    ordered = [processes[i] for i in sorted(processes)]
-    rounds = min(map(len, ordered))  # the last round may be cut
-    calls = [[call for turn in turns[:rounds] for call in turn["calls"]] for turns in ordered]
+def last_series(found: Sequence[Batch]) -> list[Batch]:
+    """The batches that one command measured, the last one: its host is that of minutes."""
+    return [batch for batch in found if batch.number // 100 == found[-1].number // 100]
+
+
+def _batch(number: int, stage: str, processes: Mapping[int, Sequence[Mapping[str, Any]]]) -> Batch:
+    every = [processes[i] for i in sorted(processes)]
+    rounds = min(map(len, every))  # the last round may be cut
+    every = [turns[:rounds] for turns in every]
+    calls = [[call for turn in turns for call in turn["calls"]] for turns in every]
+    probes = every[0][0].get("probes", {})
     return Batch(
-        [turns[0]["on"] for turns in ordered],
-        anew,
+        number,
+        stage,
+        [turns[0]["on"] for turns in every],
         np.log([[call["s"] for call in each] for each in calls]),
         np.array([[call["faults"] for call in each] for each in calls], float),
         np.array([call["utterance"] for call in calls[0]]),
+        {n: np.log([[turn["probes"][n] for turn in turns] for turns in every]) for n in probes},
     )
 
 
-def sd(value: float, freedom: float) -> str:
-    """A standard deviation in %, with its 95 % interval (chi-square)."""
-    low, high = (value * np.sqrt(freedom / q) for q in stats.chi2.ppf((0.975, 0.025), freedom))
-    return f"{100 * value:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+@dataclass(frozen=True)
+class Variance:
+    """An estimate of a variance with its degrees of freedom."""
+
+    value: float
+    freedom: float
+
+    def over(self, other: Variance) -> tuple[float, float, float]:
+        """The ratio to another variance, with its 95 % interval (F, two-sided)."""
+        ratio = self.value / other.value
+        ends = stats.f.ppf((0.975, 0.025), self.freedom, other.freedom)
+        return ratio, float(ratio / ends[0]), float(ratio / ends[1])
+
+    def __str__(self) -> str:
+        """The standard deviation in %, with its 95 % interval (chi-square)."""
+        ends = self.value * self.freedom / stats.chi2.ppf((0.975, 0.025), self.freedom)
+        low, high = np.sqrt(ends)
+        return f"{100 * np.sqrt(self.value):.2f} ({100 * low:.2f} to {100 * high:.2f})"
 
 
-def show(results: Path) -> None:
-    """Print the tables of each system that was measured."""
-    for system in ("transformers", "faster_whisper"):
-        if found := batches(results, system):
-            Console(width=150).print(_parts(system, found), _each(found), *_effects(system, found))
-
-
-def _parts(system: str, found: Sequence[Batch]) -> Table:
-    """Standard deviations of the host, of processes, of loads in a process and of calls."""
-    first = [batch for batch in found if not batch.anew]
-    table = Table("sd of the log of a call's time, % (95 %)", "", "rests on", title=system)
-    hosts = [_host(batch) for batch in first]
-    freedom = sum(len(host) - 1 for host in hosts)
-    if freedom > 1:
-        value = np.sqrt(sum(np.sum((host - host.mean()) ** 2) for host in hosts) / freedom)
-        table.add_row("the host, between turns of 14 s", sd(float(value), freedom), f"{freedom}")
-    figures = np.concatenate([batch.figures for batch in first])
-    errors = np.concatenate([batch.errors for batch in first])
-    freedom = len(figures) - len(first)
-    value = float(np.sqrt(np.sum(figures**2) / freedom))
-    table.add_row("processes, all treatments", sd(value, freedom), f"{len(figures)} processes")
-    table.add_row("of it: calls within", f"{100 * np.sqrt(np.mean(errors**2)):.2f}", "")
-    calls = np.concatenate([(b.own - b.own.mean(axis=1)[:, None]).ravel() for b in first])
-    scale = stats.median_abs_deviation(calls, scale="normal")
-    table.add_row("a call, within a process and round", f"{100 * scale:.2f}", f"{len(calls)} calls")
-    pairs = list(zip(first, (batch for batch in found if batch.anew), strict=False))
-    if pairs:
-        moved = np.concatenate([again.figures - batch.figures for batch, again in pairs])
-        moved_sd = float(np.sqrt(np.sum(moved**2) / (len(moved) - len(pairs)) / 2))
-        table.add_row(
-            "the same process, loaded anew",
-            sd(moved_sd, len(moved) - len(pairs)),
-            f"{len(moved)} processes",
-        )
-    slope, error, explained = _faults(first)
-    table.add_row(
-        "10,000 page faults of a call cost, %", f"{slope:.2f} ± {1.96 * error:.2f}", "within"
-    )
-    table.add_row("share of processes' variance that faults explain", f"{explained:.2f}", "")
-    return table
-
-
-def _host(batch: Batch) -> Floats:
-    """What is common to all processes, of each 4 columns (two rounds: one hold of the machine)."""
-    common = np.median(batch.logs, axis=0)
-    for utterance in np.unique(batch.utterances):
-        same = batch.utterances == utterance
-        common[same] -= common[same].mean()
-    whole = len(common) // 4 * 4
-    means: Floats = common[:whole].reshape(-1, 4).mean(axis=1)
-    return means
-
-
-def _faults(found: Sequence[Batch]) -> tuple[float, float, float]:
-    """Cost of 10,000 page faults, in %, its standard error, from calls within processes; R² between
-
-    processes of their figures on their faults.
-    """
+def cost_of_faults(found: Sequence[Batch]) -> tuple[float, float]:
+    """Cost of 10,000 page faults, in %, with its standard error, from calls within processes."""
     x = np.concatenate([_within(batch.faults).ravel() for batch in found]) / 1e4
     y = np.concatenate([_within(batch.logs).ravel() for batch in found])
     keep = np.abs(y) < 0.1  # a call that was interrupted says nothing of faults
     x, y = x[keep], y[keep]
     slope = float(x @ y / (x @ x))
     error = float(np.sqrt(np.sum((y - slope * x) ** 2) / (len(x) - 1) / (x @ x)))
-    figures = np.concatenate([batch.figures for batch in found])
-    means = np.concatenate([b.faults.mean(axis=1) - b.faults.mean() for b in found])
-    return 100 * slope, 100 * error, float(np.corrcoef(means, figures)[0, 1] ** 2)
+    return 100 * slope, 100 * error
 
 
 def _within(values: Floats) -> Floats:
@@ -167,67 +144,109 @@ def _within(values: Floats) -> Floats:
     return left
 
 
-def _each(found: Sequence[Batch]) -> Table:
-    """Every process: how its calls and their page faults compare with those beside it."""
-    title = "each process against the median of its batch; ± is the standard error of its calls"
-    table = Table("treatments", "loaded", "slower by, %", "faults of a call", "range", title=title)
-    for batch in found:
-        figures = np.median(batch.own, axis=1)
-        for on, figure, error, faults in zip(
-            batch.on, figures, batch.errors, batch.faults, strict=True
-        ):
-            counted = f"{faults.mean():,.0f}", f"{faults.min():,.0f} to {faults.max():,.0f}"
-            change = f"{100 * figure:+.1f} ± {100 * error:.1f}"
-            table.add_row(", ".join(on), "anew" if batch.anew else "first", change, *counted)
-    return table
+@dataclass(frozen=True)
+class Effects:
+    """What each treatment does to the mean of processes, by least squares, a constant per batch.
 
-
-def _effects(system: str, found: Sequence[Batch]) -> list[Table]:
-    """What each treatment does to the mean, and the spread of the processes with and without it.
-
-    No table where the processes are too few to tell the treatments apart.
+    names: the treatments; on: shape [processes, treatments].
+    figures, left: of each process, and what the effects leave of it.
+    slower, errors: effect of each treatment, and half of its 95 % interval (Student).
+    freedom: degrees of freedom of ``left``.
     """
-    first = [batch for batch in found if not batch.anew]
-    every = [on for batch in first for on in batch.on]
+
+    names: Sequence[str]
+    on: Bools
+    figures: Floats
+    left: Floats
+    slower: Floats
+    errors: Floats
+    freedom: float
+
+    def variance(self, chosen: Bools) -> Variance:
+        """Of what is left of the chosen processes, with their share of the freedom."""
+        freedom = self.freedom * float(chosen.mean())
+        return Variance(float(np.sum(self.left[chosen] ** 2)) / freedom, freedom)
+
+    def only(self, *names: str) -> Bools:
+        """The processes with exactly these treatments."""
+        wanted = np.array([name in names for name in self.names])
+        found: Bools = (self.on == wanted).all(axis=1)
+        return found
+
+    def means(self, batch: Batch) -> float:
+        """The mean effect of the batch's treatments on its processes."""
+        slower = dict(zip(self.names, self.slower, strict=True))
+        return float(np.mean([sum(slower[name] for name in on) for on in batch.on]))
+
+    def less(self, *but: str) -> Floats:
+        """Figures less the effects of all treatments but these."""
+        taken = np.array([0.0 if name in but else 1.0 for name in self.names])
+        left: Floats = self.figures - (self.on * taken) @ self.slower
+        return left
+
+
+def effects(found: Sequence[Batch]) -> Effects | None:
+    """The effects in batches' first stages; None where the processes are too few to tell them."""
+    every = [on for batch in found for on in batch.on]
     names = sorted({name for on in every for name in on})
-    on = np.array([[name in each for name in names] for each in every], float)
-    own = [np.full(len(batch.on), k) for k, batch in enumerate(first)]
-    of_batch = np.concatenate(own)[:, None] == np.arange(len(first))
-    design = np.column_stack([of_batch, on])
-    figures = np.concatenate([batch.figures for batch in first])
+    on = np.array([[name in each for name in names] for each in every], bool)
+    own = np.concatenate([np.full(len(batch.on), k) for k, batch in enumerate(found)])
+    design = np.column_stack([own[:, None] == np.arange(len(found)), on]).astype(float)
+    figures = np.concatenate([batch.figures for batch in found])
     freedom = len(figures) - design.shape[1]
     if freedom < 2 or np.linalg.matrix_rank(design) < design.shape[1]:
-        return []
+        return None
     fitted = np.linalg.lstsq(design, figures, rcond=None)[0]
     left = figures - design @ fitted
-    faults = np.concatenate([batch.faults.mean(axis=1) for batch in first])
-    title = f"{system}, {len(figures)} processes; sd once effects are taken out"
-    title += f": {sd(float(np.sqrt(np.sum(left**2) / freedom)), freedom)}"
-    table = Table("treatment", "n with", "slower by, %", title=title)
-    for name in ("sd with / without, %", "ratio (95 %)", "faults of a call"):
-        table.add_column(name)
-    inverse = np.linalg.pinv(design.T @ design)
-    variance, quantile = np.sum(left**2) / freedom, stats.t.ppf(0.975, freedom)
-    for k, name in enumerate(names):
-        has, place = on[:, k] > 0, len(first) + k
-        error = quantile * np.sqrt(variance * inverse[place, place])
-        change = f"{100 * fitted[place]:+.2f} ± {100 * error:.2f}"
-        counted = f"{faults[has].mean():,.0f} / {faults[~has].mean():,.0f}"
-        table.add_row(name, str(int(has.sum())), change, *_ratio(left, has, freedom), counted)
-    return [table]
+    scales = np.sqrt(np.sum(left**2) / freedom * np.diag(np.linalg.pinv(design.T @ design)))
+    errors = stats.t.ppf(0.975, freedom) * scales[len(found) :]
+    return Effects(names, on, figures, left, fitted[len(found) :], errors, freedom)
 
 
-def _ratio(left: Floats, has: NDArray[np.bool_], freedom: float) -> tuple[str, str]:
-    """Spread with and without a treatment, and their ratio with its interval (F, two-sided).
+def host(found: Sequence[Batch], told: Effects | None) -> tuple[Floats, NDArray[np.int64]]:
+    """What is common to all processes in each hold of the machine, and the stage that it is of.
 
-    freedom: of all residuals; each side has its share.
+    The mean of the utterances and the effects of treatments are taken out.
     """
-    sides = [left[has], left[~has]]
-    each = [freedom * len(side) / len(left) for side in sides]
-    with_it, without = (
-        float(np.sqrt(np.sum(side**2) / n)) for side, n in zip(sides, each, strict=True)
-    )
-    ratio = with_it / without
-    low, high = (ratio / float(np.sqrt(stats.f.ppf(q, *each))) for q in (0.975, 0.025))
-    shown = f"{100 * with_it:.2f} / {100 * without:.2f}"
-    return shown, f"{ratio:.2f} ({low:.2f} to {high:.2f})"
+    columns = [
+        batch.common + np.median(batch.own, axis=1).mean() - (told.means(batch) if told else 0)
+        for batch in found
+    ]
+    common = np.concatenate(columns)
+    utterances = np.concatenate([batch.utterances for batch in found])
+    for utterance in np.unique(utterances):
+        common[utterances == utterance] -= common[utterances == utterance].mean()
+    levels: list[float] = []
+    stages, at = [], 0
+    for number, column in enumerate(columns):
+        ends = range(at + HOLD, at + len(column) + 1, HOLD)
+        levels += [float(common[end - HOLD : end].mean()) for end in ends]
+        stages += [number] * len(ends)
+        at += len(column)
+    return np.array(levels), np.array(stages)
+
+
+def host_variance(found: Sequence[Batch], told: Effects | None) -> Variance | None:
+    """Variance of the host between holds of about 14 s; None from fewer than three of them.
+
+    Holds of one stage follow one another and are alike; so that no more is claimed than the stages
+    show, the degrees of freedom are those of the stages where there are three or more.
+    """
+    levels, stages = host(found, told)
+    count = len(np.unique(stages))
+    if len(levels) < 3:
+        return None
+    freedom = count - 1 if count > 2 else len(levels) - 1
+    return Variance(float(levels.var(ddof=1)), freedom)
+
+
+def explained(x: Floats, y: Floats, freedom: float) -> tuple[float, float, float]:
+    """R² of y on x with its 95 % interval (Fisher's z of their correlation).
+
+    freedom: values less 2 and less what else was fitted. The interval holds 0 if that of the
+    correlation does.
+    """
+    r = float(np.corrcoef(x, y)[0, 1])
+    z, half = np.arctanh(r), stats.norm.ppf(0.975) / np.sqrt(max(freedom - 1, 1))
+    low, high = np.tanh(abs(z) - half), np.tanh(abs(z) + half)
+    return r**2, float(max(low, 0) ** 2), float(max(high, -low) ** 2)

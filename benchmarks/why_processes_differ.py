@@ -2,13 +2,17 @@
 
     python benchmarks/why_processes_differ.py measure results.jsonl            # about ten minutes
     python benchmarks/why_processes_differ.py measure results.jsonl --system faster_whisper
-    python benchmarks/why_processes_differ.py show results.jsonl
+    python benchmarks/why_processes_differ.py measure results.jsonl --only kept_heap one_thread
+    python benchmarks/why_processes_differ.py show results.jsonl more.jsonl
 
 Eight processes of a batch have the system loaded and are stopped (SIGSTOP) but for the one whose
 turn it is. A turn is two calls; a round gives every process one turn, in random order. What the
 host does in a round happens to all eight, so what differs between them is the process. Each has
 other treatments: a row of a two-level design, in which each treatment is on in one half of the
-processes. --anew 4 has four more rounds after a second load in the same processes.
+processes. Before a turn the process does the metronome's known work, which shows the clock that
+its core has: the clock itself can't be read on most virtual machines. --later 4 has four more
+rounds of a batch once the next one was measured, minutes later; --anew 4 has four more after that,
+after a second load in the same processes. Two batches of processes are then in memory.
 --quiet and --slot go before what holds the machine while it is measured, and while systems load.
 """
 
@@ -27,7 +31,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from why_analysis import show
+from why_tables import show
 
 CHILD = Path(__file__).with_name("one_process.py")
 VARIABLES = {
@@ -38,13 +42,15 @@ VARIABLES = {
     "same_addresses": {"PYTHONHASHSEED": "0"},
 }
 """Treatment → variables of the environment; same_addresses also starts under setarch -R."""
-HEAP, COPY = "kept_heap", "copied_weights"
+OPTIONS = {"kept_heap": "device.heap=keep", "one_thread": "device.threads=1"}
+ORDERS = ("flush_denormals", "copied_weights")
+"""Treatments that are options of the system, and those that the process is told when it loads."""
 SYSTEMS = {
     "transformers": ["engine=transformers"],
     "faster_whisper": ["engine=faster_whisper", "engine.dtype=int8"],
 }
-BITS, BATCH, TURN, ROUNDS = 4, 8, 2, 10
-"""2**BITS rows of a design; processes of a batch; calls of a turn; rounds of a batch."""
+BITS, BATCH, TURN = 4, 8, 2
+"""2**BITS rows of a design; processes of a batch; calls of a turn."""
 
 
 def design(treatments: Sequence[str], draw: random.Random) -> list[list[str]]:
@@ -54,9 +60,11 @@ def design(treatments: Sequence[str], draw: random.Random) -> list[list[str]]:
     one quarter. No effect of one treatment is mixed with one that two have together. A row and the
     next, in which all that was on is off, belong together; the pairs are in random order.
     Source: Box, Hunter & Hunter 2005, "Statistics for experimenters", chapter 6: the columns are
-    the products of an odd number of basic ones.
+    the products of an odd number of basic ones. Raises ValueError for more treatments.
     """
     columns = [k for k in range(1, 2**BITS) if k.bit_count() % 2]
+    if len(treatments) > len(columns):
+        raise ValueError(f"A design has {len(columns)} treatments; got {len(treatments)}.")
     chosen = dict(zip(treatments, columns, strict=False))
     opposite = 2**BITS - 1
     numbers = draw.sample(range(2 ** (BITS - 1)), 2 ** (BITS - 1))
@@ -76,8 +84,9 @@ class Child:
     def __init__(self, system: str, on: Sequence[str]) -> None:
         self.on = list(on)
         options = ["model=whisper_tiny_en", *SYSTEMS[system]]
-        options += ["device.heap=keep"] * (HEAP in on)
-        self._load = {"do": "load", "overrides": options, COPY: COPY in on}
+        options += [OPTIONS[name] for name in on if name in OPTIONS]
+        told = {name: name in on for name in ORDERS}
+        self._load = {"do": "load", "overrides": options, **told}
         env = {**os.environ, "HF_HUB_OFFLINE": "1"}
         for name in on:
             env |= VARIABLES.get(name, {})
@@ -125,64 +134,105 @@ def held(through: str) -> Iterator[None]:
             holder.stdin.close()
 
 
-def batch(system: str, rows: Sequence[list[str]], given: argparse.Namespace, number: int) -> None:
-    """Measure one process for each of the rows, and write what they found."""
-    with ExitStack() as stack:
-        children = []
-        for on in rows:
-            child = Child(system, on)
+class Batch:
+    """Processes that are called in turn.
+
+    rows: the treatments of each.
+    given: the command line.
+    """
+
+    def __init__(
+        self, stack: ExitStack, rows: Sequence[list[str]], given: argparse.Namespace, number: int
+    ) -> None:
+        self._given = given
+        self._children = [Child(given.system, on) for on in rows]
+        for child in self._children:
             stack.callback(child.close)
-            children.append(child)
-        draw, at = random.Random(number), {"system": system, "batch": number}
-        with given.results.open("a", encoding="utf-8") as file:
-            stages = ((False, ROUNDS), (True, given.anew)) if given.anew else ((False, ROUNDS),)
-            for anew, rounds in stages:
-                for i, child in enumerate(children):
-                    if i % 4 == 0:  # four loads each time that the machine is held
-                        hold = stack.enter_context(ExitStack())
-                        hold.enter_context(held(given.slot))
-                    found = child.ask({"do": "load_anew"}) if anew else child.load()
-                    asked = {**at, "process": i, "on": child.on, "anew": anew}
-                    file.write(json.dumps({"kind": "load", **asked, **found}) + "\n")
-                    if i % 4 == 3:
-                        hold.close()
-                for k in range(rounds):
-                    if k % 2 == 0:  # two rounds each time that the machine is held
-                        hold = stack.enter_context(ExitStack())
-                        hold.enter_context(held(given.quiet))
-                    for i in draw.sample(range(len(children)), len(children)):
-                        found = children[i].ask({"do": "calls", "count": TURN})
-                        where = {"process": i, "on": children[i].on, "anew": anew, "round": k}
-                        file.write(json.dumps({"kind": "turn", **at, **where, **found}) + "\n")
-                    file.flush()
-                    if k % 2:
-                        hold.close()
+        self._draw = random.Random(number)
+        self._at = {"system": given.system, "batch": number}
+
+    def load(self, stage: str = "first") -> None:
+        """Load the system in every process, four each time that the machine is held."""
+        for four in range(0, len(self._children), 4):
+            with held(self._given.slot):
+                for i in range(four, min(four + 4, len(self._children))):
+                    child = self._children[i]
+                    found = child.ask({"do": "load_anew"}) if stage == "anew" else child.load()
+                    self._write("load", i, stage, found)
+
+    def turns(self, rounds: int, stage: str = "first") -> None:
+        """Rounds in which every process has a turn, two each time that the machine is held."""
+        for two in range(0, rounds, 2):
+            with held(self._given.quiet):
+                for k in range(two, min(two + 2, rounds)):
+                    for i in self._draw.sample(range(len(self._children)), len(self._children)):
+                        found = self._children[i].ask({"do": "calls", "count": TURN})
+                        self._write("turn", i, stage, {"round": k, **found})
+        print(f"{self._at['batch']}, {stage}: {rounds} rounds", flush=True)
+
+    def finish(self) -> None:
+        """The rounds that come later, those after a second load, and the end of the processes."""
+        if self._given.later:
+            self.turns(self._given.later, "later")
+        if self._given.anew:
+            self.load("anew")
+            self.turns(self._given.anew, "anew")
+        for child in self._children:
+            child.close()
+
+    def _write(self, kind: str, process: int, stage: str, found: dict[str, Any]) -> None:
+        where = {"process": process, "on": self._children[process].on, "stage": stage}
+        with self._given.results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": kind, **self._at, **where, **found}) + "\n")
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Measure batch after batch; one is finished once the next had its first rounds."""
+    treatments = given.only or ["kept_heap", *VARIABLES, *ORDERS]
+    if given.system != "transformers":
+        treatments = [name for name in treatments if name != "copied_weights"]
+    rows: list[list[str]] = []
+    draw = random.Random(given.seed)
+    while len(rows) < BATCH * given.batches:
+        rows += design(treatments, draw)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended; what is measured is kept."))
+    with ExitStack() as stack:  # which ends the stopped processes
+        before: Batch | None = None
+        for k in range(given.batches):
+            chosen = rows[BATCH * k : BATCH * (k + 1)]
+            batch = Batch(stack, chosen, given, 100 * given.seed + k)
+            batch.load()
+            batch.turns(given.rounds)
+            if before:
+                before.finish()
+            before = batch
+        if before:
+            before.finish()
 
 
 def main(arguments: list[str]) -> None:
     """Measure, or show what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("verb", choices=("measure", "show"))
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results", type=Path, nargs="+", help="one file to measure into")
     parser.add_argument("--system", choices=SYSTEMS, default="transformers")
     parser.add_argument("--batches", type=int, default=4)
-    parser.add_argument("--only", nargs="+", metavar="TREATMENT", help="these and no others")
-    parser.add_argument("--anew", type=int, default=0, help="rounds after a second load, even")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=(*OPTIONS, *VARIABLES, *ORDERS))
+    parser.add_argument("--rounds", type=int, default=10, help="of a batch")
+    parser.add_argument("--later", type=int, default=0, help="rounds minutes later")
+    parser.add_argument("--anew", type=int, default=0, help="rounds after a second load")
+    parser.add_argument("--seed", type=int, default=1, help="another one for further batches")
     parser.add_argument("--quiet", default="")
     parser.add_argument("--slot", default="")
     given = parser.parse_args(arguments)
+    results: list[Path] = given.results
     if given.verb == "measure":
-        treatments = [HEAP, *VARIABLES, *([COPY] if given.system == "transformers" else [])]
-        treatments = given.only or treatments
-        rows: list[list[str]] = []
-        draw = random.Random(given.seed)
-        while len(rows) < BATCH * given.batches:
-            rows += design(treatments, draw)
-        for k in range(given.batches):
-            chosen = rows[BATCH * k : BATCH * (k + 1)]
-            batch(given.system, chosen, given, 100 * given.seed + k)
-    show(given.results)
+        if len(results) > 1:
+            parser.error(f"measure writes one file; got {len(results)}.")
+        given.results = results[0]
+        measure(given)
+    for path in results:
+        show(path)
 
 
 if __name__ == "__main__":
