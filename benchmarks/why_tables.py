@@ -155,8 +155,10 @@ def _shares(found: Sequence[Batch], first: Sequence[Batch], told: Effects) -> Ta
         freedom = told.freedom * float(has.mean()) - 1
         known = explained(own_probe, told.left[has], freedom)
         table.add_row(f"probe {name} (R²)", _percent(*known), "all, effects out", f"{has.sum()}")
-        levels, known = _host_explained(last_series(found), told, name)
-        table.add_row(f"probe {name} (R²)", _percent(*known), "the host", f"{levels} times of 14 s")
+        if host_variance(last_series(found), told):
+            times, known = _host_explained(last_series(found), told, name)
+            row = _percent(*known), "the host", f"{times} times of 14 s"
+            table.add_row(f"probe {name} (R²)", *row)
     return table
 
 
