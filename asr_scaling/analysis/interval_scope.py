@@ -29,7 +29,8 @@ def interval_scope(points: Iterable[Mapping[str, str]]) -> str:
         for of, more in kinds.items()
     ]
     unknown = _UNKNOWN if "" in kinds.get("one process", ()) else ""
-    of_one = f" Those of {', '.join(alone)} are of one process, widened by it." if alone else ""
+    names = ", ".join(alone)
+    of_one = f" Those of {names} are of one process, widened by that spread." if alone else ""
     return f"Intervals are of {'; of '.join(parts)}{unknown}.{of_one}"
 
 

@@ -51,7 +51,7 @@ def test_what_one_of_several_processes_measured_is_named_once():
     names = {"interval/of_one_process": "decoder/step_s, utilisation/mfu"}
     assert interval_scope([{"interval/of": "3 processes; with a spread", **names}] * 2) == (
         "Intervals are of 3 processes each, with a spread. Those of decoder/step_s, "
-        "utilisation/mfu are of one process, widened by it."
+        "utilisation/mfu are of one process, widened by that spread."
     )
 
 
