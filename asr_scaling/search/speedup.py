@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from asr_scaling.analysis.comparison.advice import machine_of
 from asr_scaling.analysis.comparison.unpaired import unpaired_change
 from asr_scaling.analysis.comparison.verdict import CANT_TELL, RTFX, WER, MetricChange, compare
+from asr_scaling.core.judged import stated
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
@@ -73,16 +74,32 @@ class Gain:
 def gain(a: RunRecord, b: RunRecord) -> Gain:
     """B against A: paired by speech where both timed the same, else from their RTFx alone.
 
+    RTFx is then that at the machine's usual state, of a record that has one (core/judged.py).
+
     Both must be "ok" and of one kind of machine; they may be of two hosts.
     """
     words = sum(int(row.get("words", 0)) for row in b.transcripts)
     try:
         comparison = compare(a, b, allow=("host",), ask=_ASK)
     except ConfigError:
-        return _of_speed(unpaired_change(a, b, RTFX, machine_of(a, b, ask=_ASK)), words)
+        machine = machine_of(a, b, ask=_ASK)
+        return _of_speed(unpaired_change(_as_judged(a), _as_judged(b), RTFX, machine), words)
     wer = comparison.row(WER)
     speed = _of_speed(comparison.row(RTFX), words)
     return replace(speed, wer=wer.absolute, wer_interval=wer.interval)
+
+
+def _as_judged(record: RunRecord) -> RunRecord:
+    """The record with the RTFx that counts, whose interval goes with it."""
+    found = stated(RTFX, record.values, record.intervals)
+    if found is None:
+        return record
+    value, interval = found
+    metrics = (
+        replace(metric, value=value, interval=interval) if metric.name == RTFX else metric
+        for metric in record.metrics
+    )
+    return replace(record, metrics=tuple(metrics))
 
 
 def _of_speed(speed: MetricChange, words: int) -> Gain:

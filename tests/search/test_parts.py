@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from support.benches import Bench, options
 from support.studies import TINY, record
 
+from asr_scaling.analysis.comparison.verdict import RTFX
 from asr_scaling.analysis.pareto import front_in_metrics
+from asr_scaling.core.record import Metric
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.measure.pipeline import Pipeline
@@ -56,6 +58,20 @@ class TestGain:
         assert found.factor == pytest.approx(2.0, rel=0.02)
         assert found.interval is not None
         assert found.faster
+
+    def test_the_rtfx_of_such_records_is_that_at_the_machines_usual_state(self):
+        """Both took as long; at the usual state B takes half of it."""
+        a, b = record(SLOW, None, 1, calls=12), record(SLOW, None, 1, calls=12, noise=0.01)
+        other = replace(b, samples=tuple(replace(s, utterances=("x",)) for s in b.samples))
+        at, ends = b.values[RTFX], b.intervals[RTFX]
+        usual = Metric(f"usual/{RTFX}", 2 * at, 12, Interval(2 * ends.low, 2 * ends.high))
+        before, after = gain(a, other), gain(a, replace(other, metrics=(*other.metrics, usual)))
+        assert after.factor == pytest.approx(2 * before.factor)
+        assert before.interval is not None
+        assert after.interval is not None
+        assert after.interval.low == pytest.approx(2 * before.interval.low)
+        assert (before.faster, after.faster) == (False, True)
+        assert gain(other, a).factor == pytest.approx(1 / before.factor)
 
     def test_a_single_wrong_word_is_chance_in_a_search_and_too_much_in_a_final(self):
         found = Gain(2.0, None, wer=0.01, wer_interval=Interval(-0.01, 0.03), words=100)
