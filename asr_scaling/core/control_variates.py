@@ -230,12 +230,12 @@ class _Model:
         fits = []
         for size in sizes:
             ridge = self.variance / size**2
-            own = _non_negative(states.T @ left, left.T @ logs, ridge)
+            own = non_negative(states.T @ left, left.T @ logs, ridge)
             fits.append((of_logs - of_states @ own, own))
         return fits
 
 
-def _non_negative(products: Floats, moments: Floats, ridge: float) -> Floats:
+def non_negative(products: Floats, moments: Floats, ridge: float) -> Floats:
     """Coefficients ≥ 0 of least squares with a ridge, from the normal equations."""
     from scipy.optimize import nnls
 

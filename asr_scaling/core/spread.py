@@ -55,7 +55,7 @@ def of_certificate(certificate: Mapping[str, Any]) -> Spread | None:
     if not isinstance(found, Mapping):
         return None
     at = str(found.get("at", certificate.get("at", "")))[:16].replace("T", " ")
-    stated = {"processes": found.get("sd"), "usual": found.get("sd_usual")}
+    stated = {"processes": found.get("sd")}
     try:
         spread = build(Spread, {**stated, "freedom": found.get("freedom")})
     except TypeError:

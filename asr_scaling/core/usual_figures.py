@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.judged import USUAL
+from asr_scaling.core.learned_state import coefficients_of
 from asr_scaling.core.record import Findings, Metric, RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.usual_state import Adjusted, at_usual, reference_of
@@ -19,7 +20,8 @@ _Z = 1.96
 
 def adjusted(record: RunRecord) -> Adjusted:
     """The timed calls of a record at the usual state of its machine."""
-    return at_usual(record.samples, record.beats, reference_of(record.environment))
+    facts = record.environment
+    return at_usual(record.samples, record.beats, reference_of(facts), coefficients_of(facts))
 
 
 def with_usual(record: RunRecord, calls: Adjusted | None = None) -> RunRecord:
@@ -53,13 +55,13 @@ def figures_of(calls: Adjusted) -> Findings:
     summary = summarise(calls.samples)
     for metric in summary.metrics:
         if metric.name in NAMES:
-            interval = _wider(metric.value, metric.interval, calls.shift_error)
+            interval = wider(metric.value, metric.interval, calls.shift_error)
             metrics.append(replace(metric, name=USUAL + metric.name, interval=interval))
     missing = {USUAL + n: why for n, why in summary.unavailable.items() if n in NAMES}
     return Findings(tuple(metrics), missing)
 
 
-def _wider(value: float, interval: Interval | None, shift_error: float) -> Interval | None:
+def wider(value: float, interval: Interval | None, shift_error: float) -> Interval | None:
     """The interval with the coefficients' error in it: squares of errors of the log add up."""
     if interval is None or interval.low <= 0:
         return interval

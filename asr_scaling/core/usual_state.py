@@ -5,6 +5,7 @@ The state is what the metronome's probes take (machine/metronome.py).
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from asr_scaling.core.control_variates import (
     explained,
     shifts,
 )
+from asr_scaling.core.learned_state import Coefficients
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.typed_json import number
 
@@ -45,11 +47,12 @@ class Adjusted:
     samples: the calls, with other times where the adjustment was made.
     made: whether it was.
     why: why not; empty where it was made.
-    explained: share of the variance within processes that the state explains, on blocks of calls
-        that were held out; None where there was too little to judge.
+    explained: share of the variance that the state explains where it was held out: of processes
+        that were measured earlier, or of blocks of these calls; None with too little to judge.
     coefficients: probe → the share of a call's time that leans on what it measures.
-    shift_error: standard deviation of the log of a process's mean time that is owed to the
-        coefficients' uncertainty.
+    shift_error: standard error of the log of the mean time that the coefficients' brings.
+    learned: number of earlier processes that the coefficients are from; 0 where they are from
+        these calls.
     """
 
     samples: tuple[Sample, ...]
@@ -58,6 +61,7 @@ class Adjusted:
     explained: float | None = None
     coefficients: Mapping[str, float] = field(default_factory=dict)
     shift_error: float = 0.0
+    learned: int = 0
 
 
 def usual_state(beats: Iterable[Beat]) -> dict[str, float]:
@@ -80,16 +84,26 @@ def reference_of(environment: Mapping[str, Any]) -> Mapping[str, float] | None:
 
 
 def at_usual(
-    samples: Sequence[Sample], beats: Sequence[Beat], reference: Mapping[str, float] | None
+    samples: Sequence[Sample],
+    beats: Sequence[Beat],
+    reference: Mapping[str, float] | None,
+    learned: Coefficients | None = None,
 ) -> Adjusted:
     """``samples`` at the state ``reference`` (probe → seconds), by control variates.
 
-    Calls are left as they are, and ``why`` says so, where the state explains too little of them.
+    learned: what earlier processes say of the system; None where too little was measured.
+
+    With ``learned`` all calls of a process are shifted by how far its median state was from the
+    reference. Without it each call is shifted by the state around it, with coefficients that are
+    fitted to these calls, and left as it is where the state explains too little of them; ``why``
+    says so.
     """
     plain = Adjusted(tuple(samples))
     probes = _probes(samples, beats)
     if not probes:
         return replace(plain, why="no beats of the metronome lie between the calls")
+    if learned is not None and reference is not None and _serves(learned, probes, reference):
+        return _shifted(samples, beats, reference, learned)
     unknown = NO_REFERENCE
     if reference is not None:
         known = [probe for probe in probes if reference.get(probe, 0.0) > 0]
@@ -113,6 +127,32 @@ def at_usual(
     scaled = tuple(_scaled(s, factor) for s, factor in zip(samples, factors, strict=True))
     error = _shift_error(calls, off, found)
     return replace(judged, samples=scaled, made=True, shift_error=error)
+
+
+def _serves(learned: Coefficients, probes: Sequence[str], reference: Mapping[str, float]) -> bool:
+    return all(name in probes and reference.get(name, 0.0) > 0 for name in learned.probes)
+
+
+def _shifted(
+    samples: Sequence[Sample],
+    beats: Sequence[Beat],
+    reference: Mapping[str, float],
+    learned: Coefficients,
+) -> Adjusted:
+    """The calls of each process, shifted by its median state."""
+    off = {
+        process: learned.off(usual_state(b for b in beats if b.process == process), reference)
+        for process in {sample.process for sample in samples}
+    }
+    factors = {process: math.exp(-learned.shift(one)) for process, one in off.items()}
+    return Adjusted(
+        tuple(_scaled(sample, factors[sample.process]) for sample in samples),
+        made=True,
+        explained=learned.explained,
+        coefficients=dict(zip(learned.probes, learned.values, strict=True)),
+        shift_error=learned.error(np.mean(list(off.values()), axis=0)),
+        learned=learned.processes,
+    )
 
 
 def _probes(samples: Sequence[Sample], beats: Sequence[Beat]) -> list[str]:
@@ -179,6 +219,7 @@ def _scaled(sample: Sample, factor: float) -> Sample:
 
 
 def _shift_error(calls: Calls, off: Floats, found: Explained) -> float:
-    """Root mean square over processes of the error of their mean shift."""
+    """The error of the mean over processes of their mean shift: they share the coefficients."""
     means = [off[calls.process == process].mean(axis=0) for process in np.unique(calls.process)]
-    return float(np.sqrt(np.mean([mean @ found.covariance @ mean for mean in means])))
+    mean = np.mean(means, axis=0)
+    return float(np.sqrt(mean @ found.covariance @ mean))

@@ -1,7 +1,8 @@
 """What was measured on this machine earlier, for how much times differ between its processes.
 
 The cache has a file for each machine with the figures of processes: of the self-test's stand-in and
-of systems that were measured. They say more of the machine's spread than the self-test alone.
+of systems that were measured. machine/machine_history.py draws on
+it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
-from asr_scaling.core.spread import Spread
-from asr_scaling.core.spread_fit import FEWEST_SYSTEMS, between_hours, fitted
 from asr_scaling.core.typed_json import build, read
+from asr_scaling.core.usual_state import usual_state
 from asr_scaling.machine.environment import environment
 from asr_scaling.machine.interference import by_input
 from asr_scaling.util.cache import alone, cache_dir, write_atomic
@@ -37,22 +37,27 @@ _KIND = "spread"
 class Entry:
     """One measurement.
 
-    system: what was measured, and on which speech.
+    system: what was measured.
     at: when, in seconds since 1970.
     logs: for each process the logarithm of its time.
-    usual: the same at the machine's usual state; empty where it is not known.
+    speech: names the utterances.
+    states: for each process, probe → median of its seconds; empty where it was not read.
     """
 
     system: str
     at: float
     logs: tuple[float, ...]
-    usual: tuple[float, ...] = ()
+    speech: str = ""
+    states: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def timed(self) -> str:
+        """The system with its speech: what has one usual time."""
+        return f"{self.system} {self.speech}"
 
 
-def note(record: RunRecord, usual: Sequence[Sample] = ()) -> None:
+def note(record: RunRecord) -> None:
     """Keep what the processes of ``record`` showed, for later.
-
-    usual: its calls at the machine's usual state, where they are known.
 
     The figure of a process is the mean over the inputs that all its processes timed of the
     logarithm of their median time. Nothing is kept of a failed record, of one of another machine,
@@ -63,9 +68,10 @@ def note(record: RunRecord, usual: Sequence[Sample] = ()) -> None:
         return
     inputs = _common(record.samples)
     speech = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]
-    logs, at_usual = (_figures(samples, inputs) for samples in (record.samples, usual))
+    logs, states = _figures(record.samples, inputs), _states(record)
     if logs:
-        add(Entry(f"{record.identity} {speech}", record.started_at, logs, at_usual))
+        known_states = states if len(states) == len(logs) else ()
+        add(Entry(record.identity, record.started_at, logs, speech, known_states))
 
 
 def add(entry: Entry) -> None:
@@ -79,7 +85,7 @@ def add(entry: Entry) -> None:
 
 def _add(path: Path, entry: Entry) -> None:
     with alone(_KIND, path.stem):
-        others = [e for e in entries() if (e.system, e.at) != (entry.system, entry.at)]
+        others = [e for e in entries() if (e.timed, e.at) != (entry.timed, entry.at)]
         newest = sorted([*others, entry], key=lambda e: e.at)[-MOST:]
         kept = {"key": _key(environment()), "entries": [asdict(e) for e in newest]}
         write_atomic(path, json.dumps(signed(kept), indent=1).encode())
@@ -96,63 +102,19 @@ def entries() -> list[Entry]:
         return []
 
 
-def known(certified: Spread) -> Spread:
-    """What is known of this machine's spread: the self-test's with that of earlier records.
-
-    certified: what the self-test measured; it is one system among the others.
-
-    Where several processes each timed at least ``FEWEST_SYSTEMS`` systems, the self-test's among
-    them, their typical variance counts, the more the more alike it is between them (Smyth 2004).
-    With fewer the self-test's stands. What hours differ by is added where a system was measured
-    in three hours or more.
-    """
-    every = entries()
-    kept = [entry for entry in every if entry.system != SELF_TEST]
-    raw = _typical(certified.processes, certified.freedom, {e: e.logs for e in kept})
-    usual = None
-    if certified.usual is not None:
-        usual = _typical(certified.usual, certified.freedom, {e: e.usual for e in kept})
-    times: dict[str, list[tuple[float, tuple[float, ...]]]] = {}
-    for entry in every:
-        times.setdefault(entry.system, []).append((entry.at, entry.logs))
-    spread = certified
-    if raw is not None:
-        count, (variance, freedom) = raw
-        spread = replace(
-            certified,
-            processes=math.sqrt(variance),
-            freedom=min(freedom, usual[1][1]) if usual else freedom,
-            source=f"{certified.source}, and {count - 1} systems measured here earlier",
-        )
-    if usual is not None:
-        spread = replace(spread, usual=math.sqrt(usual[1][0]))
-    hours = between_hours(list(times.values()), spread.processes**2)
-    return spread if hours is None else replace(spread, hours=math.sqrt(hours))
-
-
-def _typical(
-    certified: float, freedom: float, logs: Mapping[Entry, Sequence[float]]
-) -> tuple[int, tuple[float, float]] | None:
-    """Number of systems, and their typical variance with its degrees of freedom."""
-    squares: dict[str, list[float]] = {}
-    for entry, values in logs.items():
-        if len(values) > 1:
-            total = statistics.variance(values) * (len(values) - 1)
-            before = squares.setdefault(entry.system, [0.0, 0.0])
-            squares[entry.system] = [before[0] + total, before[1] + len(values) - 1]
-    variances = [certified**2, *(total / own for total, own in squares.values())]
-    freedoms = [freedom, *(own for _, own in squares.values())]
-    if len(variances) < FEWEST_SYSTEMS:
-        return None
-    return len(variances), fitted(variances, freedoms)
-
-
 def _common(samples: Sequence[Sample]) -> list[tuple[str, ...]]:
     """Inputs that every process timed, in a fixed order."""
     timed: dict[int, set[tuple[str, ...]]] = {}
     for sample in samples:
         timed.setdefault(sample.process, set()).add(sample.utterances)
     return sorted(set.intersection(*timed.values()))
+
+
+def _states(record: RunRecord) -> tuple[Mapping[str, float], ...]:
+    """The median state of each process."""
+    processes = sorted({sample.process for sample in record.samples})
+    found = [usual_state(b for b in record.beats if b.process == number) for number in processes]
+    return tuple(found) if all(found) else ()
 
 
 def _figures(samples: Sequence[Sample], inputs: Sequence[tuple[str, ...]]) -> tuple[float, ...]:

@@ -36,6 +36,7 @@ from asr_scaling.errors import (
     TrackingError,
 )
 from asr_scaling.machine.co_tenants import CoTenants
+from asr_scaling.machine.environment import certified
 from asr_scaling.machine.memory import release_memory
 from asr_scaling.measure.fingerprint import fingerprint
 from asr_scaling.measure.fitting import fitted
@@ -45,7 +46,6 @@ from asr_scaling.measure.process_state import process_restored
 from asr_scaling.measure.record_builder import (
     RecordBuilder,
     dataset_cautions,
-    machine_facts,
     system_cautions,
     system_facts,
 )
@@ -157,12 +157,13 @@ class _Point:
     def _measure(self, earlier: Earlier | None) -> RunRecord | None:
         """Take every measurement, or return the record of an earlier time."""
         job, builder = self.job, self.builder
-        builder.environment = machine_facts(job.certificate, job.system.device.kind)
+        builder.environment = certified(job.certificate)
         system = job.system.composed()
         device = dict(system.device.setup())
         if job.config:
             speech = job.dataset.files() if isinstance(job.dataset, Listing) else None
             builder.identity = fingerprint(job.config, device, speech)
+        builder.add_history(job.system.device.kind)
         record = earlier(builder.identity) if earlier else None
         if record is not None:
             return record

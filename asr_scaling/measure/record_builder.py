@@ -11,12 +11,12 @@ from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.ports import Session, System, SystemSpec, capabilities, option_of
 from asr_scaling.core.record import Findings, RunRecord, Status
-from asr_scaling.core.spread import of_certificate, with_spread
+from asr_scaling.core.spread import of_certificate
 from asr_scaling.core.time_intervals import of_one_process
 from asr_scaling.core.usual_figures import with_usual
 from asr_scaling.core.workload import Workload
 from asr_scaling.machine.environment import certified
-from asr_scaling.machine.spread_history import known
+from asr_scaling.machine.machine_history import known
 from asr_scaling.measure.pipeline import SCOPE
 
 _NAMED = 5
@@ -65,6 +65,13 @@ class RecordBuilder:
             old.artifacts + findings.artifacts,
             {**old.repeats, **findings.repeats},
         )
+
+    def add_history(self, device: str) -> None:
+        """Add to the environment what is known of this machine and of the point on it.
+
+        device: kind of the device.
+        """
+        self.environment = machine_facts(self.environment, device, self.identity)
 
     def collect(self, name: str, findings: Findings) -> None:
         """Take in what the measurement ``name`` found."""
@@ -117,16 +124,17 @@ class RecordBuilder:
         )
 
 
-def machine_facts(certificate: Mapping[str, Any] | None, device: str) -> dict[str, Any]:
-    """The environment, with what is known of this machine's spread between processes.
+def machine_facts(facts: Mapping[str, Any], device: str, identity: str) -> dict[str, Any]:
+    """The environment ``facts``, with what is known of this machine's processes.
 
-    certificate: what the self-test said of this machine; earlier records say more, but without it
-        nothing is taken as known.
+    That is how their times differ and what the machine's state has to do with it, by the self-test
+    and by earlier records; without the self-test nothing is taken as known.
+
     device: kind of the device; the self-test times the processor, and says nothing of a GPU.
+    identity: of the point that is measured.
     """
-    facts = certified(certificate)
     spread = of_certificate(facts.get("certificate") or {}) if device == "cpu" else None
-    return facts if spread is None else with_spread(facts, known(spread))
+    return dict(facts) if spread is None else known(spread).facts(facts, identity)
 
 
 def unbuilt(

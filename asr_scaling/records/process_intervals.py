@@ -14,7 +14,7 @@ from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.spread import Spread, spread_of
 from asr_scaling.core.statistics import mean_interval
 from asr_scaling.core.time_intervals import around, follows_time, log_error, widened
-from asr_scaling.core.usual_figures import NAMES, adjusted, with_usual
+from asr_scaling.core.usual_figures import NAMES, adjusted, wider, with_usual
 
 OF_STARTING = "startup/"
 """Begins the names of figures that each process has one value of."""
@@ -56,7 +56,9 @@ def with_usual_of_both_levels(record: RunRecord) -> RunRecord:
     for name in NAMES:
         if (metric := metrics.get(USUAL + name)) is not None:
             each = [figures[name] for figures in own if name in figures]
-            metrics[metric.name] = of_all(metric, each, spread, usual=True)
+            both = of_all(metric, each, spread, usual=True)
+            interval = wider(metric.value, both.interval, calls.shift_error)
+            metrics[metric.name] = replace(both, interval=interval)
     return replace(record, metrics=tuple(metrics.values()))
 
 

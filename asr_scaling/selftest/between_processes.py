@@ -6,14 +6,13 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.sample import Beat, Sample
-from asr_scaling.core.usual_state import at_usual, usual_state
+from asr_scaling.core.usual_state import usual_state
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.machine.fresh_process import Read, in_fresh_process
 from asr_scaling.machine.spread_history import SELF_TEST, Entry, add
@@ -26,11 +25,11 @@ from asr_scaling.selftest.stand_in import StandIn
 NAME = "between processes"
 PROCESSES, CALLS = 6, 8
 WARM_UP = 3
-SPREAD, SPREAD_USUAL = "spread", "spread_usual"
+SPREAD = "spread"
 FREEDOM = "freedom"
 STATE = "usual_state/"
-MEDIAN, MEDIAN_USUAL = "median_s/", "median_usual_s/"
-"""Names of this check's values; the last come before a probe's name or a process's number."""
+MEDIAN, STATE_OF = "median_s/", "state_s/"
+"""Names of this check's values; before a probe's name, a process's number, or both."""
 _MOST_S = 60.0
 """A process that takes longer is ended."""
 _USELESS = 0.5
@@ -54,57 +53,47 @@ def between_processes(
 
     It holds what chance leaves in the median of eight calls, too: it is rather too large.
     """
-    runs = [_numbered(k, (timed or _stand_in)()) for k in range(processes)]
-    beats = [beat for _, run in runs for beat in run]
-    medians, state = _medians([calls for calls, _ in runs]), usual_state(beats)
-    usual = at_usual([call for calls, _ in runs for call in calls], beats, state)
+    runs = [(timed or _stand_in)() for _ in range(processes)]
+    medians = [statistics.median(call.total_s for call in calls) for calls, _ in runs]
+    state = usual_state(beat for _, beats in runs for beat in beats)
     spread = statistics.stdev(map(math.log, medians))
     values = {
         SPREAD: spread,
         FREEDOM: processes - 1.0,
         **{f"{STATE}{probe}": seconds for probe, seconds in state.items()},
         **{f"{MEDIAN}{k}": seconds for k, seconds in enumerate(medians)},
+        **{
+            f"{STATE_OF}{k}/{probe}": seconds
+            for k, (_, beats) in enumerate(runs)
+            for probe, seconds in usual_state(beats).items()
+        },
     }
     figure = f"medians of {processes} processes differ by {spread:.1%} (standard deviation)"
-    if usual.made:
-        own = [[c for c in usual.samples if c.process == k] for k in range(processes)]
-        again = dict(enumerate(_medians(own)))
-        values[SPREAD_USUAL] = statistics.stdev(map(math.log, again.values()))
-        values |= {f"{MEDIAN_USUAL}{k}": seconds for k, seconds in again.items()}
-        figure += f", {values[SPREAD_USUAL]:.1%} at the machine's usual state"
     status = graded(spread, 0.05, _USELESS)
     return Check(NAME, status, figure, "" if status == "pass" else _MORE, values)
-
-
-def _numbered(process: int, timed: Timed) -> Timed:
-    calls, beats = timed
-    return (
-        [replace(call, process=process) for call in calls],
-        [replace(beat, process=process) for beat in beats],
-    )
-
-
-def _medians(processes: Sequence[Sequence[Sample]]) -> list[float]:
-    return [statistics.median(call.total_s for call in calls) for calls in processes]
 
 
 def stated(values: Mapping[str, float]) -> dict[str, Any]:
     """What a certificate's summary has of the check's ``values``."""
     spread = {"sd": values[SPREAD], "freedom": values[FREEDOM]}
-    if SPREAD_USUAL in values:
-        spread["sd_usual"] = values[SPREAD_USUAL]
     state = {n.removeprefix(STATE): s for n, s in values.items() if n.startswith(STATE)}
     return {"between_processes": spread} | ({"usual_state": state} if state else {})
 
 
 def note(check: Check) -> None:
     """Keep what the check found with what is known of this machine's spread, for later."""
-    logs, usual = (
-        tuple(math.log(seconds) for name, seconds in check.values.items() if name.startswith(kind))
-        for kind in (MEDIAN, MEDIAN_USUAL)
+    medians = {n.removeprefix(MEDIAN): s for n, s in check.values.items() if n.startswith(MEDIAN)}
+    states = tuple(
+        {
+            n.rpartition("/")[2]: s
+            for n, s in check.values.items()
+            if n.startswith(f"{STATE_OF}{k}/")
+        }
+        for k in medians
     )
-    if logs:
-        add(Entry(SELF_TEST, time.time(), logs, usual))
+    if medians:
+        logs = tuple(math.log(seconds) for seconds in medians.values())
+        add(Entry(SELF_TEST, time.time(), logs, states=states if all(states) else ()))
 
 
 def _stand_in() -> Timed:

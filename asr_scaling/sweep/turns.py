@@ -18,6 +18,7 @@ from typing import Any
 
 from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError
+from asr_scaling.machine.environment import certified
 from asr_scaling.measure.record_builder import machine_facts
 from asr_scaling.sweep.plan import key_and_value, parsed
 from asr_scaling.sweep.rounds import merge_rounds
@@ -29,7 +30,7 @@ LETTERS = ("a", "b")
 _OWN = ("hydra", "sweep", "experiment", "optimiser")
 """Groups of options that say how a sweep is run, which is decided here."""
 _ALONE = ("++sweep.selftest=false", "++sweep.processes=1")
-_OF_MACHINE = ("certificate", "spread")
+_OF_MACHINE = ("certificate", "spread", "state_coefficients")
 """What a record's ``environment`` gets, the same on both sides, whatever their code knew of it."""
 _CHANGED = "{} was changed while it was measured, so its processes differ: measure it anew."
 _END_S = 60.0
@@ -169,11 +170,12 @@ class Turns:
 
     def _merge(self, processes: int) -> None:
         """One record a side, of all its rounds, which get what is known of this machine."""
+        here = certified(self.certificate)
         for path, record in self._records():
             own = {"round": int(path.parent.parent.name), "processes": processes}
             given = record.config.get("sweep") or {}
             sweep = {key: value for key, value in given.items() if key != "rounds"} | own
-            facts = machine_facts(self.certificate, record.device)
+            facts = machine_facts(here, record.device, record.identity)
             known = {key: facts[key] for key in _OF_MACHINE if key in facts}
             replace(
                 record,

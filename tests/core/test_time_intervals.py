@@ -123,9 +123,9 @@ def test_a_point_that_timed_nothing_has_no_such_tag() -> None:
 
 
 def test_what_a_certificate_says_of_the_spread() -> None:
-    measured = {"sd": 0.03, "sd_usual": 0.01, "freedom": 5.0, "at": "2026-11-29T22:10:05+00:00"}
+    measured = {"sd": 0.03, "freedom": 5.0, "at": "2026-11-29T22:10:05+00:00"}
     found = of_certificate({"at": "2026-11-29T20:00:00+00:00", "between_processes": measured})
-    assert found == Spread(0.03, 0.01, 5.0, None, "self-test of 2026-11-29 22:10 UTC")
+    assert found == Spread(0.03, None, 5.0, None, "self-test of 2026-11-29 22:10 UTC")
     assert spread_of(with_spread({}, found)) == found
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import random
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,31 +49,6 @@ def test_more_than_5_percent_is_a_warning(factor: float, status: str) -> None:
     assert ("sweep.processes=3" in found.advice) == (status != "pass")
 
 
-def test_what_the_machines_state_explains_is_taken_away() -> None:
-    """Calls take as long as the memory's probe says, but for 0.5 %; processes met other states."""
-    dice = random.Random(1)
-
-    def timed(state: float) -> Timed:
-        clock, made, beats = 0.0, list[Sample](), list[Beat]()
-        for _ in range(16):
-            now = state * dice.lognormvariate(0, 0.05)
-            beats.append(Beat(clock, {"memory": 0.01 * now}))
-            total = 0.1 * now * dice.lognormvariate(0, 0.005)
-            (call,) = calls([total])
-            made.append(replace(call, started_at=clock + 0.01))
-            clock += 0.02 + total
-        beats.append(Beat(clock, {"memory": 0.01 * now}))
-        return made, beats
-
-    states = iter([1.0, 1.2, 0.9, 1.1, 1.0, 0.8])
-    found = between_processes(lambda: timed(next(states)), 6)
-    assert found.values["spread"] > 0.1
-    assert found.values["spread_usual"] < found.values["spread"] / 3
-    assert "at the machine's usual state" in found.figure
-    said = summary(certificate([found], 20.0))["between_processes"]
-    assert said["sd_usual"] == found.values["spread_usual"]
-
-
 def test_a_certificate_says_the_spread_and_the_machines_usual_state() -> None:
     probes = [{"memory": 0.010}, {"memory": 0.012, "turns": 0.001}, {"memory": 0.020}]
     found = between_processes(processes([0.1, 0.11], probes), 2)
@@ -90,10 +63,11 @@ def test_what_was_found_is_noted_with_the_machines_history(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
-    found = between_processes(processes([0.1, 0.11]), 2)
+    found = between_processes(processes([0.1, 0.11], [{"memory": 0.01}, {"memory": 0.02}]), 2)
     assert main([], {found.name: lambda: found}) == 0
     (entry,) = entries()
     assert (entry.system, entry.logs) == ("self-test", (math.log(0.1), math.log(0.11)))
+    assert entry.states == ({"memory": 0.015},) * 2
     assert main(["--again"], {found.name: lambda: found}) == 0  # nothing is due: none is added
     assert len(entries()) == 1
 

@@ -149,7 +149,7 @@ CERTIFICATE = {
     "status": "pass",
     "at": "2026-11-29T10:00:00+00:00",
     "noise_floor": 0.01,
-    "between_processes": {"sd": 0.01, "sd_usual": 0.01, "freedom": 20.0},
+    "between_processes": {"sd": 0.01, "freedom": 20.0},
 }
 
 

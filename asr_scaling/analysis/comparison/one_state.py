@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_scaling.analysis.comparison.times import State
+from asr_scaling.core.learned_state import coefficients_of
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.usual_state import Adjusted, at_usual, usual_state
@@ -52,7 +53,10 @@ def at_one_state(a: RunRecord, b: RunRecord) -> OneState:
         elif a.beats or b.beats:
             notes = ("Times are as they were: the metronome ran beside one of the two only.",)
         return OneState((a.samples, b.samples), notes=notes)
-    first, second = (at_usual(record.samples, record.beats, reference) for record in (a, b))
+    first, second = (
+        at_usual(record.samples, record.beats, reference, coefficients_of(record.environment))
+        for record in (a, b)
+    )
     notes = tuple(
         _note(side, record, found) for side, record, found in (("A", a, first), ("B", b, second))
     )
@@ -67,7 +71,9 @@ def _note(side: str, record: RunRecord, found: Adjusted) -> str:
         math.fsum(math.log(sample.total_s) for sample in samples) / len(samples)
         for samples in (record.samples, found.samples)
     )
-    explained = "" if found.explained is None else f", which explains {found.explained:.0%} of what"
-    what = f"{explained} its calls differ by" if explained else ""
+    what = ""
+    if found.explained is not None:
+        whose = f"{found.learned} processes measured earlier" if found.learned else "its calls"
+        what = f", which explains {found.explained:.0%} of what {whose} differ by"
     change = f"{100 * math.expm1(after - before):+.1f} %"
     return f"Times of {side} are compared at the mean machine state of both, {change}{what}."

@@ -33,7 +33,8 @@ class State:
     """How the times of one side were taken.
 
     usual: whether they are at one machine state with the other side's.
-    shift_error: standard error of the logarithm of a process's times that this brought.
+    shift_error: standard error of the logarithm of the side's times that this brought; its
+        processes share it.
     """
 
     usual: bool = False
@@ -143,11 +144,13 @@ def _change(
     for side, noise, state in zip(sides, noises, states, strict=True):
         planned = rest / single if side.processes == 1 else noise
         for found, variance in ((levels, noise), (plans, planned)):
-            errors = [math.hypot(math.sqrt(variance), state.shift_error)] * side.processes
+            errors = [math.sqrt(variance)] * side.processes
             logs = side.figures.tolist()
             found.append(of_processes(logs, errors, spread, state.usual, hours))
-    level = difference(*levels).with_part(rest, speech.freedom)
-    return TimeChange(value, level, difference(*plans) if single else level)
+    shifts = math.fsum(state.shift_error for state in states) ** 2  # at worst they go together
+    level = difference(*levels).with_part(shifts, math.inf).with_part(rest, speech.freedom)
+    plan = difference(*plans).with_part(shifts, math.inf)
+    return TimeChange(value, level, plan if single else level)
 
 
 def _residual(side: _Table) -> float:

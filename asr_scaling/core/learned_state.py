@@ -1,0 +1,270 @@
+"""What processes that were measured earlier say of how a machine's state changes a call's time.
+
+The figure of a process is the logarithm of what its calls take, its state the logarithms of what
+the metronome's probes take meanwhile, medians over its beats:
+
+    figure = constant of its system and speech + sum over probes of coefficient · state + rest
+    coefficient of a system = typical coefficient + the system's own deviation
+
+Both parts of a coefficient are drawn towards 0 (a linear mixed model: Laird & Ware 1982,
+Random-effects models for longitudinal data, Biometrics 38). A typical one is not negative: it is
+the share of a call's time that leans on what the probe measures.
+
+Within a process a coefficient of single beats is too small for this: a beat of a few milliseconds
+is a noisy reading, which draws a regression's coefficient towards 0 (Fuller 1987, Measurement
+Error Models, section 1.1). The median of a process's beats is much less so, and it is what is
+needed here: how far the whole process was from the usual state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_scaling.core.control_variates import non_negative
+from asr_scaling.core.typed_json import build
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+LEAST_SHARE = 0.1
+"""Share of the variance between processes that must be explained where it was held out …"""
+CHANCE = 0.05
+"""… and how often states that say nothing of the figures may explain as much."""
+_TYPICAL, _OWN = 0.5, 0.15
+"""Sizes that are expected of a typical coefficient, and of how far a system's is from it."""
+_PARTS, _SHUFFLED, _SEED = 8, 39, 42
+_FREE = 1e-9
+_KEY = "state_coefficients"
+"""Where a record's ``environment`` has them."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Processes that were measured together.
+
+    system: what they measured.
+    speech: on which utterances.
+    logs: figure of each process, of one at least: the logarithm of its time.
+    states: of each process, probe → median of its seconds.
+    """
+
+    system: str
+    speech: str
+    logs: tuple[float, ...]
+    states: tuple[Mapping[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """What a probe's time does to the calls of a system.
+
+    probes: the names of the probes.
+    values: probe → change of the logarithm of a call's time by that of the probe's.
+    covariance: of the values, in the order of ``probes``.
+    explained: share of the variance between processes that states explain, held out.
+    processes: number of earlier processes that all this is from.
+    """
+
+    probes: tuple[str, ...]
+    values: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    explained: float
+    processes: int
+
+    def off(self, state: Mapping[str, float], reference: Mapping[str, float]) -> Floats:
+        """How far ``state`` is from ``reference`` (both probe → seconds), as logarithms."""
+        return np.log([state[name] / reference[name] for name in self.probes])
+
+    def shift(self, off: Floats) -> float:
+        """By how much the logarithm of a call's time is longer for it."""
+        return float(off @ np.array(self.values))
+
+    def error(self, off: Floats) -> float:
+        """Standard error of ``shift``."""
+        return float(np.sqrt(max(0.0, off @ np.array(self.covariance) @ off)))
+
+
+def coefficients_of(environment: Mapping[str, Any]) -> Coefficients | None:
+    """What a record's ``environment`` says of its system; None where nothing was known."""
+    try:
+        return build(Coefficients, environment[_KEY])
+    except (KeyError, TypeError):
+        return None
+
+
+def with_coefficients(environment: Mapping[str, Any], found: Coefficients) -> dict[str, Any]:
+    """``environment`` with the coefficients of a record's system."""
+    return {**environment, _KEY: asdict(found)}
+
+
+class LearnedState:
+    """What earlier processes say together.
+
+    probes: those that the last of them has; processes without one of these are left out.
+    """
+
+    def __init__(self, earlier: Sequence[Earlier]) -> None:
+        """``earlier``: in the order they were measured."""
+        self.probes = tuple(sorted(earlier[-1].states[-1])) if earlier else ()
+        self._whole = [bool(self.probes) and self._has(one) for one in earlier]
+        rows = [(i, one, j) for i, one in enumerate(earlier) for j in self._rows(i, one)]
+        number = {name: k for k, name in enumerate(dict.fromkeys(r[1].system for r in rows))}
+        groups = {key: k for k, key in enumerate(dict.fromkeys(_group(r[1]) for r in rows))}
+        self._systems = number
+        self._system = np.array([number[one.system] for _, one, _ in rows], dtype=np.int64)
+        self._group = np.array([groups[_group(one)] for _, one, _ in rows], dtype=np.int64)
+        self._measured = np.array([i for i, _, _ in rows], dtype=np.int64)
+        self._figures = np.array([one.logs[j] for _, one, j in rows])
+        states = [[one.states[j][probe] for probe in self.probes] for _, one, j in rows]
+        self._states = np.log(np.array(states).reshape(len(rows), len(self.probes)))
+
+    def _has(self, one: Earlier) -> bool:
+        return all(state.get(p, 0.0) > 0 for state in one.states for p in self.probes)
+
+    def _rows(self, index: int, one: Earlier) -> range:
+        return range(len(one.logs) if self._whole[index] else 0)
+
+    @property
+    def processes(self) -> int:
+        """How many processes all this is from."""
+        return len(self._figures)
+
+    @cached_property
+    def explained(self) -> float | None:
+        """Share of the variance between processes that states explain, where it was held out.
+
+        The measurements are held out in parts, in turn. None without two processes of one system.
+        """
+        return self._held_out(self._states)[0]
+
+    @cached_property
+    def chance(self) -> float:
+        """How often the same states explain as much when they are shuffled between processes."""
+        random, share = np.random.default_rng(_SEED), self.explained
+        if share is None:
+            return 1.0
+        as_good = 0
+        for _ in range(_SHUFFLED):
+            order = np.lexsort((random.random(self.processes), self._group))
+            states = np.empty_like(self._states)
+            states[np.argsort(self._group, kind="stable")] = self._states[order]
+            other = self._held_out(states)[0]
+            as_good += other is not None and other >= share
+        return (1 + as_good) / (1 + _SHUFFLED)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether states explain enough, and more than chance does."""
+        return (
+            self.explained is not None and self.explained >= LEAST_SHARE and self.chance <= CHANCE
+        )
+
+    def left(self) -> list[tuple[float, ...]]:
+        """Of each measurement the figures of its processes without what states explain.
+
+        By coefficients of the measurements that were not held out with it. Empty for a measurement
+        that was left out.
+        """
+        left = self._held_out(self._states)[1]
+        return [tuple(left[self._measured == i].tolist()) for i in range(len(self._whole))]
+
+    def coefficients(self, system: str) -> Coefficients | None:
+        """Those of ``system``, typical ones where it was never measured; None unless trusted."""
+        if not self.trusted or self.explained is None:
+            return None
+        every = np.ones(self.processes, dtype=bool)
+        states, figures = self._centred(self._states, every)
+        fit = _Fit.of(states, figures, self._system, len(self._systems))
+        values, covariance = fit.of_system(self._systems.get(system))
+        rows = tuple(map(tuple, covariance.tolist()))
+        return Coefficients(
+            self.probes, tuple(values.tolist()), rows, self.explained, self.processes
+        )
+
+    def _centred(self, states: Floats, rows: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """States and figures less the means of their group, of ``rows`` only."""
+        table = np.column_stack([states, self._figures])[rows]
+        group, size = self._group[rows], 1 + int(self._group.max(initial=0))
+        sums, counts = np.zeros((size, table.shape[1])), np.bincount(group, minlength=size)
+        np.add.at(sums, group, table)
+        table = table - (sums / np.maximum(1, counts)[:, None])[group]
+        return table[:, :-1], table[:, -1]
+
+    def _held_out(self, states: Floats) -> tuple[float | None, Floats]:
+        """The share that is explained, and the figures without what states explain."""
+        left, part = self._figures.copy(), self._measured % _PARTS
+        for number in np.unique(part):
+            out = part == number
+            near, figures = self._centred(states, ~out)
+            fit = _Fit.of(near, figures, self._system[~out], len(self._systems))
+            middle = np.median(states, axis=0)
+            left[out] -= ((states[out] - middle) * fit.values[self._system[out]]).sum(axis=1)
+        before, after = (self._squares(figures) for figures in (self._figures, left))
+        return (1 - after / before if before > _FREE else None), left
+
+    def _squares(self, figures: Floats) -> float:
+        """Sum of squares around the means of groups."""
+        means = np.bincount(self._group, figures) / np.maximum(1, np.bincount(self._group))
+        return float(((figures - means[self._group]) ** 2).sum()) if len(figures) else 0.0
+
+
+def _group(one: Earlier) -> tuple[str, str]:
+    return one.system, one.speech
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Coefficients by system; k is the number of probes.
+
+    typical: shape (k).
+    values: of each system, shape (systems, k).
+    products: of the states of each system, over the variance of the rest, shape (systems, k, k).
+    of_typical: covariance of ``typical``, shape (k, k).
+    """
+
+    typical: Floats
+    values: Floats
+    products: Floats
+    of_typical: Floats
+
+    @classmethod
+    def of(cls, states: Floats, figures: Floats, system: Ints, systems: int) -> _Fit:
+        """The fit of centred ``states`` and ``figures``, processes × probes and processes."""
+        k = states.shape[1]
+        products, moments = np.zeros((systems, k, k)), np.zeros((systems, k))
+        np.add.at(products, system, states[:, :, None] * states[:, None, :])
+        np.add.at(moments, system, states * figures[:, None])
+        rest = max(_FREE, float(np.mean(figures**2)) if len(figures) else _FREE)
+        for _ in range(3):
+            fit = cls._with(products / rest, moments / rest)
+            errors = figures - (states * fit.values[system]).sum(axis=1)
+            rest = max(_FREE, float(np.mean(errors**2)) if len(figures) else _FREE)
+        return fit
+
+    @classmethod
+    def _with(cls, products: Floats, moments: Floats) -> _Fit:
+        """products, moments: X'X and X'y of each system, over the variance of the rest."""
+        one = np.eye(products.shape[-1])
+        spread = one + _OWN**2 * products
+        information = np.linalg.solve(spread, products).sum(axis=0)
+        reached = np.linalg.solve(spread, moments[:, :, None])[:, :, 0].sum(axis=0)
+        typical = non_negative(information, reached, _TYPICAL**-2)
+        own = np.linalg.solve(products + one / _OWN**2, (moments - products @ typical)[:, :, None])[
+            :, :, 0
+        ]
+        of_typical = np.linalg.inv(information + one / _TYPICAL**2)
+        return cls(typical, np.maximum(0.0, typical + own), products, of_typical)
+
+    def of_system(self, number: int | None) -> tuple[Floats, Floats]:
+        """Coefficients of a system and their covariance; None for one that was never measured."""
+        one = np.eye(len(self.typical))
+        if number is None:
+            return self.typical, self.of_typical + _OWN**2 * one
+        own = np.linalg.inv(self.products[number] + one / _OWN**2)
+        kept = one - own @ self.products[number]
+        return self.values[number], own + kept @ self.of_typical @ kept.T

@@ -1,0 +1,102 @@
+"""What the earlier measurements of this machine say together.
+
+How much its processes differ, and what the machine's state, as its metronome tells it, has to do
+with it (core/learned_state.py). machine/spread_history.py keeps the measurements.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from asr_scaling.core.learned_state import Earlier, LearnedState, with_coefficients
+from asr_scaling.core.spread import Spread, with_spread
+from asr_scaling.core.spread_fit import FEWEST_SYSTEMS, between_hours, fitted
+from asr_scaling.machine.spread_history import SELF_TEST, Entry, entries
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known of this machine.
+
+    spread: of the times of its processes.
+    learned: what its state does to calls.
+    """
+
+    spread: Spread
+    learned: LearnedState
+
+    def facts(self, environment: Mapping[str, Any], system: str) -> dict[str, Any]:
+        """``environment`` with the spread, and with the coefficients of ``system`` if any."""
+        facts = with_spread(environment, self.spread)
+        found = self.learned.coefficients(system)
+        return facts if found is None else with_coefficients(facts, found)
+
+
+def known(certified: Spread) -> History:
+    """What the self-test measured, with earlier records.
+
+    certified: what the self-test measured; it is one system among the others.
+
+    Where several processes each timed at least ``FEWEST_SYSTEMS`` systems, the self-test's among
+    them, their typical variance counts, the more the more alike it is between them (Smyth 2004).
+    With fewer the self-test's stands. At the machine's usual state it is what is left of earlier
+    processes that were held out. What hours differ by is added where a system was measured in
+    three hours or more.
+    """
+    every = entries()
+    spread = _with_earlier(certified, [entry for entry in every if entry.system != SELF_TEST])
+    read = [entry for entry in every if len(entry.states) == len(entry.logs)]
+    learned = LearnedState([Earlier(e.system, e.speech, e.logs, e.states) for e in read])
+    if learned.trusted:
+        left = zip((entry.timed for entry in read), learned.left(), strict=True)
+        if found := _typical(left):
+            variance, freedom = found
+            freedom = min(freedom, spread.freedom)
+            spread = replace(spread, usual=math.sqrt(variance), freedom=freedom)
+    hours = between_hours(_times(every), spread.processes**2)
+    return History(spread if hours is None else replace(spread, hours=math.sqrt(hours)), learned)
+
+
+def _with_earlier(certified: Spread, earlier: Sequence[Entry]) -> Spread:
+    """The self-test's spread with that of ``earlier`` measurements."""
+    systems = {entry.timed for entry in earlier if len(entry.logs) > 1}
+    self_test = [(certified.processes**2, certified.freedom)]
+    found = _typical(((entry.timed, entry.logs) for entry in earlier), self_test)
+    if found is None:
+        return certified
+    source = f"{certified.source}, and {len(systems)} systems measured here earlier"
+    return replace(certified, processes=math.sqrt(found[0]), freedom=found[1], source=source)
+
+
+def _typical(
+    figures: Iterable[tuple[str, Sequence[float]]], others: Sequence[tuple[float, float]] = ()
+) -> tuple[float, float] | None:
+    """The typical variance of systems between processes, with its degrees of freedom.
+
+    figures: of each measurement what was timed, and the logarithms of its processes.
+    others: variances that are known already, with their degrees of freedom.
+
+    None of fewer than ``FEWEST_SYSTEMS``.
+    """
+    squares: dict[str, list[float]] = {}
+    for timed, logs in figures:
+        if len(logs) > 1:
+            sums = squares.setdefault(timed, [0.0, 0.0])
+            sums[0] += statistics.variance(logs) * (len(logs) - 1)
+            sums[1] += len(logs) - 1
+    pairs = [*others, *((total / own, own) for total, own in squares.values())]
+    if len(pairs) < FEWEST_SYSTEMS:
+        return None
+    return fitted([variance for variance, _ in pairs], [freedom for _, freedom in pairs])
+
+
+def _times(every: Iterable[Entry]) -> list[list[tuple[float, tuple[float, ...]]]]:
+    """The measurements of each system: when, and the logarithms of its processes."""
+    times: dict[str, list[tuple[float, tuple[float, ...]]]] = {}
+    for entry in every:
+        times.setdefault(entry.timed, []).append((entry.at, entry.logs))
+    return list(times.values())
