@@ -1,18 +1,20 @@
 """Do intervals and verdicts hold when the command is typed again? One command, many times.
 
-    python benchmarks/between_processes.py measure multirun/between   # 35 minutes on two cores
+    python benchmarks/between_processes.py measure multirun/between   # 70 minutes on two cores
     python benchmarks/between_processes.py judge multirun/between     # seconds, from what was kept
 
-Each run is ``-m engine=transformers,slowed sweep.processes=3``: whisper_tiny_en at batch 1, and the
-same slowed by 10 % on purpose (benchmarks/slowed), three fresh processes each, in turn; the last
-third of the runs leaves the slowed one out. What is judged was never seen by a run:
+Each run is ``-m engine=transformers,slowed device.steady=false,true sweep.processes=3``:
+whisper_tiny_en at batch 1, and the same slowed by 10 % on purpose (benchmarks/slowed), three fresh
+processes each, in turn; the last third of the runs leaves the slowed ones out. A run knows of this
+machine what the self-test and the runs before it showed. What is judged was never seen by a run:
 
 - of the runs' intervals of 95 %, how many hold the median of all processes of all runs;
 - of pairs of runs of the same system, how many ``compare`` calls faster or slower;
 - of the slowed systems, how many ``compare`` calls slower than the plain one of their run.
 
 The same is judged of single processes, every process of a run taken alone, as if the command had
-been typed without ``sweep.processes``. A run that is there already is not measured again.
+been typed without ``sweep.processes``, and of both with ``device.steady=true``. A run that is there
+already is not measured again.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ def measure(folder: Path, runs: int, arguments: Sequence[str]) -> None:
             continue
         engines = "transformers,slowed" if number < WITH_SLOWED else "transformers"
         kept = f"tracking.path={folder / 'records.jsonl'}"
-        options = [*POINT, kept, f"engine={engines}", f"hydra.sweep.dir={place}", *arguments]
+        swept = [f"engine={engines}", "device.steady=false,true"]
+        options = [*POINT, kept, *swept, f"hydra.sweep.dir={place}", *arguments]
         command = [sys.executable, "-m", "asr_scaling", "-m", f"--config-dir={HERE / 'slowed'}"]
         done = subprocess.run(
             [*command, *options],
@@ -79,17 +82,19 @@ def measure(folder: Path, runs: int, arguments: Sequence[str]) -> None:
         (place / "done").touch()
 
 
-def runs_in(folder: Path) -> list[Run]:
-    """The finished runs below ``folder``, in order."""
+def runs_in(folder: Path, steady: bool) -> list[Run]:
+    """The finished runs below ``folder``, in order, of what was measured steady or was not."""
     found = []
     for place in sorted(mark.parent for mark in folder.glob("*/done")):
-        rounds = [record for _, record in readable_files(place / ROUNDS_FOLDER, [])]
+        every = [record for _, record in readable_files(place / ROUNDS_FOLDER, [])]
+        rounds = [record for record in every if record.config["device"]["steady"] is steady]
         rounds.sort(key=lambda record: record.started_at)
         plain, slowed = (
             tuple(record for record in rounds if (record.engine == "transformers") is is_plain)
             for is_plain in (True, False)
         )
-        found.append(Run(plain, slowed))
+        if plain:
+            found.append(Run(plain, slowed))
     return found
 
 
@@ -133,38 +138,44 @@ def alone(record: RunRecord) -> RunRecord:
     return of_one_process(replace(record, config={**record.config, "sweep": {}}))
 
 
-def judge(folder: Path, out: Console) -> None:
-    """Print the three figures, of runs and of single processes."""
-    runs = runs_in(folder)
+def judged(runs: Sequence[Run]) -> dict[str, tuple[str, str]]:
+    """What was asked → the answer for runs of three processes, and for single processes."""
     singles = [alone(record) for run in runs for record in run.plain]
     merged = [merge(run.plain) for run in runs]
     with_slowed = [run for run in runs if run.slowed]
-    first = singles[0].environment
-    out.print(f"{len(runs)} runs on {first['cpu']}, {first['cpu_cores']} cores")
+    slowed = [(merge(run.plain), merge(run.slowed)) for run in with_slowed]
+    slowed_alone = [(alone(run.plain[0]), alone(run.slowed[0])) for run in with_slowed]
 
     def middle(name: str) -> float | None:
         values = [record.values[name] for record in singles if name in record.values]
         return percentile(values, 50) if values else None
 
-    table = Table()
-    for heading in ("", "three processes", "single processes"):
-        table.add_column(heading)
-    of_runs, of_singles = held(merged, middle), held(singles, middle)
+    rows = {}
     for name in FIGURES:
-        row = of_runs.get(name, "–"), of_singles.get(name, "–")
-        table.add_row(f"intervals of {name} that hold the median of all", *row)
+        of_runs, of_singles = held(merged, middle), held(singles, middle)
+        answers = of_runs.get(name, "–"), of_singles.get(name, "–")
+        rows[f"intervals of {name} that hold the median of all"] = answers
     for metric in (LATENCY, RTFX):
-        same = verdicts(neighbours(merged, PAIRS), metric)
-        same_single = verdicts(neighbours(singles, PAIRS), metric)
-        table.add_row(f"identical systems, {metric}", counted(same), counted(same_single))
-        slower = verdicts(((merge(r.plain), merge(r.slowed)) for r in with_slowed), metric)
-        pairs = ((alone(r.plain[0]), alone(r.slowed[0])) for r in with_slowed)
-        table.add_row(
-            f"slowed by 10 %, {metric}", counted(slower), counted(verdicts(pairs, metric))
-        )
+        for what, pairs in {
+            "identical systems": (neighbours(merged, PAIRS), neighbours(singles, PAIRS)),
+            "slowed by 10 %": (slowed, slowed_alone),
+        }.items():
+            several, single = (counted(verdicts(each, metric)) for each in pairs)
+            rows[f"{what}, {metric}"] = several, single
     for name in FIGURES:
-        runs_differ, processes_differ = spread(merged, name), spread(singles, name)
-        table.add_row(f"{name} differs by (sd)", runs_differ, processes_differ)
+        rows[f"{name} differs by (sd)"] = spread(merged, name), spread(singles, name)
+    return rows
+
+
+def judge(folder: Path, out: Console) -> None:
+    """Print the three figures, of runs and of single processes, plain and steady."""
+    plain, steady = (runs_in(folder, is_steady) for is_steady in (False, True))
+    first = plain[0].plain[0].environment
+    out.print(f"{len(plain)} runs on {first['cpu']}, {first['cpu_cores']} cores")
+    table = Table("", "three processes", "single processes", "three, steady", "single, steady")
+    answers = judged(plain), judged(steady) if steady else {}
+    for asked, own in answers[0].items():
+        table.add_row(asked, *own, *answers[1].get(asked, ("–", "–")))
     out.print(table)
 
 
@@ -184,7 +195,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.what == "measure":
         measure(given.folder.absolute(), given.runs, given.overrides)
-    judge(given.folder, Console(width=120))
+    judge(given.folder, Console(width=160))
     return 0
 
 

@@ -52,46 +52,49 @@ def known(certified: Spread) -> History:
     read = [entry for entry in every if len(entry.states) == len(entry.logs)]
     learned = LearnedState([Earlier(e.system, e.speech, e.logs, e.states) for e in read])
     if learned.trusted:
-        left = zip((entry.timed for entry in read), learned.left(), strict=True)
-        if found := _typical(left):
-            variance, freedom = found
-            freedom = min(freedom, spread.freedom)
-            spread = replace(spread, usual=math.sqrt(variance), freedom=freedom)
+        left = zip((entry.system for entry in read), learned.left(), strict=True)
+        variance, freedom = _typical(left)
+        freedom = min(freedom, spread.freedom)
+        spread = replace(spread, usual=math.sqrt(variance), freedom=freedom)
     hours = between_hours(_times(every), spread.processes**2)
     return History(spread if hours is None else replace(spread, hours=math.sqrt(hours)), learned)
 
 
 def _with_earlier(certified: Spread, earlier: Sequence[Entry]) -> Spread:
     """The self-test's spread with that of ``earlier`` measurements."""
-    systems = {entry.timed for entry in earlier if len(entry.logs) > 1}
-    self_test = [(certified.processes**2, certified.freedom)]
-    found = _typical(((entry.timed, entry.logs) for entry in earlier), self_test)
-    if found is None:
+    systems = {entry.system for entry in earlier if len(entry.logs) > 1}
+    if 1 + len(systems) < FEWEST_SYSTEMS:
         return certified
+    self_test = (certified.processes**2, certified.freedom)
+    figures = ((entry.system, entry.logs) for entry in earlier)
+    variance, freedom = _typical(figures, self_test)
     source = f"{certified.source}, and {len(systems)} systems measured here earlier"
-    return replace(certified, processes=math.sqrt(found[0]), freedom=found[1], source=source)
+    return replace(certified, processes=math.sqrt(variance), freedom=freedom, source=source)
 
 
 def _typical(
-    figures: Iterable[tuple[str, Sequence[float]]], others: Sequence[tuple[float, float]] = ()
-) -> tuple[float, float] | None:
+    figures: Iterable[tuple[str, Sequence[float]]], *others: tuple[float, float]
+) -> tuple[float, float]:
     """The typical variance of systems between processes, with its degrees of freedom.
 
-    figures: of each measurement what was timed, and the logarithms of its processes.
+    figures: of each measurement its system, and the logarithms of its processes; of one system at
+        least there are two processes.
     others: variances that are known already, with their degrees of freedom.
 
-    None of fewer than ``FEWEST_SYSTEMS``.
+    Of fewer than ``FEWEST_SYSTEMS`` it is their mean by degrees of freedom, and counts for no more
+    of these than one system has: how unlike systems are is not known.
     """
     squares: dict[str, list[float]] = {}
-    for timed, logs in figures:
+    for system, logs in figures:
         if len(logs) > 1:
-            sums = squares.setdefault(timed, [0.0, 0.0])
+            sums = squares.setdefault(system, [0.0, 0.0])
             sums[0] += statistics.variance(logs) * (len(logs) - 1)
             sums[1] += len(logs) - 1
     pairs = [*others, *((total / own, own) for total, own in squares.values())]
-    if len(pairs) < FEWEST_SYSTEMS:
-        return None
-    return fitted([variance for variance, _ in pairs], [freedom for _, freedom in pairs])
+    if len(pairs) >= FEWEST_SYSTEMS:
+        return fitted([variance for variance, _ in pairs], [freedom for _, freedom in pairs])
+    freedom = math.fsum(own for _, own in pairs)
+    return math.fsum(v * own for v, own in pairs) / freedom, min(own for _, own in pairs)
 
 
 def _times(every: Iterable[Entry]) -> list[list[tuple[float, tuple[float, ...]]]]:
