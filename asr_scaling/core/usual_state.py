@@ -98,10 +98,9 @@ def at_usual(
     fitted to these calls, and left as it is where the state explains too little of them; ``why``
     says so.
     """
-    plain = Adjusted(tuple(samples))
     probes = _probes(samples, beats)
     if not probes:
-        return replace(plain, why="no beats of the metronome lie between the calls")
+        return Adjusted(tuple(samples), why="no beats of the metronome lie between the calls")
     if learned is not None and reference is not None and _serves(learned, probes, reference):
         return _shifted(samples, beats, reference, learned)
     unknown = NO_REFERENCE
@@ -110,7 +109,18 @@ def at_usual(
         if not known:
             reference, unknown = None, OTHER_PROBES
         probes = known or probes
-    states = _states(beats, probes)
+    found = _fitted(samples, _states(beats, probes), probes, reference)
+    return found if found.made or found.why else replace(found, why=unknown)
+
+
+def _fitted(
+    samples: Sequence[Sample],
+    states: States,
+    probes: Sequence[str],
+    reference: Mapping[str, float] | None,
+) -> Adjusted:
+    """The calls shifted by what is fitted to them; not made, without a reason, without reference."""
+    plain = Adjusted(tuple(samples))
     if why := _too_few(samples, states):
         return replace(plain, why=why)
     calls = _calls(samples)
@@ -120,7 +130,7 @@ def at_usual(
     if found.share < LEAST_SHARE or found.chance > CHANCE:
         return replace(judged, why=_unexplained(found))
     if reference is None:
-        return replace(judged, why=unknown)
+        return judged
     usual = np.log([reference[probe] for probe in probes])
     off = states.around(calls) - usual
     factors = np.exp(-off @ found.coefficients).tolist()
