@@ -37,7 +37,8 @@ CHANCE = 0.05
 """… and how often states that say nothing of the figures may explain as much."""
 _TYPICAL, _OWN = 0.5, 0.15
 """Sizes that are expected of a typical coefficient, and of how far a system's is from it."""
-_PARTS, _SHUFFLED, _SEED = 8, 39, 42
+_PARTS, _SHUFFLED = 8, 39
+_SEED = 42
 _FREE = 1e-9
 _KEY = "state_coefficients"
 """Where a record's ``environment`` has them."""

@@ -119,7 +119,7 @@ def _fitted(
     probes: Sequence[str],
     reference: Mapping[str, float] | None,
 ) -> Adjusted:
-    """The calls shifted by what is fitted to them; not made, without a reason, without reference."""
+    """The calls, shifted by what is fitted to them. ``why`` is empty if only a reference lacks."""
     plain = Adjusted(tuple(samples))
     if why := _too_few(samples, states):
         return replace(plain, why=why)
