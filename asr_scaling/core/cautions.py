@@ -85,10 +85,9 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "machine.",
     ),
     "PeaksChanged": (
-        "This machine's matrix products ran at {kept_gflop_per_s:.4g} GFLOP/s when its peak was "
-        "kept, {now_gflop_per_s:.4g} now.",
-        "Look for heat, another process or another power mode; points measured before had the "
-        "other peak.",
+        "{work} {kept} when this machine's peak was kept, {now} now.",
+        "Look for heat, another process or another power mode; shares of the peak of points "
+        "measured before and after can't be compared.",
     ),
     "PeaksDisturbed": (
         "The machine's peaks were measured while others took {share:.1%} of the cores' time.",

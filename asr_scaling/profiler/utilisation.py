@@ -16,6 +16,7 @@ from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import ratio_interval
+from asr_scaling.core.usual_state import usual_state
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.machine.interference import read_counters
 from asr_scaling.machine.peak_rates import DTYPES, Peaks, peaks
@@ -121,7 +122,7 @@ def utilisation(session: Session) -> Findings:
         reason = f"no peak is measured in {dtype}: choose engine.dtype of {', '.join(DTYPES)}"
     if reason is None:
         try:
-            peak, cautions = peaks(session.device, dtype)
+            peak, cautions = peaks(session.device, dtype, state=usual_state(session.beats))
         except (RuntimeError, MemoryError, OSError) as error:  # no kernel for it, a full disk
             reason = f"the machine's peaks can't be measured: {type(error).__name__}: {error}"
     if reason is not None:

@@ -20,6 +20,8 @@ from asr_scaling.machine.interference import Counters, MachineWatch
 from asr_scaling.machine.peak_rates import Peaks, measure, peaks
 
 GEMM, COPY = 200e9, 40e9
+STATE = {"products": 0.005, "memory": 0.0048, "dispatch": 0.001}
+"""Seconds of the metronome's probes."""
 
 
 class Machine:
@@ -281,6 +283,63 @@ class TestKeeping:
         found, (caution,) = peaks(FakeDevice(clock), "float32", watch())
         assert found.flop_per_s == pytest.approx(3 * GEMM, rel=1e-6)
         assert caution.kind == "PeaksChanged"
+
+
+class TestTheStateBetweenTheCalls:
+    def test_a_machine_in_another_state_than_when_the_peak_was_kept_is_a_caution(
+        self, machine: Machine, clock: FakeClock
+    ):
+        first, _ = peaks(FakeDevice(clock), "float32", watch(), STATE)
+        slow = {"products": 0.008, "memory": 0.0048, "dispatch": 0.001}
+        found, (caution,) = peaks(FakeDevice(clock), "float32", watch(), slow)
+        assert found == first  # the peak itself was not lost
+        assert caution.kind == "PeaksChanged"
+        assert caution.message == (
+            "The metronome's products took 5 ms when this machine's peak was kept, 8 ms now."
+        )
+        assert peaks(FakeDevice(clock), "float32", watch(), STATE) == (first, ())
+
+    @pytest.mark.parametrize(
+        ("probe", "factor", "said"),
+        [
+            *(("products", factor, False) for factor in (0.88, 1.1)),
+            *(("products", factor, True) for factor in (0.8, 1.25)),
+            *(("memory", factor, False) for factor in (0.82, 1.25)),
+            *(("memory", factor, True) for factor in (0.7, 1.5)),
+            *(("dispatch", factor, False) for factor in (0.1, 10.0)),  # no peak is of it
+        ],
+    )
+    def test_memory_differs_more_than_products_by_chance(
+        self, machine: Machine, clock: FakeClock, probe: str, factor: float, said: bool
+    ):
+        peaks(FakeDevice(clock), "float32", watch(), STATE)
+        now = {**STATE, probe: factor * STATE[probe]}
+        _, cautions = peaks(FakeDevice(clock), "float32", watch(), now)
+        assert [caution.kind for caution in cautions] == ["PeaksChanged"] * said
+
+    def test_a_peak_without_a_state_gets_that_of_a_check_that_agrees(
+        self, machine: Machine, clock: FakeClock
+    ):
+        first, _ = peaks(FakeDevice(clock), "float32", watch())
+        again, cautions = peaks(FakeDevice(clock), "float32", watch(), STATE)
+        assert (again, cautions) == (replace(first, state=STATE), ())
+        assert peaks(FakeDevice(clock), "float32", watch()) == (again, ())
+
+    def test_a_changed_peak_is_said_once_and_takes_the_new_state(
+        self, machine: Machine, clock: FakeClock
+    ):
+        peaks(FakeDevice(clock), "float32", watch(), STATE)
+        machine.flop_per_s /= 2
+        slow = {"products": 0.01}
+        found, (caution,) = peaks(FakeDevice(clock), "float32", watch(), slow)
+        assert "Matrix products ran at 200 GFLOP/s" in caution.message
+        assert found.state == slow
+
+    def test_the_larger_of_two_peaks_keeps_its_state(self, machine: Machine, clock: FakeClock):
+        first, _ = peaks(FakeDevice(clock), "float32", watch(), STATE)
+        machine.in_the_check(0.5, afterwards=0.95)
+        found, _ = peaks(FakeDevice(clock), "float32", watch(), {"products": 0.0052})
+        assert (found.flop_per_s, found.state) == (first.flop_per_s, STATE)
 
 
 class TestOnABusyMachine:

@@ -15,7 +15,7 @@ from support.fakes import FakeClock, ScriptedSystem, make_session, make_spec, ut
 from asr_scaling.core.cautions import caution
 from asr_scaling.core.ports import Session
 from asr_scaling.core.record import Findings
-from asr_scaling.core.sample import Sample
+from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.statistics import Interval, ratio_interval
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.environment import allowed_cores
@@ -60,7 +60,7 @@ def sample(
 def known(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Peaks without measuring; the dtypes they are asked for."""
     asked: list[str] = []
-    monkeypatch.setattr(module, "peaks", lambda device, dtype: asked.append(dtype) or (PEAKS, ()))
+    monkeypatch.setattr(module, "peaks", lambda _, dtype, **__: asked.append(dtype) or (PEAKS, ()))
     return asked
 
 
@@ -216,17 +216,26 @@ class TestWhatIsMissing:
         "error", [RuntimeError("no kernel"), MemoryError("full"), PermissionError("read-only")]
     )
     def test_peaks_that_cant_be_measured(self, monkeypatch: pytest.MonkeyPatch, error: Exception):
-        def fail(*_: Any) -> None:
+        def fail(*_: Any, **__: Any) -> None:
             raise error
 
         monkeypatch.setattr(module, "peaks", fail)
         assert str(error) in self.missing(utilisation(session(sample())))
 
     def test_changed_peaks_are_passed_on(self, monkeypatch: pytest.MonkeyPatch):
-        changed = caution("PeaksChanged", kept_gflop_per_s=2.0, now_gflop_per_s=1.0)
-        monkeypatch.setattr(module, "peaks", lambda *_: (PEAKS, (changed,)))
+        changed = caution("PeaksChanged", work="Matrix products ran at", kept="2", now="1")
+        monkeypatch.setattr(module, "peaks", lambda *_, **__: (PEAKS, (changed,)))
         (passed_on,) = utilisation(session(sample())).cautions
         assert passed_on.kind == "PeaksChanged"
+
+    def test_peaks_are_held_against_the_state_between_the_calls(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        states = []
+        monkeypatch.setattr(module, "peaks", lambda *_, state: states.append(state) or (PEAKS, ()))
+        beats = tuple(Beat(float(i), {"products": 1.0 + i}) for i in range(3))
+        utilisation(session(sample(), beats=beats))
+        assert states == [{"products": 2.0}]
 
 
 class TestSampledPass:
