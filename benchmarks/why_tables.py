@@ -56,9 +56,10 @@ def _parts(found: Sequence[Batch], told: Effects | None) -> Table:
     scale = stats.median_abs_deviation(calls, scale="normal")
     table.add_row("a call, within a process and round", f"{100 * scale:.2f}", f"{len(calls)} calls")
     for words, pairs in _pairs(found).items():
-        noise = np.concatenate([after.errors**2 + before.errors**2 for before, after in pairs])
-        table.add_row(f"the same process, {words}", str(_moved(pairs)), f"{len(noise)} processes")
-        table.add_row("of it: calls within", f"{100 * np.sqrt(noise.mean() / 2):.2f}", "")
+        moved, noise = _moved(pairs)
+        count = f"{sum(len(before.on) for before, _ in pairs)} processes"
+        table.add_row(f"the same process, {words}", str(moved), count)
+        table.add_row("of it: calls within", f"{100 * np.sqrt(noise):.2f}", "")
     slope, error = cost_of_faults(first)
     table.add_row(
         "10,000 page faults of a call cost, %", f"{slope:.2f} ± {1.96 * error:.2f}", "within"
@@ -79,11 +80,12 @@ def _pairs(found: Sequence[Batch]) -> dict[str, list[tuple[Batch, Batch]]]:
     return pairs
 
 
-def _moved(pairs: Sequence[tuple[Batch, Batch]]) -> Variance:
-    """Variance of a figure of one process between two stages, against the processes beside it."""
+def _moved(pairs: Sequence[tuple[Batch, Batch]]) -> tuple[Variance, float]:
+    """Variance of a figure of one process between two stages, and how much of it calls make."""
     moved = np.concatenate([after.figures - before.figures for before, after in pairs])
+    noise = np.concatenate([after.errors**2 + before.errors**2 for before, after in pairs])
     freedom = len(moved) - len(pairs)
-    return Variance(float(np.sum(moved**2)) / freedom / 2, freedom)
+    return Variance(float(np.sum(moved**2)) / freedom / 2, freedom), float(noise.mean()) / 2
 
 
 def _each(found: Sequence[Batch]) -> Table:
@@ -132,14 +134,14 @@ def _shares(found: Sequence[Batch], first: Sequence[Batch], told: Effects) -> Ta
             _whole(table, words, found, told, chosen)
     every = told.variance(np.ones(len(told.left), bool))
     for words, pairs in _pairs(found).items():
-        value = _percent(*_moved(pairs).over(every))
-        table.add_row(f"the same process, {words}", value, "all, effects out", f"{len(told.left)}")
+        moved, noise = _moved(pairs)
+        shown = _less(moved.over(every), noise / every.value)
+        row = f"the same process, {words}, less calls", shown, "all, effects out"
+        table.add_row(*row, f"{len(told.left)}")
     plain, kept = told.only(), told.only("kept_heap")
     if min(plain.sum(), kept.sum()) > 2:
         own = told.variance(plain)
-        rest = _calls(first, kept) / own.value
-        ratio, low, high = told.variance(kept).over(own)
-        shown = _percent(ratio - rest, low - rest, high - rest)
+        shown = _less(told.variance(kept).over(own), _calls(first, kept) / own.value)
         table.add_row("all but heap and calls", shown, "plain", f"{kept.sum()} and {plain.sum()}")
     for name, has in zip(told.names, told.on.T, strict=True):
         ratio, low, high = told.variance(has).over(told.variance(~has))
@@ -195,6 +197,12 @@ def _host_explained(
         ends = range(HOLD // 2, len(common) + 1, HOLD // 2)
         means += [float(common[end - HOLD // 2 : end].mean()) for end in ends]
     return len(levels), explained(np.array(means), levels, len(levels) - 2)
+
+
+def _less(ratio: tuple[float, float, float], calls: float) -> str:
+    """A share and its interval without what calls make of it."""
+    value, low, high = ratio
+    return _percent(value - calls, low - calls, high - calls)
 
 
 def _percent(value: float, low: float, high: float) -> str:
