@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from asr_scaling.analysis.interval_scope import interval_scope
@@ -33,14 +35,29 @@ _WORDY = (
 )
 _FOOTNOTE = "±: the larger half of the 95 % interval; –: not available, the record says why."
 _USUAL = "usual: at this machine's usual state, which systems are ranked and compared by."
+_Column = tuple[str, Callable[[RunRecord], str]]
+"""A heading, and the cell of a point below it."""
+_SPARE = (
+    ("invented\nwords/h",),
+    ("J/utt.", "energy"),  # joules never stand without how they were obtained
+    ("1st tok\nms",),
+    ("ms/tok",),
+    ("GFLOP\n/utt.",),
+    ("libraries+\nweights+\ncalls MB",),
+    ("weights\nMB",),
+)
+"""Columns that a narrow table does without, the most needed first."""
 _WORDS = {"weights": "weights", "batch": "per batch", "length": "length"}
 """What the title says behind a value that is the same in every row."""
 
 
-def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
+def points_table(records: Sequence[RunRecord], width: int | None = None) -> tuple[str, Table]:
     """One row a point; what is the same in every row stands in the title, the first of the two
     returned. Whatever a sweep varied has a column. What no point has is left out, as is the status
     where every point is ok.
+
+    width: of the terminal. Figures that are needed least are left out where it is too narrow, and
+        the table's caption names them. None: every figure has its column.
 
     ``footnotes`` say how to read the cells.
     """
@@ -59,17 +76,43 @@ def points_table(records: Sequence[RunRecord]) -> tuple[str, Table]:
     ]
     if any(record.status != "ok" for record in records):
         columns.append(("status", _status))
-    out = table(padding=0)
-    for heading in (*varying, *(heading for heading, _ in columns)):
-        words = (
-            heading in _WORDY or heading in told[0]
-        )  # in a narrow terminal words are folded, figures stay whole
-        out.add_column(
-            heading, justify="left" if words else "right", no_wrap=not words, overflow="fold"
-        )
-    for record, row in zip(records, rows, strict=True):
-        out.add_row(*(cell(row[key]) for key in varying), *(show(record) for _, show in columns))
-    return " · ".join(fixed), out
+    wordy = {*_WORDY, *told[0]}
+
+    def made(some: Sequence[_Column]) -> Table:
+        out = table(padding=0)
+        for heading in (*varying, *(heading for heading, _ in some)):
+            words = heading in wordy  # in a narrow terminal words are folded, figures stay whole
+            out.add_column(
+                heading, justify="left" if words else "right", no_wrap=not words, overflow="fold"
+            )
+        for record, row in zip(records, rows, strict=True):
+            out.add_row(*(cell(row[key]) for key in varying), *(show(record) for _, show in some))
+        return out
+
+    return " · ".join(fixed), made(columns) if width is None else _fitting(columns, made, width)
+
+
+def _fitting(
+    columns: Sequence[_Column], made: Callable[[Sequence[_Column]], Table], width: int
+) -> Table:
+    """The table of as many ``columns`` as ``width`` has room for; see ``_SPARE``."""
+    endless = Console(width=100_000)
+    out = [heading for spare in _SPARE for heading in spare]
+
+    def kept() -> list[_Column]:
+        return [column for column in columns if column[0] not in out]
+
+    for spare in _SPARE:
+        before, out = out, [heading for heading in out if heading not in spare]
+        if Measurement.get(endless, endless.options, made(kept())).maximum > width:
+            out = before
+    found = made(kept())
+    missing = [" ".join(heading.split()) for heading, _ in columns if heading in out]
+    if missing:
+        named = ", ".join(missing).replace("+ ", "+")
+        found.caption = f"No room for {named}: the records have them, a wider terminal shows them."
+        found.caption_justify, found.caption_style = "left", ""
+    return found
 
 
 def footnotes(records: Sequence[RunRecord]) -> list[str]:
@@ -98,7 +141,7 @@ def notes(records: Sequence[RunRecord]) -> list[str]:
     return [*lines, *changed_by_state(records), *looping_records(records)]
 
 
-def _columns(wer: str) -> list[tuple[str, Callable[[RunRecord], str]]]:
+def _columns(wer: str) -> list[_Column]:
     return [
         ("RTFx", _number("throughput/rtfx", 1, 1)),
         ("RTFx\nusual", _number(f"{USUAL}throughput/rtfx", 1, 1)),

@@ -117,7 +117,7 @@ class Display(SweepProgress):
         """Print the table of all points, what to know about it and where to look next."""
         out = console(_WIDE)
         if any(record.metrics for record in records):
-            common, table = points_table(records)
+            common, table = points_table(records, out.width)
             print_line(out, f"{title} · {common}")
             out.print(table)
             print_line(out, "")

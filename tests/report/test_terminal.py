@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from asr_scaling.core.cautions import Caution
+from asr_scaling.core.memory_parts import MEMORY_PARTS
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import DataError
@@ -199,7 +200,29 @@ def demo() -> list[RunRecord]:
     return points
 
 
+MODELS = ("whisper_tiny_en ", "wav2vec2 ")
+
+
+def at_usual(records: list[RunRecord]) -> list[RunRecord]:
+    """The same with figures at the machine's usual state, and the parts of the memory."""
+    parts = [Metric(f"memory/{part}_rss_bytes", 678e6) for part in MEMORY_PARTS]
+    made = []
+    for one in records:
+        usual = [
+            replace(metric, name=f"usual/{metric.name}")
+            for metric in one.metrics
+            if metric.name in ("throughput/rtfx", "latency/p50_s")
+        ]
+        made.append(replace(one, metrics=(*one.metrics, *usual, *parts)))
+    return made
+
+
 class TestWidth:
+    def fitted(self, width: int, records: list[RunRecord]) -> list[str]:
+        console = Console(file=io.StringIO(), width=width, color_system=None)
+        console.print(points_table(records, width)[1])
+        return console.file.getvalue().splitlines()
+
     def rendered(self, width: int) -> list[str]:
         console = Console(file=io.StringIO(), width=width, color_system=None)
         console.print(points_table(demo())[1])
@@ -231,6 +254,30 @@ class TestWidth:
         assert max(map(len, lines)) <= 100
         assert sum("12242±310" in line and "14.6±0.4" in line for line in lines) == 6
         assert "…" not in "".join(lines)
+
+    def test_with_the_usual_state_100_columns_have_a_line_a_point_and_say_what_is_left_out(self):
+        lines = self.fitted(100, at_usual(demo()))
+        assert max(map(len, lines)) <= 100
+        assert [line.split() for line in lines if line.startswith(MODELS)] == [
+            [model, weights, str(size), *2 * ["10.3±0.3"], *2 * ["12242±310"], "6127±180",
+             "4.9±1.8", "2035", "90.4"]
+            for model, weights in (("whisper_tiny_en", "pretrained"), ("wav2vec2", "random"))
+            for size in (1, 8, 16)
+        ]  # fmt: skip
+        said = "No room for ms/tok, libraries+weights+calls MB, weights MB, J/utt., energy:"
+        assert lines[-2].startswith(said)
+
+    @pytest.mark.parametrize("width", range(90, 181, 10))
+    def test_as_much_as_there_is_room_for_and_joules_with_their_method_only(self, width: int):
+        lines = self.fitted(width, at_usual(demo()))
+        text = " ".join(lines)
+        assert max(map(len, lines)) <= width
+        assert sum(line.startswith(MODELS) for line in lines) == 6
+        assert ("14.6±0.4" in text) == ("estimated" in text) == (width >= 110)
+        assert ("No room" in text) == (width < 150)
+
+    def test_what_has_room_is_all_there(self):
+        assert self.fitted(120, demo()) == self.rendered(120)
 
 
 class TestNotes:
