@@ -14,6 +14,10 @@ Within a process a coefficient of single beats is too small for this: a beat of 
 is a noisy reading, which draws a regression's coefficient towards 0 (Fuller 1987, Measurement
 Error Models, section 1.1). The median of a process's beats is much less so, and it is what is
 needed here: how far the whole process was from the usual state.
+
+A process that is far off, as while another program took the machine, counts less: its weight falls
+with the square of its distance beyond ``_FAR`` robust standard deviations of figure or state
+(bounded influence: Hampel et al. 1986, Robust Statistics, section 6.3).
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ CHANCE = 0.05
 _TYPICAL, _OWN = 0.5, 0.15
 """Sizes that are expected of a typical coefficient, and of how far a system's is from it."""
 _PARTS, _SHUFFLED = 8, 39
-_SEED = 42
+_SEED, _FAR = 42, 4.0
 _FREE = 1e-9
 _KEY = "state_coefficients"
 """Where a record's ``environment`` has them."""
@@ -123,6 +127,8 @@ class LearnedState:
         self._figures = np.array([one.logs[j] for _, one, j in rows])
         states = [[one.states[j][probe] for probe in self.probes] for _, one, j in rows]
         self._states = np.log(np.array(states).reshape(len(rows), len(self.probes)))
+        self._weights = _weights(self._figures[:, None], self._group)
+        self._of_states = _weights(self._states, self._group)
 
     def _has(self, one: Earlier) -> bool:
         return all(state.get(p, 0.0) > 0 for state in one.states for p in self.probes)
@@ -141,7 +147,7 @@ class LearnedState:
 
         The measurements are held out in parts, in turn. None without two processes of one system.
         """
-        return self._held_out(self._states)[0]
+        return self._held_out(np.arange(self.processes))[0]
 
     @cached_property
     def chance(self) -> float:
@@ -152,9 +158,9 @@ class LearnedState:
         as_good = 0
         for _ in range(_SHUFFLED):
             order = np.lexsort((random.random(self.processes), self._group))
-            states = np.empty_like(self._states)
-            states[np.argsort(self._group, kind="stable")] = self._states[order]
-            other = self._held_out(states)[0]
+            shuffled = np.empty(self.processes, dtype=np.int64)
+            shuffled[np.argsort(self._group, kind="stable")] = order
+            other = self._held_out(shuffled)[0]
             as_good += other is not None and other >= share
         return (1 + as_good) / (1 + _SHUFFLED)
 
@@ -171,47 +177,62 @@ class LearnedState:
         By coefficients of the measurements that were not held out with it. Empty for a measurement
         that was left out.
         """
-        left = self._held_out(self._states)[1]
+        left = self._held_out(np.arange(self.processes))[1]
         return [tuple(left[self._measured == i].tolist()) for i in range(len(self._whole))]
 
     def coefficients(self, system: str) -> Coefficients | None:
         """Those of ``system``, typical ones where it was never measured; None unless trusted."""
         if not self.trusted or self.explained is None:
             return None
-        every = np.ones(self.processes, dtype=bool)
-        states, figures = self._centred(self._states, every)
-        fit = _Fit.of(states, figures, self._system, len(self._systems))
+        fit = self._fit(self._states, self._weights * self._of_states)
         values, covariance = fit.of_system(self._systems.get(system))
         rows = tuple(map(tuple, covariance.tolist()))
         return Coefficients(
             self.probes, tuple(values.tolist()), rows, self.explained, self.processes
         )
 
-    def _centred(self, states: Floats, rows: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """States and figures less the means of their group, of ``rows`` only."""
-        table = np.column_stack([states, self._figures])[rows]
-        group, size = self._group[rows], 1 + int(self._group.max(initial=0))
-        sums, counts = np.zeros((size, table.shape[1])), np.bincount(group, minlength=size)
-        np.add.at(sums, group, table)
-        table = table - (sums / np.maximum(1, counts)[:, None])[group]
-        return table[:, :-1], table[:, -1]
+    def _fit(self, states: Floats, weights: Floats) -> _Fit:
+        """Of every process, as far as it has a weight; each less the means of its group."""
+        rows = np.sqrt(weights)[:, None] * (
+            np.column_stack([states, self._figures])
+            - self._means(np.column_stack([states, self._figures]), weights)
+        )
+        return _Fit.of(rows[:, :-1], rows[:, -1], self._system, len(self._systems))
 
-    def _held_out(self, states: Floats) -> tuple[float | None, Floats]:
-        """The share that is explained, and the figures without what states explain."""
+    def _means(self, table: Floats, weights: Floats) -> Floats:
+        """The weighted mean of its group, for each row."""
+        size = 1 + int(self._group.max(initial=0))
+        sums = np.zeros((size, table.shape[1]))
+        np.add.at(sums, self._group, weights[:, None] * table)
+        totals = np.bincount(self._group, weights, size)
+        means: Floats = (sums / np.maximum(_FREE, totals)[:, None])[self._group]
+        return means
+
+    def _held_out(self, order: Ints) -> tuple[float | None, Floats]:
+        """The share that states explain in this order, and the figures without what they do."""
+        states, weights = self._states[order], self._weights * self._of_states[order]
         left, part = self._figures.copy(), self._measured % _PARTS
+        middle = np.median(states, axis=0) if len(states) else 0.0
         for number in np.unique(part):
             out = part == number
-            near, figures = self._centred(states, ~out)
-            fit = _Fit.of(near, figures, self._system[~out], len(self._systems))
-            middle = np.median(states, axis=0)
+            fit = self._fit(states, np.where(out, 0.0, weights))
             left[out] -= ((states[out] - middle) * fit.values[self._system[out]]).sum(axis=1)
-        before, after = (self._squares(figures) for figures in (self._figures, left))
+        before, after = (
+            float((weights[:, None] * (f - self._means(f, weights)) ** 2).sum())
+            for f in (self._figures[:, None], left[:, None])
+        )
         return (1 - after / before if before > _FREE else None), left
 
-    def _squares(self, figures: Floats) -> float:
-        """Sum of squares around the means of groups."""
-        means = np.bincount(self._group, figures) / np.maximum(1, np.bincount(self._group))
-        return float(((figures - means[self._group]) ** 2).sum()) if len(figures) else 0.0
+
+def _weights(table: Floats, group: Ints) -> Floats:
+    """Of each row, by how far it is from the median of its group in any column."""
+    off = table - np.array([np.median(table[group == number], axis=0) for number in group]).reshape(
+        table.shape
+    )
+    scale = 1.4826 * np.median(np.abs(off), axis=0) if len(off) else np.ones(table.shape[1])
+    far = (np.abs(off) / np.maximum(_FREE, scale)).max(axis=1, initial=0.0)
+    weights: Floats = np.minimum(1.0, _FAR / np.maximum(_FREE, far)) ** 2
+    return weights
 
 
 def _group(one: Earlier) -> tuple[str, str]:
@@ -235,16 +256,20 @@ class _Fit:
 
     @classmethod
     def of(cls, states: Floats, figures: Floats, system: Ints, systems: int) -> _Fit:
-        """The fit of centred ``states`` and ``figures``, processes × probes and processes."""
+        """The fit of centred ``states`` and ``figures``, processes × probes and processes.
+
+        Rows of zeros, as of what is held out, say nothing.
+        """
         k = states.shape[1]
         products, moments = np.zeros((systems, k, k)), np.zeros((systems, k))
         np.add.at(products, system, states[:, :, None] * states[:, None, :])
         np.add.at(moments, system, states * figures[:, None])
-        rest = max(_FREE, float(np.mean(figures**2)) if len(figures) else _FREE)
+        count = max(1, np.count_nonzero(figures))
+        rest = max(_FREE, float(figures @ figures) / count)
         for _ in range(3):
             fit = cls._with(products / rest, moments / rest)
             errors = figures - (states * fit.values[system]).sum(axis=1)
-            rest = max(_FREE, float(np.mean(errors**2)) if len(figures) else _FREE)
+            rest = max(_FREE, float(errors @ errors) / count)
         return fit
 
     @classmethod

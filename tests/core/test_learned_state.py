@@ -87,6 +87,19 @@ def test_a_state_that_says_much_is_trusted_soon():
     assert trusted >= 34
 
 
+def test_processes_beside_which_another_program_ran_count_little():
+    earlier = Machine().measured(4, 30)
+    loaded = replace(
+        earlier[0],
+        logs=tuple(log + k / 2 for k, log in enumerate(earlier[0].logs)),
+        states=tuple({probe: 3 * s / (1 + k) for probe, s in state.items()}
+                     for k, state in enumerate(earlier[0].states)),
+    )  # fmt: skip
+    found = LearnedState([loaded, *earlier]).coefficients("s0")
+    assert found is not None
+    assert found.values == pytest.approx(Machine().leans, abs=0.15)
+
+
 def test_the_error_of_a_shift_is_what_it_says_for_systems_that_were_and_were_not_measured():
     off = np.array([0.02, -0.06, 0.08])
     for system, seen in (("s0", 6), ("s5", 5)):
