@@ -15,9 +15,9 @@ is a noisy reading, which draws a regression's coefficient towards 0 (Fuller 198
 Error Models, section 1.1). The median of a process's beats is much less so, and it is what is
 needed here: how far the whole process was from the usual state.
 
-A process that is far off, as while another program took the machine, counts less: its weight falls
-with the square of its distance beyond ``_FAR`` robust standard deviations of figure or state
-(bounded influence: Hampel et al. 1986, Robust Statistics, section 6.3).
+A process that is far off, as while another program took the machine, counts less: beyond
+``_FAR`` robust standard deviations of figure or state its weight falls with the fourth power of
+the distance, so that its influence falls too (Hampel et al. 1986, Robust Statistics, section 6.3).
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def _weights(table: Floats, group: Ints) -> Floats:
     )
     scale = 1.4826 * np.median(np.abs(off), axis=0) if len(off) else np.ones(table.shape[1])
     far = (np.abs(off) / np.maximum(_FREE, scale)).max(axis=1, initial=0.0)
-    weights: Floats = np.minimum(1.0, _FAR / np.maximum(_FREE, far)) ** 2
+    weights: Floats = np.minimum(1.0, _FAR / np.maximum(_FREE, far)) ** 4
     return weights
 
 
@@ -264,7 +264,7 @@ class _Fit:
         products, moments = np.zeros((systems, k, k)), np.zeros((systems, k))
         np.add.at(products, system, states[:, :, None] * states[:, None, :])
         np.add.at(moments, system, states * figures[:, None])
-        count = max(1, np.count_nonzero(figures))
+        count = max(1, int(np.count_nonzero(figures)))
         rest = max(_FREE, float(figures @ figures) / count)
         for _ in range(3):
             fit = cls._with(products / rest, moments / rest)
