@@ -165,12 +165,18 @@ def test_mlflow_has_a_run_for_the_point_and_none_for_its_processes(
     assert "certificate.json" in {found.path for found in client.list_artifacts(sweep.info.run_id)}
 
 
-def test_a_precision_asks_for_further_rounds_up_to_a_limit(cli: Cli, tmp_path: Path) -> None:
-    wanted = ("sweep.precision=0.000001", "sweep.most_processes=4", "profiler=[latency]")
-    done = cli(*QUICK, *wanted)
+def test_a_precision_asks_for_further_rounds_up_to_a_limit_with_the_calls_it_plans(
+    cli: Cli, tmp_path: Path
+) -> None:
+    """Calls differ much and processes hardly, so that the fourth is worth twice the calls."""
+    wanted = ("sweep.precision=0.05", "sweep.most_processes=4", "profiler=[latency]")
+    engine = ("engine.jitter=0.3", "engine.fixed_s=0.02", "pipeline.min_iterations=8")
+    done = cli(*QUICK, *wanted, *engine)
     assert done.returncode == 0, done.stderr
     assert "[4/4] " in done.stderr
     assert "1 of 1 points in 4 processes each" in done.stdout
+    assert "4 processes of 8 to 16 calls; ± 5 % would take" in " ".join(done.stdout.split())
     assert "stopped at sweep.most_processes=4." in " ".join(done.stdout.split())
     (point,) = readable_records(tmp_path / "multirun", [])
     assert (point.status, point.processes) == ("ok", 4)
+    assert point.tags["sweep/calls"] == "8, 8, 8, 16"
