@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import takewhile
 from typing import Any
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
@@ -46,43 +47,63 @@ def launch(sweep: SweepRun, name: str, options: Mapping[str, Any], works: Sequen
 
     When this returns, and after KeyboardInterrupt too, each has a record, also in the store. Rounds
     of points are measured one after the other, each in a new process; after KeyboardInterrupt,
-    which SIGTERM raises too, those that had not begun have no record.
+    which SIGTERM raises too, those that had not begun have no record. Those that an earlier run of
+    the sweep ended share a process, which looks whether their records still hold, until one of them
+    does not and is measured.
     Raises ConfigError or MissingExtraError before anything is launched.
     """
+    for work in works:
+        sweep.claim(work.folder, work.name)
     if not any("round" in work.options["sweep"] for work in works):
         _carry_out(sweep, name, options, works)
         return
+    left = list(works)
     try:
         with sigterm_interrupts():
-            for work in works:
-                _carry_out(sweep, name, options, [work])
+            while left:
+                some = list(takewhile(_ended_before, left)) or left[:1]
+                left = left[_carry_out(sweep, name, options, some, until_measured=True) :]
     except PointInterruptedError:
         raise KeyboardInterrupt from None
 
 
+def _ended_before(work: Work) -> bool:
+    """Whether an earlier run of the sweep left a record that may hold still."""
+    record = _Seen.of(work).record if work.resumed else None
+    return record is not None and record.status in ENDED
+
+
 def _carry_out(
-    sweep: SweepRun, name: str, options: Mapping[str, Any], works: Sequence[Work]
-) -> None:
-    """See to it that each of the ``works`` has a record, whatever ends it."""
+    sweep: SweepRun,
+    name: str,
+    options: Mapping[str, Any],
+    works: Sequence[Work],
+    until_measured: bool = False,
+) -> int:
+    """See to it that each of the ``works`` has a record, whatever ends it; returns how many ended.
+
+    until_measured: those behind the first one that is measured are left for another call.
+    """
     kind = getattr(import_module(f"asr_scaling.launchers.{name}"), _CLUSTERS[name])
     cluster: Cluster = kind(**options)
-    for work in works:
-        sweep.claim(work.folder, work.name)
     left = {work.folder: (work, _Seen.of(work)) for work in works}
     here = not runs_elsewhere(name)
     sweep.display.begin(works[0].name if len(works) == 1 else "")
     try:
         with closing(cluster.run(works)) as ends:
             for work, reason in ends:
-                _ended(sweep, work, reason, left.pop(work.folder)[1], here)
+                measured = _ended(sweep, work, reason, left.pop(work.folder)[1], here)
+                if until_measured and measured:
+                    break
     except (KeyboardInterrupt, PointInterruptedError):
-        for work, before in left.values():
+        for work, before in list(left.values())[: 1 if until_measured else None]:
             _ended(sweep, work, _CANCELLED, before, here)
         raise
+    return len(works) - len(left)
 
 
-def _ended(sweep: SweepRun, work: Work, reason: str | None, before: _Seen, here: bool) -> None:
-    """See to the record of a point whose process has ended.
+def _ended(sweep: SweepRun, work: Work, reason: str | None, before: _Seen, here: bool) -> bool:
+    """See to the record of a point whose process has ended; returns False if it is an earlier one.
 
     reason: what went wrong, None where the process ended well.
     before: what was there before it was launched.
@@ -97,11 +118,13 @@ def _ended(sweep: SweepRun, work: Work, reason: str | None, before: _Seen, here:
         if work.resumed and record is not None and record.status in ENDED:
             sweep.failed = True  # the record stays; resuming once more looks at it again
             sweep.display.say(f"{work.name}: {reason}; its earlier record is kept, unchecked.")
-            return
+            return True
         missing = lost(work.name, reason, work.options, host_known=here)
         record = keep(missing, work.folder, sweep.sink, sweep.parent)
-    if before.record is not None and record.started_at == before.record.started_at:
+    reused = before.record is not None and record.started_at == before.record.started_at
+    if reused:
         sweep.display.reused(record)
     else:
         sweep.display.end(record)
     sweep.display.begin("")  # points may overlap: the time left is learnt from how fast they end
+    return not reused
