@@ -1,11 +1,12 @@
 """Do intervals and verdicts hold when the command is typed again? One command, many times.
 
-    python benchmarks/between_processes.py measure multirun/between   # 70 minutes on two cores
+    python benchmarks/between_processes.py measure multirun/between   # 75 minutes on two cores
     python benchmarks/between_processes.py judge multirun/between     # seconds, from what was kept
 
 Each run is ``-m engine=transformers,slowed device.steady=false,true sweep.processes=3``:
 whisper_tiny_en at batch 1, and the same slowed by 10 % on purpose (benchmarks/slowed), three fresh
-processes each, in turn; the last third of the runs leaves the slowed ones out. A run knows of this
+processes each, in turn. The last third of the runs measures ``engine=transformers
+device.steady=false`` alone, so there are 20 steady runs beside 30 plain ones. A run knows of this
 machine what the self-test and the runs before it showed. What is judged was never seen by a run:
 
 - of the runs' intervals of 95 %, how many hold the median of all processes of all runs;
@@ -65,9 +66,10 @@ def measure(folder: Path, runs: int, arguments: Sequence[str]) -> None:
         place = folder / f"{number:02}"
         if (place / "done").exists():
             continue
-        engines = "transformers,slowed" if number < WITH_SLOWED else "transformers"
+        whole = number < WITH_SLOWED
+        engines = "transformers,slowed" if whole else "transformers"
         kept = f"tracking.path={folder / 'records.jsonl'}"
-        swept = [f"engine={engines}", "device.steady=false,true"]
+        swept = [f"engine={engines}", f"device.steady=false{',true' if whole else ''}"]
         options = [*POINT, kept, *swept, f"hydra.sweep.dir={place}", *arguments]
         command = [sys.executable, "-m", "asr_scaling", "-m", f"--config-dir={HERE / 'slowed'}"]
         done = subprocess.run(

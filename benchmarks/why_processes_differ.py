@@ -229,6 +229,9 @@ def main(arguments: list[str]) -> None:
     if given.verb == "measure":
         if len(results) > 1:
             parser.error(f"measure writes one file; got {len(results)}.")
+        most = 2 ** (BITS - 1)
+        if len(given.only or ()) > most:
+            parser.error(f"A design has at most {most} treatments; got {len(given.only)}.")
         given.results = results[0]
         measure(given)
     for path in results:

@@ -45,7 +45,7 @@ def _parts(found: Sequence[Batch], told: Effects | None) -> Table:
     first = [batch for batch in found if batch.stage == "first"]
     table = Table("sd of the log of a call's time, % (95 %)", "", "rests on")
     if between := host_variance(last_series(found), told):
-        table.add_row("the host, between turns of 14 s", str(between), f"{between.freedom:.0f} df")
+        table.add_row("the host, between holds of 14 s", str(between), f"{between.freedom:.0f} df")
     figures = np.concatenate([batch.figures for batch in first])
     errors = np.concatenate([batch.errors for batch in first])
     freedom = len(figures) - len(first)
@@ -159,7 +159,7 @@ def _shares(found: Sequence[Batch], first: Sequence[Batch], told: Effects) -> Ta
         table.add_row(f"probe {name} (R²)", _percent(*known), "all, effects out", f"{has.sum()}")
         if host_variance(last_series(found), told):
             times, known = _host_explained(last_series(found), told, name)
-            row = _percent(*known), "the host", f"{times} times of 14 s"
+            row = _percent(*known), "the host", f"{times} holds of 14 s"
             table.add_row(f"probe {name} (R²)", *row)
     return table
 

@@ -99,8 +99,16 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "Raise pipeline.max_seconds to time every batch; WER still covers every utterance.",
     ),
     "RoundsMissing": (
-        "This point was measured {done} of {rounds} times only.",
-        "Let the sweep run to its end: fewer processes even out less of the machine's drift.",
+        "Only {done} of {rounds} measurements of this point were made.",
+        "Let the sweep run to its end: with fewer processes, more of the machine's drift stays in "
+        "the figures.",
+    ),
+    "ProcessesDiffer": (
+        "The {processes} processes of this point differ by {sd:.1%} (standard deviation of the "
+        "logarithm of their medians).",
+        "Measure it in more processes (sweep.processes). On a CPU, device.steady=true, if it is "
+        "not set, takes away what page faults add; the process then keeps the memory that its "
+        "largest call needed.",
     ),
     "RoundsElsewhere": (
         "{rounds} of this point's measurements ran on another kind of machine ({kinds}) and are "

@@ -7,8 +7,8 @@ the metronome's probes take meanwhile, medians over its beats:
     coefficient of a system = typical coefficient + the system's own deviation
 
 Both parts of a coefficient are drawn towards 0 (a linear mixed model: Laird & Ware 1982,
-Random-effects models for longitudinal data, Biometrics 38). A typical one is not negative: it is
-the share of a call's time that leans on what the probe measures.
+Random-effects models for longitudinal data, Biometrics 38). None is taken as negative: it is the
+share of a call's time that leans on what the probe measures.
 
 Within a process a coefficient of single beats is too small for this: a beat of a few milliseconds
 is a noisy reading, which draws a regression's coefficient towards 0 (Fuller 1987, Measurement
@@ -41,7 +41,7 @@ CHANCE = 0.05
 """… and how often states that say nothing of the figures may explain as much."""
 _TYPICAL, _OWN = 0.5, 0.15
 """Sizes that are expected of a typical coefficient, and of how far a system's is from it."""
-_PARTS, _SHUFFLED = 8, 39
+_PARTS, _SHIFTED = 8, 39
 _SEED, _FAR = 42, 4.0
 _FREE = 1e-9
 _KEY = "state_coefficients"
@@ -145,24 +145,30 @@ class LearnedState:
     def explained(self) -> float | None:
         """Share of the variance between processes that states explain, where it was held out.
 
-        The measurements are held out in parts, in turn. None without two processes of one system.
+        The measurements are held out in parts, in turn. None without two processes of one
+        system on the same speech.
         """
         return self._held_out(np.arange(self.processes))[0]
 
     @cached_property
     def chance(self) -> float:
-        """How often the same states explain as much when they are shuffled between processes."""
+        """How often the same states explain as much when they are shifted against the figures.
+
+        By a random number of processes of the same system and speech, in a circle: times and
+        states both drift over minutes, and a shuffle would take processes for independent.
+        """
         random, share = np.random.default_rng(_SEED), self.explained
         if share is None:
             return 1.0
         as_good = 0
-        for _ in range(_SHUFFLED):
-            order = np.lexsort((random.random(self.processes), self._group))
-            shuffled = np.empty(self.processes, dtype=np.int64)
-            shuffled[np.argsort(self._group, kind="stable")] = order
-            other = self._held_out(shuffled)[0]
+        for _ in range(_SHIFTED):
+            shifted = np.arange(self.processes)
+            for number in np.unique(self._group):
+                own = np.flatnonzero(self._group == number)
+                shifted[own] = np.roll(own, int(random.integers(len(own))))
+            other = self._held_out(shifted)[0]
             as_good += other is not None and other >= share
-        return (1 + as_good) / (1 + _SHUFFLED)
+        return (1 + as_good) / (1 + _SHIFTED)
 
     @property
     def trusted(self) -> bool:
@@ -193,11 +199,11 @@ class LearnedState:
 
     def _fit(self, states: Floats, weights: Floats) -> _Fit:
         """Of every process, as far as it has a weight; each less the means of its group."""
-        rows = np.sqrt(weights)[:, None] * (
-            np.column_stack([states, self._figures])
-            - self._means(np.column_stack([states, self._figures]), weights)
-        )
-        return _Fit.of(rows[:, :-1], rows[:, -1], self._system, len(self._systems))
+        table = np.column_stack([states, self._figures])
+        rows = np.sqrt(weights)[:, None] * (table - self._means(table, weights))
+        groups = len(np.unique(self._group[weights > 0]))
+        freedom = max(1.0, float(weights.sum()) - groups)
+        return _Fit.of(rows[:, :-1], rows[:, -1], self._system, len(self._systems), freedom)
 
     def _means(self, table: Floats, weights: Floats) -> Floats:
         """The weighted mean of its group, for each row."""
@@ -255,21 +261,25 @@ class _Fit:
     of_typical: Floats
 
     @classmethod
-    def of(cls, states: Floats, figures: Floats, system: Ints, systems: int) -> _Fit:
+    def of(
+        cls, states: Floats, figures: Floats, system: Ints, systems: int, freedom: float
+    ) -> _Fit:
         """The fit of centred ``states`` and ``figures``, processes × probes and processes.
 
         Rows of zeros, as of what is held out, say nothing.
+
+        systems: how many there are.
+        freedom: degrees of freedom of the figures, less one for the mean of each group.
         """
         k = states.shape[1]
         products, moments = np.zeros((systems, k, k)), np.zeros((systems, k))
         np.add.at(products, system, states[:, :, None] * states[:, None, :])
         np.add.at(moments, system, states * figures[:, None])
-        count = max(1, int(np.count_nonzero(figures)))
-        rest = max(_FREE, float(figures @ figures) / count)
+        rest = max(_FREE, float(figures @ figures) / freedom)
         for _ in range(3):
             fit = cls._with(products / rest, moments / rest)
             errors = figures - (states * fit.values[system]).sum(axis=1)
-            rest = max(_FREE, float(errors @ errors) / count)
+            rest = max(_FREE, float(errors @ errors) / freedom)
         return fit
 
     @classmethod

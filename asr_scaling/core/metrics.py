@@ -55,8 +55,8 @@ METRICS: dict[str, MetricSpec] = {
     "usual/throughput/rtfx": _higher("1", "throughput/rtfx at the machine's usual state"),
     "usual/explained_share": _neither(
         "1",
-        "share of the variance between calls of a process that the machine's state explains, on "
-        "calls that were held out",
+        "share of the variance between earlier processes, or of one record's calls, that the "
+        "machine's state explains where it was held out",
     ),
     "startup/load_s": _lower("s", "time to load the model onto the device"),
     "startup/first_call_s": _lower("s", "time of the very first call, before any warm-up"),
@@ -86,6 +86,11 @@ METRICS: dict[str, MetricSpec] = {
     "noise/others_share": _lower("1", "share of the cores' time that other processes used"),
     "noise/frequency_change": _lower(
         "1", "relative change of the clock frequency over the timed pass"
+    ),
+    "noise/page_faults_per_s": _lower(
+        "1/s",
+        "page faults of this process, not of a server or program that it calls, in a second of the "
+        "timed pass",
     ),
     "batch/largest": _higher("1", "largest batch that fits, as found by batch=max"),
     "memory/peak_rss_bytes": _lower(

@@ -14,6 +14,8 @@ from asr_scaling.core.usual_state import Adjusted, at_usual, reference_of
 
 NAMES = ("latency/p50_s", "latency/mean_s", "throughput/rtfx")
 EXPLAINED = f"{USUAL}explained_share"
+LEARNED_FROM = f"{USUAL}learned_from"
+"""Tag of a record with ``usual/*``: what its coefficients were learned from."""
 _Z = 1.96
 """Standard errors on each side of an interval of 95 %."""
 
@@ -33,11 +35,19 @@ def with_usual(record: RunRecord, calls: Adjusted | None = None) -> RunRecord:
     """
     if not record.samples or "latency/mean_s" not in record.values:
         return record
-    found = figures_of(calls or adjusted(record))
+    calls = calls or adjusted(record)
+    found = figures_of(calls)
+    tags = {name: value for name, value in record.tags.items() if name != LEARNED_FROM}
+    if calls.made:
+        earlier = f"{calls.learned} processes measured earlier"
+        tags[LEARNED_FROM] = earlier if calls.learned else "its own calls"
     metrics = (metric for metric in record.metrics if not metric.name.startswith(USUAL))
     others = {n: why for n, why in record.unavailable.items() if not n.startswith(USUAL)}
     return replace(
-        record, metrics=(*metrics, *found.metrics), unavailable={**others, **found.unavailable}
+        record,
+        metrics=(*metrics, *found.metrics),
+        unavailable={**others, **found.unavailable},
+        tags=tags,
     )
 
 
@@ -46,7 +56,7 @@ def figures_of(calls: Adjusted) -> Findings:
     metrics = list[Metric]()
     unavailable = {EXPLAINED: calls.why}
     if calls.explained is not None:
-        metrics.append(Metric(EXPLAINED, calls.explained, len(calls.samples)))
+        metrics.append(Metric(EXPLAINED, calls.explained, calls.learned or len(calls.samples)))
         unavailable = {}
     if not calls.made:
         return Findings(

@@ -33,8 +33,8 @@ class Cpu:
     ``heap``: "keep" makes the process keep memory that a call frees, instead of giving it back to
     the kernel and faulting it in again at the next call. Its resident memory then stays at what the
     largest call needed. Between points it is given back.
-    ``steady``: take away what was shown to make processes differ, which is the page faults of a
-    call: the heap is kept, whatever ``heap`` says. docs/method.md has the experiment.
+    ``steady``: take away the page faults of a call, which go with what processes differ by: the
+    heap is kept, whatever ``heap`` says. docs/method.md has the experiment.
     """
 
     threads: int | None = None

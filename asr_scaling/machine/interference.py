@@ -1,4 +1,4 @@
-"""What disturbed the timed pass: stolen time, other processes, clock changes, throttling.
+"""What disturbed the timed pass: stolen time, other processes, page faults, clocks, throttling.
 
 Reads the system's counters before the timed pass, between its calls and after it.
 """
@@ -26,7 +26,7 @@ FREQUENCY_LIMIT = 0.10
 """Shares above which a record gets a caution."""
 _PERIOD_S = 0.5
 _NO_COUNTER = "this operating system keeps no such counter"
-_FLOOR = "noise/latency_floor"
+_FLOOR, _FAULTS = "noise/latency_floor", "noise/page_faults_per_s"
 _NO_REPEATS = (
     "an A/A test needs repeated calls on the same input, three at least: raise pipeline.max_seconds"
 )
@@ -45,6 +45,7 @@ class Counters:
     steal_s: seconds that the hypervisor took from these cores since boot.
     throttled: thermal throttling events since boot.
     frequency_hz: mean clock frequency.
+    page_faults: of this process since it began, those that needed no disk.
     """
 
     wall_s: float
@@ -54,6 +55,7 @@ class Counters:
     steal_s: float | None = None
     throttled: int | None = None
     frequency_hz: float | None = None
+    page_faults: int | None = None
 
 
 def read_counters() -> Counters:
@@ -68,6 +70,7 @@ def read_counters() -> Counters:
         steal_s=sum(core.steal for core in cores) if hasattr(cores[0], "steal") else None,
         throttled=_throttle_events(),
         frequency_hz=frequency_hz(),
+        page_faults=_page_faults(),
     )
 
 
@@ -96,6 +99,14 @@ def _throttle_events() -> int | None:
         return sum(int(file.read_text()) for file in files) if files else None
     except (OSError, ValueError):
         return None
+
+
+def _page_faults() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 class MachineWatch:
@@ -173,11 +184,15 @@ def _machine(readings: Sequence[Counters]) -> Findings:
             caution("FrequencyChanged", low_ghz=low / 1e9, high_ghz=high / 1e9),
         ),
     )
+    faults = None
+    if first.page_faults is not None and last.page_faults is not None:
+        faults = (last.page_faults - first.page_faults) / max(1e-9, last.wall_s - first.wall_s)
+    values = (*((name, value, n) for name, value, n, *_ in rows), (_FAULTS, faults, 1))
     events = 0 if first.throttled is None else (last.throttled or 0) - first.throttled
     throttled = caution("Throttled", events=f"{events} thermal events")
     return Findings(
-        tuple(Metric(name, value, n) for name, value, n, *_ in rows if value is not None),
-        {name: _NO_COUNTER for name, value, *_ in rows if value is None},
+        tuple(Metric(name, value, n) for name, value, n in values if value is not None),
+        {name: _NO_COUNTER for name, value, _ in values if value is None},
         (
             *(warning for _, value, _, limit, warning in rows if (value or 0) > limit),
             *([throttled] if events > 0 else []),

@@ -36,18 +36,20 @@ class History:
         return facts if found is None else with_coefficients(facts, found)
 
 
-def known(certified: Spread) -> History:
+def known(certified: Spread, before: float = math.inf) -> History:
     """What the self-test measured, with earlier records.
 
     certified: what the self-test measured; it is one system among the others.
+    before: seconds since 1970; what was measured later is left out.
 
     Where several processes each timed at least ``FEWEST_SYSTEMS`` systems, the self-test's among
     them, their typical variance counts, the more the more alike it is between them (Smyth 2004).
-    With fewer the self-test's stands. At the machine's usual state it is what is left of earlier
-    processes that were held out. What hours differ by is added where a system was measured in
+    With fewer the self-test's stands. The spread at the machine's usual state is what earlier
+    processes still differ by once the state's effect is taken out, each by coefficients that were
+    fitted without its measurement; None where the state is not trusted. What hours differ by is added where a system was measured in
     three hours or more.
     """
-    every = entries()
+    every = [entry for entry in entries() if entry.at < before]
     spread = _with_earlier(certified, [entry for entry in every if entry.system != SELF_TEST])
     read = [entry for entry in every if len(entry.states) == len(entry.logs)]
     learned = LearnedState([Earlier(e.system, e.speech, e.logs, e.states) for e in read])

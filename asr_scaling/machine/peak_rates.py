@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ class Peaks:
         (McCalpin 1995): fetching the overwritten cache lines does not count.
     n: rows of the square matrices.
     measured_at: seconds since 1970.
-    state: seconds that the metronome's probes took between the calls before; empty if not known.
+    state: seconds of the metronome's probes between the calls of the point for which the peak was
+        kept, or, of an older peak, of the first one whose check agreed with it; empty if not known.
     """
 
     dtype: str
@@ -103,8 +105,10 @@ def _peaks(
     kept = _read(path, key)
     checked = _products(device, dtype, kept.n, _CHECK_S)[0] if kept else 0.0
     if kept and _agree(checked, kept.flop_per_s):
-        if state and not kept.state:
-            kept = _keep(path, key, replace(kept, state=state))
+        if state and not kept.state and not (device.kind == "cpu" and _taken(machine)):
+            kept = replace(kept, state=state)
+            with suppress(OSError):  # it is of use for later points only
+                _keep(path, key, kept)
         return kept, ()
     fresh = measure(device, dtype)
     now = max(fresh.flop_per_s, checked)

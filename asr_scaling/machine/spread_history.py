@@ -1,8 +1,7 @@
 """What was measured on this machine earlier, for how much times differ between its processes.
 
-The cache has a file for each machine with the figures of processes: of the self-test's stand-in and
-of systems that were measured. machine/machine_history.py draws on
-it.
+The cache has a file for each machine, with figures of processes: those of the self-test's stand-in
+and of systems that were measured. machine/machine_history.py says what they show together.
 """
 
 from __future__ import annotations
@@ -97,9 +96,17 @@ def entries() -> list[Entry]:
         data = verified(read(_path()))
         if data["key"] != _key(environment()):
             return []
-        return [build(Entry, entry) for entry in data["entries"]]
+        return [kept for entry in data["entries"] if (kept := _entry(entry)) is not None]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def _entry(row: Any) -> Entry | None:
+    """None for an entry of a version that kept something else."""
+    try:
+        return build(Entry, row)
+    except TypeError:
+        return None
 
 
 def _common(samples: Sequence[Sample]) -> list[tuple[str, ...]]:

@@ -163,10 +163,10 @@ class _Point:
         if job.config:
             speech = job.dataset.files() if isinstance(job.dataset, Listing) else None
             builder.identity = fingerprint(job.config, device, speech)
-        builder.add_history(job.system.device.kind)
         record = earlier(builder.identity) if earlier else None
         if record is not None:
             return record
+        builder.add_history(job.system.device.kind)
         system.engine.check(system.model)
         builder.environment["device"] = device
         with ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -124,7 +125,9 @@ class RecordBuilder:
         )
 
 
-def machine_facts(facts: Mapping[str, Any], device: str, identity: str) -> dict[str, Any]:
+def machine_facts(
+    facts: Mapping[str, Any], device: str, identity: str, before: float = math.inf
+) -> dict[str, Any]:
     """The environment ``facts``, with what is known of this machine's processes.
 
     That is how their times differ and what the machine's state has to do with it, by the self-test
@@ -132,9 +135,10 @@ def machine_facts(facts: Mapping[str, Any], device: str, identity: str) -> dict[
 
     device: kind of the device; the self-test times the processor, and says nothing of a GPU.
     identity: of the point that is measured.
+    before: seconds since 1970; what was measured later is left out.
     """
     spread = of_certificate(facts.get("certificate") or {}) if device == "cpu" else None
-    return dict(facts) if spread is None else known(spread).facts(facts, identity)
+    return dict(facts) if spread is None else known(spread, before).facts(facts, identity)
 
 
 def unbuilt(

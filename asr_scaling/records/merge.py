@@ -23,6 +23,7 @@ from asr_scaling.records.process_intervals import (
     of_both_levels,
     of_one_alone,
     scope,
+    unsteady,
     with_usual_of_both_levels,
 )
 
@@ -180,6 +181,7 @@ def _cautions(
         other = next(record for record in every if record not in merged)
         difference = unlike(fullest.environment, other.environment)
         cautions[caution("RoundsElsewhere", rounds=missing, kinds=difference)] = None
+    cautions |= dict.fromkeys(unsteady(merged) if all(map(fresh, merged)) else ())
     sweep = merged[0].config.get("sweep") or {}
     asked = sweep.get("processes", sweep.get("rounds"))
     if isinstance(asked, int) and len(merged) < asked:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from asr_scaling.core.call_summary import rtfx_without, summarise
+from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.judged import USUAL
 from asr_scaling.core.levels import Level, of_processes
 from asr_scaling.core.record import Metric, RunRecord
@@ -18,7 +19,10 @@ from asr_scaling.core.usual_figures import NAMES, adjusted, wider, with_usual
 
 OF_STARTING = "startup/"
 """Begins the names of figures that each process has one value of."""
-_PRECISION = "latency/p50_precision"
+_MEDIAN, _PRECISION = "latency/p50_s", "latency/p50_precision"
+_STEADY, _FEWEST = 0.05, 3
+"""Processes that differ by more, as a standard deviation of so many at least, get a caution: where
+the self-test warns of them too."""
 
 
 def of_both_levels(metrics: Mapping[str, Metric], rounds: Sequence[RunRecord]) -> dict[str, Metric]:
@@ -36,7 +40,7 @@ def of_both_levels(metrics: Mapping[str, Metric], rounds: Sequence[RunRecord]) -
             several = len(each) > 1
             prior = None if starting else spread
             found[name] = of_all(metric, each, prior) if several else widened(metric, spread)
-    median = found.get("latency/p50_s")
+    median = found.get(_MEDIAN)
     if median and median.interval and _PRECISION in found:
         share = median.interval.half(median.value) / median.value
         found[_PRECISION] = replace(found[_PRECISION], value=share)
@@ -53,12 +57,13 @@ def with_usual_of_both_levels(record: RunRecord) -> RunRecord:
         own.append({m.name: m for m in summarise(mine, every=True).metrics})
     spread = spread_of(record.environment)
     metrics = {metric.name: metric for metric in record.metrics}
+    together = {m.name: m for m in summarise(calls.samples).metrics} if calls.made else {}
     for name in NAMES:
-        if (metric := metrics.get(USUAL + name)) is not None:
+        if USUAL + name in metrics and (metric := together.get(name)) is not None:
             each = [figures[name] for figures in own if name in figures]
             both = of_all(metric, each, spread, usual=True)
             interval = wider(metric.value, both.interval, calls.shift_error)
-            metrics[metric.name] = replace(both, interval=interval)
+            metrics[USUAL + name] = replace(both, name=USUAL + name, interval=interval)
     return replace(record, metrics=tuple(metrics.values()))
 
 
@@ -98,6 +103,15 @@ def of_one_alone(rounds: Sequence[RunRecord]) -> list[str]:
         and not name.startswith(USUAL)  # made of the calls of all
         and sum(name in figures for figures in own) == 1
     ]
+
+
+def unsteady(rounds: Sequence[RunRecord]) -> list[Caution]:
+    """A caution where the processes of these rounds differ by much."""
+    medians = [record.values[_MEDIAN] for record in rounds if record.values.get(_MEDIAN, 0) > 0]
+    if len(medians) < _FEWEST:
+        return []
+    sd = statistics.stdev(map(math.log, medians))
+    return [caution("ProcessesDiffer", processes=len(medians), sd=sd)] if sd > _STEADY else []
 
 
 def scope(rounds: Sequence[RunRecord]) -> str:

@@ -216,7 +216,7 @@ def measured(job: Job) -> RunRecord:
 
 @dataclass(frozen=True)
 class _Observed(Fake):
-    """The engine that sleeps; it reads a clock of its own at the two ends of each call.
+    """The engine that sleeps; it reads ``clock`` itself at the beginning and the end of each call.
 
     clock: returns seconds.
     calls_s: what each call took by it.

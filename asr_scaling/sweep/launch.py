@@ -47,9 +47,10 @@ def launch(sweep: SweepRun, name: str, options: Mapping[str, Any], works: Sequen
 
     When this returns, and after KeyboardInterrupt too, each has a record, also in the store. Rounds
     of points are measured one after the other, each in a new process; after KeyboardInterrupt,
-    which SIGTERM raises too, those that had not begun have no record. Those that an earlier run of
-    the sweep ended share a process, which looks whether their records still hold, until one of them
-    does not and is measured.
+    which SIGTERM raises too, those that had not begun have no record. When
+    a sweep is resumed, neighbouring rounds that already have a finished record are given to one
+    process, which checks whether these records still hold. At the first that does not hold, it
+    measures that round and ends; a new process goes on with the next.
     Raises ConfigError or MissingExtraError before anything is launched.
     """
     for work in works:

@@ -96,7 +96,8 @@ def calls_of_next(rounds: Sequence[RunRecord], would: Worth) -> int | None:
     before = max(planned_calls(record) or 0 for record in rounds)
     wanted = max(before, would.better.calls if would.better else 0)
     calls = min(wanted, _MORE * fewest)
-    return calls if calls > fewest else None
+    given = max(len(record.samples) for record in rounds if planned_calls(record) is None)
+    return calls if calls > given else None
 
 
 def _calls_in_all(rounds: Sequence[RunRecord], name: str, precision: float) -> float:

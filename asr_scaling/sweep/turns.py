@@ -6,6 +6,7 @@ What it left is read with the code of this process.
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,8 @@ _OWN = ("hydra", "sweep", "experiment", "optimiser")
 """Groups of options that say how a sweep is run, which is decided here."""
 _ALONE = ("++sweep.selftest=false", "++sweep.processes=1")
 _OF_MACHINE = ("certificate", "spread", "state_coefficients")
-"""What a record's ``environment`` gets, the same on both sides, whatever their code knew of it."""
+"""What a record's ``environment`` gets, whatever its code knew: certificate and spread, the same on
+both sides, and the coefficients of the side's own system."""
 _CHANGED = "{} was changed while it was measured, so its processes differ: measure it anew."
 _END_S = 60.0
 """Seconds that a process gets to record that it was interrupted."""
@@ -171,11 +173,12 @@ class Turns:
     def _merge(self, processes: int) -> None:
         """One record a side, of all its rounds, which get what is known of this machine."""
         here = certified(self.certificate)
+        began = min((record.started_at for _, record in self._records()), default=math.inf)
         for path, record in self._records():
             own = {"round": int(path.parent.parent.name), "processes": processes}
             given = record.config.get("sweep") or {}
             sweep = {key: value for key, value in given.items() if key != "rounds"} | own
-            facts = machine_facts(here, record.device, record.identity)
+            facts = machine_facts(here, record.device, record.identity, began)
             known = {key: facts[key] for key in _OF_MACHINE if key in facts}
             replace(
                 record,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,9 @@ from asr_scaling.core.learned_state import (
     coefficients_of,
     with_coefficients,
 )
+from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.sample import Beat, Sample
+from asr_scaling.core.usual_figures import with_usual
 from asr_scaling.core.usual_state import at_usual
 
 PROBES = ("dispatch", "memory", "products")
@@ -82,6 +85,23 @@ def test_a_state_that_says_nothing_of_the_figures_is_not_trusted():
     assert LearnedState(idle.measured(0, 12)).coefficients("s0") is None
 
 
+def test_times_and_states_that_drift_each_by_itself_are_not_trusted():
+    """Both are random walks: a test for independent processes would trust more than half."""
+    trusted = 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        logs, states = (0.01 * random.normal(size=(2, 60)).cumsum(axis=1)).tolist()
+        rows = [
+            Earlier(
+                "s", "x", tuple(logs[k : k + 3]),
+                tuple({"memory": 0.005 * math.exp(state)} for state in states[k : k + 3]),
+            )
+            for k in range(0, 60, 3)
+        ]  # fmt: skip
+        trusted += LearnedState(rows).trusted
+    assert trusted <= 60 * 0.15
+
+
 def test_a_state_that_says_much_is_trusted_soon():
     trusted = sum(LearnedState(Machine().measured(seed, 8)).trusted for seed in range(40))
     assert trusted >= 34
@@ -106,13 +126,13 @@ def test_processes_beside_which_another_program_ran_count_little():
 def test_the_error_of_a_shift_is_what_it_says_for_systems_that_were_and_were_not_measured():
     off = np.array([0.02, -0.06, 0.08])
     for system, seen in (("s0", 6), ("s5", 5)):
-        held, of = 0, 0
+        held, of, wrongs, bounds = 0, 0, list[float](), list[float]()
         for seed in range(50):
             machine = Machine(leans=(0.3, 0.3, 0.6), unlike=0.15)
             random = np.random.default_rng(seed)
             leans = np.array(machine.leans) + random.normal(0, 0.15, (6, 3))
             rows = [
-                replace(e, system=f"s{k}", logs=e.logs)
+                replace(e, system=f"s{k}")
                 for k in range(seen)
                 for e in replace(machine, leans=leans[k], unlike=0.0).measured(seed * 7 + k, 4, 1)
             ]
@@ -120,9 +140,12 @@ def test_the_error_of_a_shift_is_what_it_says_for_systems_that_were_and_were_not
             if found is None:
                 continue
             wrong = found.shift(off) - float(off @ leans[int(system[1])])
-            of, held = of + 1, held + (abs(wrong) <= 1.96 * found.error(off))
+            wrongs.append(wrong)
+            bounds.append(1.96 * found.error(off))
+            of, held = of + 1, held + (abs(wrong) <= bounds[-1])
         assert of >= 40
         assert 0.9 * of <= held
+        assert np.mean(bounds) < 4 * np.sqrt(np.mean(np.square(wrongs)))
 
 
 def test_a_probe_that_the_newest_measurement_lacks_is_left_out_and_one_it_has_is_needed():
@@ -146,9 +169,37 @@ def test_too_little_is_not_trusted(earlier: list[Earlier]):
 
 def test_a_record_keeps_them():
     found = Coefficients(("memory",), (0.5,), ((0.01,),), 0.4, 30)
-    assert coefficients_of(with_coefficients({"host": "h"}, found)) == found
+    facts = with_coefficients({"host": "h"}, found)
+    assert coefficients_of(json.loads(json.dumps(facts))) == found
     for nothing in ({}, {"state_coefficients": None}, {"state_coefficients": {"values": 1}}):
         assert coefficients_of(nothing) is None
+
+
+class TestRecords:
+    """A record says what its figures at the usual state were learned from."""
+
+    def record(self, learned: bool) -> RunRecord:
+        facts = {"certificate": {"usual_state": {"memory": 1.0}}}
+        coefficients = Coefficients(("memory",), (0.5,), ((0.04,),), 0.4, 30)
+        return RunRecord(
+            "point", "ok", {}, with_coefficients(facts, coefficients) if learned else facts,
+            samples=tuple(TestShifts().calls()), beats=tuple(TestShifts().beats()),
+            metrics=(Metric("latency/mean_s", 2.0),),
+        )  # fmt: skip
+
+    def test_from_earlier_processes(self):
+        found = with_usual(self.record(learned=True))
+        assert found.tags == {"usual/learned_from": "30 processes measured earlier"}
+        assert found.values["usual/latency/mean_s"] == pytest.approx(4 / 3)
+        shares = [m for m in found.metrics if m.name == "usual/explained_share"]
+        assert [(metric.value, metric.n) for metric in shares] == [(0.4, 30)]
+
+    def test_nothing_where_nothing_was_adjusted(self):
+        adjusted = with_usual(self.record(learned=True))
+        facts = self.record(learned=False).environment
+        found = with_usual(replace(adjusted, environment=facts))
+        assert "usual/learned_from" not in found.tags
+        assert "usual/latency/mean_s" in found.unavailable
 
 
 class TestShifts:

@@ -3,6 +3,7 @@ drift of the samples."""
 
 from __future__ import annotations
 
+import mmap
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -66,6 +67,25 @@ def test_stolen_time(factor: float, expected: list[str]):
     found = watched(START, replace(CALM, steal_s=1.0 + 20 * STEAL_LIMIT * factor))
     assert value(found, "noise/steal_share") == pytest.approx(STEAL_LIMIT * factor)
     assert kinds(found) == expected
+
+
+def test_page_faults_by_the_second_of_the_timed_pass():
+    found = watched(replace(START, page_faults=500), replace(CALM, page_faults=20_500))
+    assert value(found, "noise/page_faults_per_s") == 2000
+    assert "noise/page_faults_per_s" in watched(START, CALM).unavailable
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_NOHUGEPAGE"), reason="only Linux has this advice")
+def test_memory_that_is_touched_for_the_first_time_is_a_page_fault():
+    with mmap.mmap(-1, 16 << 20) as memory:
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        before = read_counters().page_faults
+        for page in range(0, len(memory), mmap.PAGESIZE):
+            memory[page] = 1
+        after = read_counters().page_faults
+    assert before is not None
+    assert after is not None
+    assert after - before >= (16 << 20) // mmap.PAGESIZE
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(0.99, []), (1.01, ["FrequencyChanged"])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +87,16 @@ def test_a_damaged_file_is_as_none(tmp_path):
     (path,) = (tmp_path / "spread").glob("*.json")
     path.write_text(path.read_text().replace('"at": 0.0', '"at": 1.0'))
     assert entries() == []
+
+
+def test_an_entry_of_another_version_is_left_out_alone():
+    @dataclass(frozen=True)
+    class Other(Entry):
+        usual: tuple[float, ...] = ()
+
+    add(Entry("s", 0.0, (0.1, 0.2)))
+    add(Other("other", 1.0, (0.1, 0.2)))
+    assert [entry.system for entry in entries()] == ["s"]
 
 
 def test_where_nothing_can_be_written_nothing_is_kept_and_nothing_fails(tmp_path, monkeypatch):

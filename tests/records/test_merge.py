@@ -191,7 +191,7 @@ def test_missing_rounds_are_said() -> None:
     (found,) = merge([part(0), part(1)]).cautions
     assert (found.kind, found.message) == (
         "RoundsMissing",
-        "This point was measured 2 of 3 times only.",
+        "Only 2 of 3 measurements of this point were made.",
     )
     assert merge([part(0, rounds=2), part(1, rounds=2)]).cautions == ()
 

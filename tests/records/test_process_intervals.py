@@ -71,6 +71,22 @@ def test_processes_that_differ_make_it_wide(name: str) -> None:
     assert apart.intervals[name].low < apart.values[name] < apart.intervals[name].high
 
 
+@pytest.mark.parametrize(
+    ("factors", "said"),
+    [
+        ((1.0, 1.1, 0.9), ["The 3 processes of this point differ by 10.0%"]),
+        ((1.0, 1.04, 0.96), []),
+        ((1.0, 1.3), []),
+    ],
+)
+def test_processes_that_differ_much_get_a_caution(
+    factors: tuple[float, ...], said: list[str]
+) -> None:
+    found = [c for c in three(factors, LITTLE).cautions if c.kind == "ProcessesDiffer"]
+    assert [caution.message.partition(" (")[0] for caution in found] == said
+    assert all("device.steady=true" in caution.advice for caution in found)
+
+
 def test_values_are_those_of_all_calls() -> None:
     apart = three((1.0, 1.1, 0.9), LITTLE)
     pooled = {metric.name: metric.value for metric in summarise(apart.samples).metrics}

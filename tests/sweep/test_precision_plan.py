@@ -148,6 +148,7 @@ def made(*calls: int, planned: Sequence[int] = ()) -> list[RunRecord]:
         (made(10, 11, 12), 15, 15),
         (made(10, 11, 12), 50, 20),  # at most twice those of the process with fewest
         (made(10, 11, 12), 4, None),  # the user's budgets are never undercut
+        (made(8, 20, 20), 12, None),  # the process with fewest says less than the budgets
         (made(10, 11, 12), None, None),
         (made(10, 10, 10, 20, planned=[20]), 50, 20),
         (made(10, 10, 10, 20, planned=[20]), None, 20),  # what was planned once is kept
