@@ -1,7 +1,7 @@
 """Do intervals and verdicts hold when the command is typed again? One command, many times.
 
     python benchmarks/between_processes.py measure multirun/between   # 75 minutes on two cores
-    python benchmarks/between_processes.py judge multirun/between     # seconds, from what was kept
+    python benchmarks/between_processes.py judge multirun/between     # a minute, from what was kept
 
 Each run is ``-m engine=transformers,slowed device.steady=false,true sweep.processes=3``:
 whisper_tiny_en at batch 1, and the same slowed by 10 % on purpose (benchmarks/slowed), three fresh
@@ -15,20 +15,23 @@ machine what the self-test and the runs before it showed. What is judged was nev
 
 The same is judged of single processes, every process of a run taken alone, as if the command had
 been typed without ``sweep.processes``, and of both with ``device.steady=true``. A run that is there
-already is not measured again.
+already is not measured again. What a run knows of the machine is computed anew before it is judged,
+from the self-test and the runs before it, as a measurement by this version would have had it.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import math
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,11 +40,18 @@ from rich.table import Table
 
 from asr_scaling.analysis.comparison import compare
 from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX
+from asr_scaling.core.learned_state import KEY
 from asr_scaling.core.record import ROUNDS_FOLDER, RunRecord
 from asr_scaling.core.statistics import percentile
 from asr_scaling.core.time_intervals import of_one_process
+from asr_scaling.core.typed_json import build
+from asr_scaling.core.usual_figures import with_usual
+from asr_scaling.machine.spread_history import note
+from asr_scaling.measure.record_builder import machine_facts
 from asr_scaling.records.merge import merge
 from asr_scaling.records.read import readable_files
+from asr_scaling.selftest.between_processes import note as note_self_test
+from asr_scaling.selftest.checks import Check
 
 HERE = Path(__file__).parent
 RUNS, WITH_SLOWED, PAIRS = 30, 20, 60
@@ -84,20 +94,44 @@ def measure(folder: Path, runs: int, arguments: Sequence[str]) -> None:
         (place / "done").touch()
 
 
-def runs_in(folder: Path, steady: bool) -> list[Run]:
-    """The finished runs below ``folder``, in order, of what was measured steady or was not."""
-    found = []
-    for place in sorted(mark.parent for mark in folder.glob("*/done")):
-        every = [record for _, record in readable_files(place / ROUNDS_FOLDER, [])]
-        rounds = [record for record in every if record.config["device"]["steady"] is steady]
-        rounds.sort(key=lambda record: record.started_at)
-        plain, slowed = (
-            tuple(record for record in rounds if (record.engine == "transformers") is is_plain)
-            for is_plain in (True, False)
-        )
-        if plain:
-            found.append(Run(plain, slowed))
-    return found
+def runs_in(folder: Path) -> tuple[list[Run], list[Run]]:
+    """The finished runs below ``folder``, in order: what was measured plain, and steady."""
+    plain, steady = list[Run](), list[Run]()
+    for systems in taught([mark.parent for mark in sorted(folder.glob("*/done"))]):
+        for is_steady, found in ((False, plain), (True, steady)):
+            own, slowed = (
+                tuple(systems.get((is_steady, is_slowed), ())) for is_slowed in (False, True)
+            )
+            if own:
+                found.append(Run(own, slowed))
+    return plain, steady
+
+
+def taught(places: Sequence[Path]) -> Iterator[dict[tuple[bool, bool], list[RunRecord]]]:
+    """Of each run its rounds by whether they are steady and slowed, with what it knew before.
+
+    Only what was measured on this very machine teaches.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["ASR_SCALING_CACHE"] = cache
+        checks = json.loads((places[0] / "certificate.json").read_text())["checks"]
+        note_self_test(next(build(Check, c) for c in checks if c["name"] == "between processes"))
+        for place in places:
+            systems: dict[tuple[bool, bool], list[RunRecord]] = {}
+            rounds = [record for _, record in readable_files(place / ROUNDS_FOLDER, [])]
+            for record in sorted(rounds, key=lambda record: record.started_at):
+                key = bool(record.config["device"]["steady"]), record.engine != "transformers"
+                systems.setdefault(key, []).append(as_known(record))
+            for own in systems.values():
+                note(merge(own))
+            yield systems
+
+
+def as_known(record: RunRecord) -> RunRecord:
+    """The record with what the runs before it say of the machine, and its figures with that."""
+    before = {k: v for k, v in record.environment.items() if k not in ("spread", KEY)}
+    facts = machine_facts(before, record.device, record.identity)
+    return with_usual(replace(record, environment=facts))
 
 
 def held(records: Sequence[RunRecord], truth: Callable[[str], float | None]) -> dict[str, str]:
@@ -112,9 +146,9 @@ def held(records: Sequence[RunRecord], truth: Callable[[str], float | None]) -> 
 
 
 def verdicts(pairs: Iterable[tuple[RunRecord, RunRecord]], metric: str) -> Counter[str]:
-    """How often each verdict was given; the words before any colon."""
+    """How often each verdict was given, without its figures."""
     rows = (compare(a, b).row(metric) for a, b in pairs)
-    return Counter(row.verdict.partition(":")[0] for row in rows)
+    return Counter(row.verdict.partition(":")[0].partition(" beyond")[0] for row in rows)
 
 
 def neighbours(records: Sequence[RunRecord], most: int) -> list[tuple[RunRecord, RunRecord]]:
@@ -171,7 +205,7 @@ def judged(runs: Sequence[Run]) -> dict[str, tuple[str, str]]:
 
 def judge(folder: Path, out: Console) -> None:
     """Print the three figures, of runs and of single processes, plain and steady."""
-    plain, steady = (runs_in(folder, is_steady) for is_steady in (False, True))
+    plain, steady = runs_in(folder)
     first = plain[0].plain[0].environment
     out.print(f"{len(plain)} runs on {first['cpu']}, {first['cpu_cores']} cores")
     table = Table("", "three processes", "single processes", "three, steady", "single, steady")

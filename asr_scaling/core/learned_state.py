@@ -28,13 +28,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from asr_scaling.core.control_variates import non_negative
+from asr_scaling.core.control_variates import Floats, Ints, non_negative
 from asr_scaling.core.typed_json import build
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 LEAST_SHARE = 0.1
 """Share of the variance between processes that must be explained where it was held out …"""
 CHANCE = 0.05
@@ -44,7 +41,7 @@ _TYPICAL, _OWN = 0.5, 0.15
 _PARTS, _SHIFTED = 8, 39
 _SEED, _FAR = 42, 4.0
 _FREE = 1e-9
-_KEY = "state_coefficients"
+KEY = "state_coefficients"
 """Where a record's ``environment`` has them."""
 
 
@@ -97,14 +94,14 @@ class Coefficients:
 def coefficients_of(environment: Mapping[str, Any]) -> Coefficients | None:
     """What a record's ``environment`` says of its system; None where nothing was known."""
     try:
-        return build(Coefficients, environment[_KEY])
+        return build(Coefficients, environment[KEY])
     except (KeyError, TypeError):
         return None
 
 
 def with_coefficients(environment: Mapping[str, Any], found: Coefficients) -> dict[str, Any]:
     """``environment`` with the coefficients of a record's system."""
-    return {**environment, _KEY: asdict(found)}
+    return {**environment, KEY: asdict(found)}
 
 
 class LearnedState:
@@ -116,25 +113,28 @@ class LearnedState:
     def __init__(self, earlier: Sequence[Earlier]) -> None:
         """``earlier``: in the order they were measured."""
         self.probes = tuple(sorted(earlier[-1].states[-1])) if earlier else ()
-        self._whole = [bool(self.probes) and self._has(one) for one in earlier]
-        rows = [(i, one, j) for i, one in enumerate(earlier) for j in self._rows(i, one)]
+        self._whole = [
+            bool(self.probes)
+            and all(state.get(p, 0.0) > 0 for state in one.states for p in self.probes)
+            for one in earlier
+        ]
+        whole = [(i, one) for i, one in enumerate(earlier) if self._whole[i]]
+        rows = [(i, one, j) for i, one in whole for j in range(len(one.logs))]
         number = {name: k for k, name in enumerate(dict.fromkeys(r[1].system for r in rows))}
-        groups = {key: k for k, key in enumerate(dict.fromkeys(_group(r[1]) for r in rows))}
         self._systems = number
+        groups = {
+            key: k for k, key in enumerate(dict.fromkeys((r[1].system, r[1].speech) for r in rows))
+        }
         self._system = np.array([number[one.system] for _, one, _ in rows], dtype=np.int64)
-        self._group = np.array([groups[_group(one)] for _, one, _ in rows], dtype=np.int64)
+        self._group = np.array(
+            [groups[one.system, one.speech] for _, one, _ in rows], dtype=np.int64
+        )
         self._measured = np.array([i for i, _, _ in rows], dtype=np.int64)
         self._figures = np.array([one.logs[j] for _, one, j in rows])
         states = [[one.states[j][probe] for probe in self.probes] for _, one, j in rows]
         self._states = np.log(np.array(states).reshape(len(rows), len(self.probes)))
         self._weights = _weights(self._figures[:, None], self._group)
         self._of_states = _weights(self._states, self._group)
-
-    def _has(self, one: Earlier) -> bool:
-        return all(state.get(p, 0.0) > 0 for state in one.states for p in self.probes)
-
-    def _rows(self, index: int, one: Earlier) -> range:
-        return range(len(one.logs) if self._whole[index] else 0)
 
     @property
     def processes(self) -> int:
@@ -191,11 +191,9 @@ class LearnedState:
         if not self.trusted or self.explained is None:
             return None
         fit = self._fit(self._states, self._weights * self._of_states)
-        values, covariance = fit.of_system(self._systems.get(system))
-        rows = tuple(map(tuple, covariance.tolist()))
-        return Coefficients(
-            self.probes, tuple(values.tolist()), rows, self.explained, self.processes
-        )
+        values, covariance = (found.tolist() for found in fit.of_system(self._systems.get(system)))
+        rows = tuple(map(tuple, covariance))
+        return Coefficients(self.probes, tuple(values), rows, self.explained, self.processes)
 
     def _fit(self, states: Floats, weights: Floats) -> _Fit:
         """Of every process, as far as it has a weight; each less the means of its group."""
@@ -239,10 +237,6 @@ def _weights(table: Floats, group: Ints) -> Floats:
     far = (np.abs(off) / np.maximum(_FREE, scale)).max(axis=1, initial=0.0)
     weights: Floats = np.minimum(1.0, _FAR / np.maximum(_FREE, far)) ** 4
     return weights
-
-
-def _group(one: Earlier) -> tuple[str, str]:
-    return one.system, one.speech
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,14 @@ AGREES = 0.3
 """What is known from elsewhere counts in full where chance alone gives an F as large so often."""
 HOURS_FREEDOM = 2.0
 """Degrees of freedom of a spread between hours: it is known from at least three times."""
+ALONE = 5.0
+"""What is known counts with no more degrees of freedom for a process that stands alone: nothing
+shows whether it is one of those that a burst of the host made slow (docs/decisions.md, 5.12)."""
 MOST_PROCESSES = 100
 """More than so many processes a side are not advised."""
-_MACHINE, _HOURS = "machine", "hours"
+MINUTES, HOURS = "minutes", "hours"
+"""How far apart a level is stated, or compared, while its processes ran in turns."""
+_MACHINE = "machine"
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def of_processes(
     errors: Sequence[float],
     prior: Spread | None,
     usual: bool = False,
-    hours: bool = False,
+    apart: str = "",
 ) -> Level:
     """The mean over processes of the logarithm of a figure.
 
@@ -122,7 +127,8 @@ def of_processes(
     errors: standard error of each within its process; as many.
     prior: what is known of the machine's spread; None where nothing is.
     usual: whether these are figures at the machine's usual state, whose spread is a smaller one.
-    hours: whether the level is stated, or compared, across hours, while its processes ran in one.
+    apart: ``MINUTES`` or ``HOURS``, where the level is stated, or compared, across them; empty for
+        a comparison with processes that ran in turn with these.
 
     One process without ``prior``: the level is of this process, its error that within it.
     """
@@ -133,9 +139,17 @@ def of_processes(
         return _level(value, (Side(n, variance, within),), ())
     known = prior.usual if usual and prior.usual is not None else prior.processes
     side = Side(n, variance, within, known**2, prior.freedom)
-    between_hours = prior.hours if hours else None
-    others = () if between_hours is None else (Part(between_hours**2, HOURS_FREEDOM, _HOURS),)
-    return _level(value, (side,), others)
+    return _level(value, (side,), _apart(prior, usual, apart))
+
+
+def _apart(prior: Spread, usual: bool, apart: str) -> tuple[Part, ...]:
+    """What measurements so far apart differ by, as far as it is known."""
+    minutes = prior.usual_minutes if usual and prior.usual is not None else prior.minutes
+    if apart == HOURS and prior.hours is not None:
+        return (Part(prior.hours**2, HOURS_FREEDOM, HOURS),)
+    if apart and minutes is not None:
+        return (Part(minutes**2, prior.minutes_freedom, MINUTES),)
+    return ()
 
 
 def difference(a: Level, b: Level) -> Level:
@@ -239,7 +253,8 @@ def _evidence(sides: Sequence[Side], i: int) -> list[_Evidence]:
             counts = other.freedom
         evidence.append(_Evidence(variance, counts, other.freedom, f"side {j}"))
     if side.known is not None:
-        known = Part(side.known + side.within, side.known_freedom)
+        freedom = side.known_freedom if side.freedom else min(side.known_freedom, ALONE)
+        known = Part(side.known + side.within, freedom)
         trust = _trust(_exceeds(Part(side.variance, side.freedom), known)) if side.freedom else 1.0
         counts = trust * known.freedom
         evidence.append(_Evidence(known.variance, counts, counts, _MACHINE))

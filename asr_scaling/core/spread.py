@@ -21,6 +21,10 @@ class Spread:
     freedom: degrees of freedom that both rest on; few say little.
     hours: between hours or days, beyond what differs between processes; None where not known.
     source: where this is known from, for people.
+    minutes: between measurements minutes apart, beyond what processes of one measurement differ
+        by, of times as they were; None where not known.
+    usual_minutes: the same of times at the machine's usual state.
+    minutes_freedom: degrees of freedom that both rest on.
     """
 
     processes: float
@@ -28,6 +32,9 @@ class Spread:
     freedom: float = 5.0
     hours: float | None = None
     source: str = ""
+    minutes: float | None = None
+    usual_minutes: float | None = None
+    minutes_freedom: float = 2.0
 
     def to_json(self) -> dict[str, Any]:
         """What a record's ``environment`` has under "spread"."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 HOUR_S = 3600.0
 FEWEST_SYSTEMS = 3
 """Fewer say nothing of how unlike systems are in their spread."""
 FEWEST_HOURS = 3
+FEWEST_MINUTES = 3
+"""Degrees of freedom below which nothing is said of what minutes differ by."""
 _LEAST_FREEDOM = 1.0
 _SMALLEST = 1e-12
 """Variances are not taken to be smaller: 0 has no logarithm."""
@@ -67,26 +70,50 @@ def between_hours(
     systems: of each the times in s when it was measured, and the logarithms of its processes then.
     processes: variance between processes of one hour.
 
-    None where none was measured in ``FEWEST_HOURS`` hours. The variance of the hours' means less
-    what processes contribute (core/variance_components.py does it where both are estimated from
-    the same values), over systems by degrees of freedom. Below 0 it is 0.
+    None where none was measured in ``FEWEST_HOURS`` hours.
+    """
+    hours = [[list(chain.from_iterable(hour)) for hour in _hours(system)] for system in systems]
+    found = _beyond([own for own in hours if len(own) >= FEWEST_HOURS], processes)
+    return None if found is None else found[0]
+
+
+def between_minutes(
+    systems: Sequence[Sequence[tuple[float, Sequence[float]]]], processes: float
+) -> tuple[float, float] | None:
+    """Variance between measurements of one hour, beyond what their processes differ by.
+
+    systems, processes: as of ``between_hours``.
+
+    With its degrees of freedom; None of fewer than ``FEWEST_MINUTES``.
+    """
+    found = _beyond([hour for system in systems for hour in _hours(system)], processes)
+    return None if found is None or found[1] < FEWEST_MINUTES else found
+
+
+def _beyond(
+    groups: Sequence[Sequence[Sequence[float]]], within: float
+) -> tuple[float, float] | None:
+    """Variance of means, less what ``within`` contributes, with its degrees of freedom.
+
+    groups: of values that have one mean but for that variance; each of sets of values, which have
+        the variance ``within``.
+
+    core/variance_components.py does it where both are estimated from the same values. Over groups
+    by degrees of freedom; below 0 it is 0. None where no group has two sets.
     """
     total, freedom = 0.0, 0
-    for system in systems:
-        hours = _hours(system)
-        if len(hours) < FEWEST_HOURS:
-            continue
-        means = [math.fsum(hour) / len(hour) for hour in hours]
+    for sets in groups:
+        means = [math.fsum(values) / len(values) for values in sets]
         mean = math.fsum(means) / len(means)
-        own = processes * math.fsum(1 / len(hour) for hour in hours) / len(hours)
-        total += math.fsum((x - mean) ** 2 for x in means) - (len(hours) - 1) * own
-        freedom += len(hours) - 1
-    return max(0.0, total / freedom) if freedom else None
+        own = within * math.fsum(1 / len(values) for values in sets) / len(sets)
+        total += math.fsum((x - mean) ** 2 for x in means) - (len(sets) - 1) * own
+        freedom += len(sets) - 1
+    return (max(0.0, total / freedom), float(freedom)) if freedom else None
 
 
-def _hours(system: Sequence[tuple[float, Sequence[float]]]) -> list[list[float]]:
-    """The logarithms in groups that begin more than an hour apart."""
-    hours: list[list[float]] = []
+def _hours(system: Sequence[tuple[float, Sequence[float]]]) -> list[list[Sequence[float]]]:
+    """The measurements' logarithms in groups that begin more than an hour apart."""
+    hours: list[list[Sequence[float]]] = []
     began = -math.inf
     for at, logs in sorted(system, key=lambda entry: entry[0]):
         if not logs:
@@ -94,5 +121,5 @@ def _hours(system: Sequence[tuple[float, Sequence[float]]]) -> list[list[float]]
         if at - began > HOUR_S:
             hours.append([])
             began = at
-        hours[-1].extend(logs)
+        hours[-1].append(logs)
     return hours

@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 
 from asr_scaling.core.judged import USUAL
-from asr_scaling.core.levels import Level, of_processes
+from asr_scaling.core.levels import MINUTES, Level, of_processes
 from asr_scaling.core.metrics import metric_spec
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.spread import ASSUMED, Spread, spread_of
@@ -85,7 +85,7 @@ def widened(metric: Metric, spread: Spread) -> Metric:
     if metric.interval is None or metric.value <= 0 or not follows_time(metric.name):
         return metric
     usual = metric.name.startswith(USUAL)
-    level = of_processes([math.log(metric.value)], [log_error(metric)], spread, usual)
+    level = of_processes([math.log(metric.value)], [log_error(metric)], spread, usual, MINUTES)
     return replace(metric, interval=around(metric, level))
 
 

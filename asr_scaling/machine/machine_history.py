@@ -14,7 +14,7 @@ from typing import Any
 
 from asr_scaling.core.learned_state import Earlier, LearnedState, with_coefficients
 from asr_scaling.core.spread import Spread, with_spread
-from asr_scaling.core.spread_fit import FEWEST_SYSTEMS, between_hours, fitted
+from asr_scaling.core.spread_fit import FEWEST_SYSTEMS, between_hours, between_minutes, fitted
 from asr_scaling.machine.spread_history import SELF_TEST, Entry, entries
 
 
@@ -46,20 +46,34 @@ def known(certified: Spread, before: float = math.inf) -> History:
     them, their typical variance counts, the more the more alike it is between them (Smyth 2004).
     With fewer the self-test's stands. The spread at the machine's usual state is what earlier
     processes still differ by once the state's effect is taken out, each by coefficients that were
-    fitted without its measurement; None where the state is not trusted. What hours differ by is added where a system was measured in
-    three hours or more.
+    fitted without its measurement; None where the state is not trusted. What hours, and what
+    measurements of one hour, differ by is known where systems were measured so often.
     """
     every = [entry for entry in entries() if entry.at < before]
     spread = _with_earlier(certified, [entry for entry in every if entry.system != SELF_TEST])
+    if minutes := between_minutes(_times(every), spread.processes**2):
+        spread = replace(spread, minutes=math.sqrt(minutes[0]), minutes_freedom=minutes[1])
+    hours = between_hours(_times(every), spread.processes**2)
+    if hours is not None:
+        spread = replace(spread, hours=math.sqrt(hours))
     read = [entry for entry in every if len(entry.states) == len(entry.logs)]
     learned = LearnedState([Earlier(e.system, e.speech, e.logs, e.states) for e in read])
-    if learned.trusted:
-        left = zip((entry.system for entry in read), learned.left(), strict=True)
-        variance, freedom = _typical(left)
-        freedom = min(freedom, spread.freedom)
-        spread = replace(spread, usual=math.sqrt(variance), freedom=freedom)
-    hours = between_hours(_times(every), spread.processes**2)
-    return History(spread if hours is None else replace(spread, hours=math.sqrt(hours)), learned)
+    return History(_at_usual(spread, read, learned) if learned.trusted else spread, learned)
+
+
+def _at_usual(spread: Spread, read: Sequence[Entry], learned: LearnedState) -> Spread:
+    """The spread with what is left of it at the machine's usual state."""
+    left = [
+        replace(entry, logs=logs) for entry, logs in zip(read, learned.left(), strict=True) if logs
+    ]
+    variance, freedom = _typical((entry.system, entry.logs) for entry in left)
+    minutes = between_minutes(_times(left), variance)
+    return replace(
+        spread,
+        usual=math.sqrt(variance),
+        freedom=min(freedom, spread.freedom),
+        usual_minutes=None if minutes is None else math.sqrt(minutes[0]),
+    )
 
 
 def _with_earlier(certified: Spread, earlier: Sequence[Entry]) -> Spread:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from asr_scaling.core.call_summary import rtfx_without, summarise
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.judged import USUAL
-from asr_scaling.core.levels import Level, of_processes
+from asr_scaling.core.levels import MINUTES, Level, of_processes
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.core.spread import Spread, spread_of
 from asr_scaling.core.statistics import mean_interval
@@ -144,4 +144,4 @@ def _of_process(record: RunRecord, looping: Collection[str]) -> dict[str, Metric
 
 def _level(own: Sequence[Metric], prior: Spread | None, usual: bool = False) -> Level:
     logs = [math.log(each.value) for each in own]
-    return of_processes(logs, [log_error(each) for each in own], prior, usual)
+    return of_processes(logs, [log_error(each) for each in own], prior, usual, MINUTES)

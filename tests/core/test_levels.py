@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from asr_scaling.core.levels import Level, difference, of_processes, processes_needed
+from asr_scaling.core.levels import (
+    HOURS,
+    MINUTES,
+    Level,
+    difference,
+    of_processes,
+    processes_needed,
+)
 from asr_scaling.core.spread import Spread
 
 LOGS = st.lists(st.floats(-3, 3).map(lambda x: round(x, 4)), min_size=1, max_size=6)
@@ -50,8 +58,29 @@ def test_figures_at_the_usual_state_have_their_own_spread():
 def test_what_differs_between_hours_is_added_where_asked():
     known = Spread(0.03, freedom=5.0, hours=0.04)
     logs, errors = [0.10, 0.12, 0.08], [0.0, 0.0, 0.0]
-    within, across = (of_processes(logs, errors, known, hours=hours) for hours in (False, True))
+    within, across = (of_processes(logs, errors, known, apart=apart) for apart in ("", HOURS))
     assert across.error == pytest.approx(math.hypot(within.error, 0.04))
+
+
+@pytest.mark.parametrize(
+    ("usual", "apart", "added"),
+    [(False, "", 0.0), (False, MINUTES, 0.02), (False, HOURS, 0.02), (True, MINUTES, 0.005)],
+)
+def test_what_minutes_differ_by_is_added_where_asked_and_for_hours_that_are_not_known(
+    usual: bool, apart: str, added: float
+):
+    known = replace(KNOWN, minutes=0.02, usual_minutes=0.005, minutes_freedom=9.0)
+    logs, errors = [0.10, 0.12, 0.08], [0.0, 0.0, 0.0]
+    within, across = (of_processes(logs, errors, known, usual, how) for how in ("", apart))
+    assert across.error == pytest.approx(math.hypot(within.error, added))
+
+
+def test_what_is_known_counts_five_degrees_of_freedom_for_a_process_alone():
+    """Student's quantile of five is 2.571, whatever number the machine's spread rests on."""
+    sure = Spread(0.03, freedom=1e9)
+    alone, three = (of_processes(logs, [0.0] * len(logs), sure) for logs in ([0.1], [0.1] * 3))
+    assert alone.interval().half(0.1) == pytest.approx(2.571 * 0.03, rel=1e-3)
+    assert three.interval().half(0.1) == pytest.approx(1.96 * 0.03 / math.sqrt(3), rel=1e-3)
 
 
 def test_a_spread_that_processes_contradict_is_dropped():
@@ -83,7 +112,7 @@ def test_so_many_processes_decide_and_no_fewer():
 
 def test_no_number_of_processes_lessens_what_hours_differ_by():
     known = Spread(0.03, freedom=5.0, hours=0.04)
-    a, b = (of_processes([x], [0.0], known, hours=True) for x in (0.0, 0.05))
+    a, b = (of_processes([x], [0.0], known, apart=HOURS) for x in (0.0, 0.05))
     assert processes_needed(difference(a, b)) is None
 
 

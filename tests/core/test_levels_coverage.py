@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from asr_scaling.core.levels import Level, difference, of_processes
+from asr_scaling.core.levels import HOURS, Level, difference, of_processes
 from asr_scaling.core.spread import Spread
 
 STUDIES, FREEDOM = 1000, 5
@@ -58,7 +58,7 @@ def measured(
         calls = rng.normal(truth + effect, CALLS, int(rng.integers(20, 41)))
         logs.append(float(calls.mean()))
         errors.append(float(calls.std(ddof=1)) / math.sqrt(len(calls)))
-    return of_processes(logs, errors, prior, hours=hours)
+    return of_processes(logs, errors, prior, apart=HOURS if hours else "")
 
 
 def holds(level: Level, truth: float = 0.0) -> bool:

@@ -91,6 +91,31 @@ def test_hours_are_told_from_three_of_them():
     assert known(CERTIFIED).spread.hours == pytest.approx(math.sqrt(expected))
 
 
+def test_what_measurements_of_one_hour_differ_by_beyond_their_processes():
+    means = (0.0, 0.1, -0.1, 0.05)
+    for i, mean in enumerate(means[:3]):
+        add(three_processes(0.02, at=i * HOUR / 5, mean=mean))
+    assert known(CERTIFIED).spread.minutes is None
+    add(three_processes(0.02, at=3 * HOUR / 5, mean=means[3]))
+    found = known(CERTIFIED).spread
+    assert found.minutes == pytest.approx(math.sqrt(statistics.variance(means) - 0.04**2 / 3))
+    assert found.minutes_freedom == 3
+
+
+def test_minutes_at_the_usual_state_differ_by_less():
+    rng = np.random.default_rng(3)
+    for number in range(40):
+        minute = rng.normal(0, 0.06)
+        states = minute + rng.normal(0, 0.02, 3)
+        logs = tuple((0.8 * states + rng.normal(0, 0.01, 3)).tolist())
+        shown = tuple({"memory": 0.005 * math.exp(state)} for state in states)
+        add(Entry("s", 60.0 * number, logs, "speech", shown))
+    found = known(CERTIFIED).spread
+    assert found.minutes == pytest.approx(0.8 * 0.06, rel=0.4)
+    assert found.usual_minutes is not None
+    assert found.usual_minutes < 0.01
+
+
 def test_measurements_within_an_hour_are_one_hour():
     for i in range(4):
         add(Entry(SELF_TEST, i * HOUR / 4, (float(i),)))

@@ -156,7 +156,7 @@ def test_what_one_process_alone_measured_is_widened_and_named() -> None:
         parts[0], metrics=(*parts[0].metrics, *(Metric(name, 0.1, 9, end) for name in names))
     )
     whole = merge([first, *parts[1:]])
-    assert half(whole, "decoder/step_s") == pytest.approx(math.expm1(1.96 * 0.05), rel=0.02)
+    assert half(whole, "decoder/step_s") == pytest.approx(math.expm1(2.571 * 0.05), rel=0.02)
     assert whole.intervals["quality/wer"] == end
     assert whole.tags["interval/of_one_process"] == "decoder/step_s"
     assert "interval/of_one_process" not in merge(parts).tags

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from asr_scaling.analysis.comparison.change import rounded
-from asr_scaling.core.levels import MOST_PROCESSES
+from asr_scaling.core.levels import HOURS, MINUTES, MOST_PROCESSES
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.spread import ASSUMED, Spread, spread_of
 from asr_scaling.core.spread_fit import HOUR_S
@@ -33,6 +33,13 @@ class Machine:
     hours: bool = False
     in_sequence: bool = False
     ask: str = SWEEP
+
+    @property
+    def apart(self) -> str:
+        """How far apart the two were measured (core/levels.py); empty for in turns."""
+        if self.hours:
+            return HOURS
+        return MINUTES if self.in_sequence else ""
 
     @property
     def assumed(self) -> bool:

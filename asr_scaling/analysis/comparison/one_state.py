@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_scaling.analysis.comparison.times import State
-from asr_scaling.core.learned_state import coefficients_of
+from asr_scaling.core.learned_state import Coefficients, coefficients_of
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.usual_state import Adjusted, at_usual, usual_state
@@ -54,14 +54,23 @@ def at_one_state(a: RunRecord, b: RunRecord) -> OneState:
             notes = ("Times are as they were: the metronome ran beside one of the two only.",)
         return OneState((a.samples, b.samples), notes=notes)
     first, second = (
-        at_usual(record.samples, record.beats, reference, coefficients_of(record.environment))
-        for record in (a, b)
+        at_usual(record.samples, record.beats, reference, learned)
+        for record, learned in zip((a, b), _coefficients(a, b), strict=True)
     )
     notes = tuple(
         _note(side, record, found) for side, record, found in (("A", a, first), ("B", b, second))
     )
     states = State(first.made, first.shift_error), State(second.made, second.shift_error)
     return OneState((first.samples, second.samples), states, notes)
+
+
+def _coefficients(a: RunRecord, b: RunRecord) -> tuple[Coefficients | None, Coefficients | None]:
+    """Those of each record; of one system measured twice the ones that rest on more processes."""
+    ours, theirs = (coefficients_of(record.environment) for record in (a, b))
+    if a.identity and a.identity == b.identity and (ours or theirs):
+        best = max((c for c in (ours, theirs) if c is not None), key=lambda c: c.processes)
+        return best, best
+    return ours, theirs
 
 
 def _note(side: str, record: RunRecord, found: Adjusted) -> str:

@@ -84,7 +84,7 @@ class _Table:
 
 
 def time_changes(
-    blocks: Sequence[Block], spread: Spread, states: tuple[State, State], hours: bool
+    blocks: Sequence[Block], spread: Spread, states: tuple[State, State], apart: str
 ) -> tuple[TimeChange, TimeChange]:
     """Of the latency and of the RTFx.
 
@@ -93,8 +93,8 @@ def time_changes(
     """
     waits = _waits([block.wait_a for block in blocks]), _waits([block.wait_b for block in blocks])
     works = _speeds([block.work_a for block in blocks]), _speeds([block.work_b for block in blocks])
-    longer = _change(*waits, spread, states, hours)
-    return longer, _change(*works, spread, states, hours)
+    longer = _change(*waits, spread, states, apart)
+    return longer, _change(*works, spread, states, apart)
 
 
 def _waits(blocks: Sequence[Repeats]) -> _Table:
@@ -130,7 +130,7 @@ def _filled(cells: Sequence[Sequence[float]]) -> _Floats:
 
 
 def _change(
-    a: _Table, b: _Table, spread: Spread, states: tuple[State, State], hours: bool
+    a: _Table, b: _Table, spread: Spread, states: tuple[State, State], apart: str
 ) -> TimeChange:
     value, sides = math.expm1(float(b.figures.mean() - a.figures.mean())), (a, b)
     speech = _of_speech(a, b)
@@ -146,7 +146,7 @@ def _change(
         for found, variance in ((levels, noise), (plans, planned)):
             errors = [math.sqrt(variance)] * side.processes
             logs = side.figures.tolist()
-            found.append(of_processes(logs, errors, spread, state.usual, hours))
+            found.append(of_processes(logs, errors, spread, state.usual, apart))
     shifts = math.fsum(state.shift_error for state in states) ** 2  # at worst they go together
     level = difference(*levels).with_part(shifts, math.inf).with_part(rest, speech.freedom)
     plan = difference(*plans).with_part(shifts, math.inf)

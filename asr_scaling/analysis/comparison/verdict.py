@@ -141,7 +141,7 @@ def _times(
     a: RunRecord, b: RunRecord, blocks: Sequence[Block], machine: Machine, one_state: OneState
 ) -> list[MetricChange]:
     """Latency and RTFx."""
-    changes = time_changes(blocks, machine.spread, one_state.states, machine.hours)
+    changes = time_changes(blocks, machine.spread, one_state.states, machine.apart)
     named = zip((LATENCY, RTFX), changes, strict=True)
     return [_time_row(a, b, name, change, machine) for name, change in named]
 

@@ -611,7 +611,7 @@ class TestGate:
     )  # fmt: skip
     def test_what_has_the_limit_in_its_interval_is_neither(self, limit: float, answer: str):
         """The logarithm of the change is 0.0953 ± 0.0477: 4.88 to 15.37 %."""
-        known = on(spread=Spread(0.0477 / 1.96 / math.sqrt(2), freedom=1e9).to_json())
+        known = on(spread=Spread(0.0477 / 2.571 / math.sqrt(2), freedom=1e9).to_json())
         a, b = point(rounds(1, EIGHT), **known), point(rounds(1, SLOWER), **known)
         outcome = Gate.parse(f"latency/p50_s>{limit}%").judge(compare(a, b))
         assert outcome.to_json()["answer"] == answer
