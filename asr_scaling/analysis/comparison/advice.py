@@ -98,6 +98,7 @@ class Machine:
         """ "about 5 each would decide: sweep.processes=5"."""
         if needed is None or needed > MOST_PROCESSES:
             return f"more than {MOST_PROCESSES} each would be needed"
+        needed = max(needed, 2)  # only two or more take turns
         return f"about {needed} each would decide: {self.ask.format(needed)}"
 
     @staticmethod

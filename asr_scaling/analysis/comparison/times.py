@@ -47,7 +47,8 @@ class TimeChange:
 
     value: the change as a share.
     level: its logarithm; None where the calls were too few to tell how sure it is.
-    plan: the same for how many processes are needed, which lessen what differs between calls too.
+    plan: the same of a measurement in turns, for how many processes are needed; these lessen what
+        differs between calls too.
     """
 
     value: float
@@ -143,14 +144,14 @@ def _change(
     levels, plans = list[Level](), list[Level]()
     for side, noise, state in zip(sides, noises, states, strict=True):
         planned = rest / single if side.processes == 1 else noise
-        for found, variance in ((levels, noise), (plans, planned)):
+        for found, variance, how in ((levels, noise, apart), (plans, planned, "")):
             errors = [math.sqrt(variance)] * side.processes
             logs = side.figures.tolist()
-            found.append(of_processes(logs, errors, spread, state.usual, apart))
+            found.append(of_processes(logs, errors, spread, state.usual, how))
     shifts = math.fsum(state.shift_error for state in states) ** 2  # at worst they go together
     level = difference(*levels).with_part(shifts, math.inf).with_part(rest, speech.freedom)
     plan = difference(*plans).with_part(shifts, math.inf)
-    return TimeChange(value, level, plan if single else level)
+    return TimeChange(value, level, plan if single else plan.with_part(rest, speech.freedom))
 
 
 def _residual(side: _Table) -> float:

@@ -625,6 +625,17 @@ class TestGate:
         needed = math.ceil(2 * (1.96 * 0.04 / math.log(1.1 / 1.05)) ** 2)
         assert f"about {needed} each would decide: sweep.processes={needed}" in sentence
 
+    def test_processes_that_take_turns_have_no_minutes_between_them(self):
+        """Measured one after the other the change can't be told; in turns few processes would."""
+        known = on(spread=Spread(0.01, freedom=1e9, minutes=0.2, minutes_freedom=50.0).to_json())
+        a, b = point(rounds(1, EIGHT), **known), point(rounds(1, SLOWER), **known)
+        later = replace(b, started_at=b.started_at + 300, ended_at=b.ended_at + 600)
+        earlier = replace(a, ended_at=a.started_at + 100)
+        together, apart = compare(a, b).row(LATENCY), compare(earlier, later).row(LATENCY)
+        assert together.verdict == "slower"
+        assert apart.verdict.startswith("can't tell")
+        assert apart.verdict.endswith("about 2 each would decide: sweep.processes=2")
+
     def test_more_processes_are_asked_for_in_the_words_of_the_command(self):
         known = on(spread=Spread(0.1, freedom=1e9).to_json())
         a, b = point(rounds(1, EIGHT), **known), point(rounds(1, SLOWER), **known)
