@@ -20,6 +20,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+LEAST_SHARE = 0.1
+"""Share of a variance that a state must explain where it was held out …"""
+CHANCE = 0.05
+"""… and how often a state that says nothing may explain as much."""
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 BLOCKS = 8
@@ -109,6 +113,11 @@ def explained(calls: Calls, states: States) -> Explained:
     covariance = (len(kept) - 1) / len(kept) * off.T @ off
     coefficients = model.fitted(around, size)[1]
     return Explained(share, chance, coefficients, covariance)
+
+
+def tells(share: float, chance: float) -> bool:
+    """Whether a state explains enough, and more than chance does."""
+    return share >= LEAST_SHARE and chance <= CHANCE
 
 
 def shifts(states: States) -> int:

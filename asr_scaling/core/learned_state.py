@@ -29,13 +29,10 @@ from typing import Any
 
 import numpy as np
 
-from asr_scaling.core.control_variates import Floats, Ints, non_negative
+from asr_scaling.core.control_variates import Floats, Ints, non_negative, tells
+from asr_scaling.core.earlier import Earlier
 from asr_scaling.core.typed_json import build
 
-LEAST_SHARE = 0.1
-"""Share of the variance between processes that must be explained where it was held out …"""
-CHANCE = 0.05
-"""… and how often states that say nothing of the figures may explain as much."""
 _TYPICAL, _OWN = 0.5, 0.15
 """Sizes that are expected of a typical coefficient, and of how far a system's is from it."""
 _PARTS, _SHIFTED = 8, 39
@@ -43,22 +40,6 @@ _SEED, _FAR = 42, 4.0
 _FREE = 1e-9
 KEY = "state_coefficients"
 """Where a record's ``environment`` has them."""
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """Processes that were measured together.
-
-    system: what they measured.
-    speech: on which utterances.
-    logs: figure of each process, of one at least: the logarithm of its time.
-    states: of each process, probe → median of its seconds.
-    """
-
-    system: str
-    speech: str
-    logs: tuple[float, ...]
-    states: tuple[Mapping[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -111,7 +92,7 @@ class LearnedState:
     """
 
     def __init__(self, earlier: Sequence[Earlier]) -> None:
-        """``earlier``: in the order they were measured."""
+        """``earlier``: in the order they were measured, each with its states."""
         self.probes = tuple(sorted(earlier[-1].states[-1])) if earlier else ()
         self._whole = [
             bool(self.probes)
@@ -122,13 +103,9 @@ class LearnedState:
         rows = [(i, one, j) for i, one in whole for j in range(len(one.logs))]
         number = {name: k for k, name in enumerate(dict.fromkeys(r[1].system for r in rows))}
         self._systems = number
-        groups = {
-            key: k for k, key in enumerate(dict.fromkeys((r[1].system, r[1].speech) for r in rows))
-        }
+        groups = {name: k for k, name in enumerate(dict.fromkeys(r[1].timed for r in rows))}
         self._system = np.array([number[one.system] for _, one, _ in rows], dtype=np.int64)
-        self._group = np.array(
-            [groups[one.system, one.speech] for _, one, _ in rows], dtype=np.int64
-        )
+        self._group = np.array([groups[one.timed] for _, one, _ in rows], dtype=np.int64)
         self._measured = np.array([i for i, _, _ in rows], dtype=np.int64)
         self._figures = np.array([one.logs[j] for _, one, j in rows])
         states = [[one.states[j][probe] for probe in self.probes] for _, one, j in rows]
@@ -142,13 +119,17 @@ class LearnedState:
         return len(self._figures)
 
     @cached_property
+    def _as_measured(self) -> tuple[float | None, Floats]:
+        return self._held_out(np.arange(self.processes))
+
+    @property
     def explained(self) -> float | None:
         """Share of the variance between processes that states explain, where it was held out.
 
         The measurements are held out in parts, in turn. None without two processes of one
         system on the same speech.
         """
-        return self._held_out(np.arange(self.processes))[0]
+        return self._as_measured[0]
 
     @cached_property
     def chance(self) -> float:
@@ -173,9 +154,7 @@ class LearnedState:
     @property
     def trusted(self) -> bool:
         """Whether states explain enough, and more than chance does."""
-        return (
-            self.explained is not None and self.explained >= LEAST_SHARE and self.chance <= CHANCE
-        )
+        return self.explained is not None and tells(self.explained, self.chance)
 
     def left(self) -> list[tuple[float, ...]]:
         """Of each measurement the figures of its processes without what states explain.
@@ -183,7 +162,7 @@ class LearnedState:
         By coefficients of the measurements that were not held out with it. Empty for a measurement
         that was left out.
         """
-        left = self._held_out(np.arange(self.processes))[1]
+        left = self._as_measured[1]
         return [tuple(left[self._measured == i].tolist()) for i in range(len(self._whole))]
 
     def coefficients(self, system: str) -> Coefficients | None:

@@ -20,15 +20,12 @@ from asr_scaling.core.control_variates import (
     States,
     explained,
     shifts,
+    tells,
 )
 from asr_scaling.core.learned_state import Coefficients
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.typed_json import number
 
-LEAST_SHARE = 0.1
-"""Share of the variance within processes that the state must explain on held-out blocks …"""
-CHANCE = 0.05
-"""… and how often a state that says nothing of the calls may explain as much."""
 _CALLS, _OF_PROCESS = 12, 4
 _SHIFTS = 19
 NO_REFERENCE = (
@@ -127,7 +124,7 @@ def _fitted(
     found = explained(calls, states)
     coefficients = dict(zip(probes, found.coefficients.tolist(), strict=True))
     judged = replace(plain, explained=found.share, coefficients=coefficients)
-    if found.share < LEAST_SHARE or found.chance > CHANCE:
+    if not tells(found.share, found.chance):
         return replace(judged, why=_unexplained(found))
     if reference is None:
         return judged

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asr_scaling.core.learned_state import Earlier, LearnedState, with_coefficients
+from asr_scaling.core.earlier import Earlier
+from asr_scaling.core.learned_state import LearnedState, with_coefficients
 from asr_scaling.core.spread import Spread, with_spread
 from asr_scaling.core.spread_fit import FEWEST_SYSTEMS, between_hours, between_minutes, fitted
-from asr_scaling.machine.spread_history import SELF_TEST, Entry, entries
+from asr_scaling.machine.spread_history import SELF_TEST, entries
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,18 @@ def known(certified: Spread, before: float = math.inf) -> History:
     """
     every = [entry for entry in entries() if entry.at < before]
     spread = _with_earlier(certified, [entry for entry in every if entry.system != SELF_TEST])
-    if minutes := between_minutes(_times(every), spread.processes**2):
+    times = _times(every)
+    if minutes := between_minutes(times, spread.processes**2):
         spread = replace(spread, minutes=math.sqrt(minutes[0]), minutes_freedom=minutes[1])
-    hours = between_hours(_times(every), spread.processes**2)
+    hours = between_hours(times, spread.processes**2)
     if hours is not None:
         spread = replace(spread, hours=math.sqrt(hours))
     read = [entry for entry in every if len(entry.states) == len(entry.logs)]
-    learned = LearnedState([Earlier(e.system, e.speech, e.logs, e.states) for e in read])
+    learned = LearnedState(read)
     return History(_at_usual(spread, read, learned) if learned.trusted else spread, learned)
 
 
-def _at_usual(spread: Spread, read: Sequence[Entry], learned: LearnedState) -> Spread:
+def _at_usual(spread: Spread, read: Sequence[Earlier], learned: LearnedState) -> Spread:
     """The spread with what is left of it at the machine's usual state."""
     left = [
         replace(entry, logs=logs) for entry, logs in zip(read, learned.left(), strict=True) if logs
@@ -76,7 +78,7 @@ def _at_usual(spread: Spread, read: Sequence[Entry], learned: LearnedState) -> S
     )
 
 
-def _with_earlier(certified: Spread, earlier: Sequence[Entry]) -> Spread:
+def _with_earlier(certified: Spread, earlier: Sequence[Earlier]) -> Spread:
     """The self-test's spread with that of ``earlier`` measurements."""
     systems = {entry.system for entry in earlier if len(entry.logs) > 1}
     if 1 + len(systems) < FEWEST_SYSTEMS:
@@ -113,7 +115,7 @@ def _typical(
     return math.fsum(v * own for v, own in pairs) / freedom, min(own for _, own in pairs)
 
 
-def _times(every: Iterable[Entry]) -> list[list[tuple[float, tuple[float, ...]]]]:
+def _times(every: Iterable[Earlier]) -> list[list[tuple[float, tuple[float, ...]]]]:
     """The measurements of each system: when, and the logarithms of its processes."""
     times: dict[str, list[tuple[float, tuple[float, ...]]]] = {}
     for entry in every:

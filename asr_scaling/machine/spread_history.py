@@ -12,11 +12,12 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.checksum import signed, verified
+from asr_scaling.core.earlier import Earlier
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.typed_json import build, read
@@ -30,29 +31,6 @@ SELF_TEST = "self-test"
 MOST = 300
 """Entries that are kept: the newest."""
 _KIND = "spread"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One measurement.
-
-    system: what was measured.
-    at: when, in seconds since 1970.
-    logs: for each process the logarithm of its time.
-    speech: names the utterances.
-    states: for each process, probe → median of its seconds; empty where it was not read.
-    """
-
-    system: str
-    at: float
-    logs: tuple[float, ...]
-    speech: str = ""
-    states: tuple[Mapping[str, float], ...] = ()
-
-    @property
-    def timed(self) -> str:
-        """The system with its speech: what has one usual time."""
-        return f"{self.system} {self.speech}"
 
 
 def note(record: RunRecord) -> None:
@@ -70,10 +48,10 @@ def note(record: RunRecord) -> None:
     logs, states = _figures(record.samples, inputs), _states(record)
     if logs:
         known_states = states if len(states) == len(logs) else ()
-        add(Entry(record.identity, record.started_at, logs, speech, known_states))
+        add(Earlier(record.identity, record.started_at, logs, speech, known_states))
 
 
-def add(entry: Entry) -> None:
+def add(entry: Earlier) -> None:
     """Keep ``entry``; one of the same system and time is replaced.
 
     Where the cache can't be written nothing is kept: it is of use for later sweeps only.
@@ -82,7 +60,7 @@ def add(entry: Entry) -> None:
         _add(_path(), entry)
 
 
-def _add(path: Path, entry: Entry) -> None:
+def _add(path: Path, entry: Earlier) -> None:
     with alone(_KIND, path.stem):
         others = [e for e in entries() if (e.timed, e.at) != (entry.timed, entry.at)]
         newest = sorted([*others, entry], key=lambda e: e.at)[-MOST:]
@@ -90,7 +68,7 @@ def _add(path: Path, entry: Entry) -> None:
         write_atomic(path, json.dumps(signed(kept), indent=1).encode())
 
 
-def entries() -> list[Entry]:
+def entries() -> list[Earlier]:
     """What is kept of this machine; nothing where the file is missing or damaged."""
     try:
         data = verified(read(_path()))
@@ -101,10 +79,10 @@ def entries() -> list[Entry]:
         return []
 
 
-def _entry(row: Any) -> Entry | None:
+def _entry(row: Any) -> Earlier | None:
     """None for an entry of a version that kept something else."""
     try:
-        return build(Entry, row)
+        return build(Earlier, row)
     except TypeError:
         return None
 

@@ -14,12 +14,15 @@ from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.energy_methods import GUESSED, METHOD, of_energy
 from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord
 from asr_scaling.core.sample import Sample
+from asr_scaling.core.spread import spread_of
 from asr_scaling.core.statistics import mean_interval, noise_floor
 from asr_scaling.core.time_intervals import INTERVAL_OF, OF_ONE_ALONE
 from asr_scaling.machine.interference import times_by_input
 from asr_scaling.machine.machine_kind import unlike
 from asr_scaling.records.process_intervals import (
     OF_STARTING,
+    OfEach,
+    figures_of_each,
     of_both_levels,
     of_one_alone,
     scope,
@@ -112,7 +115,8 @@ def _merged(rounds: Sequence[RunRecord]) -> RunRecord:
     ordered = [record for record in every if not unlike(fullest.environment, record.environment)]
     samples = sorted((s for r in ordered for s in r.samples), key=_taken)
     beats = sorted((b for r in ordered for b in r.beats), key=lambda b: (b.process, b.at))
-    metrics, unavailable = _figures(ordered, samples, repeats := _repeats(ordered))
+    own = figures_of_each(ordered) if len(ordered) > 1 and all(map(fresh, ordered)) else ()
+    metrics, unavailable = _figures(ordered, samples, repeats := _repeats(ordered), own)
     return replace(
         fullest,
         **_outcome(every),
@@ -124,7 +128,7 @@ def _merged(rounds: Sequence[RunRecord]) -> RunRecord:
         metrics=metrics,
         unavailable=unavailable,
         cautions=_cautions(every, ordered, fullest),
-        tags=_tags(ordered),
+        tags=_tags(ordered, own),
         artifacts=tuple(dict.fromkeys(name for record in ordered for name in record.artifacts)),
         repeats=repeats,
         job_s={name: sum(s) for name, s in _by_name(r.job_s for r in ordered).items()},
@@ -198,7 +202,7 @@ def _by_name(rounds: Iterable[Mapping[str, _Value]]) -> dict[str, list[_Value]]:
     return values
 
 
-def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
+def _tags(rounds: Sequence[RunRecord], own: OfEach) -> dict[str, str]:
     """The values of each tag, as one, and how many rounds were merged.
 
     Where rounds were planned to make more calls than others, the calls of each are a tag too.
@@ -208,9 +212,9 @@ def _tags(rounds: Sequence[RunRecord]) -> dict[str, str]:
     joined["sweep/rounds"] = str(len(rounds))
     if any("calls" in (record.config.get("sweep") or {}) for record in rounds):
         joined["sweep/calls"] = ", ".join(str(len(record.samples)) for record in rounds)
-    if len(rounds) > 1 and all(map(fresh, rounds)):
+    if own:
         joined[INTERVAL_OF] = scope(rounds)
-        if alone := of_one_alone(rounds):
+        if alone := of_one_alone(rounds, own):
             joined[OF_ONE_ALONE] = ", ".join(alone)
     return joined
 
@@ -224,9 +228,15 @@ def _hosts(rounds: Sequence[RunRecord]) -> dict[str, str]:
 
 
 def _figures(
-    rounds: Sequence[RunRecord], samples: Sequence[Sample], repeats: Mapping[str, tuple[float, ...]]
+    rounds: Sequence[RunRecord],
+    samples: Sequence[Sample],
+    repeats: Mapping[str, tuple[float, ...]],
+    own: OfEach,
 ) -> tuple[tuple[Metric, ...], dict[str, str]]:
-    """Metrics of the merged record, and why others are unavailable in every round."""
+    """Metrics of the merged record, and why others are unavailable in every round.
+
+    own: the figures of each round where these are several processes; else none.
+    """
     rows = _by_name({metric.name: metric for metric in record.metrics} for record in rounds)
     reasons = _by_name(record.unavailable for record in rounds)
     unavailable = {name: first for name, (first, *_) in reasons.items()}
@@ -239,8 +249,8 @@ def _figures(
                 unavailable[name] = why
         metrics |= {metric.name: metric for metric in summary.metrics}
         _without_looping(rounds, samples, metrics, unavailable)
-    if len(rounds) > 1 and all(map(fresh, rounds)):
-        metrics = of_both_levels(metrics, rounds)
+    if own:
+        metrics = of_both_levels(metrics, own, spread_of(rounds[0].environment))
     floor = noise_floor(times_by_input(samples))
     if floor is not None:
         metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))

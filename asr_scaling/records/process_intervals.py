@@ -17,6 +17,8 @@ from asr_scaling.core.statistics import mean_interval
 from asr_scaling.core.time_intervals import around, follows_time, log_error, widened
 from asr_scaling.core.usual_figures import NAMES, adjusted, wider, with_usual
 
+OfEach = Sequence[Mapping[str, Metric]]
+"""The figures of each process."""
 OF_STARTING = "startup/"
 """Begins the names of figures that each process has one value of."""
 _MEDIAN, _PRECISION = "latency/p50_s", "latency/p50_precision"
@@ -25,14 +27,15 @@ _STEADY, _FEWEST = 0.05, 3
 the self-test warns of them too."""
 
 
-def of_both_levels(metrics: Mapping[str, Metric], rounds: Sequence[RunRecord]) -> dict[str, Metric]:
-    """The merged ``metrics`` of these rounds, those that follow time with intervals of both levels.
+def of_both_levels(metrics: Mapping[str, Metric], own: OfEach, spread: Spread) -> dict[str, Metric]:
+    """The merged ``metrics`` of several rounds: what follows time with intervals of both levels.
+
+    own: the figures of each round.
 
     Values stay. What is known of the machine's spread between processes counts for all but what
     starting takes. The interval of a figure that one process alone has is widened by it.
     """
-    spread, found = spread_of(rounds[0].environment), dict(metrics)
-    own = _figures(rounds)
+    found = dict(metrics)
     for name, metric in metrics.items():
         starting = name.startswith(OF_STARTING)
         if starting or follows_time(name):
@@ -50,20 +53,21 @@ def of_both_levels(metrics: Mapping[str, Metric], rounds: Sequence[RunRecord]) -
 def with_usual_of_both_levels(record: RunRecord) -> RunRecord:
     """The merged record with ``usual/*`` of all its calls, with intervals of both levels."""
     calls = adjusted(record)
-    record = with_usual(record, calls)
+    if not calls.made:
+        return with_usual(record, calls)
+    record = with_usual(record, replace(calls, shift_error=0.0))  # added below, once
     own = []
     for process in sorted({sample.process for sample in calls.samples}):
         mine = tuple(sample for sample in calls.samples if sample.process == process)
         own.append({m.name: m for m in summarise(mine, every=True).metrics})
     spread = spread_of(record.environment)
     metrics = {metric.name: metric for metric in record.metrics}
-    together = {m.name: m for m in summarise(calls.samples).metrics} if calls.made else {}
     for name in NAMES:
-        if USUAL + name in metrics and (metric := together.get(name)) is not None:
+        if (metric := metrics.get(USUAL + name)) is not None:
             each = [figures[name] for figures in own if name in figures]
             both = of_all(metric, each, spread, usual=True)
             interval = wider(metric.value, both.interval, calls.shift_error)
-            metrics[USUAL + name] = replace(both, name=USUAL + name, interval=interval)
+            metrics[metric.name] = replace(both, interval=interval)
     return replace(record, metrics=tuple(metrics.values()))
 
 
@@ -86,15 +90,17 @@ def of_all(
 
 def level_of(rounds: Sequence[RunRecord], name: str) -> Level | None:
     """The level of a figure of time of these rounds; None where not every one has it."""
-    own = [figures[name] for figures in _figures(rounds) if name in figures]
+    own = [figures[name] for figures in figures_of_each(rounds) if name in figures]
     if len(own) < len(rounds) or min(each.value for each in own) <= 0:
         return None
     return _level(own, spread_of(rounds[0].environment))
 
 
-def of_one_alone(rounds: Sequence[RunRecord]) -> list[str]:
-    """Figures with an interval that follow time and that one of several processes alone has."""
-    own = _figures(rounds)
+def of_one_alone(rounds: Sequence[RunRecord], own: OfEach) -> list[str]:
+    """Figures with an interval that follow time and that one of several processes alone has.
+
+    own: the figures of each round.
+    """
     return [
         name
         for record in rounds
@@ -121,7 +127,7 @@ def scope(rounds: Sequence[RunRecord]) -> str:
     return f"{len(rounds)} processes; with this machine's spread between processes of {known}"
 
 
-def _figures(rounds: Sequence[RunRecord]) -> list[dict[str, Metric]]:
+def figures_of_each(rounds: Sequence[RunRecord]) -> OfEach:
     """The figures of each process; the first one alone may have looked at texts."""
     texts = (row for record in rounds for row in record.transcripts)
     looping = {row["id"] for row in texts if row.get("looping")}

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from asr_scaling.batch.fixed import Fixed
+from asr_scaling.core.earlier import Earlier
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.usual_state import usual_state
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.machine.fresh_process import Read, in_fresh_process
-from asr_scaling.machine.spread_history import SELF_TEST, Entry, add
+from asr_scaling.machine.spread_history import SELF_TEST, add
 from asr_scaling.measure.job import Job
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.selftest.checks import Check, graded
@@ -93,7 +94,7 @@ def note(check: Check) -> None:
     )
     if medians:
         logs = tuple(math.log(seconds) for seconds in medians.values())
-        add(Entry(SELF_TEST, time.time(), logs, states=states if all(states) else ()))
+        add(Earlier(SELF_TEST, time.time(), logs, states=states if all(states) else ()))
 
 
 def _stand_in() -> Timed:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from asr_scaling.core.earlier import Earlier
 from asr_scaling.core.learned_state import (
     Coefficients,
-    Earlier,
     LearnedState,
     coefficients_of,
     with_coefficients,
@@ -55,7 +55,7 @@ class Machine:
             logs = usual[system] + states @ own[system] + random.normal(0, self.noise, processes)
             shown = 0.005 * np.exp(states + random.normal(0, self.read, states.shape))
             rows = tuple(dict(zip(PROBES, row, strict=True)) for row in shown.tolist())
-            found.append(Earlier(f"s{system}", "speech", tuple(logs.tolist()), rows))
+            found.append(Earlier(f"s{system}", number, tuple(logs.tolist()), "speech", rows))
         return found
 
 
@@ -93,7 +93,7 @@ def test_times_and_states_that_drift_each_by_itself_are_not_trusted():
         logs, states = (0.01 * random.normal(size=(2, 60)).cumsum(axis=1)).tolist()
         rows = [
             Earlier(
-                "s", "x", tuple(logs[k : k + 3]),
+                "s", k, tuple(logs[k : k + 3]), "x",
                 tuple({"memory": 0.005 * math.exp(state)} for state in states[k : k + 3]),
             )
             for k in range(0, 60, 3)
@@ -160,7 +160,7 @@ def test_a_probe_that_the_newest_measurement_lacks_is_left_out_and_one_it_has_is
     assert learned.left()[0] == ()
 
 
-@pytest.mark.parametrize("earlier", [[], [Earlier("s", "x", (0.1,), ({"memory": 1.0},))]])
+@pytest.mark.parametrize("earlier", [[], [Earlier("s", 0.0, (0.1,), "x", ({"memory": 1.0},))]])
 def test_too_little_is_not_trusted(earlier: list[Earlier]):
     learned = LearnedState(earlier)
     assert not learned.trusted

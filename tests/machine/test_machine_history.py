@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asr_scaling.core.earlier import Earlier
 from asr_scaling.core.learned_state import coefficients_of
 from asr_scaling.core.spread import Spread, spread_of, with_spread
 from asr_scaling.machine.machine_history import known
-from asr_scaling.machine.spread_history import SELF_TEST, Entry, add
+from asr_scaling.machine.spread_history import SELF_TEST, add
 
 CERTIFIED = Spread(0.04, freedom=5.0, source="self-test")
 HOUR = 3600.0
@@ -24,9 +25,11 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
 
 
-def three_processes(spread: float, at: float = 0.0, system: str = "s", mean: float = 0.0) -> Entry:
+def three_processes(
+    spread: float, at: float = 0.0, system: str = "s", mean: float = 0.0
+) -> Earlier:
     """Three processes with this very standard deviation."""
-    return Entry(system, at, (mean - spread, mean, mean + spread))
+    return Earlier(system, at, (mean - spread, mean, mean + spread))
 
 
 def test_with_fewer_than_three_systems_the_self_test_stands():
@@ -57,7 +60,7 @@ def leaning(systems: int, measurements: int, seed: int = 1) -> None:
         states = rng.normal(0, 0.06, 3)
         logs = tuple((0.8 * states + rng.normal(0, 0.01, 3)).tolist())
         shown = tuple({"memory": 0.005 * math.exp(state)} for state in states)
-        add(Entry(f"s{number % systems}", float(number), logs, "speech", shown))
+        add(Earlier(f"s{number % systems}", float(number), logs, "speech", shown))
 
 
 def test_what_the_machines_state_explains_of_earlier_processes_is_learned():
@@ -109,7 +112,7 @@ def test_minutes_at_the_usual_state_differ_by_less():
         states = minute + rng.normal(0, 0.02, 3)
         logs = tuple((0.8 * states + rng.normal(0, 0.01, 3)).tolist())
         shown = tuple({"memory": 0.005 * math.exp(state)} for state in states)
-        add(Entry("s", 60.0 * number, logs, "speech", shown))
+        add(Earlier("s", 60.0 * number, logs, "speech", shown))
     found = known(CERTIFIED).spread
     assert found.minutes == pytest.approx(0.8 * 0.06, rel=0.4)
     assert found.usual_minutes is not None
@@ -118,7 +121,7 @@ def test_minutes_at_the_usual_state_differ_by_less():
 
 def test_measurements_within_an_hour_are_one_hour():
     for i in range(4):
-        add(Entry(SELF_TEST, i * HOUR / 4, (float(i),)))
+        add(Earlier(SELF_TEST, i * HOUR / 4, (float(i),)))
     assert known(CERTIFIED).spread.hours is None
 
 
@@ -132,7 +135,7 @@ def test_the_typical_spread_of_simulated_systems_is_found():
     rng = np.random.default_rng(4)
     for i in range(60):
         own = 0.05 * math.sqrt(8 / rng.chisquare(8))
-        add(Entry(f"s{i}", 0.0, tuple(rng.normal(0, own, 6).tolist())))
+        add(Earlier(f"s{i}", 0.0, tuple(rng.normal(0, own, 6).tolist())))
     found = known(CERTIFIED).spread
     assert found.processes == pytest.approx(0.05, rel=0.15)
     assert 4 < found.freedom < 25

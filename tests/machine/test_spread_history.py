@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from asr_scaling.core.earlier import Earlier
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.machine import spread_history
 from asr_scaling.machine.environment import environment
-from asr_scaling.machine.spread_history import Entry, add, entries, note
+from asr_scaling.machine.spread_history import add, entries, note
 
 
 @pytest.fixture(autouse=True)
@@ -78,12 +79,12 @@ def test_a_record_noted_twice_is_kept_once_and_only_the_newest_are_kept(monkeypa
     assert len(entries()) == 1
     monkeypatch.setattr(spread_history, "MOST", 3)
     for at in (5.0, 1.0, 4.0, 3.0, 2.0):
-        add(Entry("s", at, (0.1, 0.2)))
+        add(Earlier("s", at, (0.1, 0.2)))
     assert [entry.at for entry in entries()] == [4.0, 5.0, 1000.0]
 
 
 def test_a_damaged_file_is_as_none(tmp_path):
-    add(Entry("s", 0.0, (0.1, 0.2)))
+    add(Earlier("s", 0.0, (0.1, 0.2)))
     (path,) = (tmp_path / "spread").glob("*.json")
     path.write_text(path.read_text().replace('"at": 0.0', '"at": 1.0'))
     assert entries() == []
@@ -91,10 +92,10 @@ def test_a_damaged_file_is_as_none(tmp_path):
 
 def test_an_entry_of_another_version_is_left_out_alone():
     @dataclass(frozen=True)
-    class Other(Entry):
+    class Other(Earlier):
         usual: tuple[float, ...] = ()
 
-    add(Entry("s", 0.0, (0.1, 0.2)))
+    add(Earlier("s", 0.0, (0.1, 0.2)))
     add(Other("other", 1.0, (0.1, 0.2)))
     assert [entry.system for entry in entries()] == ["s"]
 
@@ -102,5 +103,5 @@ def test_an_entry_of_another_version_is_left_out_alone():
 def test_where_nothing_can_be_written_nothing_is_kept_and_nothing_fails(tmp_path, monkeypatch):
     monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path / "file" / "cache"))
     (tmp_path / "file").write_text("")
-    add(Entry("s", 0.0, (0.1, 0.2)))
+    add(Earlier("s", 0.0, (0.1, 0.2)))
     assert entries() == []
