@@ -94,13 +94,13 @@ class LearnedState:
     def __init__(self, earlier: Sequence[Earlier]) -> None:
         """``earlier``: in the order they were measured, each with its states."""
         self.probes = tuple(sorted(earlier[-1].states[-1])) if earlier else ()
-        self._whole = [
-            bool(self.probes)
-            and all(state.get(p, 0.0) > 0 for state in one.states for p in self.probes)
-            for one in earlier
+        self._count = len(earlier)
+        rows = [
+            (i, one, j)
+            for i, one in enumerate(earlier)
+            if self.probes and all(s.get(p, 0.0) > 0 for s in one.states for p in self.probes)
+            for j in range(len(one.logs))
         ]
-        whole = [(i, one) for i, one in enumerate(earlier) if self._whole[i]]
-        rows = [(i, one, j) for i, one in whole for j in range(len(one.logs))]
         number = {name: k for k, name in enumerate(dict.fromkeys(r[1].system for r in rows))}
         self._systems = number
         groups = {name: k for k, name in enumerate(dict.fromkeys(r[1].timed for r in rows))}
@@ -163,7 +163,7 @@ class LearnedState:
         that was left out.
         """
         left = self._as_measured[1]
-        return [tuple(left[self._measured == i].tolist()) for i in range(len(self._whole))]
+        return [tuple(left[self._measured == i].tolist()) for i in range(self._count)]
 
     def coefficients(self, system: str) -> Coefficients | None:
         """Those of ``system``, typical ones where it was never measured; None unless trusted."""

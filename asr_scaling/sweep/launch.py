@@ -47,10 +47,11 @@ def launch(sweep: SweepRun, name: str, options: Mapping[str, Any], works: Sequen
 
     When this returns, and after KeyboardInterrupt too, each has a record, also in the store. Rounds
     of points are measured one after the other, each in a new process; after KeyboardInterrupt,
-    which SIGTERM raises too, those that had not begun have no record. When
-    a sweep is resumed, neighbouring rounds that already have a finished record are given to one
-    process, which checks whether these records still hold. At the first that does not hold, it
-    measures that round and ends; a new process goes on with the next.
+    which SIGTERM raises too, those that had not begun have no record. When a sweep is resumed,
+    neighbouring rounds that already have a finished record are given to one process, which checks
+    whether these records still hold. At the first that does not hold, it measures that round and
+    ends; a new process goes on with the next.
+
     Raises ConfigError or MissingExtraError before anything is launched.
     """
     for work in works:
