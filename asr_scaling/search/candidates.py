@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["alone", "together", "final"]
+Stage = Literal["search", "semifinal", "final", "alone", "together"]
+"""Of the search: few calls in the search's own process; of the other two: fresh processes in turn.
+
+The semifinal chooses; the final measures anew what was chosen.
+"""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,10 @@ class Candidate:
     def label(self) -> str:
         """ "transformers + int8"."""
         return " + ".join((self.engine, *self.optimisations))
+
+    def plus(self, *names: str) -> Candidate:
+        """The same with more optimisations."""
+        return Candidate(self.engine, (*self.optimisations, *names))
 
     def without(self, name: str) -> Candidate:
         """The same without one of its optimisations."""
@@ -46,3 +54,9 @@ class Trial:
     stage: Stage
     round: int | None = None
     """Of the final; None elsewhere."""
+    number: int = 0
+    """Of the trials of this entry in this stage: the block of a search, the round of a final."""
+    utterances: int | None = None
+    """Utterances whose texts are scored, at least; None for those that are timed."""
+    rank: int = 0
+    """Place that the semifinal gave it in the final: 1 is what was chosen; 0 is the baseline."""
