@@ -1,0 +1,98 @@
+"""Which ways to run a model benchmarks/exhaustive.py measures, and in which order.
+
+First every engine's product of what helps most often, in turns over engines and batch sizes and the
+plain variants first; then what is added to the two best of each data type of transformers; then
+every optimisation alone. When all was measured once, the fast ones and a dozen of the others are
+measured in a second and a third process.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from exhaustive_table import BASELINE, Entry, Measured
+
+BATCHES = (1, 16)
+DTYPES: tuple[tuple[str, ...], ...] = (("int8",), ("bf16",), ())
+WINDOW, LOOP, HEAP, PINNED = "dynamic_window", "decode_loop", "keep_heap", "pinned_threads"
+ADDED = ("device_features", "fused", PINNED)
+"""What is added to the best of each data type of transformers."""
+PROCESSES = 3
+NEAR, OTHERS = 0.75, 12
+"""Measured more than once: at least so many times the speed of the best, and so many others."""
+
+
+def next_entry(measured: Measured, engines: Sequence[str], names: Sequence[str]) -> Entry | None:
+    """What to measure next; None when everything was."""
+    wanted = itertools.chain(
+        _turns(_products(engines)),
+        *(_refined(measured, batch) for batch in BATCHES),
+        _turns([_alone(engine, names) for engine in engines]),
+    )
+    never = next((entry for entry in wanted if entry not in measured.rows), None)
+    return never or next(_again(measured), None)
+
+
+def needing_loop(engine: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The names, sorted, with the decoding loop where the engine needs it for one of them."""
+    needs = engine == BASELINE and {WINDOW, "device_features"} & set(names)
+    return tuple(sorted({*names, LOOP} if needs else set(names)))
+
+
+def _products(engines: Sequence[str]) -> list[list[tuple[str, tuple[str, ...]]]]:
+    """For each engine its product, the likely fast first."""
+    found = []
+    for engine in engines:
+        ways: list[tuple[str, ...]] = [(WINDOW,), ()]
+        hosts: list[tuple[str, ...]] = [(), (HEAP,), (PINNED,), (HEAP, PINNED)]
+        if engine == BASELINE:
+            ways, hosts = [(WINDOW,), (LOOP,), ()], [(), (HEAP,)]
+        found.append(
+            [
+                (engine, needing_loop(engine, (*dtype, *way, *host)))
+                for host, way, dtype in itertools.product(hosts, ways, DTYPES)
+            ]
+        )
+    return found
+
+
+def _alone(engine: str, names: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(engine, needing_loop(engine, (name,))) for name in names]
+
+
+def _turns(lists: Sequence[Sequence[tuple[str, tuple[str, ...]]]]) -> Iterator[Entry]:
+    """The baseline, then the lists in turn, each at every batch size."""
+    first = [(BASELINE, tuple[str, ...]())]
+    turns = itertools.zip_longest(*lists)
+    ways = itertools.chain(first, (way for turn in turns for way in turn if way))
+    yield from (Entry(engine, names, batch) for engine, names in ways for batch in BATCHES)
+
+
+def _refined(measured: Measured, batch: int) -> Iterator[Entry]:
+    """What is added to the two best of each data type of transformers, singly and together."""
+    product = {names for _, names in _products([BASELINE])[0]}
+    for dtype in DTYPES:
+        rivals = [
+            Entry(BASELINE, names, batch)
+            for names in product
+            if set(names) & {"int8", "bf16"} == set(dtype)
+        ]
+        best = sorted(filter(measured.works, rivals), key=measured.speed, reverse=True)[:2]
+        for entry, more in itertools.product(best, (*((name,) for name in ADDED), ADDED)):
+            names = needing_loop(BASELINE, (*entry.optimisations, *more))
+            yield Entry(BASELINE, names, batch)
+
+
+def _again(measured: Measured) -> Iterator[Entry]:
+    """What needs another process: all their second ones before their third ones."""
+    for processes in range(1, PROCESSES):
+        for batch in BATCHES:
+            rows = measured.rows.items()
+            tried = [e for e, own in rows if e.batch == batch and measured.works(e)]
+            ranked = sorted(tried, key=measured.speed, reverse=True)
+            fast = [e for e in ranked if measured.speed(e) >= NEAR * measured.speed(ranked[0])]
+            others = ranked[len(fast) :]
+            some = others[:: max(1, len(others) // OTHERS)][:OTHERS]
+            chosen = (*fast, *some)
+            yield from (e for e in chosen if len(measured.rows[e]) == processes)
