@@ -16,6 +16,8 @@ from exhaustive_table import BASELINE, Entry, Measured
 BATCHES = (1, 16)
 DTYPES: tuple[tuple[str, ...], ...] = (("int8",), ("bf16",), ())
 WINDOW, LOOP, HEAP, PINNED = "dynamic_window", "decode_loop", "keep_heap", "pinned_threads"
+NEEDING_LOOP = {WINDOW, "device_features"}
+"""What transformers does in its decoding loop alone."""
 ADDED = ("device_features", "fused", PINNED)
 """What is added to the best of each data type of transformers."""
 PROCESSES = 3
@@ -36,7 +38,7 @@ def next_entry(measured: Measured, engines: Sequence[str], names: Sequence[str])
 
 def needing_loop(engine: str, names: Sequence[str]) -> tuple[str, ...]:
     """The names, sorted, with the decoding loop where the engine needs it for one of them."""
-    needs = engine == BASELINE and {WINDOW, "device_features"} & set(names)
+    needs = engine == BASELINE and NEEDING_LOOP & set(names)
     return tuple(sorted({*names, LOOP} if needs else set(names)))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from exhaustive_plan import LOOP, NEEDING_LOOP
 from exhaustive_table import Entry
 
 from asr_scaling.batch.fixed import Fixed
@@ -49,7 +50,8 @@ class Menu:
         chosen = {name: system.optimisation[name] for name in entry.optimisations}
         plain = replace(system, batch=Fixed(entry.batch))
         whole = replace(plain, optimisation=chosen).composed()
-        for name in chosen:
+        needed = {LOOP} if NEEDING_LOOP & chosen.keys() else set[str]()
+        for name in chosen.keys() - needed:
             others = {other: made for other, made in chosen.items() if other != name}
             if _same(plain, others, whole):
                 raise AsrScalingError(f"{name} changes nothing here.")
