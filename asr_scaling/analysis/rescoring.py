@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from asr_scaling.analysis.comparison.verdict import WER
-from asr_scaling.analysis.paired_tests import rate_change
+from asr_scaling.analysis.comparison.word_errors import word_counts
 from asr_scaling.core.record import Findings, Metric, RunRecord
 from asr_scaling.core.statistics import Interval
+from asr_scaling.core.word_loss import word_loss
 from asr_scaling.profiler.quality import normaliser, score
 
 RECORDED = "as recorded"
@@ -133,15 +134,19 @@ def differences(
 
 def _difference(by: str, a: RunRecord, b: RunRecord, recorded: float | None) -> Difference:
     values = (a.values.get(WER), b.values.get(WER))
-    ours, theirs = ({r["id"]: r for r in x.transcripts if "words" in r} for x in (a, b))
+    ours, theirs = word_counts(a), word_counts(b)
     common = [key for key in ours if key in theirs]
     if None in values or not common:
         return Difference(by, *values, reason="no WER in one" if None in values else "other speech")
-    edits_a, edits_b = ([_edits(side[key]) for key in common] for side in (ours, theirs))
-    words_a, words_b = ([side[key]["words"] for key in common] for side in (ours, theirs))
-    change = sum(edits_b) / sum(words_b) - sum(edits_a) / sum(words_a)
+    before, after = (
+        sum(side[key][0] for key in common) / sum(side[key][1] for key in common)
+        for side in (ours, theirs)
+    )
+    change = after - before
     # two normalisers count other words in one reference, and then nothing is paired
-    paired = rate_change(edits_a, edits_b, words_a).interval if words_a == words_b else None
+    alike = all(ours[key][1] == theirs[key][1] for key in common)
+    loss = word_loss(ours, theirs) if alike else None
+    paired = None if loss is None else loss.interval
     gone = None if recorded is None else recorded - change
     share = gone / recorded + 0.0 if gone is not None and recorded else None
     return Difference(by, *values, change, paired, gone, share)

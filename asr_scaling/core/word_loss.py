@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,12 +19,14 @@ Mean of 137 pairs of Whispers, made faster in different ways, on 16 utterances o
 """
 ASSUMED = 3.0
 """Differing words that the assumed overdispersion counts for, beside those that were seen."""
-FARTHEST = 10.0
-"""Most times as many words that are named as needed.
+FARTHEST = 30.0
+"""Most times as many words that are named as needed for a bound.
 
-Beyond it the change is nearer to the bound than a third of half its interval, and may as well be
-on the other side, where no number of words would show what is asked.
+Beyond it the change is nearer to the bound than a fifth of half its interval, and may as well be on
+the other side, where other numbers hold.
 """
+_NEAR_ENOUGH = 1.005
+"""Ratio of two numbers of words that need not be told apart."""
 Counts = Mapping[str, tuple[int, int]]
 """Id of an utterance → word errors of its hypothesis, and words of its reference."""
 
@@ -66,35 +68,36 @@ class WordLoss:
         ``words`` where it is decided already. None where the change is so near to ``max_loss`` that
         no number can be named (``FARTHEST``).
         """
-        if self.outcome(max_loss) != "undecided":
+        within = self.change <= max_loss
+
+        def decided(interval: Interval) -> bool:
+            return interval.high <= max_loss if within else interval.low > max_loss
+
+        return self._until(decided, FARTHEST)
+
+    def words_for(self, half: float) -> int | None:
+        """About how many words would bring half the interval down to ``half``, a share.
+
+        None where that would be more than 10,000 times as many.
+        """
+        return self._until(lambda interval: interval.half(self.change) <= half, 1e4)
+
+    def _until(self, enough: Callable[[Interval], bool], farthest: float) -> int | None:
+        """Words of speech like this until its interval is ``enough``."""
+        if enough(self.interval):
             return self.words
-        if self._times(FARTHEST).outcome(max_loss) == "undecided":
+        if not enough(self._of(farthest)):
             return None
-        low, high = 1.0, FARTHEST
-        while high - low > 0.01:
-            middle = (low + high) / 2
-            decided = self._times(middle).outcome(max_loss) != "undecided"
-            low, high = (low, middle) if decided else (middle, high)
+        low, high = 1.0, farthest
+        while high / low > _NEAR_ENOUGH:
+            middle = math.sqrt(low * high)
+            low, high = (low, middle) if enough(self._of(middle)) else (middle, high)
         return math.ceil(self.words * high)
 
-    def _times(self, factor: float) -> WordLoss:
-        """What ``factor`` times as much speech like this would show."""
-        interval = _interval(
-            self.worse * factor,
-            self.better * factor,
-            self.words * factor,
-            self.utterances * factor,
-            self.overdispersion,
-        )
-        return WordLoss(
-            self.change,
-            interval,
-            round(self.words * factor),
-            round(self.utterances * factor),
-            round(self.worse * factor),
-            round(self.better * factor),
-            self.overdispersion,
-        )
+    def _of(self, times: float) -> Interval:
+        """The interval with so many ``times`` as much speech like this."""
+        counts = (self.worse * times, self.better * times, self.words * times)
+        return _interval(*counts, self.utterances * times, self.overdispersion)
 
 
 def word_loss(a: Counts, b: Counts) -> WordLoss | None:

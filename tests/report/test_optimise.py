@@ -58,7 +58,7 @@ def made() -> Section:
 def test_the_answer_comes_first_with_its_command(made: Section):
     assert re.match(
         r"\*\*Latency, batch 1: transformers \+ a \+ b is 3\.60 × as fast as transformers, "
-        r"WER \+0\.0 points "
+        r"WER \+0\.0 ± 0\.45 points "
         r"\(from the final: whole budget, in turns with the baseline, 3 processes each\)\.\*\*",
         words(made),
     )
@@ -130,7 +130,7 @@ def test_nothing_faster_is_said_and_nothing_is_drawn():
         "nothing that was tried is faster than transformers beyond noise and as accurate; "
         "the fastest other, "
     ) in text
-    assert re.search(r"was 1\.00 × as fast, WER \+0\.0 points\.", text)
+    assert re.search(r"was 1\.00 × as fast, WER \+0\.0 ± 0\.45 points\.", text)
     assert not figures(section(points, found))
     assert not any("python -m" in line for line in summary(found, points))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from asr_scaling.core.statistics import Interval
+from asr_scaling.core.word_loss import WordLoss
 
 LATENCY = "latency/p50_s"
 RTFX = "throughput/rtfx"
@@ -59,6 +60,8 @@ class MetricChange:
     answer: Answer = ""
     advice: Advice | None = field(default=None, compare=False, repr=False)
     """What would narrow the interval; None where nothing is known of that."""
+    words: WordLoss | None = field(default=None, repr=False)
+    """What a change of WER rests on, and what it shows of a bound; None for other metrics."""
 
     @property
     def value(self) -> float | None:
@@ -91,7 +94,10 @@ def answered(
     bound = max(-interval.low, interval.high)
     if bound <= (SAME_POINTS if in_points(metric) else SAME):
         unit = "points" if in_points(metric) else "%"
-        return "same", f"no difference beyond ± {_up(100 * bound)} {unit}" if bound else _NONE
+        return (
+            "same",
+            f"no difference beyond ± {rounded_up(100 * bound)} {unit}" if bound else _NONE,
+        )
     more = "" if advice is None else f"; {advice(_reach(metric, value))}"
     return CANT_TELL, f"{CANT_TELL}: {because}{more}"
 
@@ -115,12 +121,12 @@ def _word(metric: str, more: bool) -> str:
     return "more" if more else "less"
 
 
-def _up(number: float) -> str:
-    """``number`` rounded up to two digits: 2.34 is "2.4"."""
-    places = 1 - math.floor(math.log10(number))
-    return f"{math.ceil(number * 10**places - 1e-9) / 10**places:.{max(0, places)}f}"
-
-
 def rounded(share: float) -> str:
     """A share with two digits in per cent: "4 %", "3.1 %", "12 %"."""
     return f"{100 * share:.2g} %"
+
+
+def rounded_up(number: float) -> str:
+    """``number`` rounded up to two digits: 2.34 is "2.4"."""
+    places = 1 - math.floor(math.log10(number))
+    return f"{math.ceil(number * 10**places - 1e-9) / 10**places:.{max(0, places)}f}"

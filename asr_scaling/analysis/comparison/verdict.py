@@ -42,6 +42,8 @@ __all__ = [
     "Comparison", "MetricChange", "compare",
 ]  # fmt: skip
 _MEMORY_PARTS = tuple(f"memory/{part}_rss_bytes" for part in MEMORY_PARTS)
+_NOT_PLAIN = ("advice", "words")
+"""Fields of a row that hold no figure of their own."""
 STANDARD = (LATENCY, RTFX, ENERGY, WER, MEMORY)
 
 
@@ -76,7 +78,7 @@ class Comparison:
 
 
 def _plain(row: MetricChange) -> dict[str, Any]:
-    plain = {key: value for key, value in vars(row).items() if key != "advice"}
+    plain = {key: value for key, value in vars(row).items() if key not in _NOT_PLAIN}
     interval = None if row.interval is None else asdict(row.interval)
     return {**plain, "interval": interval, "unit": metric_spec(row.metric).unit}
 

@@ -1,62 +1,76 @@
-"""The change of WER: edits of both systems on the utterances that both were scored on."""
+"""The change of WER: word errors of both systems on the utterances that both were scored on."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from dataclasses import replace
 
-from asr_scaling.analysis.comparison.change import WER, Advice, MetricChange, answered
+from asr_scaling.analysis.comparison.change import WER, MetricChange, answered, rounded_up
 from asr_scaling.analysis.comparison.unpaired import missing
-from asr_scaling.analysis.paired_tests import Estimate, rate_change
+from asr_scaling.analysis.comparison.word_loss_text import would_decide
 from asr_scaling.core.record import RunRecord
+from asr_scaling.core.word_loss import WordLoss, word_loss
+
+_EDITS = ("substitutions", "deletions", "insertions")
+
+
+def word_counts(*records: RunRecord) -> dict[str, tuple[int, int]]:
+    """Id of an utterance → its word errors and the words of its reference.
+
+    records: of one system; merged ones, or rounds that may have read different utterances.
+
+    An utterance that was transcribed several times counts once, as the first time. One that was not
+    scored is left out.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    for record in records:
+        for row in record.transcripts:
+            if "words" in row:
+                errors = sum(int(row[name]) for name in _EDITS)
+                counts.setdefault(str(row["id"]), (errors, int(row["words"])))
+    return counts
 
 
 def wer_change(a: RunRecord, b: RunRecord) -> MetricChange:
-    """Paired by utterance; its interval is of the difference, by bootstrap."""
-    values = a.values.get(WER), b.values.get(WER)
+    """Paired by utterance; its interval is of the difference (core/word_loss.py)."""
+    change = MetricChange(WER, a.values.get(WER), b.values.get(WER), qualifier=_qualifier(a, b))
+    if reason := missing(a, b, WER):
+        return replace(change, reason=reason)
+    ours, theirs = word_counts(a), word_counts(b)
+    try:
+        loss = word_loss(ours, theirs)
+    except ValueError as error:
+        return replace(change, reason=str(error))
+    if loss is None:
+        return replace(change, reason="no utterance was scored in both")
+    before = sum(ours[key][0] for key in ours if key in theirs) / loss.words
+    relative = loss.change / before if before else (None if loss.change else 0.0)
+    return _judged(replace(change, relative=relative), loss)
+
+
+def _judged(change: MetricChange, loss: WordLoss) -> MetricChange:
+    """The change with its interval and what it shows."""
+
+    def advice(reach: float) -> str:
+        needed = loss.words_for(reach)
+        return "no number of words would" if needed is None else would_decide(loss, needed)
+
+    half = rounded_up(100 * loss.interval.half(loss.change))
+    because = f"{loss.words:,} words leave ± {half} points"
+    answer, verdict = answered(WER, loss.change, loss.interval, because, advice)
+    return replace(
+        change,
+        absolute=loss.change,
+        interval=loss.interval,
+        verdict=verdict,
+        answer=answer,
+        advice=advice,
+        words=loss,
+    )
+
+
+def _qualifier(a: RunRecord, b: RunRecord) -> str:
+    """What must stand with the change: synthetic speech, errors of characters."""
     synthetic = any(record.dataset.get("synthetic") for record in (a, b))
     by_characters = any(r.tags.get("quality/headline") == "cer" for r in (a, b))
     said = ("synthetic speech" if synthetic else "", "of characters" if by_characters else "")
-    qualifier = ", ".join(filter(None, said))
-    ours, theirs = (
-        {row["id"]: row for row in record.transcripts if "words" in row} for record in (a, b)
-    )
-    rows = [(ours[key], theirs[key]) for key in ours if key in theirs]
-    reason = missing(a, b, WER)
-    if not reason and not rows:
-        reason = "no utterance was scored in both"
-    if not reason and any(x["words"] != y["words"] for x, y in rows):
-        reason = "the references differ in their number of words"
-    if reason:
-        return MetricChange(WER, *values, reason=reason, qualifier=qualifier)
-    edits_a, edits_b = (
-        [x["substitutions"] + x["deletions"] + x["insertions"] for x in side]
-        for side in zip(*rows, strict=True)
-    )
-    words = [x["words"] for x, _ in rows]
-    change = rate_change(edits_a, edits_b, words)
-    before = sum(edits_a) / sum(words)
-    relative = change.value / before if before else (None if change.value else 0.0)
-    because, advice = _because(change, len(words))
-    answer, verdict = answered(WER, change.value, change.interval, because, advice)
-    judged: dict[str, Any] = {"qualifier": qualifier, "answer": answer, "advice": advice}
-    return MetricChange(WER, *values, relative, change.value, change.interval, verdict, **judged)
-
-
-def _because(change: Estimate, utterances: int) -> tuple[str, Advice | None]:
-    """Why it can't be told, and how many utterances like these would narrow the interval."""
-    if change.interval is None:
-        return "too few utterances", None
-    half = change.interval.half(change.value)
-
-    def advice(reach: float) -> str:
-        needed = math.ceil(utterances * (half / reach) ** 2)
-        return f"about {_to_two_digits(needed):,} like these would decide"
-
-    return f"{utterances} utterances leave ± {100 * half:.2g} points", advice
-
-
-def _to_two_digits(number: int) -> int:
-    """``number`` rounded up to two digits: 1234 is 1300."""
-    unit = 10.0 ** max(0, len(str(number)) - 2)
-    return int(math.ceil(number / unit) * unit)
+    return ", ".join(filter(None, said))

@@ -14,7 +14,6 @@ from asr_scaling.analysis.recommendation.paired_comparison import (
     noun,
     sentence,
     tie,
-    too_few,
     verdict,
     why_unknown,
 )
@@ -78,12 +77,8 @@ def _unsure(rule: Rule, comparison: PairedComparison) -> str:
         return f"what ranks winner and runner-up can't be compared ({row.reason.rstrip('.')})"
     if rule.first is not LOWEST_WER:
         return _untold(row)
-    if too_few(row):
-        return (
-            "too few utterances were scored to tell the two WERs apart, so the lower figure decides"
-        )
-    higher = tie(row) and (row.absolute or 0.0) > 0
-    if higher and row.interval is not None and row.interval.high > _CLEAR:
+    not_lower = tie(row) and (row.absolute or 0.0) >= 0
+    if not_lower and row.interval is not None and row.interval.high > _CLEAR:
         return "too little speech was scored to show or rule out a difference in WER"
     return _untold(comparison.ranked(rule.second.metric)) if tie(row) and rule.second else ""
 

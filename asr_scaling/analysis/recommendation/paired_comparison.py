@@ -96,7 +96,7 @@ def too_few(row: MetricChange) -> bool:
 
 
 def verdict(row: MetricChange) -> str:
-    """ "RTFx: faster", "WER: no difference beyond ± 0.8 points", "WER: too few utterances to tell".
+    """ "RTFx: faster", "WER: no difference beyond ± 0.8 points", "RTFx: too few calls to tell".
 
     Where it can't be told from an interval, that alone; ``sentence`` says why.
     """

@@ -307,18 +307,30 @@ class TestWer:
         found = row(a, b, WER)
         assert found.answer == "can't tell"
         assert found.interval is not None
-        half = found.interval.half(0.0125)
-        needed = 8 * (half / 0.0125) ** 2
         said = re.fullmatch(
-            r"can't tell: 8 utterances leave ± [\d.]+ points; about (\d+) like these would decide",
+            r"can't tell: 80 words leave ± [\d.]+ points; about ([\d,]+) more words would decide",
             found.verdict,
         )
         assert said is not None
-        assert needed <= int(said[1]) <= 1.1 * needed
-        assert (
-            row(scored(each(*[1] * 5)), scored(each(*[9] * 5)), WER).verdict
-            == "can't tell: too few utterances"
-        )
+        times = math.ceil(1 + int(said[1].replace(",", "")) / 80)
+        longer = [
+            scored(each(*[0, 1, 0, 1, 0, 1, 0, 1] * times)),
+            scored(each(*[1, 0, 1, 0, 1, 0, 1, 1] * times)),
+        ]
+        assert row(*longer, WER).answer != "can't tell"
+
+    def test_equal_texts_of_few_words_prove_nothing(self):
+        few, many = scored(each(*[0] * 8)), scored(each(*[0] * 100))
+        assert row(few, few, WER).answer == "can't tell"
+        assert row(many, many, WER).verdict.startswith("no difference beyond ± 0.6")
+        gate = Gate.parse("quality/wer>0.005")
+        assert gate.judge(compare(few, few)).failed is None
+        assert gate.judge(compare(*[scored(each(*[0] * 130))] * 2)).failed is False
+
+    def test_one_utterance_is_enough_for_an_interval_and_for_no_more(self):
+        found = row(scored({"x": 1}), scored({"x": 9}), WER)
+        assert found.interval is not None
+        assert found.answer == "can't tell"
 
     def test_from_no_error_at_all_there_is_no_relative_change(self):
         assert row(scored(each(*[0] * 8)), scored(each(*[1] * 8)), WER).relative is None
@@ -651,13 +663,13 @@ class TestGate:
         a, b = scored(each(0, 1, 0, 1, 0, 1, 0, 1)), scored(each(1, 1, 0, 1, 1, 1, 0, 1))
         outcome = Gate.parse("quality/wer>0.02").judge(compare(a, b))
         assert outcome.failed is None
-        assert "like these would decide" in outcome.sentence
+        assert "more words would decide" in outcome.sentence
 
     def test_what_can_not_be_judged_has_not_passed(self):
         few = point(rounds(8, [1.0], repeats=1))
         assert self.judged("latency/p50_s>5%", few, few) is None
         assert self.judged("memory/peak_rss_bytes>5%", few, few) is None
-        clean, faulty = scored(each(*[0] * 8)), scored(each(*[1] * 8))
+        clean, faulty = scored(each(*[0] * 8)), scored(each(*[3] * 8))
         assert self.judged("quality/wer>5%", clean, faulty) is None
         assert self.judged("quality/wer>0.05", clean, faulty) is True
         assert self.judged("quality/wer>0.005", scored(each(*[1] * 8)), random_weights()) is None
