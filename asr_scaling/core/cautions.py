@@ -22,6 +22,8 @@ class Caution:
 
 
 BUSY_MACHINE = "BusyMachine"
+IDLE = "IdleOptimisation"
+"""Kind of a record whose optimisation did nothing."""
 NOT_TRACKED = "NotTracked"
 """Kind of a record that is on disk but not in its tracking store."""
 CAUTIONS: dict[str, tuple[str, str]] = {
@@ -115,6 +117,11 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "left out.",
         "Have the launcher choose nodes of one kind (a partition, a constraint): measurements of "
         "two kinds can't be merged.",
+    ),
+    IDLE: (
+        "optimisation={name} changed nothing here: {why}.",
+        "Leave it out, or don't take this point for what it brings: the figures are of the system "
+        "without it.",
     ),
     "TruncatedAudio": (
         "{seconds:.1f} s of audio were given but not processed.",

@@ -46,6 +46,7 @@ from asr_scaling.measure.process_state import process_restored
 from asr_scaling.measure.record_builder import (
     RecordBuilder,
     dataset_cautions,
+    idle_cautions,
     system_cautions,
     system_facts,
 )
@@ -55,8 +56,6 @@ from asr_scaling.util.redact import redact, redacted
 
 Earlier = Callable[[str], RunRecord | None]
 """Fingerprint of a point → the record of when it was measured before, None to measure it now."""
-
-
 _MEASURED = ("samples", "metrics", "repeats", "transcripts")
 """Fields of a record that hold what was measured and said: nothing in them is ever a secret."""
 
@@ -233,8 +232,7 @@ class _Point:
     ) -> None:
         """Every measurement of the loaded system."""
         batching = self._batching(system, loaded, workload)
-        remarks = dataset_cautions(batching.size, workload)
-        self.builder.add(Findings(cautions=remarks))
+        self.builder.add(Findings(cautions=dataset_cautions(batching.size, workload)))
         batches = tuple(batching.batches(workload.utterances))
         if not batches:
             raise DataError("The dataset gave no batch; check dataset and batch options.")
@@ -252,6 +250,7 @@ class _Point:
             called=system.called,
         )
         remarks = system_cautions(loaded.system, system.decoding)
+        remarks += idle_cautions(self.job.system, batches)
         self.builder.add(Findings(cautions=remarks))
         for remark in remarks:
             self.progress.say(f"{system.model.name}: {remark.message}")

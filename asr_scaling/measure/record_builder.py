@@ -8,14 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.cautions import IDLE, Caution, caution
 from asr_scaling.core.decoding import GREEDY, Decoding
-from asr_scaling.core.ports import Session, System, SystemSpec, capabilities, option_of
+from asr_scaling.core.ports import (
+    Session,
+    SpeechBound,
+    System,
+    SystemSpec,
+    capabilities,
+    option_of,
+)
 from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.spread import of_certificate
 from asr_scaling.core.time_intervals import of_one_process
 from asr_scaling.core.usual_figures import with_usual
-from asr_scaling.core.workload import Workload
+from asr_scaling.core.workload import AudioBatch, Workload
 from asr_scaling.machine.environment import certified
 from asr_scaling.machine.machine_history import known
 from asr_scaling.measure.pipeline import SCOPE
@@ -193,6 +200,20 @@ def _named(ids: Sequence[str]) -> str:
     """The first of ``ids`` and how many more there are."""
     more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
     return ", ".join(f"'{name}'" for name in ids[:_NAMED]) + more
+
+
+def idle_cautions(spec: SystemSpec, batches: Sequence[AudioBatch]) -> tuple[Caution, ...]:
+    """A caution for each optimisation that changes nothing of the system, or on these batches.
+
+    ``spec``: with its optimisations still to be applied.
+    """
+    system, steps = spec.composed(), spec.completed().optimisation
+    why = dict.fromkeys(spec.idle_optimisations, "the system is the same without it")
+    for name, step in steps.items():
+        reason = step.idle_on(system, batches) if isinstance(step, SpeechBound) else None
+        if reason and name not in why:
+            why[name] = reason
+    return tuple(caution(IDLE, name=name, why=reason) for name, reason in why.items())
 
 
 def system_cautions(system: System, decoding: Decoding = GREEDY) -> tuple[Caution, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asr_scaling.core.ports import SystemSpec
+from asr_scaling.optimisation._own_loop import InOwnLoop
 
 
 @dataclass(frozen=True)
-class CudaGraph:
+class CudaGraph(InOwnLoop):
     """Each number of utterances and each window has a graph, captured at its first batch."""
 
     def apply(self, system: SystemSpec) -> SystemSpec:
@@ -19,4 +20,4 @@ class CudaGraph:
             system.refuse(
                 f"captures steps of Whisper's decoder, and '{system.model.name}' has no window"
             )
-        return system.set("engine", cuda_graph=True, decode="loop")
+        return system.set("engine", cuda_graph=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr_scaling.core.ports import SystemSpec
+from asr_scaling.core.ports import SystemSpec, option_of
 
 
 @dataclass(frozen=True)
@@ -15,5 +15,7 @@ class KeepHeap:
     """
 
     def apply(self, system: SystemSpec) -> SystemSpec:
-        """For device=cpu."""
+        """For device=cpu; device.steady keeps the heap already."""
+        if option_of(system.device, "steady"):
+            return system
         return system.set("device", heap="keep")

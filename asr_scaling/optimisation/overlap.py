@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asr_scaling.core.ports import SystemSpec, option_of
+from asr_scaling.optimisation._own_loop import InOwnLoop
 
 
 @dataclass(frozen=True)
-class Overlap:
+class Overlap(InOwnLoop):
     """Overlaps work within a call, since a call is what is timed.
 
     Nothing of the next batch is prepared before it is asked for. Launching work on a GPU does not
@@ -26,7 +27,7 @@ class Overlap:
             system.refuse(
                 f"splits batches in Whisper's own loop, and '{system.model.name}' has no window"
             )
-        return system.set("engine", overlap=True, decode="loop")
+        return system.set("engine", overlap=True)
 
     def check(self, system: SystemSpec) -> None:
         """A batch of one has no parts."""

@@ -25,7 +25,7 @@ from asr_scaling.errors import AsrScalingError, ConfigError, PointInterruptedErr
 from asr_scaling.launchers.work import Work, check_one_machine, launcher_kind, runs_elsewhere
 from asr_scaling.records.sweep_manifest import SweepManifest, command
 from asr_scaling.sweep import places
-from asr_scaling.sweep.instantiate import build, build_job, options
+from asr_scaling.sweep.instantiate import build, build_job, options, with_needs
 from asr_scaling.sweep.plan import PlannedPoint, labels, planned
 from asr_scaling.sweep.point_names import Swept, made_up, point_name, swept, told
 from asr_scaling.sweep.precision import Planner
@@ -221,7 +221,7 @@ def _keep_unbuilt(
 
 
 def _plain(config: DictConfig, hydra: HydraConf) -> dict[str, Any]:
-    """A point's options, and under "hydra" what the point was made of.
+    """A point's options, with what its optimisations need, and under "hydra" what it was made of.
 
     That is the name chosen in each group, the overrides, and what the sweep varies beyond what a
     point is called by anyway. Overrides that only say how the sweep is run are left out. Relative
@@ -235,7 +235,7 @@ def _plain(config: DictConfig, hydra: HydraConf) -> dict[str, Any]:
         "cwd": hydra.runtime.cwd,
         **({"place": places.place(hydra)} if hydra.mode == RunMode.MULTIRUN else {}),
     }
-    plain = {**options(config), "hydra": made}
+    plain = {**with_needs(options(config)), "hydra": made}
     varied = told(plain, overrides.overrides, current().varied)
     return {**plain, "hydra": {**made, "swept": varied}} if varied else plain
 

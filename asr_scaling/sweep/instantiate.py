@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from hydra.errors import InstantiationException
@@ -59,14 +60,35 @@ def build_job(plain: dict[str, Any]) -> Job:
     """The job that a point's options describe. Raises as ``build``."""
     seed = plain.get("seed", 0)
     must_be("seed", shown(seed), type(seed) is int, "a whole number")
-    for where, node in _nodes(plain).items():
-        if not isinstance(node, dict) or "_target_" not in node:
-            raise ConfigError(
-                f"{where}={shown(node)} can't work: name a choice, or leave it out with ~{where}."
-            )
+    _check_nodes(plain)
     parts = build({key: plain[key] for key in _PARTS if key in plain})
     system = _made(SystemSpec, {key: parts.pop(key) for key in _SYSTEM if key in parts})
     return _made(Job, {"system": system, **parts})
+
+
+def with_needs(plain: dict[str, Any]) -> dict[str, Any]:
+    """The options with all optimisations that will be applied, sorted by name.
+
+    What those chosen need stands beside them as if it had been chosen too. A point that can't be
+    built keeps its options, as they are what its record must show.
+    """
+    chosen = plain.get("optimisation")
+    if not isinstance(chosen, dict) or not chosen:
+        return plain
+    try:
+        _check_nodes(plain)
+        every = build_system(plain).completed().optimisation
+    except AsrScalingError:
+        return plain
+    added = {name: _written(one) for name, one in every.items() if name not in chosen}
+    return {**plain, "optimisation": dict(sorted({**chosen, **added}.items()))}
+
+
+def _written(part: Any) -> dict[str, Any]:
+    """A part's node of a configuration."""
+    kind = type(part)
+    own = {option.name: getattr(part, option.name) for option in fields(part) if option.init}
+    return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **own}
 
 
 def _made(kind: Callable[..., _Made], parts: dict[str, Any]) -> _Made:
@@ -75,6 +97,15 @@ def _made(kind: Callable[..., _Made], parts: dict[str, Any]) -> _Made:
         return kind(**parts)
     except TypeError as error:
         raise ConfigError(_UNUSABLE.format(where="the configuration", reason=error)) from error
+
+
+def _check_nodes(plain: dict[str, Any]) -> None:
+    """Raises ConfigError for a part that is no choice of its group."""
+    for where, node in _nodes(plain).items():
+        if not isinstance(node, dict) or "_target_" not in node:
+            raise ConfigError(
+                f"{where}={shown(node)} can't work: name a choice, or leave it out with ~{where}."
+            )
 
 
 def _nodes(plain: dict[str, Any]) -> dict[str, Any]:

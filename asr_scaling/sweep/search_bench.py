@@ -16,7 +16,6 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
 from asr_scaling.errors import AsrScalingError, ConfigError, DataError, MissingExtraError
 from asr_scaling.machine.machine_kind import unlike
@@ -136,8 +135,8 @@ class SweepBench:
     def _refusal(self, entry: Entry) -> tuple[Kind, str] | None:
         try:
             system = build_job(options(self.compose(self._overrides(entry, {})))).system
-            if idle := _idle(system):
-                same = f"optimisation={idle} changes nothing here: it is what runs without it."
+            if idle := system.idle_optimisations:
+                same = f"optimisation={idle[0]} changes nothing here: it is what runs without it."
                 return "refused", same
             system.composed().engine.check(system.model)
         except MissingExtraError as error:
@@ -230,16 +229,6 @@ class SweepBench:
         names = "_".join((candidate.engine, *candidate.optimisations))
         place = f"{_ORDER[stage]}_{stage}_b{trial.entry.batch}_{names}"
         return place if trial.round is None else f"{ROUNDS_FOLDER}/{trial.round}/{place}"
-
-
-def _idle(system: SystemSpec) -> str | None:
-    """The last optimisation, if the system is the same without it. Raises as ``composed``."""
-    *others, last = system.optimisation or [""]
-    if not last:
-        return None
-    less = replace(system, optimisation={name: system.optimisation[name] for name in others})
-    same = replace(less.composed(), applied=()) == replace(system.composed(), applied=())
-    return last if same else None
 
 
 def _concerns(override: Override, optimisations: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ from support.fuzzing import cases, changed, damaged, sentence, to_bytes
 
 from asr_scaling.analysis.points import to_point
 from asr_scaling.core.cautions import Caution
+from asr_scaling.core.older_records import as_now
 from asr_scaling.core.record import RECORD_FILE, Metric, RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import Interval
@@ -133,7 +134,7 @@ def taken(value: Any) -> None:
     except DataError as error:
         sentence(error)
         return
-    assert same(value, json.loads(json.dumps(record.to_json(), allow_nan=False)))
+    assert same(as_now(value), json.loads(json.dumps(record.to_json(), allow_nan=False)))
     used(record)
     assert RunRecord.read(record.write(Path(place().name))) == record
 

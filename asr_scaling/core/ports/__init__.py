@@ -32,7 +32,9 @@ from asr_scaling.core.ports.system_spec import (
     Change,
     Changed,
     Demanding,
+    Needing,
     Optimisation,
+    SpeechBound,
     SystemSpec,
     Turn,
 )

@@ -6,15 +6,17 @@ network in memory is a ``Change`` that it hands to the engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import IntEnum
+from graphlib import TopologicalSorter
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports.dataset import Batching, Fitting
 from asr_scaling.core.ports.engine import Device, Engine
+from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError
 
 
@@ -61,7 +63,7 @@ class Change(Protocol):
 
 
 class Optimisation(Protocol):
-    """One way to run a model faster, smaller or with less energy."""
+    """One way to run a model faster, smaller or with less energy: one change."""
 
     def apply(self, system: SystemSpec) -> SystemSpec:
         """``system`` with its options changed.
@@ -78,13 +80,36 @@ class Demanding(Protocol):
         """Raises ConfigError with the reason when ``system`` as a whole makes no sense."""
 
 
+@runtime_checkable
+class Needing(Protocol):
+    """An optimisation that works only beside another one."""
+
+    def needs(self, system: SystemSpec) -> Mapping[str, Optimisation]:
+        """Name → optimisation that ``system`` must have beside this one, and lacks.
+
+        Each is applied before this one, under its own name, and is named wherever the system is.
+        ``system``: as it is before any optimisation is applied.
+        """
+
+
+@runtime_checkable
+class SpeechBound(Protocol):
+    """An optimisation that some speech leaves nothing to do."""
+
+    def idle_on(self, system: SystemSpec, batches: Sequence[AudioBatch]) -> str | None:
+        """Why it changes nothing on any of the ``batches``; None where it changes something.
+
+        ``system``: with all its optimisations applied.
+        """
+
+
 @dataclass(frozen=True)
 class SystemSpec:
     """The system under test: all that decides how speech becomes text. Nothing is loaded.
 
     ``decoding``: what the engine is told of how a text is searched for.
     ``optimisation``: name → optimisation that is still to be applied.
-    ``applied``: names of the optimisations that were applied.
+    ``applied``: sorted names of the optimisations that were applied.
     ``by``: the optimisation that ``composed`` is applying.
     ``set_by``: option, as in "engine.dtype" → the optimisation that set it.
     """
@@ -100,20 +125,62 @@ class SystemSpec:
     set_by: Mapping[str, str] = field(default_factory=dict)
 
     def composed(self) -> SystemSpec:
-        """The system with its decoding and its optimisations; their order makes no difference.
+        """The system with its decoding, its optimisations and what these need.
 
+        The order in which they are listed makes no difference.
         Raises ConfigError when they make no sense together or here.
         """
         system = self._decoding()
         if not self.optimisation:
             return system
-        for name, optimisation in self.optimisation.items():
-            system = optimisation.apply(replace(system, by=name))
-        for name, optimisation in self.optimisation.items():
+        every = self.completed().optimisation
+        needs = {name: _needs(one, self) for name, one in every.items()}
+        for name in TopologicalSorter(needs).static_order():
+            users = ", ".join(other for other in every if name in needs[other])
+            by = f"{name} (needed by {users})" if users else name
+            system = every[name].apply(replace(system, by=by))
+        for name, optimisation in every.items():
             if isinstance(optimisation, Demanding):
                 optimisation.check(replace(system, by=name))
-        applied = (*self.applied, *self.optimisation)
+        applied = tuple(sorted((*self.applied, *every)))
         return replace(system, optimisation={}, applied=applied, by="", set_by={})
+
+    def completed(self) -> SystemSpec:
+        """The system with the optimisations that its own need beside them, sorted by name."""
+        every, waiting = dict(self.optimisation), list(self.optimisation.values())
+        while waiting:
+            needed = _needs(waiting.pop(), self)
+            waiting += [one for name, one in needed.items() if name not in every]
+            every = {**needed, **every}
+        return replace(self, optimisation=dict(sorted(every.items())))
+
+    @property
+    def resolved_optimisations(self) -> tuple[str, ...]:
+        """Sorted names of the optimisations and of those that they need. Applies none."""
+        return tuple(sorted((*self.applied, *self.completed().optimisation)))
+
+    @property
+    def idle_optimisations(self) -> tuple[str, ...]:
+        """Names of those that change nothing here: without them the system is the same.
+
+        Raises as ``composed``.
+        """
+        whole = replace(self.composed(), applied=())
+        return tuple(name for name in self.optimisation if self._without(name) == whole)
+
+    def _without(self, name: str) -> SystemSpec | None:
+        """The system composed without an optimisation, and without names of those applied.
+
+        None where the others need it.
+        """
+        others = {other: one for other, one in self.optimisation.items() if other != name}
+        less = replace(self, optimisation=others)
+        if name in less.resolved_optimisations:
+            return None
+        try:
+            return replace(less.composed(), applied=())
+        except ConfigError:
+            return None
 
     def _decoding(self) -> SystemSpec:
         """The system whose engine decodes as asked for. Raises ConfigError when it can't."""
@@ -198,6 +265,10 @@ class SystemSpec:
     def refuse(self, why: str) -> NoReturn:
         """Raises ConfigError: the optimisation at work ``why``."""
         raise ConfigError(f"optimisation={self.by} {why}.")
+
+
+def _needs(optimisation: Optimisation, system: SystemSpec) -> Mapping[str, Optimisation]:
+    return optimisation.needs(system) if isinstance(optimisation, Needing) else {}
 
 
 def _choice(part: Any) -> str:
