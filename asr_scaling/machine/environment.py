@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from asr_scaling.machine.instructions import instructions
+
 _PACKAGES = (
     "asr-scaling",
     "torch",
@@ -51,6 +53,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "cpu": _cpu_model(),
         "cpu_cores": len(allowed_cores()),
+        "instructions": list(instructions()),
         "memory_bytes": psutil.virtual_memory().total,
         "versions": {name: version(name) for name in _PACKAGES},
         "commit": _commit(),

@@ -48,7 +48,8 @@ def test_it_begins_with_a_sentence_for_each_system(usual: Section):
 def test_every_row_has_a_cell_for_every_column_and_every_slug_is_one(usual: Section):
     tables = [each for each in usual.blocks if isinstance(each, Table)]
     assert {len(each.cells) - len(found.columns) for found in tables for each in found.rows} == {0}
-    assert [found.name for found in tables] == ["advice", "stages", "operators", "roofline"]
+    names = [found.name for found in tables]
+    assert names == ["promises", "advice", "stages", "operators", "roofline"]
     assert [each.name for each in usual.blocks if isinstance(each, Figure)] == [
         "stages",
         "operators",
@@ -169,5 +170,5 @@ def test_nothing_measured_is_a_section_too(count: int):
         for point in points(TINY, lengths=LENGTHS)[:count]
     ]
     part = of(failed)
-    assert (part.name, part.title) == ("bottlenecks", "What to optimise")
+    assert (part.name, part.title) == ("bottlenecks", "Where the time goes")
     assert not any(isinstance(each, (Figure, Table)) for each in part.blocks)

@@ -7,18 +7,25 @@ from dataclasses import dataclass
 
 from asr_scaling.analysis.bottlenecks.diagnosis import (
     COPIES,
-    PADDING,
     ROOFED,
     Diagnosis,
     amdahl,
     diagnose,
     gain,
-    padding,
     regime,
     used,
 )
 from asr_scaling.analysis.bottlenecks.encoder import where_the_rest_goes
-from asr_scaling.analysis.format import at_length, duration, percent, plain, why_missing
+from asr_scaling.analysis.bottlenecks.offers import Kept, Offer, Possible, offers
+from asr_scaling.analysis.bottlenecks.possible import refusal
+from asr_scaling.analysis.format import (
+    at_length,
+    duration,
+    percent,
+    plain,
+    why_missing,
+    with_interval,
+)
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.util.groups import grouped
@@ -29,14 +36,11 @@ _STAGE = {
     "text": "turning tokens into text",
     "other": "what no stage claims",
 }
-_REMEDY = {
-    "features": "compute them on the device, or for the whole batch at once",
-    "transfer": "pin the host's memory, and overlap copying with computing",
-    "text": "turn tokens into text while the next call computes",
-    "other": "a trace (profiler=all) shows what it is",
-}
 _ONLY_OTHER = "the engine can't be looked into, so its own profiler must say where the time goes"
+_NOT_CLAIMED = "a trace (profiler=all) shows what it is"
 _UNCOUNTED = "its operations and bytes are not counted, so a trace of it must say what it waits for"
+_MOST_OFFERS = 2
+"""In a sentence; the table has them all."""
 _NEARLY_ALL = 20
 """A bound beyond which its figure says nothing."""
 _REGIME = {
@@ -61,6 +65,8 @@ class Advice:
     """The advice."""
     remarks: tuple[str, ...] = ()
     """What else the rules found."""
+    offers: tuple[Offer, ...] = ()
+    """What would make it faster, the largest gain first; empty where nothing is known to."""
 
 
 def advice(points: Sequence[Point]) -> Mapping[str, str]:
@@ -73,10 +79,11 @@ def advice(points: Sequence[Point]) -> Mapping[str, str]:
     }
 
 
-def advise(points: Sequence[Point]) -> list[Advice]:
+def advise(points: Sequence[Point], possible: Possible = refusal) -> list[Advice]:
     """The advice for each system and device whose stages were timed, at the reference length.
 
     A system that was not measured there is looked at where it was.
+    possible: says why a system can't run in another way.
     """
     groups = grouped(points, lambda point: (point.system, point.device))
     length_s = reference_length(points)
@@ -86,23 +93,43 @@ def advise(points: Sequence[Point]) -> list[Advice]:
         diagnoses = list(filter(None, map(diagnose, sorted(members, key=lambda p: p.batch))))
         if diagnoses:
             where = f"On {device}, " if sum(name == system for name, _ in groups) > 1 else ""
-            advised.append(_advice(diagnoses, where))
+            found = offers(diagnoses[0].point, points, possible=possible)
+            advised.append(_advice(diagnoses, found, where))
     return advised
 
 
-def _advice(diagnoses: Sequence[Diagnosis], where: str) -> Advice:
+def _advice(diagnoses: Sequence[Diagnosis], found: Sequence[Offer], where: str) -> Advice:
     """diagnoses: of one system, device and length, by batch."""
     first, largest = diagnoses[0], diagnoses[-1]
     last = largest if largest.point.batch != first.point.batch else None
     batching = _batching(first, last)
     start = f"start with {_where_time_goes(first)}: {_bounded(first, first.stage)}"
-    advice, remarks = [start, *_silence(first)], _also(first)
+    advice, remarks = [start, *map(promise, found[:_MOST_OFFERS])], _also(first)
     if batching:
         (advice if _batching_helps(first) else remarks).append(batching)
     remarks += _at_largest(first, last)
     ratio = None if last is None else gain(first.point, last.point)[0]
     sentence = _sentence(where + "; ".join(advice))
-    return Advice(first, last, ratio, sentence, tuple(map(_sentence, remarks)))
+    return Advice(first, last, ratio, sentence, tuple(map(_sentence, remarks)), tuple(found))
+
+
+def promise(offer: Offer) -> str:
+    """An offer in one clause, and what came of it where it was tried."""
+    ends = f"{plain(offer.interval.low, 2)} to {plain(offer.interval.high, 2)}"
+    promised = f"`{offer.option}` promises {plain(offer.gain, 2)}× ({ends}"
+    if offer.bound is not None:
+        promised += f"; at most {plain(offer.bound, 2)}× if {_listed(offer.touched)} cost nothing"
+    promised += "; measured elsewhere only)" if offer.elsewhere else ")"
+    return promised if offer.kept is None else f"{promised} and brought {_brought(offer.kept)}"
+
+
+def _brought(kept: Kept) -> str:
+    return f"{with_interval(kept.gain, kept.interval)}×"
+
+
+def _listed(stages: Sequence[str]) -> str:
+    *most, last = stages
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _sentence(text: str) -> str:
@@ -120,7 +147,9 @@ def _where_time_goes(place: Diagnosis) -> str:
 def _bounded(place: Diagnosis, stage: str) -> str:
     """What bounds a stage, by which figures, and what helps then."""
     if stage not in ROOFED:
-        return _ONLY_OTHER if list(place.stages) == ["other"] else _REMEDY.get(stage, _UNCOUNTED)
+        if stage == "other":
+            return _ONLY_OTHER if list(place.stages) == ["other"] else _NOT_CLAIMED
+        return _UNCOUNTED
     rest = where_the_rest_goes(place.point) if stage == "encoder" else ""
     return "; ".join(filter(None, (_by_regime(place.point, stage), rest)))
 
@@ -129,28 +158,13 @@ def _by_regime(point: Point, stage: str) -> str:
     mfu, membw = (None if share is None else _percent(share) for share in used(point, stage))
     bound = regime(point, stage)
     if bound == "compute":
-        cheaper = "`optimisation=[int8]` or `[bf16]`, a smaller model"
-        return f"at {mfu} of peak FLOP/s, only fewer or cheaper operations help ({cheaper})"
+        return f"at {mfu} of peak FLOP/s, only fewer or cheaper operations help"
     if bound == "memory":
-        fewer = "`optimisation=[int8]`; larger batches share their reading"
-        return f"at {membw} of copy speed, only fewer bytes help ({fewer})"
+        return f"at {membw} of copy speed, only fewer bytes help"
     if bound == "overhead":
-        return (
-            f"at {mfu} of peak FLOP/s and {membw} of copy speed, overhead bounds it, dispatch, "
-            f"launches and waiting (try {_less_overhead(point, stage)})"
-        )
+        shares = f"{mfu} of peak FLOP/s and {membw} of copy speed"
+        return f"at {shares}, overhead bounds it, dispatch, launches and waiting"
     return _unknown(point, stage)
-
-
-def _less_overhead(point: Point, stage: str) -> str:
-    """Options under which the host has less to do."""
-    if point.engine != "transformers":
-        return "another engine"
-    if point.family != "whisper":
-        return "`engine=onnxruntime`"
-    gpu = point.device.startswith("cuda")
-    loop = "`optimisation=[cuda_graph]`" if gpu else "`optimisation=[decode_loop]`"
-    return f"{loop}, `engine=faster_whisper`" if stage == "decoder" else "`engine=faster_whisper`"
 
 
 def _unknown(point: Point, stage: str) -> str:
@@ -167,24 +181,13 @@ def _unknown(point: Point, stage: str) -> str:
     return f"{unknown}, but {counted} {roof} its lower roof"
 
 
-def _silence(place: Diagnosis) -> list[str]:
-    if place.silence < PADDING:
-        return []
-    return [
-        f"{_percent(padding(place.point) or 0)} of the encoder's input is silence up to the "
-        f"{place.point.window_s:g} s window (`optimisation=[dynamic_window]`; "
-        f"{_at_most(place.silence)})"
-    ]
-
-
 def _also(place: Diagnosis) -> list[str]:
     """Copies, and the stage where tuning could win more."""
     remarks = []
     copies = place.point.values.get("ops/memory_share", 0.0)
     if copies >= COPIES:
         remarks.append(
-            f"copies and look-ups take {_percent(copies)} of operator time (reuse buffers, fuse; "
-            f"{_at_most(copies)})"
+            f"copies and look-ups take {_percent(copies)} of operator time ({_at_most(copies)})"
         )
     if (other := place.farther) is not None:
         above, here = place.above_roof(other) or 0.0, place.above_roof(place.stage) or 0.0
@@ -204,7 +207,7 @@ def _batching(first: Diagnosis, last: Diagnosis | None) -> str:
     """What larger batches bring; empty where that is nothing and nobody would expect more."""
     ratio, verdict = (None, "alike") if last is None else gain(first.point, last.point)
     if last is None or ratio is None:
-        return "what larger batches bring was not measured" if _batching_helps(first) else ""
+        return ""
     batches = f"batch {last.point.batch} has {plain(ratio)}× the RTFx of batch {first.point.batch}"
     if verdict == "alike":
         return f"larger batches bring little: {batches}" if _batching_helps(first) else ""

@@ -24,8 +24,6 @@ NEAR_COMPUTE = 0.5
 """Share of peak FLOP/s. Good kernels on large matrices reach 0.5 to 0.8: little is left to tune."""
 NEAR_MEMORY = 0.6
 """Share of copy speed: a copy is the easiest access pattern, and others rarely come nearer."""
-PADDING = 0.1
-"""Share of a call spent on encoding silence; less is lost in noise."""
 COPIES = 0.2
 """Share of operator time in copies and look-ups: without a fifth at most 1.25 times as fast."""
 AT_PEAK = 0.8
@@ -38,7 +36,8 @@ DERIVATIONS = {
     "Start with": "the stage that takes most of a call, at the reference length and the smallest "
     "batch. Another takes as long within noise when their intervals overlap.",
     "At most": "a call gets 1 / (1 - share) times as fast if that part of it cost nothing (Amdahl "
-    "1967); real gains are less.",
+    "1967); of a change the part is all stages that it touches, and nothing bounds it where these "
+    "are nearly the whole call.",
     "Near peak FLOP/s": f"the stage reaches {100 * NEAR_COMPUTE:g} % of it or more (MFU). Good "
     "kernels on large matrices reach 50 to 80 %, so tuning wins little: only fewer or cheaper "
     "operations do.",
@@ -47,9 +46,14 @@ DERIVATIONS = {
     "counts.",
     "Overhead": "both shares are known and neither is near: the hardware waits for dispatch, "
     "launches or the host. The decoder's shares are of its steps after the first.",
-    "Silence": "encoding what follows the audio up to the window's end takes "
-    f"{100 * PADDING:g} % of a call or more. Its share of the encoder's input is 1 - audio / whole "
-    "windows.",
+    "Promises": "what was measured of each stage with the change over without it, on this engine, "
+    "family of models and class of processor, applied to the stages of this call. The interval is "
+    "one of 95 % for what a measurement will show: the spread of what was measured, and what two "
+    "processes differ by. Measured elsewhere only: on other engines, families or processors, with "
+    "an interval that is wider by what these differ by. Only what engine, model and device take is "
+    "offered, where the processor gains from it and 5 % or more is likely.",
+    "Brought": "RTFx of the same system, speech and batch with the change over that without it, "
+    "both among these points.",
     "Copies": f"copies, look-ups and allocations take {100 * COPIES:g} % of operator time or more.",
     "More is lost": "another stage has more time beyond what its operations and bytes take at the "
     "peaks: seconds × (1 - the larger of its two shares), and all its seconds where it is neither "
@@ -90,11 +94,6 @@ class Diagnosis:
     def regime(self) -> Regime:
         """What bounds the longest stage."""
         return regime(self.point, self.stage)
-
-    @property
-    def silence(self) -> float:
-        """Share of the call spent on encoding silence behind the audio; 0 without a window."""
-        return self.share("encoder") * (padding(self.point) or 0.0)
 
     def above_roof(self, stage: str) -> float | None:
         """Seconds of a stage that neither its operations nor its bytes need at the machine's peaks.

@@ -18,6 +18,7 @@ from asr_scaling.analysis.bottlenecks.diagnosis import (
 from asr_scaling.analysis.bottlenecks.encoder import EncoderTime, encoder_time
 from asr_scaling.analysis.points import Point
 from asr_scaling.report.bottlenecks.figures import operators_figure, stages_figure
+from asr_scaling.report.bottlenecks.offers import offers_tables
 from asr_scaling.report.bottlenecks.roofline import roofline_figure
 from asr_scaling.report.cells import IDENTITY, as_it_was, figure, identity, missing, number, words
 from asr_scaling.report.document import (
@@ -41,16 +42,17 @@ def section(points: Sequence[Point], style: Style) -> Section:
     """What to optimise first, and the figures and tables that it follows from."""
     pairs, advices = batch_pairs(points, style.systems), advise(points)
     if not points:
-        return Section("bottlenecks", "What to optimise", (Text("There is no point to judge."),))
+        return Section("bottlenecks", "Where the time goes", (Text("There is no point to judge."),))
     blocks: list[Block] = [Bullets(tuple(_bullets(points, advices, style)))]
     if advices:
         rules = Bullets(tuple(f"**{name}**: {rule}" for name, rule in DERIVATIONS.items()))
-        blocks += [_advice_table(advices), Text("How these sentences are derived:"), rules]
+        blocks += [*offers_tables(advices), _advice_table(advices)]
+        blocks += [Text("How these sentences are derived:"), rules]
     shown = [point for pair in pairs for point in pair.points]
     blocks += _stages(pairs, shown, style)
     blocks += _operators(pairs, shown, style)
     blocks += _roofline(pairs, shown, style)
-    return Section("bottlenecks", "What to optimise", tuple(blocks))
+    return Section("bottlenecks", "Where the time goes", tuple(blocks))
 
 
 def _bullets(points: Sequence[Point], advices: Sequence[Advice], style: Style) -> Iterator[str]:

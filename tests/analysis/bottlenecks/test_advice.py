@@ -97,12 +97,9 @@ def test_what_bounds_a_stage_follows_from_its_two_shares(
         (
             0.63,
             0.03,
-            (
-                "at 63 % of peak FLOP/s, only fewer or cheaper operations help "
-                "(`optimisation=[int8]` or `[bf16]`,"
-            ),
+            "at 63 % of peak FLOP/s, only fewer or cheaper operations help",
         ),
-        (0.01, 0.8, "at 80 % of copy speed, only fewer bytes help (`optimisation=[int8]`"),
+        (0.01, 0.8, "at 80 % of copy speed, only fewer bytes help"),
         (
             0.02,
             0.15,
@@ -122,18 +119,6 @@ def test_the_sentence_names_the_share_it_stands_on_and_what_helps(
             point(values={"utilisation/mfu_decoder": mfu, "utilisation/membw_decoder": membw})
         ).sentence
     )
-
-
-def test_what_spares_the_host_work_is_for_the_device_and_the_engine():
-    assert (
-        "(try `optimisation=[decode_loop]`, `engine=faster_whisper`)"
-        in said(point(values=IDLE)).sentence
-    )
-    assert (
-        "(try `optimisation=[cuda_graph]`, `engine=fa"
-        in said(point(values=IDLE, device="cuda:0")).sentence
-    )
-    assert "(try another engine)" in said(point(values=IDLE, engine="openvino")).sentence
 
 
 def test_what_can_not_be_judged_says_why_and_which_roof_is_lower():
@@ -162,20 +147,10 @@ def test_there_is_no_silence_without_a_window():
     assert padding(point(options={"window_margin_s": "2"})) is None
 
 
-def test_silence_is_said_with_its_own_bound():
-    """60 % encoder × 5/6 silence: half of the call."""
-    found = said(point({"encoder": 0.6, "decoder": 0.4}, audio_s=5.0))
-    silence = "83 % of the encoder's input is silence up to the 30 s window"
-    assert f"{silence} (`optimisation=[dynamic_window]`; at most 2.0×" in found.sentence
-    assert "silence" not in whole(point({"encoder": 0.1, "decoder": 0.9}, audio_s=5.0))
-
-
 @pytest.mark.parametrize(("share", "heard"), [(0.2, True), (0.19, False)])
 def test_copies_are_said_from_a_fifth_of_operator_time(share: float, heard: bool):
     text = whole(point(values={"ops/memory_share": share}))
-    assert (
-        "Copies and look-ups take 20 % of operator time (reuse buffers, fuse; at most 1.2×" in text
-    ) is heard
+    assert ("Copies and look-ups take 20 % of operator time (at most 1.2×" in text) is heard
 
 
 def test_a_stage_farther_from_its_roof_is_named_although_shorter():
@@ -222,7 +197,7 @@ def test_batching_is_the_remedy_where_overhead_bounds():
         "larger batches bring little: batch 8 has 1.00×"
         in said(small, point(values=IDLE, batch=8)).sentence
     )
-    assert "what larger batches bring was not measured" in said(small).sentence
+    assert "batch 8" not in said(small).sentence
     assert "Larger batches cost speed: batch 8 has 0.500×" in whole(
         point(), point(batch=8, rtfx=15.0)
     )
@@ -244,13 +219,12 @@ def test_the_largest_batch_is_spoken_of_where_it_differs():
     ("stage", "words"),
     [
         ("features", "computing features, 90 % of a call"),
-        ("transfer", "pin the host's memory"),
-        ("text", "while the next call computes"),
+        ("transfer", "its operations and bytes are not counted"),
         ("other", "a trace (profiler=all)"),
         ("vad", "stage “vad”, 90 % of a call"),
     ],
 )
-def test_stages_without_a_roof_have_remedies_of_their_own(stage: str, words: str):
+def test_stages_without_a_roof_say_what_would_show_more(stage: str, words: str):
     assert words in said(point({"encoder": 0.1, stage: 0.9})).sentence
 
 
