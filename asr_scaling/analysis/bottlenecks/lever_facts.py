@@ -126,8 +126,9 @@ def _of_stages(pairs: Sequence[Pair]) -> OfStages:
 
 def pairs_of(calls: Iterable[Timed]) -> list[Pair]:
     """Every call with a lever beside the one without it that was measured nearest in time."""
-    whole = [_completed(timed) for timed in calls]
-    places = grouped(whole, lambda timed: (timed.model, timed.processor, timed.length_s))
+    places = grouped(
+        map(_completed, calls), lambda timed: (timed.model, timed.processor, timed.length_s)
+    )
     found = []
     for members in places.values():
         for after in members:

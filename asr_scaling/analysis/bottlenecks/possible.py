@@ -10,7 +10,7 @@ from typing import Any
 from asr_scaling.analysis.points import Point
 from asr_scaling.batch.fixed import Fixed
 from asr_scaling.core.decoding import GREEDY
-from asr_scaling.core.model_spec import ModelSpec, load_spec
+from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.record import choices
 from asr_scaling.errors import AsrScalingError, ConfigError, MissingExtraError
@@ -58,12 +58,11 @@ def _system(
 
 def _model(point: Point) -> ModelSpec:
     """As its record has it; of an older record as the package has it now."""
-    options = point.config.get("model") or {}
     known = {option.name for option in fields(ModelSpec)}
-    try:
-        return ModelSpec(**{key: value for key, value in options.items() if key in known})
-    except TypeError:
-        return load_spec(point.model)
+    path = conf_dir() / "model" / f"{point.model}.yaml"
+    options = dict(read_yaml(path)) if point.model.isidentifier() and path.is_file() else {}
+    options |= point.config.get("model") or {}
+    return ModelSpec(**{key: value for key, value in options.items() if key in known})
 
 
 def _part(group: str, name: str, given: object) -> Any:
