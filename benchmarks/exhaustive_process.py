@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exhaustive_plan import LOOP, NEEDING_LOOP
 from exhaustive_table import Entry
 
 from asr_scaling.batch.fixed import Fixed
@@ -48,24 +47,14 @@ class Menu:
         """The composed system. Raises AsrScalingError when it is refused or changes nothing."""
         system = self._jobs[entry.engine].system
         chosen = {name: system.optimisation[name] for name in entry.optimisations}
-        plain = replace(system, batch=Fixed(entry.batch))
-        whole = replace(plain, optimisation=chosen).composed()
-        needed = {LOOP} if NEEDING_LOOP & chosen.keys() else set[str]()
-        for name in chosen.keys() - needed:
-            others = {other: made for other, made in chosen.items() if other != name}
-            if _same(plain, others, whole):
-                raise AsrScalingError(f"{name} changes nothing here.")
+        asked = replace(system, batch=Fixed(entry.batch), optimisation=chosen)
+        whole = asked.composed()
+        if whole.applied != entry.optimisations:
+            raise AsrScalingError(f"This is {whole.called}.")
+        if idle := asked.idle_optimisations:
+            raise AsrScalingError(f"{idle[0]} changes nothing here.")
         whole.engine.check(whole.model)
         return whole
-
-
-def _same(plain: SystemSpec, others: dict[str, Any], whole: SystemSpec) -> bool:
-    """Whether the system is the same with the others alone, which may be refused."""
-    try:
-        less = replace(plain, optimisation=others).composed()
-    except AsrScalingError:
-        return False
-    return replace(less, applied=()) == replace(whole, applied=())
 
 
 def _job(model: str, engine: str, names: Sequence[str]) -> Job:
