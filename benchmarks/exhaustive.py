@@ -28,6 +28,7 @@ import argparse
 import gc
 import importlib
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -79,6 +80,7 @@ def session() -> dict[str, Any]:
         "at": _now(),
         "imports_s": seconds,
         **told,
+        "niceness": os.nice(0),
         "features": [flag for flag in FLAGS if flag in flags],
         "versions": packages,
     }

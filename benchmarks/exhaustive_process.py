@@ -130,7 +130,8 @@ class Process:
         ordered = sorted(batches[:TIMED], key=lambda each: each.audio_s)
         took = max(self._call(each, "warm") for each in (ordered[0], ordered[-1]))
         count = TIMED_SLOW if took > SLOW_S[1] else TIMED
-        step = TIMED / count
+        count = min(count, len(ordered))
+        step = len(ordered) / count
         return [ordered[int((k + 0.5) * step)] for k in range(count)]
 
     def _call(self, batch: AudioBatch, what: str) -> float:
