@@ -10,8 +10,9 @@ utterances, seconds to load and to compile, words wrong by utterance, memory, an
 processes took of the machine meanwhile. At batch 1 ten utterances of the bundled speech, from all
 quantiles of length, are timed; at batch 16 one batch twice. Refusals and failures are lines too.
 benchmarks/exhaustive_plan.py says what is measured and in which order. ``read`` makes the texts of
-48 utterances, or of those that 45 s are enough for, for the WER of what was measured; it may run
-beside other work. Systems that differ in heap or cores alone share their texts.
+48 utterances, or of those that 80 s of a processor are enough for, for the WER of what was
+measured; it may run beside other work. Systems that differ in heap or cores alone share their
+texts.
 
 An entry is measured in a process that is forked from one which has imported every engine and
 computed nothing, so that its start costs nothing and its peak memory holds all their libraries; the
@@ -48,8 +49,8 @@ from asr_scaling.machine.environment import environment, version
 from asr_scaling.util.config_dir import conf_dir
 
 UTTERANCES, CALIBRATED, BETWEEN = 48, 3, 10
-LIMIT_S = 150.0
-"""Seconds after which a process is ended."""
+LIMIT_S, READ_LIMIT_S = 150.0, 600.0
+"""Seconds after which a process is ended that is timed, or that reads, maybe beside other work."""
 LIBRARIES = {
     "torch": "torch",
     "transformers": "transformers",
@@ -123,7 +124,7 @@ class Measuring:
                 return
             key = self._known.good(entry)[0]["texts_key"]
             spec = self._menu.system(entry)
-            found = forked(partial(read, spec, self._speech), LIMIT_S)
+            found = forked(partial(read, spec, self._speech), READ_LIMIT_S)
             self._append({"kind": "texts", "at": _now(), "texts_key": key, **found})
             print(f"{entry.label} at batch {entry.batch}: {len(found.get('words', ()))} utterances")
         print("Everything that was measured is read.")
