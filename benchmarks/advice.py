@@ -7,9 +7,9 @@
 A cell is a plain system (engine, model) on speech of one length in calls of one batch. It is
 measured once for the advice, as a report's point is; what the report would offer is written down
 with its interval and its bound. Then the system with each offer and without it are measured in
-turns: a block has all of them once, each in a fresh process that loads it anew, in random order,
-and every second block in the reverse order of the one before. What an offer brought is the
-geometric mean over blocks of RTFx with it over RTFx without it. Cells come in random order; those
+turns: a block has the plain system and up to three offers once, each in a fresh process that loads
+it anew, in random order, and the second block of the same ones has the reverse order. What an
+offer brought is the geometric mean over its blocks of RTFx with it over RTFx without it. Cells come in random order; those
 that would take too long are left out and counted. Promises rest on what the package knew when the
 cell was begun: what is learned from these measurements later is no promise about them.
 """
@@ -41,10 +41,10 @@ from asr_scaling.measure.pipeline import Pipeline
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 ENGINES = ("transformers", "faster_whisper", "onnxruntime", "openvino")
 MODELS = ("whisper_tiny_en", "whisper_base", "wav2vec2")
-LENGTHS, BATCHES, BLOCKS = (5, 15, 30, None), (1, 4, 16), 3
+LENGTHS, BATCHES, BLOCKS, OFFERS = (5, 15, 30, None), (1, 4, 16), 2, 3
 CALLS = {1: 4, 4: 2, 16: 1}
 """Batch → timed calls of a process, of different utterances."""
-MOST_AUDIO_S = 250.0
+MOST_AUDIO_S = 130.0
 """Cells whose calls have more audio are left out."""
 FORK = multiprocessing.get_context("fork")
 
@@ -169,23 +169,25 @@ def measure(path: Path, minutes: float) -> None:
                 return
             own = [{"cell": cell, **in_fresh_process(cell, advise=True)}]
             write(path, own)
-        promised = own[0].get("offers", ())
-        done = {row["block"] for row in own if "block" in row}
-        for block in range(BLOCKS if promised else 0):
-            if block in done:
-                continue
-            if time.monotonic() > until:
-                return
-            write(path, _block(cell, [offer["option"] for offer in promised], block))
+        promised = [offer["option"] for offer in own[0].get("offers", ())]
+        done = {(row["block"], row["option"]) for row in own if "block" in row}
+        for first in range(0, len(promised), OFFERS):
+            options = promised[first : first + OFFERS]
+            for block in range(BLOCKS):
+                if (block, options[0]) in done:
+                    continue
+                if time.monotonic() > until:
+                    return
+                write(path, _block(cell, options, block))
 
 
 def _block(cell: dict[str, Any], options: Sequence[str], block: int) -> list[dict[str, Any]]:
-    order = random.Random(f"{cell} {block // 2}").sample(["", *options], len(options) + 1)
-    found = []
+    order = random.Random(f"{cell} {options}").sample(["", *options], len(options) + 1)
+    began, found = time.monotonic(), []
     for option in order if block % 2 == 0 else order[::-1]:
         row = in_fresh_process(cell, option)
-        found.append({"cell": cell, "block": block, "option": option, **row})
-    print(f"{cell}: block {block}, {len(found)} processes", flush=True)
+        found.append({"cell": cell, "block": block, "of": options, "option": option, **row})
+    print(f"{time.monotonic() - began:.0f} s for {len(found)} processes, {cell}", flush=True)
     return found
 
 
@@ -215,11 +217,16 @@ def trials(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _ratios(blocks: Sequence[dict[str, Any]], option: str) -> Iterable[float]:
-    for block in range(BLOCKS):
-        rtfx = {row["option"]: row.get("rtfx") for row in blocks if row["block"] == block}
-        with_it, without = rtfx.get(option), rtfx.get("")
-        if with_it and without:
-            yield with_it / without
+    for row in blocks:
+        if row["option"] == option and "rtfx" in row:
+            same = (other for other in blocks if (other["block"], other["of"]) == _key(row))
+            without = next(other for other in same if not other["option"])
+            if "rtfx" in without:
+                yield row["rtfx"] / without["rtfx"]
+
+
+def _key(row: dict[str, Any]) -> tuple[int, list[str]]:
+    return row["block"], row["of"]
 
 
 def show(paths: Sequence[Path]) -> None:
