@@ -9,9 +9,10 @@ measured once for the advice, as a report's point is; what the report would offe
 with its interval and its bound. Then the system with each offer and without it are measured in
 turns: a block has the plain system and up to three offers once, each in a fresh process that loads
 it anew, in random order, and the second block of the same ones has the reverse order. What an
-offer brought is the geometric mean over its blocks of RTFx with it over RTFx without it. Cells come in random order; those
-that would take too long are left out and counted. Promises rest on what the package knew when the
-cell was begun: what is learned from these measurements later is no promise about them.
+offer brought is the geometric mean over its blocks of RTFx with it over RTFx without it. Cells come
+in random order; those that would take too long are left out and counted. Promises rest on what the
+package knew when the cell was begun: what is learned from these measurements later is no promise
+about them.
 """
 
 from __future__ import annotations
