@@ -105,7 +105,8 @@ def _advice(diagnoses: Sequence[Diagnosis], found: Sequence[Offer], where: str) 
     batching = _batching(first, last)
     start = f"start with {_where_time_goes(first)}: {_bounded(first, first.stage)}"
     advice, remarks = [start, *map(promise, found[:_MOST_OFFERS])], _also(first)
-    if batching:
+    said = any(offer.kept and offer.lever.kind == "batch" for offer in found[:_MOST_OFFERS])
+    if batching and not said:
         (advice if _batching_helps(first) else remarks).append(batching)
     remarks += _at_largest(first, last)
     ratio = None if last is None else gain(first.point, last.point)[0]
