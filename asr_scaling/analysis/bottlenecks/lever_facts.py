@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from asr_scaling.analysis.bottlenecks.levers import BY_NAME, EVERY_STAGE, LEVERS, Lever
+from asr_scaling.analysis.bottlenecks.levers import EVERY_STAGE, LEVERS, Lever
 from asr_scaling.analysis.bottlenecks.timed import Timed
 from asr_scaling.core.statistics import student
 from asr_scaling.machine.instructions import GPU
@@ -126,9 +126,7 @@ def _of_stages(pairs: Sequence[Pair]) -> OfStages:
 
 def pairs_of(calls: Iterable[Timed]) -> list[Pair]:
     """Every call with a lever beside the one without it that was measured nearest in time."""
-    places = grouped(
-        map(_completed, calls), lambda timed: (timed.model, timed.processor, timed.length_s)
-    )
+    places = grouped(calls, lambda timed: (timed.model, timed.processor, timed.length_s))
     found = []
     for members in places.values():
         for after in members:
@@ -138,16 +136,6 @@ def pairs_of(calls: Iterable[Timed]) -> list[Pair]:
                     nearest = min(before, key=lambda timed: abs(timed.at - after.at))
                     found.append((lever, nearest, after))
     return found
-
-
-def _completed(timed: Timed) -> Timed:
-    """With the optimisations that others brought along before each was a step of its own."""
-    along = {
-        need
-        for name in timed.optimisations
-        for need in (BY_NAME[name].needs.get(timed.engine, ()) if name in BY_NAME else ())
-    }
-    return replace(timed, optimisations=timed.optimisations | along)
 
 
 def _differ_by(lever: Lever, before: Timed, after: Timed) -> bool:
