@@ -100,9 +100,10 @@ class Measured:
         return self._scored.get(self.good(entry)[0]["texts_key"], {}) if self.works(entry) else {}
 
     def unread(self) -> Iterator[Entry]:
-        """One entry for each system whose texts nobody read yet, the fastest first."""
+        """One entry for each system whose texts nobody read yet: the baseline, then by speed."""
         asked = set(self._read)
-        for entry in sorted(filter(self.works, self.rows), key=self.speed, reverse=True):
+        ranked = sorted(filter(self.works, self.rows), key=self.speed, reverse=True)
+        for entry in sorted(ranked, key=lambda entry: entry.label != BASELINE):
             if (key := self.good(entry)[0]["texts_key"]) not in asked:
                 asked.add(key)
                 yield entry
