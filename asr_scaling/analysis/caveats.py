@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from asr_scaling.analysis.points import Point
+from asr_scaling.core.workload import with_copies
 from asr_scaling.machine.machine_kind import gpu_name
 from asr_scaling.util.groups import grouped
 
@@ -20,9 +21,11 @@ BY_CHARACTERS = (
 
 
 def error_rates(points: Iterable[Point]) -> list[str]:
-    """Where some WER is of synthetic speech, is a CER, or is by another normaliser than others."""
+    """Where some WER is of synthetic speech or of copies, or is a CER, or by another normaliser."""
     known = [point for point in points if point.wer_known]
     caveats = [SYNTHETIC] if any(point.synthetic for point in known) else []
+    copied = sorted({with_copies(p.utterances, p.copies) for p in known if p.copies})
+    caveats += [f"WER is of {speech}." for speech in copied]
     if any(point.error_name == "CER" for point in known):
         caveats.append(BY_CHARACTERS)
     labels = {point.tags.get("quality/normaliser") for point in known} - {None}

@@ -63,6 +63,8 @@ class Point:
     dataset: str
     synthetic: bool
     """Whether the speech is synthesised."""
+    copies: int
+    """How many of the utterances are made copies of the others."""
     length_s: float | None
     """Of the dataset's fragments; None for natural utterances."""
     batch: int
@@ -266,6 +268,7 @@ def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point
         content=str(record.dataset.get("digest") or ""),
         source=speech_source(record),
         synthetic=bool(record.dataset.get("synthetic")),
+        copies=int(record.dataset.get("copies") or 0),
         length_s=record.length_s,
         batch=_batch(record),
         audio_s=sum(s.audio_s for s in samples) / utterances if utterances else 0.0,

@@ -37,6 +37,11 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "Its WER compares systems with each other only; measure on dataset=folder or librispeech "
         "for people's speech.",
     ),
+    "MadeCopies": (
+        "The speech is {speech}.",
+        "Intervals of WER take an utterance and its copies as one, as their words are the same; "
+        "more sentences say more: measure on dataset=folder or librispeech.",
+    ),
     "EstimatedEnergy": (
         "Power was not measured: joules are seconds × about {watts:.3g} W that were guessed "
         "({parts}). They hold nothing that the time does not; nothing is ranked by them.",

@@ -114,11 +114,14 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -
     return Interval(ratio - half, ratio + half)
 
 
-def student(freedom: float) -> float:
-    """Quantile of Student's t at the upper end of an interval; the normal one where infinite."""
+def student(freedom: float, tail: float = _TAIL) -> float:
+    """Quantile of Student's t at the upper end of an interval; the normal one where infinite.
+
+    tail: chance beyond it.
+    """
     from scipy.special import ndtri, stdtrit
 
-    return float(ndtri(1 - _TAIL) if math.isinf(freedom) else stdtrit(freedom, 1 - _TAIL))
+    return float(ndtri(1 - tail) if math.isinf(freedom) else stdtrit(freedom, 1 - tail))
 
 
 def error_rate_interval(edits: Sequence[int], lengths: Sequence[int]) -> Interval | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from asr_scaling.core.statistics import Interval, student
+from asr_scaling.core.workload import original_id
 
 Outcome = Literal["within", "beyond", "undecided"]
 """Whether a loss is shown to be within a bound, shown to be beyond it, or neither."""
@@ -27,6 +29,13 @@ the other side, where other numbers hold.
 """
 _NEAR_ENOUGH = 1.005
 """Ratio of two numbers of words that need not be told apart."""
+BOTH_SIDES, ONE_SIDE = 0.025, 0.05
+"""Chance that the change lies beyond one end of an interval of 95 %, and beyond a limit of it."""
+COPIES_AGREE = 0.3
+"""Correlation of the changes of an utterance and of its copy, until the data say more.
+
+Twice the upper end of what was measured, as words come in clumps (docs/decisions.md, 6.16).
+"""
 Counts = Mapping[str, tuple[int, int]]
 """Id of an utterance → word errors of its hypothesis, and words of its reference."""
 
@@ -39,10 +48,12 @@ class WordLoss:
     """WER of B minus WER of A, as a share: 0.01 is one point."""
     interval: Interval
     """Of 95 %, holds the change between the two systems on such speech; a share."""
+    upper: float
+    """Limit of 95 % on one side: the change on such speech is no more; a share."""
     words: int
     """Reference words that it rests on."""
     utterances: int
-    """Utterances that it rests on."""
+    """Utterances that it rests on; one and its made copies count once."""
     worse: int
     """Word errors that B has more, summed over the utterances where it has more."""
     better: int
@@ -53,10 +64,11 @@ class WordLoss:
     def outcome(self, max_loss: float) -> Outcome:
         """What is shown of a loss of at most ``max_loss``, a share.
 
-        "within": the whole interval is at most ``max_loss``; "beyond": the whole interval is above.
-        Each is wrong in about one of forty, in at most one of twenty where words come in clumps.
+        "within": ``upper`` is at most ``max_loss``, which is wrong in about one of twenty.
+        "beyond": the whole interval is above, which is wrong in about one of forty, in at most one
+        of twenty where words come in clumps.
         """
-        if self.interval.high <= max_loss:
+        if self.upper <= max_loss:
             return "within"
         return "beyond" if self.interval.low > max_loss else "undecided"
 
@@ -68,45 +80,44 @@ class WordLoss:
         ``words`` where it is decided already. None where the change is so near to ``max_loss`` that
         no number can be named (``FARTHEST``).
         """
-        within = self.change <= max_loss
-
-        def decided(interval: Interval) -> bool:
-            return interval.high <= max_loss if within else interval.low > max_loss
-
-        return self._until(decided, FARTHEST)
+        if self.change <= max_loss:
+            return self._until(lambda times: self._of(times, ONE_SIDE).high <= max_loss, FARTHEST)
+        return self._until(lambda times: self._of(times).low > max_loss, FARTHEST)
 
     def words_for(self, half: float) -> int | None:
         """About how many words would bring half the interval down to ``half``, a share.
 
         None where that would be more than 10,000 times as many.
         """
-        return self._until(lambda interval: interval.half(self.change) <= half, 1e4)
+        return self._until(lambda times: self._of(times).half(self.change) <= half, 1e4)
 
-    def _until(self, enough: Callable[[Interval], bool], farthest: float) -> int | None:
-        """Words of speech like this until its interval is ``enough``."""
-        if enough(self.interval):
+    def _until(self, enough: Callable[[float], bool], farthest: float) -> int | None:
+        """Words until so many times as much speech like this is ``enough``."""
+        if enough(1.0):
             return self.words
-        if not enough(self._of(farthest)):
+        if not enough(farthest):
             return None
         low, high = 1.0, farthest
         while high / low > _NEAR_ENOUGH:
             middle = math.sqrt(low * high)
-            low, high = (low, middle) if enough(self._of(middle)) else (middle, high)
+            low, high = (low, middle) if enough(middle) else (middle, high)
         return math.ceil(self.words * high)
 
-    def _of(self, times: float) -> Interval:
+    def _of(self, times: float, tail: float = BOTH_SIDES) -> Interval:
         """The interval with so many ``times`` as much speech like this."""
-        counts = (self.worse * times, self.better * times, self.words * times)
-        return _interval(*counts, self.utterances * times, self.overdispersion)
+        read = (self.worse, self.better, self.words, self.utterances)
+        more = (times * count for count in read)
+        return _interval(*more, overdispersion=self.overdispersion, tail=tail)
 
 
 def word_loss(a: Counts, b: Counts) -> WordLoss | None:
     """B against A on the utterances of both; None where these have no words.
 
     Utterances are the unit, because errors of one utterance come together: its words that differ
-    are counted as worse or better by their sum, and the variance is that of these sums. Small
-    numbers make the interval wider, not narrower: without any differing word it reaches about
-    6 / words to both sides (3 / words bounds single words at 95 %, on one side).
+    are counted as worse or better by their sum, and the variance is that of these sums. An
+    utterance and its made copies (core/workload.py) are one unit, as their words are the same.
+    Small numbers make the interval wider, not narrower: without any differing word it reaches about
+    6 / words to both sides, and ``upper`` is about 4.4 / words (3 / words bounds single words).
 
     A rare failure that costs many words, as a text that loops, is not bounded by speech in which it
     didn't happen.
@@ -120,24 +131,44 @@ def word_loss(a: Counts, b: Counts) -> WordLoss | None:
     unlike = next((key for key in common if a[key][1] != b[key][1]), None)
     if unlike is not None:
         raise ValueError(f"the references of '{unlike}' have not the same number of words")
-    changes = [b[key][0] - a[key][0] for key in common]
-    worse = sum(change for change in changes if change > 0)
-    better = -sum(change for change in changes if change < 0)
+    units = _units({key: (b[key][0] - a[key][0], a[key][1]) for key in common})
+    worse = sum(change for change, _, _ in units if change > 0)
+    better = -sum(change for change, _, _ in units if change < 0)
     change = (worse - better) / words
-    n = len(common)
-    squares = math.fsum(
-        (own - change * a[key][1]) ** 2 for own, key in zip(changes, common, strict=True)
-    )
+    n = len(units)
+    squares = math.fsum((own - change * length) ** 2 for own, length, _ in units)
     squares *= n / max(1, n - 1)
-    overdispersion = max(1.0, (squares + ASSUMED * OVERDISPERSION) / (worse + better + ASSUMED))
-    interval = _interval(worse, better, words, n, overdispersion)
-    return WordLoss(change, interval, words, n, worse, better, overdispersion)
+    size = sum(size**2 for *_, size in units) / len(common)
+    assumed = OVERDISPERSION * (1 + (size - 1) * COPIES_AGREE)
+    overdispersion = max(1.0, (squares + ASSUMED * assumed) / (worse + better + ASSUMED))
+    read = partial(_interval, worse, better, words, n, overdispersion=overdispersion)
+    interval, upper = read(tail=BOTH_SIDES), read(tail=ONE_SIDE).high
+    return WordLoss(change, interval, upper, words, n, worse, better, overdispersion)
+
+
+def _units(changes: Mapping[str, tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Of each utterance with its copies: change of word errors, words, and how many they are.
+
+    changes: id → change of word errors, and words.
+    """
+    units: dict[str, tuple[int, int, int]] = {}
+    for key, (change, words) in changes.items():
+        original = original_id(key)
+        before = units.get(original, (0, 0, 0))
+        units[original] = (before[0] + change, before[1] + words, before[2] + 1)
+    return list(units.values())
 
 
 def _interval(
-    worse: float, better: float, words: float, utterances: float, overdispersion: float
+    worse: float,
+    better: float,
+    words: float,
+    utterances: float,
+    *,
+    overdispersion: float,
+    tail: float,
 ) -> Interval:
-    """Interval of (worse - better) / words, as a share.
+    """Interval of (worse - better) / words, as a share; beyond each end lies it by chance ``tail``.
 
     Both counts are taken as Poisson, divided by the overdispersion, with Student's quantile of as
     many utterances; their score limits (Rao) make the limits of the difference by the method of
@@ -145,7 +176,7 @@ def _interval(
     Tang & Wong 2014, Computational Statistics 29). With many words it is the t-interval of the
     ratio by utterances.
     """
-    t = student(max(1.0, utterances - 1))
+    t = student(max(1.0, utterances - 1), tail)
     more, less = worse / overdispersion, better / overdispersion
     half_more, half_less = (t * math.sqrt(count + t * t / 4) for count in (more, less))
     shift = t * t / 2

@@ -16,6 +16,23 @@ from asr_scaling.util.files import user_path
 
 SAMPLE_RATE_HZ = 16_000
 """Every model in ``conf/model`` takes mono speech at this rate."""
+COPY_MARK = "~"
+"""Stands in the id of a made copy between the id of its original and what was done to it."""
+
+
+def original_id(utterance: str) -> str:
+    """The id of the utterance that ``utterance``, an id, is a made copy of; else its own."""
+    return utterance.partition(COPY_MARK)[0]
+
+
+def with_copies(utterances: int, copies: int) -> str:
+    """ "75 utterances and 65 copies of them, slower, faster or noisier".
+
+    utterances: all of them, of which ``copies`` are made of the others.
+    """
+    named = "copy" if copies == 1 else "copies"
+    more = f" and {copies} {named} of them, slower, faster or noisier" if copies else ""
+    return f"{utterances - copies} utterances{more}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +84,7 @@ class DatasetInfo:
     ``audio_s``: seconds of audio in all of them.
     ``synthetic``: the speech was made by a synthesiser; its WER says nothing about people.
     ``length_s``: seconds that every utterance was made to last; None for natural lengths.
-    ``available``: utterances before ``limit`` cut them; None when the dataset was streamed.
+    ``available``: utterances before ``limit`` cut them, without copies; None when streamed.
     ``left_out``: reason → number of utterances not used for that reason.
     ``decode_s``: seconds spent reading, decoding and resampling, which no latency includes.
     ``cached``: the decoded audio was in the cache.
@@ -75,6 +92,7 @@ class DatasetInfo:
     ``languages``: code of a language → number of utterances that are stated to be in it.
     ``unused_keys``: keys or columns of the manifest that nothing is made of.
     ``doubts``: kind of a caution → ids of the utterances whose audio gives reason for it.
+    ``copies``: utterances that are made copies of others of them, slower, faster or noisier.
     """
 
     name: str
@@ -96,6 +114,7 @@ class DatasetInfo:
     languages: Mapping[str, int] = field(default_factory=dict)
     unused_keys: tuple[str, ...] = ()
     doubts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    copies: int = 0
 
     def facts(self) -> dict[str, Any]:
         """All of it in the types that JSON has, as a record keeps it."""

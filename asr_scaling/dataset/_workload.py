@@ -84,7 +84,7 @@ def from_entries(
         yield from _cuts.utterances(ordered, options.max_utterance_s, options.spoken)
 
     origin = replace(origin, available=len(entries))
-    order = sorted(range(len(entries)), key=lambda i: _rank(options.seed, entries[i].id))
+    order = sorted(range(len(entries)), key=lambda i: rank(options.seed, entries[i].id))
     if options.length_s is None:
         return natural(partial(decoded, sorted(order[:limit])), origin, options, None)
     hashes = {path: contents_sha256(path) for path in dict.fromkeys(e.audio for e in entries)}
@@ -151,6 +151,12 @@ def joined(
     return _workload(utterances, info, shape)
 
 
+def with_copies(workload: Workload, copies: Sequence[Utterance], shape: Shape) -> Workload:
+    """``workload`` and, after its utterances, made ``copies`` of them."""
+    info = replace(workload.info, copies=len(copies))
+    return _workload((*workload.utterances, *copies), info, shape)
+
+
 def digest(utterances: Iterable[Utterance]) -> str:
     """SHA-256 over id, reference and samples (float32, little endian), each after its length."""
     sha = hashlib.sha256()
@@ -195,7 +201,7 @@ def _doubts(utterances: Iterable[Utterance]) -> dict[str, list[str]]:
     return found
 
 
-def _rank(seed: int, name: str) -> bytes:
+def rank(seed: int, name: str) -> bytes:
     """A key that gives the same random order on every machine, also when a dataset grows."""
     return hashlib.sha256(f"{seed}:{name}".encode()).digest()
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import DatasetInfo, Workload
+from asr_scaling.dataset._copies import CHANGES, copies
 from asr_scaling.dataset._manifest import read_manifest
-from asr_scaling.dataset._workload import Dataset, check_limit, from_entries
+from asr_scaling.dataset._workload import Dataset, check_limit, from_entries, with_copies
 from asr_scaling.errors import DataError
 
 CONDITIONS = ("all", "clean", "noisy")
@@ -18,6 +19,9 @@ LICENCE = "Apache-2.0; the synthesisers' notices are in demo_data/README.md"
 @dataclass(frozen=True, kw_only=True)
 class Demo(Dataset):
     """Sentences spoken by a synthesiser, some with noise. WER on them says nothing about people.
+
+    A limit above their number is met by made copies of them (_copies.py), which come after them.
+    There are none of noise for clean speech, and none in fragments.
 
     condition: "clean", "noisy" or "all".
     """
@@ -33,7 +37,11 @@ class Demo(Dataset):
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
-        """At most ``limit`` utterances or fragments, the same at every call."""
+        """At most ``limit`` utterances or fragments, the same at every call.
+
+        Those of a smaller limit are among those of a larger one, and come first where the smaller
+        one gives them all, or copies.
+        """
         check_limit(limit)
         root = Path(__file__).parent / "demo_data"
         if not root.is_dir():
@@ -50,4 +58,10 @@ class Demo(Dataset):
             )
         source = "package:asr_scaling/dataset/demo_data"
         origin = DatasetInfo(self.name, source, LICENCE, synthetic=True, split=self.condition)
-        return from_entries(entries, origin, self, limit)
+        workload = from_entries(entries, origin, self, limit)
+        if limit is None or limit <= len(entries) or self.length_s is not None:
+            return workload
+        noise_free = self.condition == "clean"
+        changes = [c for c in CHANGES if not (noise_free and c.snr_db is not None)]
+        more = copies(workload.utterances, changes, self.seed, limit - len(entries))
+        return with_copies(workload, more, self)

@@ -22,7 +22,7 @@ from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.spread import of_certificate
 from asr_scaling.core.time_intervals import of_one_process
 from asr_scaling.core.usual_figures import with_usual
-from asr_scaling.core.workload import AudioBatch, Workload
+from asr_scaling.core.workload import AudioBatch, Workload, with_copies
 from asr_scaling.machine.environment import certified
 from asr_scaling.machine.machine_history import known
 from asr_scaling.measure.pipeline import SCOPE
@@ -186,6 +186,9 @@ def dataset_cautions(size: int, workload: Workload) -> tuple[Caution, ...]:
     remarks = []
     if info.synthetic:
         remarks.append(caution("SyntheticSpeech", dataset=info.name))
+    if info.copies:
+        speech = with_copies(info.utterances, info.copies)
+        remarks.append(caution("MadeCopies", speech=speech))
     if info.left_out:
         reasons = ", ".join(f"{count} {reason}" for reason, count in info.left_out.items())
         remarks.append(caution("UtterancesLeftOut", reasons=reasons))

@@ -13,8 +13,8 @@ from asr_scaling.core.language import language_code
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
-from asr_scaling.core.statistics import error_rate_interval
-from asr_scaling.core.workload import Utterance
+from asr_scaling.core.statistics import Interval, error_rate_interval
+from asr_scaling.core.workload import Utterance, original_id
 from asr_scaling.profiler import _looping
 from asr_scaling.profiler._figures import nothing_of
 from asr_scaling.profiler._text.normalisers import AUTO, Auto, Normaliser, named
@@ -152,18 +152,28 @@ def _error_rates(rows: Sequence[Row], label: str) -> tuple[list[Metric], dict[st
         return [], dict.fromkeys(_METRICS, why)
     if not scored:
         return [], dict.fromkeys(_METRICS, "no utterance has a reference")
-    columns = {name: [row[name] for row in scored] for name in _COUNTS}
-    totals = {name: sum(counts) for name, counts in columns.items()}
-    word_edits = [sum(edits) for edits in zip(*(columns[name] for name in _EDITS), strict=True)]
-    wer = error_rate_interval(word_edits, columns["words"])
-    cer = error_rate_interval(columns["character_edits"], columns["characters"])
+    totals = {name: sum(row[name] for row in scored) for name in _COUNTS}
+    word_edits = sum(totals[name] for name in _EDITS)
+    wer = _interval(scored, _EDITS, "words")
+    cer = _interval(scored, ("character_edits",), "characters")
     n = len(scored)
     return [
-        Metric("quality/wer", sum(word_edits) / totals["words"], n, wer),
+        Metric("quality/wer", word_edits / totals["words"], n, wer),
         Metric("quality/cer", totals["character_edits"] / totals["characters"], n, cer),
         *(Metric(f"quality/{name}", value) for name, value in totals.items()),
         Metric("quality/left_out", len(rows) - n),
     ], {}
+
+
+def _interval(rows: Sequence[Row], edits: Sequence[str], lengths: str) -> Interval | None:
+    """Of the sum of ``edits`` over that of ``lengths``; an utterance and its copies are one."""
+    sums: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        key = original_id(str(row["id"]))
+        wrong, length = sums.get(key, (0, 0))
+        sums[key] = wrong + sum(row[name] for name in edits), length + row[lengths]
+    wrong_of_each, length_of_each = zip(*sums.values(), strict=True)
+    return error_rate_interval(wrong_of_each, length_of_each)
 
 
 def _invented(rows: Sequence[Row]) -> list[Metric]:

@@ -15,6 +15,7 @@ from asr_scaling.analysis.interval_scope import interval_scope
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.usual_state import at_usual_state, changed_by_state
 from asr_scaling.core.energy_methods import GUESSED, NOT_MEASURED
+from asr_scaling.core.workload import with_copies
 from asr_scaling.report import machine_state
 from asr_scaling.report.cells import count, words
 from asr_scaling.report.document import (
@@ -198,7 +199,9 @@ def _estimated(points: Sequence[Point]) -> str:
 
 def _synthetic(points: Sequence[Point]) -> str:
     made = _each(point.dataset for point in points if point.synthetic)
-    return f"**Synthetic speech**: {f'{made}. {SYNTHETIC}' if made else 'none.'}"
+    copied = {with_copies(point.utterances, point.copies) for point in points if point.copies}
+    said = "".join(f" Of {speech}." for speech in sorted(copied))
+    return f"**Synthetic speech**: {f'{made}.{said} {SYNTHETIC}' if made else 'none.'}"
 
 
 def _truncated(points: Sequence[Point]) -> str:

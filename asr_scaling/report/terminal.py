@@ -68,10 +68,9 @@ def points_table(records: Sequence[RunRecord], width: int | None = None) -> tupl
     varying = [key for key in rows[0] if key == "model" or len({row[key] for row in rows}) > 1]
     shared = {key: value for key, value in rows[0].items() if key not in varying}
     fixed = [f"{value} {_WORDS.get(key, '')}".strip() for key, value in shared.items()]
-    synthetic = any(record.dataset.get("synthetic") for record in records)
     columns = [
         (name, show)
-        for name, show in _columns("synthetic\nspeech" if synthetic else "")
+        for name, show in _columns(_speech(records))
         if any(show(record) != _MISSING for record in records)
     ]
     if any(record.status != "ok" for record in records):
@@ -139,6 +138,14 @@ def notes(records: Sequence[RunRecord]) -> list[str]:
         more = f" (and {distinct - 1} more like it)" if distinct > 1 else ""
         lines.append(f"{kind}, {len(said)} points: {said[0]}{more} {advice}")
     return [*lines, *changed_by_state(records), *looping_records(records)]
+
+
+def _speech(records: Sequence[RunRecord]) -> str:
+    """What must stand with a WER: that speech is synthetic, that some is made of the other."""
+    kinds = {"synthetic": "synthetic\nspeech", "copies": "with\ncopies"}
+    return "\n".join(
+        words for kind, words in kinds.items() if any(r.dataset.get(kind) for r in records)
+    )
 
 
 def _columns(wer: str) -> list[_Column]:

@@ -52,6 +52,7 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
         "dataset.source": str(record.dataset.get("source", "")),
         "dataset.digest": str(record.dataset.get("digest", ""))[:16],
         "dataset.synthetic": str(record.dataset.get("synthetic", "")),
+        "dataset.copies": str(record.dataset.get("copies") or ""),
         "cautions": ", ".join(dict.fromkeys(caution.kind for caution in record.cautions)),
         "unavailable": "; ".join(f"{name}: {why}" for name, why in record.unavailable.items()),
         **record.tags,

@@ -26,3 +26,9 @@ def test_another_normaliser_or_version_is_said() -> None:
 def test_rates_of_characters_are_said() -> None:
     tags = {**RECORD.tags, "quality/headline": "cer"}
     assert error_rates([to_point(replace(RECORD, tags=tags))]) == [BY_CHARACTERS]
+
+
+def test_copies_are_said() -> None:
+    copied = replace(RECORD, dataset={**RECORD.dataset, "utterances": 140, "copies": 65})
+    (said,) = error_rates([to_point(RECORD), to_point(copied)])
+    assert said == "WER is of 75 utterances and 65 copies of them, slower, faster or noisier."

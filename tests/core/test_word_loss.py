@@ -67,16 +67,49 @@ class TestByHand:
         ends = (-other.interval.high, -other.interval.low)
         assert (one.interval.low, one.interval.high) == pytest.approx(ends)
 
-    def test_the_bound_itself_is_within(self):
+    def test_the_limit_on_one_side_decides_what_is_within(self):
         found = of([1] * 200, [1] * 200)
-        assert found.outcome(found.interval.high) == "within"
+        assert found.change < found.upper < found.interval.high
+        assert found.outcome(found.upper) == "within"
+        assert found.outcome(found.upper - 1e-9) == "undecided"
         assert found.outcome(found.interval.low) == "undecided"
         assert found.outcome(found.interval.low - 1e-9) == "beyond"
 
 
+def copied(a: list[int], b: list[int], times: int, mark: str) -> WordLoss:
+    """Each utterance of ten words and so many made of it that differ in the same way."""
+    sides = (
+        {
+            f"u{i}{mark}{k}" if k else f"u{i}": (n, 10)
+            for i, n in enumerate(side)
+            for k in range(times)
+        }
+        for side in (a, b)
+    )
+    found = word_loss(*sides)
+    assert found is not None
+    return found
+
+
+class TestCopies:
+    def test_copies_that_differ_alike_show_no_more_than_one(self):
+        a, b = [0] * 100, [1] * 20 + [0] * 80
+        alone, copies = of(a, b), copied(a, b, 5, "~")
+        assert copies.utterances == alone.utterances == 100
+        assert (copies.words, copies.change) == (5000, alone.change)
+        halves = [found.interval.half(found.change) for found in (copies, alone)]
+        assert halves[0] == pytest.approx(halves[1], rel=0.15)
+        assert copied(a, b, 5, "-").interval.half(0.02) < 0.6 * halves[0]
+
+    def test_copies_that_differ_in_nothing_show_less_than_as_many_sentences(self):
+        """Of equal texts, what other sentences would show is not known."""
+        copies, sentences = (copied([0] * 75, [0] * 75, 4, mark) for mark in "~-")
+        assert sentences.upper < copies.upper < of([0] * 75, [0] * 75).upper
+
+
 class TestWordsNeeded:
     def test_so_many_like_these_do_decide(self):
-        a, b = [0] * 60, [0] * 59 + [1]
+        a, b = [0] * 40, [0] * 39 + [1]
         found = of(a, b)
         assert found.outcome(0.01) == "undecided"
         needed = found.words_needed(0.01)
@@ -101,22 +134,38 @@ def differing(rng: np.random.Generator, rate: float, words: np.ndarray, last: fl
     return clumps + np.where(clumps > 0, more, 0)
 
 
-def studies(last: float, rate: float, loss: float, utterances: int) -> list[WordLoss]:
-    """Two systems whose WER truly differs by ``loss``, on utterances of 5 to 30 words."""
+def studies(
+    last: float, rate: float, loss: float, utterances: int, *, versions: int = 1, agree: float = 0.0
+) -> list[WordLoss]:
+    """Two systems whose WER truly differs by ``loss``, on utterances of 5 to 30 words.
+
+    versions: of each utterance, it and its copies.
+    agree: share of the differing words that all versions have in common.
+    """
     rng = np.random.default_rng([round(1000 * x) for x in (last, rate, loss, utterances / 1000)])
-    words = rng.integers(5, 31, (STUDIES, utterances))
+    words = np.repeat(rng.integers(5, 31, (STUDIES, utterances, 1)), versions, axis=2)
     common = rng.poisson(0.05 * words)
-    errors_a = common + differing(rng, rate / 2, words, last)
-    errors_b = common + differing(rng, rate / 2 + loss, words, last)
-    found = []
-    for of_a, of_b, lengths in zip(*(x.tolist() for x in (errors_a, errors_b, words)), strict=True):
-        a, b = (
-            {f"u{i}": pair for i, pair in enumerate(zip(own, lengths, strict=True))}
-            for own in (of_a, of_b)
-        )
-        loss_found = word_loss(a, b)
-        assert loss_found is not None
-        found.append(loss_found)
+
+    def errors(share: float) -> np.ndarray:
+        own = differing(rng, share * (1 - agree), words, last)
+        return common + own + differing(rng, share * agree, words[..., :1], last)
+
+    sides = (errors(rate / 2), errors(rate / 2 + loss), words)
+    return [judged(*study) for study in zip(*(side.tolist() for side in sides), strict=True)]
+
+
+def judged(of_a: list[list[int]], of_b: list[list[int]], words: list[list[int]]) -> WordLoss:
+    """Of the errors of both systems in each version of each utterance."""
+    a, b = (
+        {
+            f"u{i}~{k}": pair
+            for i, versions in enumerate(zip(side, words, strict=True))
+            for k, pair in enumerate(zip(*versions, strict=True))
+        }
+        for side in (of_a, of_b)
+    )
+    found = word_loss(a, b)
+    assert found is not None
     return found
 
 
@@ -138,6 +187,19 @@ def test_intervals_and_outcomes_hold(clumps: str):
         assert outcomes.count(forbidden) <= 0.115 * STUDIES, (rate, loss, utterances)
     assert np.mean(held) >= 0.95
     assert max(wrong.values()) <= 0.05 * STUDIES * len(RATES) * len(UTTERANCES)
+
+
+@pytest.mark.parametrize("agree", [0.0, 0.15])
+def test_intervals_and_outcomes_hold_with_copies(agree: float):
+    """75 utterances with two copies each, whose loss is truly beyond; bounds as above."""
+    loss = HALF_A_POINT + 1e-9
+    cells = [
+        studies(CLUMPS["clumps as measured"], rate, loss, 75, versions=3, agree=agree)
+        for rate in RATES
+    ]
+    found = list(itertools.chain(*cells))
+    assert np.mean([x.interval.low <= loss <= x.interval.high for x in found]) >= 0.94
+    assert np.mean([x.outcome(HALF_A_POINT) == "within" for x in found]) <= 0.08
 
 
 def test_speech_decides_where_there_is_enough():

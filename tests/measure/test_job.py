@@ -184,6 +184,7 @@ class TestOk:
         [
             ({"synthetic": True}, "SyntheticSpeech"),
             ({"left_out": {"too short": 3}}, "UtterancesLeftOut"),
+            ({"copies": 1}, "MadeCopies"),
         ],
     )
     def test_what_the_dataset_has_to_say(self, info: dict[str, Any], kind: str):

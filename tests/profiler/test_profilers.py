@@ -18,7 +18,7 @@ from support.fakes import (
     utterances,
 )
 
-from asr_scaling.core.record import Findings
+from asr_scaling.core.record import Findings, Metric
 from asr_scaling.errors import ConfigError
 from asr_scaling.profiler._looping import METRICS as LOOPING
 from asr_scaling.profiler._operators import CLASSES, operator_class, shares
@@ -48,6 +48,18 @@ class TestQuality:
         assert found["quality/cer"] == pytest.approx(3 / (3 + 17))
         assert found["quality/words"] == 10
         assert found["quality/left_out"] == 0
+
+    def test_copies_of_an_utterance_make_no_interval_narrower(self):
+        texts = [(f"u{i}", "a b c d e", "a b c d" if i % 3 else "a b c d e") for i in range(12)]
+        copied = [(f"{key}~slower", *pair) for key, *pair in texts]
+
+        def wer(rows: list[tuple[str, str, str]]) -> Metric:
+            found = score(rows, str.strip, {"quality/normaliser": "none"})
+            return next(m for m in found.metrics if m.name == "quality/wer")
+
+        alone, together = wer(texts), wer([*texts, *copied])
+        assert together.interval == alone.interval is not None
+        assert (together.value, together.n) == (alone.value, 24)
 
     def test_each_kind_of_edit(self):
         """ "the cat sat on" → "the hat sat" : one substitution, one deletion; and "x" → "x y z":

@@ -171,6 +171,8 @@ def test_random_synthetic_truncated_and_estimated_are_named():
     made[0] = replace(
         made[0],
         synthetic=True,
+        copies=65,
+        utterances=140,
         dataset="demo",
         cautions=(
             caution("SyntheticSpeech", dataset="demo"),
@@ -180,7 +182,10 @@ def test_random_synthetic_truncated_and_estimated_are_named():
     )
     text = words(section(made))
     assert "**Random weights**: wav2vec2." in text
-    assert "**Synthetic speech**: demo." in text
+    assert (
+        "**Synthetic speech**: demo. Of 75 utterances and 65 copies of them, slower, faster or "
+        "noisier."
+    ) in text
     assert "**Truncated audio**: 1 point of whisper_tiny_en left audio out" in text
     assert (
         "**Energy**: estimated from given watts in 7 points, estimated in 1 point. "

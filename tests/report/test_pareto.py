@@ -159,9 +159,10 @@ def test_audio_that_was_left_out_is_said():
 
 
 def test_synthetic_speech_other_lengths_and_estimates_are_said(made: Section):
-    guessed = {"tags": {"energy/method": "estimated"}, "synthetic": True}
+    guessed = {"tags": {"energy/method": "estimated"}, "synthetic": True, "copies": 1}
     said = words(section([replace(p, **guessed) for p in points(TINY, batches=(1,))]))
     assert "WER of synthetic speech compares systems with each other only" in said
+    assert "1 copy of them, slower, faster or noisier" in said
     assert "There is no front of joules where power was not measured." in said
     assert "no front of joules" not in words(made)
     assert "All are of one length, 15 s. Other lengths (5 s, 30 s, 60 s) are not shown." in said

@@ -144,6 +144,11 @@ class TestTable:
     def test_synthetic_speech_stands_with_the_wer(self):
         found = record(metrics={"quality/wer": 0.1}, dataset={"name": "demo", "synthetic": True})
         assert "synthetic" in "\n".join(shown(found)[1])
+        assert "copies" not in "\n".join(shown(found)[1])
+
+    def test_copies_stand_with_the_wer(self):
+        found = record(metrics={"quality/wer": 0.1}, dataset={"name": "demo", "copies": 65})
+        assert "copies" in "\n".join(shown(found)[1])
 
     def test_cer_and_invented_words_stand_where_there_are_any(self):
         rates = {"quality/wer": 0.5, "quality/cer": 0.071}

@@ -9,6 +9,7 @@ from asr_scaling.analysis.comparison.unpaired import missing
 from asr_scaling.analysis.comparison.word_loss_text import would_decide
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.word_loss import WordLoss, word_loss
+from asr_scaling.core.workload import with_copies
 
 _EDITS = ("substitutions", "deletions", "insertions")
 
@@ -69,8 +70,13 @@ def _judged(change: MetricChange, loss: WordLoss) -> MetricChange:
 
 
 def _qualifier(a: RunRecord, b: RunRecord) -> str:
-    """What must stand with the change: synthetic speech, errors of characters."""
+    """What must stand with the change: synthetic speech, made copies, errors of characters."""
     synthetic = any(record.dataset.get("synthetic") for record in (a, b))
     by_characters = any(r.tags.get("quality/headline") == "cer" for r in (a, b))
-    said = ("synthetic speech" if synthetic else "", "of characters" if by_characters else "")
+    copies = next((r.dataset for r in (a, b) if r.dataset.get("copies")), None)
+    said = (
+        "synthetic speech" if synthetic else "",
+        with_copies(copies["utterances"], copies["copies"]) if copies else "",
+        "of characters" if by_characters else "",
+    )
     return ", ".join(filter(None, said))

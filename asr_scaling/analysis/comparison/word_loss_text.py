@@ -24,6 +24,9 @@ def loss_sentence(loss: WordLoss | None, max_loss: float) -> str:
 def loss_outcome(loss: WordLoss, max_loss: float) -> str:
     """ "shown within 0.5", "shown beyond 0.5" or "undecided; …", with what would decide."""
     outcome = loss.outcome(max_loss)
+    if outcome == "within" and loss.interval.high > max_loss:
+        most = 100 * loss.upper
+        return f"shown within {100 * max_loss:g} (at most {most:+.2f}: the limit on one side)"
     if outcome != "undecided":
         return f"shown {outcome} {100 * max_loss:g}"
     needed = loss.words_needed(max_loss)

@@ -157,7 +157,9 @@ def _wer_words(point: Point) -> str:
     """ "WER 4.9 ± 1.5 %" or the CER, labelled where speech is synthetic; or why it is unknown."""
     if not point.wer_known:
         return f"WER unknown ({why_no_wer(point)})"
-    label = " (synthetic speech)" if point.synthetic else ""
+    copies = f"{point.copies} of {point.utterances} utterances copies" if point.copies else ""
+    said = ", ".join(filter(None, ("synthetic speech" if point.synthetic else "", copies)))
+    label = f" ({said})" if said else ""
     value, interval = point.values[point.error_rate], point.intervals.get(point.error_rate)
     return f"{point.error_name} {with_interval(value, interval, 100)} %{label}"
 

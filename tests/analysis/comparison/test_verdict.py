@@ -350,6 +350,12 @@ class TestWer:
         a = scored(each(*[1] * 8), dataset={"name": "demo", "digest": "d", "synthetic": True})
         assert row(a, a, WER).qualifier == "synthetic speech"
 
+    def test_copies_stand_with_it(self):
+        speech = {"name": "demo", "digest": "d", "utterances": 8, "copies": 3}
+        a = scored(each(*[1] * 8), dataset=speech)
+        said = "5 utterances and 3 copies of them, slower, faster or noisier"
+        assert row(a, a, WER).qualifier == said
+
     def test_characters_stand_with_it_where_they_are_words(self):
         a = replace(scored(each(*[1] * 8)), tags={"quality/headline": "cer"})
         assert row(a, a, WER).qualifier == "of characters"

@@ -27,7 +27,12 @@ class TestSentence:
         assert loss_sentence(of(0, 200), BOUND) == "WER +0.00 ± 0.16 points: shown within 0.5"
         assert loss_sentence(of(60, 100), BOUND) == "WER +3.00 ± 0.88 points: shown beyond 0.5"
         assert loss_sentence(of(0, 40), BOUND) == (
-            "WER +0.00 ± 0.82 points: undecided; about 490 more words would decide"
+            "WER +0.00 ± 0.82 points: undecided; about 110 more words would decide"
+        )
+
+    def test_an_interval_that_reaches_beyond_is_said_to_have_one_side_that_does_not(self):
+        assert loss_sentence(of(0, 50), BOUND) == (
+            "WER +0.00 ± 0.65 points: shown within 0.5 (at most +0.45: the limit on one side)"
         )
 
     def test_near_the_bound_no_number_is_named(self):
