@@ -251,9 +251,9 @@ def show(paths: Sequence[Path]) -> None:
         wide = statistics.median(t["high"] / t["low"] for t in some) if some else math.nan
         print(f"intervals, {name}: {held} of {len(some)} held; median high / low {wide:.2f}")
     print(f"bounds: {kept} of {len(bounded)} held; {len(found) - len(bounded)} had none")
-    failed = [row for row in rows if "failed" in row]
-    for row in failed:
-        print(f"failed: {row['cell']} {row.get('option', '')}: {row['failed']}")
+    for row in rows:
+        if "failed" in row and row.get("block", 0) == 0:
+            print(f"failed: {row['cell']} {row.get('option', '')}: {row['failed']}")
 
 
 def _line(trial: dict[str, Any]) -> str:

@@ -79,6 +79,7 @@ LEVERS = (
         "bf16",
         "weights and products in bfloat16",
         ("transfer", "encoder", "decoder"),
+        engines=("transformers", "openvino"),
         processors=("amx", "avx512_bf16", "cuda"),
         watch="WER",
     ),

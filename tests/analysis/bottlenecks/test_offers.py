@@ -113,6 +113,13 @@ def test_bf16_is_offered_to_processors_that_multiply_it(sets: list[str], there: 
     assert bool(promised(machine, known)) is there
 
 
+def test_only_engines_that_have_it_are_offered_bf16():
+    """CTranslate2 says only when it loads that a processor's bfloat16 is none of its own."""
+    known = facts("bf16", encoder=HALVED)
+    assert promised(point(engine="openvino"), known)
+    assert not promised(point(engine="faster_whisper"), known)
+
+
 def test_what_promises_next_to_nothing_is_not_offered():
     assert promised(point(), facts("int8", encoder=(math.log(0.95), 0.0, 9))) == {}
 
