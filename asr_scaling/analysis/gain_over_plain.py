@@ -64,6 +64,19 @@ class GainOverPlain:
         return math.ceil(extra_s / saved_s) if saved_s > 0 else math.inf
 
 
+@dataclass(frozen=True)
+class Share:
+    """What one optimisation brings beside the others of a system: both systems were measured."""
+
+    name: str
+    """Of the optimisation."""
+    point: Point
+    without: Point
+    """The same but for this optimisation; not plain."""
+    comparison: PairedComparison
+    """``point`` against ``without``."""
+
+
 def _startup_s(point: Point) -> float | None:
     load_s = point.value("startup/load_s")
     return None if load_s is None else load_s + (point.value("startup/compile_s") or 0.0)
@@ -90,6 +103,31 @@ def gains_over_plain(points: Sequence[Point]) -> list[GainOverPlain]:
         and not is_plain(point)
         and (base := _nearest(point, plain.get(_key(point), ())))
     ]
+
+
+def shares(points: Sequence[Point]) -> list[Share]:
+    """For each point of several optimisations what each of them brings, as far as was measured.
+
+    Loads records whole. Points are paired as by ``gains_over_plain``.
+    """
+    ok = [point for point in points if point.ok]
+    systems = grouped(ok, lambda point: _system(point, point.optimisations))
+    pairs = [
+        (name, point, without)
+        for point in ok
+        if len(point.optimisations) > 1
+        for name in point.optimisations
+        if (without := _nearest(point, systems.get(_system(point, _less(point, name)), ())))
+    ]
+    return [Share(name, a, b, compare_points(a, b)) for name, a, b in pairs]
+
+
+def _system(point: Point, optimisations: tuple[str, ...]) -> tuple[object, ...]:
+    return (*_key(point), point.engine, point.decoding, optimisations)
+
+
+def _less(point: Point, name: str) -> tuple[str, ...]:
+    return tuple(other for other in point.optimisations if other != name)
 
 
 def _key(point: Point) -> tuple[object, ...]:

@@ -10,17 +10,30 @@ from asr_scaling.analysis.format import plain, shown_memory
 from asr_scaling.analysis.gain_over_plain import (
     PLAIN_ENGINE,
     GainOverPlain,
+    Share,
     gains_over_plain,
     is_plain,
+    shares,
 )
 from asr_scaling.analysis.interval_scope import may_change
 from asr_scaling.analysis.looping import looping
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.paired_comparison import why_unknown
+from asr_scaling.core.cautions import IDLE
 from asr_scaling.core.decoding import GREEDY
 from asr_scaling.core.statistics import Interval
-from asr_scaling.report.cells import IDENTITY, identity, missing, number
-from asr_scaling.report.document import Block, Cell, Column, Figure, Row, Section, Table, Text
+from asr_scaling.report.cells import IDENTITY, identity, missing, number, words
+from asr_scaling.report.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Row,
+    Section,
+    Table,
+    Text,
+    word_columns,
+)
 from asr_scaling.report.output.bars import FASTER, SLOWER, Bar, draw_bars
 from asr_scaling.report.output.drawing import FigureBuilder
 from asr_scaling.util.groups import grouped
@@ -41,6 +54,13 @@ _COLUMNS = (
         meaning="start-up beyond the plain system's over the time an utterance saves",
     ),
 )
+_SHARE_COLUMNS = (
+    *IDENTITY,
+    *word_columns("Of which"),
+    Column("RTFx", "× without", meaning="over the same system without it, paired by utterance"),
+    Column("Latency", "× without", meaning="median time of a call over that of the same without"),
+    Column("WER", "points", meaning="change on the same utterances"),
+)
 _MOST_PANELS, _MOST_BARS = 4, 20
 """More would make a figure that nobody reads; the table has them all."""
 _BAR_IN, _FRAME_IN = 0.26, 1.1
@@ -55,6 +75,8 @@ def sections(points: Sequence[Point]) -> tuple[Section, ...]:
     lone = sum(point.ok and not is_plain(point) for point in points) - len(gains)
     figure = _figure(gains)
     blocks: list[Block] = [Text(_best(gains)), *([figure] if figure else []), _table(gains, lone)]
+    if parts := shares(points):
+        blocks.append(_shares(parts))
     return (Section("gains", "What engines and optimisations bring", tuple(blocks)),)
 
 
@@ -92,6 +114,12 @@ def _table(gains: Sequence[GainOverPlain], lone: int) -> Table:
     compared = {id(point): point for gain in gains for point in (gain.point, gain.plain)}
     notes += may_change(point.tags for point in compared.values())
     notes += looping(point for gain in gains for point in (gain.point, gain.plain))
+    notes += [
+        f"{gain.point.system} at batch {gain.point.batch}: {caution.message}"
+        for gain in gains
+        for caution in gain.point.cautions
+        if caution.kind == IDLE
+    ]
     if lone:
         notes.append(f"{lone} more points have no plain one beside them and are left out.")
     ordered = sorted(gains, key=lambda g: (g.point.model, g.point.batch, -(g.speed_up or 0.0)))
@@ -102,19 +130,35 @@ def _table(gains: Sequence[GainOverPlain], lone: int) -> Table:
 
 def _cells(gain: GainOverPlain) -> tuple[Cell, ...]:
     row, extra = gain.comparison.row, gain.startup_s
-    wer, points = row(WER), missing(row(WER).reason)
-    if wer.absolute is not None:
-        points = Cell(_wer_points(wer), wer.absolute, wer.verdict)
     return (
         *identity(gain.point),
         _ratio(row(RTFX)),
         _ratio(row(LATENCY)),
-        points,
+        _wer(row(WER)),
         _ratio(row(ENERGY)),
         _ratio(row(shown_memory(gain.point))),
         missing("loading was not timed in both") if extra is None else number(extra),
         _payoff(gain),
     )
+
+
+def _shares(parts: Sequence[Share]) -> Table:
+    """What each optimisation brings beside the others, where the system without it was measured."""
+    ordered = sorted(parts, key=lambda s: (s.point.model, s.point.batch, s.point.system, s.name))
+    rows = []
+    for share in ordered:
+        row = share.comparison.row
+        figures = (_ratio(row(RTFX)), _ratio(row(LATENCY)), _wer(row(WER)))
+        rows.append(Row((*identity(share.point), words(share.name), *figures), share.point.keys))
+    note = "A row for each optimisation without which the same system was measured too."
+    caption = "What each optimisation brings beside the others of its system"
+    return Table("gains-shares", caption, _SHARE_COLUMNS, tuple(rows), (note,))
+
+
+def _wer(row: MetricChange) -> Cell:
+    if row.absolute is None:
+        return missing(row.reason)
+    return Cell(_wer_points(row), row.absolute, row.verdict)
 
 
 def _payoff(gain: GainOverPlain) -> Cell:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from support.choices import chosen
 from support.fakes import (
     FakeClock,
     FakeDataset,
@@ -28,10 +29,12 @@ from support.fakes import (
 )
 from support.offline import run_python
 
+from asr_scaling.core.cautions import IDLE
 from asr_scaling.core.checksum import verified
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.record import Findings, Metric, RunRecord
 from asr_scaling.core.spread import Spread
+from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import (
     ConfigError,
@@ -196,6 +199,23 @@ class TestOk:
         assert (
             "RepeatedUtterances" in kinds(run(make_job(durations=(1.0, 2.0), size=size)))
         ) is there
+
+    @pytest.mark.parametrize(
+        ("durations", "why"),
+        [((2.0,) * 4, "all utterances are equally long"), ((1.0, 2.0, 3.0, 4.0), None)],
+    )
+    def test_an_optimisation_that_the_speech_leaves_nothing_to_do(
+        self, durations: tuple[float, ...], why: str | None
+    ):
+        job = make_job(durations=durations, size=2, optimisation=chosen("bucketing"))
+        found = [caution.message for caution in run(job).cautions if caution.kind == IDLE]
+        told = [f"optimisation=bucketing changed nothing here: {why}."]
+        assert found == (told if why else [])
+
+    def test_an_optimisation_that_leaves_the_system_as_it_is(self):
+        job = make_job(device=Cpu(steady=True), optimisation=chosen("keep_heap"))
+        (found,) = [caution.message for caution in run(job).cautions if caution.kind == IDLE]
+        assert "optimisation=keep_heap changed nothing here: the system is the same" in found
 
     def test_random_weights_are_a_caution_with_the_reason(self):
         system = ScriptedSystem(

@@ -12,6 +12,7 @@ from support.studies import TINY, WAV2VEC2, Law, record
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.analysis.system_names import named
+from asr_scaling.core.cautions import IDLE, caution
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.report.build import document
 from asr_scaling.report.gains import sections
@@ -32,9 +33,12 @@ def points(*records: RunRecord) -> list[Point]:
     return named(map(to_point, records))
 
 
-TWICE = replace(
-    TINY, window_cost_s=TINY.window_cost_s / 2, per_s=TINY.per_s / 2, call_s=TINY.call_s / 2
-)
+def faster(times: float) -> Law:
+    costs = ("window_cost_s", "per_s", "call_s")
+    return replace(TINY, **{name: getattr(TINY, name) / times for name in costs})
+
+
+TWICE = faster(2.0)
 BEHIND: dict[str, Any] = {"startup/load_s": 1.5, "startup/compile_s": 3.0}
 
 
@@ -55,6 +59,29 @@ def test_twice_as_fast_is_said_with_what_it_costs() -> None:
         in words(section)
     )
     assert list(figures(section)) == ["gains"]
+
+
+def test_each_optimisation_has_its_own_share_where_the_rest_was_measured() -> None:
+    found = points(
+        record(TINY, 5.0, 1),
+        optimised(faster(2.0), 1, "decode_loop"),
+        optimised(faster(3.0), 1, "decode_loop", "dynamic_window"),
+        optimised(faster(6.0), 1, "decode_loop", "dynamic_window", "int8"),
+    )
+    (section,) = sections(found)
+    gains, shares = (tables(section)[name].rows for name in ("gains", "gains-shares"))
+    assert [cells.cells[4].text[:4] for cells in gains] == ["6.00", "3.00", "2.00"]
+    told = [(cells.cells[0].text, cells.cells[4].text, cells.cells[5].text[:3]) for cells in shares]
+    window = "whisper_tiny_en · decode_loop + dynamic_window"
+    assert told == [(window, "dynamic_window", "1.5"), (f"{window} + int8", "int8", "2.0")]
+
+
+def test_an_optimisation_that_did_nothing_is_named_below_the_gains() -> None:
+    idle = caution(IDLE, name="attention_sdpa", why="the system is the same without it")
+    one = replace(optimised(TINY, 1, "attention_sdpa"), cautions=(idle,))
+    (section,) = sections(points(record(TINY, 5.0, 1), one))
+    (note,) = [note for note in tables(section)["gains"].notes if "changed nothing" in note]
+    assert note.startswith("whisper_tiny_en · attention_sdpa at batch 1: optimisation=attention")
 
 
 def test_gains_between_single_processes_are_said_to_be() -> None:
