@@ -16,6 +16,7 @@ from asr_scaling.core.cautions import IDLE, caution
 from asr_scaling.core.record import Metric, RunRecord
 from asr_scaling.report.build import document
 from asr_scaling.report.gains import sections
+from asr_scaling.report.output.drawing import row_name
 
 
 def optimised(
@@ -82,6 +83,12 @@ def test_an_optimisation_that_did_nothing_is_named_below_the_gains() -> None:
     (section,) = sections(points(record(TINY, 5.0, 1), one))
     (note,) = [note for note in tables(section)["gains"].notes if "changed nothing" in note]
     assert note.startswith("whisper_tiny_en · attention_sdpa at batch 1: optimisation=attention")
+
+
+def test_a_long_name_has_two_lines_beside_its_bar() -> None:
+    long = "whisper_tiny_en · transformers · decode_loop + device_features + dynamic_window + int8"
+    assert [row_name(name).count("\n") for name in ("transformers + int8", long)] == [0, 1]
+    assert row_name(long).split() == long.split()
 
 
 def test_gains_between_single_processes_are_said_to_be() -> None:

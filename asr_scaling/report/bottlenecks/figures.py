@@ -17,7 +17,7 @@ from asr_scaling.analysis.format import duration, percent, plain
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.report.document import Figure
-from asr_scaling.report.output.drawing import INK, FigureBuilder, Style
+from asr_scaling.report.output.drawing import INK, FigureBuilder, Style, row_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,7 +164,7 @@ def _name_rows(
     axes = builder.axes[0]
     one_device = len({point.device for point in side}) == 1
     names = [" · ".join((p.system, *([] if one_device else [p.device]), p.length)) for p in side]
-    axes.set_yticks(range(len(side)), names, fontsize=8)
+    axes.set_yticks(range(len(side)), [row_name(name) for name in names], fontsize=8)
     for tick, point in zip(axes.get_yticklabels(), side, strict=True):
         tick.set_color(style.colour(point.system))
         builder.mark(tick, point.keys)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asr_scaling.report.document import Keys
-from asr_scaling.report.output.drawing import INK, PALETTE, FigureBuilder
+from asr_scaling.report.output.drawing import INK, PALETTE, FigureBuilder, row_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,6 +63,6 @@ def draw_bars(builder: FigureBuilder, axes: Axes, bars: Sequence[Bar]) -> None:
     low, high = max(min(reached), 0.05) / 1.1, max(reached) * 1.5
     builder.octaves(axes, "x", [tick for tick in _TICKS if low <= tick <= high])
     axes.set_xlim(low, high)
-    axes.set_yticks(range(len(bars)), [bar.name for bar in bars])
+    axes.set_yticks(range(len(bars)), [row_name(bar.name) for bar in bars])
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.axvline(1.0, color=INK, linewidth=0.8)

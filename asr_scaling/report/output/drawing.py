@@ -6,6 +6,7 @@ tell apart; markers and line styles say the same again.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,14 @@ INK, PALE = "#222222", "#B8B8B8"
 _LABEL_PT = 8.5
 _WIDTH = 7.2
 """Of every figure, in inches."""
+_ROW_LETTERS, _UNEVEN = 56, 12
+"""Letters of a row's name in one line, and by how many the first of two may be the longer one."""
+
+
+def row_name(name: str) -> str:
+    """The name of a row, a long one in two lines, which leave room for what is drawn beside it."""
+    width = max(_ROW_LETTERS, len(name) // 2 + _UNEVEN)
+    return textwrap.fill(name, width, break_long_words=False, break_on_hyphens=False)
 
 
 @dataclass(frozen=True)
