@@ -110,8 +110,9 @@ def _contents(points: Sequence[Point], datasets: Sequence[int]) -> list[str]:
 
     def cell(i: int) -> tuple[object, ...]:
         point = points[i]
-        stage = (point.config.get("optimiser") or {}).get("stage")  # the final of a search has more
-        return datasets[i], point.length_s, stage
+        stage = (point.config.get("optimiser") or {}).get("stage")
+        apart = stage if stage != "final" else None  # before its final a search reads less
+        return datasets[i], point.length_s, apart
 
     indices = [i for i, point in enumerate(points) if point.content]
     for members in grouped(indices, cell).values():

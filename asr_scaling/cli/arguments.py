@@ -118,6 +118,7 @@ _BOUNDS: dict[str, tuple[str, str, Callable[[str], float]]] = {
     "latency_p95_s": ("--latency-p95", "S", positive),
     "min_rtfx": ("--min-rtfx", "X", positive),
     "max_wer": ("--max-wer", "PERCENT", percent),
+    "max_wer_loss": ("--max-wer-loss", "POINTS", percent),
     "memory_bytes": ("--memory", "SIZE", size),
     "energy_j_per_audio_s": ("--max-joules", "J/S", positive),
     "length_s": ("--length", "S", positive),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from asr_scaling.analysis.points import to_point
-from asr_scaling.analysis.recommendation.choice import BestConfiguration, Budget, best_configuration
-from asr_scaling.analysis.recommendation.paired_comparison import label
+from asr_scaling.analysis.recommendation.answers import Answers, answers, recommendable
+from asr_scaling.analysis.recommendation.budget import Budget
+from asr_scaling.analysis.system_names import named
 from asr_scaling.cli.arguments import (
     Parser,
     add_bounds,
@@ -20,17 +22,21 @@ from asr_scaling.cli.arguments import (
     run_verb,
     say_left_out,
 )
-from asr_scaling.cli.recommended_yaml import check_name, run_command, use_in_python, write
+from asr_scaling.machine.environment import environment
+from asr_scaling.machine.machine_kind import machine_kind
 from asr_scaling.records.read import Damaged
 from asr_scaling.records.record_sources import records_of
+from asr_scaling.sweep.recommended_yaml import check_name, run_command, use_in_python, write
 from asr_scaling.util.redact import printable
 
 _ABOUT = """\
 The best configuration of this machine that meets every bound, of all that was measured here, with
 its evidence and its runner-up, written as a YAML that  python -m asr_scaling  runs and
-asr_scaling.load_system loads. With a bound on WER the fastest is the best; without one it is the
-most accurate, and the fastest where WERs don't differ. A configuration of unknown WER, or one that
-transcribes only part of the audio, is never recommended.
+asr_scaling.load_system loads. The fastest is the best: with  --max-wer  of those within it, else of
+those shown to lose at most  --max-wer-loss  points of WER against the most accurate model's plain
+system. A faster one of which that is undecided is named beside it. A configuration of unknown WER,
+or one that transcribes only part of the audio, is never recommended. Without  --length, --dataset
+or --batch  it is for natural utterances, of the speech of the newest sweep, in calls of any size.
 A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may
 be gzipped), or mlflow:<run id or experiment name>."""
 _EXITS = """\
@@ -53,12 +59,15 @@ def _recommend(options: argparse.Namespace) -> int:
         for record, again in records_of(source, options.tracking_uri, light=True, damaged=damaged)
     ]
     say_left_out(damaged)
-    budget = Budget(**bounds(options), dataset=options.dataset, batch=options.batch)
-    best = best_configuration(points, budget)
-    sys.stdout.writelines(f"{printable(line)}\n" for line in _lines(best))
-    if best.found.winner is None:
+    here, left_out = recommendable(points)
+    found = answers(
+        named(here), Budget(**bounds(options), dataset=options.dataset, batch=options.batch)
+    )
+    lines = _lines(found, left_out, bool(here))
+    sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
+    if found.found.winner is None:
         return 1
-    write(path, best, best.found.winner)
+    write(path, found, found.found.winner)
     transcribe = ["python", "-m", "asr_scaling", "transcribe", "speech.wav", "--config", str(path)]
     sys.stdout.write(
         f"Written: {path}\n"
@@ -69,26 +78,28 @@ def _recommend(options: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(answer: BestConfiguration) -> list[str]:
+def _lines(found: Answers, left_out: Counter[str], here: bool) -> list[str]:
     """What is printed of an answer before anything is written."""
-    chosen = answer.found
-    if chosen.winner is None:
-        first = [
-            f"Nothing measured meets this, for {answer.speech}: {chosen.verdict}",
-            *chosen.evidence,
-        ]
-    else:
-        first = [f"For {answer.speech}: {label(chosen.winner)}", f"Rule: {chosen.rule}"]
-        first += [chosen.provisional] if chosen.provisional else []
-        first += [f"Winner against runner-up: {chosen.verdict}.", *chosen.evidence]
-        first += [f"Confirm it:  {chosen.command}"] if chosen.provisional and chosen.command else []
-    left_out = [f"{count} {reason}" for reason, count in answer.left_out.items()]
-    counted = f"Chosen among {answer.measured} configurations"
-    return [
-        *first,
-        *answer.caveats,
-        f"{counted}; left out: {'; '.join(left_out)}." if left_out else f"{counted}.",
+    chosen, among = found.found, found.among
+    out = [*(f"{count} {what}" for what, count in left_out.items()), *among.left_out]
+    first = [
+        f"Measured here: {among.measured}."
+        + (f" Set aside: {'; '.join(among.aside)}." if among.aside else "")
+        + (f" Left out: {'; '.join(out)}." if out else "")
     ]
+    if not here:
+        of_model = " of a model" if "of engine=fake" in left_out else ""
+        kind = machine_kind(environment())
+        return [*first, f"No point{of_model} was measured on this machine ({kind})."]
+    lines = [*first, *found.lines]
+    if chosen.winner is None:
+        return [*lines, *chosen.evidence, *found.caveats]
+    lines += [f"Rule: {chosen.rule}"]
+    lines += [chosen.provisional] if chosen.provisional else []
+    lines += [f"Winner against runner-up: {chosen.verdict}.", *chosen.evidence]
+    lines += [f"Confirm it:  {chosen.command}"] if chosen.provisional and chosen.command else []
+    count = len(among.points)
+    return [*lines, *found.caveats, f"Chosen among {count} configurations."]
 
 
 def _count(text: str) -> int:
@@ -112,6 +123,7 @@ def parser() -> Parser:
         latency_p95_s="95 %% of calls within S seconds; batch 1 unless --batch",
         min_rtfx="at least X seconds of audio a second",
         max_wer="at most this WER, or CER in scripts without spaces",
+        max_wer_loss="points of WER that speed may cost; default: 0.5, or a search's own",
         memory_bytes="peak memory, as 500MB, 2GB or 2GiB",
     )
     group.add_argument(
@@ -122,7 +134,7 @@ def parser() -> Parser:
         type=positive,
         help="joules per second of audio, at most",
     )
-    meant = parser.add_argument_group("what it is for, if not what most systems were measured on")
+    meant = parser.add_argument_group("what it is for")
     add_bounds(meant, length_s="fragments of S seconds")
     meant.add_argument("--dataset", metavar="NAME", help="as records call it")
     meant.add_argument("--batch", metavar="N", type=_count, help="utterances in a call")

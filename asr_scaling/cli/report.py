@@ -74,6 +74,7 @@ def parser() -> Parser:
         latency_p95_s="real time: 95 %% of calls within S seconds",
         min_rtfx="real time: at least X seconds of audio a second",
         max_wer="everywhere: at most this WER, or CER in scripts without spaces",
+        max_wer_loss="real time, throughput: points of WER that speed may cost, as in recommend",
         memory_bytes="edge: peak memory, as 500MB, 2GB or 2GiB",
         energy_j_per_audio_s="edge: joules per second of audio",
         length_s="length of utterance that the recommendations are about",

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from asr_scaling.core.ports import RunStore, Sink
+from asr_scaling.core.ports import ANSWER_FILE, RunStore, Sink
 from asr_scaling.records.sweep_lock import SweepLock
 from asr_scaling.records.sweep_manifest import RUNNING, SweepManifest, mark_ended, not_closed
 
-_FILES = ("certificate*.json", "report")
-"""What is stored with a sweep: certificates of the machines that measured, and the report."""
+_FILES = ("certificate*.json", ANSWER_FILE, "recommended.yaml", "report")
+"""What is stored with a sweep: certificates of the machines that measured, the answer, a search's
+YAML of it, and the report."""
 
 
 def close_sweep(sink: Sink, folder: Path, parent: str, status: str) -> None:

@@ -72,8 +72,8 @@ def document(
     style = Style.of(points)
     with rc_context({"text.parse_math": False}):  # a dollar sign in a name is no formula
         sections = (
-            *optimise.sections(points, optimised),
             answer.section(points, budgets, style),
+            *optimise.sections(points, optimised),
             study.section(points, style),
             scaling.section(points, style),
             bottlenecks.section(points, style),

@@ -18,9 +18,9 @@ from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
 from asr_scaling.analysis.format import MINUTE_S, inverse, plain, speech, why_missing
 from asr_scaling.analysis.interval_scope import may_change
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.answers import Answers, answers
 from asr_scaling.analysis.recommendation.paired_comparison import label
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
-from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.analysis.speech_names import of_one_speech
 from asr_scaling.analysis.usual_state import at_usual_state
 from asr_scaling.report.cells import batch_cell, figure, memory, missing, number, wer, words
@@ -47,16 +47,17 @@ def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
     """Summary, recommendations with their evidence, and the price of a minute of audio."""
     unpriced = budgets.price_per_hour is not None and len(kinds_of(points)) > 1
     budgets = replace(budgets, price_per_hour=None) if unpriced else budgets
-    choices = recommend(points, budgets)
-    length_s = reference_length(points) if budgets.length_s is None else budgets.length_s
+    choices, found = recommend(points, budgets), answers(points, budgets.whole)
+    length_s, here = found.among.length_s, found.among.points
     blocks: list[Block] = [
-        Text(_summary(choices, points, budgets)),
+        Text(_summary(found, choices, points, budgets)),
+        *_undecided(found),
         _scenarios(choices, speech(length_s)),
     ]
     blocks += [block for choice in choices for block in _reasons(choice)]
-    here = at(points, length_s)
+    aside = [f"Set aside: {'; '.join(found.among.aside)}."] if found.among.aside else []
     caveats = [*other_speech(points, here), *several_kinds(points), *several_hosts(points)]
-    if caveats := [*caveats, *at_usual_state(here)]:
+    if caveats := [*aside, *caveats, *at_usual_state(here)]:
         blocks.insert(1, Text(" ".join(caveats)))
     if unpriced:
         none = "One price an hour can't be that of several kinds of machine, so no price is shown."
@@ -65,23 +66,35 @@ def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
     return Section("answer", "Answer", (*blocks, costs) if costs.rows else tuple(blocks))
 
 
-def _summary(choices: Sequence[Recommendation], points: Sequence[Point], budgets: Budgets) -> str:
-    """Which model and batch, what a minute of audio costs, what to optimise first."""
-    scenarios = {choice.scenario: choice for choice in choices}
-    live, most = scenarios["Real time"], scenarios["Throughput"]
+def _summary(
+    found: Answers, choices: Sequence[Recommendation], points: Sequence[Point], budgets: Budgets
+) -> str:
+    """Which system and batch, what a minute of audio costs, what to optimise first."""
+    live = next(choice for choice in choices if choice.scenario == "Real time")
     whole = of_one_speech(point for point in points if point.ok and not point.truncated)
-    fastest = most.winner or max(whole, key=_rtfx, default=None)
-    nothing = f"**Nothing can be recommended.** {most.verdict}"
+    fastest = found.found.winner or max(whole, key=_rtfx, default=None)
+    nothing = f"**Nothing can be recommended.** {found.found.verdict}"
     if fastest is None or not _rtfx(fastest):
-        return _live(live) if most.winner else nothing
+        return _live(live) if found.found.winner else nothing
     lines = [nothing, f"Fastest without regard to that is {label(fastest)}."]
-    if most.winner:
-        lines = [_live(live), "It is the fastest for recordings too."]
-        if most.winner is not live.winner:
-            lines[1] = f"For recordings **{label(most.winner)}** is the fastest ({most.figures})."
+    if found.found.winner:
+        lines = [_best(found), _live(live)]
     first = advice(points).get(fastest.system)
     lines += [_minute(fastest, budgets), f"What to optimise first: {first}" if first else ""]
     return " ".join(filter(None, lines))
+
+
+def _best(found: Answers) -> str:
+    best = found.found
+    assert best.winner is not None
+    note = ", provisionally" if best.provisional else ""
+    return f"For {found.among.speech} use **{label(best.winner)}**{note} ({best.figures})."
+
+
+def _undecided(found: Answers) -> list[Block]:
+    """The faster ones of which it is not known whether they lose too much WER."""
+    rivals = tuple(rival.said for rival in found.found.undecided)
+    return [Bullets(rivals)] if rivals else []
 
 
 def _live(live: Recommendation) -> str:
@@ -126,7 +139,8 @@ def _scenarios(choices: Sequence[Recommendation], where: str) -> Table:
 def _reasons(choice: Recommendation) -> list[Block]:
     name = label(choice.winner) if choice.winner else choice.verdict
     blocks: list[Block] = [Text(f"**{choice.scenario}: {name}**")]
-    items = (*((choice.provisional,) if choice.provisional else ()), *choice.evidence)
+    rivals = (rival.said for rival in choice.undecided)
+    items = (*rivals, *((choice.provisional,) if choice.provisional else ()), *choice.evidence)
     if items:
         blocks.append(Bullets(items))
     return [*blocks, Command(choice.command)] if choice.command else blocks

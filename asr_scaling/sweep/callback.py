@@ -225,7 +225,7 @@ def _plain(config: DictConfig, hydra: HydraConf) -> dict[str, Any]:
 
     That is the name chosen in each group, the overrides, and what the sweep varies beyond what a
     point is called by anyway. Overrides that only say how the sweep is run are left out. Relative
-    paths begin at ``cwd``. A point of a sweep has its place too, which no other one of it has.
+    paths begin at ``cwd``. A point of a sweep has the sweep's folder and its place in that too.
     """
     choices = hydra.runtime.choices.items()
     overrides = PlannedPoint.of(hydra.overrides.task)
@@ -233,11 +233,16 @@ def _plain(config: DictConfig, hydra: HydraConf) -> dict[str, Any]:
         "choices": {group: name for group, name in choices if name and "/" not in group},
         "overrides": list(overrides.without(("sweep",))),
         "cwd": hydra.runtime.cwd,
-        **({"place": places.place(hydra)} if hydra.mode == RunMode.MULTIRUN else {}),
+        **(_of_sweep(hydra) if hydra.mode == RunMode.MULTIRUN else {}),
     }
     plain = {**with_needs(options(config)), "hydra": made}
     varied = told(plain, overrides.overrides, current().varied)
     return {**plain, "hydra": {**made, "swept": varied}} if varied else plain
+
+
+def _of_sweep(hydra: HydraConf) -> dict[str, str]:
+    """The folder of its sweep, and the point's place in it."""
+    return {"sweep": str(hydra.sweep.dir), "place": places.place(hydra)}
 
 
 def _earlier(

@@ -167,7 +167,7 @@ class SweepRun:
         return True
 
     def finish(self, status: str) -> None:
-        """Show the table, write the report and end the store's run. Does nothing a second time."""
+        """Show table and answer, write the report, end the store's run. Nothing a second time."""
         self.models.clear()
         folder, self.folder = self.folder, None
         if folder is None:
@@ -181,7 +181,7 @@ class SweepRun:
         tracked = not any(map(untracked, records))
         self.failed |= bool(damaged) or not tracked or any(map(_failed, records))
         hints += [f"Records: {folder}", *(f"Left out: {error}" for error in damaged)]
-        hints += [*self._report(folder), *self._close_store(folder, status, tracked)]
+        hints += [*self._conclude(folder), *self._close_store(folder, status, tracked)]
         if self._lock is not None:
             self._lock.release()
         self.display.results(records, f"{len(records)} {title}", hints, self.remarks)
@@ -200,6 +200,14 @@ class SweepRun:
             hints.append(str(error))
         self.remarks = (*self.remarks, *self.planner.sentences(folder))
         return self.planner.title(self.plan)
+
+    def _conclude(self, folder: Path) -> list[str]:
+        """The answer of the sweep, and where its report is."""
+        from asr_scaling.sweep.answer import conclude
+
+        lines, well = conclude(folder, self.report)
+        self.failed |= not well
+        return lines
 
     def _take_in_nodes(self, folder: Path) -> None:
         """Add the remarks of the certificates that other machines left in ``folder``."""
@@ -228,28 +236,6 @@ class SweepRun:
         elif not tracked:
             hints.append("What the file lacks is written by the same command, sweep.resume=true")
         return hints
-
-    def _report(self, folder: Path) -> list[str]:
-        """Write the report, if it is asked for; returns where it is, or how to have it."""
-        if not self.report:
-            return [f"Report: python -m asr_scaling report {folder}"]
-        from asr_scaling.analysis.load_points import points
-        from asr_scaling.analysis.recommendation.scenarios import Budgets
-        from asr_scaling.report.build import document, first_words, write
-        from asr_scaling.search.searched_points import outcome_of
-
-        try:
-            damaged: Damaged = []
-            measured = points([str(folder)], damaged=damaged)
-            report = document(measured, Budgets(), outcome_of([str(folder)]), damaged)
-            page, *_ = write(report, measured, folder / "report")
-        except Exception as error:  # of any kind: the records are there, whatever the report says
-            self.failed = True
-            return [
-                f"The report failed ({type(error).__name__}: {error}): "
-                f"python -m asr_scaling report {folder}"
-            ]
-        return [first_words(report), f"Report: {page}"]
 
 
 _latest = [SweepRun()]

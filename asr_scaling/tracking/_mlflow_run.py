@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.tracking._mlflow_client import search
 from asr_scaling.tracking._mlflow_trace import log_stages
 from asr_scaling.tracking._stored_runs import times
-from asr_scaling.tracking._tags import params, place, tags
+from asr_scaling.tracking._tags import LONGEST_TAG, params, place, tags
 
 PLACE = "asr_scaling.place"
 _STATUS = {"ok": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "out_of_memory": "FAILED"}
@@ -50,6 +51,12 @@ def stored(
         else:
             _discard(client, str(run.info.run_id))
     return complete
+
+
+def tag(client: Any, run_id: str, texts: Mapping[str, str]) -> None:
+    """Set tags of a run."""
+    for name, text in texts.items():
+        client.set_tag(run_id, name, text[:LONGEST_TAG])
 
 
 def end_cut(client: Any, run_id: str) -> None:

@@ -5,6 +5,7 @@ Only this module and those named ``_mlflow…`` import mlflow.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from asr_scaling.core.option_checks import at_home
-from asr_scaling.core.ports import RunKey, StoredSweep
+from asr_scaling.core.ports import ANSWER_FILE, RunKey, StoredSweep
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError, TrackingError
 from asr_scaling.machine.environment import environment
@@ -100,13 +101,18 @@ class Mlflow:
         _stored_runs.remember(folder, record, parent, run)
 
     def close(self, parent: str, status: str, files: Sequence[Path] = ()) -> None:
-        """End the parent run. The files become its artifacts, folders below their names."""
+        """End the parent run. The files become its artifacts, folders below their names.
+
+        What ``ANSWER_FILE`` says becomes tags of the run.
+        """
         with self._store() as (store, _):
             for path in files:
                 if path.is_dir():
                     store.log_artifacts(parent, str(path), path.name)
                 else:
                     store.log_artifact(parent, str(path))
+                if path.name == ANSWER_FILE:
+                    _mlflow_run.tag(store, parent, json.loads(path.read_bytes()))
             if any(path.name == _stored_runs.POINTS_FILE for path in files):
                 store.set_tag(parent, _mlflow_read.HAS_POINTS, "true")
             store.set_terminated(parent, status)

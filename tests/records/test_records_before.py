@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from asr_scaling.analysis.recommendation import choice
+from asr_scaling.analysis.recommendation import answers
 from asr_scaling.cli import compare, recommend, report, sync
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.records.record_sources import records_of
@@ -91,7 +91,7 @@ def test_recommend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = next(record for record, _ in records_of(str(STUDY)))
-    monkeypatch.setattr(choice, "environment", lambda: record.environment)
+    monkeypatch.setattr(answers, "environment", lambda: record.environment)
     out = tmp_path / "recommended.yaml"
     assert recommend.main([str(STUDY), "-o", str(out)]) == 0
     said = capsys.readouterr().out
@@ -105,9 +105,9 @@ def test_recommend_leaves_out_what_no_model_ran(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = RunRecord.read(SWEEP / "0_whisper_tiny_en_cpu_b1" / RECORD_FILE)
-    monkeypatch.setattr(choice, "environment", lambda: record.environment)
+    monkeypatch.setattr(answers, "environment", lambda: record.environment)
     assert recommend.main([str(SWEEP), "-o", str(tmp_path / "recommended.yaml")]) == 1
-    assert "left out: 6 of engine=fake" in capsys.readouterr().out
+    assert "Left out: 6 of engine=fake" in capsys.readouterr().out
     assert not (tmp_path / "recommended.yaml").exists()
 
 

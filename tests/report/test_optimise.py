@@ -178,10 +178,10 @@ def test_other_sweeps_have_no_such_section(tmp_path):
     assert outcome_of(["a", "b"]) is None
 
 
-def test_a_report_on_a_search_begins_with_it():
+def test_a_report_on_a_search_begins_with_the_answer():
     found, points = searched()
     assert [each.name for each in document(points, Budgets(), found).sections][:2] == [
-        "optimise",
         "answer",
+        "optimise",
     ]
     assert document(points, Budgets()).sections[0].name == "answer"

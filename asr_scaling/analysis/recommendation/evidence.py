@@ -17,6 +17,7 @@ from asr_scaling.analysis.recommendation.paired_comparison import (
     verdict,
     why_unknown,
 )
+from asr_scaling.analysis.recommendation.ranks import chosen_by_itself
 from asr_scaling.analysis.recommendation.rules import (
     LOWEST_WER,
     NEEDED,
@@ -63,6 +64,11 @@ def provisional(rule: Rule, winner: Point, comparison: PairedComparison | None) 
         reasons.append(
             f"{winner.calls} calls can't bound the 95th percentile ({NEEDED} can), so the slowest "
             "of them stands for it"
+        )
+    if chosen_by_itself(winner):
+        reasons.append(
+            "the search chose it by this very measurement and measured it no more, which flatters "
+            "what is chosen"
         )
     return f"Provisional: {'; '.join(reasons)}." if reasons else ""
 

@@ -90,14 +90,26 @@ class Rule:
     """The figures that matter here, names of ``SHOWN``."""
     live: bool = False
     """Whether only one utterance a call counts."""
+    max_wer_loss: float | None = None
+    """Share of words that it may cost against the plain system; None where that is not asked."""
 
     @property
     def sentence(self) -> str:
         """The whole rule."""
         asked = "".join(f"{limit.name} {limit.asked}, " for limit in self.limits)
         batches = "batch 1 (a live request waits for nobody)" if self.live else "any batch"
-        text = f"{asked}{batches}: {self.wanted}."
+        text = f"{asked}{batches}: {self.wanted}{self._kept}."
         return text if self.live else text[0].upper() + text[1:]
+
+    @property
+    def _kept(self) -> str:
+        """What may be lost for it."""
+        if self.max_wer_loss is None:
+            return ""
+        return (
+            f" of those whose WER is shown to be at most {100 * self.max_wer_loss:g} points "
+            "above that of the most accurate model's plain system"
+        )
 
     @property
     def tail(self) -> bool:

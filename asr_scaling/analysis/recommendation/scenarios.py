@@ -1,20 +1,27 @@
-"""Which measured point to use, by scenario: rules, budgets, evidence and the runner-up."""
+"""Which measured point to use by a rule: the winner, what stands beside it, and the evidence."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation import rules
+from asr_scaling.analysis.recommendation.budget import Budget
+from asr_scaling.analysis.recommendation.candidates import Candidates, candidates
 from asr_scaling.analysis.recommendation.evidence import evidence, judged, nobody, provisional
 from asr_scaling.analysis.recommendation.paired_comparison import compare_points, sentence, tie
+from asr_scaling.analysis.recommendation.pick import (
+    Picked,
+    Rival,
+    pick_within,
+    runner_up,
+    same_system,
+)
 from asr_scaling.analysis.recommendation.reproduce import command
 from asr_scaling.analysis.recommendation.rules import NEEDED, TAIL, Rule, barred
-from asr_scaling.analysis.reference_length import at, reference_length
 from asr_scaling.errors import ConfigError
-from asr_scaling.machine.machine_kind import unlike
 
 _NEAREST = 5
 """Points nearest in WER that are compared with the best."""
@@ -30,12 +37,14 @@ class Budgets:
     """For real time."""
     max_wer: float | None = None
     """For every scenario, as a share."""
+    max_wer_loss: float | None = None
+    """For real time and throughput, as ``Budget`` has it."""
     memory_bytes: float = 1e9
     """For the edge."""
     energy_j_per_audio_s: float | None = None
     """For the edge."""
     length_s: float | None = None
-    """Of the speech that is meant; None for the report's reference length."""
+    """Of the speech that is meant, as ``Budget`` has it."""
     price_per_hour: float | None = None
     """Of the machine, in any currency."""
 
@@ -46,6 +55,11 @@ class Budgets:
                 raise ConfigError(
                     f"The budget {option.name} must be a positive number; got {value}."
                 )
+
+    @property
+    def whole(self) -> Budget:
+        """What is asked where neither time nor memory are short: throughput's."""
+        return Budget(max_wer=self.max_wer, max_wer_loss=self.max_wer_loss, length_s=self.length_s)
 
 
 @dataclass(frozen=True)
@@ -66,17 +80,18 @@ class Recommendation:
     """Why it needs confirming; empty where it does not."""
     command: str = ""
     """Measures the winner again, well enough to confirm it."""
+    undecided: tuple[Rival, ...] = ()
+    """What is faster than the winner, and may or may not lose too much WER; fastest first."""
 
 
 def recommend(points: Sequence[Point], budgets: Budgets) -> tuple[Recommendation, ...]:
-    """One for each scenario, of the points of one length.
+    """One for each scenario, of the points that ``candidates`` chooses.
 
     A point of unknown WER, or that left audio out, is never recommended. Loads whole the records of
     winners and of those they are compared with.
     """
-    length_s = reference_length(points) if budgets.length_s is None else budgets.length_s
-    members = at(points, length_s)
-    return tuple(choose(rule, members, length_s, points) for rule in _scenarios(members, budgets))
+    among = candidates(points, budgets.whole)
+    return tuple(choose(rule, among) for rule in _scenarios(among.points, budgets))
 
 
 def _scenarios(points: Sequence[Point], budgets: Budgets) -> tuple[Rule, ...]:
@@ -86,34 +101,34 @@ def _scenarios(points: Sequence[Point], budgets: Budgets) -> tuple[Rule, ...]:
     small = [rules.memory_limit(budgets.memory_bytes), *accurate]
     if budgets.energy_j_per_audio_s is not None:
         small.append(rules.energy_limit(budgets.energy_j_per_audio_s))
-    best = "the lowest WER; where WERs don't differ significantly, the "
-    wer, rtfx = rules.LOWEST_WER, rules.HIGHEST_RTFX
     frugal, least = rules.LOWEST_ENERGY, "the least energy per second of audio"
     if points and all(math.isinf(frugal.cost(point)) for point in points):
         frugal, least = rules.LEAST_MEMORY, "the least memory, for no power was measured"
-    fast, shown = f"{best}lowest latency", ("tail", "rtfx", "wer")
+    best = "the lowest WER; where WERs don't differ significantly, the highest RTFx"
+    most, lost = budgets.whole.rule(points), ("tail", "rtfx", "wer")
+    low = replace(most, wanted="the lowest latency", first=rules.LOWEST_LATENCY, limits=live)
     return (
-        Rule("Real time", fast, wer, rules.LOWEST_LATENCY, live, shown, live=True),
-        Rule("Throughput", "the highest RTFx", rtfx, None, tuple(accurate), ("rtfx", "wer")),
-        Rule("Quality", f"{best}highest RTFx", wer, rtfx, tuple(accurate), ("wer", "rtfx")),
+        replace(low, scenario="Real time", shown=lost, live=True),
+        replace(most, scenario="Throughput", shown=("rtfx", "wer")),
+        Rule("Quality", best, rules.LOWEST_WER, rules.HIGHEST_RTFX, tuple(accurate), lost[:0:-1]),
         Rule("Edge", least, frugal, None, tuple(small), ("memory", "energy", "wer")),
     )
 
 
-def choose(
-    rule: Rule, points: Sequence[Point], length_s: float | None, everything: Sequence[Point]
-) -> Recommendation:
-    """The choice among ``points`` of one length that are ok.
-
-    everything: the points of other lengths too.
-    """
-    pool = [point for point in points if not rule.live or point.batch == 1]
+def choose(rule: Rule, among: Candidates) -> Recommendation:
+    """The choice by ``rule``. Loads whole the records of those it compares."""
+    pool = [point for point in among.points if not rule.live or point.batch == 1]
     fitting = [p for p in pool if rule.shortfall(p) == 0 and math.isfinite(rule.order(p)[0])]
     ranked = sorted((point for point in fitting if not barred(point)), key=rule.order)
     if not ranked:
-        why, *more = nobody(rule, pool, length_s, everything)
+        why, *more = nobody(rule, pool, among.length_s, among.everything)
+        why, more = (among.why_none, []) if among.why_none else (why, more)
         return Recommendation(rule.scenario, rule.sentence, None, None, "", why, tuple(more))
-    winner, runner_up = _pick(rule, ranked)
+    if rule.max_wer_loss is None:
+        picked = _pick(rule, ranked)
+    else:
+        picked = pick_within(rule, ranked, pool, among.words)
+    winner, runner_up = picked.winner, picked.runner_up
     against = None if runner_up is None else compare_points(winner, runner_up)
     return Recommendation(
         scenario=rule.scenario,
@@ -121,18 +136,20 @@ def choose(
         winner=winner,
         runner_up=runner_up,
         figures=rules.figures(winner, rule.shown),
-        verdict="the only candidate" if against is None else judged(rule, against),
+        verdict=judged(rule, against) if against else picked.alone,
         evidence=(
+            *picked.said,
             *evidence(rule, winner, against, pool),
             *_other_batch(rule, winner, runner_up, ranked),
         ),
         provisional=provisional(rule, winner, against),
         command=_confirm(rule, winner),
+        undecided=picked.undecided,
     )
 
 
-def _pick(rule: Rule, ranked: Sequence[Point]) -> tuple[Point, Point | None]:
-    """The winner and the runner-up, which is another system or device where there is one."""
+def _pick(rule: Rule, ranked: Sequence[Point]) -> Picked:
+    """The first by the rule's first aim, or of those that tie with it the best in the second."""
     best = ranked[0]
     tied = [best]
     if rule.second:
@@ -142,20 +159,14 @@ def _pick(rule: Rule, ranked: Sequence[Point]) -> tuple[Point, Point | None]:
         tied.sort(key=rule.second.cost)
     winner = tied[0]
     rivals = [point for point in (best, *tied, *ranked) if point is not winner]
-    others = [point for point in rivals if not _same(point, winner)]
-    comparable = [point for point in others if not unlike(winner.environment, point.environment)]
-    return winner, next(iter(comparable or others or rivals), None)
-
-
-def _same(a: Point, b: Point) -> bool:
-    return (a.system, a.device) == (b.system, b.device)
+    return Picked(winner, runner_up(winner, rivals))
 
 
 def _other_batch(
     rule: Rule, winner: Point, runner_up: Point | None, ranked: Sequence[Point]
 ) -> tuple[str, ...]:
     """The winner's batch against the system's next best."""
-    other = next((p for p in ranked if _same(p, winner) and p.batch != winner.batch), None)
+    other = next((p for p in ranked if same_system(p, winner) and p.batch != winner.batch), None)
     if other is None or other is runner_up:
         return ()
     row = compare_points(winner, other).ranked((rule.second or rule.first).metric)

@@ -27,7 +27,7 @@ from asr_scaling.core.ports.measurement import (
     Watcher,
 )
 from asr_scaling.core.ports.progress import NullProgress, Progress
-from asr_scaling.core.ports.store import RunKey, RunStore, Sink, StoredSweep
+from asr_scaling.core.ports.store import ANSWER_FILE, RunKey, RunStore, Sink, StoredSweep
 from asr_scaling.core.ports.system_spec import (
     Change,
     Changed,

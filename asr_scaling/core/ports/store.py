@@ -10,6 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError
 
+ANSWER_FILE = "answer.json"
+"""Of a sweep's files: which system to use, names to texts, which a store shows with the sweep."""
 RunKey = tuple[str, int, int | None]
 """A point's or round's place in its sweep, and when it began and ended, in milliseconds."""
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation import reproduce
-from asr_scaling.analysis.recommendation.choice import BestConfiguration
+from asr_scaling.analysis.recommendation.answers import Answers
 from asr_scaling.analysis.recommendation.reproduce import Choice
 from asr_scaling.core.option_checks import writable
 from asr_scaling.errors import ConfigError
@@ -62,7 +62,7 @@ def use_in_python(path: Path) -> str:
     return f"from asr_scaling import load_system; {load}.transcribe('speech.wav')"
 
 
-def write(path: Path, answer: BestConfiguration, winner: Point) -> None:
+def write(path: Path, answer: Answers, winner: Point) -> None:
     """Write ``winner`` to ``path``, in place of an older file.
 
     Raises ConfigError for a choice of which this package has no YAML.
@@ -118,18 +118,20 @@ def _yaml(value: Any) -> str:
     return "".join(c if c.isprintable() and c != "\ufeff" else f"\\U{ord(c):08x}" for c in text)
 
 
-def _comment(path: Path, answer: BestConfiguration, winner: Point) -> Iterator[str]:
+def _comment(path: Path, answer: Answers, winner: Point) -> Iterator[str]:
     chosen, machine = answer.found, winner.environment
     versions = machine.get("versions") or {}
     packages = [name for name in ("asr-scaling", "torch") if versions.get(name)]
     software = ", ".join(f"{name} {versions[name]}" for name in packages)
     sentences = [
-        f"Recommended for {answer.speech}. {chosen.rule}",
+        f"Recommended for {answer.among.speech}. {chosen.rule}",
         f"Run it:  {run_command(path)}",
         f"Use it:  {use_in_python(path)}",
         f"Measured on {_date(winner.started_at)} on {winner.hardware}, "
         f"{machine.get('os', 'unknown system')}, {software}.",
-        f"Chosen on {_date(datetime.now(UTC).timestamp())} among {answer.measured} configurations.",
+        f"Chosen on {_date(datetime.now(UTC).timestamp())} among "
+        f"{len(answer.among.points)} configurations.",
+        *(rival.said for rival in chosen.undecided),
         chosen.provisional,
         f"Winner against runner-up: {chosen.verdict}.",
         *chosen.evidence,

@@ -1,0 +1,117 @@
+"""Which system to use: the one answer of a search, recommend, report, MLflow and a sweep's end."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from asr_scaling.analysis.caveats import error_rates
+from asr_scaling.analysis.format import plain
+from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.budget import Budget
+from asr_scaling.analysis.recommendation.candidates import Candidates, candidates
+from asr_scaling.analysis.recommendation.paired_comparison import label
+from asr_scaling.analysis.recommendation.scenarios import Recommendation, choose
+from asr_scaling.machine.environment import environment
+from asr_scaling.machine.machine_kind import machine_kind
+
+_FAKE = "engine=fake measures nothing real: this says nothing about a model."
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which system to use, and what it was chosen among."""
+
+    found: Recommendation
+    """At any batch, or at the one asked for; its winner is None where nothing meets the budget."""
+    one_at_a_time: Recommendation | None
+    """For one utterance at a time, where other batches were asked for too."""
+    among: Candidates
+    caveats: tuple[str, ...] = ()
+    """What must stand beside it."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The answer in a line, then one for each undecided rival, then that of batch 1."""
+        found, alone = self.found, self.one_at_a_time
+        if found.winner is None:
+            return (f"Nothing measured meets this, for {self.among.speech}: {found.verdict}",)
+        lines = [f"For {self.among.speech}: {label(found.winner)} ({found.figures})"]
+        lines += [rival.said for rival in found.undecided]
+        if alone is not None and alone.winner is not None:
+            first = f"For one utterance at a time: {label(alone.winner)} ({alone.figures})"
+            lines += [f"{first}: --batch 1", *(rival.said for rival in alone.undecided)]
+        return tuple(lines)
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """The answer as names and texts, always the same names; "none" where there is nothing."""
+        found, alone = self.found, self.one_at_a_time
+        winner = found.winner
+        undecided = (f"{label(rival.point)} ({plain(rival.factor)} ×)" for rival in found.undecided)
+        facts = {
+            "system": winner.system if winner else "",
+            "device": winner.device if winner else "",
+            "batch": str(winner.batch) if winner else "",
+            "figures": found.figures,
+            "rtfx": _figure(winner, "throughput/rtfx"),
+            "wer": _figure(winner, winner.error_rate) if winner else "",
+            "undecided": "; ".join(undecided),
+            "one_at_a_time": label(alone.winner) if alone and alone.winner else "",
+            "speech": self.among.speech,
+            "rule": found.rule,
+            "why_none": "" if winner else found.verdict,
+        }
+        return {f"answer/{name}": text or "none" for name, text in facts.items()}
+
+
+def answers(points: Sequence[Point], budget: Budget | None = None) -> Answers:
+    """The answer of ``points`` to ``budget``. Loads whole the records of those it compares.
+
+    points: with names that tell them apart (analysis/system_names.py).
+    """
+    budget = budget or Budget()
+    among = candidates(points, budget)
+    rule = budget.rule(among.points)
+    found = choose(rule, among)
+    alone = None
+    if budget.batch is None and not rule.live and len({p.batch for p in among.points}) > 1:
+        first = tuple(point for point in among.points if point.batch == 1)
+        alone = choose(rule, replace(among, points=first)) if first else None
+    fake = [_FAKE] if any(point.weights == "fake" for point in among.points) else []
+    return Answers(found, alone, among, (*fake, *error_rates(among.points)))
+
+
+def recommendable(points: Sequence[Point]) -> tuple[list[Point], Counter[str]]:
+    """The points of a model on this kind of machine; of the others how many, and what they are."""
+    left_out = Counter(why for point in points if (why := _not_of_here(point)))
+    return [point for point in points if not _not_of_here(point)], left_out
+
+
+def _figure(point: Point | None, name: str) -> str:
+    value = point.judged(name) if point else None
+    return "" if value is None else f"{value:.6g}"
+
+
+def _not_of_here(point: Point) -> str:
+    """Where a point was measured if not here or on another GPU than this machine's; or that it is
+    of no model; else empty."""
+    if point.weights == "fake":
+        return "of engine=fake"
+    own, other = environment(), point.environment
+    if machine_kind(own) != machine_kind(other):
+        return f"of another machine ({machine_kind(other)})"
+    gpu = (other.get("device") or {}).get("gpu")
+    if not point.device.startswith("cuda") or (gpu is not None and gpu in _gpus()):
+        return ""
+    return f"of another machine ({point.hardware})"
+
+
+@functools.cache
+def _gpus() -> tuple[str, ...]:
+    """Names of the GPUs that this process sees; none of them is selected."""
+    import torch
+
+    return tuple(torch.cuda.get_device_properties(i).name for i in range(torch.cuda.device_count()))

@@ -1,0 +1,77 @@
+"""How much the evidence of a point counts: finals above what a search goes by while it chooses."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from asr_scaling.analysis.interval_scope import of_one_process
+from asr_scaling.analysis.points import Point
+from asr_scaling.util.groups import grouped
+
+_RANKS = {"search": 0, "alone": 0, "together": 0, "semifinal": 2, "final": 4}
+"""Stage of a search → rank; "alone" and "together" are what older searches called theirs."""
+_ONE_PROCESS, _SEVERAL = 1, 3
+"""Ranks of a point of any other sweep."""
+_OF_NO_SYSTEM = ("dataset", "pipeline", "profiler", "tracking", "sweep", "optimiser", "hydra")
+"""Groups of options that say how a system was measured; all others say what it is."""
+BEFORE = "measured by a search before its final"
+BESIDE = "measured beside a search's final"
+AGAIN = "of configurations that were measured again"
+
+
+def stage(point: Point) -> str:
+    """The stage of the search that measured a point; empty for a point of another sweep."""
+    return str((point.config.get("optimiser") or {}).get("stage") or "")
+
+
+def rank(point: Point) -> int:
+    """Higher is better evidence."""
+    own = stage(point)
+    return _RANKS.get(own, 0) if own else _ONE_PROCESS if of_one_process(point.tags) else _SEVERAL
+
+
+def chosen_by_itself(point: Point) -> bool:
+    """Whether a search chose by this very measurement, so that it flatters what was chosen."""
+    return stage(point) not in ("", "final")
+
+
+def best_evidence(points: Sequence[Point]) -> tuple[list[Point], Counter[str]]:
+    """Of points on speech of one name and length those that decide, and why others don't.
+
+    - Where a model has a final on a device at a batch, what was in it decides there.
+    - All are of the same utterances: those of the best evidence, of more words, of the newest.
+    - Of one configuration the best evidence, then of more words, then the newest decides.
+    """
+    aside: Counter[str] = Counter()
+    finals = {_cell(point) for point in points if stage(point) == "final"}
+    kept = [point for point in points if stage(point) == "final" or _cell(point) not in finals]
+    ids = set(map(id, kept))
+    aside.update(BEFORE if stage(p) else BESIDE for p in points if id(p) not in ids)
+    content = max(kept, key=_evidence).content if kept else ""
+    same = [point for point in kept if not content or point.content in ("", content)]
+    aside.update(BEFORE if stage(p) else _other(p) for p in kept if p.content not in ("", content))
+    groups = grouped(same, _configuration).values()
+    best = {id(max(members, key=_evidence)) for members in groups}
+    aside[AGAIN] += len(same) - len(best)
+    return [point for point in same if id(point) in best], +aside
+
+
+def _cell(point: Point) -> tuple[str, str, int]:
+    return point.model, point.device, point.batch
+
+
+def _other(point: Point) -> str:
+    return f"of {point.utterances} other utterances of {point.dataset}"
+
+
+def _evidence(point: Point) -> tuple[int, float, float]:
+    words = point.values.get("quality/words", 0.0)
+    return rank(point), words or point.utterances, point.started_at
+
+
+def _configuration(point: Point) -> str:
+    """All that says what runs, and in which batches."""
+    chosen = {key: own for key, own in point.config.items() if key not in _OF_NO_SYSTEM}
+    return json.dumps([point.model, point.device, point.batch, chosen], sort_keys=True, default=str)

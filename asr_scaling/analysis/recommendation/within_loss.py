@@ -1,0 +1,67 @@
+"""The rule of every answer: the fastest whose WER is shown to lose no more than is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from asr_scaling.core.word_loss import WordLoss
+
+MAX_WER_LOSS = 0.005
+"""Share of words that speed may cost where nothing else is asked: half a point of WER."""
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Undecided(Generic[_T]):
+    """What is faster than the winner, and whose loss is neither shown within nor beyond."""
+
+    one: _T
+    loss: WordLoss | None
+    """Against the reference; None where the two have no words in common."""
+
+
+@dataclass(frozen=True)
+class Within(Generic[_T]):
+    """What the rule finds."""
+
+    winner: _T | None
+    """The first that is shown within; None where none is."""
+    undecided: tuple[Undecided[_T], ...]
+    """Ahead of the winner, fastest first."""
+    beyond: tuple[_T, ...]
+    """Ahead of the winner, fastest first: shown to lose more than is allowed."""
+    behind: tuple[_T, ...]
+    """Behind the winner, fastest first, not judged."""
+
+
+def fastest_within(
+    ranked: Iterable[_T],
+    loss: Callable[[_T], WordLoss | None],
+    max_loss: float,
+    is_reference: Callable[[_T], bool],
+    far_beyond: Callable[[_T], bool] = lambda _: False,
+) -> Within[_T]:
+    """The first of ``ranked`` that loses at most ``max_loss`` against its reference.
+
+    ranked: fastest first.
+    loss: against the reference; asked of none behind the winner.
+    max_loss: a share of words, as 0.005.
+    is_reference: of those that losses are counted from, which need no proof.
+    far_beyond: of those whose loss need not be asked for, it is so great.
+    """
+    rest = iter(ranked)
+    undecided, beyond = list[Undecided[_T]](), list[_T]()
+    for one in rest:
+        if is_reference(one):
+            return Within(one, tuple(undecided), tuple(beyond), tuple(rest))
+        lost = None if far_beyond(one) else loss(one)
+        outcome = "undecided" if lost is None else lost.outcome(max_loss)
+        if outcome == "within":
+            return Within(one, tuple(undecided), tuple(beyond), tuple(rest))
+        if outcome == "beyond" or far_beyond(one):
+            beyond.append(one)
+        else:
+            undecided.append(Undecided(one, lost))
+    return Within(None, tuple(undecided), tuple(beyond), ())
