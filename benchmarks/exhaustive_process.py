@@ -80,12 +80,13 @@ def texts_key(system: SystemSpec) -> str:
 def in_turns(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
     """``count`` utterances from all quantiles of length, so ordered that every run of 16 has them.
 
-    The first ten of them are a quantile sample too.
+    So have the first ten, and nearly so the first three.
     """
     ordered = sorted(utterances, key=lambda u: (u.duration_s, u.id))
     chosen = [ordered[int((k + 0.5) * len(ordered) / count)] for k in range(count)]
     step = max(1, count // 16)
-    return [u for first in range(step) for u in chosen[first::step]]
+    runs = (chosen[first::step] for first in range(step))
+    return [run[k * 7 % len(run)] for run in runs for k in range(len(run))]
 
 
 @dataclass
