@@ -54,7 +54,7 @@ def load_system(config: str | Path, language: str | None = None) -> Transcriber:
         raise ConfigError(
             "batch=max finds its size by measuring: choose batch: fixed and set batch.size."
         )
-    spec.engine.check(spec.model)
+    spec.check()
     spec.device.setup()
     system = spec.engine.load(spec.model, spec.device)
     if system.facts.random:

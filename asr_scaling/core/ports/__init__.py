@@ -11,6 +11,7 @@ from asr_scaling.core.ports.engine import (
     DeviceMemory,
     Engine,
     NullProbe,
+    Placed,
     Probe,
     System,
     SystemFacts,

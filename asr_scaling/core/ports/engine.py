@@ -180,7 +180,7 @@ class Declaring(Protocol):
 class Engine(Protocol):
     """Software that runs models: transformers, faster-whisper, ONNX Runtime …
 
-    May also be ``Declaring`` and ``Bounded``.
+    May also be ``Declaring``, ``Bounded`` and ``Placed``.
     """
 
     def check(self, model: ModelSpec) -> None:
@@ -206,6 +206,14 @@ class Bounded(Protocol):
 
         Loads nothing.
         """
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """An engine that knows before it loads what it can't do on a device."""
+
+    def check_device(self, device: Device) -> None:
+        """Raises EngineError when its options can't be had on ``device``. Loads nothing."""
 
 
 def capabilities(engine: Engine) -> Capabilities:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports.dataset import Batching, Fitting
-from asr_scaling.core.ports.engine import Device, Engine
+from asr_scaling.core.ports.engine import Device, Engine, Placed
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError
 
@@ -205,6 +205,15 @@ class SystemSpec:
         chosen = [] if self.decoding.greedy else [self.decoding.name]
         by = " + ".join((*self.applied, *chosen))
         return f"{by} on {self.engine_name}" if by else f"plain {self.engine_name}"
+
+    def check(self) -> None:
+        """Raises AsrScalingError when the engine can't run the model here. Loads nothing.
+
+        Of a composed system.
+        """
+        self.engine.check(self.model)
+        if isinstance(self.engine, Placed):
+            self.engine.check_device(self.device)
 
     def loads_as(self, other: SystemSpec) -> bool:
         """True when both load the same: then they differ in their batches at most."""

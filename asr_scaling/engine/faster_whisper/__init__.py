@@ -50,6 +50,10 @@ class FasterWhisper(DecodingOptions):
         """Whisper and its students."""
         check_whisper(model, "faster_whisper", "faster_whisper", "ctranslate2")
 
+    def check_device(self, device: Device) -> None:
+        """CTranslate2 has the arithmetic of ``dtype`` on some devices only."""
+        self._compute_type(device)
+
     def load(self, model: ModelSpec, device: Device) -> SpeechSystem:
         """Convert where that was never done, then load onto the device."""
         import faster_whisper
