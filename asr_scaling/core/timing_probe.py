@@ -74,7 +74,7 @@ def _attribute(
     return stages, first, steps
 
 
-def timed_call(session: Session, batch: AudioBatch) -> Sample:
-    """One call of the session's system with its stages timed."""
+def timed_call(session: Session, batch: AudioBatch, *, keep: bool = True) -> Sample:
+    """One call of the session's system with its stages timed; ``keep`` its texts."""
     probe = TimingProbe(session.device)
-    return probe.sample(batch, session.transcribe(batch, probe))
+    return probe.sample(batch, session.transcribe(batch, probe, keep=keep))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from statistics import NormalDist
 from typing import Literal
 
 from asr_scaling.core.statistics import Interval, student
@@ -36,6 +37,8 @@ COPIES_AGREE = 0.3
 
 Twice the upper end of what was measured, as words come in clumps (docs/decisions.md, 6.16).
 """
+BOTH_SIDES_NORMAL = NormalDist().inv_cdf(0.975)
+"""Standard deviations to both sides that hold 95 % of a normal distribution."""
 Counts = Mapping[str, tuple[int, int]]
 """Id of an utterance → word errors of its hypothesis, and words of its reference."""
 
@@ -71,6 +74,14 @@ class WordLoss:
         if self.upper <= max_loss:
             return "within"
         return "beyond" if self.interval.low > max_loss else "undecided"
+
+    def chance(self, max_loss: float) -> float:
+        """Chance that the change is at most ``max_loss``, as of a normal distribution.
+
+        A rough figure, for orders and for what is likely; ``outcome`` says what is shown.
+        """
+        sd = (self.interval.high - self.interval.low) / (2 * BOTH_SIDES_NORMAL)
+        return NormalDist().cdf((max_loss - self.change) / max(sd, 1e-12))
 
     def words_needed(self, max_loss: float) -> int | None:
         """About how many words would decide, those read included, if the change stays what it is.

@@ -14,7 +14,7 @@ from typing import Any
 
 from asr_scaling.core.language import language_code
 from asr_scaling.core.option_checks import must_work, readable
-from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, DatasetInfo, Utterance, Workload, digest
 from asr_scaling.dataset import _cuts, _fragment_store
 from asr_scaling.dataset._audio import MAX_S
 from asr_scaling.dataset._audio_checks import doubts_of
@@ -155,20 +155,6 @@ def with_copies(workload: Workload, copies: Sequence[Utterance], shape: Shape) -
     """``workload`` and, after its utterances, made ``copies`` of them."""
     info = replace(workload.info, copies=len(copies))
     return _workload((*workload.utterances, *copies), info, shape)
-
-
-def digest(utterances: Iterable[Utterance]) -> str:
-    """SHA-256 over id, reference and samples (float32, little endian), each after its length."""
-    sha = hashlib.sha256()
-    for utterance in utterances:
-        for data in (
-            utterance.id.encode(),
-            utterance.reference.encode(),
-            utterance.audio.astype("<f4", copy=False).tobytes(),
-        ):
-            sha.update(len(data).to_bytes(8, "little"))
-            sha.update(data)
-    return sha.hexdigest()
 
 
 def contents_sha256(path: Path) -> str:

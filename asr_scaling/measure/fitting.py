@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from asr_scaling.core.older_records import FITTED_IN
@@ -14,8 +15,10 @@ from asr_scaling.machine.fresh_process import Read, in_fresh_process, prepare
 _ALONE = "a process of its own"
 
 
-def fitted(spec: SystemSpec, system: System, utterance: Utterance) -> tuple[Batching, Findings]:
-    """What ``spec.batch``, a ``Fitting``, finds for copies of ``utterance``.
+def fitted(
+    spec: SystemSpec, system: System, utterances: Sequence[Utterance]
+) -> tuple[Batching, Findings]:
+    """What ``spec.batch``, a ``Fitting``, finds for copies of the longest utterance.
 
     On a device without memory of its own the search runs in a new process, which holds what serving
     the system would hold. Where that is not possible it runs here, judged by all that this process
@@ -23,7 +26,7 @@ def fitted(spec: SystemSpec, system: System, utterance: Utterance) -> tuple[Batc
 
     Raises OutOfMemoryError when not even one utterance fits.
     """
-    batch = spec.batch
+    batch, utterance = spec.batch, max(utterances, key=lambda u: u.duration_s)
     assert isinstance(batch, Fitting)
     if spec.device.memory.peak_bytes() is not None:
         return batch.fit(system, spec.device, utterance)

@@ -51,11 +51,13 @@ from asr_scaling.measure.record_builder import (
     system_facts,
 )
 from asr_scaling.measure.signals import sigterm_interrupts
+from asr_scaling.measure.speech import Speech
 from asr_scaling.util.cache import write_atomic
 from asr_scaling.util.redact import redact, redacted
 
 Earlier = Callable[[str], RunRecord | None]
 """Fingerprint of a point → the record of when it was measured before, None to measure it now."""
+
 _MEASURED = ("samples", "metrics", "repeats", "transcripts")
 """Fields of a record that hold what was measured and said: nothing in them is ever a secret."""
 
@@ -160,24 +162,24 @@ class _Point:
         system = job.system.composed()
         device = dict(system.device.setup())
         if job.config:
-            speech = job.dataset.files() if isinstance(job.dataset, Listing) else None
-            builder.identity = fingerprint(job.config, device, speech)
+            files = job.dataset.files() if isinstance(job.dataset, Listing) else None
+            builder.identity = fingerprint(job.config, device, files)
         record = earlier(builder.identity) if earlier else None
         if record is not None:
             return record
         builder.add_history(job.system.device.kind)
-        system.engine.check(system.model)
+        system.check()
         builder.environment["device"] = device
         with ExitStack() as stack:
             co_tenants = CoTenants(device.get("uuid"))
             stack.callback(self._close, co_tenants)
             builder.lap("device")
-            workload = self._workload(system)
+            speech = self._speech(system)
             self.progress.stage("idle")
             watches = {**self._watches(system, stack), "co_tenants": co_tenants}
             loaded = stack.enter_context(self._loaded(system))
             builder.system = system_facts(system, loaded.system)
-            self._take(system, loaded, workload, watches)
+            self._take(system, loaded, speech, watches)
             builder.system |= system_facts(system, loaded.system)  # time spent compiling grows
         return None
 
@@ -185,16 +187,15 @@ class _Point:
         co_tenants.close()
         self.builder.add(Findings(cautions=co_tenants.cautions))
 
-    def _workload(self, system: SystemSpec) -> Workload:
+    def _speech(self, system: SystemSpec) -> Speech:
         """The speech, once the engine has said that it is not too long."""
         self.progress.stage("dataset")
-        workload = self.job.dataset.load(self.job.pipeline.utterances)
-        self.builder.dataset = workload.info.facts()
+        speech = (self.cache or ModelCache()).speech(self.job.dataset, self.job.pipeline)
+        self.builder.dataset = speech.workload.info.facts()
         self.builder.lap("dataset")
         if isinstance(system.engine, Bounded):
-            durations_s = (utterance.duration_s for utterance in workload.utterances)
-            system.engine.check_length(system.model, max(durations_s, default=0.0))
-        return workload
+            system.engine.check_length(system.model, speech.longest_s)
+        return speech
 
     def _watches(self, system: SystemSpec, stack: ExitStack) -> dict[str, Watch]:
         """The watches of the measurements that have one; they look at the idle machine now."""
@@ -228,19 +229,19 @@ class _Point:
             self.builder.lap("close")
 
     def _take(
-        self, system: SystemSpec, loaded: Loaded, workload: Workload, watches: Mapping[str, Watch]
+        self, system: SystemSpec, loaded: Loaded, speech: Speech, watches: Mapping[str, Watch]
     ) -> None:
         """Every measurement of the loaded system."""
-        batching = self._batching(system, loaded, workload)
-        self.builder.add(Findings(cautions=dataset_cautions(batching.size, workload)))
-        batches = tuple(batching.batches(workload.utterances))
+        batching = self._batching(system, loaded, speech.workload)
+        self.builder.add(Findings(cautions=dataset_cautions(batching.size, speech.workload)))
+        batches = tuple(batching.batches(speech.workload.utterances))
         if not batches:
             raise DataError("The dataset gave no batch; check dataset and batch options.")
         session = self.builder.session = Session(
             system.model,
             loaded.system,
             system.device,
-            workload,
+            speech.workload,
             batches,
             self.folder,
             self.progress,
@@ -248,6 +249,7 @@ class _Point:
             kept=loaded.kept,
             engine=system.engine,
             called=system.called,
+            besides=tuple(batching.batches(speech.besides)) if speech.besides else (),
         )
         remarks = system_cautions(loaded.system, system.decoding)
         remarks += idle_cautions(self.job.system, batches)
@@ -261,8 +263,7 @@ class _Point:
         if not isinstance(system.batch, Fitting):
             return system.batch
         self.progress.stage("largest batch")
-        longest = max(workload.utterances, key=lambda utterance: utterance.duration_s)
-        batching, findings = fitted(system, loaded.system, longest)
+        batching, findings = fitted(system, loaded.system, workload.utterances)
         self.builder.collect("largest batch", findings)
         return batching
 

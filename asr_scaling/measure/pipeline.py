@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import PHASES, Measurement, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.sample import Sample
@@ -31,6 +32,7 @@ _PATIENCE = 6
 _FEWEST = 3
 """Fewest calls for an interval of their mean."""
 Ended = Literal["precision", "count", "budget"]
+WARMED_BY = ("largest", "cheapest")
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,14 @@ class Pipeline:
     enough or its time is spent.
 
     ``utterances``: at most this many distinct utterances; None for all.
+    ``spread``: choose them evenly by length, of up to 64.
+    ``scored``: have the texts of so many utterances scored, those beyond ``utterances`` without
+    timing them; None for those alone.
     ``warmup``: calls before timing, at least; more follow until the last six get no faster.
+    ``warmup_by``: on the "largest" batch, or on as many of the shortest utterance ("cheapest").
     ``warmup_seconds``: after these no more calls follow ``warmup``.
     ``min_iterations``: timed calls, at least; where they would take more than six times
-    ``max_seconds``, three do.
+    ``max_seconds``, three do, or half of them where no ``precision`` is asked for.
     ``precision``: timing ends when the 95 % interval of the median is within ± this share of it;
     None: when ``min_iterations`` calls are timed.
     ``max_seconds``: after these, timing ends as soon as ``min_iterations`` calls are timed.
@@ -53,7 +59,10 @@ class Pipeline:
     """
 
     utterances: int | None = 16
+    spread: bool = False
+    scored: int | None = None
     warmup: int = 1
+    warmup_by: str = "largest"
     warmup_seconds: float = 5.0
     min_iterations: int = 6
     precision: float | None = 0.02
@@ -62,9 +71,12 @@ class Pipeline:
     probes: Probes = field(default=probes_of, repr=False)
 
     def __post_init__(self) -> None:
-        utterances, share = self.utterances, self.precision
+        utterances, scored = self.utterances, self.scored
+        share = self.precision
+        one_of("pipeline.warmup_by", self.warmup_by, WARMED_BY)
         for option, value, holds, bounds in (
             ("utterances", utterances, utterances is None or utterances >= 1, "at least 1 or null"),
+            ("scored", scored, scored is None or scored >= 1, "at least 1 or null"),
             ("warmup", self.warmup, self.warmup >= 0, "0 or more calls"),
             ("warmup_seconds", self.warmup_seconds, self.warmup_seconds >= 0, "0 or more"),
             ("min_iterations", self.min_iterations, self.min_iterations >= 1, "at least 1"),
@@ -106,8 +118,10 @@ def _warm_up(session: Session, pipeline: Pipeline) -> bool:
     """True when the last calls showed no trend, False when the budget ended first."""
     session.progress.stage("warm-up")
     start = time.perf_counter()
+    largest = pipeline.warmup_by == "largest"
+    batch = session.largest if largest else session.cheapest
     while len(session.warmup) < pipeline.warmup or (pipeline.warmup and pipeline.warmup_seconds):
-        session.warmup.append(timed_call(session, session.largest))
+        session.warmup.append(timed_call(session, batch, keep=largest))
         compiling = session.system.facts.compile_s or 0.0  # is no reason to warm up less
         done, spent = len(session.warmup), time.perf_counter() - start - compiling
         last = [sample.total_s for sample in session.warmup[-STEADY_CALLS:]]
@@ -176,8 +190,14 @@ class _Rule:
                 if _known_within([sample.total_s for sample in samples], pipeline.precision):
                     return "precision"
         affordable = spent_s / n * pipeline.min_iterations <= _PATIENCE * pipeline.max_seconds
-        least = pipeline.min_iterations if affordable else min(_FEWEST, pipeline.min_iterations)
+        least = pipeline.min_iterations if affordable else self._fewest
         return "budget" if spent_s > pipeline.max_seconds and n >= least else None
+
+    @property
+    def _fewest(self) -> int:
+        least = self._pipeline.min_iterations
+        half = least if self._pipeline.precision is not None else max(1, least // 2)
+        return min(_FEWEST, half)
 
     def fraction(self, n: int, spent_s: float) -> float:
         done = n / self._wanted if self._pipeline.precision is None else 0.0

@@ -54,7 +54,7 @@ class Quality:
                 (*_METRICS, *_looping.METRICS), "the weights are random, so the texts mean nothing"
             )
         self._finish(session)
-        utterances = session.workload.utterances
+        utterances = _read(session)
         pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in utterances]
         facts = {u.id: _facts(u, session.model.language) for u in utterances}
         normalise, label = normaliser(self.normaliser)
@@ -62,10 +62,18 @@ class Quality:
         return _looping.with_looping(session, scored)
 
     def _finish(self, session: Session) -> None:
-        for i, batch in enumerate(session.batches):
+        batches = (*session.batches, *session.besides)
+        for i, batch in enumerate(batches):
             if any(utterance.id not in session.hypotheses for utterance in batch.utterances):
                 session.transcribe(batch)
-            session.progress.advance((i + 1) / len(session.batches))
+            session.progress.advance((i + 1) / len(batches))
+
+
+def _read(session: Session) -> tuple[Utterance, ...]:
+    """Every distinct utterance of the workload and besides it."""
+    besides = (utterance for batch in session.besides for utterance in batch.utterances)
+    every = (*session.workload.utterances, *besides)
+    return tuple({utterance.id: utterance for utterance in every}.values())
 
 
 def _facts(utterance: Utterance, asked: str | bool | None) -> dict[str, Any]:

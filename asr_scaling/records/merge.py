@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from asr_scaling.core.call_summary import NO_STEPS, RTFX_WITHOUT, rtfx_without, summarise
 from asr_scaling.core.cautions import Caution, caution
-from asr_scaling.core.energy_methods import GUESSED, METHOD, of_energy
-from asr_scaling.core.record import ROUNDS_FOLDER, Metric, RunRecord
+from asr_scaling.core.record import ROUNDS_FOLDER, RunRecord
 from asr_scaling.core.sample import Sample
-from asr_scaling.core.spread import spread_of
-from asr_scaling.core.statistics import mean_interval, noise_floor
-from asr_scaling.core.time_intervals import INTERVAL_OF, OF_ONE_ALONE
-from asr_scaling.machine.interference import times_by_input
+from asr_scaling.core.time_intervals import INTERVAL_OF, OF_ONE_ALONE, of_one_process
+from asr_scaling.core.usual_figures import with_usual
 from asr_scaling.machine.machine_kind import unlike
+from asr_scaling.records.merged_figures import by_name, figures, fullness
 from asr_scaling.records.process_intervals import (
-    OF_STARTING,
     OfEach,
     figures_of_each,
-    of_both_levels,
     of_one_alone,
     scope,
     unsteady,
     with_usual_of_both_levels,
 )
 
-_Value = TypeVar("_Value")
-_LATENCY = "latency/mean_s"
-_FLOOR = "noise/latency_floor"
-_COMBINED: Mapping[str, Callable[[list[float]], float]] = {
-    **dict.fromkeys(
-        ("energy/windows", "energy/total_j", "energy/cpu_j", "energy/memory_j", "energy/gpu_j"), sum
-    ),
-    "workload/warmup_iterations": sum,
-    "energy/ticks": min,
-    **dict.fromkeys(
-        ("workload/audio_s", "workload/processed_audio_s", "workload/repeated_utterances"), max
-    ),
-}
-"""Metrics of which a mean over rounds would be wrong, with the function to use instead."""
 RecordFile = tuple[Path, RunRecord]
 """A record and the path of its ``record.json``."""
 
@@ -103,20 +83,25 @@ def merge(rounds: Sequence[RunRecord]) -> RunRecord:
     - a metric with repeats is the mean of all repeats;
     - any other is the mean over the rounds that have it, with Student's interval over them.
 
+    - transcripts and what is counted in them are those of the round that scored most.
+
     The point has failed when a round has failed; what the others measured stays. Rounds on another
     kind of machine than that of the fullest round are left out, with a caution.
     """
-    return with_usual_of_both_levels(_merged(rounds))
+    merged = _merged(rounds)
+    if all(map(_block, rounds)):
+        return of_one_process(with_usual(merged))
+    return with_usual_of_both_levels(merged)
 
 
 def _merged(rounds: Sequence[RunRecord]) -> RunRecord:
     every = sorted(map(_numbered, rounds), key=lambda r: (r.round or 0, r.started_at))
-    fullest = max(every, key=_full)
+    fullest = max(every, key=fullness)
     ordered = [record for record in every if not unlike(fullest.environment, record.environment)]
     samples = sorted((s for r in ordered for s in r.samples), key=_taken)
     beats = sorted((b for r in ordered for b in r.beats), key=lambda b: (b.process, b.at))
     own = figures_of_each(ordered) if len(ordered) > 1 and all(map(fresh, ordered)) else ()
-    metrics, unavailable = _figures(ordered, samples, repeats := _repeats(ordered), own)
+    metrics, unavailable = figures(ordered, samples, repeats := _repeats(ordered), own)
     return replace(
         fullest,
         **_outcome(every),
@@ -131,7 +116,7 @@ def _merged(rounds: Sequence[RunRecord]) -> RunRecord:
         tags=_tags(ordered, own),
         artifacts=tuple(dict.fromkeys(name for record in ordered for name in record.artifacts)),
         repeats=repeats,
-        job_s={name: sum(s) for name, s in _by_name(r.job_s for r in ordered).items()},
+        job_s={name: sum(s) for name, s in by_name(r.job_s for r in ordered).items()},
         started_at=min(record.started_at for record in ordered),
         ended_at=max(record.ended_at for record in ordered),
     )
@@ -151,6 +136,12 @@ def fresh(record: RunRecord) -> bool:
     return "processes" in (record.config.get("sweep") or {})
 
 
+def _block(record: RunRecord) -> bool:
+    """Whether it is one of a search's blocks, which one process takes together."""
+    stage = (record.config.get("optimiser") or {}).get("stage")
+    return stage == "search" and not fresh(record)
+
+
 def _numbered(record: RunRecord) -> RunRecord:
     """The round with the number of its process at its calls and readings."""
     if not fresh(record):
@@ -161,18 +152,13 @@ def _numbered(record: RunRecord) -> RunRecord:
 
 
 def _repeats(rounds: Sequence[RunRecord]) -> dict[str, tuple[float, ...]]:
-    runs = _by_name(record.repeats for record in rounds)
+    runs = by_name(record.repeats for record in rounds)
     return {name: tuple(chain.from_iterable(values)) for name, values in runs.items()}
 
 
 def _taken(sample: Sample) -> tuple[int, float]:
     """When a call was made; clocks of two processes need not agree."""
     return sample.process, sample.started_at
-
-
-def _full(record: RunRecord) -> tuple[bool, bool]:
-    """How much a round has besides times; only the first round takes every measurement."""
-    return bool(record.transcripts), bool(record.system)
 
 
 def _cautions(
@@ -193,21 +179,12 @@ def _cautions(
     return tuple(cautions)
 
 
-def _by_name(rounds: Iterable[Mapping[str, _Value]]) -> dict[str, list[_Value]]:
-    """All values of each name, in the order of the rounds."""
-    values: dict[str, list[_Value]] = {}
-    for own in rounds:
-        for name, value in own.items():
-            values.setdefault(name, []).append(value)
-    return values
-
-
 def _tags(rounds: Sequence[RunRecord], own: OfEach) -> dict[str, str]:
     """The values of each tag, as one, and how many rounds were merged.
 
     Where rounds were planned to make more calls than others, the calls of each are a tag too.
     """
-    tags = _by_name(record.tags for record in rounds)
+    tags = by_name(record.tags for record in rounds)
     joined = {name: ", ".join(dict.fromkeys(values)) for name, values in tags.items()}
     joined["sweep/rounds"] = str(len(rounds))
     if any("calls" in (record.config.get("sweep") or {}) for record in rounds):
@@ -225,69 +202,6 @@ def _hosts(rounds: Sequence[RunRecord]) -> dict[str, str]:
         str(record.environment["host"]) for record in rounds if record.environment.get("host")
     )
     return {"host": " + ".join(names)} if len(names) > 1 else {}
-
-
-def _figures(
-    rounds: Sequence[RunRecord],
-    samples: Sequence[Sample],
-    repeats: Mapping[str, tuple[float, ...]],
-    own: OfEach,
-) -> tuple[tuple[Metric, ...], dict[str, str]]:
-    """Metrics of the merged record, and why others are unavailable in every round.
-
-    own: the figures of each round where these are several processes; else none.
-    """
-    rows = _by_name({metric.name: metric for metric in record.metrics} for record in rounds)
-    reasons = _by_name(record.unavailable for record in rounds)
-    unavailable = {name: first for name, (first, *_) in reasons.items()}
-    metrics = {name: _mean(name, row, repeats.get(name, ())) for name, row in rows.items()}
-    if samples and _LATENCY in metrics:
-        summary = summarise(samples)
-        for name, why in summary.unavailable.items():
-            metrics.pop(name, None)
-            if why != NO_STEPS or name not in unavailable:  # a round's own reason says more
-                unavailable[name] = why
-        metrics |= {metric.name: metric for metric in summary.metrics}
-        _without_looping(rounds, samples, metrics, unavailable)
-    if own:
-        metrics = of_both_levels(metrics, own, spread_of(rounds[0].environment))
-    floor = noise_floor(times_by_input(samples))
-    if floor is not None:
-        metrics[_FLOOR] = Metric(_FLOOR, floor, len(samples))
-    if any(record.tags.get(METHOD) == GUESSED for record in rounds):
-        metrics |= {n: replace(m, interval=None) for n, m in metrics.items() if of_energy(n)}
-    lacking = {name: why for name, why in unavailable.items() if name not in metrics}
-    return tuple(metrics.values()), lacking
-
-
-def _without_looping(
-    rounds: Sequence[RunRecord],
-    samples: Sequence[Sample],
-    metrics: dict[str, Metric],
-    unavailable: dict[str, str],
-) -> None:
-    """RTFx without looping utterances over all samples, where a round has looked for them."""
-    transcripts = [row for record in rounds for row in record.transcripts]
-    if (RTFX_WITHOUT not in metrics and RTFX_WITHOUT not in unavailable) or not transcripts:
-        return
-    found = rtfx_without(samples, {row["id"] for row in transcripts if row.get("looping")})
-    metrics.pop(RTFX_WITHOUT, None)
-    if isinstance(found, Metric):
-        metrics[RTFX_WITHOUT] = found
-    else:
-        unavailable[RTFX_WITHOUT] = found
-
-
-def _mean(name: str, metrics: Sequence[Metric], repeats: Sequence[float]) -> Metric:
-    values = [metric.value for metric in metrics]
-    if name in _COMBINED:
-        n = sum(metric.n or 0 for metric in metrics) or None
-        return Metric(name, _COMBINED[name](values), n)
-    if len(metrics) > 1 and repeats:
-        return Metric(name, statistics.fmean(repeats), len(repeats), mean_interval(repeats))
-    if len(set(values)) == 1 and not name.startswith(OF_STARTING):
-        return metrics[0]
-    return Metric(name, statistics.fmean(values), len(values), mean_interval(values))
 
 
 def _without_round(config: Mapping[str, object]) -> dict[str, object]:

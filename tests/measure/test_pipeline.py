@@ -483,6 +483,30 @@ class TestRepeats:
         assert record.values["workload/repeated_utterances"] == 1
 
 
+class TestCheapWarmUp:
+    def test_of_one_batch_it_is_as_many_of_the_shortest(self, clock: FakeClock):
+        calls: list[tuple[str, ...]] = []
+
+        def call(batch: AudioBatch, _: Any) -> None:
+            calls.append(tuple(utterance.id for utterance in batch.utterances))
+            clock.sleep(1)
+
+        system = ScriptedSystem(call)
+        job = make_job(
+            clock, durations=(3.0, 1.0, 2.0), size=3, pipeline=brief(warmup_by="cheapest")
+        )
+        record = run(altered(job, engine=ScriptedEngine(system)))
+        assert calls == [("u1",) * 3, ("u0", "u1", "u2")]
+        assert record.values["workload/repeated_utterances"] == 0, "its texts are not kept"
+
+    def test_of_single_calls_it_is_the_shortest(self, clock: FakeClock):
+        calls: list[str] = []
+        system = ScriptedSystem(lambda batch, _: calls.append(batch.utterances[0].id))
+        job = make_job(clock, durations=(3.0, 1.0), pipeline=brief(warmup_by="cheapest"))
+        run(altered(job, engine=ScriptedEngine(system)))
+        assert calls == ["u1", "u0", "u1"]
+
+
 class TestBudget:
     """One call is one second on the clock that also measures the budget."""
 
@@ -502,7 +526,8 @@ class TestBudget:
             (9, 7, 5.5, 7),  # but never before the minimum
             (9, 6, 1.0, 6),  # the minimum takes six budgets and no more
             (9, 7, 1.0, 3),  # it would take more: three calls are enough
-            (9, 2, 0.001, 2),
+            (9, 4, 0.001, 2),  # where no precision is asked for, half of them are
+            (9, 2, 0.001, 1),
         ],
     )
     def test_calls(

@@ -51,6 +51,7 @@ class Watcher(Protocol):
 class Session:
     """What measurements are given: a loaded system, its workload, and what was measured so far.
 
+    ``besides``: batches of further utterances, whose texts alone are scored.
     ``watches``: measurement → its watch on the timed pass.
     ``device_peak_bytes``: of the accelerator over warm-up and timed pass, without what the
         metronome holds; None without one.
@@ -95,15 +96,21 @@ class Session:
     texts: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     repeated: set[str] = field(default_factory=set)
     differing: set[str] = field(default_factory=set)
+    besides: tuple[AudioBatch, ...] = ()
 
-    def transcribe(self, batch: AudioBatch, probe: Probe | None = None) -> Transcription:
+    def transcribe(
+        self, batch: AudioBatch, probe: Probe | None = None, *, keep: bool = True
+    ) -> Transcription:
         """One call of the system.
 
-        Its texts are kept for the quality measurement and compared with those of the same input.
+        Its texts are kept for the quality measurement and compared with those of the same input,
+        unless ``keep`` is false: of a batch that is none of the workload.
         """
         start = time.perf_counter()
         result = self.system.transcribe(batch, probe or NullProbe())
         self.engine_s += time.perf_counter() - start
+        if not keep:
+            return result
         for utterance, text, seconds in zip(
             batch.utterances, result.texts, result.audio_s, strict=True
         ):
@@ -125,6 +132,12 @@ class Session:
     def largest(self) -> AudioBatch:
         """The batch with most audio once padded: the one that needs most memory."""
         return max(self.batches, key=lambda batch: batch.padded_s)
+
+    @property
+    def cheapest(self) -> AudioBatch:
+        """As many of the shortest utterance as a batch has: what warms up in the least time."""
+        shortest = min(self.workload.utterances, key=lambda utterance: utterance.duration_s)
+        return AudioBatch((shortest,) * len(self.batches[0]))
 
 
 class Measurement(Protocol):
