@@ -56,10 +56,16 @@ def judged(rule: Rule, comparison: PairedComparison) -> str:
     return f"{verdict(row)}; {verdict(comparison.ranked(rule.second.metric))}"
 
 
-def provisional(rule: Rule, winner: Point, comparison: PairedComparison | None) -> str:
-    """Why the recommendation needs confirming; empty where it needs none."""
+def provisional(
+    rule: Rule, winner: Point, comparison: PairedComparison | None, likely: str = ""
+) -> str:
+    """Why the recommendation needs confirming; empty where it needs none.
+
+    likely: what is shown of a WER that is likely within what is allowed, and not shown to be.
+    """
     unsure = _unsure(rule, comparison) if comparison else ""
-    reasons = [unsure] if unsure else []
+    reasons = [f"its WER is likely to be within what is allowed ({likely})"] if likely else []
+    reasons += [unsure] if unsure else []
     if rule.tail and TAIL not in winner.values:
         reasons.append(
             f"{winner.calls} calls can't bound the 95th percentile ({NEEDED} can), so the slowest "

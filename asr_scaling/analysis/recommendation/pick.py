@@ -44,6 +44,8 @@ class Picked:
     """Fastest first."""
     said: tuple[str, ...] = ()
     """What the winner was held against, what that shows, and what is faster and loses more."""
+    likely: str = ""
+    """Why the winner's WER needs more words; empty where it is shown to be within."""
 
     @property
     def alone(self) -> str:
@@ -83,6 +85,7 @@ def pick_within(
         runner_up(winner, behind),
         tuple(_rival(rule, judge, winner, each) for each in undecided[:_MOST]),
         (*judge.said(winner), *_beyond(rule, judge, found.beyond)),
+        judge.shows(winner).rstrip(".") if found.likely else "",
     )
 
 
@@ -140,8 +143,9 @@ class _Judge:
     """Share of words."""
 
     def reference(self, point: Point) -> Point:
-        """That of the point's batch, else of the smallest."""
-        return self.references.get(point.batch) or self.references[min(self.references)]
+        """That of the point's batch, or of the smallest where that read more words."""
+        those = (self.references.get(point.batch), self.references[min(self.references)])
+        return max(filter(None, those), key=lambda plain: plain.values.get("quality/words", 0.0))
 
     def is_reference(self, point: Point) -> bool:
         """Whether losses are counted from it."""

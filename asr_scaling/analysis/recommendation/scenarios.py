@@ -11,6 +11,7 @@ from asr_scaling.analysis.recommendation import rules
 from asr_scaling.analysis.recommendation.budget import Budget
 from asr_scaling.analysis.recommendation.candidates import Candidates, candidates
 from asr_scaling.analysis.recommendation.evidence import evidence, judged, nobody, provisional
+from asr_scaling.analysis.recommendation.final_order import as_chosen
 from asr_scaling.analysis.recommendation.paired_comparison import compare_points, sentence, tie
 from asr_scaling.analysis.recommendation.pick import (
     Picked,
@@ -127,7 +128,7 @@ def choose(rule: Rule, among: Candidates) -> Recommendation:
     if rule.max_wer_loss is None:
         picked = _pick(rule, ranked)
     else:
-        picked = pick_within(rule, ranked, pool, among.words)
+        picked = pick_within(rule, as_chosen(rule, ranked), pool, among.words)
     winner, runner_up = picked.winner, picked.runner_up
     against = None if runner_up is None else compare_points(winner, runner_up)
     return Recommendation(
@@ -142,7 +143,7 @@ def choose(rule: Rule, among: Candidates) -> Recommendation:
             *evidence(rule, winner, against, pool),
             *_other_batch(rule, winner, runner_up, ranked),
         ),
-        provisional=provisional(rule, winner, against),
+        provisional=provisional(rule, winner, against, picked.likely),
         command=_confirm(rule, winner),
         undecided=picked.undecided,
     )

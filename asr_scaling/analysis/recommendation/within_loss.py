@@ -10,6 +10,9 @@ from asr_scaling.core.word_loss import WordLoss
 
 MAX_WER_LOSS = 0.005
 """Share of words that speed may cost where nothing else is asked: half a point of WER."""
+LIKELY = 0.8
+"""Chance of being within from which what its words leave undecided is the answer, for want of a
+better one: only what losses are counted from would be left."""
 _T = TypeVar("_T")
 
 
@@ -34,6 +37,8 @@ class Within(Generic[_T]):
     """Ahead of the winner, fastest first: shown to lose more than is allowed."""
     behind: tuple[_T, ...]
     """Behind the winner, fastest first, not judged."""
+    likely: bool = False
+    """Whether the winner is undecided itself, with a chance of ``LIKELY`` or more."""
 
 
 def fastest_within(
@@ -43,7 +48,9 @@ def fastest_within(
     is_reference: Callable[[_T], bool],
     far_beyond: Callable[[_T], bool] = lambda _: False,
 ) -> Within[_T]:
-    """The first of ``ranked`` that loses at most ``max_loss`` against its reference.
+    """The first of ``ranked`` that is shown to lose at most ``max_loss`` against its reference.
+
+    Where that would be the reference itself or none, the first that is likely to, and says so.
 
     ranked: fastest first.
     loss: against the reference; asked of none behind the winner.
@@ -53,9 +60,11 @@ def fastest_within(
     """
     rest = iter(ranked)
     undecided, beyond = list[Undecided[_T]](), list[_T]()
+    winner: _T | None = None
     for one in rest:
         if is_reference(one):
-            return Within(one, tuple(undecided), tuple(beyond), tuple(rest))
+            winner = one
+            break
         lost = None if far_beyond(one) else loss(one)
         outcome = "undecided" if lost is None else lost.outcome(max_loss)
         if outcome == "within":
@@ -64,4 +73,10 @@ def fastest_within(
             beyond.append(one)
         else:
             undecided.append(Undecided(one, lost))
-    return Within(None, tuple(undecided), tuple(beyond), ())
+    behind = tuple(rest)
+    for number, each in enumerate(undecided):
+        if each.loss is not None and each.loss.chance(max_loss) >= LIKELY:
+            slower = tuple(later.one for later in undecided[number + 1 :])
+            slower = (*slower, *(() if winner is None else (winner,)), *behind)
+            return Within(each.one, tuple(undecided[:number]), tuple(beyond), slower, likely=True)
+    return Within(winner, tuple(undecided), tuple(beyond), behind)
