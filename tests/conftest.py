@@ -11,6 +11,10 @@ from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 
+# Before NumPy: its small matrices are computed ten times as long by threads that wait for cores
+# on which other workers compute.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # First of all: imported at the end of a run, its hook in trio would warn.
 import hypothesis  # noqa: F401
 import pytest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["search", "semifinal", "final", "alone", "together"]
+Stage = Literal["search", "semifinal", "final"]
 """Of the search: few calls in the search's own process; of the other two: fresh processes in turn.
 
 The semifinal chooses; the final measures anew what was chosen.
@@ -14,10 +14,13 @@ The semifinal chooses; the final measures anew what was chosen.
 
 @dataclass(frozen=True)
 class Candidate:
-    """An engine with optimisations, in the order in which they are applied."""
+    """An engine with optimisations; their order means nothing, so they are kept sorted."""
 
     engine: str
     optimisations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "optimisations", tuple(sorted(set(self.optimisations))))
 
     @property
     def label(self) -> str:
@@ -52,11 +55,14 @@ class Trial:
 
     entry: Entry
     stage: Stage
-    round: int | None = None
-    """Of the final; None elsewhere."""
     number: int = 0
     """Of the trials of this entry in this stage: the block of a search, the round of a final."""
     utterances: int | None = None
-    """Utterances whose texts are scored, at least; None for those that are timed."""
+    """Of the point's speech; None for what the stage takes by itself.
+
+    All trials of the finals at all batch sizes have the same number, so the same speech.
+    """
+    reads: bool = False
+    """Whether all of them are transcribed and scored; else those that are timed."""
     rank: int = 0
     """Place that the semifinal gave it in the final: 1 is what was chosen; 0 is the baseline."""

@@ -1,74 +1,82 @@
-"""The whole search in a time budget: baselines, single changes, combinations, the final."""
+"""The whole search in a time budget: baselines, the search, then semifinal and final a batch."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 from asr_scaling.errors import EngineError
-from asr_scaling.search.candidates import Entry
-from asr_scaling.search.combination import combine, shrink_batch
-from asr_scaling.search.final import reserve, run_final
+from asr_scaling.search.bench import Bench
+from asr_scaling.search.candidates import Candidate, Entry, Trial
+from asr_scaling.search.final import final
 from asr_scaling.search.options import Options
-from asr_scaling.search.outcome import Outcome
-from asr_scaling.search.screening import carry_over, screen
-from asr_scaling.search.search_log import NO_TIME, Bench, SearchLog
+from asr_scaling.search.outcome import Answer, Outcome
+from asr_scaling.search.priors import Priors
+from asr_scaling.search.race import race
+from asr_scaling.search.search_log import SearchLog
+from asr_scaling.search.semifinal import semifinal
+from asr_scaling.search.time_plan import needs_s, reserve_s, speech
 
-_MOST_RESERVED = 0.5
-"""Share of the budget that the finals may keep from the search."""
-_SCREENING = 0.6
-"""Share of a batch's time that screening may take."""
+_SEMIFINAL = 0.4
+"""Share of a batch's time that its semifinal may take."""
 
 
-def optimise(options: Options, bench: Bench) -> Outcome:
+def optimise(options: Options, bench: Bench, priors: Priors | None = None) -> Outcome:
     """What is fastest at each batch, found within the budget.
 
     Given the same records and times of ``bench`` it makes the same choices, so that a search that
     was cut can go on. Raises EngineError when not even the baseline can be measured.
     """
-    log = SearchLog(bench, options)
-    bases = {size: Entry(log.baseline, size) for size in options.batches}
+    log = SearchLog(bench, options, priors or Priors())
     # baselines are measured whatever the time; a batch whose baseline fails is left out
-    sizes = [
-        size for size, base in bases.items() if log.search(base, "alone", math.inf) is not None
-    ]
+    sizes = [size for size in sorted(options.batches) if _measured(log, size)]
     if not sizes:
         raise EngineError(_why(log))
-    reserved_s = sum(reserve(log, size) for size in sizes)
-    cut = min(1.0, _MOST_RESERVED * options.seconds / reserved_s)
-    until_s = options.seconds - cut * reserved_s
-    best = _search(log, sizes, until_s)
-    kept_s = {size: cut * reserve(log, size, best[size]) for size in sizes}
-    later_s = options.seconds - sum(kept_s.values())
-    if later_s > until_s and any(left.why == NO_TIME for left in log.left_out.values()):
-        best = _search(log, sizes, later_s)
-    answers = []
-    for number, size in enumerate(sizes):
-        others_s = sum(kept_s[later] for later in sizes[number + 1 :])
-        answers.append(run_final(log, best[size], size, options.seconds - others_s))
+    race(log, sizes, lambda: options.seconds - reserve_s(log, sizes))
+    answers = _finals(log, sizes)
     return Outcome(
         minutes=options.minutes,
         spent_s=bench.spent_s,
         max_wer_loss=options.max_wer_loss,
-        answers=tuple(answers),
-        tried=tuple(log.tried.values()),
+        answers=answers,
+        tried=tuple(log.tried()),
         left=tuple(log.left_out.values()),
         notes=tuple(_notes(log)),
     )
 
 
-def _search(log: SearchLog, sizes: list[int], until_s: float) -> dict[int, Entry]:
-    """Batch → the best found until ``until_s`` of the budget; nothing is measured twice."""
-    best = {}
+def _measured(log: SearchLog, batch: int) -> bool:
+    return not log.measure(Trial(log.base(batch), "search")).problem
+
+
+def _finals(log: SearchLog, sizes: Sequence[int]) -> tuple[Answer, ...]:
+    """Semifinal and final at each batch size, in shares of the time by what they need."""
+    plain = log.base(sizes[0])
+    log.measure(Trial(plain, "final", 0, speech(log), reads=True))
+    answers = []
     for number, size in enumerate(sizes):
-        begun_s = log.bench.spent_s
-        time_s = max(0.0, until_s - begun_s) / (len(sizes) - number)
-        end_s = begun_s + time_s
-        earlier = sizes[number - 1] if number else None
-        if earlier is not None:
-            carry_over(log, size, earlier, end_s)
-        screen(log, size, earlier, begun_s + _SCREENING * time_s)
-        best[size] = shrink_batch(log, combine(log, size, end_s), min(sizes), end_s)
-    return best
+        needs = [needs_s(log, later) for later in sizes[number:]]
+        left_s = log.options.seconds - log.bench.spent_s
+        end_s = log.bench.spent_s + max(0.0, left_s) * needs[0] / sum(needs)
+        semi_s = log.bench.spent_s + _SEMIFINAL * (end_s - log.bench.spent_s)
+        answers.append(final(log, size, _ranked(log, size, semi_s), end_s))
+    return tuple(answers)
+
+
+def _ranked(log: SearchLog, size: int, until_s: float) -> list[Entry]:
+    """What the semifinal ranks; where it shows one to err too much, the search goes on before."""
+    while True:
+        known = len(log.left_out)
+        ranked = semifinal(log, size, until_s)
+        if len(log.left_out) == known or log.bench.spent_s >= until_s:
+            return ranked
+        trials = len(log.trials)
+        _go_on(log, size, (until_s + log.bench.spent_s) / 2)
+        if len(log.trials) == trials:
+            return ranked
+
+
+def _go_on(log: SearchLog, size: int, until_s: float) -> None:
+    race(log, [size], lambda: until_s)
 
 
 def _why(log: SearchLog) -> str:
@@ -78,14 +86,14 @@ def _why(log: SearchLog) -> str:
 
 
 def _notes(log: SearchLog) -> list[str]:
-    bases = [Entry(log.baseline, size) for size in log.options.batches]
+    bases = [Entry(Candidate(log.options.engines[0]), size) for size in log.options.batches]
     notes = [
         f"Batch {base.batch} has no answer, its baseline could not be measured: "
         f"{log.left_out[base].why}"
         for base in bases
         if base in log.left_out
     ]
-    if any("quality/wer" not in record.values for record in log.records.values()):
+    if not any(log.words.values()):
         notes.append(
             "No WER is known, so none could be kept: random weights, or profiler without quality."
         )

@@ -9,9 +9,12 @@ from typing import Any
 
 from asr_scaling.errors import ConfigError
 from asr_scaling.measure.pipeline import Pipeline
+from asr_scaling.search.candidates import Stage
 
-_NOT_OPTIONS = ("stage",)
+_NOT_OPTIONS = ("stage", "rank")
 """Set for each point by the search, not by the user."""
+_WARM_S = 2.0
+"""Seconds that a warm-up usually takes."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,6 @@ class Options:
     """Engines to try; the first is the baseline."""
     optimisations: tuple[str, ...]
     """Optimisations to try."""
-    first: tuple[str, ...] = ()
-    """Optimisations that are tried first."""
     minutes: float = 20.0
     """Wall time for everything."""
     batches: tuple[int, ...] = (1, 16)
@@ -34,12 +35,12 @@ class Options:
     """Utterances of a point while searching."""
     final_utterances: int = 48
     """Least utterances of a point in the final: half a point of WER takes hundreds of words."""
-    max_seconds: float = 3.0
-    """Seconds of timing of a point while searching."""
-    finalists: int = 2
-    """Combinations measured with the full budget beside the baseline."""
+    max_seconds: float = 4.0
+    """Seconds of timing of a point in the semifinal."""
+    finalists: int = 5
+    """Combinations of each batch size that come into the semifinal."""
     processes: int = 3
-    """In how many fresh processes, in turn, each of them is measured."""
+    """In how many fresh processes, in turn, each is measured in the final."""
     pipeline: Pipeline = field(default_factory=Pipeline)
     """The full budget of a point."""
 
@@ -66,17 +67,23 @@ class Options:
             raise ConfigError(f"optimiser.max_wer_loss must be 0 or more points; got {loss}.")
 
     @property
-    def ordered(self) -> tuple[str, ...]:
-        """The optimisations in the order in which they are tried."""
-        ahead = [name for name in self.first if name in self.optimisations]
-        return (*ahead, *(name for name in self.optimisations if name not in ahead))
-
-    @property
     def final(self) -> Pipeline:
         """The budget of a point in the final."""
         given = self.pipeline.utterances
         most = None if given is None else max(given, self.final_utterances)
         return replace(self.pipeline, utterances=most)
+
+    @property
+    def max_wer_share(self) -> float:
+        """``max_wer_loss`` as a share."""
+        return self.max_wer_loss / 100
+
+    def timed_s(self, stage: Stage) -> float:
+        """Seconds of timing in a process of the semifinal or the final, at least."""
+        full = self.pipeline
+        if stage == "final":
+            return full.max_seconds + min(full.warmup_seconds, _WARM_S)
+        return min(self.max_seconds, full.max_seconds) + _WARM_S / 2
 
     @property
     def seconds(self) -> float:
@@ -102,7 +109,7 @@ class Options:
                 raise ConfigError(f"There is no option optimiser.{name}; choose {choices}.")
         values: dict[str, Any] = {"engines": engines, "optimisations": optimisations}
         values |= {name: given[name] for name in options if given.get(name) is not None}
-        for name in ("engines", "optimisations", "first"):
+        for name in ("engines", "optimisations"):
             if name in values:
                 allowed = engines if name == "engines" else optimisations
                 values[name] = _among(values[name], allowed, name)

@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.typed_json import build, read
 from asr_scaling.errors import DataError
+from asr_scaling.search.bench import Kind
 from asr_scaling.search.candidates import Entry, Stage
 from asr_scaling.search.speedup import Gain
 from asr_scaling.util.cache import write_atomic
 
 OUTCOME_FILE = "optimise.json"
-Kind = Literal["refused", "not installed", "failed", "not tried", "WER"]
-"""Why something was left out.
-
-It makes no sense here, needs a package, failed, was not worth the time, or errs too much.
-"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,19 @@ class WaterfallStep:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """What was faster than the winner in the final, and whose WER is not decided by its words."""
+
+    entry: Entry
+    gain: Gain
+    """Against the winner."""
+    over_baseline: Gain
+    """Against the baseline, whose WER decides."""
+    words_needed: int | None
+    """About how many words would decide; None where no number can be named."""
+
+
+@dataclass(frozen=True)
 class Answer:
     """What is fastest for calls of ``batch`` utterances."""
 
@@ -71,6 +80,12 @@ class Answer:
     """From the baseline to the winner."""
     other: Tried | None
     """The fastest way that is not the winner."""
+    undecided: tuple[Rival, ...] = ()
+    """Faster than the winner, the fastest first; more words would decide."""
+    likely: bool = False
+    """Whether the winner's WER is likely to be within what is allowed, and not shown to be."""
+    words_needed: int | None = None
+    """About how many words would show it then; None where no number can be named."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +134,15 @@ class Journal:
 
 
 def _as_now(value: Any) -> Any:
-    """Content of any version: gains had a noise floor before their intervals held it."""
+    """Content of any version.
+
+    Gains had a noise floor before their intervals held it; what is the search was two stages.
+    """
     if isinstance(value, list):
         return [_as_now(entry) for entry in value]
     if not isinstance(value, dict):
         return value
-    return {key: _as_now(entry) for key, entry in value.items() if key != "floor"}
+    now = {key: _as_now(entry) for key, entry in value.items() if key != "floor"}
+    if now.get("stage") in ("alone", "together"):
+        now["stage"] = "search"
+    return now

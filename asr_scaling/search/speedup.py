@@ -12,11 +12,6 @@ from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
 
-WORTH_KEEPING = 0.02
-"""A gain that a search keeps by its estimate, proven or not; less is not worth an option more."""
-SPARE_WORDS = 2
-"""Wrong words more that may be chance in the little speech of a search; the final allows none."""
-
 _ASK = "optimiser.processes={}"
 """How a search's final is asked for more processes."""
 
@@ -43,32 +38,9 @@ class Gain:
         return self.interval is not None and self.interval.low > 1
 
     @property
-    def promising(self) -> bool:
-        """Worth keeping in a search, by the estimate alone.
-
-        A search measures most in one process each, which proves little; dropping what is unproven
-        would drop nearly everything. The final uses ``faster``.
-        """
-        return self.factor > 1 + WORTH_KEEPING
-
-    @property
     def slower(self) -> bool:
         """Significantly."""
         return self.interval is not None and self.interval.high < 1
-
-    def too_wrong(self, max_loss: float, *, final: bool) -> bool:
-        """Whether WER rose by more than ``max_loss`` points; an unknown one never did.
-
-        Significantly; or, in the ``final``, at all; or, in a search, by more than a few words,
-        which may be chance.
-        """
-        if self.wer is None:
-            return False
-        loss = max_loss / 100
-        if self.wer_interval is not None and self.wer_interval.low > loss:
-            return True
-        spare = 0.0 if final or not self.words else SPARE_WORDS / self.words
-        return self.wer > max(loss, spare) + 1e-9
 
 
 def gain(a: RunRecord, b: RunRecord) -> Gain:

@@ -30,7 +30,7 @@ from asr_scaling.sweep.plan import PlannedPoint, labels, planned
 from asr_scaling.sweep.point_names import Swept, made_up, point_name, swept, told
 from asr_scaling.sweep.precision import Planner
 from asr_scaling.sweep.prefetch import prepare
-from asr_scaling.sweep.rounds import Rounds, of_round
+from asr_scaling.sweep.rounds import Rounds, has_its_process, of_round
 from asr_scaling.sweep.stopping_callback import StoppingCallback
 from asr_scaling.sweep.sweep_run import SweepRun, begun, current
 from asr_scaling.util.redact import redacted
@@ -174,7 +174,7 @@ def point(config: DictConfig) -> None:
     folder = Path(hydra.runtime.output_dir)
     plain = _plain(config, hydra)
     name = point_name(plain)
-    sweep, number = current(), plain["sweep"].get("round")
+    sweep, alone = current(), has_its_process(plain)
     if sweep.folder is not None:
         sweep.claim(folder, name)
     before: RunRecord | None = None
@@ -185,17 +185,14 @@ def point(config: DictConfig) -> None:
             before = sweep.measured_before(folder, fingerprint)
         return before
 
-    sweep.display.begin(name if number is None else f"{name} · process {number + 1}")
+    sweep.display.begin(f"{name} · process {plain['sweep']['round'] + 1}" if alone else name)
     try:
-        job = replace(
-            build_job(plain), folder=folder, config=plain, name=name, certificate=sweep.certificate
-        )
+        job = of_round(build_job(plain), plain)
+        job = replace(job, folder=folder, config=plain, name=name, certificate=sweep.certificate)
     except AsrScalingError as error:
         record = _keep_unbuilt(name, error, plain, folder, sweep)
     else:
-        job = of_round(job, plain["sweep"])
-        keeps = number is None and plain["sweep"].get("keep_loaded")
-        cache = sweep.models if keeps else None
+        cache = sweep.models if plain["sweep"].get("keep_loaded") and not alone else None
         try:
             record = run(job, sweep.display, sweep.parent, cache, earlier)
         except (KeyboardInterrupt, PointInterruptedError) as error:

@@ -96,22 +96,37 @@ class Rounds:
         return tuple(jobs)
 
 
-def of_round(job: Job, sweep: Mapping[str, Any]) -> Job:
-    """The job as the round measures it whose number and calls the options ``sweep`` have."""
-    profiler = measurements(job.profiler, sweep.get("round"))
+def has_its_process(options: Mapping[str, Any]) -> bool:
+    """Whether a point's process measures nothing else: that of a round; blocks of a search share.
+
+    options: those of the point.
+    """
+    return "round" in options["sweep"] and "processes" in options["sweep"]
+
+
+def of_round(job: Job, options: Mapping[str, Any]) -> Job:
+    """The job as the round measures it that the point's ``options`` name.
+
+    Each round of a search has its texts scored.
+    """
+    sweep, searched = options["sweep"], (options.get("optimiser") or {}).get("stage")
+    always = ("quality",) if searched else ()
+    profiler = measurements(job.profiler, sweep.get("round"), always)
     return replace(job, profiler=profiler, pipeline=budgets(job.pipeline, sweep.get("calls")))
 
 
-def measurements(profiler: Mapping[str, Measurement], number: int | None) -> dict[str, Measurement]:
+def measurements(
+    profiler: Mapping[str, Measurement], number: int | None, always: Sequence[str] = ()
+) -> dict[str, Measurement]:
     """What round ``number`` measures; None: the sweep has no rounds.
 
-    After the first round only what reads the timed pass is taken: the rest is the same in every
-    process.
+    After the first round only what reads the timed pass is taken, and what is ``always``: the rest
+    is the same in every process.
     """
     return {
         name: measurement
         for name, measurement in profiler.items()
-        if not number or measurement.phase == "timed"
+        if not number or measurement.phase == "timed" or name in always
     }
 
 

@@ -1,43 +1,52 @@
-"""The optimiser as a sweep: the search asks for a point, it is launched, and its record is read.
+"""The optimiser as a sweep: the search asks for a trial, it is launched, and its record is read.
 
-All that was measured is in the folder of the sweep: ordinary points, the rounds of the final, and
-optimise.json.
+All that was measured is in the folder of the sweep: the trials as rounds of points, the points made
+of them, and optimise.json.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from asr_scaling.core.record import RECORD_FILE, ROUNDS_FOLDER, RunRecord
-from asr_scaling.errors import AsrScalingError, ConfigError, DataError, MissingExtraError
+from asr_scaling.core.record import RECORD_FILE, RunRecord
+from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.machine.environment import environment
+from asr_scaling.machine.instructions import processor_class
 from asr_scaling.machine.machine_kind import unlike
-from asr_scaling.search.candidates import Entry, Trial
+from asr_scaling.measure.model_cache import ModelCache, free_bytes
+from asr_scaling.records.merge import merge
+from asr_scaling.search.bench import Kind, Observed
+from asr_scaling.search.candidates import Candidate, Entry, Stage, Trial
 from asr_scaling.search.optimise import optimise
 from asr_scaling.search.options import Options
-from asr_scaling.search.outcome import Journal, Kind, Outcome
-from asr_scaling.sweep.instantiate import build, build_job, options
+from asr_scaling.search.outcome import Journal, Outcome
+from asr_scaling.search.priors import Priors, priors_of
+from asr_scaling.search.speedup import Gain, gain
+from asr_scaling.sweep.instantiate import build, options
 from asr_scaling.sweep.rounds import merge_rounds
+from asr_scaling.sweep.search_points import SearchPoints
+from asr_scaling.sweep.search_systems import SearchSystems
 from asr_scaling.sweep.sweep_progress import SweepProgress
 from asr_scaling.sweep.sweep_run import current
 from asr_scaling.util.config_dir import conf_dir
 
 _NOT_TRIED = ("fake",)
 """Engines that measure nothing real; they are tried only where the command line names them."""
-_SEARCHED = "[latency,memory,quality]"
-"""Profilers while searching; the final has those of the command line."""
 _ELSEWHERE = (
     "It ran on another kind of machine than the first point ({}): "
     "have the launcher choose nodes of one kind."
 )
-_ORDER = {"alone": 0, "together": 1, "final": 2}
+_EDITS = ("substitutions", "deletions", "insertions")
 Compose = Callable[[Sequence[str]], DictConfig]
 """From overrides to Hydra's configuration."""
 Launch = Callable[[Sequence[str], bool], None]
@@ -61,12 +70,16 @@ def run(
 
     sweep = current()
     config = compose([str(override.input_line) for override in given])
-    chosen = _options(options(config), given, str(config.hydra.runtime.choices.engine))
+    plain = options(config)
+    chosen = _options(plain, given, str(config.hydra.runtime.choices.engine))
+    trials = SearchPoints(given, chosen, tuple(plain.get("profiler") or {}))
+    systems = SearchSystems(lambda engine: options(compose(trials.with_everything(engine))))
     journal = Journal.read(folder) if config.sweep.get("resume") else None
+    sweep.models = ModelCache(spare_bytes=free_bytes() // 2)
     bench = SweepBench(
-        folder, given, chosen, compose, launch, journal or Journal(), display=sweep.display
+        folder, trials, systems, launch, journal or Journal(), sweep.models, sweep.display
     )
-    outcome = optimise(chosen, bench)
+    outcome = optimise(chosen, bench, _priors(config))
     bench.journal.outcome = outcome
     bench.journal.write(folder)
     merge_rounds(folder, sweep.sink, sweep.parent)
@@ -74,6 +87,12 @@ def run(
     summary = wording.summary(outcome, points([str(folder)]))
     sys.stdout.writelines(f"{line}\n" for line in summary)
     return outcome
+
+
+def _priors(config: DictConfig) -> Priors:
+    """What is expected of this machine's processor, or of a GPU that was chosen."""
+    device = str(config.hydra.runtime.choices.device)
+    return priors_of(processor_class(environment(), device))
 
 
 def _options(plain: Mapping[str, Any], given: Sequence[Override], engine: str) -> Options:
@@ -106,132 +125,110 @@ def _names(group: str) -> tuple[str, ...]:
 
 @dataclass
 class SweepBench:
-    """Measures for the search, one launched point at a time.
+    """Measures for the search, one launched trial at a time.
 
-    given: the overrides of the command line.
-    journal: seconds of points that an earlier run of the search measured.
-    spent_s: seconds spent on all points, also by an earlier run.
+    journal: seconds of trials that an earlier run of the search measured.
+    models: what stays loaded in this process.
+    spent_s: seconds spent so far, also by an earlier run.
     """
 
     folder: Path
-    given: Sequence[Override]
-    options: Options
-    compose: Compose
+    points: SearchPoints
+    systems: SearchSystems
     launch: Launch
     journal: Journal
-    spent_s: float = 0.0
+    models: ModelCache = field(default_factory=ModelCache)
     display: SweepProgress = field(default_factory=SweepProgress)
+    spent_s: float = 0.0
     _since: float = field(default_factory=time.monotonic)
-    _checked: dict[Entry, tuple[Kind, str] | None] = field(default_factory=dict)
     _count: int = 0
     _first: RunRecord | None = None
+    _ok: dict[tuple[Entry, Stage], list[RunRecord]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     def refusal(self, entry: Entry) -> tuple[Kind, str] | None:
-        """Builds the point, composes its optimisations and asks its engine; loads nothing."""
-        if entry not in self._checked:
-            self._checked[entry] = self._refusal(entry)
-        return self._checked[entry]
+        """Composes its optimisations and asks its engine; loads nothing."""
+        return self.systems.refusal(entry)
 
-    def _refusal(self, entry: Entry) -> tuple[Kind, str] | None:
-        try:
-            system = build_job(options(self.compose(self._overrides(entry, {})))).system
-            if idle := system.idle_optimisations:
-                same = f"optimisation={idle[0]} changes nothing here: it is what runs without it."
-                return "refused", same
-            system.composed().engine.check(system.model)
-        except MissingExtraError as error:
-            return "not installed", str(error)
-        except AsrScalingError as error:
-            return "refused", str(error)
-        return None
+    def resolved(self, candidate: Candidate) -> Candidate:
+        """The candidate with the optimisations that its own need beside them."""
+        return self.systems.resolved(candidate)
 
-    def measure(self, trial: Trial) -> RunRecord:
-        """Launch the point and read its record.
+    def measure(self, trial: Trial) -> Observed:
+        """Launch the trial's point and read its record.
 
-        Time that an earlier run of the search spent on the point counts as spent.
+        What an earlier run of the search measured takes the time that it took then.
         """
-        place = self._place(trial)
+        place = self.points.place(trial)
         try:
             before = self._record(place)
         except DataError:  # damaged by an earlier run of the search: it is measured again
             before = None
         self._count += 1
         self.display.total = self._count  # how many there will be is not known
-        more = {**self._wanted(trial), "hydra.sweep.subdir": f"'{place}'"}
-        self.launch(self._overrides(trial.entry, more), trial.round is not None)
+        alone = trial.stage != "search" or self.systems.changes_its_process(trial.entry)
+        if trial.stage != "search":
+            self.models.clear()  # it would take memory from the process that measures
+        self.launch(self.points.overrides(trial, alone), alone)
         record = self._record(place)
         if record is None:
             raise DataError(
                 f"The point in {self.folder / place} left no record: "
                 "see its log, then resume the search."
             )
+        again = before is not None and before.started_at == record.started_at
+        record = self._of_one_kind(record)
+        if record.status == "ok":
+            self._ok[trial.entry, trial.stage].append(record)
+        return observed(record, self._took(place, record, again))
+
+    def gain(self, base: Entry, entry: Entry, stage: Stage) -> Gain | None:
+        """``entry`` over ``base`` by all trials of ``stage`` so far; None where one has none."""
+        ours, theirs = self._ok[base, stage], self._ok[entry, stage]
+        return gain(merge(ours), merge(theirs)) if ours and theirs else None
+
+    def _took(self, place: str, record: RunRecord, again: bool) -> float:
+        """Seconds since the trial before; those of an earlier run where that measured it."""
         now = time.monotonic()
         took = now - self._since
-        if before is not None and before.started_at == record.started_at:
+        if again:
             took = self.journal.seconds.get(place, record.ended_at - record.started_at)
         self._since = now
         self.spent_s += took
         self.journal.seconds[place] = took
         self.journal.write(self.folder)
+        return took
+
+    def _of_one_kind(self, record: RunRecord) -> RunRecord:
+        """The record; as failed where it is of another kind of machine than the first."""
         self._first = self._first or record
         what = unlike(self._first.environment, record.environment)
         return replace(record, status="failed", reason=_ELSEWHERE.format(what)) if what else record
-
-    def _wanted(self, trial: Trial) -> dict[str, str]:
-        """Key → value of the overrides that a trial needs beside those of its candidate."""
-        wanted = {"optimiser.stage": str(trial.stage)}
-        if trial.stage != "final":
-            wanted |= self._short(trial.entry.batch)
-        elif self.options.final.utterances is not None:
-            wanted["pipeline.utterances"] = str(self.options.final.utterances)
-        if trial.round is not None:
-            processes = str(self.options.processes)
-            wanted |= {"+sweep.round": str(trial.round), "sweep.processes": processes}
-        return wanted
 
     def _record(self, place: str) -> RunRecord | None:
         path = self.folder / place / RECORD_FILE
         return RunRecord.read(path) if path.exists() else None
 
-    def _short(self, batch: int) -> dict[str, str]:
-        """Budgets while searching.
 
-        Batch 1 has enough calls for an interval; of the long calls of larger batches there are few.
-        """
-        full, searching = self.options.pipeline, self.options
-        shorter = {
-            "utterances": min(searching.utterances, full.utterances or searching.utterances),
-            "max_seconds": min(searching.max_seconds, full.max_seconds),
-            "warmup_seconds": min(1.0, full.warmup_seconds),
-            "min_iterations": min(6 if batch == 1 else 2, full.min_iterations),
-        }
-        budgets = {f"pipeline.{key}": str(value) for key, value in shorter.items()}
-        return {**budgets, "profiler": _SEARCHED}
-
-    def _overrides(self, entry: Entry, more: Mapping[str, str]) -> list[str]:
-        """The overrides of a point; they replace those of the command line with the same key."""
-        chosen = {
-            "engine": entry.candidate.engine,
-            "optimisation": f"[{','.join(entry.candidate.optimisations)}]",
-            "batch.size": str(entry.batch),
-            **more,
-        }
-        given = {
-            override.get_key_element(): str(override.input_line)
-            for override in self.given
-            if _concerns(override, entry.candidate.optimisations)
-        }
-        return list((given | {key: f"{key}={value}" for key, value in chosen.items()}).values())
-
-    def _place(self, trial: Trial) -> str:
-        """The folder of a trial's point, the same at every run of the search."""
-        candidate, stage = trial.entry.candidate, trial.stage
-        names = "_".join((candidate.engine, *candidate.optimisations))
-        place = f"{_ORDER[stage]}_{stage}_b{trial.entry.batch}_{names}"
-        return place if trial.round is None else f"{ROUNDS_FOLDER}/{trial.round}/{place}"
-
-
-def _concerns(override: Override, optimisations: Sequence[str]) -> bool:
-    """Whether an override is for a point: an optimisation's is where that is applied."""
-    group, *rest = override.key_or_group.split(".")
-    return group != "optimisation" or (bool(rest) and rest[0] in optimisations)
+def observed(record: RunRecord, took_s: float) -> Observed:
+    """What a search learns of a trial's record; ``took_s``: wall seconds of the whole trial."""
+    if record.status != "ok":
+        return Observed(took_s=took_s, problem=record.reason or record.status)
+    times: dict[str, list[float]] = defaultdict(list)
+    for sample in record.samples:
+        times["+".join(sample.utterances)].append(sample.total_s)
+    rows = record.transcripts if "quality/wer" in record.values else ()
+    loading = "load" in record.job_s  # a system that stayed loaded had been compiled before
+    compile_s = (record.system.get("facts") or {}).get("compile_s") if loading else None
+    return Observed(
+        seconds={call: fmean(seconds) for call, seconds in times.items()},
+        words={
+            str(row["id"]): (sum(row[edit] for edit in _EDITS), row["words"])
+            for row in rows
+            if "words" in row
+        },
+        took_s=took_s,
+        calls_s=record.job_s.get("engine_calls", 0.0),
+        compile_s=compile_s or 0.0,
+    )

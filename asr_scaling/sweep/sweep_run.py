@@ -34,6 +34,8 @@ SWEEPS = Path("multirun")
 """Where sweeps are, unless the options say otherwise."""
 ENDED = ("ok", "out_of_memory")
 """Final statuses: a sweep that is resumed skips points that ended so."""
+_SEARCHING = ("search", "semifinal", "alone", "together")
+"""Stages of a search in which a candidate may fail; the last two are of earlier versions."""
 _NODE = "certificate-"
 """Begins the name of the certificate of a machine other than the one the sweep was started on."""
 
@@ -261,5 +263,5 @@ def _failed(record: RunRecord) -> bool:
 
     A candidate of a search that can't run is an answer, and the search's report says so.
     """
-    searched = (record.config.get("optimiser") or {}).get("stage") in ("alone", "together")
+    searched = (record.config.get("optimiser") or {}).get("stage") in _SEARCHING
     return record.status == "interrupted" or (record.status != "ok" and not searched)

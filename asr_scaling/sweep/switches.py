@@ -25,6 +25,7 @@ _IN_TURN = "sweep.processes=3 measures each point in three fresh processes, in t
 REPLACED = {
     "sweep.interleave": _IN_TURN,
     "sweep.rounds": _IN_TURN,
+    "optimiser.first": "a search orders what it tries by what it expects for the time it takes",
     "optimiser.rounds": "optimiser.processes says in how many fresh processes finals are measured",
 }
 """Option of earlier versions → what there is instead, the end of a sentence."""

@@ -33,25 +33,27 @@ def test_a_search_measures_tells_and_goes_on_where_it_was_cut(cli: Cli, tmp_path
     assert "Latency, batch 1: " in done.stdout
     sweep = sweep_of(tmp_path)
     journal = json.loads((sweep / "optimise.json").read_text())
-    assert {"0_alone_b1_fake", "0_alone_b1_fake_pinned_threads"} <= set(journal["seconds"])
+    plain, pinned = (f"0_search_b1_fake{more}" for more in ("", "_pinned_threads"))
+    assert {f"rounds/0/{plain}", f"rounds/0/{pinned}"} <= set(journal["seconds"])
     refused = {each["why"] for each in journal["outcome"]["left"] if each["kind"] == "refused"}
     assert any(why.startswith("optimisation=fused ") and "engine=fake" in why for why in refused)
     found = records(sweep)
-    assert {r.config["optimiser"]["stage"] for r in found} <= {"alone", "together", "final"}
-    assert all(
-        "quality/wer" in r.values for r in found if r.config["optimiser"]["stage"] == "alone"
-    )
+    assert {r.config["optimiser"]["stage"] for r in found} <= {"search", "semifinal", "final"}
+    assert all("quality/wer" in r.values for r in found)
+    merged = RunRecord.read(sweep / plain / RECORD_FILE)
+    assert merged.processes == 1
+    assert merged.dataset["spread_over"] == 64
 
-    began = RunRecord.read(sweep / "0_alone_b1_fake" / RECORD_FILE).started_at
-    shutil.rmtree(sweep / "0_alone_b1_fake_pinned_threads")
+    began = RunRecord.read(sweep / "rounds/0" / plain / RECORD_FILE).started_at
+    shutil.rmtree(sweep / "rounds/0" / pinned)
     again = cli(*SEARCH, "sweep.resume=true")
     assert again.returncode == 0, again.stderr
     assert sweep_of(tmp_path) == sweep
-    assert "whisper_tiny_en fake cpu b1 alone was measured before" in again.stderr
-    assert "whisper_tiny_en fake cpu b1 pinned_threads alone done in" in again.stderr
-    assert RunRecord.read(sweep / "0_alone_b1_fake" / RECORD_FILE).started_at == began
+    assert "whisper_tiny_en fake cpu b1 search was measured before" in again.stderr
+    assert "whisper_tiny_en fake cpu b1 pinned_threads search done in" in again.stderr
+    assert RunRecord.read(sweep / "rounds/0" / plain / RECORD_FILE).started_at == began
     after = json.loads((sweep / "optimise.json").read_text())["seconds"]
-    assert after["0_alone_b1_fake"] == journal["seconds"]["0_alone_b1_fake"]
+    assert after[f"rounds/0/{plain}"] == journal["seconds"][f"rounds/0/{plain}"]
 
 
 @pytest.mark.parametrize(

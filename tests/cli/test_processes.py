@@ -113,6 +113,11 @@ def test_one_point_whose_first_process_dies_and_is_measured_again(cli: Cli, tmp_
             "There is no option optimiser.rounds any more: optimiser.processes says in how many "
             "fresh processes finals are measured.",
         ),
+        (
+            ("experiment=optimise", "optimiser.first=[int8]"),
+            "There is no option optimiser.first any more: a search orders what it tries by what it "
+            "expects for the time it takes.",
+        ),
     ],
 )
 def test_what_can_not_be_is_one_sentence(

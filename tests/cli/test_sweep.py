@@ -85,7 +85,7 @@ def test_a_study_ends_with_its_report(cli: Cli, tmp_path: Path, name: str, point
     assert len(records(tmp_path)) == points
     (page,) = (tmp_path / "multirun").rglob("report/report.html")
     assert f"Report: {page.relative_to(tmp_path)}" in done.stdout
-    assert "For live speech use whisper_tiny_en" in " ".join(done.stdout.split())
+    assert " of demo: whisper_tiny_en · cpu · batch " in " ".join(done.stdout.split())
     assert (page.parent / "report.md").exists()
     assert list((page.parent / "figures").glob("*.png"))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import reading
 from support.reading import at_usual, column, row, tables, words
-from support.studies import BASE, TINY
+from support.studies import BASE, TINY, Law
 
 from asr_scaling.analysis.laws import TIME, batch_laws, length_laws
 from asr_scaling.analysis.pareto import RTFX_AXIS
@@ -36,8 +36,11 @@ RTFX = "throughput/rtfx"
 @pytest.fixture(scope="module")
 def points() -> list[Point]:
     """Tiny twice as fast as base; but at the usual state base would be four times as fast."""
-    laws = (TINY, replace(BASE, wer=TINY.wer))
-    made = reading.points(*laws, lengths=(5.0, 15.0), batches=(1, 2))
+    return measured(BASE)
+
+
+def measured(base: Law) -> list[Point]:
+    made = reading.points(TINY, base, lengths=(5.0, 15.0), batches=(1, 2))
     return [at_usual(p, 4.0) if p.system == "whisper_base" else p for p in made]
 
 
@@ -51,7 +54,8 @@ def raw(points: Sequence[Point]) -> list[Point]:
     return reading.without(points, "usual/")
 
 
-def test_what_is_recommended_is_the_fastest_at_the_usual_state(points: list[Point]):
+def test_what_is_recommended_is_the_fastest_at_the_usual_state():
+    points = measured(replace(BASE, wer=TINY.wer))
     assert best(points) == "whisper_base"
     assert best(raw(points)) == "whisper_tiny_en"
     assert "at the usual state" in words(answer.section(points, Budgets(), Style.of(points)))
@@ -71,7 +75,7 @@ def test_stars_and_fronts_go_by_it(points: list[Point]):
     assert SPEED.best(one).system == "whisper_base"
     assert SPEED.best(raw(one)).system == "whisper_tiny_en"
     assert [p.system for p in RTFX_AXIS.fronts(one)["cpu"]] == ["whisper_base"]
-    assert len(RTFX_AXIS.fronts(raw(one))["cpu"]) == 2
+    assert [p.system for p in RTFX_AXIS.fronts(raw(one))["cpu"]] == ["whisper_tiny_en"]
 
 
 def test_laws_are_fitted_to_it(points: list[Point]):

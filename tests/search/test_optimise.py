@@ -1,27 +1,32 @@
-"""The search on made-up records: it finds the known best, keeps its budget, wastes nothing,
+"""The search on a made-up bench: it finds the known best, keeps its budget, wastes nothing,
 and says what it left."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.benches import BASE, SECONDS, Bench, options
+from support.benches import BASE, Bench, options
 
 from asr_scaling.errors import EngineError
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.search.candidates import Candidate, Entry
-from asr_scaling.search.combination import combine
 from asr_scaling.search.optimise import optimise
 from asr_scaling.search.outcome import Answer, Outcome
-from asr_scaling.search.search_log import SearchLog
+from asr_scaling.search.priors import Expected, Priors
 
-GAINS = {"a": 2.4, "b": 1.5, "c": 1.2, "slow": 0.7}
+GAINS = {"a": 2.4, "b": 1.5, "c": 1.2, "slow": 0.7, "other": 0.9}
 
 
 def only(found: Outcome) -> Answer:
     (answer,) = found.answers
     return answer
+
+
+def winner(found: Outcome) -> str:
+    return only(found).winner.candidate.label
 
 
 def reasons(found: Outcome) -> dict[tuple[str, int], tuple[str, str]]:
@@ -34,282 +39,352 @@ def test_gains_multiply_and_are_exact():
     found = only(optimise(options(), Bench(GAINS)))
     assert found.winner.candidate == Candidate("transformers", ("a", "b", "c"))
     assert found.total.factor == pytest.approx(2.4 * 1.5 * 1.2)
-    assert found.total.interval is not None
-    assert found.total.interval.low == pytest.approx(4.32, rel=1e-5)
     assert (found.stage, found.rounds) == ("final", 3)
-    assert [(step.name, round(step.gain.factor, 6)) for step in found.steps] == [
-        ("a", 2.4),
-        ("b", 1.5),
-        ("c", 1.2),
-    ]
+    product = 1.0
+    for step in found.steps:
+        product *= step.gain.factor
+    assert product == pytest.approx(2.4 * 1.5 * 1.2)
+    assert found.steps[-1].entry == found.winner
 
 
 def test_the_better_engine_wins_with_what_helps_it():
-    found = only(optimise(options(), Bench({"other": 3.0, "a": 1.3})))
+    bench = Bench({"other": 3.0, "a": 1.3, "b": 0.9, "c": 0.95, "slow": 0.7})
+    found = only(optimise(options(), bench))
     assert found.winner.candidate == Candidate("other", ("a",))
-    assert [step.name for step in found.steps] == ["other", "a"]
-    assert found.other is not None
-    assert found.other.entry.candidate == Candidate("other")
+    assert found.total.factor == pytest.approx(3.9)
+
+
+def test_each_engine_has_its_own_gains():
+    """What slows the first engine doubles another, and the other way round."""
+    gains = {"a": 0.7, "other:a": 2.2, "b": 1.4, "other:b": 0.8, "c": 1.1, "slow": 0.7}
+    bench = Bench(gains, noise=0.02, between={"": 0.02})
+    assert winner(optimise(options(), bench)) == "other + a + c"
+    bench = Bench({**gains, "other": 0.5}, noise=0.02, between={"": 0.02})
+    assert winner(optimise(options(), bench)) == "transformers + b + c"
+
+
+def test_what_helps_only_together_is_found():
+    """Each alone slows down, on the first engine and on another."""
+    alone = {"a": 0.9, "b": 0.85, "c": 1.1, "slow": 0.7}
+    bench = Bench(alone, joint={frozenset("ab"): 2.5}, noise=0.02, between={"": 0.02})
+    found = optimise(options(), bench)
+    assert {"a", "b", "c"} == set(only(found).winner.candidate.optimisations)
+    bench = Bench(alone, joint={frozenset(("other", "a", "b")): 2.5}, noise=0.02)
+    assert winner(optimise(options(), bench)) == "other + a + b + c"
 
 
 def test_what_does_not_help_beside_the_others_is_not_kept():
-    bench = Bench(GAINS, joint={frozenset("ab"): 1 / 1.5})
-    assert only(optimise(options(), bench)).winner.candidate == Candidate(
-        "transformers", ("a", "c")
-    )
+    bench = Bench(GAINS, joint={frozenset("ab"): 1 / 1.6})
+    assert winner(optimise(options(), bench)) == "transformers + a + c"
 
 
-def test_what_another_makes_useless_is_dropped_again():
-    """b helps until c is there, which does what b did and more."""
-    gains = {"a": 2.0, "b": 1.5, "c": 1.4}
-    bench = Bench(gains, joint={frozenset("bc"): 1 / 1.5, frozenset("abc"): 1.2})
-    found = only(optimise(options(), bench))
-    assert ("transformers + a + c", 1) in bench.measured("together")
-    assert found.winner.candidate.optimisations == max(
-        [("a", "b"), ("a", "c"), ("a", "b", "c")],
-        key=lambda names: bench.factor(Entry(Candidate("t", names), 1)),
+def test_what_comes_first_may_stand_in_the_way():
+    """a gains most alone, and clashes with what gains more together."""
+    bench = Bench(
+        {"a": 1.6, "b": 1.1, "c": 1.1, "slow": 0.7, "other": 0.8},
+        joint={frozenset("bc"): 1.8},
+        clash=(frozenset("ab"), frozenset("ac")),
     )
+    assert winner(optimise(options(), bench)) == "transformers + b + c"
 
 
 def test_nothing_helps():
-    found = only(optimise(options(), Bench({"slow": 0.5})))
-    assert found.winner == found.baseline == Entry(BASE, 1)
+    found = only(optimise(options(), Bench({"slow": 0.5, "other": 0.6, "a": 0.9, "b": 0.8})))
+    assert found.winner.candidate == found.baseline.candidate == BASE
     assert (found.total.factor, found.steps) == (pytest.approx(1.0), ())
 
 
-def test_speed_that_costs_words_does_not_win():
-    outcome = optimise(options(), Bench(GAINS, wer={"a": 5.0}))
-    assert only(outcome).winner.candidate == Candidate("transformers", ("b", "c"))
-    kind, why = reasons(outcome)["transformers + a", 1]
-    assert (kind, why) == ("WER", "WER rose by 5.0 points, and optimiser.max_wer_loss allows 0.5.")
-    assert (
-        only(
-            optimise(options(max_wer_loss=6), Bench(GAINS, wer={"a": 5.0}))
-        ).winner.candidate.optimisations[0]
-        == "a"
-    )
+def test_nothing_else_can_be_measured():
+    names = ("other", "a", "b", "c", "slow")
+    bench = Bench({}, refused=dict.fromkeys(names, ("refused", "no.")))
+    found = only(optimise(options(), bench))
+    assert (found.winner, found.other, found.rounds) == (Entry(BASE, 1), None, 0)
+    assert {trial.entry for trial in bench.trials} == {Entry(BASE, 1)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_wins_nothing(seed: int):
+    gains = {"a": 1.004, "b": 0.998, "c": 0.97, "slow": 0.9, "other": 0.9}
+    bench = Bench(gains, noise=0.03, between={"": 0.03}, drift=0.03, seed=seed)
+    found = only(optimise(options(minutes=10), bench))
+    assert bench.factor(found.winner) > 0.98
+    assert found.total.interval is not None
+    assert found.total.interval.low < 1.02
 
 
 def test_random_weights_have_no_wer_and_it_is_said():
     outcome = optimise(options(), Bench(GAINS, random=True))
     assert only(outcome).total.wer is None
-    assert only(outcome).winner.candidate.optimisations == ("a", "b", "c")
+    assert winner(outcome) == "transformers + a + b + c"
     assert "No WER is known" in outcome.notes[0]
 
 
-def test_what_is_refused_is_never_measured_and_named_once():
-    refused = {
-        "a": ("refused", "a makes no sense here."),
-        "other": ("not installed", "run pip install other"),
-    }
-    bench = Bench(GAINS, refused=refused)
-    outcome = optimise(options(), bench)
-    assert only(outcome).winner.candidate == Candidate("transformers", ("b", "c"))
-    assert reasons(outcome)["transformers + a", 1] == ("refused", "a makes no sense here.")
-    assert reasons(outcome)["other", 1] == ("not installed", "run pip install other")
-    assert sum("a makes no sense" in why for _, why in reasons(outcome).values()) == 1
+class TestLeftOut:
+    def test_what_is_refused_is_named_once(self):
+        refused = {
+            "a": ("refused", "a makes no sense here."),
+            "other": ("not installed", "run pip install other"),
+        }
+        outcome = optimise(options(), Bench(GAINS, refused=refused))
+        assert winner(outcome) == "transformers + b + c"
+        assert reasons(outcome)["transformers + a", 1] == ("refused", "a makes no sense here.")
+        assert reasons(outcome)["other", 1] == ("not installed", "run pip install other")
+        assert sum("a makes no sense" in why for _, why in reasons(outcome).values()) == 1
+
+    def test_combinations_that_clash_are_passed_over(self):
+        outcome = optimise(options(), Bench(GAINS, clash=(frozenset("ab"),)))
+        assert winner(outcome) == "transformers + a + c"
+
+    def test_what_needs_another_stands_beside_it_and_is_measured_without_it_too(self):
+        bench = Bench({**GAINS, "c": 0.8}, needs={"b": "c"})
+        assert winner(optimise(options(), bench)) == "transformers + a + b + c"
+        assert any("c" in label.split(" + ") for label in bench.measured("search"))
+        bench = Bench({**GAINS, "c": 0.5}, needs={"b": "c"})
+        assert winner(optimise(options(), bench)) == "transformers + a"
+
+    def test_a_candidate_that_breaks_is_named_and_the_rest_goes_on(self):
+        bench = Bench(GAINS, failing=("b",))
+        outcome = optimise(options(), bench)
+        assert winner(outcome) == "transformers + a + c"
+        broken = {label for (label, _), (kind, _) in reasons(outcome).items() if kind == "failed"}
+        assert broken
+        assert all("b" in label.split(" + ") for label in broken)
+
+    def test_nothing_is_built_upon_what_broke(self):
+        bench = Bench(GAINS, failing=("b",))
+        optimise(options(), bench)
+        labels = [set(label.split(" + ")) for label in bench.measured("search")]
+        broken = [number for number, parts in enumerate(labels) if "b" in parts]
+        for first in broken:
+            assert not any(labels[first] <= parts for parts in labels[first + 1 :])
+
+    def test_a_baseline_that_breaks_ends_the_search_with_the_reason(self):
+        said = r"engine=transformers, can't be measured \(it broke\)"
+        with pytest.raises(EngineError, match=said):
+            optimise(options(), Bench(GAINS, failing=("transformers",)))
 
 
-def test_combinations_that_clash_are_passed_over():
-    bench = Bench(GAINS, clash=(frozenset("ab"),))
-    outcome = optimise(options(), bench)
-    assert only(outcome).winner.candidate == Candidate("transformers", ("a", "c"))
-    assert reasons(outcome)["transformers + a + b", 1] == ("refused", "a and b clash.")
+class TestWords:
+    def test_what_loops_ends_at_its_first_trial_with_all_that_holds_it(self):
+        bench = Bench(GAINS, wer={"a": 80.0})
+        outcome = optimise(options(), bench)
+        assert winner(outcome) == "transformers + b + c"
+        labels = [set(label.split(" + ")) for label in bench.measured("search")]
+        for first, parts in enumerate(labels):
+            if "a" in parts:
+                assert not any(parts <= later for later in labels[first + 1 :])
+        assert not any("a" in label.split(" + ") for label in bench.measured("semifinal"))
+        kinds = {kind for (label, _), (kind, _) in reasons(outcome).items() if "+ a" in label}
+        assert kinds == {"WER"}
 
+    @pytest.mark.parametrize("points", [2.0, 5.0])
+    def test_what_is_shown_beyond_does_not_win(self, points: float):
+        outcome = optimise(options(), Bench(GAINS, wer={"a": points}))
+        assert winner(outcome).endswith(" + b + c")  # both engines are as fast
+        assert "a" not in {
+            n for rival in only(outcome).undecided for n in rival.entry.candidate.optimisations
+        }
+        assert any("shown to be beyond the 0.5" in why for _, why in reasons(outcome).values())
 
-def test_what_needs_another_is_tried_behind_or_before_it():
-    behind = only(optimise(options(), Bench(GAINS, needs={"b": "a"})))
-    assert behind.winner.candidate.optimisations == ("a", "c", "b")
-    before = only(optimise(options(), Bench(GAINS, first=("b",))))
-    assert before.winner.candidate.optimisations == ("b", "a", "c")
+    def test_what_is_allowed_wins(self):
+        outcome = optimise(options(max_wer_loss=6), Bench(GAINS, wer={"a": 3.0}))
+        assert winner(outcome) == "transformers + a + b + c"
+        assert only(outcome).total.wer == pytest.approx(0.03, abs=0.01)
 
+    def test_what_is_faster_and_undecided_stands_beside_the_winner(self):
+        """The speech has too few words for it."""
+        bench = Bench(GAINS, wer={"a": 0.5}, speech=90)
+        found = only(optimise(options(max_wer_loss=0.7), bench))
+        assert "a" not in found.winner.candidate.optimisations
+        rival = found.undecided[0]
+        assert rival.entry.candidate == Candidate("transformers", ("a", "b", "c"))
+        assert rival.over_baseline.factor == pytest.approx(4.32)
+        assert rival.gain.factor == pytest.approx(4.32 / found.total.factor)
+        assert rival.words_needed is None or rival.words_needed > rival.gain.words
 
-def test_a_candidate_that_breaks_is_named_and_the_rest_goes_on():
-    outcome = optimise(options(), Bench(GAINS, failing=("b",)))
-    assert only(outcome).winner.candidate == Candidate("transformers", ("a", "c"))
-    assert reasons(outcome)["transformers + b", 1] == ("failed", "failed: it broke")
-
-
-def test_a_baseline_that_breaks_ends_the_search_with_the_reason():
-    with pytest.raises(
-        EngineError, match=r"engine=transformers, can't be measured \(failed: it broke\)"
-    ):
-        optimise(options(), Bench(GAINS, failing=("transformers",)))
-
-
-def test_noise_wins_nothing():
-    found = only(optimise(options(), Bench({"a": 1.004, "b": 0.998}, noise=0.02)))
-    assert found.winner == found.baseline
-
-
-class TestBetweenProcesses:
-    """Processes differ by 4 %, and most points of a search are of one."""
-
-    def test_what_no_single_process_proves_is_found_and_proven_by_the_final(self):
-        bench = Bench({"a": 1.25, "b": 1.15, "c": 1.12}, between=0.04)
-        found = only(optimise(options(engines=("transformers",)), bench))
-        assert {"a", "b"} <= set(found.winner.candidate.optimisations)
-        assert found.total.faster
-        assert found.total.factor == pytest.approx(bench.factor(found.winner), rel=0.1)
-
-    def test_what_processes_differ_by_wins_nothing(self):
-        names = tuple(f"x{i}" for i in range(12))
-        bench = Bench({}, between=0.04)
-        found = only(optimise(options(optimisations=names, minutes=60), bench))
-        assert found.winner == found.baseline
-        assert found.stage == "final"
-
-    def test_nothing_is_left_for_being_slower_by_chance(self):
-        bench = Bench({"a": 0.95, "slow": 0.6}, between=0.04)
-        outcome = optimise(options(batches=(1, 16)), bench)
-        left = {label for (label, _), (_, why) in reasons(outcome).items() if "slower" in why}
-        assert left == {"transformers + slow"}
+    def test_with_more_speech_it_is_decided(self):
+        found = optimise(options(max_wer_loss=0.9), Bench(GAINS, wer={"a": 0.3}))
+        assert winner(found) == "transformers + a + b + c"
+        assert not only(found).undecided
 
 
 class TestBatches:
-    def test_each_batch_has_an_answer_and_losers_are_not_measured_at_the_next(self):
-        bench = Bench(GAINS)
+    def test_each_batch_has_an_answer_of_its_own(self):
+        bench = Bench({**GAINS, "c@16": 0.6, "other@16": 2.0})
         outcome = optimise(options(batches=(1, 16)), bench)
-        assert [(a.batch, a.winner.candidate.optimisations) for a in outcome.answers] == [
-            (1, ("a", "b", "c")), (16, ("a", "b", "c"))
-        ]  # fmt: skip
-        assert ("transformers + slow", 1) in bench.measured("alone")
-        assert ("transformers + slow", 16) not in bench.measured("alone")
-        kind, why = reasons(outcome)["transformers + slow", 16]
-        assert (kind, why) == ("not tried", "it is slower at batch 1 (0.70 ×).")
-
-    def test_the_fastest_at_batch_1_is_measured_first_at_the_next(self):
-        bench = Bench({"a": 1.2, "b": 1.5, "c": 2.4, "other": 1.1})
-        optimise(options(batches=(1, 16)), bench)
-        larger = [label for label, batch in bench.measured("alone") if batch == 16]
-        assert larger == [
-            "transformers",
-            *(f"transformers + {n}" for n in "cba"),
-            "other",
-            "transformers + slow",
+        assert [(a.batch, a.winner.candidate.label) for a in outcome.answers] == [
+            (1, "transformers + a + b + c"),
+            (16, "other + a + b"),
         ]
 
-    def test_the_best_of_the_smaller_batch_begins_the_next(self):
-        bench = Bench({"a": 1.2, "b": 1.5, "c": 2.4, "other": 1.1})
-        optimise(options(batches=(1, 16)), bench)
-        assert [label for label, batch in bench.measured("together") if batch == 16][:2] == [
-            "other + c + b + a", "transformers + c + b"
-        ]  # fmt: skip
+    def test_both_have_finals_in_what_time_there_is(self):
+        bench = Bench(GAINS, noise=0.02)
+        outcome = optimise(options(batches=(1, 16), minutes=10), bench)
+        assert [a.stage for a in outcome.answers] == ["final", "final"]
+        assert all(a.rounds >= 2 for a in outcome.answers)
 
-    def test_little_time_at_the_larger_is_spent_on_it(self):
-        """Its points take much longer: as fast as the best was at batch 1, this one still fits."""
-        found = optimise(
-            options(batches=(1, 16), minutes=12), Bench({"c": 4.0}, batch_seconds={16: 100.0})
-        ).answers[1]
-        assert found.winner.candidate.optimisations == ("c",)
-
-    def test_a_gain_that_one_long_call_makes_uncertain_is_not_given_up(self):
-        """A short window is decoded again for one utterance in six:
-        twice as fast on the whole, not significantly."""
-        bench = Bench({"a": 4.0, "b": 1.2}, again=("a",))
-        found = only(optimise(options(engines=("transformers",)), bench))
-        assert "a" in found.winner.candidate.optimisations
-
-    def test_a_smaller_batch_wins_where_it_is_faster(self):
-        found = optimise(options(batches=(1, 16)), Bench({"a": 2.0}, smaller_batch=1.6)).answers[1]
-        assert (found.winner.batch, found.winner.candidate.optimisations) == (8, ("a",))
-        assert found.total.factor == pytest.approx(3.2, rel=0.02)
-        assert found.steps[-1].name == "at batch 8" or found.steps[-1].entry.batch == 8
+    def test_a_larger_batch_that_breaks_is_said_and_the_other_answers(self):
+        bench = Bench(GAINS, failing=("16",))
+        outcome = optimise(options(batches=(1, 16)), bench)
+        assert [a.batch for a in outcome.answers] == [1]
+        assert "Batch 16 has no answer, its baseline could not be measured: it broke." in (
+            outcome.notes
+        )
 
 
 class TestFinal:
-    def test_a_rival_is_of_another_engine(self):
-        bench = Bench({"a": 2.4, "b": 1.5, "other": 0.9})
-        optimise(options(optimisations=("a", "b")), bench)
-        assert bench.measured("final")[:3] == [
-            ("transformers", 1),
-            ("transformers + a + b", 1),
-            ("other + a + b", 1),
-        ]
+    def test_its_figures_are_of_trials_after_the_choice(self):
+        """In the semifinal a process was lucky: the final shows what it is worth."""
+        bench = Bench(GAINS, between={"": 0.08})
+        found = only(optimise(options(), bench))
+        chosen = [n for n, t in enumerate(bench.trials) if t.stage == "final" and t.rank]
+        chose = [n for n, t in enumerate(bench.trials) if t.stage != "final"]
+        assert min(chosen) > max(chose)
+        assert found.stage == "final"
+        assert found.total == bench.gain(found.baseline, found.winner, "final")
+
+    def test_they_never_choose(self):
+        """Faster in the final than what the semifinal ranked before it, and not named for it."""
+
+        class Lucky(Bench):
+            def factor(self, entry: Entry) -> float:
+                last = "b" in entry.candidate.optimisations and self.finals
+                return super().factor(entry) * (3.0 if last else 1.0)
+
+            @property
+            def finals(self) -> bool:
+                return bool(self.trials) and self.trials[-1].stage == "final"
+
+        gains = {"a": 1.5, "b": 1.45, "c": 0.9, "slow": 0.7, "other": 0.8}
+        bench = Lucky(gains, clash=(frozenset("ab"),), wer={"a": 0.1})
+        assert winner(optimise(options(), bench)) == "transformers + a"
+
+    def test_it_is_measured_in_turns_and_reads_the_same_speech(self):
+        bench = Bench(GAINS)
+        optimise(options(batches=(1, 16)), bench)
+        finals = [t for t in bench.trials if t.stage == "final"]
+        assert len({t.utterances for t in finals}) == 1
+        first = [t.rank for t in finals if t.entry.batch == 1 and t.number == 0]
+        second = [t.rank for t in finals if t.entry.batch == 1 and t.number == 1]
+        assert second == first[::-1]
+        assert all(t.number == 0 for t in finals if t.reads)
 
     @pytest.mark.parametrize(("given", "wanted"), [(6, 48), (100, 100), (None, None)])
     def test_it_hears_enough_words(self, given: int | None, wanted: int | None):
-        assert (
-            options(pipeline=Pipeline(utterances=given), final_utterances=48).final.utterances
-            == wanted
-        )
+        found = options(pipeline=Pipeline(utterances=given), final_utterances=48)
+        assert found.final.utterances == wanted
 
 
 class TestBudget:
-    @pytest.mark.parametrize("minutes", [4, 8])
-    def test_is_kept_and_what_was_not_tried_is_listed(self, minutes: float):
-        many = tuple(f"x{i}" for i in range(40))
-        bench = Bench({**dict.fromkeys(many, 1.1), "x3": 2.0, "other": 1.5}, seconds={"final": 5.0})
-        outcome = optimise(options(minutes=minutes, optimisations=many), bench)
-        assert outcome.spent_s == bench.spent_s <= 60 * minutes + SECONDS
-        assert only(outcome).stage == "final"
-        assert only(outcome).total.factor >= 2.0
-        assert only(outcome).rounds == 3
+    MANY = tuple(f"x{i}" for i in range(20))
+
+    @pytest.mark.parametrize("minutes", [2, 5, 20])
+    def test_is_kept_but_for_baseline_and_best(self, minutes: float):
+        gains = {**dict.fromkeys(self.MANY, 1.02), "x3": 2.0, "other": 1.5}
+        bench = Bench(gains, noise=0.02, between={"": 0.02})
+        outcome = optimise(options(minutes=minutes, optimisations=self.MANY), bench)
+        over_s = bench.spent_s - 60 * minutes
+        assert outcome.spent_s == bench.spent_s
+        last = [t for t in bench.trials if t.stage == "final" and t.number == 0 and t.rank <= 1]
+        sure_s = sum(bench.took_s[t] for t in last)
+        assert over_s <= sure_s
+        assert (over_s > 0) == any("The budget was exceeded" in note for note in outcome.notes)
+
+    @pytest.mark.parametrize("minutes", [5, 20])
+    def test_a_third_is_kept_for_semifinals_and_finals(self, minutes: float):
+        names = tuple(f"x{i}" for i in range(20))
+        bench = Bench(dict.fromkeys(names, 1.02), noise=0.03, between={"": 0.03})
+        optimise(options(minutes=minutes, optimisations=names, batches=(1, 16)), bench)
+        searched_s = sum(bench.took_s[t] for t in bench.trials if t.stage == "search")
+        assert searched_s <= 60 * minutes * 2 / 3
+
+    def test_what_there_was_no_time_for_is_named(self):
+        gains = {**dict.fromkeys(self.MANY, 1.3), "other": 1.5}
+        outcome = optimise(options(minutes=2, optimisations=self.MANY), Bench(gains))
         left = [why for kind, why in reasons(outcome).values() if kind == "not tried"]
         assert "no time was left for it: raise optimiser.minutes." in left
 
-    def test_time_that_no_final_needs_goes_to_the_search(self):
-        many = tuple(f"x{i:02}" for i in range(16))
-        bench = Bench({"x15": 2.0})
-        assert only(
-            optimise(options(minutes=4, optimisations=many), bench)
-        ).winner.candidate.optimisations == ("x15",)
-
-    def test_what_a_second_look_at_the_field_finds_slow_alone_stays_where_it_helped(self):
-        """With little time the first look measures a + c before c alone,
-        which then gains nothing."""
-        book = SearchLog(
-            Bench({"a": 2.0}, joint={frozenset("ac"): 1.5}), options(engines=("transformers",))
-        )
-        for names in ((), ("a",), ("a", "c"), ("b",), ("c",), ("slow",)):
-            book.search(Entry(Candidate("transformers", names), 1), "alone", 1e9)
-        assert combine(book, 1, 1e9).candidate.optimisations == ("a", "c")
-
-    def test_the_final_is_measured_even_if_it_exceeds_a_tiny_budget_and_that_is_said(self):
-        outcome = optimise(options(minutes=2), Bench(GAINS, seconds={"final": 60.0}))
-        assert only(outcome).stage == "final"
-        assert "The budget was exceeded" in outcome.notes[0]
-
-    def test_the_field_of_engines_is_halved(self):
-        engines = ("transformers", "e1", "e2", "e3", "e4")
-        names = tuple(f"x{i}" for i in range(6))
-        gains = {"e1": 1.1, "e2": 1.2, "e3": 1.3, "e4": 3.0, **dict.fromkeys(names, 1.1)}
-        bench = Bench(gains)
-        outcome = optimise(options(engines=engines, optimisations=names, minutes=60), bench)
-        tries = {
-            e: sum(label.startswith(f"{e} ") for label, _ in bench.measured("together"))
-            for e in engines[1:]
-        }
-        assert only(outcome).winner.candidate == Candidate("e4", names)
-        assert tries["e1"] == 2 < tries["e4"]
-        assert any("left behind, as e4" in why for _, why in reasons(outcome).values())
+    def test_what_was_left_for_its_cost_is_measured_once_it_is_worth_it(self):
+        """A compilation takes a minute and gains most."""
+        bench = Bench({**GAINS, "c": 1.8}, dear={"c": 60.0})
+        assert winner(optimise(options(), bench)) == "transformers + a + b + c"
 
     def test_it_is_no_grid(self):
         names = tuple(f"x{i}" for i in range(10))
         bench = Bench(dict.fromkeys(names, 1.1))
-        optimise(options(engines=("transformers",), optimisations=names, minutes=1000), bench)
-        assert len(bench.trials) < 80 < 2**10
+        optimise(options(engines=("transformers",), optimisations=names), bench)
+        assert len(bench.trials) < 200 < 2**10
+
+
+TRAPS = {
+    "interactions": Bench(
+        {"a": 1.5, "b": 1.3, "c": 1.2, "d": 1.1, "slow": 0.7, "other": 0.9, "other:a": 1.2},
+        joint={frozenset("ab"): 0.7, frozenset("bcd"): 1.2, frozenset(("other", "d")): 1.2},
+    ),
+    "order": Bench(
+        {"a": 1.6, "b": 1.15, "c": 1.1, "d": 1.05, "slow": 0.7, "other": 0.8},
+        joint={frozenset("bc"): 1.8},
+        clash=(frozenset("ab"), frozenset("ac")),
+    ),
+    "noisy engine": Bench(
+        {"a": 1.5, "b": 1.1, "c": 1.1, "d": 0.9, "slow": 0.7, "other": 0.9},
+        between={"": 0.02, "other": 0.12},
+    ),
+    "drift": Bench(
+        {"a": 1.5, "b": 1.2, "c": 1.1, "d": 0.9, "slow": 0.7, "other": 1.3, "other:b": 0.9},
+        drift=0.08,
+    ),
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_the_best_is_named_whatever_the_noise(trap: str):
+    """Within 2 %, in all but one of twelve seeds."""
+    asked = options(optimisations=("a", "b", "c", "d", "slow"))
+    missed = []
+    for seed in range(12):
+        law = TRAPS[trap]
+        between = law.between or {"": 0.02}
+        bench = replace(law, noise=0.03, between=between, seed=seed, trials=[], seen={})
+        found = only(optimise(asked, bench))
+        best = bench.best(asked)
+        if bench.factor(found.winner) < 0.98 * bench.factor(best):
+            missed.append((seed, found.winner.label, best.label))
+    assert len(missed) <= 1, missed
+
+
+def test_wrong_priors_cost_time_and_not_the_answer():
+    """They praise what is slowest and promise nothing of what is fastest, both without doubt."""
+    praised = {"one": Expected(0.7, 0.1), "many": Expected(0.7, 0.1)}
+    scorned = {"one": Expected(-0.3, 0.1), "many": Expected(-0.3, 0.1)}
+    wrong = Priors(
+        {"other": praised},
+        {engine: {"slow": praised, "a": scorned} for engine in ("transformers", "other")},
+    )
+    right, misled = Bench(GAINS, noise=0.02), Bench(GAINS, noise=0.02)
+    plain, found = optimise(options(), right), optimise(options(), misled, wrong)
+    assert winner(plain) == winner(found) == "transformers + a + b + c"
+    assert any("slow" in label for label in misled.measured("search")[:4])
+    assert only(found).total.factor == pytest.approx(4.32, rel=0.05)
 
 
 def test_the_same_answers_give_the_same_way():
     """What a search that goes on rests on: it asks for the same points in the same order."""
-    first, again = Bench(GAINS, noise=0.01), Bench(GAINS, noise=0.01)
-    assert optimise(options(batches=(1, 16)), first) == optimise(options(batches=(1, 16)), again)
+    first, again = (Bench(GAINS, noise=0.02, between={"": 0.02}) for _ in range(2))
+    asked = options(batches=(1, 16))
+    assert optimise(asked, first) == optimise(asked, again)
     assert first.trials == again.trials
 
 
 FACTORS = st.dictionaries(
-    st.sampled_from(["a", "b", "c", "slow", "other"]), st.sampled_from([0.5, 1.0, 1.3, 2.0])
+    st.sampled_from(["a", "b", "c", "slow", "other"]), st.sampled_from([0.5, 0.8, 1.3, 2.0])
 )
 
 
 @settings(max_examples=8, deadline=None)
 @given(FACTORS)
 def test_independent_gains_are_all_found(gains: dict[str, float]):
-    """Without interplay and with time enough the best is the fastest engine with everything
-    that helps."""
-    found = only(optimise(options(minutes=100), Bench(gains)))
-    best = max(gains.get("other", 1.0), 1.0)
-    for name in ("a", "b", "c", "slow"):
-        best *= max(gains.get(name, 1.0), 1.0)
-    assert found.total.factor == pytest.approx(best)
+    """Without interplay the best is the fastest engine with everything that helps."""
+    bench = Bench({"a": 0.8, "b": 0.8, "c": 0.8, "slow": 0.5, "other": 0.8} | gains)
+    found = only(optimise(options(), bench))
+    assert found.total.factor == pytest.approx(bench.factor(bench.best(options())))

@@ -7,21 +7,26 @@ import itertools
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.core.call_summary import summarise
-from asr_scaling.core.record import RunRecord
-from asr_scaling.core.spread import Spread, with_spread
+from asr_scaling.core.statistics import Interval
+from asr_scaling.core.word_loss import word_loss
 from asr_scaling.measure.pipeline import Pipeline
-from asr_scaling.search.candidates import Candidate, Entry, Trial
+from asr_scaling.search.bench import Kind, Observed
+from asr_scaling.search.candidates import Candidate, Entry, Stage, Trial
 from asr_scaling.search.options import Options
-from asr_scaling.search.outcome import Kind
-from support.studies import TINY, record
+from asr_scaling.search.speedup import Gain
 
 BASE = Candidate("transformers")
-SECONDS = 10.0
-"""What every point takes, unless told otherwise."""
+LENGTHS_S = (1.0, 3.0, 5.0, 8.0, 12.0, 15.0)
+"""Of the utterances, over and over."""
+_CALLS: dict[Stage, int] = {"search": 6, "semifinal": 8, "final": 12}
+"""Timed calls of a trial at batch 1; a sixth of that, but 2 at least, at others."""
+_WINDOW = {"search": 0.0, "semifinal": 3.0, "final": 6.0}
+"""Seconds that calls take at least."""
+_START = {"search": 2.5, "semifinal": 8.0, "final": 8.0}
+"""Seconds outside calls."""
 
 
 def options(**changed: Any) -> Options:
@@ -30,21 +35,24 @@ def options(**changed: Any) -> Options:
         "optimisations": ("a", "b", "c", "slow"),
         "batches": (1,),
     }
-    given |= {"final_utterances": 6}
-    quick = Pipeline(utterances=6, max_seconds=1, warmup_seconds=0, min_iterations=3)
-    return Options(**{**given, "pipeline": quick, **changed})
+    pipeline = Pipeline(utterances=6, max_seconds=4, warmup_seconds=0, min_iterations=3)
+    return Options(**{**given, "pipeline": pipeline, **changed})
 
 
 @dataclass
 class Bench:
-    """``gains``: engine or optimisation → factor of speed. ``joint``: set of optimisations → what
-    it gains more or less than the product. ``wer``: optimisation → points that it costs.
-    ``refused``: any of these names refuses a candidate; ``clash``: pairs that do; ``needs``: what
-    must stand before another, ``first``: before all. ``failing``: when measured.
-    ``noise`` and ``between``: standard deviation of the logarithm of a call's and of a process's
-    time, of which the machine knows the second. ``again``: of
-    every sixth call takes the baseline's time as well. ``seconds``: of a point, by stage;
-    ``batch_seconds``: of one of the baseline's speed, by batch.
+    """Answers by its laws, the same answer to the same trial.
+
+    gains: engine or optimisation → factor of speed; "other:a" is that of a on the engine other,
+    "a@16" that of a at batch 16.
+    joint: engine and optimisations together → what these gain beyond the product.
+    wer: optimisation → points of WER that it costs. random: weights, so no WER is known.
+    refused: names that refuse a candidate; clash: sets of names that do; needs: optimisation → what
+    is added with it; failing: names, or batch sizes, that fail when measured.
+    noise: standard deviation of the logarithm of a call's time; between: of a process's, by engine
+    or for all (""); drift: of the host's speed, over minutes.
+    dear: name → seconds that loading takes longer; call_s: of a mean call of the baseline at
+    batch 1; speech: utterances there are.
     """
 
     gains: Mapping[str, float]
@@ -53,94 +61,143 @@ class Bench:
     refused: Mapping[str, tuple[Kind, str]] = field(default_factory=dict)
     clash: tuple[frozenset[str], ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
-    first: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
-    smaller_batch: float = 1.0
     random: bool = False
     noise: float = 0.0
-    between: float = 0.0
-    again: tuple[str, ...] = ()
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    batch_seconds: Mapping[int, float] = field(default_factory=dict)
+    between: Mapping[str, float] = field(default_factory=dict)
+    drift: float = 0.0
+    dear: Mapping[str, float] = field(default_factory=dict)
+    call_s: float = 0.5
+    speech: int = 10_000
+    seed: int = 0
     spent_s: float = 0.0
     trials: list[Trial] = field(default_factory=list)
+    took_s: dict[Trial, float] = field(default_factory=dict)
+    seen: dict[tuple[Entry, Stage], list[Observed]] = field(default_factory=dict)
 
     def refusal(self, entry: Entry) -> tuple[Kind, str] | None:
-        names = entry.candidate.optimisations
-        for name in (entry.candidate.engine, *names):
+        for name in (entry.candidate.engine, *entry.candidate.optimisations):
             if name in self.refused:
                 return self.refused[name]
-            if name in self.needs and self.needs[name] not in names[: names.index(name)]:
-                return "refused", f"{name} needs {self.needs[name]}."
-            if name in self.first and names.index(name) > 0:
-                return "refused", f"{name} comes first."
-        for one, two in itertools.combinations(names, 2):
-            if frozenset((one, two)) in self.clash:
-                return "refused", f"{one} and {two} clash."
+        for names in self.clash:
+            if names <= _names(entry):
+                return "refused", f"{' and '.join(sorted(names))} clash."
         return None
 
-    def measure(self, trial: Trial) -> RunRecord:
+    def resolved(self, candidate: Candidate) -> Candidate:
+        return candidate.plus(*(self.needs[n] for n in candidate.optimisations if n in self.needs))
+
+    def measure(self, trial: Trial) -> Observed:
         assert trial not in self.trials, "nothing is measured twice"
         assert self.refusal(trial.entry) is None, "what is refused is never measured"
+        assert trial.entry.candidate == self.resolved(trial.entry.candidate), "only what can be"
         self.trials.append(trial)
-        paced = self.batch_seconds.get(trial.entry.batch, 0.0) / self.factor(trial.entry)
-        self.spent_s += paced or self.seconds.get(trial.stage, SECONDS)
-        names = (trial.entry.candidate.engine, *trial.entry.candidate.optimisations)
-        if any(name in self.failing for name in names):
-            return replace(
-                self.made(trial, 1.0), status="failed", reason="it broke", samples=(), metrics=()
-            )
-        return self.made(trial, self.factor(trial.entry))
+        found = self._observed(trial)
+        self.spent_s += found.took_s
+        self.took_s[trial] = found.took_s
+        if not found.problem:
+            self.seen.setdefault((trial.entry, trial.stage), []).append(found)
+        return found
 
     def factor(self, entry: Entry) -> float:
         """Speed, as a multiple of the bare baseline's."""
-        names = entry.candidate.optimisations
-        factor = self.gains.get(entry.candidate.engine, 1.0)
-        for name in names:
-            factor *= self.gains.get(name, 1.0)
-        for together, more in self.joint.items():
-            factor *= more if together <= set(names) else 1.0
-        return factor * (self.smaller_batch if entry.batch == 8 else 1.0)
+        engine, names = entry.candidate.engine, _names(entry)
+        factor = 1.0
+        for name in (engine, *entry.candidate.optimisations):
+            plain = self.gains.get(f"{engine}:{name}", self.gains.get(name, 1.0))
+            factor *= self.gains.get(f"{name}@{entry.batch}", plain)
+        return factor * math.prod(more for names_, more in self.joint.items() if names_ <= names)
 
-    def made(self, trial: Trial, factor: float) -> RunRecord:
-        candidate, batch = trial.entry.candidate, trial.entry.batch
-        points = 0.0493 + sum(self.wer.get(name, 0.0) for name in candidate.optimisations) / 100
-        law = replace(TINY, call_s=0.0, window_cost_s=0.3 / factor, per_s=0.01 / factor, wer=points)
-        law = replace(law, wer=None) if self.random else law
-        dice = random.Random(str(trial))
-        slower = math.exp(dice.gauss(0, self.between)) if self.between else 1.0
-        law = replace(law, window_cost_s=slower * law.window_cost_s, per_s=slower * law.per_s)
-        found = record(law, None, batch, calls=12 if batch == 1 else 3, noise=self.noise, dice=dice)
-        config = {
-            **found.config,
-            "engine": {"_target_": f"asr_scaling.engine.{candidate.engine}.X"},
-            "optimisation": {name: {} for name in candidate.optimisations},
-            "optimiser": {"stage": trial.stage},
-            "sweep": {} if trial.round is None else {"round": trial.round, "processes": 3},
-        }
-        system = {
-            **found.system,
-            "engine": candidate.engine,
-            "optimisations": list(candidate.optimisations),
-        }
-        if self.between:
-            known = with_spread(found.environment, Spread(self.between, freedom=7.0))
-            found = replace(found, environment=known)
-        began = found.started_at + len(self.trials)
-        samples = tuple(replace(s, started_at=began + i / 100) for i, s in enumerate(found.samples))
-        if set(self.again) & set(candidate.optimisations):
-            whole_s = replace(TINY, call_s=0.0, window_cost_s=0.3, per_s=0.01).call(4.0, batch)
-            samples = tuple(
-                replace(s, total_s=s.total_s + whole_s, stages={"encoder": s.total_s + whole_s})
-                if i % 6 == 0
-                else s
-                for i, s in enumerate(samples)
-            )
-            changed = {metric.name: metric for metric in summarise(samples).metrics}
-            found = replace(
-                found, metrics=tuple(changed.get(metric.name, metric) for metric in found.metrics)
-            )
-        return replace(found, config=config, system=system, samples=samples, started_at=began)
+    def best(self, options: Options, batch: int = 1) -> Entry:
+        """The fastest of all that can be measured."""
+        names = options.optimisations
+        entries = (
+            Entry(self.resolved(Candidate(engine, chosen)), batch)
+            for engine in options.engines
+            for count in range(len(names) + 1)
+            for chosen in itertools.combinations(names, count)
+        )
+        return max((e for e in entries if self.refusal(e) is None), key=self.factor)
 
-    def measured(self, stage: str) -> list[tuple[str, int]]:
-        return [(t.entry.candidate.label, t.entry.batch) for t in self.trials if t.stage == stage]
+    def gain(self, base: Entry, entry: Entry, stage: Stage) -> Gain | None:
+        ours, theirs = self.seen.get((base, stage)), self.seen.get((entry, stage))
+        if not ours or not theirs:
+            return None
+        factor = math.exp(_mean_log_s(ours) - _mean_log_s(theirs))
+        spread = math.hypot(self.noise / 2, *map(self._between, (base, entry)))
+        half = 2 * spread * math.sqrt(1 / len(ours) + 1 / len(theirs))
+        ends = Interval(factor * math.exp(-half), factor * math.exp(half))
+        loss = word_loss(_words(ours), _words(theirs))
+        if loss is None:
+            return Gain(factor, ends)
+        return Gain(factor, ends, "", loss.change, loss.interval, loss.words)
+
+    def measured(self, stage: Stage, batch: int = 1) -> list[str]:
+        """Labels of what was measured, in its order."""
+        those = (t.entry for t in self.trials if t.stage == stage and t.entry.batch == batch)
+        return [entry.candidate.label for entry in those]
+
+    def _observed(self, trial: Trial) -> Observed:
+        names = _names(trial.entry)
+        outside_s = _START[trial.stage] + sum(s for name, s in self.dear.items() if name in names)
+        if {*names, str(trial.entry.batch)} & set(self.failing):
+            return Observed(took_s=outside_s, problem="it broke.")
+        seconds = self._calls(trial)
+        second = math.fsum(seconds.values()) / (len(seconds) * trial.entry.batch)
+        timed = list(dict.fromkeys(u for call in seconds for u in call.split("+")))
+        read = [f"u{i}" for i in range(min(trial.utterances or 0, self.speech))]
+        calls_s = max(_WINDOW[trial.stage], 1.5 * math.fsum(seconds.values()))
+        calls_s += second * len(read) if trial.reads else 0.0
+        return Observed(
+            seconds,
+            {} if self.random else self._read(names, read if trial.reads else timed),
+            took_s=outside_s + calls_s,
+            calls_s=calls_s,
+        )
+
+    def _calls(self, trial: Trial) -> dict[str, float]:
+        batch = trial.entry.batch
+        count = _CALLS[trial.stage] if batch == 1 else max(2, _CALLS[trial.stage] // 6)
+        dice = random.Random(f"{self.seed} {trial.entry.label} {trial.stage} {trial.number}")
+        slower = math.exp(dice.gauss(0, self._between(trial.entry)))
+        slower *= math.exp(self.drift * 1.4 * math.sin(self.spent_s / 100 + self.seed))
+        unit_s = self.call_s * slower / self.factor(trial.entry) / (1.0 if batch == 1 else 1.6)
+        calls = {}
+        for number in range(count):
+            ids = range(number * batch, (number + 1) * batch)
+            work = sum(0.5 + 0.5 * LENGTHS_S[i % 6] / 7.3 for i in ids)
+            calls["+".join(f"u{i}" for i in ids)] = (
+                unit_s * work * math.exp(dice.gauss(0, self.noise))
+            )
+        return calls
+
+    def _between(self, entry: Entry) -> float:
+        return self.between.get(entry.candidate.engine, self.between.get("", 0.0))
+
+    def _read(self, names: set[str], utterances: list[str]) -> dict[str, tuple[int, int]]:
+        """Every utterance has 15 words and loses the same ones, in whatever trial it is read."""
+        lost = {
+            name: random.Random(f"{self.seed} {name}") for name in sorted(self.wer) if name in names
+        }
+        found = {}
+        for number in range(max((int(u[1:]) for u in utterances), default=-1) + 1):
+            more = sum(_count(self.wer[name] * 0.15, dice) for name, dice in lost.items())
+            found[f"u{number}"] = min(15, 1 - number % 2 + more), 15
+        return {utterance: found[utterance] for utterance in utterances}
+
+
+def _names(entry: Entry) -> set[str]:
+    return {entry.candidate.engine, *entry.candidate.optimisations}
+
+
+def _count(mean: float, dice: random.Random) -> int:
+    """So much on average: the whole of it, and one more as often as its fraction says."""
+    return int(mean) + (dice.random() < mean % 1)
+
+
+def _mean_log_s(found: list[Observed]) -> float:
+    return math.fsum(math.log(math.fsum(each.seconds.values())) for each in found) / len(found)
+
+
+def _words(found: list[Observed]) -> dict[str, tuple[int, int]]:
+    return {key: count for each in found for key, count in each.words.items()}

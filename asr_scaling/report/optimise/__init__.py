@@ -1,3 +1,1 @@
-"""What to optimise: what each optimisation gained, the fastest way to run the model, and what was
-left out.
-"""
+"""What a search found: the fastest ways, what each step gained, what was left out."""

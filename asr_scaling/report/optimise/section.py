@@ -1,4 +1,4 @@
-"""What to optimise: answers, waterfalls, what was tried, what nothing beats, and the rest."""
+"""What the search found: answers, waterfalls, what was tried, what nothing beats, the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from asr_scaling.report.document import (
 )
 from asr_scaling.report.fields import Field, field, field_table, text
 from asr_scaling.report.optimise.waterfall import drawn
-from asr_scaling.report.optimise.wording import verdict, wer_change
+from asr_scaling.report.optimise.wording import open_questions, verdict, wer_change
 from asr_scaling.search.outcome import Answer, Outcome, Tried
 from asr_scaling.search.searched_points import comparable, point_of
 from asr_scaling.util.groups import grouped
@@ -51,13 +51,14 @@ def section(points: Sequence[Point], outcome: Outcome) -> Section:
     blocks += [_tried(points, outcome), *_pareto(points), *_left(outcome)]
     spent = f"The search took {outcome.spent_s / 60:.1f} of {outcome.minutes:g} minutes."
     return Section(
-        "optimise", "What to optimise", (*blocks, Text(" ".join([spent, *outcome.notes])))
+        "optimise", "What the search found", (*blocks, Text(" ".join([spent, *outcome.notes])))
     )
 
 
 def _answer(points: Sequence[Point], answer: Answer) -> list[Block]:
     point = point_of(points, answer.winner, answer.stage)
     blocks: list[Block] = [Text(f"**{verdict(answer)}**")]
+    blocks += map(Text, open_questions(answer))
     if point and answer.winner != answer.baseline:
         blocks.append(Command(command(point)))
     if answer.steps and point:
@@ -67,7 +68,11 @@ def _answer(points: Sequence[Point], answer: Answer) -> list[Block]:
 
 def _tried(points: Sequence[Point], outcome: Outcome) -> Table:
     columns = (
-        Column("Stage", numeric=False, meaning="one change alone, winners together, or the final"),
+        Column(
+            "Stage",
+            numeric=False,
+            meaning="search, semifinal or final",
+        ),
         Column("Batch"),
         *word_columns("What ran"),
         Column("Speed", "× baseline", meaning=_PAIRED),
@@ -79,8 +84,9 @@ def _tried(points: Sequence[Point], outcome: Outcome) -> Table:
     )
     rows = tuple(_row(points, tried) for tried in outcome.tried)
     note = (
-        "The final is measured with the whole budget in turns with the baseline; other stages with "
-        "few utterances, one after the other: they decide what is tried next."
+        "The final is measured with the whole budget in turns with the baseline, after its entries "
+        "were chosen by the semifinal. The search measures few utterances, one entry after the "
+        "other: it decides what is tried next."
     )
     return Table("optimise-tried", "What was tried", columns, rows, (note,))
 
@@ -112,7 +118,7 @@ def _figures(point: Point) -> list[Cell]:
 def _pareto(points: Sequence[Point]) -> list[Block]:
     """Of the final and of the search, each on the same speech and one kind of machine."""
     final = _front(comparable(points, "final"), "final")
-    search = _front(comparable(points, "alone", "together"), "search")
+    search = _front(comparable(points, "search"), "search")
     return [table for table in (final, search) if table]
 
 

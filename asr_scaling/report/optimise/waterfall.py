@@ -46,8 +46,7 @@ def drawn(answer: Answer, keys: Keys) -> Figure:
 
 
 def _caption(answer: Answer) -> str:
-    final = {step.stage for step in answer.steps} == {"final"}
-    where = "all measured in the final" if final else "steps from the search where not in the final"
+    where = "steps by the few utterances of the search, the whole by the final"
     product = math.prod(step.gain.factor for step in answer.steps)
     alike = abs(product / answer.total.factor - 1) < 0.02
     apart = "" if alike else f"; the steps multiply to {product:.2f} ×"

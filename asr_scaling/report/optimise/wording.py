@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from asr_scaling.analysis.format import plain, with_interval
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
-from asr_scaling.search.outcome import Answer, Outcome
+from asr_scaling.search.outcome import Answer, Outcome, Rival
 from asr_scaling.search.searched_points import point_of
 from asr_scaling.search.speedup import Gain
 
 _FINAL = "from the final: whole budget, in turns with the baseline"
+_SEMIFINAL = "from the semifinal: fresh processes, few calls"
 _SEARCH = "from the search: few utterances, one after the other"
 
 
@@ -20,6 +21,7 @@ def summary(found: Outcome, points: Sequence[Point]) -> list[str]:
     lines = list[str]()
     for answer in found.answers:
         lines += ["", f"{verdict(answer)}"]
+        lines += [f"  {line}" for line in open_questions(answer)]
         lines += [f"  {waterfall(answer)}"] if answer.steps else []
         point = point_of(points, answer.winner, answer.stage)
         if point and answer.winner != answer.baseline:
@@ -28,6 +30,12 @@ def summary(found: Outcome, points: Sequence[Point]) -> list[str]:
     spent = f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements."
     left = f"Refused, left out or not tried: {len(found.left)}; optimise.json says why."
     return [*lines, "", f"{spent} {left}", *found.notes]
+
+
+def open_questions(answer: Answer) -> list[str]:
+    """What was left undecided, and what would decide it; a line each."""
+    likely = [only_likely(answer)] if answer.likely else []
+    return [*likely, *(left_open(answer, rival) for rival in answer.undecided)]
 
 
 def goal(answer: Answer) -> str:
@@ -43,6 +51,11 @@ def verdict(answer: Answer) -> str:
     if answer.winner == answer.baseline and answer.other is None:
         why = "all were refused, failed, too wrong or not tried, see below."
         return f"{goal(answer)}: no other way gave an answer: {why}"
+    if answer.winner == answer.baseline and answer.undecided:
+        return (
+            f"{goal(answer)}: nothing faster than {baseline} is shown to be as accurate, and "
+            "something may be."
+        )
     if answer.winner == answer.baseline:
         better = f"faster than {baseline} beyond noise and as accurate{_nearest(answer)}"
         return f"{goal(answer)}: nothing that was tried is {better}."
@@ -64,8 +77,35 @@ def _nearest(answer: Answer) -> str:
 def origin(answer: Answer) -> str:
     """Where the total comes from."""
     if answer.stage != "final":
-        return _SEARCH
+        return _SEMIFINAL if answer.stage == "semifinal" else _SEARCH
     return f"{_FINAL}, {answer.rounds} process{'es' if answer.rounds > 1 else ''} each"
+
+
+def left_open(answer: Answer, rival: Rival) -> str:
+    """What is faster than the winner and not decided by its words, and what would decide it."""
+    over = answer.winner.candidate.label
+    words = rival.over_baseline.words
+    return (
+        f"Undecided: {rival.entry.candidate.label} is {times(rival.gain)} as fast as {over}, "
+        f"{wer_change(rival.over_baseline)} over {words:,} words; "
+        f"{_would_decide(rival.words_needed, words)}."
+    )
+
+
+def only_likely(answer: Answer) -> str:
+    """Where the winner's WER is not shown to be within what is allowed: what would decide it."""
+    words = answer.total.words
+    return (
+        f"Provisional: its WER is likely to be within what is allowed and not shown to be, "
+        f"{wer_change(answer.total)} over {words:,} words; "
+        f"{_would_decide(answer.words_needed, words)}."
+    )
+
+
+def _would_decide(needed: int | None, words: int) -> str:
+    if needed is None:
+        return "it is so near to what is allowed that no number of words can be named that decides"
+    return f"about {max(1, needed - words):,} words more would decide"
 
 
 def waterfall(answer: Answer) -> str:
