@@ -101,7 +101,14 @@ def measured(cell: dict[str, Any], option: str = "") -> RunRecord:
         plain = options(compose("config", overrides(cell, option)))
     batch = int(plain["batch"]["size"])
     calls = CALLS[batch]
-    budget = Pipeline(calls * batch, 1, 0.0, calls, precision=None, max_seconds=0.1)
+    budget = Pipeline(
+        utterances=calls * batch,
+        warmup=1,
+        warmup_seconds=0.0,
+        min_iterations=calls,
+        precision=None,
+        max_seconds=0.1,
+    )
     plain.pop("tracking", None)
     job = replace(build_job(plain), profiler={"latency": Latency()}, pipeline=budget)
     return replace(run(job), config=plain)
