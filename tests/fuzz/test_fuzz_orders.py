@@ -11,7 +11,7 @@ import os
 import random
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -125,6 +125,8 @@ REAL = st.builds(
     attention=st.sampled_from(["sdpa", "eager"]),
     seed=st.integers(0, 1),
 )
+CACHES = st.sampled_from([lambda: None, ModelCache, lambda: ModelCache(spare_bytes=0)])
+"""None, for one system, and for several: as a sweep without and with kept systems, and a search."""
 PROFILERS = st.sampled_from([{}, {"flops": Flops()}, {"trace": Trace()}])
 
 
@@ -184,23 +186,34 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 
 
 @ORDERS
-@given(before=st.lists(points(), min_size=1, max_size=3), cached=st.booleans())
+@given(before=st.lists(points(), min_size=1, max_size=3), made=CACHES)
 def test_a_point_finds_the_process_as_if_it_were_the_first(
-    before: Sequence[Job], cached: bool
+    before: Sequence[Job], made: Callable[[], ModelCache | None]
 ) -> None:
-    expected, cache = alone(), ModelCache() if cached else None
+    expected, cache = alone(), made()
     for job in before:
         run(job, cache=cache)
     assert changed(expected, witnessed()) == {}
 
 
 @ORDERS
-@given(one=points(), other=points(), cached=st.booleans())
-def test_a_record_is_the_same_whichever_point_was_first(one: Job, other: Job, cached: bool) -> None:
+@given(one=points(), other=points(), made=CACHES)
+def test_a_record_is_the_same_whichever_point_was_first(
+    one: Job, other: Job, made: Callable[[], ModelCache | None]
+) -> None:
     def measured(*jobs: Job) -> list[dict[str, Any]]:
-        cache = ModelCache() if cached else None
+        cache = made()
         return [lasting(run(job, cache=cache)) for job in jobs]
 
     first, second = measured(one, other)
     again, before = measured(other, one)
     assert (first, second) == (before, again)
+
+
+@ORDERS
+@given(one=points(), other=points())
+def test_a_system_that_stayed_loaded_gives_the_same_again(one: Job, other: Job) -> None:
+    """One, then another, then the first again, which several that stay loaded still have."""
+    cache = ModelCache(spare_bytes=0)
+    first, _, again = (lasting(run(job, cache=cache)) for job in (one, other, one))
+    assert again == first
