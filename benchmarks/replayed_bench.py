@@ -93,7 +93,7 @@ class ReplayedBench:
         times = self._times(truth, least_s, entry.batch, stage)
         noise = self._random.normal(size=len(truth)) * self.world.call_sd / math.sqrt(times)
         seconds = truth * np.exp(noise)
-        scored = max(count * entry.batch, (trial.utterances or 0) if trial.reads else 0)
+        scored = max(count * entry.batch, trial.utterances or 0)
         more = self._calls(way, entry.batch, math.ceil(scored / entry.batch))[count:]
         warm_s = float(truth.min())
         calls_s = warm_s + times * float(seconds.sum()) + float(more.sum()) * math.exp(effect)

@@ -58,11 +58,6 @@ class Trial:
     number: int = 0
     """Of the trials of this entry in this stage: the block of a search, the round of a final."""
     utterances: int | None = None
-    """Of the point's speech; None for what the stage takes by itself.
-
-    All trials of the finals at all batch sizes have the same number, so the same speech.
-    """
-    reads: bool = False
-    """Whether all of them are transcribed and scored; else those that are timed."""
+    """How many are transcribed and scored; None for those that are timed."""
     rank: int = 0
     """Place that the semifinal gave it in the final: 1 is what was chosen; 0 is the baseline."""

@@ -88,12 +88,12 @@ def _measure(log: SearchLog, base: Entry, chosen: Sequence[Entry], until_s: floa
         for entry in entries[:: -1 if number % 2 else 1]:
             if len(log.of(entry, "final")) > number or log.excluded(entry):
                 continue
-            reads = number == 0 and entry != base
-            cost_s = log.cost(entry, "final", speech(log) if reads else 0)
+            read = speech(log) if number == 0 and entry != base else None
+            cost_s = log.cost(entry, "final", read or 0)
             sure = number == 0 and entry in entries[:2]
             if sure or log.bench.spent_s + cost_s <= until_s:
                 rank = entries.index(entry)
-                log.measure(Trial(entry, "final", number, speech(log), reads, rank))
+                log.measure(Trial(entry, "final", number, read, rank))
         if all(map(log.excluded, chosen)):
             return
 

@@ -51,7 +51,7 @@ def _measured(log: SearchLog, batch: int) -> bool:
 def _finals(log: SearchLog, sizes: Sequence[int]) -> tuple[Answer, ...]:
     """Semifinal and final at each batch size, in shares of the time by what they need."""
     plain = log.base(sizes[0])
-    log.measure(Trial(plain, "final", 0, speech(log), reads=True))
+    log.measure(Trial(plain, "final", 0, speech(log)))
     answers = []
     for number, size in enumerate(sizes):
         needs = [needs_s(log, later) for later in sizes[number:]]

@@ -68,10 +68,10 @@ def semifinal(log: SearchLog, batch: int, until_s: float) -> list[Entry]:
             number = len(log.of(entry, "semifinal"))
             if number > turn:
                 continue
-            reads = number == 0
-            cost_s = log.cost(entry, "semifinal", SEMIFINAL_READS if reads else 0)
+            read = SEMIFINAL_READS if number == 0 else None
+            cost_s = log.cost(entry, "semifinal", read or 0)
             if log.bench.spent_s + cost_s <= until_s and not log.excluded(entry):
-                log.measure(Trial(entry, "semifinal", number, SEMIFINAL_READS, reads))
+                log.measure(Trial(entry, "semifinal", number, read))
         alive = _left(log, [entry for entry in alive if not log.excluded(entry)])
         if len(alive) < 2 or _settled(log, alive):
             break

@@ -82,7 +82,7 @@ def test_words_of_much_speech_are_those_of_the_world():
     world = _module("made_up_worlds").made_up("slightly wrong", 1)
     bench = _bench(world)
     base, other = Entry(Candidate("plain"), 1), Entry(Candidate("north", ("bits8",)), 1)
-    read = [bench.measure(Trial(e, "final", 0, 5000, reads=True)).words for e in (base, other)]
+    read = [bench.measure(Trial(e, "final", 0, 5000)).words for e in (base, other)]
     assert read[0].keys() == read[1].keys()
     total = sum(words for _, words in read[0].values())
     wrong = [sum(errors for errors, _ in own.values()) for own in read]

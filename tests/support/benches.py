@@ -147,10 +147,10 @@ class Bench:
         timed = list(dict.fromkeys(u for call in seconds for u in call.split("+")))
         read = [f"u{i}" for i in range(min(trial.utterances or 0, self.speech))]
         calls_s = max(_WINDOW[trial.stage], 1.5 * math.fsum(seconds.values()))
-        calls_s += second * len(read) if trial.reads else 0.0
+        calls_s += second * len(read)
         return Observed(
             seconds,
-            {} if self.random else self._read(names, read if trial.reads else timed),
+            {} if self.random else self._read(names, read or timed),
             took_s=outside_s + calls_s,
             calls_s=calls_s,
         )
