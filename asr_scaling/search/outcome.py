@@ -70,7 +70,7 @@ class Answer:
     batch: int
     baseline: Entry
     winner: Entry
-    """The baseline itself where nothing is better; it may be of a smaller batch."""
+    """The baseline itself where nothing is better."""
     total: Gain
     """The winner against the baseline, measured in ``stage``."""
     stage: Stage

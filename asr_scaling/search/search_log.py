@@ -27,6 +27,8 @@ _SUSPECTED = 0.15
 """Chance that something is good which has an optimisation that was only seen in bad ones."""
 _ACQUITS = 0.25
 """With such a chance to be within what is allowed, a composition speaks for its optimisations."""
+_SIMPLER = 0.002
+"""Log speed that an optimisation must bring to come before the same without it."""
 _UNREAD = 0.6
 """Chance that a composition of which no words were read is within what is allowed."""
 _UNTIMED_SHARE = 0.35
@@ -155,9 +157,12 @@ class SearchLog:
         return self._model.believed(entries)
 
     def fastest_first(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Entries of one batch size by their believed speed."""
+        """Entries of one batch size by their believed speed; of two as fast the simpler first."""
         known = list(entries)
-        return [known[i] for i in np.argsort(-self.believed(known).means)] if known else []
+        if not known:
+            return []
+        options = np.array([len(entry.candidate.optimisations) for entry in known])
+        return [known[i] for i in np.argsort(_SIMPLER * options - self.believed(known).means)]
 
     def cost(self, entry: Entry, stage: Stage, utterances: int = 0) -> float:
         """Seconds that a trial of ``entry`` is expected to take, ``utterances`` scored in it."""
@@ -206,9 +211,12 @@ class SearchLog:
         return float(math.exp(means[1] - means[0]))
 
     def kept(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Those that did not fail or err too much, nor hold all that something did which does."""
+        """Those that did not fail or err too much, nor hold all that something did which does.
+
+        What failed after it had worked says nothing of what holds more.
+        """
         out = [
-            (left.kind, entry.batch, entry.candidate.engine, set(entry.candidate.optimisations))
+            (left.kind, entry, set(entry.candidate.optimisations), bool(self.of(entry, "search")))
             for entry, left in self.left_out.items()
             if left.kind in ("failed", "WER")
         ]
@@ -216,10 +224,11 @@ class SearchLog:
             entry
             for entry in entries
             if not any(
-                engine == entry.candidate.engine
-                and (batch == entry.batch or kind == "WER")
-                and parts.issubset(entry.candidate.optimisations)
-                for kind, batch, engine, parts in out
+                one == entry
+                or (one.candidate.engine == entry.candidate.engine
+                and (kind == "WER" or (one.batch == entry.batch and not worked))
+                and parts.issubset(entry.candidate.optimisations))
+                for kind, one, parts, worked in out
             )
         ]
 

@@ -59,9 +59,8 @@ def verdict(answer: Answer) -> str:
     if answer.winner == answer.baseline:
         better = f"faster than {baseline} beyond noise and as accurate{_nearest(answer)}"
         return f"{goal(answer)}: nothing that was tried is {better}."
-    batch = f" at batch {answer.winner.batch}" if answer.winner.batch != answer.batch else ""
     change = f"is {times(answer.total)} as fast as {baseline}, {wer_change(answer.total)}"
-    return f"{goal(answer)}: {answer.winner.candidate.label}{batch} {change} ({origin(answer)})."
+    return f"{goal(answer)}: {answer.winner.candidate.label} {change} ({origin(answer)})."
 
 
 def _nearest(answer: Answer) -> str:
