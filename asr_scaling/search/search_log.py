@@ -225,9 +225,11 @@ class SearchLog:
             for entry in entries
             if not any(
                 one == entry
-                or (one.candidate.engine == entry.candidate.engine
-                and (kind == "WER" or (one.batch == entry.batch and not worked))
-                and parts.issubset(entry.candidate.optimisations))
+                or (
+                    one.candidate.engine == entry.candidate.engine
+                    and (kind == "WER" or (one.batch == entry.batch and not worked))
+                    and parts.issubset(entry.candidate.optimisations)
+                )
                 for kind, one, parts, worked in out
             )
         ]

@@ -16,7 +16,7 @@ from support.warm import printed
 from asr_scaling.cli.recommend import main
 from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.environment import environment
-from asr_scaling.sweep.instantiate import build_job
+from asr_scaling.sweep.instantiate import build_job, with_needs
 from asr_scaling.sweep.transcriber import _composed
 from asr_scaling.util.config_dir import conf_dir
 
@@ -311,7 +311,7 @@ class TestTheFile:
     def test_it_composes_to_what_was_measured(
         self, recommend: Any, overrides: tuple[str, ...]
     ) -> None:
-        config = composed(*overrides)
+        config = with_needs(composed(*overrides))
         law = replace(TINY, model=config["model"]["name"])
         stored(
             Path("multirun"),

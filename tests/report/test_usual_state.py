@@ -75,7 +75,7 @@ def test_stars_and_fronts_go_by_it(points: list[Point]):
     assert SPEED.best(one).system == "whisper_base"
     assert SPEED.best(raw(one)).system == "whisper_tiny_en"
     assert [p.system for p in RTFX_AXIS.fronts(one)["cpu"]] == ["whisper_base"]
-    assert [p.system for p in RTFX_AXIS.fronts(raw(one))["cpu"]] == ["whisper_tiny_en"]
+    assert len(RTFX_AXIS.fronts(raw(one))["cpu"]) == 2
 
 
 def test_laws_are_fitted_to_it(points: list[Point]):
