@@ -7,6 +7,7 @@ final never choose: the order is that of the semifinal, and only words decide in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from asr_scaling.analysis.recommendation.within_loss import Within, fastest_within
 from asr_scaling.search.candidates import Entry, Stage, Trial
@@ -39,6 +40,7 @@ def final(log: SearchLog, batch: int, ranked: Sequence[Entry], until_s: float) -
     winner = found.winner or base
     total = gains.get(winner) or log.bench.gain(base, base, "final")
     assert total is not None, "both were measured in the final"
+    total = _with_all_words(log, winner, total)
     rivals = tuple(_rival(log, winner, each.one) for each in found.undecided)
     rounds = min(len(log.of(base, "final")), len(log.of(winner, "final")))
     return Answer(
@@ -69,7 +71,15 @@ def _rival(log: SearchLog, winner: Entry, entry: Entry) -> Rival:
     over_baseline = log.bench.gain(log.base(winner.batch), entry, "final")
     assert over is not None, "both were measured in the final"
     assert over_baseline is not None, "both were measured in the final"
-    return Rival(entry, over, over_baseline, _needed(log, entry))
+    return Rival(entry, over, _with_all_words(log, entry, over_baseline), _needed(log, entry))
+
+
+def _with_all_words(log: SearchLog, entry: Entry, over: Gain) -> Gain:
+    """The gain with the change of WER that decided: by all words of the search's one baseline."""
+    loss = log.loss(entry)
+    if loss is None:
+        return over
+    return replace(over, wer=loss.change, wer_interval=loss.interval, words=loss.words)
 
 
 def _needed(log: SearchLog, entry: Entry) -> int | None:

@@ -10,7 +10,7 @@ from asr_scaling.core.word_loss import WordLoss
 
 MAX_WER_LOSS = 0.005
 """Share of words that speed may cost where nothing else is asked: half a point of WER."""
-LIKELY = 0.8
+LIKELY = 0.7
 """Chance of being within from which what its words leave undecided is the answer, for want of a
 better one: only what losses are counted from would be left."""
 _T = TypeVar("_T")
