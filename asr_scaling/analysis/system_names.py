@@ -73,11 +73,12 @@ class _Usual:
                 members.setdefault(member, []).append(point)
         engines = {point.engine for point in points if point.engine}
         datasets = Counter(point.dataset for point in points if point.dataset)
+        finals = {point.dataset for point in points if _in_final(point)}
         swept = [_swept(point) for point in points]
         keys = {key for own in swept for key in own if key not in _OF_THE_DEVICE}
         return cls(
             engines=len(engines),
-            dataset=max(datasets, key=datasets.__getitem__, default=""),
+            dataset=max(datasets, key=lambda name: (name in finals, datasets[name]), default=""),
             options={member: _most(member[0], those) for member, those in members.items()},
             weights=weights,
             swept=frozenset(key for key in keys if len({own.get(key) for own in swept}) > 1),
@@ -106,6 +107,11 @@ class _Usual:
         if len(self.weights[point.model]) > 1 and point.random:
             parts.append("random weights")
         return parts
+
+
+def _in_final(point: Point) -> bool:
+    """Of a search, whose answers are on the speech of its finals, the fewest of its points."""
+    return (point.config.get("optimiser") or {}).get("stage") == "final"
 
 
 def _swept(point: Point) -> Mapping[str, str]:
