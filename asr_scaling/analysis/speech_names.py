@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from asr_scaling.analysis.points import Point
+from asr_scaling.core.search_stage import FINAL, search_stage
 from asr_scaling.util.groups import grouped
 
 _SHOWN = 8
@@ -110,8 +111,8 @@ def _contents(points: Sequence[Point], datasets: Sequence[int]) -> list[str]:
 
     def cell(i: int) -> tuple[object, ...]:
         point = points[i]
-        stage = (point.config.get("optimiser") or {}).get("stage")
-        apart = stage if stage != "final" else None  # before its final a search reads less
+        stage = search_stage(point.config)
+        apart = stage if stage != FINAL else ""  # before its final a search reads less
         return datasets[i], point.length_s, apart
 
     indices = [i for i, point in enumerate(points) if point.content]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from asr_scaling.analysis.points import UNKNOWN_GPU, Point
 from asr_scaling.analysis.speech_names import with_speech_names
 from asr_scaling.core.decoding import GREEDY
+from asr_scaling.core.search_stage import FINAL, search_stage
 from asr_scaling.util.groups import grouped
 
 _GROUPS = ("engine", "device", "dataset", "model", "optimisation", "decoding")
@@ -73,7 +74,7 @@ class _Usual:
                 members.setdefault(member, []).append(point)
         engines = {point.engine for point in points if point.engine}
         datasets = Counter(point.dataset for point in points if point.dataset)
-        finals = {point.dataset for point in points if _in_final(point)}
+        finals = {point.dataset for point in points if search_stage(point.config) == FINAL}
         swept = [_swept(point) for point in points]
         keys = {key for own in swept for key in own if key not in _OF_THE_DEVICE}
         return cls(
@@ -107,11 +108,6 @@ class _Usual:
         if len(self.weights[point.model]) > 1 and point.random:
             parts.append("random weights")
         return parts
-
-
-def _in_final(point: Point) -> bool:
-    """Of a search, whose answers are on the speech of its finals, the fewest of its points."""
-    return (point.config.get("optimiser") or {}).get("stage") == "final"
 
 
 def _swept(point: Point) -> Mapping[str, str]:
@@ -157,7 +153,7 @@ def _told_apart(points: Sequence[Point]) -> list[Point]:
 
 
 def _cell(point: Point) -> tuple[object, ...]:
-    stage = (point.config.get("optimiser") or {}).get("stage")  # of a search: same, more calls
+    stage = search_stage(point.config)  # of a search: same, more calls
     return point.system, point.device, point.host, point.length_s, point.batch, stage
 
 

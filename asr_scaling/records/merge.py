@@ -11,6 +11,7 @@ from typing import Any
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.record import ROUNDS_FOLDER, RunRecord
 from asr_scaling.core.sample import Sample
+from asr_scaling.core.search_stage import search_stage
 from asr_scaling.core.time_intervals import INTERVAL_OF, OF_ONE_ALONE, of_one_process
 from asr_scaling.core.usual_figures import with_usual
 from asr_scaling.machine.machine_kind import unlike
@@ -138,8 +139,7 @@ def fresh(record: RunRecord) -> bool:
 
 def _block(record: RunRecord) -> bool:
     """Whether it is one of a search's blocks, which one process takes together."""
-    stage = (record.config.get("optimiser") or {}).get("stage")
-    return stage == "search" and not fresh(record)
+    return search_stage(record.config) == "search" and not fresh(record)
 
 
 def _numbered(record: RunRecord) -> RunRecord:

@@ -15,6 +15,7 @@ import numpy as np
 from asr_scaling.search.candidates import Entry, Trial
 from asr_scaling.search.compositions import Compositions
 from asr_scaling.search.search_log import SearchLog
+from asr_scaling.search.speed_model import expected_gain
 
 WORTH = 1e-5
 """A search ends when no trial is expected to bring so much in log speed: 0.001 %."""
@@ -77,8 +78,6 @@ def _of_new_engines(log: SearchLog, entries: Sequence[Entry]) -> list[Entry]:
 
 def _promise(log: SearchLog, entries: Sequence[Entry]) -> Any:
     """The knowledge gradient of a trial of each entry, in log speed, by the chance of its WER."""
-    from scipy.special import ndtr
-
     beliefs = log.believed(entries)
     trials = np.array([len(log.of(entry, "search")) for entry in entries])
     ranked = np.argsort(-np.where(trials > 0, beliefs.means, -np.inf))
@@ -90,7 +89,6 @@ def _promise(log: SearchLog, entries: Sequence[Entry]) -> Any:
     known = _TRIAL_NOISE / np.sqrt(np.maximum(trials, 1e-9))
     spread = np.minimum(spread, known)
     moved = spread**2 / np.sqrt(spread**2 + _TRIAL_NOISE**2)
-    z = -np.abs(ahead) / np.maximum(moved, 1e-9)
-    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    gain = np.where(trials > 0, 0.0, np.maximum(ahead, 0.0)) + moved * (z * ndtr(z) + density)
+    gain = np.where(trials > 0, 0.0, np.maximum(ahead, 0.0))
+    gain += expected_gain(-np.abs(ahead), np.maximum(moved, 1e-9))
     return gain * log.chances_within(entries)

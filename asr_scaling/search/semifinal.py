@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from asr_scaling.search.candidates import Entry, Trial
 from asr_scaling.search.search_log import SearchLog
+from asr_scaling.search.speed_model import expected_gain
 from asr_scaling.search.time_plan import IN_FINAL, SEMIFINAL_READS
 
 _RISK = 0.02
@@ -95,14 +95,9 @@ def _left(log: SearchLog, alive: Sequence[Entry]) -> list[Entry]:
 
 def _settled(log: SearchLog, alive: Sequence[Entry]) -> bool:
     """Whether the best is expected to be within ``_SETTLED`` of the fastest of them."""
-    from scipy.special import ndtr
-
     beliefs = log.believed(alive)
     best = int(np.argmax(beliefs.means))
-    ahead, spread = beliefs.ahead(best)
-    z = ahead / spread
-    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    missed = spread * (z * ndtr(z) + density)
+    missed = expected_gain(*beliefs.ahead(best))
     return bool(np.delete(missed, best).max() < _SETTLED)
 
 

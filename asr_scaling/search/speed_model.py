@@ -8,6 +8,7 @@ most of all this. What the host does meanwhile is a second process, over time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,20 @@ class Beliefs:
         own = self.rows.variances - (self.explained**2).sum(axis=0)
         spread = own + own[index] - 2 * column
         return self.means - self.means[index], np.sqrt(np.maximum(spread, 1e-12))
+
+
+def expected_gain(behind: Array, spread: Array) -> Array:
+    """How much of what is so far behind the best may come out ahead of it, as a mean of log speed.
+
+    behind: at most 0.
+    spread: standard deviation of it.
+    """
+    from scipy.special import ndtr
+
+    z = behind / spread
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    result: Array = spread * (z * ndtr(z) + density)
+    return result
 
 
 class SpeedModel:

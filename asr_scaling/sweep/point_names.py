@@ -9,6 +9,7 @@ from typing import Any
 
 from asr_scaling.core.decoding import GREEDY
 from asr_scaling.core.record import choices
+from asr_scaling.core.search_stage import search_stage
 from asr_scaling.sweep.plan import PlannedPoint, key_and_value, parsed
 
 Swept = Mapping[str, Sequence[str]]
@@ -66,8 +67,8 @@ def point_name(config: Mapping[str, Any]) -> str:
         parts.append(f"{length:g}s" if float(f"{length:g}") == length else f"{length}s")
     if config.get("optimisation"):
         parts.append(" + ".join(config["optimisation"]))
-    if stage := (config.get("optimiser") or {}).get("stage"):
-        parts.append(str(stage))
+    if stage := search_stage(config):
+        parts.append(stage)
     varied = (config.get("hydra") or {}).get("swept") or {}
     decoding = chosen.get("decoding", GREEDY.name)
     if decoding != GREEDY.name and "decoding" not in varied:

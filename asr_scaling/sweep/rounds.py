@@ -17,6 +17,7 @@ from typing import Any
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Measurement, Sink
 from asr_scaling.core.record import ROUNDS_FOLDER
+from asr_scaling.core.search_stage import search_stage
 from asr_scaling.machine.spread_history import note
 from asr_scaling.measure.job import Job, keep
 from asr_scaling.measure.pipeline import Pipeline
@@ -109,8 +110,8 @@ def of_round(job: Job, options: Mapping[str, Any]) -> Job:
 
     Each round of a search has its texts scored.
     """
-    sweep, searched = options["sweep"], (options.get("optimiser") or {}).get("stage")
-    always = ("quality",) if searched else ()
+    sweep = options["sweep"]
+    always = ("quality",) if search_stage(options) else ()
     profiler = measurements(job.profiler, sweep.get("round"), always)
     return replace(job, profiler=profiler, pipeline=budgets(job.pipeline, sweep.get("calls")))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from asr_scaling.core.ports import RunStore, Sink
 from asr_scaling.core.record import RECORD_FILE, RunRecord
+from asr_scaling.core.search_stage import search_stage
 from asr_scaling.errors import AsrScalingError, ConfigError, TrackingError
 from asr_scaling.measure.model_cache import ModelCache
 from asr_scaling.records.read import Damaged, readable_records
@@ -263,5 +264,5 @@ def _failed(record: RunRecord) -> bool:
 
     A candidate of a search that can't run is an answer, and the search's report says so.
     """
-    searched = (record.config.get("optimiser") or {}).get("stage") in _SEARCHING
+    searched = search_stage(record.config) in _SEARCHING
     return record.status == "interrupted" or (record.status != "ok" and not searched)

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from asr_scaling.analysis.format import speech
 from asr_scaling.analysis.points import Point, length_name, length_order
 from asr_scaling.analysis.recommendation.budget import Budget
-from asr_scaling.analysis.recommendation.ranks import best_evidence, stage
+from asr_scaling.analysis.recommendation.ranks import best_evidence
 from asr_scaling.analysis.recommendation.word_counts import WordCounts
 from asr_scaling.analysis.reference_length import reference_length
 from asr_scaling.analysis.speech_names import is_called, usual_speech
+from asr_scaling.core.search_stage import FINAL, search_stage
 from asr_scaling.util.groups import grouped
 
 
@@ -89,7 +90,7 @@ def _speech(points: Sequence[Point], budget: Budget) -> tuple[str | None, float 
     if budget.length_s is not None:
         called = [p for p in called if p.length_s == budget.length_s] or called
     newest = _newest_sweep(called)
-    newest = [point for point in newest if stage(point) == "final"] or newest
+    newest = [point for point in newest if search_stage(point.config) == FINAL] or newest
     natural = [point for point in newest if point.length_s is None]
     dataset = usual_speech(natural or newest) or budget.dataset
     if budget.length_s is not None:

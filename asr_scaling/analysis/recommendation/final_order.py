@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.paired_comparison import compare_points, differs
-from asr_scaling.analysis.recommendation.ranks import stage
+from asr_scaling.analysis.recommendation.ranks import cell
 from asr_scaling.analysis.recommendation.rules import Rule
+from asr_scaling.core.search_stage import FINAL, search_stage
 from asr_scaling.util.groups import grouped
 
 
@@ -18,20 +19,14 @@ def as_chosen(rule: Rule, ranked: Sequence[Point]) -> list[Point]:
     baseline comes behind it. Loads the records of finals whole.
     """
     finals = [point for point in ranked if _place(point) is not None]
-    order = {
-        cell: iter(_ordered(rule, members)) for cell, members in grouped(finals, _cell).items()
-    }
-    return [point if _place(point) is None else next(order[_cell(point)]) for point in ranked]
-
-
-def _cell(point: Point) -> tuple[str, str, int]:
-    return point.model, point.device, point.batch
+    order = {one: iter(_ordered(rule, members)) for one, members in grouped(finals, cell).items()}
+    return [point if _place(point) is None else next(order[cell(point)]) for point in ranked]
 
 
 def _place(point: Point) -> int | None:
     """0 for the baseline, 1 for what was chosen; None for a point of no final, or an older one."""
     found = (point.config.get("optimiser") or {}).get("rank")
-    return int(found) if stage(point) == "final" and isinstance(found, int) else None
+    return int(found) if search_stage(point.config) == FINAL and isinstance(found, int) else None
 
 
 def _ordered(rule: Rule, members: Sequence[Point]) -> list[Point]:

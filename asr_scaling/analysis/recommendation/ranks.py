@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from asr_scaling.analysis.interval_scope import of_one_process
 from asr_scaling.analysis.points import Point
+from asr_scaling.core.search_stage import FINAL, search_stage
 from asr_scaling.util.groups import grouped
 
 _RANKS = {"search": 0, "alone": 0, "together": 0, "semifinal": 2, "final": 4}
@@ -21,20 +22,15 @@ BESIDE = "measured beside a search's final"
 AGAIN = "of configurations that were measured again"
 
 
-def stage(point: Point) -> str:
-    """The stage of the search that measured a point; empty for a point of another sweep."""
-    return str((point.config.get("optimiser") or {}).get("stage") or "")
-
-
 def rank(point: Point) -> int:
     """Higher is better evidence."""
-    own = stage(point)
+    own = search_stage(point.config)
     return _RANKS.get(own, 0) if own else _ONE_PROCESS if of_one_process(point.tags) else _SEVERAL
 
 
 def chosen_by_itself(point: Point) -> bool:
     """Whether a search chose by this very measurement, so that it flatters what was chosen."""
-    return stage(point) not in ("", "final")
+    return search_stage(point.config) not in ("", FINAL)
 
 
 def best_evidence(points: Sequence[Point]) -> tuple[list[Point], Counter[str]]:
@@ -45,20 +41,29 @@ def best_evidence(points: Sequence[Point]) -> tuple[list[Point], Counter[str]]:
     - Of one configuration the best evidence, then of more words, then the newest decides.
     """
     aside: Counter[str] = Counter()
-    finals = {_cell(point) for point in points if stage(point) == "final"}
-    kept = [point for point in points if stage(point) == "final" or _cell(point) not in finals]
+    finals = {cell(point) for point in points if search_stage(point.config) == FINAL}
+    kept = [
+        point
+        for point in points
+        if search_stage(point.config) == FINAL or cell(point) not in finals
+    ]
     ids = set(map(id, kept))
-    aside.update(BEFORE if stage(p) else BESIDE for p in points if id(p) not in ids)
+    aside.update(BEFORE if search_stage(p.config) else BESIDE for p in points if id(p) not in ids)
     content = max(kept, key=_evidence).content if kept else ""
     same = [point for point in kept if not content or point.content in ("", content)]
-    aside.update(BEFORE if stage(p) else _other(p) for p in kept if p.content not in ("", content))
+    aside.update(
+        BEFORE if search_stage(p.config) else _other(p)
+        for p in kept
+        if p.content not in ("", content)
+    )
     groups = grouped(same, _configuration).values()
     best = {id(max(members, key=_evidence)) for members in groups}
     aside[AGAIN] += len(same) - len(best)
     return [point for point in same if id(point) in best], +aside
 
 
-def _cell(point: Point) -> tuple[str, str, int]:
+def cell(point: Point) -> tuple[str, str, int]:
+    """What one final is of: a model on a device at a batch."""
     return point.model, point.device, point.batch
 
 
