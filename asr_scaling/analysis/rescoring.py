@@ -13,7 +13,7 @@ from asr_scaling.analysis.comparison.verdict import WER
 from asr_scaling.analysis.comparison.word_errors import word_counts
 from asr_scaling.core.record import Findings, Metric, RunRecord
 from asr_scaling.core.statistics import Interval
-from asr_scaling.core.word_loss import word_loss
+from asr_scaling.core.word_loss import WORD_EDITS, word_loss
 from asr_scaling.profiler.quality import normaliser, score
 
 RECORDED = "as recorded"
@@ -21,7 +21,6 @@ _FACTS = ("audio_s", "language")
 _TAGS = ("quality/normaliser", "quality/text_form", "quality/headline")
 _CAUTIONS = ("EnglishNormaliser", "ScriptWithoutSpaces", "EmptyReferences")
 _WITHOUT_LOOPING, _LOOPING = "quality/wer_without_looping", "quality/looping_share"
-_EDITS = ("substitutions", "deletions", "insertions")
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _without_looping(record: RunRecord, found: Findings) -> list[Metric]:
 
 
 def _edits(row: Mapping[str, Any]) -> int:
-    return sum(int(row[name]) for name in _EDITS)
+    return sum(int(row[name]) for name in WORD_EDITS)
 
 
 def differences(

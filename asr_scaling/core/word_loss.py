@@ -39,6 +39,8 @@ Twice the upper end of what was measured, as words come in clumps (docs/decision
 """
 BOTH_SIDES_NORMAL = NormalDist().inv_cdf(0.975)
 """Standard deviations to both sides that hold 95 % of a normal distribution."""
+WORD_EDITS = ("substitutions", "deletions", "insertions")
+"""Kinds of word errors, as the row of a transcript counts them."""
 Counts = Mapping[str, tuple[int, int]]
 """Id of an utterance → word errors of its hypothesis, and words of its reference."""
 

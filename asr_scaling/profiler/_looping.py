@@ -11,12 +11,12 @@ from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.looping import loops
 from asr_scaling.core.ports import Session
 from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.word_loss import WORD_EDITS
 from asr_scaling.profiler._figures import Figures, findings_of
 
 SHARE = "quality/looping_share"
 WER = "quality/wer_without_looping"
 METRICS = (SHARE, WER, RTFX_WITHOUT)
-_EDITS = ("substitutions", "deletions", "insertions")
 _MOST_NAMED = 5
 
 
@@ -53,7 +53,7 @@ def _marked(row: Mapping[str, Any], session: Session) -> Mapping[str, Any]:
 
 
 def _edits(rows: Sequence[Mapping[str, Any]]) -> int:
-    return sum(row[name] for row in rows if "words" in row for name in _EDITS)
+    return sum(row[name] for row in rows if "words" in row for name in WORD_EDITS)
 
 
 def _wer(rows: Sequence[Mapping[str, Any]]) -> Metric | str:

@@ -14,6 +14,7 @@ from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import Interval, error_rate_interval
+from asr_scaling.core.word_loss import WORD_EDITS
 from asr_scaling.core.workload import Utterance, original_id
 from asr_scaling.profiler import _looping
 from asr_scaling.profiler._figures import nothing_of
@@ -24,8 +25,7 @@ from asr_scaling.profiler._text.warnings import headline, text_cautions
 
 NORMALISERS = (AUTO, "whisper_english", "leaderboard", "unicode", "none")
 _METRICS = ("quality/wer", "quality/cer")
-_EDITS = ("substitutions", "deletions", "insertions")
-_COUNTS = (*_EDITS, "words", "character_edits", "characters")
+_COUNTS = (*WORD_EDITS, "words", "character_edits", "characters")
 _REMEDY = "python -m asr_scaling rescore with another --normaliser scores the same texts"
 _RUN, _PIECE = 4, 500
 """Words: of the shortest run of equal ones in which a long text is cut, and of its pieces."""
@@ -161,8 +161,8 @@ def _error_rates(rows: Sequence[Row], label: str) -> tuple[list[Metric], dict[st
     if not scored:
         return [], dict.fromkeys(_METRICS, "no utterance has a reference")
     totals = {name: sum(row[name] for row in scored) for name in _COUNTS}
-    word_edits = sum(totals[name] for name in _EDITS)
-    wer = _interval(scored, _EDITS, "words")
+    word_edits = sum(totals[name] for name in WORD_EDITS)
+    wer = _interval(scored, WORD_EDITS, "words")
     cer = _interval(scored, ("character_edits",), "characters")
     n = len(scored)
     return [
@@ -208,7 +208,7 @@ def _counts(reference: str, hypothesis: str, compounds: bool) -> dict[str, int]:
     ours, theirs = words_of(reference), words_of(hypothesis)
     words = jiwer.process_words(" ".join(ours), " ".join(theirs))
     chars = jiwer.process_characters(reference, hypothesis)
-    edits = {name: int(getattr(words, name)) for name in _EDITS}
+    edits = {name: int(getattr(words, name)) for name in WORD_EDITS}
     if compounds and any(edits.values()):
         edits = _edits_but_compounds(ours, theirs, words.alignments[0])
     return {
@@ -237,4 +237,4 @@ def _edits_but_compounds(
     edits = Counter[str]()
     for (a, b), (c, d) in pairwise([*cuts, (len(ours), len(theirs))]):
         edits.update(kaldialign.edit_distance(ours[a:c], theirs[b:d], merge_compounds=True))
-    return {name: int(edits[name[:3]]) for name in _EDITS}
+    return {name: int(edits[name[:3]]) for name in WORD_EDITS}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -44,7 +43,7 @@ class SearchLog:
         self.priors = priors
         self.baseline = Candidate(options.engines[0])
         self.trials: dict[tuple[Entry, Stage], list[Observed]] = {}
-        self.words: dict[Entry, dict[str, tuple[int, int]]] = defaultdict(dict)
+        self.words: dict[Entry, dict[str, tuple[int, int]]] = {}
         self.left_out: dict[Entry, Left] = {}
         self._model = SpeedModel(priors, options.optimisations)
         self._failing = Suspects(everywhere=False)
@@ -69,7 +68,7 @@ class SearchLog:
         self.trials.setdefault((trial.entry, trial.stage), []).append(found)
         if self.left_out.get(trial.entry, _NOTHING).kind == "not tried":
             del self.left_out[trial.entry]
-        self.words[trial.entry].update(found.words)
+        self.words.setdefault(trial.entry, {}).update(found.words)
         self._learn(trial, found, begun_s)
         self._judge_words(trial.entry)
         return found
@@ -123,7 +122,7 @@ class SearchLog:
 
     def loss(self, entry: Entry) -> WordLoss | None:
         """Change of WER against the plain system at the smallest batch; None where not known."""
-        plain = self.words[self.base(min(self.options.batches))]
+        plain = self.words.get(self.base(min(self.options.batches)))
         own = self.words.get(entry)
         if not plain or not own:
             return None
@@ -141,7 +140,7 @@ class SearchLog:
         allowed = self.options.max_wer_share
         read = [
             (other.candidate.engine, set(other.candidate.optimisations), loss.chance(allowed))
-            for other in list(self.words)
+            for other in self.words
             if other.candidate != self.baseline and (loss := self.loss(other))
         ]
         chances = []

@@ -18,6 +18,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from asr_scaling.analysis.comparison.word_errors import word_counts
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.machine.environment import environment
@@ -46,7 +47,6 @@ _ELSEWHERE = (
     "It ran on another kind of machine than the first point ({}): "
     "have the launcher choose nodes of one kind."
 )
-_EDITS = ("substitutions", "deletions", "insertions")
 Compose = Callable[[Sequence[str]], DictConfig]
 """From overrides to Hydra's configuration."""
 Launch = Callable[[Sequence[str], bool], None]
@@ -218,16 +218,11 @@ def observed(record: RunRecord, took_s: float) -> Observed:
     times: dict[str, list[float]] = defaultdict(list)
     for sample in record.samples:
         times["+".join(sample.utterances)].append(sample.total_s)
-    rows = record.transcripts if "quality/wer" in record.values else ()
     loading = "load" in record.job_s  # a system that stayed loaded had been compiled before
     compile_s = (record.system.get("facts") or {}).get("compile_s") if loading else None
     return Observed(
         seconds={call: fmean(seconds) for call, seconds in times.items()},
-        words={
-            str(row["id"]): (sum(row[edit] for edit in _EDITS), row["words"])
-            for row in rows
-            if "words" in row
-        },
+        words=word_counts(record) if "quality/wer" in record.values else {},
         took_s=took_s,
         calls_s=record.job_s.get("engine_calls", 0.0),
         compile_s=compile_s or 0.0,

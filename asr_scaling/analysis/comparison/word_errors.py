@@ -8,10 +8,8 @@ from asr_scaling.analysis.comparison.change import WER, MetricChange, answered, 
 from asr_scaling.analysis.comparison.unpaired import missing
 from asr_scaling.analysis.comparison.word_loss_text import would_decide
 from asr_scaling.core.record import RunRecord
-from asr_scaling.core.word_loss import WordLoss, word_loss
+from asr_scaling.core.word_loss import WORD_EDITS, WordLoss, word_loss
 from asr_scaling.core.workload import with_copies
-
-_EDITS = ("substitutions", "deletions", "insertions")
 
 
 def word_counts(*records: RunRecord) -> dict[str, tuple[int, int]]:
@@ -26,7 +24,7 @@ def word_counts(*records: RunRecord) -> dict[str, tuple[int, int]]:
     for record in records:
         for row in record.transcripts:
             if "words" in row:
-                errors = sum(int(row[name]) for name in _EDITS)
+                errors = sum(int(row[name]) for name in WORD_EDITS)
                 counts.setdefault(str(row["id"]), (errors, int(row["words"])))
     return counts
 
