@@ -1,8 +1,8 @@
 """Which ways to run a model benchmarks/exhaustive.py measures, and in which order.
 
 First every engine's product of what helps most often, in turns over engines and batch sizes and the
-plain variants first; then what is added to the two best of each data type of transformers; then
-every optimisation alone. When all was measured once, the fast ones and a dozen of the others are
+plain variants first; then what is added to the two best of each data type of transformers, and to
+the two best of every other engine; then every optimisation alone. When all was measured once, the fast ones and a dozen of the others are
 measured in a second and a third process.
 """
 
@@ -19,7 +19,7 @@ WINDOW, LOOP, HEAP, PINNED = "dynamic_window", "decode_loop", "keep_heap", "pinn
 NEEDING_LOOP = {WINDOW, "device_features"}
 """What transformers does in its decoding loop alone."""
 ADDED = ("device_features", "fused", PINNED)
-"""What is added to the best of each data type of transformers."""
+"""What is added to the best of each data type of transformers; to other engines' best the last."""
 PROCESSES = 3
 NEAR, OTHERS = 0.75, 12
 """Measured more than once: at least so many times the speed of the best, and so many others."""
@@ -30,6 +30,7 @@ def next_entry(measured: Measured, engines: Sequence[str], names: Sequence[str])
     wanted = itertools.chain(
         _turns(_products(engines)),
         *(_refined(measured, batch) for batch in BATCHES),
+        *(_pinned(measured, engines, batch) for batch in BATCHES),
         _turns([_alone(engine, names) for engine in engines]),
     )
     never = next((entry for entry in wanted if entry not in measured.rows), None)
@@ -46,10 +47,10 @@ def _products(engines: Sequence[str]) -> list[list[tuple[str, tuple[str, ...]]]]
     """For each engine its product, the likely fast first."""
     found = []
     for engine in engines:
+        hosts: list[tuple[str, ...]] = [(), (HEAP,)]
         ways: list[tuple[str, ...]] = [(WINDOW,), ()]
-        hosts: list[tuple[str, ...]] = [(), (HEAP,), (PINNED,), (HEAP, PINNED)]
         if engine == BASELINE:
-            ways, hosts = [(WINDOW,), (LOOP,), ()], [(), (HEAP,)]
+            ways = [(WINDOW,), (LOOP,), ()]
         found.append(
             [
                 (engine, needing_loop(engine, (*dtype, *way, *host)))
@@ -84,6 +85,15 @@ def _refined(measured: Measured, batch: int) -> Iterator[Entry]:
         for entry, more in itertools.product(best, (*((name,) for name in ADDED), ADDED)):
             names = needing_loop(BASELINE, (*entry.optimisations, *more))
             yield Entry(BASELINE, names, batch)
+
+
+def _pinned(measured: Measured, engines: Sequence[str], batch: int) -> Iterator[Entry]:
+    """The two best of each engine but transformers, with pinned threads."""
+    for engine, ways in zip(engines, _products(engines), strict=True):
+        own = [Entry(engine, names, batch) for _, names in ways if engine != BASELINE]
+        best = sorted(filter(measured.works, own), key=measured.speed, reverse=True)[:2]
+        for entry in best:
+            yield Entry(engine, needing_loop(engine, (*entry.optimisations, PINNED)), batch)
 
 
 def _again(measured: Measured) -> Iterator[Entry]:

@@ -79,6 +79,10 @@ class ReplayedBench:
         """As the world says."""
         return self.world.resolved(candidate)
 
+    def regroups(self, entry: Entry) -> bool:
+        """No table has batches that could be regrouped."""
+        return False
+
     def measure(self, trial: Trial) -> Observed:
         """What the trial would have shown, and taken."""
         entry = Entry(self.resolved(trial.entry.candidate), trial.entry.batch)

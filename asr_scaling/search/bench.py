@@ -23,8 +23,8 @@ class Observed:
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Call (the ids of its utterances, joined) → mean seconds of its timed calls.
 
-    All trials of a stage at one batch size time the same calls, so that they can be compared
-    call by call.
+    All trials of a stage at one batch size time the same utterances, in the same calls unless the
+    entry regroups them.
     """
     words: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Utterance → its word errors and the words of its reference; empty where no WER is known."""
@@ -52,6 +52,13 @@ class Bench(Protocol):
 
     def resolved(self, candidate: Candidate) -> Candidate:
         """The candidate with the optimisations that its own need beside them. Loads nothing."""
+        ...
+
+    def regroups(self, entry: Entry) -> bool:
+        """Whether it changes which utterances share a batch, which one batch shows nothing of.
+
+        Loads nothing; False for what is refused.
+        """
         ...
 
     def measure(self, trial: Trial) -> Observed:

@@ -24,6 +24,7 @@ class Compositions:
     def __init__(self, log: SearchLog, batch: int) -> None:
         self.log, self.batch = log, batch
         self._fitting: dict[Candidate, bool] = {}
+        self._regrouping = log.regrouping(batch)  # is for the semifinal: a trial has one batch
         bare = {engine: Entry(Candidate(engine), batch) for engine in log.options.engines}
         self.engines = [engine for engine, entry in bare.items() if log.possible(entry)]
         self._single = {engine: self._possible_alone(engine) for engine in self.engines}
@@ -31,7 +32,8 @@ class Compositions:
 
     def _possible_alone(self, engine: str) -> list[str]:
         alone = {name: Entry(Candidate(engine, (name,)), self.batch) for name in self._names()}
-        return [name for name, entry in alone.items() if self.log.possible(entry)]
+        possible = [name for name, entry in alone.items() if self.log.possible(entry)]
+        return [name for name in possible if name not in self._regrouping]
 
     def _names(self) -> tuple[str, ...]:
         return self.log.options.optimisations

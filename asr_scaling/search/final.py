@@ -136,12 +136,22 @@ def _steps(log: SearchLog, base: Entry, winner: Entry) -> tuple[WaterfallStep, .
     measured = {entry for entry, stage in log.trials if stage == "search"}
     while before != winner:
         after = _next_step(log, measured, before, winner)
-        over: Gain | None = log.bench.gain(before, after, "search")
-        if over is None:
+        step = _step(log, before, after)
+        if step is None:
             break
-        steps.append(WaterfallStep(_named(before, after), after, "search", over))
+        steps.append(step)
         before = after
     return tuple(steps)
+
+
+def _step(log: SearchLog, before: Entry, after: Entry) -> WaterfallStep | None:
+    """By the first stage that measured both; what regroups has no trial before the semifinal."""
+    stages: tuple[Stage, ...] = ("search", "semifinal", "final")
+    for stage in stages:
+        over: Gain | None = log.bench.gain(before, after, stage)
+        if over is not None:
+            return WaterfallStep(_named(before, after), after, stage, over)
+    return None
 
 
 def _next_step(log: SearchLog, measured: set[Entry], before: Entry, winner: Entry) -> Entry:

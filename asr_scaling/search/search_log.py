@@ -90,7 +90,8 @@ class SearchLog:
         return self.trials.get((entry, stage), ())
 
     def _learn(self, trial: Trial, found: Observed, begun_s: float) -> None:
-        calls = f"{trial.entry.batch} {trial.stage == 'search'} {sorted(found.seconds)}"
+        heard = sorted("+".join(found.seconds).split("+"))  # the same utterances, however grouped
+        calls = f"{trial.entry.batch} {trial.stage == 'search'} {heard}"
         log_speed = -math.log(math.fsum(found.seconds.values()))
         zero = self._zeros.setdefault(calls, log_speed - self._believed_speed(trial.entry))
         at_s = (begun_s + self.bench.spent_s) / 2
@@ -243,6 +244,12 @@ class SearchLog:
         if refusal is not None and len(entry.candidate.optimisations) < 2:
             self.leave_out(entry, *refusal)
         return refusal is None
+
+    def regrouping(self, batch: int) -> tuple[str, ...]:
+        """Optimisations that change which utterances share a batch."""
+        names = self.options.optimisations
+        alone = {name: Entry(Candidate(self.baseline.engine, (name,)), batch) for name in names}
+        return tuple(name for name, entry in alone.items() if self.bench.regroups(entry))
 
     def leave_out(self, entry: Entry, kind: Kind, why: str) -> None:
         """Log what is left out; the first reason stays unless it was "not tried"."""

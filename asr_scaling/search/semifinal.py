@@ -17,6 +17,8 @@ _SETTLED = 0.003
 """The semifinal ends when another round is expected to find so much less than this log speed."""
 _ROUNDS = 4
 """Rounds at most."""
+_REGROUPED = 2
+"""So many of the fastest come into the semifinal with their utterances regrouped, too."""
 _CHANCE = 0.1
 """One whose WER is within what is allowed with less chance does not come into the semifinal."""
 _SAFER = 0.05
@@ -51,6 +53,17 @@ def _insured(log: SearchLog, ranked: Sequence[Entry]) -> list[Entry]:
     return [*insured, *(entry for entry in ranked if entry not in insured)][:most]
 
 
+def _regrouped(log: SearchLog, fastest: Sequence[Entry]) -> list[Entry]:
+    """They with what regroups their utterances, which the search's single batches can't show."""
+    found = []
+    for entry in fastest:
+        candidate = entry.candidate.plus(*log.regrouping(entry.batch))
+        other = Entry(log.bench.resolved(candidate), entry.batch)
+        if other != entry and log.possible(other):
+            found.append(other)
+    return log.kept(found)
+
+
 def _clean(log: SearchLog, entry: Entry) -> bool:
     loss = log.loss(entry)
     return loss is None or loss.change <= 0
@@ -62,6 +75,7 @@ def semifinal(log: SearchLog, batch: int, until_s: float) -> list[Entry]:
     May go on from a semifinal before, with others.
     """
     alive = finalists(log, batch)
+    alive += _regrouped(log, alive[:_REGROUPED])
     everyone = list(alive)
     for turn in range(_ROUNDS):
         for entry in alive[:: -1 if turn % 2 else 1]:

@@ -155,6 +155,10 @@ class SweepBench:
         """The candidate with the optimisations that its own need beside them."""
         return self.systems.resolved(candidate)
 
+    def regroups(self, entry: Entry) -> bool:
+        """Composes it, and looks at what makes its batches."""
+        return self.systems.regroups(entry)
+
     def measure(self, trial: Trial) -> Observed:
         """Launch the trial's point and read its record.
 

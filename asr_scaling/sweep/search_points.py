@@ -97,17 +97,20 @@ class SearchPoints:
         if trial.stage == "final":
             found = self._final(batch)
         elif trial.stage == "semifinal":
-            found = {**self._few(batch), **self._semifinal()}
+            found = {**self._few(batch, batches=2), **self._semifinal()}
         else:
-            found = {**self._few(batch), **self._search(batch)}
+            found = {**self._few(batch, batches=1), **self._search(batch)}
         if trial.utterances is not None:
             found["scored"] = trial.utterances
         return {f"pipeline.{key}": _written(value) for key, value in found.items()}
 
-    def _few(self, batch: int) -> dict[str, object]:
-        """Few utterances of all lengths: each a call at batch 1, else one batch of them, twice."""
+    def _few(self, batch: int, batches: int) -> dict[str, object]:
+        """Few utterances of all lengths: each a call at batch 1, else two calls of batches.
+
+        batches: how many different ones these two are of.
+        """
         few = self.options.utterances
-        count = min(few, self.options.pipeline.utterances or few) if batch == 1 else batch
+        count = min(few, self.options.pipeline.utterances or few) if batch == 1 else batches * batch
         calls = count if batch == 1 else 2
         return {"utterances": count, "spread": True, "warmup": 1, "min_iterations": calls}
 
@@ -132,13 +135,16 @@ class SearchPoints:
     def _final(self, batch: int) -> dict[str, object]:
         """The budgets of the command line, on the same utterances at every batch size.
 
-        All of them are timed, also where that takes longer than ``max_seconds``.
+        They are two batches of the largest size at least, as one does not show what regrouping
+        gains. As many of them are timed as the command line asks for, also where that takes longer
+        than ``max_seconds``; the others where there is time.
         """
-        full = self.options.pipeline
+        full, sizes = self.options.pipeline, self.options.batches
         if full.utterances is None:
             return {}
-        count = max(full.utterances, *self.options.batches)
-        return {"utterances": count, "min_iterations": max(full.min_iterations, -(-count // batch))}
+        count = max(full.utterances, *(2 * size for size in sizes if size > 1), 1)
+        sure = max(full.utterances, *sizes)
+        return {"utterances": count, "min_iterations": max(full.min_iterations, -(-sure // batch))}
 
 
 def _listed(names: Sequence[str]) -> str:

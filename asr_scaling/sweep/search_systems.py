@@ -96,6 +96,13 @@ class SearchSystems:
         system = self.system(Entry(candidate, _ANY))
         return Candidate(candidate.engine, system.resolved_optimisations)
 
+    def regroups(self, entry: Entry) -> bool:
+        """Whether other utterances share a batch than without its optimisations."""
+        if self.refusal(entry):
+            return False
+        system = self.system(entry)
+        return type(system.composed().batch) is not type(system.batch)
+
     def changes_its_process(self, entry: Entry) -> bool:
         """Whether it keeps the heap, for good, of a process that would release it.
 

@@ -232,6 +232,26 @@ class TestBatches:
         )
 
 
+class TestRegrouping:
+    """What puts other utterances into a batch shows nothing in one batch."""
+
+    def test_it_is_measured_beside_what_is_fastest_without_it(self):
+        bench = Bench({**GAINS, "sorted": 1.4}, regrouping=("sorted",))
+        asked = options(batches=(1, 8), optimisations=("a", "b", "c", "slow", "sorted"))
+        one, many = optimise(asked, bench).answers
+        assert one.winner.candidate.label == "transformers + a + b + c"
+        assert many.winner.candidate.label == "transformers + a + b + c + sorted"
+        assert many.total.factor == pytest.approx(2.4 * 1.5 * 1.2 * 1.4, rel=0.02)
+        assert [(step.name, step.stage) for step in many.steps][-1] == ("sorted", "semifinal")
+        assert many.steps[-1].gain.factor == pytest.approx(1.4, rel=0.02)
+
+    def test_where_it_slows_down_the_plain_one_wins(self):
+        bench = Bench({**GAINS, "sorted": 0.9}, regrouping=("sorted",))
+        asked = options(batches=(8,), optimisations=("a", "b", "c", "slow", "sorted"))
+        assert winner(optimise(asked, bench)) == "transformers + a + b + c"
+        assert any("sorted" in label for label in bench.measured("semifinal", 8))
+
+
 class TestFinal:
     def test_its_figures_are_of_trials_after_the_choice(self):
         """In the semifinal a process was lucky: the final shows what it is worth."""

@@ -48,7 +48,8 @@ class Bench:
     joint: engine and optimisations together → what these gain beyond the product.
     wer: optimisation → points of WER that it costs. random: weights, so no WER is known.
     refused: names that refuse a candidate; clash: sets of names that do; needs: optimisation → what
-    is added with it; failing: names, or batch sizes, that fail when measured.
+    is added with it; regrouping: names that put other utterances together, where a batch has
+    several; failing: names, or batch sizes, that fail when measured.
     noise: standard deviation of the logarithm of a call's time; between: of a process's, by engine
     or for all (""); drift: of the host's speed, over minutes.
     dear: name → seconds that loading takes longer; call_s: of a mean call of the baseline at
@@ -61,6 +62,7 @@ class Bench:
     refused: Mapping[str, tuple[Kind, str]] = field(default_factory=dict)
     clash: tuple[frozenset[str], ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
+    regrouping: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
     random: bool = False
     noise: float = 0.0
@@ -82,7 +84,12 @@ class Bench:
         for names in self.clash:
             if names <= _names(entry):
                 return "refused", f"{' and '.join(sorted(names))} clash."
+        if entry.batch == 1 and _names(entry) & set(self.regrouping):
+            return "refused", "batch=1 has nothing to sort."
         return None
+
+    def regroups(self, entry: Entry) -> bool:
+        return bool(_names(entry) & set(self.regrouping)) and not self.refusal(entry)
 
     def resolved(self, candidate: Candidate) -> Candidate:
         return candidate.plus(*(self.needs[n] for n in candidate.optimisations if n in self.needs))
@@ -90,6 +97,7 @@ class Bench:
     def measure(self, trial: Trial) -> Observed:
         assert trial not in self.trials, "nothing is measured twice"
         assert self.refusal(trial.entry) is None, "what is refused is never measured"
+        assert trial.stage != "search" or not self.regroups(trial.entry), "one batch shows nothing"
         assert trial.entry.candidate == self.resolved(trial.entry.candidate), "only what can be"
         self.trials.append(trial)
         found = self._observed(trial)
@@ -163,8 +171,11 @@ class Bench:
         slower *= math.exp(self.drift * 1.4 * math.sin(self.spent_s / 100 + self.seed))
         unit_s = self.call_s * slower / self.factor(trial.entry) / (1.0 if batch == 1 else 1.6)
         calls = {}
+        stride = count if self.regroups(trial.entry) else 1
         for number in range(count):
             ids = range(number * batch, (number + 1) * batch)
+            if stride > 1:
+                ids = range(number, batch * count, stride)
             work = sum(0.5 + 0.5 * LENGTHS_S[i % 6] / 7.3 for i in ids)
             calls["+".join(f"u{i}" for i in ids)] = (
                 unit_s * work * math.exp(dice.gauss(0, self.noise))

@@ -148,13 +148,15 @@ def test_a_home_folder_is_written_out_in_whatever_option_names_it(
     options = text_options()
     assert {("tracking", "jsonl", "path"), ("dataset", "folder", "path")} < set(options)
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        for group, choice, key in options:
-            place = f"{group}.{choice}" if group in ("optimisation", "profiler") else group
-            chosen = f"[{choice}]" if group in ("optimisation", "profiler") else choice
-            option = f"{place}.{key}"
-            config = compose("config", [f"{group}={chosen}", f"++{option}='~/x/${{seed}}'"])
+        for group, choice in dict.fromkeys((group, choice) for group, choice, _ in options):
+            several = group in ("optimisation", "profiler")
+            place, chosen = (f"{group}.{choice}", f"[{choice}]") if several else (group, choice)
+            own = [f"{place}.{key}" for of, named, key in options if (of, named) == (group, choice)]
+            given = (f"++{option}='~/x/${{seed}}'" for option in own)
+            config = compose("config", [f"{group}={chosen}", *given])
             write_out_homes(config)
-            assert OmegaConf.select(config, option) == "/home/ann/x/42", option
+            for option in own:
+                assert OmegaConf.select(config, option) == "/home/ann/x/42", option
 
 
 def test_so_it_is_in_lists_and_in_the_folders_of_hydra(

@@ -25,7 +25,7 @@ from asr_scaling.sweep.search_points import SearchPoints
 from asr_scaling.sweep.search_systems import SearchSystems
 
 PROFILERS = ("latency", "memory", "quality")
-NAMES = ("dynamic_window", "int8", "keep_heap", "one_thread", "pinned_threads")
+NAMES = ("bucketing", "dynamic_window", "int8", "keep_heap", "one_thread", "pinned_threads")
 
 
 def entry(*names: str, batch: int = 1, engine: str = "transformers") -> Entry:
@@ -147,12 +147,21 @@ def test_a_search_times_every_call_once_and_a_batch_twice():
         assert (pipeline.warmup, pipeline.warmup_seconds) == (1, 0)
 
 
+def test_a_semifinal_times_two_batches():
+    made = points(pipeline=Pipeline(), batches=(1, 16))
+    many = budgets(Trial(entry(batch=16), "semifinal"), made)
+    assert (many.utterances, many.min_iterations) == (32, 2)
+    assert many.spread
+
+
 def test_a_final_times_the_same_utterances_at_every_batch_size():
     made = points(pipeline=Pipeline(), batches=(1, 32))
     one, many = (budgets(Trial(entry(batch=batch), "final"), made) for batch in (1, 32))
-    assert one.utterances == many.utterances == 32
+    assert one.utterances == many.utterances == 64
     assert (one.min_iterations, many.min_iterations) == (32, 6)
     assert one.scored is None
+    alone = budgets(Trial(entry(), "final"), points(pipeline=Pipeline(), batches=(1,)))
+    assert alone.utterances == 16
     assert budgets(Trial(entry(), "final", utterances=96), made).scored == 96
 
 
@@ -188,6 +197,14 @@ def test_what_makes_no_sense_is_refused_with_the_reason():
         "refused",
         "optimisation=keep_heap changes nothing here: it is what runs without it.",
     )
+
+
+def test_only_what_sorts_batches_regroups_them():
+    asked = systems()
+    assert asked.regroups(entry("bucketing", batch=16))
+    assert asked.regroups(entry("bucketing", "int8", batch=16))
+    assert not asked.regroups(entry("bucketing"))  # is refused
+    assert not asked.regroups(entry("int8", batch=16))
 
 
 def test_an_engine_is_composed_once_however_many_are_asked_for():
