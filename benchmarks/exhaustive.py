@@ -17,10 +17,10 @@ texts.
 An entry is measured in a process that is forked from one which has imported every engine and
 computed nothing, so that its start costs nothing and its peak memory holds all their libraries; the
 seconds of these imports are in the session's line. Every ten entries three calls of plain
-transformers show whether the host has drifted.
+transformers show how fast the host is by then.
 
-``show`` prints the tables, fastest first. There ``spread`` is the standard deviation of the
-logarithm of RTFx between processes.
+``show`` prints the tables, fastest first, with speeds as the host's usual state would give them.
+There ``spread`` is the standard deviation of the logarithm of RTFx between processes.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 First every engine's product of what helps most often, in turns over engines and batch sizes and the
 plain variants first; then what is added to the two best of each data type of transformers, and to
-the two best of every other engine; then every optimisation alone. When all was measured once, the fast ones and a dozen of the others are
-measured in a second and a third process.
+the two best of every other engine; then every optimisation alone. When all was measured once, the
+fast ones and a dozen of the others are measured in a second and a third process.
 """
 
 from __future__ import annotations

@@ -13,9 +13,11 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.table import Table as Shown
 
 BASELINE = "transformers"
@@ -87,8 +89,35 @@ class Measured:
         return bool(self.good(entry))
 
     def good(self, entry: Entry) -> list[Row]:
-        """The rows of its processes that gave texts."""
-        return [row for row in self.rows.get(entry, ()) if row["outcome"] == "ok"]
+        """The rows of its processes that gave texts, with their seconds at the host's usual speed.
+
+        A shared host is slower for some minutes and then fast again. How slow it is shows in the
+        calibrations, between which it is interpolated; what is measured meanwhile is taken to be
+        slowed as much as they are.
+        """
+        return [self._usual(row) for row in self.rows.get(entry, ()) if row["outcome"] == "ok"]
+
+    def _usual(self, row: Row) -> Row:
+        slower = self.host(self.at_s(row) + row["process_s"] / 2)
+        return {**row, "calls": [{**call, "s": call["s"] / slower} for call in row["calls"]]}
+
+    def host(self, at_s: float) -> float:
+        """Seconds that work takes at some time, over those that it usually takes; 1 if unknown."""
+        known = sorted((self.at_s(row), timed_s(row)) for row in self.calibrated)
+        if not known:
+            return 1.0
+        times, logs = [at for at, _ in known], [math.log(seconds) for _, seconds in known]
+        return math.exp(float(np.interp(at_s, times, logs)) - statistics.median(logs))
+
+    @staticmethod
+    def at_s(row: Row) -> float:
+        """When the line was begun or, of a calibration, ended: seconds since 1970."""
+        return datetime.fromisoformat(row["at"]).timestamp()
+
+    @property
+    def calibrated(self) -> list[Row]:
+        """Rows of the calibrations that gave times."""
+        return [row for row in self.calibrations if row["outcome"] == "ok"]
 
     def speed(self, entry: Entry) -> float:
         """RTFx: median over its processes; 0 where it was not measured."""
@@ -131,7 +160,12 @@ def rtfx(row: Row, audio_s: Mapping[str, float]) -> float:
     """Seconds of audio over seconds of the timed calls of one process."""
     calls = [call for call in row["calls"] if call["pass"] == "timed"]
     audio = sum(audio_s[key] for call in calls for key in call["utterances"])
-    return float(audio / sum(call["s"] for call in calls))
+    return float(audio / timed_s(row))
+
+
+def timed_s(row: Row) -> float:
+    """Seconds of the timed calls of one process."""
+    return math.fsum(call["s"] for call in row["calls"] if call["pass"] == "timed")
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -186,16 +220,13 @@ def refused(measured: Measured, batch: int) -> list[str]:
 
 def drift(measured: Measured) -> str:
     """What the calibration says of the host: how far its seconds were apart, in words."""
-    means = [
-        sum(call["s"] for call in row["calls"] if call["pass"] == "timed")
-        for row in measured.calibrations
-        if row["outcome"] == "ok"
-    ]
+    means = list(map(timed_s, measured.calibrated))
     between = spread(means)
     if between is None:
         return "The host was calibrated less than twice."
     ratio = max(means) / min(means)
     return (
         f"The calibration, {BASELINE} at batch 1, was measured {len(means)} times: standard "
-        f"deviation {100 * between:.1f} %, slowest over fastest {ratio:.2f}."
+        f"deviation {100 * between:.1f} %, slowest over fastest {ratio:.2f}. Seconds are those at "
+        "its median."
     )

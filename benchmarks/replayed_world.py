@@ -17,16 +17,21 @@ from typing import Any
 
 import numpy as np
 from exhaustive_plan import needing_loop
-from exhaustive_table import BASELINE, Measured, Row, rtfx, spread
+from exhaustive_table import BASELINE, Measured, Row, rtfx, spread, timed_s
 from exhaustive_table import Entry as Line
+from search_priors import from_table, learned
 
 from asr_scaling.search.candidates import Candidate, Entry
-from asr_scaling.search.priors import Priors, priors_of
+from asr_scaling.search.priors import Priors, priors_from
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 AS_FAST = 0.02
 """Two ways whose speeds differ by less count as equally fast: no table tells them apart."""
 
+_FEW, _DRIFT = 5, (0.04, 240.0)
+"""Fewer calibrations don't show the host's drift, which then is taken for this."""
+_NEAR_S = 900.0
+"""Seconds between two calibrations of one session, at most."""
 _AUDIO_S = 4.0
 """Seconds of audio for which times are compared where one has to be estimated."""
 
@@ -124,11 +129,11 @@ def of_table(path: Path) -> World:
     there. A part of a composition that was not measured itself, as in a table that was cut, is on
     the way to it: its time is estimated (``with_parts``). Between processes every way differs as
     those that were measured several times do, taken together; the host drifts as the calibrations
-    do.
+    do. What is expected before the search comes from the other tables of the folder.
     """
     measured = Measured.read(path)
     entries = [line for line in measured.rows if measured.works(line)]
-    pooled = _pooled(measured, entries)
+    pooled, (drift_sd, drift_s) = _pooled(measured, entries), _drift(measured)
     plain = measured.words(Line(BASELINE, (), 1))
     ids = sorted(plain)
     ways = {}
@@ -143,7 +148,6 @@ def of_table(path: Path) -> World:
             pooled,
             max(row["compile_s"] or 0.0 for row in rows),
         )
-    last = measured.sessions[-1]
     engines = dict.fromkeys([BASELINE, *sorted({line.engine for line in entries})])
     names = {name for line in entries for name in line.optimisations}
     return World(
@@ -153,9 +157,18 @@ def of_table(path: Path) -> World:
         ways=with_parts(ways),
         durations=tuple(measured.audio_s[key] for key in ids),
         words=tuple(plain[key][1] for key in ids),
-        drift_sd=_drift(measured),
-        priors=priors_of("amx" if "amx_int8" in last["features"] else "avx2"),
+        drift_sd=drift_sd,
+        drift_s=drift_s,
+        priors=_of_others(path),
     )
+
+
+def _of_others(path: Path) -> Priors:
+    """What the other tables of the folder let expect: the search has not seen this one."""
+    own = path.name.partition(".")[0]
+    others = (p for p in sorted(path.parent.glob("*.jsonl*")) if p.name.partition(".")[0] != own)
+    seen = [one for other in others for one in from_table(other)]
+    return priors_from(learned(seen)) if seen else Priors()
 
 
 def with_parts(ways: Mapping[Entry, Way]) -> dict[Entry, Way]:
@@ -207,9 +220,22 @@ def _pooled(measured: Measured, entries: list[Line]) -> float:
     return math.sqrt(statistics.fmean(variances)) if variances else 0.08
 
 
-def _drift(measured: Measured) -> float:
-    rows = [row for row in measured.calibrations if row["outcome"] == "ok"]
-    return spread([rtfx(row, measured.audio_s) for row in rows]) or 0.04
+def _drift(measured: Measured) -> tuple[float, float]:
+    """Standard deviation of the host's log speed, and seconds after which it is mostly another.
+
+    By how much calibrations differ, and by how much one differs from the next.
+    """
+    rows = sorted(measured.calibrated, key=measured.at_s)
+    sd = spread(list(map(timed_s, rows)))
+    if not sd or len(rows) < _FEW:
+        return _DRIFT
+    log_s = np.log([timed_s(row) for row in rows])
+    apart_s = np.diff([measured.at_s(row) for row in rows])
+    near = apart_s < _NEAR_S
+    if not near.any():
+        return sd, _DRIFT[1]
+    new = min(0.95, float(np.mean(np.diff(log_s)[near] ** 2)) / (2 * sd**2))
+    return sd, float(np.mean(apart_s[near])) / -math.log(1 - new)
 
 
 def _fitted(rows: list[Row], audio_s: Mapping[str, float], batch: int) -> tuple[float, float]:

@@ -88,13 +88,14 @@ def priors_of(processor: str) -> Priors:
     """
     table = _table()
     if processor in table:
-        return _read(table[processor], 0.0)
+        return priors_from(table[processor])
     below = _ORDER[_ORDER.index(processor) :] if processor in _ORDER else ()
     similar = next((name for name in below if name in table), None)
-    return _read(table[similar], _OTHER_CLASS) if similar else Priors()
+    return priors_from(table[similar], _OTHER_CLASS) if similar else Priors()
 
 
-def _read(known: Any, wider: float) -> Priors:
+def priors_from(known: Any, wider: float = 0.0) -> Priors:
+    """Of a part of the table, known less exactly by the standard deviation ``wider``."""
     engines = {
         engine: {size: _expected(values).widened(wider) for size, values in sizes.items()}
         for engine, sizes in known["engines"].items()

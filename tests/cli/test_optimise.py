@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from support.command import QUICK, Cli, records
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
@@ -43,6 +44,12 @@ def test_a_search_measures_tells_and_goes_on_where_it_was_cut(cli: Cli, tmp_path
     merged = RunRecord.read(sweep / plain / RECORD_FILE)
     assert merged.processes == 1
     assert merged.dataset["spread_over"] == 64
+
+    winner = journal["outcome"]["answers"][0]["winner"]["candidate"]
+    named = OmegaConf.load(sweep / "recommended.yaml")
+    assert list(named.optimisation) == winner["optimisations"]
+    label = " + ".join((winner["engine"], *winner["optimisations"]))
+    assert f"Latency, batch 1: {label} is " in done.stdout or not winner["optimisations"]
 
     began = RunRecord.read(sweep / "rounds/0" / plain / RECORD_FILE).started_at
     shutil.rmtree(sweep / "rounds/0" / pinned)

@@ -135,6 +135,37 @@ def test_world_of_a_table_has_its_speeds_words_and_spread(tmp_path):
     assert not any("int8" in entry.candidate.optimisations for entry in world.ways)
 
 
+def test_table_shows_speeds_at_the_hosts_usual_state(tmp_path):
+    """The host is twice as slow at ten as at nine, and so is all that is measured by then."""
+    at = [f"2026-11-30T{time}:00+00:00" for time in ("09:00", "09:30", "10:00")]
+    rows = [row for row in _table() if row["kind"] == "session" or not row["optimisations"]]
+    (plain,) = (row for row in rows if row["kind"] == "entry")
+
+    def measured(time, slower, kind="entry"):
+        calls = [{**call, "s": slower * call["s"]} for call in plain["calls"]]
+        return {**plain, "kind": kind, "at": time, "calls": calls}
+
+    rows = [rows[0], *(measured(at[i], s, "calibration") for i, s in ((0, 1.0), (2, 2.0)))]
+    rows += [measured(at[0], 1.0), measured(at[1], math.sqrt(2)), measured(at[2], 2.0)]
+    path = tmp_path / "drifting.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = _module("exhaustive_table")
+    known = table.Measured.read(path)
+    speeds = [table.rtfx(row, known.audio_s) for row in known.good(next(iter(known.rows)))]
+    usual = 12.0 / (math.sqrt(2) * (3 * 0.5 + 0.1 * 12))
+    assert speeds == pytest.approx([usual] * 3)
+
+
+def test_priors_of_a_tables_world_are_of_the_other_tables(tmp_path):
+    lines = "".join(json.dumps(row) + "\n" for row in _table())
+    small, other = (tmp_path / f"{name}.jsonl" for name in ("small", "other"))
+    small.write_text(lines)
+    of_table = _module("replayed_world").of_table
+    assert not of_table(small).priors.engines
+    other.write_text(lines)
+    assert of_table(small).priors.engines["transformers"]["one"].mean == 0.0
+
+
 def _table():
     audio_s = {"a": 2.0, "b": 4.0, "c": 6.0}
 
@@ -154,6 +185,8 @@ def _table():
             "optimisations": names,
             "batch": 1,
             "texts_key": key,
+            "at": "2026-11-30T09:00:00+00:00",
+            "process_s": 0.0,
             "calls": calls(factor),
             **ok,
         }
