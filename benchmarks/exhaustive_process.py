@@ -94,11 +94,13 @@ class Process:
     """One process's calls of one system.
 
     ``speech``: in the order in which it is read.
+    ``whole``: whether every batch of it is timed once; otherwise one is timed twice.
     """
 
     system: System
     spec: SystemSpec
     speech: Sequence[Utterance]
+    whole: bool = False
     calls: list[dict[str, Any]] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
 
@@ -127,7 +129,7 @@ class Process:
             took = self._call(batches[0], "warm")
             by_length = type(self.spec.batch) is not Fixed
             again = 1 if took > SLOW_S[16] else 2
-            return list(batches) if by_length else again * [batches[0]]
+            return list(batches) if self.whole or by_length else again * [batches[0]]
         ordered = sorted(batches[:TIMED], key=lambda each: each.audio_s)
         took = max(self._call(each, "warm") for each in (ordered[0], ordered[-1]))
         count = TIMED_SLOW if took > SLOW_S[1] else TIMED
@@ -166,9 +168,10 @@ def words(speech: Sequence[Utterance], texts: dict[str, str]) -> dict[str, list[
     return {row["id"]: [sum(row[e] for e in edits), row["words"]] for row in rows if "words" in row}
 
 
-def timed(spec: SystemSpec, speech: Sequence[Utterance]) -> dict[str, Any]:
+def timed(spec: SystemSpec, speech: Sequence[Utterance], whole: bool = False) -> dict[str, Any]:
     """What this process finds of a system's time and memory.
 
+    whole: whether every batch of the speech is timed, as what regroups utterances needs.
     Raises what loading and calling raise.
     """
     with peak_resident() as peak:
@@ -177,7 +180,7 @@ def timed(spec: SystemSpec, speech: Sequence[Utterance]) -> dict[str, Any]:
         system = spec.engine.load(spec.model, spec.device)
         load_s = time.perf_counter() - began
         release_memory()
-        found = Process(system, spec, speech).time()
+        found = Process(system, spec, speech, whole).time()
     facts = system.facts
     return {
         "outcome": "ok",
