@@ -11,11 +11,15 @@ from dataclasses import replace
 
 from asr_scaling.analysis.recommendation.within_loss import Within, fastest_within
 from asr_scaling.search.candidates import Entry, Stage, Trial
+from asr_scaling.search.compositions import Compositions
 from asr_scaling.search.outcome import Answer, Rival, Tried, WaterfallStep
 from asr_scaling.search.search_log import SearchLog
 from asr_scaling.search.semifinal import chosen_for_final
 from asr_scaling.search.speedup import Gain
 from asr_scaling.search.time_plan import speech
+
+_WORTH = 1.05
+"""So many times the baseline's speed makes something worth a final in place of what is unsure."""
 
 
 def final(log: SearchLog, batch: int, ranked: Sequence[Entry], until_s: float) -> Answer:
@@ -24,14 +28,9 @@ def final(log: SearchLog, batch: int, ranked: Sequence[Entry], until_s: float) -
     ranked: by the semifinal, the fastest first.
     """
     base = log.base(batch)
-    there: list[Entry] = []
-    left = list(ranked)
-    while not there and (chosen := chosen_for_final(log, log.kept(left))):
-        _measure(log, base, chosen, until_s)
-        there = log.kept(entry for entry in chosen if log.of(entry, "final"))
-        left = [entry for entry in left if entry not in chosen]
-        if log.bench.spent_s >= until_s:
-            break
+    there = _first_round(log, base, ranked, until_s)
+    _more_rounds(log, [base, *there], until_s)
+    there = log.kept(there)
     if not log.of(base, "final") or not there:
         return _without_final(log, base)
     gains = {entry: log.bench.gain(base, entry, "final") for entry in there}
@@ -87,25 +86,68 @@ def _needed(log: SearchLog, entry: Entry) -> int | None:
     return loss.words_needed(log.options.max_wer_share) if loss else None
 
 
-def _measure(log: SearchLog, base: Entry, chosen: Sequence[Entry], until_s: float) -> None:
-    """Rounds of all, every second one backwards; in the first, what was chosen reads all speech.
+def _first_round(
+    log: SearchLog, base: Entry, ranked: Sequence[Entry], until_s: float
+) -> list[Entry]:
+    """Measure what the semifinal chose; while none of it is shown to keep the WER, what is slower.
 
-    The first round of the baseline and of the first choice is measured whatever the time: without
-    it there is no answer.
+    All of them read all speech. The baseline and the first choice are measured whatever the time:
+    without them there is no answer.
     """
-    entries = [base, *chosen]
-    for number in range(log.options.processes):
-        for entry in entries[:: -1 if number % 2 else 1]:
-            if len(log.of(entry, "final")) > number or log.excluded(entry):
-                continue
-            read = speech(log) if number == 0 and entry != base else None
-            cost_s = log.cost(entry, "final", read or 0)
-            sure = number == 0 and entry in entries[:2]
-            if sure or log.bench.spent_s + cost_s <= until_s:
+    others = log.fastest_first(Compositions(log, base.batch).considered())
+    left = [entry for entry in dict.fromkeys((*ranked, *others)) if entry != base]
+    wanted, there = [base, *chosen_for_final(log, log.kept(ranked))], list[Entry]()
+    sure = wanted[:2]
+    while wanted:
+        entry = wanted.pop(0)
+        read = None if entry == base else speech(log)
+        cost_s = log.cost(entry, "final", read or 0)
+        fits = entry in sure or log.bench.spent_s + cost_s <= until_s
+        if fits and not log.of(entry, "final") and not log.excluded(entry):
+            rank = 0 if entry == base else len(there) + 1
+            log.measure(Trial(entry, "final", 0, read, rank))
+            there += [entry] if log.of(entry, "final") and entry != base else []
+        left = [other for other in left if other != entry]
+        if not wanted and not _shown(log, base, there):
+            wanted = _instead(log, base, left, there)[:1]
+    return there
+
+
+def _shown(log: SearchLog, base: Entry, there: Sequence[Entry]) -> bool:
+    """Whether one of them is shown to keep the WER."""
+    found = _judged(log, base, log.kept(there))
+    return found.winner not in (None, base) and not found.likely
+
+
+def _instead(
+    log: SearchLog, base: Entry, left: Sequence[Entry], there: Sequence[Entry]
+) -> list[Entry]:
+    """What is faster than the baseline and has not all that one has which is not shown to keep it.
+
+    The fastest first.
+    """
+    unsure = [entry.candidate for entry in there]
+    return [
+        entry
+        for entry in log.kept(left)
+        if log.speed_over(base, entry) > _WORTH
+        and log.possible(entry)
+        and not any(
+            one.engine == entry.candidate.engine
+            and set(one.optimisations) <= set(entry.candidate.optimisations)
+            for one in unsure
+        )
+    ]
+
+
+def _more_rounds(log: SearchLog, entries: Sequence[Entry], until_s: float) -> None:
+    """Further rounds of all that are still there, every second one backwards."""
+    for number in range(1, log.options.processes):
+        for entry in log.kept(entries[:: -1 if number % 2 else 1]):
+            fits = log.bench.spent_s + log.cost(entry, "final") <= until_s
+            if fits and len(log.of(entry, "final")) == number:
                 rank = entries.index(entry)
-                log.measure(Trial(entry, "final", number, read, rank))
-        if all(map(log.excluded, chosen)):
-            return
+                log.measure(Trial(entry, "final", number, None, rank))
 
 
 def _without_final(log: SearchLog, base: Entry) -> Answer:

@@ -71,9 +71,23 @@ def _next(log: SearchLog, place: Compositions, left_s: float) -> Entry | None:
 
 
 def _of_new_engines(log: SearchLog, entries: Sequence[Entry]) -> list[Entry]:
-    """Those whose engines have no trial at this batch yet: each engine has one before the rest."""
-    known = {entry.candidate.engine for entry in log.measured(entries[0].batch)}
-    return [entry for entry in entries if entry.candidate.engine not in known]
+    """Those whose engines have no trial at this batch yet: each engine has one before the rest.
+
+    Where that failed, the bare engine comes next: should it fail too, so does all that has it.
+    """
+    batch = entries[0].batch
+    known = {entry.candidate.engine for entry in log.measured(batch)}
+    failed = {
+        entry.candidate.engine
+        for entry, left in log.left_out.items()
+        if left.kind == "failed" and entry.batch == batch
+    }
+    return [
+        entry
+        for entry in entries
+        if (engine := entry.candidate.engine) not in known
+        and (engine not in failed or not entry.candidate.optimisations)
+    ]
 
 
 def _promise(log: SearchLog, entries: Sequence[Entry]) -> Any:

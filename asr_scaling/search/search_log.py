@@ -22,8 +22,6 @@ _OVERHEAD_S: dict[Stage, float] = {"search": 0.5, "semifinal": 7.0, "final": 7.0
 """Seconds of a trial that are neither loading nor calls, until its stage has shown them."""
 _LEAST_CALLS = 4
 """Calls of a process of the semifinal or the final: a warm-up and the fewest for an interval."""
-_SUSPECTED = 0.15
-"""Chance that something is good which has an optimisation that was only seen in bad ones."""
 _ACQUITS = 0.25
 """With such a chance to be within what is allowed, a composition speaks for its optimisations."""
 _SIMPLER = 0.002
@@ -148,8 +146,8 @@ class SearchLog:
         for entry in entries:
             engine, names = entry.candidate.engine, entry.candidate.optimisations
             own = (c for of, parts, c in read if of == engine and parts.issubset(names))
-            bad = self._failing.any_of(engine, names) or self._erring.any_of(engine, names)
-            chances.append(min(own, default=_UNREAD) * (_SUSPECTED if bad else 1.0))
+            good = self._failing.chance(engine, names) * self._erring.chance(engine, names)
+            chances.append(min(own, default=_UNREAD) * good)
         return np.array(chances)
 
     def believed(self, entries: Sequence[Entry]) -> Beliefs:
