@@ -21,6 +21,8 @@ BETWEEN_S = 0.3
 """Seconds of a trial in the search's own process that are neither loading nor calls."""
 LOADED = 8
 """Systems that stay loaded."""
+SLOW_S = 6.0
+"""A batch of a search that takes longer is called once."""
 OWN_PROCESS = "keep_heap"
 """What a trial of the search can't do in the search's own process."""
 _PLENTY = 10_000
@@ -92,7 +94,7 @@ class ReplayedBench:
         effect += self._drift_now()
         count, least_s = self._timed(entry.batch, stage)
         truth = self._calls(way, entry.batch, count) * math.exp(effect)
-        times = max(1, round(least_s / float(truth.sum())))
+        times = self._times(truth, least_s, entry.batch, stage)
         noise = self._random.normal(size=len(truth)) * self.world.call_sd / math.sqrt(times)
         seconds = truth * np.exp(noise)
         scored = max(count * entry.batch, trial.utterances or 0)
@@ -139,6 +141,13 @@ class ReplayedBench:
             return (self.options.utterances if batch == 1 else 1), 0.0
         utterances = (self.options.pipeline.utterances or 16) if stage == "final" else 6
         return (2 if batch > 1 else utterances), self.options.timed_s(stage)
+
+    def _times(self, calls: Floats, least_s: float, batch: int, stage: Stage) -> int:
+        """How often each is called."""
+        whole_s = float(calls.sum())
+        if stage == "search":
+            return 2 if batch > 1 and whole_s < SLOW_S else 1
+        return max(1, round(least_s / whole_s))
 
     def _calls(self, way: Way, batch: int, count: int) -> Floats:
         """True seconds of the first calls."""

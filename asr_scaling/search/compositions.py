@@ -14,6 +14,8 @@ _LEADERS = 3
 """Of all engines, the fastest so far; all that is near them is considered."""
 _LIKELY = 0.02
 """An optimisation that is expected to gain so much in log speed is in an engine's first guess."""
+_DEAR_S = 5.0
+"""One that takes so many seconds more to start is not in it, whatever it gains."""
 _MOST_PAIRS = 30
 """Pairs that are considered around an engine's best, the most promising first."""
 
@@ -41,7 +43,8 @@ class Compositions:
     def _guess(self, engine: str) -> Candidate:
         """What the priors expect to be this engine's best."""
         bare = Entry(Candidate(engine), self.batch)
-        gains = {name: self.log.priors.option(bare, name).mean for name in self._single[engine]}
+        known = {name: self.log.priors.option(bare, name) for name in self._single[engine]}
+        gains = {name: each.mean for name, each in known.items() if each.extra_s < _DEAR_S}
         guess = bare.candidate
         for name in sorted(gains, key=lambda name: -gains[name]):
             if gains[name] > _LIKELY and self._fits(guess.plus(name)):

@@ -69,6 +69,14 @@ class Priors:
         known = _at(self.options.get(entry.candidate.engine, {}).get(name, {}), entry)
         return known or Expected()
 
+    def or_else(self, other: Priors) -> Priors:
+        """These, and what only the other knows."""
+        options = {
+            engine: {**other.options.get(engine, {}), **self.options.get(engine, {})}
+            for engine in {**other.options, **self.options}
+        }
+        return Priors({**other.engines, **self.engines}, options)
+
     def expected(self, entry: Entry) -> float:
         """The log speed of an entry against the baseline, as the sum of its parts."""
         names = entry.candidate.optimisations
@@ -84,14 +92,15 @@ def _at(sizes: Mapping[str, Expected], entry: Entry) -> Expected | None:
 def priors_of(processor: str) -> Priors:
     """Of a class of processor (machine/instructions.py).
 
-    Of one that is not in the table, what is known of the next class that can less; else empty.
+    What its part of the table lacks is taken, less exactly, from the next class that can less.
     """
-    table = _table()
-    if processor in table:
-        return priors_from(table[processor])
-    below = _ORDER[_ORDER.index(processor) :] if processor in _ORDER else ()
-    similar = next((name for name in below if name in table), None)
-    return priors_from(table[similar], _OTHER_CLASS) if similar else Priors()
+    found, table = Priors(), _table()
+    below = _ORDER[_ORDER.index(processor) :] if processor in _ORDER else (processor,)
+    for name in below:
+        if name in table:
+            wider = 0.0 if name == processor else _OTHER_CLASS
+            found = found.or_else(priors_from(table[name], wider))
+    return found
 
 
 def priors_from(known: Any, wider: float = 0.0) -> Priors:

@@ -73,10 +73,12 @@ def _next(log: SearchLog, place: Compositions, left_s: float) -> Entry | None:
 def _of_new_engines(log: SearchLog, entries: Sequence[Entry]) -> list[Entry]:
     """Those whose engines have no trial at this batch yet: each engine has one before the rest.
 
+    So has the baseline's with optimisations.
     Where that failed, the bare engine comes next: should it fail too, so does all that has it.
     """
     batch = entries[0].batch
-    known = {entry.candidate.engine for entry in log.measured(batch)}
+    base = log.base(batch)
+    known = {entry.candidate.engine for entry in log.measured(batch) if entry != base}
     failed = {
         entry.candidate.engine
         for entry, left in log.left_out.items()
@@ -85,7 +87,8 @@ def _of_new_engines(log: SearchLog, entries: Sequence[Entry]) -> list[Entry]:
     return [
         entry
         for entry in entries
-        if (engine := entry.candidate.engine) not in known
+        if entry != base
+        and (engine := entry.candidate.engine) not in known
         and (engine not in failed or not entry.candidate.optimisations)
     ]
 

@@ -12,6 +12,10 @@ from asr_scaling.search.candidates import Candidate, Stage, Trial
 from asr_scaling.search.options import Options
 
 _ORDER: dict[Stage, int] = {"search": 0, "semifinal": 1, "final": 2}
+_LONG_CALL_S = 6.0
+"""Of calls that take longer, a search times one of a batch, and else two."""
+_PATIENCE = 3.0
+"""Calls of a pair are too long when one takes so many times the pipeline's ``max_seconds``."""
 _CHOSEN = ("latency", "quality")
 """Profilers of a search and its semifinal, as far as the command line has them."""
 _SEVERAL = ("optimisation", "profiler")
@@ -95,24 +99,29 @@ class SearchPoints:
         elif trial.stage == "semifinal":
             found = {**self._few(batch, batches=2), **self._semifinal()}
         else:
-            found = {**self._few(batch, batches=1), **self._search()}
+            found = {**self._few(batch, batches=1), **self._search(batch)}
         if trial.utterances is not None:
             found["scored"] = trial.utterances
         return {f"pipeline.{key}": _written(value) for key, value in found.items()}
 
     def _few(self, batch: int, batches: int) -> dict[str, object]:
-        """Few utterances of all lengths, once each: as many at batch 1, else so many batches."""
+        """Few utterances of all lengths: each a call at batch 1, else two calls of batches.
+
+        batches: how many different ones these two are of.
+        """
         few = self.options.utterances
         count = min(few, self.options.pipeline.utterances or few) if batch == 1 else batches * batch
-        calls = count if batch == 1 else batches
+        calls = count if batch == 1 else 2
         return {"utterances": count, "spread": True, "warmup": 1, "min_iterations": calls}
 
-    def _search(self) -> dict[str, object]:
-        """Every call once: what two of one batch differ by is less than what processes do."""
+    def _search(self, batch: int) -> dict[str, object]:
+        """Every call once, or the one batch twice unless that takes long."""
+        full_s = self.options.pipeline.max_seconds
         return {
             "warmup_by": "cheapest",
             "warmup_seconds": 0,
             "precision": None,
+            "max_seconds": full_s if batch == 1 else _LONG_CALL_S / _PATIENCE,
             "metronome": False,
         }
 

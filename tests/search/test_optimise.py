@@ -15,7 +15,8 @@ from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.search.candidates import Candidate, Entry
 from asr_scaling.search.optimise import optimise
 from asr_scaling.search.outcome import Answer, Outcome
-from asr_scaling.search.priors import Expected, Priors
+from asr_scaling.search.priors import Expected, Priors, priors_of
+from asr_scaling.search.suspects import Suspects
 
 GAINS = {"a": 2.4, "b": 1.5, "c": 1.2, "slow": 0.7, "other": 0.9}
 
@@ -163,6 +164,35 @@ class TestLeftOut:
         with pytest.raises(EngineError, match=said):
             optimise(options(), Bench(GAINS, failing=("transformers",)))
 
+    def test_an_engine_that_can_not_run_is_given_up_after_two_trials(self):
+        bench = Bench(GAINS, failing=("other",))
+        assert winner(optimise(options(), bench)) == "transformers + a + b + c"
+        assert sum("other" in label for label in bench.measured("search")) == 2
+
+
+class TestSuspects:
+    def test_what_has_all_that_may_be_to_blame_has_nearly_no_chance(self):
+        suspects = Suspects(everywhere=True)
+        assert suspects.accuse("one", ("cut", "window", "bits")) is None
+        assert suspects.chance("two", ("cut", "window", "bits")) == pytest.approx(0.05)
+        assert suspects.chance("two", ("window", "bits")) == pytest.approx(1 / 3)
+        assert suspects.chance("two", ("bits",)) == pytest.approx(2 / 3)
+        assert suspects.chance("two", ("heap",)) == 1.0
+
+    def test_what_was_good_is_less_suspect_elsewhere_and_not_at_all_there(self):
+        suspects = Suspects(everywhere=True)
+        suspects.acquit("two", ("window",))
+        suspects.accuse("one", ("cut", "window"))
+        assert suspects.chance("two", ("window",)) == 1.0
+        assert suspects.chance("one", ("window",)) == pytest.approx(1 - 0.2 / 1.2)
+        assert suspects.chance("one", ("cut",)) == pytest.approx(0.2 / 1.2)
+
+    def test_the_last_suspect_is_named(self):
+        suspects = Suspects(everywhere=False)
+        suspects.acquit("one", ("window",))
+        assert suspects.accuse("one", ("cut", "window")) == "cut"
+        assert suspects.chance("two", ("cut",)) == 1.0
+
 
 class TestWords:
     def test_what_loops_ends_at_its_first_trial_with_all_that_holds_it(self):
@@ -201,6 +231,16 @@ class TestWords:
         assert rival.over_baseline.factor == pytest.approx(4.32)
         assert rival.gain.factor == pytest.approx(4.32 / found.total.factor)
         assert rival.words_needed is None or rival.words_needed > rival.gain.words
+
+    def test_the_final_goes_on_until_something_is_shown_to_be_within(self):
+        """All that is fastest has "a", which the little speech leaves undecided."""
+        bench = Bench({"a": 2.0, "b": 1.5, "other": 0.8}, wer={"a": 0.5}, speech=90)
+        found = only(optimise(options(optimisations=("a", "b")), bench))
+        assert found.winner.candidate == Candidate("transformers", ("b",))
+        assert not found.likely
+        rivals = [rival.entry.candidate for rival in found.undecided]
+        assert rivals[0] == Candidate("transformers", ("a", "b"))
+        assert all("a" in rival.optimisations for rival in rivals)
 
     def test_with_more_speech_it_is_decided(self):
         found = optimise(options(max_wer_loss=0.9), Bench(GAINS, wer={"a": 0.3}))
@@ -386,6 +426,25 @@ def test_wrong_priors_cost_time_and_not_the_answer():
     assert winner(plain) == winner(found) == "transformers + a + b + c"
     assert any("slow" in label for label in misled.measured("search")[:4])
     assert only(found).total.factor == pytest.approx(4.32, rel=0.05)
+
+
+def test_what_a_class_of_processor_lacks_is_known_of_the_next_one():
+    def of(**options: Expected) -> Priors:
+        return Priors({}, {"transformers": {name: {"one": e} for name, e in options.items()}})
+
+    own, below = of(int8=Expected(0.5)), of(int8=Expected(0.1), prune=Expected(-2.0))
+    both = own.or_else(below)
+    entry = Entry(BASE, 1)
+    assert both.option(entry, "int8").mean == 0.5
+    assert both.option(entry, "prune").mean == -2.0
+
+
+def test_a_prior_of_this_package_knows_what_no_table_of_the_class_measured():
+    """Pruning was measured on processors without matrix units alone."""
+    entry = Entry(BASE, 1)
+    assert priors_of("amx").option(entry, "prune").mean < -1
+    assert priors_of("amx").option(entry, "bf16").mean != priors_of("avx2").option(entry, "bf16")
+    assert not priors_of("another").engines
 
 
 def test_the_same_answers_give_the_same_way():

@@ -137,10 +137,10 @@ def budgets(trial: Trial, made: SearchPoints | None = None) -> Pipeline:
     return Pipeline(**{key: value for key, value in plain.items() if key != "_target_"})
 
 
-def test_a_search_times_every_call_once():
+def test_a_search_times_every_call_once_and_a_batch_twice():
     one, many = (budgets(Trial(entry(batch=batch), "search")) for batch in (1, 16))
     assert (one.utterances, one.min_iterations, one.precision) == (6, 6, None)
-    assert (many.utterances, many.min_iterations, many.precision) == (16, 1, None)
+    assert (many.utterances, many.min_iterations, many.precision) == (16, 2, None)
     for pipeline in (one, many):
         assert pipeline.spread
         assert not pipeline.metronome
