@@ -23,8 +23,9 @@ _CHANCE = 0.1
 """One whose WER is within what is allowed with less chance does not come into the semifinal."""
 _SAFER = 0.05
 """By so much must the chance of a slower finalist be higher for it to come into the final."""
-_DEAR, _WORTH = 3.0, 0.02
-"""What takes so many times as long as the cheapest finalist must be ahead by so much log speed."""
+_DEAR, _WORTH = 3.0, 0.05
+"""What takes so many times as long as the cheapest finalist must be ahead by so much log speed, and
+is measured last."""
 
 
 def finalists(log: SearchLog, batch: int) -> list[Entry]:
@@ -37,12 +38,12 @@ def finalists(log: SearchLog, batch: int) -> list[Entry]:
     order = [i for i in np.argsort(-means[1:]) if means[i + 1] > means[0]]
     costs = log.costs(entries, "semifinal")
     chances = log.chances_within(entries)
-    ranked: list[int] = []
-    for i in order:
-        ahead = ranked and means[i + 1] < means[ranked[0] + 1] + _WORTH
-        if chances[i] >= _CHANCE and not (ahead and costs[i] > _DEAR * costs[order].min()):
-            ranked.append(i)
-    return _insured(log, [entries[i] for i in ranked])
+    good = [i for i in order if chances[i] >= _CHANCE]
+    cheap = [i for i in good if costs[i] <= _DEAR * costs[order].min()]
+    ahead = max((means[i + 1] for i in cheap), default=-np.inf) + _WORTH
+    dear = [i for i in good if i not in cheap and means[i + 1] > ahead][:1]
+    few = log.options.finalists - len(dear)
+    return [*_insured(log, [entries[i] for i in cheap])[:few], *(entries[i] for i in dear)]
 
 
 def _insured(log: SearchLog, ranked: Sequence[Entry]) -> list[Entry]:
@@ -118,8 +119,11 @@ def _settled(log: SearchLog, alive: Sequence[Entry]) -> bool:
 def chosen_for_final(log: SearchLog, ranked: Sequence[Entry]) -> list[Entry]:
     """The fastest, and behind it those that are surer to keep the WER than all faster ones."""
     chosen: list[Entry] = []
-    surest = -1.0
-    for entry, chance in zip(ranked, log.chances_within(ranked), strict=True):
+    chances = log.chances_within(ranked)
+    least, surest = min(_CHANCE, max(chances, default=0.0)), -1.0
+    for entry, chance in zip(ranked, chances, strict=True):
+        if chance < least:
+            continue
         if chance > surest + _SAFER or not chosen:
             chosen.append(entry)
             surest = max(surest, chance)
