@@ -47,7 +47,7 @@ def test_a_search_measures_tells_and_goes_on_where_it_was_cut(cli: Cli, tmp_path
 
     winner = journal["outcome"]["answers"][0]["winner"]["candidate"]
     named = OmegaConf.load(sweep / "recommended.yaml")
-    assert list(named.optimisation) == winner["optimisations"]
+    assert list(named.get("optimisation") or []) == winner["optimisations"]
     label = " + ".join((winner["engine"], *winner["optimisations"]))
     assert f"Latency, batch 1: {label} is " in done.stdout or not winner["optimisations"]
 
