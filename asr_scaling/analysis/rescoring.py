@@ -137,15 +137,15 @@ def _difference(by: str, a: RunRecord, b: RunRecord, recorded: float | None) -> 
     common = [key for key in ours if key in theirs]
     if None in values or not common:
         return Difference(by, *values, reason="no WER in one" if None in values else "other speech")
-    before, after = (
-        sum(side[key][0] for key in common) / sum(side[key][1] for key in common)
-        for side in (ours, theirs)
-    )
-    change = after - before
     # two normalisers count other words in one reference, and then nothing is paired
     alike = all(ours[key][1] == theirs[key][1] for key in common)
     loss = word_loss(ours, theirs) if alike else None
     paired = None if loss is None else loss.interval
+    before, after = (
+        sum(side[key][0] for key in common) / sum(side[key][1] for key in common)
+        for side in (ours, theirs)
+    )
+    change = after - before if loss is None else loss.change
     gone = None if recorded is None else recorded - change
     share = gone / recorded + 0.0 if gone is not None and recorded else None
     return Difference(by, *values, change, paired, gone, share)

@@ -50,7 +50,7 @@ class WordLoss:
     """How much worse B transcribes than A, on the utterances that both transcribed."""
 
     change: float
-    """WER of B minus WER of A, as a share: 0.01 is one point."""
+    """WER of B minus WER of A, as a share: 0.01 is one point; see ``wholly_wrong``."""
     interval: Interval
     """Of 95 %, holds the change between the two systems on such speech; a share."""
     upper: float
@@ -65,6 +65,9 @@ class WordLoss:
     """Word errors that B has less, summed over the utterances where it has less."""
     overdispersion: float
     """How much more the differing words vary than single words by chance would: 1 is as much."""
+    wholly_wrong: int = 0
+    """Utterances in which A has more errors than words. There both count as getting every word
+    wrong at most."""
 
     def outcome(self, max_loss: float) -> Outcome:
         """What is shown of a loss of at most ``max_loss``, a share.
@@ -132,8 +135,11 @@ def word_loss(a: Counts, b: Counts) -> WordLoss | None:
     Small numbers make the interval wider, not narrower: without any differing word it reaches about
     6 / words to both sides, and ``upper`` is about 4.4 / words (3 / words bounds single words).
 
-    A rare failure that costs many words, as a text that loops, is not bounded by speech in which it
-    didn't happen.
+    Where A itself errs by more words than an utterance has, as a text that loops does, that
+    utterance counts as wholly wrong and no more, for A and for B (``wholly_wrong`` counts them):
+    one loop of hundreds of words would make every interval so wide that no loss of B could be seen.
+    Where B alone loops, all its errors count. A rare failure that costs many words is not bounded
+    by speech in which it didn't happen.
 
     Raises ValueError when the systems' references of one utterance have not the same words.
     """
@@ -144,7 +150,7 @@ def word_loss(a: Counts, b: Counts) -> WordLoss | None:
     unlike = next((key for key in common if a[key][1] != b[key][1]), None)
     if unlike is not None:
         raise ValueError(f"the references of '{unlike}' have not the same number of words")
-    units = _units({key: (b[key][0] - a[key][0], a[key][1]) for key in common})
+    units = _units({key: (_change(a[key], b[key]), a[key][1]) for key in common})
     worse = sum(change for change, _, _ in units if change > 0)
     better = -sum(change for change, _, _ in units if change < 0)
     change = (worse - better) / words
@@ -156,7 +162,20 @@ def word_loss(a: Counts, b: Counts) -> WordLoss | None:
     overdispersion = max(1.0, (squares + ASSUMED * assumed) / (worse + better + ASSUMED))
     read = partial(_interval, worse, better, words, n, overdispersion=overdispersion)
     interval, upper = read(tail=BOTH_SIDES), read(tail=ONE_SIDE).high
-    return WordLoss(change, interval, upper, words, n, worse, better, overdispersion)
+    wrong = sum(_wholly_wrong(a[key]) for key in common)
+    return WordLoss(change, interval, upper, words, n, worse, better, overdispersion, wrong)
+
+
+def _wholly_wrong(counts: tuple[int, int]) -> bool:
+    """Whether an utterance has more errors than words."""
+    errors, words = counts
+    return errors > words
+
+
+def _change(a: tuple[int, int], b: tuple[int, int]) -> int:
+    """Word errors of B more than of A in one utterance."""
+    (before, words), (after, _) = a, b
+    return min(after, words) - words if _wholly_wrong(a) else after - before
 
 
 def _units(changes: Mapping[str, tuple[int, int]]) -> list[tuple[int, int, int]]:

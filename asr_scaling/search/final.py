@@ -75,10 +75,7 @@ def _rival(log: SearchLog, winner: Entry, entry: Entry) -> Rival:
 
 def _with_all_words(log: SearchLog, entry: Entry, over: Gain) -> Gain:
     """The gain with the change of WER that decided: by all words of the search's one baseline."""
-    loss = log.loss(entry)
-    if loss is None:
-        return over
-    return replace(over, wer=loss.change, wer_interval=loss.interval, words=loss.words)
+    return replace(over, loss=log.loss(entry) or over.loss)
 
 
 def _needed(log: SearchLog, entry: Entry) -> int | None:

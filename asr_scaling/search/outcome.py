@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from asr_scaling.core.checksum import signed, verified
+from asr_scaling.core.statistics import Interval
 from asr_scaling.core.typed_json import build, read
+from asr_scaling.core.word_loss import WordLoss
 from asr_scaling.errors import DataError
 from asr_scaling.search.bench import Kind
 from asr_scaling.search.candidates import Entry, Stage
@@ -136,7 +139,8 @@ class Journal:
 def _as_now(value: Any) -> Any:
     """Content of any version.
 
-    Gains had a noise floor before their intervals held it; what is the search was two stages.
+    Gains had a noise floor before their intervals held it, and of the loss of WER no more than the
+    change, its interval and the words; what is the search was two stages.
     """
     if isinstance(value, list):
         return [_as_now(entry) for entry in value]
@@ -145,4 +149,14 @@ def _as_now(value: Any) -> Any:
     now = {key: _as_now(entry) for key, entry in value.items() if key != "floor"}
     if now.get("stage") in ("alone", "together"):
         now["stage"] = "search"
+    if "wer" in now and "factor" in now:
+        now["loss"] = _loss(now.pop("wer"), now.pop("wer_interval"), now.pop("words", 0))
     return now
+
+
+def _loss(change: float | None, interval: Mapping[str, float] | None, words: int) -> Any:
+    """A loss of WER of an older version: what such a file says of it, without what it rests on."""
+    if change is None or interval is None:
+        return None
+    ends = Interval(interval["low"], interval["high"])
+    return asdict(WordLoss(change, ends, ends.high, words, 0, 0, 0, 1.0))

@@ -10,6 +10,7 @@ from asr_scaling.analysis.comparison.verdict import CANT_TELL, RTFX, WER, Metric
 from asr_scaling.core.judged import stated
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
+from asr_scaling.core.word_loss import WordLoss
 from asr_scaling.errors import ConfigError
 
 _ASK = "optimiser.processes={}"
@@ -26,11 +27,8 @@ class Gain:
     """Of the factor, between processes; None where the calls were too few."""
     why: str = ""
     """Why it can't be told which is faster; empty where it can."""
-    wer: float | None = None
-    """Change of WER as a share (0.01 is one point); None where a WER is not known."""
-    wer_interval: Interval | None = None
-    words: int = 0
-    """Words that the change of WER rests on."""
+    loss: WordLoss | None = None
+    """Of WER; None where one of the two has none on the same speech."""
 
     @property
     def faster(self) -> bool:
@@ -50,15 +48,12 @@ def gain(a: RunRecord, b: RunRecord) -> Gain:
 
     Both must be "ok" and of one kind of machine; they may be of two hosts.
     """
-    words = sum(int(row.get("words", 0)) for row in b.transcripts)
     try:
         comparison = compare(a, b, allow=("host",), ask=_ASK)
     except ConfigError:
         machine = machine_of(a, b, ask=_ASK)
-        return _of_speed(unpaired_change(_as_judged(a), _as_judged(b), RTFX, machine), words)
-    wer = comparison.row(WER)
-    speed = _of_speed(comparison.row(RTFX), words)
-    return replace(speed, wer=wer.absolute, wer_interval=wer.interval)
+        return _of_speed(unpaired_change(_as_judged(a), _as_judged(b), RTFX, machine))
+    return replace(_of_speed(comparison.row(RTFX)), loss=comparison.row(WER).words)
 
 
 def _as_judged(record: RunRecord) -> RunRecord:
@@ -74,8 +69,8 @@ def _as_judged(record: RunRecord) -> RunRecord:
     return replace(record, metrics=tuple(metrics))
 
 
-def _of_speed(speed: MetricChange, words: int) -> Gain:
+def _of_speed(speed: MetricChange) -> Gain:
     interval = speed.interval and Interval(1 + speed.interval.low, 1 + speed.interval.high)
     unsure = speed.answer == CANT_TELL
     why = speed.verdict.removeprefix(CANT_TELL).lstrip(": ") if unsure else ""
-    return Gain(1 + (speed.relative or 0.0), interval, why, words=words)
+    return Gain(1 + (speed.relative or 0.0), interval, why)

@@ -61,6 +61,19 @@ class TestByHand:
         assert spread.outcome(0.02) == "beyond"
         assert looped.interval.high > spread.interval.high
 
+    def test_a_reference_that_loops_hides_no_loss_and_no_gain(self):
+        """One text of 226 words more: as wide an interval as 50 points where its errors count."""
+        a, b = [0] * 100, [1] * 40 + [0] * 60
+        loops = of([226, *a], [0, *b])
+        assert (loops.wholly_wrong, loops.better, loops.worse) == (1, 10, 40)
+        assert loops.outcome(0.005) == "beyond"
+        assert loops.interval.half(loops.change) < 0.05
+        both = of([226, *a], [231, *a])
+        assert (both.change, both.wholly_wrong) == (0, 1)
+        assert of([10, *a], [30, *a]).change > 0  # all wrong is no loop
+        own = of([0, *a], [226, *a])
+        assert (own.wholly_wrong, own.worse) == (0, 226)
+
     def test_swapped_systems_mirror_the_interval(self):
         a, b = [0, 2, 1, 0, 0, 3, 0, 0], [1, 0, 1, 0, 4, 3, 0, 0]
         one, other = of(a, b), of(b, a)

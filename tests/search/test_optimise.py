@@ -115,7 +115,7 @@ def test_noise_wins_nothing(seed: int):
 
 def test_random_weights_have_no_wer_and_it_is_said():
     outcome = optimise(options(), Bench(GAINS, random=True))
-    assert only(outcome).total.wer is None
+    assert only(outcome).total.loss is None
     assert winner(outcome) == "transformers + a + b + c"
     assert "No WER is known" in outcome.notes[0]
 
@@ -219,7 +219,9 @@ class TestWords:
     def test_what_is_allowed_wins(self):
         outcome = optimise(options(max_wer_loss=6), Bench(GAINS, wer={"a": 3.0}))
         assert winner(outcome) == "transformers + a + b + c"
-        assert only(outcome).total.wer == pytest.approx(0.03, abs=0.01)
+        loss = only(outcome).total.loss
+        assert loss is not None
+        assert loss.change == pytest.approx(0.03, abs=0.01)
 
     def test_what_is_faster_and_undecided_stands_beside_the_winner(self):
         """The speech has too few words for it."""
@@ -230,7 +232,8 @@ class TestWords:
         assert rival.entry.candidate == Candidate("transformers", ("a", "b", "c"))
         assert rival.over_baseline.factor == pytest.approx(4.32)
         assert rival.gain.factor == pytest.approx(4.32 / found.total.factor)
-        assert rival.words_needed is None or rival.words_needed > rival.gain.words
+        assert rival.over_baseline.loss is not None
+        assert rival.words_needed is None or rival.words_needed > rival.over_baseline.loss.words
 
     def test_the_final_goes_on_until_something_is_shown_to_be_within(self):
         """All that is fastest has "a", which the little speech leaves undecided."""

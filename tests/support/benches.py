@@ -136,9 +136,7 @@ class Bench:
         half = 2 * spread * math.sqrt(1 / len(ours) + 1 / len(theirs))
         ends = Interval(factor * math.exp(-half), factor * math.exp(half))
         loss = word_loss(_words(ours), _words(theirs))
-        if loss is None:
-            return Gain(factor, ends)
-        return Gain(factor, ends, "", loss.change, loss.interval, loss.words)
+        return Gain(factor, ends, loss=loss)
 
     def measured(self, stage: Stage, batch: int = 1) -> list[str]:
         """Labels of what was measured, in its order."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from asr_scaling.analysis.comparison.change import WER, MetricChange, answered, rounded_up
 from asr_scaling.analysis.comparison.unpaired import missing
-from asr_scaling.analysis.comparison.word_loss_text import would_decide
+from asr_scaling.analysis.comparison.word_loss_text import counted_as_wrong, would_decide
 from asr_scaling.core.record import RunRecord
 from asr_scaling.core.word_loss import WORD_EDITS, WordLoss, word_loss
 from asr_scaling.core.workload import with_copies
@@ -41,9 +41,11 @@ def wer_change(a: RunRecord, b: RunRecord) -> MetricChange:
         return replace(change, reason=str(error))
     if loss is None:
         return replace(change, reason="no utterance was scored in both")
-    before = sum(ours[key][0] for key in ours if key in theirs) / loss.words
+    before = sum(min(ours[key]) for key in ours if key in theirs) / loss.words
     relative = loss.change / before if before else (None if loss.change else 0.0)
-    return _judged(replace(change, relative=relative), loss)
+    wrong = counted_as_wrong(loss.wholly_wrong) if loss.wholly_wrong else ""
+    qualifier = ", ".join(filter(None, (change.qualifier, wrong)))
+    return _judged(replace(change, relative=relative, qualifier=qualifier), loss)
 
 
 def _judged(change: MetricChange, loss: WordLoss) -> MetricChange:

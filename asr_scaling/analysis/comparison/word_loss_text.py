@@ -8,6 +8,7 @@ from asr_scaling.analysis.comparison.change import rounded_up
 from asr_scaling.core.word_loss import WordLoss
 
 UNKNOWN = "WER unknown"
+NO_NUMBER = "it is so near to what is allowed that no number of words can be named that decides"
 
 
 def loss_sentence(loss: WordLoss | None, max_loss: float) -> str:
@@ -39,9 +40,22 @@ def wer_change(loss: WordLoss | None) -> str:
     """ "WER +0.2 ± 1.1 points"; ± is the larger half of the interval, rounded up."""
     if loss is None:
         return UNKNOWN
+    said = f"WER {points_of_wer(loss)} points"
+    return said + (f" ({counted_as_wrong(loss.wholly_wrong)})" if loss.wholly_wrong else "")
+
+
+def points_of_wer(loss: WordLoss) -> str:
+    """ "+0.2 ± 1.1", in points."""
     half = 100 * loss.interval.half(loss.change)
     places = 1 if half >= 1 else 2
-    return f"WER {100 * loss.change:+.{places}f} ± {rounded_up(half)} points"
+    return f"{100 * loss.change:+.{places}f} ± {rounded_up(half)}"
+
+
+def counted_as_wrong(utterances: int) -> str:
+    """What is said of utterances in which the system that is compared with has more errors than
+    words."""
+    some = "one utterance" if utterances == 1 else f"{utterances:,} utterances"
+    return f"all words of {some} counted as wrong, where the baseline has more errors than words"
 
 
 def would_decide(loss: WordLoss, needed: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asr_scaling.analysis.comparison.word_loss_text import points_of_wer
 from asr_scaling.analysis.pareto import front_in_metrics
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
@@ -22,7 +23,7 @@ from asr_scaling.report.document import (
 )
 from asr_scaling.report.fields import Field, field, field_table, text
 from asr_scaling.report.optimise.waterfall import drawn
-from asr_scaling.report.optimise.wording import open_questions, verdict, wer_change
+from asr_scaling.report.optimise.wording import open_questions, verdict
 from asr_scaling.search.outcome import Answer, Outcome, Tried
 from asr_scaling.search.searched_points import comparable, point_of
 from asr_scaling.util.groups import grouped
@@ -93,14 +94,13 @@ def _tried(points: Sequence[Point], outcome: Outcome) -> Table:
 
 def _row(points: Sequence[Point], tried: Tried) -> Row:
     gain, point = tried.gain, point_of(points, tried.entry, tried.stage)
-    wer_points = wer_change(gain).removeprefix("WER ").removesuffix(" points")
     note = "" if gain.interval else "too few calls for an interval"
     cells = (
         words(tried.stage),
         count(tried.entry.batch),
         words(tried.entry.candidate.label),
         number(gain.factor, gain.interval, note=note),
-        missing("no WER is known") if gain.wer is None else words(wer_points),
+        missing("no WER is known") if gain.loss is None else words(points_of_wer(gain.loss)),
         *(_figures(point) if point else [missing("its record is not here")] * 4),
     )
     return Row(cells, point.keys if point else {})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from asr_scaling.analysis.comparison.word_loss_text import wer_change
 from asr_scaling.report.document import Figure, Keys
-from asr_scaling.report.optimise.wording import goal, times, waterfall, wer_change
+from asr_scaling.report.optimise.wording import goal, times, waterfall
 from asr_scaling.report.output.bars import FASTER, GAIN, SLOWER, Bar, draw_bars
 from asr_scaling.report.output.drawing import FigureBuilder
 from asr_scaling.search.outcome import Answer
@@ -28,7 +29,7 @@ def bars(answer: Answer, keys: Keys) -> list[Bar]:
 def _bar(name: str, gain: Gain, speed: float, colour: str, keys: Keys) -> Bar:
     """``gain`` on top of ``speed``, which is taken as exact."""
     ends = (speed * gain.interval.low, speed * gain.interval.high) if gain.interval else None
-    title = f"{name}: {times(gain)}, {wer_change(gain)}"
+    title = f"{name}: {times(gain)}, {wer_change(gain.loss)}"
     return Bar(name, speed, speed * gain.factor, ends, colour, keys, title, times(gain))
 
 

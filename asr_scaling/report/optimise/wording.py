@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.format import plain, with_interval
+from asr_scaling.analysis.comparison.word_loss_text import NO_NUMBER, wer_change, would_decide
+from asr_scaling.analysis.format import with_interval
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
+from asr_scaling.core.word_loss import WordLoss
 from asr_scaling.search.outcome import Answer, Outcome, Rival
 from asr_scaling.search.searched_points import point_of
 from asr_scaling.search.speedup import Gain
@@ -59,7 +61,7 @@ def verdict(answer: Answer) -> str:
     if answer.winner == answer.baseline:
         better = f"faster than {baseline} beyond noise and as accurate{_nearest(answer)}"
         return f"{goal(answer)}: nothing that was tried is {better}."
-    change = f"is {times(answer.total)} as fast as {baseline}, {wer_change(answer.total)}"
+    change = f"is {times(answer.total)} as fast as {baseline}, {wer_change(answer.total.loss)}"
     return f"{goal(answer)}: {answer.winner.candidate.label} {change} ({origin(answer)})."
 
 
@@ -68,7 +70,8 @@ def _nearest(answer: Answer) -> str:
     if answer.other is None:
         return ""
     found = answer.other.gain
-    said = f"{answer.other.entry.candidate.label}, was {times(found)} as fast, {wer_change(found)}"
+    label = answer.other.entry.candidate.label
+    said = f"{label}, was {times(found)} as fast, {wer_change(found.loss)}"
     why = f" ({found.why})" if found.why else ""
     return f"; the fastest other, {said}{why}"
 
@@ -83,28 +86,26 @@ def origin(answer: Answer) -> str:
 def left_open(answer: Answer, rival: Rival) -> str:
     """What is faster than the winner and not decided by its words, and what would decide it."""
     over = answer.winner.candidate.label
-    words = rival.over_baseline.words
     return (
         f"Undecided: {rival.entry.candidate.label} is {times(rival.gain)} as fast as {over}, "
-        f"{wer_change(rival.over_baseline)} over {words:,} words; "
-        f"{_would_decide(rival.words_needed, words)}."
+        f"{_so_far(rival.over_baseline.loss, rival.words_needed)}."
     )
 
 
 def only_likely(answer: Answer) -> str:
     """Where the winner's WER is not shown to be within what is allowed: what would decide it."""
-    words = answer.total.words
     return (
-        f"Provisional: its WER is likely to be within what is allowed and not shown to be, "
-        f"{wer_change(answer.total)} over {words:,} words; "
-        f"{_would_decide(answer.words_needed, words)}."
+        "Provisional: its WER is likely to be within what is allowed and not shown to be, "
+        f"{_so_far(answer.total.loss, answer.words_needed)}."
     )
 
 
-def _would_decide(needed: int | None, words: int) -> str:
-    if needed is None:
-        return "it is so near to what is allowed that no number of words can be named that decides"
-    return f"about {max(1, needed - words):,} words more would decide"
+def _so_far(loss: WordLoss | None, needed: int | None) -> str:
+    """The change of WER, over how many words, and what would decide."""
+    if loss is None:
+        return wer_change(None)
+    open_still = NO_NUMBER if needed is None else would_decide(loss, needed)
+    return f"{wer_change(loss)} over {loss.words:,} words; {open_still}"
 
 
 def waterfall(answer: Answer) -> str:
@@ -116,12 +117,3 @@ def waterfall(answer: Answer) -> str:
 def times(gain: Gain) -> str:
     """ "2.40 ± 0.12 ×"; without an interval the bare factor."""
     return f"{with_interval(gain.factor, gain.interval)} ×"
-
-
-def wer_change(gain: Gain) -> str:
-    """ "WER +0.1 ± 0.3 points", or that it is not known."""
-    if gain.wer is None:
-        return "WER unknown"
-    wide = gain.wer_interval.half(gain.wer) if gain.wer_interval else 0.0
-    half = f" ± {plain(100 * wide, 2)}" if wide else ""
-    return f"WER {100 * gain.wer:+.1f}{half} points"

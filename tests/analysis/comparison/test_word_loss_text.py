@@ -43,6 +43,13 @@ class TestSentence:
     def test_what_is_not_known_is_said(self):
         assert loss_sentence(None, BOUND) == wer_change(None) == "WER unknown"
 
+    def test_texts_that_loop_where_it_is_compared_with_are_counted_and_said(self):
+        loss = word_loss({"x": (226, 20), "y": (0, 380)}, {"x": (0, 20), "y": (0, 380)})
+        assert wer_change(loss) == (
+            "WER -5 ± 35 points (all words of one utterance counted as wrong, where the baseline "
+            "has more errors than words)"
+        )
+
     def test_a_wide_interval_has_fewer_digits(self):
         assert wer_change(of(1, 10)) == "WER +0.5 ± 4.2 points"
 
