@@ -155,8 +155,11 @@ def _as_now(value: Any) -> Any:
 
 
 def _loss(change: float | None, interval: Mapping[str, float] | None, words: int) -> Any:
-    """A loss of WER of an older version: what such a file says of it, without what it rests on."""
-    if change is None or interval is None:
+    """A loss of WER of an older version: what such a file says of it, without what it rests on.
+
+    Without an interval it may be anything: the interval is then of all points of WER.
+    """
+    if change is None:
         return None
-    ends = Interval(interval["low"], interval["high"])
+    ends = Interval(*((interval["low"], interval["high"]) if interval else (-1.0, 1.0)))
     return asdict(WordLoss(change, ends, ends.high, words, 0, 0, 0, 1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +20,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Converts every small model once for all tests of a file."""
+    """Converts every model once for all tests of engines, whichever workers run them."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASR_SCALING_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ASR_SCALING_CACHE", str(shared / "conversions"))
         yield

@@ -73,7 +73,7 @@ def made() -> Section:
 def test_the_answer_comes_first_with_its_command(made: Section):
     assert re.match(
         r"\*\*Latency, batch 1: transformers \+ a \+ b is 3\.60 × as fast as transformers, "
-        r"WER \+0\.0 ± 0\.30 points "
+        r"WER \+0\.00 ± 0\.30 points "
         r"\(from the final: whole budget, in turns with the baseline, 3 processes each\)\.\*\*",
         words(made),
     )

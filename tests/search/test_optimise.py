@@ -446,7 +446,8 @@ def test_a_prior_of_this_package_knows_what_no_table_of_the_class_measured():
     """Pruning was measured on processors without matrix units alone."""
     entry = Entry(BASE, 1)
     assert priors_of("amx").option(entry, "prune").mean < -1
-    assert priors_of("amx").option(entry, "bf16").mean != priors_of("avx2").option(entry, "bf16")
+    measured = priors_of("amx").option(entry, "bf16").mean
+    assert measured not in {0.0, priors_of("avx512_bf16").option(entry, "bf16").mean}
     assert not priors_of("another").engines
 
 
