@@ -7,6 +7,7 @@ process that read more for the WER; "calibration", a process that shows how fast
 
 from __future__ import annotations
 
+import bisect
 import gzip
 import json
 import math
@@ -59,6 +60,8 @@ class Measured:
     sessions: list[Row] = field(default_factory=list)
     _scored: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)
+    _seconds: list[tuple[float, float]] = field(default_factory=list)
+    """Time of each calibration that gave times, and the logarithm of its seconds; sorted."""
 
     @classmethod
     def read(cls, path: Path) -> Measured:
@@ -74,6 +77,8 @@ class Measured:
             self.sessions.append(row)
         elif row["kind"] == "calibration":
             self.calibrations.append(row)
+            if row["outcome"] == "ok":
+                bisect.insort(self._seconds, (self.at_s(row), math.log(timed_s(row))))
         elif row["kind"] == "entry":
             entry = Entry(row["engine"], tuple(row["optimisations"]), row["batch"])
             self.rows.setdefault(entry, []).append(row)
@@ -103,10 +108,9 @@ class Measured:
 
     def host(self, at_s: float) -> float:
         """Seconds that work takes at some time, over those that it usually takes; 1 if unknown."""
-        known = sorted((self.at_s(row), timed_s(row)) for row in self.calibrated)
-        if not known:
+        if not self._seconds:
             return 1.0
-        times, logs = [at for at, _ in known], [math.log(seconds) for _, seconds in known]
+        times, logs = zip(*self._seconds, strict=True)
         return math.exp(float(np.interp(at_s, times, logs)) - statistics.median(logs))
 
     @staticmethod

@@ -30,21 +30,14 @@ from rich.console import Console
 from rich.table import Table
 
 from asr_scaling.analysis.load_points import points
-from asr_scaling.core.statistics import student
+from asr_scaling.core.statistics import mean_interval
 from asr_scaling.core.word_loss import word_loss
 from asr_scaling.dataset.demo import Demo
-from asr_scaling.search.outcome import Answer, Journal, Outcome
+from asr_scaling.search.outcome import Answer
+from asr_scaling.search.searched_points import outcome_of
 from asr_scaling.util.config_dir import conf_dir
 
 FASTEST, ROUNDS = 4, 4
-
-
-def outcome_of(sweep: Path) -> Outcome:
-    """What the search found. Raises SystemExit where it has not ended."""
-    journal = Journal.read(sweep)
-    if journal is None or journal.outcome is None:
-        raise SystemExit(f"{sweep} is no search that has ended: name the folder of optimise.json.")
-    return journal.outcome
 
 
 def named(answer: Answer) -> dict[Entry, str]:
@@ -91,7 +84,7 @@ def shown(
     table = Table("system", *columns, title=title)
     winner = next(iter(told))
     for entry in sorted(measured, key=lambda e: -statistics.fmean(measured[e])):
-        own, ratios = measured[entry], []
+        own = measured[entry]
         ratios = [a - b for a, b in zip(own, measured[winner], strict=True)]
         loss = word_loss(known.words(Entry(BASELINE, (), 1)), known.words(entry))
         table.add_row(
@@ -107,11 +100,9 @@ def shown(
 
 
 def _interval(logs: Sequence[float]) -> str:
-    mean = statistics.fmean(logs)
-    if len(logs) < 2:
-        return f"{math.exp(mean):.2f}"
-    half = student(len(logs) - 1.0) * statistics.stdev(logs) / math.sqrt(len(logs))
-    return f"{math.exp(mean):.2f} ({math.exp(mean - half):.2f}–{math.exp(mean + half):.2f})"
+    factor, ends = math.exp(statistics.fmean(logs)), mean_interval(logs)
+    between = f" ({math.exp(ends.low):.2f}–{math.exp(ends.high):.2f})" if ends else ""
+    return f"{factor:.2f}{between}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -121,7 +112,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("tables", type=Path)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     given = parser.parse_args(arguments)
-    outcome = outcome_of(given.sweep)
+    outcome = outcome_of([str(given.sweep)])
+    if outcome is None:
+        parser.error(f"{given.sweep} is no search that has ended: name the folder of optimise.json")
     (model,) = {point.model for point in points([str(given.sweep)])}
     known = Measured.read(given.tables / f"{model}.jsonl")
     session()  # imports every engine, so that forked processes start at once

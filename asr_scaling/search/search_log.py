@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from asr_scaling.search.outcome import Left, Tried
 from asr_scaling.search.priors import Priors
 from asr_scaling.search.speed_model import Array, Beliefs, Sighting, SpeedModel
 from asr_scaling.search.suspects import Suspects
+from asr_scaling.search.usual_calls import log_totals
 
 _NOISE: dict[Stage, float] = {"search": 0.035, "semifinal": 0.03, "final": 0.03}
 """What a trial of a stage is off by itself, as a standard deviation of log speed."""
@@ -50,6 +51,7 @@ class SearchLog:
         self._compiling_s: dict[str, float] = {}
         self._zeros: dict[str, float] = {}
         self._outside_s: dict[tuple[str, Stage], float] = {}
+        self._timed: dict[tuple[str, ...], dict[int, Mapping[str, float]]] = {}
 
     def base(self, batch: int) -> Entry:
         """The baseline at a batch size."""
@@ -94,7 +96,9 @@ class SearchLog:
         zero = self._zeros.setdefault(calls, log_speed - self._believed_speed(trial.entry))
         at_s = (begun_s + self.bench.spent_s) / 2
         noise = _NOISE[trial.stage]
-        self._model.add(Sighting(trial.entry, log_speed - zero, at_s, noise, calls))
+        number = self._model.add(Sighting(trial.entry, log_speed - zero, at_s, noise, calls))
+        if trial.stage != "final":
+            self._without_mishaps(number, found.seconds, calls)
         key = trial.entry.candidate.engine, trial.stage
         for name in trial.entry.candidate.optimisations:
             before_s = self._compiling_s.get(name, math.inf)
@@ -104,6 +108,13 @@ class SearchLog:
         self._outside_s[key] = (
             outside_s if before is None else before + _UNTIMED_SHARE * (outside_s - before)
         )
+
+    def _without_mishaps(self, number: int, seconds: Mapping[str, float], calls: str) -> None:
+        """Look anew at all trials of the same calls: each one more shows what is usual."""
+        alike = self._timed.setdefault((calls, *sorted(seconds)), {})
+        alike[number] = seconds
+        for one, total in zip(alike, log_totals(list(alike.values())), strict=True):
+            self._model.correct(one, -total - self._zeros[calls])
 
     def _believed_speed(self, entry: Entry) -> float:
         return float(self._model.believed([entry]).means[0]) if self._zeros else 0.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -96,11 +96,17 @@ class SpeedModel:
         self._numbers: dict[str, int] = {}
         self._solved: tuple[Array, Array] | None = None
 
-    def add(self, sighting: Sighting) -> None:
-        """Take a sighting into account."""
+    def add(self, sighting: Sighting) -> int:
+        """Take a sighting into account; its number, for ``correct``."""
         self._seen.append(sighting)
         row = self._rows([sighting.entry])
         self._known = row if self._known is None else self._known.joined(row)
+        self._solved = None
+        return len(self._seen) - 1
+
+    def correct(self, number: int, log_speed: float) -> None:
+        """The speed of a sighting, known better by now."""
+        self._seen[number] = replace(self._seen[number], log_speed=log_speed)
         self._solved = None
 
     def believed(self, entries: Sequence[Entry]) -> Beliefs:

@@ -55,6 +55,15 @@ def test_the_better_engine_wins_with_what_helps_it():
     assert found.total.factor == pytest.approx(3.9)
 
 
+@pytest.mark.parametrize("utterance", [0, 5])
+def test_a_text_that_is_decoded_again_does_not_speak_for_all_speech(utterance: int):
+    """One of the search's six, the shortest or the longest, takes the fastest engine four times as
+    long, as it would one in a hundred."""
+    bench = Bench({**GAINS, "other": 1.2}, again={"other": utterance})
+    found = only(optimise(options(), bench))
+    assert found.winner.candidate == Candidate("other", ("a", "b", "c"))
+
+
 def test_each_engine_has_its_own_gains():
     """What slows the first engine doubles another, and the other way round."""
     gains = {"a": 0.7, "other:a": 2.2, "b": 1.4, "other:b": 0.8, "c": 1.1, "slow": 0.7}

@@ -85,27 +85,25 @@ def origin(answer: Answer) -> str:
 
 def left_open(answer: Answer, rival: Rival) -> str:
     """What is faster than the winner and not decided by its words, and what would decide it."""
-    over = answer.winner.candidate.label
+    over, loss = answer.winner.candidate.label, rival.over_baseline.loss
     return (
         f"Undecided: {rival.entry.candidate.label} is {times(rival.gain)} as fast as {over}, "
-        f"{_so_far(rival.over_baseline.loss, rival.words_needed)}."
+        f"{wer_change(loss)}{_so_far(loss, rival.words_needed)}."
     )
 
 
 def only_likely(answer: Answer) -> str:
     """Where the winner's WER is not shown to be within what is allowed: what would decide it."""
-    return (
-        "Provisional: its WER is likely to be within what is allowed and not shown to be, "
-        f"{_so_far(answer.total.loss, answer.words_needed)}."
-    )
+    said = "Provisional: its WER is likely to be within what is allowed and not shown to be"
+    return f"{said}{_so_far(answer.total.loss, answer.words_needed)}."
 
 
 def _so_far(loss: WordLoss | None, needed: int | None) -> str:
-    """The change of WER, over how many words, and what would decide."""
+    """Over how many words, and what would decide."""
     if loss is None:
-        return wer_change(None)
+        return ""
     open_still = NO_NUMBER if needed is None else would_decide(loss, needed)
-    return f"{wer_change(loss)} over {loss.words:,} words; {open_still}"
+    return f" over {loss.words:,} words; {open_still}"
 
 
 def waterfall(answer: Answer) -> str:
