@@ -132,6 +132,8 @@ class Process:
             return list(batches) if self.whole or by_length else again * [batches[0]]
         ordered = sorted(batches[:TIMED], key=lambda each: each.audio_s)
         took = max(self._call(each, "warm") for each in (ordered[0], ordered[-1]))
+        if self.whole:
+            return list(batches)
         count = TIMED_SLOW if took > SLOW_S[1] else TIMED
         count = min(count, len(ordered))
         step = len(ordered) / count

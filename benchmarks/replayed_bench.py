@@ -139,7 +139,8 @@ class ReplayedBench:
         """Calls that are timed, and the least seconds for them."""
         if stage == "search":
             return (self.options.utterances if batch == 1 else 1), 0.0
-        utterances = (self.options.pipeline.utterances or 16) if stage == "final" else 6
+        one_by_one = self.options.semifinal_utterances(1)
+        utterances = (self.options.pipeline.utterances or 16) if stage == "final" else one_by_one
         return (2 if batch > 1 else utterances), self.options.timed_s(stage)
 
     def _times(self, calls: Floats, least_s: float, batch: int, stage: Stage) -> int:

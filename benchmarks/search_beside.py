@@ -5,9 +5,9 @@
 SWEEP is the folder of a search, TABLES one of benchmarks/exhaustive.py on the same machine. At each
 batch size the search's winner, what it named as undecided, the fastest of the table, and plain
 transformers are measured in turns, each in a process of its own in every round, every second round
-backwards: at batch 1 ten utterances of the bundled speech from all quantiles of length, at others
-48 in batches. Left out are entries of the table whose WER is shown to be beyond what the search
-allowed, over the words that the table has.
+backwards, on 48 utterances of the bundled speech from all quantiles of length. Left out are entries
+of the table whose WER is shown to be beyond what the search allowed, over the words that the table
+has.
 
 Printed for each: RTFx over all rounds, and its speed over the winner's, paired by rounds, with the
 interval of 95 %.

@@ -15,6 +15,8 @@ _NOT_OPTIONS = ("stage", "rank")
 """Set for each point by the search, not by the user."""
 _WARM_S = 2.0
 """Seconds that a warm-up usually takes."""
+SEMIFINAL_READS = 60
+"""Utterances that are read in the semifinal: about 800 words tell what errs grossly."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,17 @@ class Options:
         if stage == "final":
             return full.max_seconds + min(full.warmup_seconds, _WARM_S)
         return min(self.max_seconds, full.max_seconds) + _WARM_S / 2
+
+    def semifinal_utterances(self, batch: int) -> int:
+        """Utterances that are timed in a process of the semifinal.
+
+        At batch 1 all that it reads: a few don't show how often a text is decoded again. At others
+        those of two batches.
+        """
+        if batch > 1:
+            return 2 * batch
+        given = self.pipeline.utterances
+        return SEMIFINAL_READS if given is None else min(SEMIFINAL_READS, 4 * given)
 
     @property
     def seconds(self) -> float:

@@ -97,7 +97,7 @@ class SearchLog:
         at_s = (begun_s + self.bench.spent_s) / 2
         noise = _NOISE[trial.stage]
         number = self._model.add(Sighting(trial.entry, log_speed - zero, at_s, noise, calls))
-        if trial.stage != "final":
+        if trial.stage == "search":
             self._without_mishaps(number, found.seconds, calls)
         key = trial.entry.candidate.engine, trial.stage
         for name in trial.entry.candidate.optimisations:
@@ -187,10 +187,16 @@ class SearchLog:
         if stage == "search":
             calls_s = known.calls_s / speeds
         else:
-            calls_s = np.maximum(self.options.timed_s(stage), _LEAST_CALLS * call_s)
-            calls_s += utterances * call_s / base.batch
+            timed = self._timed_utterances(stage, base.batch)
+            calls_s = np.maximum(self.options.timed_s(stage), timed / base.batch * call_s)
+            calls_s += max(0, utterances - timed) * call_s / base.batch
         outside_s: Array = np.array([self._outside(entry, stage) for entry in entries])
         return calls_s + outside_s
+
+    def _timed_utterances(self, stage: Stage, batch: int) -> int:
+        """Utterances of the fewest calls in a process of the semifinal or the final."""
+        few = self.options.semifinal_utterances(batch) if stage == "semifinal" else 0
+        return max(few, _LEAST_CALLS * batch)
 
     def _outside(self, entry: Entry, stage: Stage) -> float:
         """Seconds outside calls: start, loading, compiling, writing."""

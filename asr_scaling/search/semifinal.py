@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from asr_scaling.search.candidates import Entry, Trial
+from asr_scaling.search.options import SEMIFINAL_READS
 from asr_scaling.search.search_log import SearchLog
 from asr_scaling.search.speed_model import expected_gain
-from asr_scaling.search.time_plan import IN_FINAL, SEMIFINAL_READS
+from asr_scaling.search.time_plan import IN_FINAL
 
 _RISK = 0.02
 """One whose chance of being the fastest is less drops out."""

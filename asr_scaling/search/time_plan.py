@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from asr_scaling.search.options import SEMIFINAL_READS
 from asr_scaling.search.search_log import SearchLog
 
 IN_FINAL = 3
 """Entries beside the baseline in the final."""
-SEMIFINAL_READS = 60
-"""Utterances that are read in the semifinal: about 800 words tell what errs grossly."""
 _MOST_READ = 140
 """Utterances in a final, unless more are asked for: about 1,800 words.
 

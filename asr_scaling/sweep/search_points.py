@@ -93,26 +93,22 @@ class SearchPoints:
 
     def _budgets(self, trial: Trial) -> dict[str, str]:
         """Options of the pipeline, all of which the record has."""
-        batch = trial.entry.batch
+        batch, options = trial.entry.batch, self.options
         if trial.stage == "final":
             found = self._final(batch)
         elif trial.stage == "semifinal":
-            found = {**self._few(batch, batches=2), **self._semifinal()}
+            found = {**self._calls(batch, options.semifinal_utterances(batch)), **self._semifinal()}
         else:
-            found = {**self._few(batch, batches=1), **self._search(batch)}
+            few = min(options.utterances, options.pipeline.utterances or options.utterances)
+            found = {**self._calls(batch, few if batch == 1 else batch), **self._search(batch)}
         if trial.utterances is not None:
             found["scored"] = trial.utterances
         return {f"pipeline.{key}": _written(value) for key, value in found.items()}
 
-    def _few(self, batch: int, batches: int) -> dict[str, object]:
-        """Few utterances of all lengths: each a call at batch 1, else two calls of batches.
-
-        batches: how many different ones these two are of.
-        """
-        few = self.options.utterances
-        count = min(few, self.options.pipeline.utterances or few) if batch == 1 else batches * batch
-        calls = count if batch == 1 else 2
-        return {"utterances": count, "spread": True, "warmup": 1, "min_iterations": calls}
+    def _calls(self, batch: int, utterances: int) -> dict[str, object]:
+        """Utterances of all lengths: each a call at batch 1, else two calls of batches."""
+        calls = utterances if batch == 1 else 2
+        return {"utterances": utterances, "spread": True, "warmup": 1, "min_iterations": calls}
 
     def _search(self, batch: int) -> dict[str, object]:
         """Every call once, or the one batch twice unless that takes long."""

@@ -21,8 +21,8 @@ from asr_scaling.search.speedup import Gain
 BASE = Candidate("transformers")
 LENGTHS_S = (1.0, 3.0, 5.0, 8.0, 12.0, 15.0)
 """Of the utterances, over and over."""
-_CALLS: dict[Stage, int] = {"search": 6, "semifinal": 8, "final": 12}
-"""Timed calls of a trial at batch 1; a sixth of that, but 2 at least, at others."""
+_CALLS: dict[Stage, int] = {"search": 6, "semifinal": 24, "final": 12}
+"""Timed calls of a trial at batch 1; two at others."""
 _WINDOW = {"search": 0.0, "semifinal": 3.0, "final": 6.0}
 """Seconds that calls take at least."""
 _START = {"search": 2.5, "semifinal": 8.0, "final": 8.0}
@@ -155,7 +155,7 @@ class Bench:
         timed = list(dict.fromkeys(u for call in seconds for u in call.split("+")))
         read = [f"u{i}" for i in range(min(trial.utterances or 0, self.speech))]
         calls_s = max(_WINDOW[trial.stage], 1.5 * math.fsum(seconds.values()))
-        calls_s += second * len(read)
+        calls_s += second * max(0, len(read) - len(timed))
         return Observed(
             seconds,
             {} if self.random else self._read(names, read or timed),
@@ -165,7 +165,7 @@ class Bench:
 
     def _calls(self, trial: Trial) -> dict[str, float]:
         batch = trial.entry.batch
-        count = _CALLS[trial.stage] if batch == 1 else max(2, _CALLS[trial.stage] // 6)
+        count = _CALLS[trial.stage] if batch == 1 else 2
         dice = random.Random(f"{self.seed} {trial.entry.label} {trial.stage} {trial.number}")
         slower = math.exp(dice.gauss(0, self._between(trial.entry)))
         slower *= math.exp(self.drift * 1.4 * math.sin(self.spent_s / 100 + self.seed))

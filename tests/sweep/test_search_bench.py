@@ -147,11 +147,15 @@ def test_a_search_times_every_call_once_and_a_batch_twice():
         assert (pipeline.warmup, pipeline.warmup_seconds) == (1, 0)
 
 
-def test_a_semifinal_times_two_batches():
+def test_a_semifinal_times_two_batches_and_at_batch_1_all_that_it_reads():
     made = points(pipeline=Pipeline(), batches=(1, 16))
     many = budgets(Trial(entry(batch=16), "semifinal"), made)
     assert (many.utterances, many.min_iterations) == (32, 2)
     assert many.spread
+    one = budgets(Trial(entry(batch=1), "semifinal", utterances=60), made)
+    assert (one.utterances, one.min_iterations, one.scored) == (60, 60, 60)
+    few = points(pipeline=Pipeline(utterances=2), batches=(1, 16))
+    assert budgets(Trial(entry(batch=1), "semifinal"), few).utterances == 8
 
 
 def test_a_final_times_the_same_utterances_at_every_batch_size():
