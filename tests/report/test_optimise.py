@@ -170,6 +170,21 @@ def test_an_unknown_wer_is_said():
     assert "No WER is known" in words(section(points, found))
 
 
+def test_what_changes_of_wer_do_not_count_is_said_once():
+    found, points = searched()
+    (answer,) = found.answers
+    assert answer.total.loss is not None
+    loops = replace(answer.total, loss=replace(answer.total.loss, wholly_wrong=2))
+    other = replace(found, answers=(replace(answer, total=loops),))
+    said = (
+        "In changes of WER all words of 2 utterances count as wrong, where the baseline has more "
+        "errors than words."
+    )
+    assert said not in words(section(points, found))
+    assert words(section(points, other)).count(said) == 1
+    assert summary(other, points).count(said) == 1
+
+
 def test_steps_that_do_not_multiply_to_the_total_are_said():
     (answer,) = searched()[0].answers
     apart = replace(answer, total=replace(answer.total, factor=3.0))

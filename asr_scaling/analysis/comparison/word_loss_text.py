@@ -55,7 +55,7 @@ def counted_as_wrong(utterances: int) -> str:
     """What is said of utterances in which the system that is compared with has more errors than
     words."""
     some = "one utterance" if utterances == 1 else f"{utterances:,} utterances"
-    return f"all words of {some} counted as wrong, where the baseline has more errors than words"
+    return f"all words of {some} count as wrong, where the baseline has more errors than words"
 
 
 def would_decide(loss: WordLoss, needed: int) -> str:

@@ -23,7 +23,7 @@ from asr_scaling.report.document import (
 )
 from asr_scaling.report.fields import Field, field, field_table, text
 from asr_scaling.report.optimise.waterfall import drawn
-from asr_scaling.report.optimise.wording import open_questions, verdict
+from asr_scaling.report.optimise.wording import limited, open_questions, verdict
 from asr_scaling.search.outcome import Answer, Outcome, Tried
 from asr_scaling.search.searched_points import comparable, point_of
 from asr_scaling.util.groups import grouped
@@ -52,7 +52,9 @@ def section(points: Sequence[Point], outcome: Outcome) -> Section:
     blocks += [_tried(points, outcome), *_pareto(points), *_left(outcome)]
     spent = f"The search took {outcome.spent_s / 60:.1f} of {outcome.minutes:g} minutes."
     return Section(
-        "optimise", "What the search found", (*blocks, Text(" ".join([spent, *outcome.notes])))
+        "optimise",
+        "What the search found",
+        (*blocks, Text(" ".join([spent, *limited(outcome), *outcome.notes]))),
     )
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.comparison.word_loss_text import NO_NUMBER, wer_change, would_decide
+from asr_scaling.analysis.comparison.word_loss_text import (
+    NO_NUMBER,
+    UNKNOWN,
+    counted_as_wrong,
+    points_of_wer,
+    would_decide,
+)
 from asr_scaling.analysis.format import with_interval
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.reproduce import command
@@ -31,7 +37,7 @@ def summary(found: Outcome, points: Sequence[Point]) -> list[str]:
     minutes = found.spent_s / 60
     spent = f"{minutes:.1f} of {found.minutes:g} minutes spent, {len(found.tried)} measurements."
     left = f"Refused, left out or not tried: {len(found.left)}; optimise.json says why."
-    return [*lines, "", f"{spent} {left}", *found.notes]
+    return [*lines, "", *limited(found), f"{spent} {left}", *found.notes]
 
 
 def open_questions(answer: Answer) -> list[str]:
@@ -104,6 +110,19 @@ def _so_far(loss: WordLoss | None, needed: int | None) -> str:
         return ""
     open_still = NO_NUMBER if needed is None else would_decide(loss, needed)
     return f" over {loss.words:,} words; {open_still}"
+
+
+def wer_change(loss: WordLoss | None) -> str:
+    """ "WER +0.2 ± 1.1 points", or that it is not known."""
+    return UNKNOWN if loss is None else f"WER {points_of_wer(loss)} points"
+
+
+def limited(found: Outcome) -> list[str]:
+    """What changes of WER don't count of the baseline's errors; nothing where they count all."""
+    answers = found.answers
+    gains = [gain for a in answers for gain in (a.total, *(r.over_baseline for r in a.undecided))]
+    most = max((gain.loss.wholly_wrong for gain in gains if gain.loss), default=0)
+    return [f"In changes of WER {counted_as_wrong(most)}."] if most else []
 
 
 def waterfall(answer: Answer) -> str:

@@ -47,7 +47,7 @@ class TestSentence:
         others = {f"u{i}": (0, 20) for i in range(19)}
         loss = word_loss({"x": (226, 20), **others}, {"x": (0, 20), **others})
         assert wer_change(loss) == (
-            "WER -5.0 ± 24 points (all words of one utterance counted as wrong, where the baseline "
+            "WER -5.0 ± 24 points (all words of one utterance count as wrong, where the baseline "
             "has more errors than words)"
         )
 
