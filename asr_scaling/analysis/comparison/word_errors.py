@@ -43,8 +43,8 @@ def wer_change(a: RunRecord, b: RunRecord) -> MetricChange:
         return replace(change, reason="no utterance was scored in both")
     before = sum(min(ours[key]) for key in ours if key in theirs) / loss.words
     relative = loss.change / before if before else (None if loss.change else 0.0)
-    wrong = counted_as_wrong(loss.wholly_wrong) if loss.wholly_wrong else ""
-    qualifier = ", ".join(filter(None, (change.qualifier, wrong)))
+    limited = counted_as_wrong(loss.wholly_wrong)
+    qualifier = ", ".join(filter(None, (change.qualifier, limited)))
     return _judged(replace(change, relative=relative, qualifier=qualifier), loss)
 
 

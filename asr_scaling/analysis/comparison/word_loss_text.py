@@ -38,10 +38,7 @@ def loss_outcome(loss: WordLoss, max_loss: float) -> str:
 
 def wer_change(loss: WordLoss | None) -> str:
     """ "WER +0.2 ± 1.1 points"; ± is the larger half of the interval, rounded up."""
-    if loss is None:
-        return UNKNOWN
-    said = f"WER {points_of_wer(loss)} points"
-    return said + (f" ({counted_as_wrong(loss.wholly_wrong)})" if loss.wholly_wrong else "")
+    return UNKNOWN if loss is None else f"WER {points_of_wer(loss)} points"
 
 
 def points_of_wer(loss: WordLoss) -> str:
@@ -53,7 +50,9 @@ def points_of_wer(loss: WordLoss) -> str:
 
 def counted_as_wrong(utterances: int) -> str:
     """What is said of utterances in which the system that is compared with has more errors than
-    words."""
+    words; empty where there is none."""
+    if not utterances:
+        return ""
     some = "one utterance" if utterances == 1 else f"{utterances:,} utterances"
     return f"all words of {some} count as wrong, where the baseline has more errors than words"
 

@@ -28,6 +28,10 @@ class WordCounts:
         except ValueError:  # other references, of another normaliser
             return None
 
+    def wholly_wrong(self, point: Point) -> int:
+        """Utterances of which it gets more words wrong than there are."""
+        return sum(errors > words for errors, words in (self._of(point) or {}).values())
+
     def _of(self, point: Point) -> Counts | None:
         if id(point) not in self._known:
             try:

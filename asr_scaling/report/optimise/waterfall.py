@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from asr_scaling.analysis.comparison.word_loss_text import wer_change
 from asr_scaling.report.document import Figure, Keys
-from asr_scaling.report.optimise.wording import goal, times, waterfall, wer_change
+from asr_scaling.report.optimise.wording import goal, times, waterfall
 from asr_scaling.report.output.bars import FASTER, GAIN, SLOWER, Bar, draw_bars
 from asr_scaling.report.output.drawing import FigureBuilder
 from asr_scaling.search.outcome import Answer

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from asr_scaling.analysis.comparison.word_loss_text import (
     NO_NUMBER,
-    UNKNOWN,
     counted_as_wrong,
-    points_of_wer,
+    wer_change,
     would_decide,
 )
 from asr_scaling.analysis.format import with_interval
@@ -110,11 +109,6 @@ def _so_far(loss: WordLoss | None, needed: int | None) -> str:
         return ""
     open_still = NO_NUMBER if needed is None else would_decide(loss, needed)
     return f" over {loss.words:,} words; {open_still}"
-
-
-def wer_change(loss: WordLoss | None) -> str:
-    """ "WER +0.2 ± 1.1 points", or that it is not known."""
-    return UNKNOWN if loss is None else f"WER {points_of_wer(loss)} points"
 
 
 def limited(found: Outcome) -> list[str]:

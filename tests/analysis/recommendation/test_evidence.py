@@ -91,6 +91,18 @@ class TestTooLittleSpeech:
             in best.evidence
         )
 
+    @pytest.mark.parametrize("errors", [80, 400])
+    def test_what_losses_do_not_count_of_the_reference_s_errors_is_said_once(
+        self, errors: int
+    ) -> None:
+        (base, *_) = records(BASE)
+        most = by_name([scored(base, [errors, *[4] * 15])])["Throughput"]
+        said = (
+            "In changes of WER all words of one utterance count as wrong, where the baseline has "
+            "more errors than words."
+        )
+        assert most.evidence.count(said) == (1 if errors > 100 else 0)
+
     def test_a_winner_of_the_lower_wer_needs_no_more(self) -> None:
         tiny, base = records(TINY, BASE)
         best = by_name([scored(tiny, [29, 9] * 8), scored(base, [20] * 16)])["Quality"]
