@@ -29,7 +29,10 @@ RECORDS = {
     "amd-epyc-2-cores-optimisations/records.jsonl.gz": "avx512_bf16",
 }
 """File below docs/results → class of its processor (machine/instructions.py)."""
-TABLES = {"intel-xeon-amx-2-cores/exhaustive": "amx"}
+TABLES = {
+    "amd-epyc-2-cores/exhaustive": "avx512_bf16",
+    "intel-xeon-amx-2-cores/exhaustive": "amx",
+}
 """Folder of benchmarks/exhaustive.py below docs/results → class of its processor."""
 _THROUGHPUT = 4
 _ALONE = 0.15

@@ -201,3 +201,11 @@ def _table():
         row(both, 0.5 / 1.1, "fast", 1),
         failed,
     ]
+
+
+def test_the_package_expects_what_the_committed_measurements_say(capsys):
+    _module("search_priors").main()
+    packaged = BENCHMARKS.parent / "asr_scaling" / "search" / "priors.json"
+    assert json.loads(capsys.readouterr().out) == json.loads(
+        packaged.read_text(encoding="utf-8")
+    ), "python benchmarks/search_priors.py > asr_scaling/search/priors.json"
