@@ -26,6 +26,7 @@ Printed for each budget, over all answers and by world:
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -199,6 +200,8 @@ def run(replays: Iterable[Replay], processes: int) -> list[Judged]:
     tasks = list(replays)
     if processes == 1:
         return [one for task in tasks for one in replayed(task)]
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"  # threads of several processes would wait for each other's cores
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         return [one for found in pool.map(replayed, tasks, chunksize=4) for one in found]
 
