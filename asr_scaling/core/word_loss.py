@@ -162,11 +162,11 @@ def word_loss(a: Counts, b: Counts) -> WordLoss | None:
     overdispersion = max(1.0, (squares + ASSUMED * assumed) / (worse + better + ASSUMED))
     read = partial(_interval, worse, better, words, n, overdispersion=overdispersion)
     interval, upper = read(tail=BOTH_SIDES), read(tail=ONE_SIDE).high
-    wrong = sum(_wholly_wrong(a[key]) for key in common)
+    wrong = sum(wholly_wrong(a[key]) for key in common)
     return WordLoss(change, interval, upper, words, n, worse, better, overdispersion, wrong)
 
 
-def _wholly_wrong(counts: tuple[int, int]) -> bool:
+def wholly_wrong(counts: tuple[int, int]) -> bool:
     """Whether an utterance has more errors than words."""
     errors, words = counts
     return errors > words
@@ -175,7 +175,7 @@ def _wholly_wrong(counts: tuple[int, int]) -> bool:
 def _change(a: tuple[int, int], b: tuple[int, int]) -> int:
     """Word errors of B more than of A in one utterance."""
     (before, words), (after, _) = a, b
-    return min(after, words) - words if _wholly_wrong(a) else after - before
+    return min(after, words) - words if wholly_wrong(a) else after - before
 
 
 def _units(changes: Mapping[str, tuple[int, int]]) -> list[tuple[int, int, int]]:

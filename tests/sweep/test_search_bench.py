@@ -222,7 +222,7 @@ def test_an_engine_is_composed_once_however_many_are_asked_for():
     for names in ((), ("int8",), ("one_thread",), ("int8", "one_thread")):
         for batch in (1, 16):
             assert asked.refusal(entry(*names, batch=batch)) is None
-            assert asked.system(entry(*names, batch=batch)).batch.size == batch  # type: ignore[union-attr]
+            assert asked.system(entry(*names, batch=batch)).batch.size == batch
     assert engines == ["transformers"]
 
 

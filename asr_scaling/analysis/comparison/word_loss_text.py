@@ -57,6 +57,11 @@ def counted_as_wrong(utterances: int) -> str:
     return f"all words of {some} count as wrong, where the baseline has more errors than words"
 
 
+def limits(utterances: int) -> tuple[str, ...]:
+    """``counted_as_wrong`` as a sentence; nothing where there is none."""
+    return (f"In changes of WER {counted_as_wrong(utterances)}.",) if utterances else ()
+
+
 def would_decide(loss: WordLoss, needed: int) -> str:
     """ "about 2,400 more words would decide": ``needed`` in all, rounded up to two digits."""
     more = max(1, needed - loss.words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from asr_scaling.analysis.comparison.word_loss_text import counted_as_wrong, loss_sentence
+from asr_scaling.analysis.comparison.word_loss_text import limits, loss_sentence
 from asr_scaling.analysis.format import plain
 from asr_scaling.analysis.gain_over_plain import PLAIN_ENGINE
 from asr_scaling.analysis.points import Point
@@ -161,8 +161,7 @@ class _Judge:
 
     def said(self, winner: Point) -> tuple[str, ...]:
         """What the winner's WER was held against, and what that shows."""
-        wrong = counted_as_wrong(self.words.wholly_wrong(self.reference(winner)))
-        limited = (f"In changes of WER {wrong}.",) if wrong else ()
+        limited = limits(self.words.wholly_wrong(self.reference(winner)))
         if self.is_reference(winner):
             return f"{label(winner)} is what losses of WER are counted from.", *limited
         shown = self.shows(winner)

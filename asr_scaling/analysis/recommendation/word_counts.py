@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from asr_scaling.analysis.comparison.word_errors import word_counts
 from asr_scaling.analysis.points import Point
-from asr_scaling.core.word_loss import Counts, WordLoss, word_loss
+from asr_scaling.core.word_loss import Counts, WordLoss, wholly_wrong, word_loss
 from asr_scaling.errors import AsrScalingError
 
 
@@ -30,7 +30,7 @@ class WordCounts:
 
     def wholly_wrong(self, point: Point) -> int:
         """Utterances of which it gets more words wrong than there are."""
-        return sum(errors > words for errors, words in (self._of(point) or {}).values())
+        return sum(map(wholly_wrong, (self._of(point) or {}).values()))
 
     def _of(self, point: Point) -> Counts | None:
         if id(point) not in self._known:

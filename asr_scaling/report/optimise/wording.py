@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from asr_scaling.analysis.comparison.word_loss_text import (
     NO_NUMBER,
-    counted_as_wrong,
+    limits,
     wer_change,
     would_decide,
 )
@@ -111,12 +111,12 @@ def _so_far(loss: WordLoss | None, needed: int | None) -> str:
     return f" over {loss.words:,} words; {open_still}"
 
 
-def limited(found: Outcome) -> list[str]:
+def limited(found: Outcome) -> tuple[str, ...]:
     """What changes of WER don't count of the baseline's errors; nothing where they count all."""
     answers = found.answers
     gains = [gain for a in answers for gain in (a.total, *(r.over_baseline for r in a.undecided))]
     most = max((gain.loss.wholly_wrong for gain in gains if gain.loss), default=0)
-    return [f"In changes of WER {counted_as_wrong(most)}."] if most else []
+    return limits(most)
 
 
 def waterfall(answer: Answer) -> str:
