@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from asr_scaling.core.module_use import ModuleUse
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Sample:
     started_at: when the call began, in seconds.
     again: number of utterances decoded a second time because the first text was a loop.
     process: number of the process that made the call, from 0, where several measured the point.
+    modules: module of a cascade → what it cost; empty for other systems.
+    cpu_s: processor seconds of the whole process during a call of a cascade; None for others.
     """
 
     utterances: tuple[str, ...]
@@ -34,6 +38,8 @@ class Sample:
     started_at: float = 0.0
     again: int = 0
     process: int = 0
+    modules: Mapping[str, ModuleUse] = field(default_factory=dict)
+    cpu_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class TimingProbe:
         """The finished call as a sample; the stages add up to the total by construction."""
         self._marks.append(self._device.mark())
         times = self._device.seconds(self._marks)
+        account = result.account
         stages, first, steps = _attribute(self._names, times)
         return Sample(
             utterances=tuple(u.id for u in batch.utterances),
@@ -49,6 +50,8 @@ class TimingProbe:
             tokens=result.tokens,
             started_at=self._started_at,
             again=result.again,
+            modules=account.modules if account else {},
+            cpu_s=account.cpu_s if account else None,
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asr_scaling.core.turns import Turn
 from asr_scaling.errors import DataError
 from asr_scaling.util.files import user_path
 
@@ -49,6 +50,7 @@ class Utterance:
     does not state it.
     ``parts``: ids of the utterances joined into this one; empty for a natural utterance.
     ``doubts``: kinds of cautions that its audio gives reason for.
+    ``turns``: who says what when; empty where the dataset does not tell.
     Raises DataError for audio of another shape or type, empty or not finite.
     """
 
@@ -59,6 +61,7 @@ class Utterance:
     parts: tuple[str, ...] = ()
     language: str | None = None
     doubts: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
     def __post_init__(self) -> None:
         if self.audio.ndim != 1 or self.audio.dtype != np.float32:

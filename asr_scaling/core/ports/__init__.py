@@ -3,6 +3,14 @@
 May import ``core`` and what is below it; nothing in this folder imports an implementation.
 """
 
+from asr_scaling.core.ports.cascade import (
+    Around,
+    LoadedModule,
+    ModuleSpec,
+    Punctuation,
+    Speaker,
+    VoiceActivity,
+)
 from asr_scaling.core.ports.dataset import Batching, Dataset, Fitting, Listing
 from asr_scaling.core.ports.engine import (
     Bounded,

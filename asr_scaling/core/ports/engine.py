@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.module_use import Account
+from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import AudioBatch
 
 
@@ -83,6 +85,9 @@ class Transcription:
     ``decodings``: how often each utterance was decoded; empty where the engine does not tell.
     ``languages``: code of the language that each was transcribed in, asked for or recognised; empty
     where the model has no choice or does not tell.
+    ``turns``: of each recording what was said when and by whom, as far as a cascade tells it; empty
+    for other systems.
+    ``account``: what each module of a cascade cost; None for other systems.
     """
 
     texts: tuple[str, ...]
@@ -93,6 +98,8 @@ class Transcription:
     temperatures: tuple[float, ...] = ()
     decodings: tuple[int, ...] = ()
     languages: tuple[str, ...] = ()
+    turns: tuple[tuple[Turn, ...], ...] = ()
+    account: Account | None = None
 
     def once(self) -> Transcription:
         """The same, of an engine that decoded every utterance once at temperature 0."""

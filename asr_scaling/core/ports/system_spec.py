@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.ports.cascade import Around
 from asr_scaling.core.ports.dataset import Batching, Fitting
 from asr_scaling.core.ports.engine import Device, Engine, Placed
 from asr_scaling.core.workload import AudioBatch
@@ -109,6 +110,7 @@ class SystemSpec:
 
     ``decoding``: what the engine is told of how a text is searched for.
     ``optimisation``: name → optimisation that is still to be applied.
+    ``cascade``: the modules that are still to be put around the engine; None for no module.
     ``applied``: sorted names of the optimisations that were applied.
     ``by``: the optimisation that ``composed`` is applying.
     ``set_by``: option, as in "engine.dtype" → the optimisation that set it.
@@ -120,6 +122,7 @@ class SystemSpec:
     batch: Batching | Fitting
     optimisation: Mapping[str, Optimisation] = field(default_factory=dict)
     decoding: Decoding = GREEDY
+    cascade: Around | None = None
     applied: tuple[str, ...] = ()
     by: str = ""
     set_by: Mapping[str, str] = field(default_factory=dict)
