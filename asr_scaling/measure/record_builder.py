@@ -17,6 +17,7 @@ from asr_scaling.core.ports import (
     SystemSpec,
     capabilities,
     option_of,
+    recogniser,
 )
 from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.spread import of_certificate
@@ -173,7 +174,7 @@ def system_facts(spec: SystemSpec, system: System) -> dict[str, Any]:
         "device": spec.device.torch_name,
         "optimisations": list(spec.applied),
         "decoding": {
-            **(option_of(spec.engine, "decoding") or spec.decoding).to_json(),
+            **(option_of(recogniser(spec.engine), "decoding") or spec.decoding).to_json(),
             "package_default": capabilities(spec.engine).decoding,
         },
         "facts": {**asdict(system.facts), "notes": list(system.facts.notes)},
