@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from asr_scaling.cascade.lane import Lane
 from asr_scaling.cascade.segments import VAD
 from asr_scaling.cascade.system import CascadeSystem, Loaded, Order
-from asr_scaling.cascade.thread_owners import ThreadOwners
+from asr_scaling.machine.thread_owners import ThreadOwners
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.module_use import RECOGNITION
 from asr_scaling.core.ports import (
@@ -95,7 +95,11 @@ class CascadeEngine:
             parameters=own.parameters + sum(facts.parameters for facts in every),
             load_s=own.load_s + sum(row["load_s"] for row in told.values()),
             notes=(*own.notes, *(note for name, part in loaded.items() for note in _notes(name, part))),
-            details={**(own.details or {}), "cascade": dict(told)},
+            details={
+                **(own.details or {}),
+                "cascade": dict(told),
+                "cascade_order": self.order.to_json(),
+            },
             unobservable={**own.unobservable, **at_once},
         )
 
@@ -115,6 +119,7 @@ def _loaded(spec: ModuleSpec, lane: Lane, device: Device) -> tuple[Loaded, dict[
         "device": where,
         "threads": spec.threads,
         "batch": spec.batch,
+        "usual_batch": next(own.default for own in fields(spec) if own.name == "batch"),
         "load_s": time.perf_counter() - start_s,
         "memory_bytes": max(0, resident_bytes() - before),
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from asr_scaling.cascade.thread_owners import ThreadOwners
+from asr_scaling.machine.thread_owners import ThreadOwners
 
 _Result = TypeVar("_Result")
 

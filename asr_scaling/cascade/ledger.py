@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from asr_scaling.cascade.thread_owners import OTHERS, ThreadOwners, thread_times
+from asr_scaling.machine.thread_owners import OTHERS, ThreadOwners, thread_times
 from asr_scaling.core.module_use import BETWEEN, RECOGNITION, Account, ModuleUse, Span
 
 
@@ -19,11 +19,13 @@ class Counted:
     device_s: seconds for which it occupied an accelerator; None without one.
     moved_bytes: bytes that it moved to or from an accelerator; None where it does not tell.
     wait_s: seconds that its inputs waited in the queue before it.
+    padding_share: share of the audio that it was given that is padding; None where it has none.
     """
 
     device_s: float | None = None
     moved_bytes: int | None = 0
     wait_s: float = 0.0
+    padding_share: float | None = None
 
 
 class Ledger:
@@ -84,6 +86,7 @@ class Ledger:
             device_s=own.device_s,
             wait_s=own.wait_s,
             moved_bytes=own.moved_bytes,
+            padding_share=own.padding_share,
             calls=len(spans),
             items=sum(span.items for span in spans),
         )

@@ -45,6 +45,7 @@ class Recogniser:
     batching: how segments become batches; None for one batch of all, in their order.
     steps, again: of all calls so far, as in ``Transcription``.
     device_s: seconds for which it has occupied an accelerator; 0 without one.
+    audio_s: seconds of audio in all batches so far; padded_s: with each batch's padding.
     """
 
     system: System
@@ -53,6 +54,13 @@ class Recogniser:
     steps: int = 0
     again: int = 0
     device_s: float = 0.0
+    audio_s: float = 0.0
+    padded_s: float = 0.0
+
+    @property
+    def padding_share(self) -> float | None:
+        """Share of the audio so far that is padding; None before there was any."""
+        return 1 - self.audio_s / self.padded_s if self.padded_s else None
 
     def said(self, segments: Sequence[Segment], probe: Probe, ledger: Ledger) -> list[Said]:
         """What is said in each of the segments, in their order."""
@@ -76,6 +84,8 @@ class Recogniser:
             marks.append(self.device.mark())
             if self.device.kind != "cpu":
                 self.device_s += self.device.seconds(marks)[-1]
+        self.audio_s += batch.audio_s
+        self.padded_s += batch.padded_s
         self.steps += result.steps
         self.again += result.again
         for segment in segments:

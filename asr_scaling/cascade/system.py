@@ -12,7 +12,7 @@ from asr_scaling.cascade.lane import Lane
 from asr_scaling.cascade.ledger import Counted, Ledger
 from asr_scaling.cascade.segments import VAD, Cutter
 from asr_scaling.cascade.stages import PUNCTUATION, SPEAKER, Listener, Recogniser, Restorer, Said
-from asr_scaling.cascade.thread_owners import ThreadOwners
+from asr_scaling.machine.thread_owners import ThreadOwners
 from asr_scaling.cascade.who_spoke import turns
 from asr_scaling.core.module_use import RECOGNITION
 from asr_scaling.core.ports import (
@@ -22,6 +22,7 @@ from asr_scaling.core.ports import (
     System,
     SystemFacts,
     Transcription,
+    option_of,
 )
 from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import AudioBatch
@@ -59,6 +60,14 @@ class Order:
     queue: int
     block_s: float
     longest_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As a record keeps it: "batch" is "fixed 8", "seconds 60", or null."""
+        batching = self.batching
+        size = option_of(batching, "seconds") or option_of(batching, "size")
+        kind = type(batching).__module__.rpartition(".")[2]
+        batch = None if batching is None else f"{kind} {size:g}"
+        return {"overlap": self.overlap, "queue": self.queue, "batch": batch}
 
 
 @dataclass
@@ -98,7 +107,10 @@ class CascadeSystem:
         counted = {name: self._counted(name, before[name], waits) for name in self.loaded}
         accelerated = recogniser.device_s if self.device.kind != "cpu" else None
         counted[RECOGNITION] = Counted(
-            accelerated, None if accelerated is not None else 0, waits.get(RECOGNITION, 0.0)
+            accelerated,
+            None if accelerated is not None else 0,
+            waits.get(RECOGNITION, 0.0),
+            recogniser.padding_share,
         )
         account = ledger.account(counted)
         self._learned = True

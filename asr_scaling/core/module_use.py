@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 RECOGNITION = "recognition"
 """Name of the module that turns speech into text; the others are called after their groups."""
-BETWEEN = "between modules"
+BETWEEN = "between"
 """Name of the rest of a call: cutting, putting together, waiting, and threads of no module."""
 
 
@@ -21,6 +21,8 @@ class ModuleUse:
     wait_s: seconds that its inputs waited in the queue before it.
     moved_bytes: bytes that it moved between the processor's memory and an accelerator's; None where
     it does not tell.
+    padding_share: share of the audio that it was given that is padding; None of other modules than
+    recognition.
     calls: how often it was called.
     items: how many segments, windows or texts it was given.
     """
@@ -30,6 +32,7 @@ class ModuleUse:
     device_s: float | None = None
     wait_s: float = 0.0
     moved_bytes: int | None = 0
+    padding_share: float | None = None
     calls: int = 0
     items: int = 0
 

@@ -91,6 +91,7 @@ class Findings:
     artifacts: names of files written into the point's folder.
     repeats: metric name → its repeated values, in order, for metrics that no sample holds.
     trials: batch sizes that were tried for memory.
+    lanes: when each module of a cascade worked in a call, in types that JSON has.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -101,6 +102,7 @@ class Findings:
     artifacts: tuple[str, ...] = ()
     repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     trials: tuple[BatchTrial, ...] = ()
+    lanes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -190,10 +192,21 @@ class RunRecord:
         return number((self.config.get("dataset") or {}).get("length_s"))
 
     @property
+    def modules(self) -> Mapping[str, Any]:
+        """Module of a cascade beside recognition → what was loaded; empty for other systems."""
+        facts = self.system.get("facts") or {}
+        told = (facts.get("details") or {}).get("cascade")
+        return told if isinstance(told, Mapping) else {}
+
+    @property
     def batch(self) -> Any:
-        """Utterances in a call: as timed, else as asked for, else None."""
+        """Utterances in a call: as timed, else as asked for, else None.
+
+        Of a cascade that cuts recordings, the segments that are recognised at once, as asked for.
+        """
         asked = (self.config.get("batch") or {}).get("size")
-        return len(self.samples[0].utterances) if self.samples else asked
+        timed = self.samples and "vad" not in self.modules
+        return len(self.samples[0].utterances) if timed else asked
 
     @property
     def outcome(self) -> str:

@@ -87,6 +87,8 @@ class RecordBuilder:
         self.add(findings)
         if findings.trials:
             self.system["memory_by_batch"] = [asdict(trial) for trial in findings.trials]
+        if findings.lanes is not None:
+            self.system["lanes"] = findings.lanes
         if self.session is not None:
             self.session.values.update((metric.name, metric.value) for metric in findings.metrics)
         self.lap(name)

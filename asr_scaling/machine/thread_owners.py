@@ -62,10 +62,12 @@ class ThreadOwners:
     def worked(self, module: str) -> None:
         """Only ``module`` has worked since the last time that this, or ``forget_idle``, was called.
 
-        A thread that is new, or that nobody owns and that used processor time, worked for it.
+        A thread that is new works for it. So did one that nobody owns and that used processor time.
         """
         now = thread_times()
         for thread, seconds in now.items():
+            if thread not in self._seen:
+                self._owners.setdefault(thread, module)
             used = seconds - self._seen.get(thread, 0.0)
             if thread not in self._owners and used > 0:
                 by = self._worked.setdefault(thread, {})
@@ -78,10 +80,14 @@ class ThreadOwners:
             self._owners.setdefault(thread, max(by, key=by.__getitem__))
         self._worked.clear()
 
+    def owner(self, thread: int) -> str:
+        """The module that a thread, by its native id, works for."""
+        return self._owners.get(thread, OTHERS)
+
     def used(self, before: Mapping[int, float], after: Mapping[int, float]) -> dict[str, float]:
         """Owner → processor seconds between two readings of ``thread_times``."""
         seconds: dict[str, float] = {}
         for thread, now in after.items():
-            owner = self._owners.get(thread, OTHERS)
+            owner = self.owner(thread)
             seconds[owner] = seconds.get(owner, 0.0) + now - before.get(thread, 0.0)
         return seconds
