@@ -22,7 +22,7 @@ from asr_scaling.core.clustering import cluster
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import SystemFacts
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
-from asr_scaling.errors import MissingExtraError, WeightsError
+from asr_scaling.errors import WeightsError
 from asr_scaling.machine.module_place import ModulePlace
 
 _PACKAGE, _WEIGHTS = "Resemblyzer", "resemblyzer/pretrained.pt"
@@ -55,7 +55,7 @@ class Resemblyzer:
         must_be("speaker.threshold", self.threshold, 0 < self.threshold < 2, "between 0 and 2")
 
     def check(self) -> None:
-        """Raises MissingExtraError without the package that carries the weights."""
+        """Raises WeightsError without the package that carries the weights."""
         import torch  # noqa: F401
 
         _carried()
@@ -66,11 +66,13 @@ class Resemblyzer:
 
 
 def _carried() -> tuple[Path, str]:
-    """The weights' file and its source. Raises MissingExtraError where it isn't installed."""
+    """The weights' file and its source. Raises WeightsError where it isn't installed."""
     try:
         package = metadata.distribution(_PACKAGE)
     except metadata.PackageNotFoundError:
-        raise MissingExtraError(f"the weights of speaker=resemblyzer ({INSTALL})") from None
+        raise WeightsError(
+            f"The weights of speaker=resemblyzer are not installed: run  {INSTALL}  and try again."
+        ) from None
     return Path(str(package.locate_file(_WEIGHTS))), f"package {_PACKAGE} {package.version}"
 
 

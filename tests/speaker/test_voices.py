@@ -15,7 +15,7 @@ from asr_scaling.core import clustering
 from asr_scaling.core.clustering import cluster
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.dataset.demo import Demo
-from asr_scaling.errors import MissingExtraError
+from asr_scaling.errors import WeightsError
 from asr_scaling.speaker import resemblyzer
 from asr_scaling.speaker.resemblyzer import Resemblyzer
 
@@ -75,7 +75,7 @@ class TestResemblyzer:
 
 def test_without_its_weights_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(resemblyzer, "_PACKAGE", "no-such-package")
-    with pytest.raises(MissingExtraError, match="pip install --no-deps Resemblyzer"):
+    with pytest.raises(WeightsError, match="pip install --no-deps Resemblyzer"):
         Resemblyzer().check()
 
 
