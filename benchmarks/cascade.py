@@ -4,13 +4,12 @@
 
 Both transcribe one synthetic meeting with silero's voice activity, Whisper tiny.en and the
 Resemblyzer's voices. "plain" is what WhisperX does, with the same parts in plain form:
-faster-whisper with 8-bit weights, its package's own detector cuts the recording, segments are
-recognised one by one, then voices are embedded one by one, each step after the other. The others are
-cascades of this package; "accounting off" leaves the account of modules out. They run in turns,
-each round in another order, in one process a system, and are compared by pairs of one round.
+faster-whisper with 8-bit weights, its package's own detector cuts the recording, stretches are merged
+up to 30 s and recognised one by one, then voices are embedded one by one, each step after the other.
+The others are cascades of this package. They run in turns in one process, each round in another
+order, and are compared by pairs of one round.
 
-Printed: RTFx of each, its speed over plain's with an interval of 95 %, what lies between modules,
-and what accounting costs.
+Printed: RTFx of each, its speed over plain's with an interval of 95 %, and what lies between modules.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,33 +79,45 @@ def cascade(overrides: tuple[str, ...]) -> Call:
 
 def plain() -> Call:
     """faster-whisper, its own voice activity, and voices, step by step and one by one."""
-    from asr_scaling.speaker.resemblyzer import Resemblyzer
-
-    spec = composed((*COMMON, "engine=faster_whisper", "optimisation=[int8]", "vad=none"))
-    spec.check()
-    spec.device.setup()
     from faster_whisper import WhisperModel
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    recognition = spec.engine.recognition.load(spec.model, spec.device)
+    from asr_scaling.engine.faster_whisper._files import ctranslate2_files
+    from asr_scaling.machine.threads import threads
+    from asr_scaling.speaker.resemblyzer import Resemblyzer
+
+    spec = composed((*COMMON, "engine=faster_whisper", "vad=none", "speaker=none"))
+    folder = str(ctranslate2_files(spec.model, "int8", 42).folder)
+    whisper = WhisperModel(folder, compute_type="int8_float32", cpu_threads=threads())
     voices = Resemblyzer(batch=1).load("cpu")
-    whisper: WhisperModel = recognition.package_model
 
     def call(recording: Utterance) -> dict[str, Any]:
         found = get_speech_timestamps(recording.audio, VadOptions(max_speech_duration_s=30))
-        parts = [recording.audio[row["start"] : row["end"]] for row in found]
-        for part in parts:
-            segments, _ = whisper.transcribe(part, language="en", beam_size=1, temperature=0.0)
-            assert [segment.text for segment in segments] is not None
-        embedded = []
-        for part in parts:
-            step = round(0.8 * SAMPLE_RATE_HZ)
+        for start, end in merged([(row["start"], row["end"]) for row in found]):
+            segments, _ = whisper.transcribe(
+                recording.audio[start:end], language="en", beam_size=1, temperature=0.0
+            )
+            " ".join(segment.text for segment in segments)  # the package computes as it is read
+        step, embedded = round(0.8 * SAMPLE_RATE_HZ), list[Any]()
+        for row in found:
+            part = recording.audio[row["start"] : row["end"]]
             for at in range(0, max(1, part.size - step), step):
                 embedded.append(voices.embeddings([part[at : at + 2 * step]]))
         voices.speakers(np.concatenate(embedded))
         return {"between": 0.0}
 
     return call
+
+
+def merged(found: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Neighbouring stretches of speech as one of up to 30 s, in samples."""
+    chunks: list[tuple[int, int]] = []
+    for start, end in found:
+        if chunks and end - chunks[-1][0] <= 30 * SAMPLE_RATE_HZ:
+            chunks[-1] = (chunks[-1][0], end)
+        else:
+            chunks.append((start, end))
+    return chunks
 
 
 def main() -> None:

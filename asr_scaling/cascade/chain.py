@@ -58,6 +58,9 @@ class Cascade:
     ``block_s``: seconds of a recording that voice activity is given at once. Where modules overlap,
     the segments of a block are a group, within which batches are made.
     ``longest_s``: seconds of the longest segment: Whisper hears 30 s.
+    ``merge_s``: neighbouring stretches of speech that last no longer together are one segment.
+    Whisper takes as long for 2 s as for 30 s, unless dynamic_window shortens what it hears; 0 leaves
+    each alone, which voices need.
     """
 
     vad: ModuleSpec
@@ -67,10 +70,13 @@ class Cascade:
     queue: int = 4
     block_s: float = 60.0
     longest_s: float = 30.0
+    merge_s: float = 0.0
 
     def __post_init__(self) -> None:
         must_be("cascade.queue", self.queue, self.queue >= 1, "at least 1")
         must_be("cascade.longest_s", self.longest_s, self.longest_s > 0, "more than 0 seconds")
+        fits = 0 <= self.merge_s <= self.longest_s
+        must_be("cascade.merge_s", self.merge_s, fits, "from 0 to cascade.longest_s")
         fits = self.block_s >= self.longest_s
         must_be("cascade.block_s", self.block_s, fits, "at least cascade.longest_s")
         for name, spec in self.specs.items():
@@ -114,6 +120,11 @@ class Cascade:
             if (chained := engine.chained(*parts, batch)) is not None:
                 return chained, Recordings() if cuts else batch
         order = Order(
-            batch if cuts else None, self.overlap, self.queue, self.block_s, self.longest_s
+            batch if cuts else None,
+            self.overlap,
+            self.queue,
+            self.block_s,
+            self.longest_s,
+            self.merge_s,
         )
         return CascadeEngine(engine, specs, order), Recordings() if cuts else batch

@@ -10,6 +10,7 @@ from asr_scaling.cascade.ledger import Ledger
 from asr_scaling.core.ports import VoiceActivity
 from asr_scaling.core.turns import speech_of, text_of
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
+from asr_scaling.util.mapped import release
 
 VAD = "vad"
 _SHORTEST_S = 0.05
@@ -50,24 +51,29 @@ class Cutter:
     device: where it computes, as "cpu" or "cuda:0".
     block_s: seconds of a recording that it is given at once.
     longest_s: seconds of the longest segment; longer stretches are cut into equal parts.
+    merge_s: neighbouring stretches that last no longer together, with the pauses between them, are
+    one segment; 0 leaves each alone.
     """
 
     vad: VoiceActivity
     device: str
     block_s: float
     longest_s: float
+    merge_s: float = 0.0
 
     def groups(self, batch: AudioBatch, ledger: Ledger) -> Iterator[list[Segment]]:
         """The segments of each block of each recording, in order."""
         for place, recording in enumerate(batch.utterances):
             found = 0
             for stretches in self._blocks(recording, ledger):
-                parts = [part for stretch in stretches for part in self._parts(*stretch)]
+                merged = _merged(stretches, self.merge_s)
+                parts = [part for stretch in merged for part in self._parts(*stretch)]
                 segments = [
                     _segment(place, recording, found + number, part)
                     for number, part in enumerate(parts)
                 ]
                 found += len(segments)
+                release(recording.audio)
                 yield segments
 
     def _blocks(self, recording: Utterance, ledger: Ledger) -> Iterator[list[tuple[float, float]]]:
@@ -96,6 +102,19 @@ class Cutter:
         count = math.ceil((end_s - start_s) / self.longest_s)
         part_s = (end_s - start_s) / count
         return [(start_s + i * part_s, start_s + (i + 1) * part_s) for i in range(count)]
+
+
+def _merged(
+    stretches: Sequence[tuple[float, float]], merge_s: float
+) -> list[tuple[float, float]]:
+    """Neighbouring stretches as one, of up to ``merge_s`` seconds."""
+    found: list[tuple[float, float]] = []
+    for start_s, end_s in stretches:
+        if found and end_s - found[-1][0] <= merge_s:
+            found[-1] = (found[-1][0], end_s)
+        else:
+            found.append((start_s, end_s))
+    return found
 
 
 def _stated(recording: Utterance, start_s: float, end_s: float) -> list[tuple[float, float]]:

@@ -53,6 +53,7 @@ class Order:
     queue: groups of segments that wait before a module, at most.
     block_s: seconds of a recording that voice activity is given at once.
     longest_s: seconds of the longest segment.
+    merge_s: neighbouring stretches of speech up to so many seconds are one segment.
     """
 
     batching: Batching | None
@@ -60,6 +61,7 @@ class Order:
     queue: int
     block_s: float
     longest_s: float
+    merge_s: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As a record keeps it: "batch" is "fixed 8", "seconds 60", or null."""
@@ -123,7 +125,8 @@ class CascadeSystem:
         if (vad := self.loaded.get(VAD)) is None:
             return None
         order = self.order
-        return Cutter(vad.module, vad.device, order.block_s, order.longest_s), vad.lane
+        cutter = Cutter(vad.module, vad.device, order.block_s, order.longest_s, order.merge_s)
+        return cutter, vad.lane
 
     def _restorer(self) -> tuple[Restorer, Lane] | None:
         if (punctuation := self.loaded.get(PUNCTUATION)) is None:

@@ -107,6 +107,14 @@ def test_a_long_stretch_is_cut_into_equal_parts():
     assert [round(turn.end_s - turn.start_s, 1) for turn in found] == [8.3, 8.3, 8.3]
 
 
+def test_neighbours_become_one_segment():
+    """Turns of 2 s with pauses of 1 s: three are 8 s long, four are 11."""
+    result = heard(replace(ALL, speaker=NoSpeaker(), merge_s=9.0), talk(6), batch=Fixed(1))
+    assert account(result).modules[RECOGNITION].items == 2
+    (found,) = result.turns
+    assert found[0].text == "Turn 0 is said turn 1 is said turn 2 is said."
+
+
 def test_without_a_detector_recordings_are_recognised_whole_in_batches():
     made = spec(replace(ALL, vad=NoVad()), batch=Fixed(2))
     first, second = talk(2, key="a"), talk(3, key="b")
