@@ -4,12 +4,13 @@
 
 Both transcribe one synthetic meeting with silero's voice activity, Whisper tiny.en and the
 Resemblyzer's voices. "plain" is what WhisperX does, with the same parts in plain form:
-faster-whisper with 8-bit weights, its package's own detector cuts the recording, stretches are merged
-up to 30 s and recognised one by one, then voices are embedded one by one, each step after the other.
-The others are cascades of this package. They run in turns in one process, each round in another
-order, and are compared by pairs of one round.
+faster-whisper with 8-bit weights, its package's own detector cuts the recording, stretches are
+merged up to 30 s and recognised one by one, then voices are embedded one by one, each step after
+the other. The others are cascades of this package. They run in turns in one process, each round in
+another order, and are compared by pairs of one round.
 
-Printed: RTFx of each, its speed over plain's with an interval of 95 %, and what lies between modules.
+Printed: RTFx of each, its speed over plain's with an interval of 95 %, and what lies between
+modules.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from asr_scaling.dataset.meetings import Meetings
 
 from asr_scaling.core.statistics import mean_interval
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
-from asr_scaling.dataset.meetings import Meetings
 
 BEST = (
     "engine=openvino",

@@ -15,7 +15,6 @@ from asr_scaling.core.ports import Absent, Batching, Engine, Fitting, ModuleSpec
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError
 
-
 _UNCUT = (
     "batch=seconds is for the segments of recordings that voice activity cuts: add vad=silero, or "
     "say batch=8."
@@ -59,8 +58,8 @@ class Cascade:
     the segments of a block are a group, within which batches are made.
     ``longest_s``: seconds of the longest segment: Whisper hears 30 s.
     ``merge_s``: neighbouring stretches of speech that last no longer together are one segment.
-    Whisper takes as long for 2 s as for 30 s, unless dynamic_window shortens what it hears; 0 leaves
-    each alone, which voices need.
+    Whisper takes as long for 2 s as for 30 s, unless dynamic_window shortens what it hears; 0
+    leaves each alone, which voices need.
     """
 
     vad: ModuleSpec

@@ -10,7 +10,6 @@ from typing import Any
 from asr_scaling.cascade.lane import Lane
 from asr_scaling.cascade.segments import VAD
 from asr_scaling.cascade.system import CascadeSystem, Loaded, Order
-from asr_scaling.machine.thread_owners import ThreadOwners
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.module_use import RECOGNITION
 from asr_scaling.core.ports import (
@@ -24,6 +23,7 @@ from asr_scaling.core.ports import (
     capabilities,
 )
 from asr_scaling.machine.memory import resident_bytes
+from asr_scaling.machine.thread_owners import ThreadOwners
 
 _UNOBSERVABLE = "modules work at once, so what recognition does can't be told apart"
 _AT_ONCE = ("latency/first_token_s", "latency/per_token_s")
@@ -94,7 +94,10 @@ class CascadeEngine:
             weights_bytes=own.weights_bytes + sum(facts.weights_bytes for facts in every),
             parameters=own.parameters + sum(facts.parameters for facts in every),
             load_s=own.load_s + sum(row["load_s"] for row in told.values()),
-            notes=(*own.notes, *(note for name, part in loaded.items() for note in _notes(name, part))),
+            notes=(
+                *own.notes,
+                *(note for name, part in loaded.items() for note in _notes(name, part)),
+            ),
             details={
                 **(own.details or {}),
                 "cascade": dict(told),

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from asr_scaling.machine.thread_owners import OTHERS, ThreadOwners, thread_times
 from asr_scaling.core.module_use import BETWEEN, RECOGNITION, Account, ModuleUse, Span
+from asr_scaling.machine.thread_owners import OTHERS, ThreadOwners, thread_times
 
 
 @dataclass(frozen=True)

@@ -104,9 +104,7 @@ class Cutter:
         return [(start_s + i * part_s, start_s + (i + 1) * part_s) for i in range(count)]
 
 
-def _merged(
-    stretches: Sequence[tuple[float, float]], merge_s: float
-) -> list[tuple[float, float]]:
+def _merged(stretches: Sequence[tuple[float, float]], merge_s: float) -> list[tuple[float, float]]:
     """Neighbouring stretches as one, of up to ``merge_s`` seconds."""
     found: list[tuple[float, float]] = []
     for start_s, end_s in stretches:

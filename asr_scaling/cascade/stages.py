@@ -95,9 +95,7 @@ class Recogniser:
 
 def _said(segments: Sequence[Segment], result: Transcription) -> list[Said]:
     languages: Sequence[str | None] = result.languages or (None,) * len(segments)
-    rows = zip(
-        segments, result.texts, result.tokens, languages, result.audio_s, strict=True
-    )
+    rows = zip(segments, result.texts, result.tokens, languages, result.audio_s, strict=True)
     return [
         Said(segment, text, tokens, language, max(0.0, segment.utterance.duration_s - audio_s))
         for segment, text, tokens, language, audio_s in rows

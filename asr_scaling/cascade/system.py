@@ -12,7 +12,6 @@ from asr_scaling.cascade.lane import Lane
 from asr_scaling.cascade.ledger import Counted, Ledger
 from asr_scaling.cascade.segments import VAD, Cutter
 from asr_scaling.cascade.stages import PUNCTUATION, SPEAKER, Listener, Recogniser, Restorer, Said
-from asr_scaling.machine.thread_owners import ThreadOwners
 from asr_scaling.cascade.who_spoke import turns
 from asr_scaling.core.module_use import RECOGNITION
 from asr_scaling.core.ports import (
@@ -26,6 +25,7 @@ from asr_scaling.core.ports import (
 )
 from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import AudioBatch
+from asr_scaling.machine.thread_owners import ThreadOwners
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,7 @@ class CascadeSystem:
         account = ledger.account(counted)
         self._learned = True
         result = _transcription(batch, said, found)
-        return replace(
-            result, steps=recogniser.steps, again=recogniser.again, account=account
-        )
+        return replace(result, steps=recogniser.steps, again=recogniser.again, account=account)
 
     def _cutter(self) -> tuple[Cutter, Lane] | None:
         if (vad := self.loaded.get(VAD)) is None:
@@ -143,9 +141,7 @@ class CascadeSystem:
         module = self.loaded[name].module
         return module.device_s, module.moved_bytes
 
-    def _counted(
-        self, name: str, before: tuple[float, int], waits: Mapping[str, float]
-    ) -> Counted:
+    def _counted(self, name: str, before: tuple[float, int], waits: Mapping[str, float]) -> Counted:
         device_s, moved = self._told(name)
         on_cpu = self.loaded[name].device == "cpu"
         occupied = None if on_cpu else device_s - before[0]

@@ -66,8 +66,16 @@ def _times(name: str, samples: Sequence[Sample]) -> Iterator[Metric]:
     """Seconds and counts of a call, means over the calls."""
     uses = [sample.modules[name] for sample in samples]
     n = len(uses)
-    for figure in ("wall_s", "cpu_s", "device_s", "wait_s", "moved_bytes", "padding_share",
-        "calls", "items"):
+    for figure in (
+        "wall_s",
+        "cpu_s",
+        "device_s",
+        "wait_s",
+        "moved_bytes",
+        "padding_share",
+        "calls",
+        "items",
+    ):
         values = [getattr(use, figure) for use in uses]
         known = [float(value) for value in values if value is not None]
         if len(known) == n:
@@ -94,9 +102,7 @@ def _cpu_s(name: str, samples: Sequence[Sample]) -> float | None:
     return sum(known) if len(known) == len(found) else None
 
 
-def _energy(
-    session: Session, samples: Sequence[Sample]
-) -> tuple[dict[str, float], dict[str, str]]:
+def _energy(session: Session, samples: Sequence[Sample]) -> tuple[dict[str, float], dict[str, str]]:
     """Module → joules of a call, and how they were shared out; nothing where it is not known.
 
     The processor's and memory's energy goes by processor seconds, the GPU's by the seconds for
@@ -109,9 +115,7 @@ def _energy(
     whole_j = session.values.get("energy/total_j", 0.0)
     gpu = session.values.get("energy/gpu_j", 0.0) / whole_j if whole_j else 0.0
     call_j = each * sum(len(sample.utterances) for sample in samples) / len(samples)
-    device = {
-        name: sum(sample.modules[name].device_s or 0.0 for sample in samples) for name in cpu
-    }
+    device = {name: sum(sample.modules[name].device_s or 0.0 for sample in samples) for name in cpu}
     of_cpu, of_gpu = _parts(cpu), _parts(device)
     gpu = gpu if of_gpu else 0.0
     joules = {
@@ -158,4 +162,3 @@ def _lanes(session: Session) -> dict[str, Any] | None:
 
 def _named(use: CoreUse) -> dict[str, Any]:
     return {**asdict(use), "module": use.module or BETWEEN}
-

@@ -24,7 +24,7 @@ _WORDS: dict[Any, str] = {
 }
 _LISTS = (list, tuple, set, frozenset, Sequence)
 _SAID_TWICE = "cascade."
-"""Begins the place of a module in the options of its cascade: it is chosen as a group of its own."""
+"""Begins the place of a module in its cascade's options; it is chosen as a group of its own."""
 _QUOTED = "; quote it to have it as text, as in  '{place}=\"{value}\"'"
 
 

@@ -130,9 +130,7 @@ class SileroVad:
         with torch.inference_mode(), self._place.occupied():
             samples = self._place.put(padded)
             self._network.reset_states()
-            frames = [
-                self._network(frame[None], SAMPLE_RATE_HZ) for frame in samples.split(_FRAME)
-            ]
+            frames = [self._network(frame[None], SAMPLE_RATE_HZ) for frame in samples.split(_FRAME)]
             return self._place.get(torch.cat(frames).flatten())
 
     def close(self) -> None:

@@ -31,6 +31,7 @@ from asr_scaling.speaker.none import NoSpeaker
 from asr_scaling.vad.fake import FakeVad
 from asr_scaling.vad.none import NoVad
 
+TWO = Fixed(2)
 NOTHING = Cascade(NoVad(), NoPunctuation(), NoSpeaker())
 VAD = FakeVad(per_audio_s=0.0)
 MARKS = FakePunctuation(per_text_s=0.0)
@@ -38,7 +39,7 @@ VOICES = FakeSpeaker(per_window_s=0.0)
 ALL = Cascade(VAD, MARKS, VOICES, block_s=30.0)
 
 
-def spec(cascade: Cascade, batch: Any = Fixed(2), **changes: Any) -> SystemSpec:
+def spec(cascade: Cascade, batch: Any = TWO, **changes: Any) -> SystemSpec:
     found = SystemSpec(make_spec(), Fake(fixed_s=0.0), Cpu(), batch, cascade=cascade)
     return replace(found, **changes).composed()
 
@@ -93,7 +94,11 @@ def test_however_segments_are_batched_the_text_is_the_same(batch: Any):
 
 
 def test_speech_across_the_border_of_two_blocks_stays_whole():
-    turns = [Turn(1, 9, "ann", "first"), Turn(10, 22, "bob", "second"), Turn(24, 26, "cem", "third")]
+    turns = [
+        Turn(1, 9, "ann", "first"),
+        Turn(10, 22, "bob", "second"),
+        Turn(24, 26, "cem", "third"),
+    ]
     cascade = replace(ALL, block_s=12.0, longest_s=12.0)
     (found,) = heard(cascade, recording(turns, 30.0)).turns
     assert [turn.text for turn in found] == ["First.", "Second.", "Third."]
@@ -199,7 +204,10 @@ class TestAccount:
         assert use[RECOGNITION].device_s >= 0.2
         assert (use["speaker"].cpu_s or 0.0) < 0.03
         on_cpu = replace(cascade, vad=FakeVad(device="cpu"))
-        assert account(heard(on_cpu, talk(4), device=FakeAccelerator())).modules["vad"].device_s is None
+        assert (
+            account(heard(on_cpu, talk(4), device=FakeAccelerator())).modules["vad"].device_s
+            is None
+        )
 
     def test_queues_tell_how_long_groups_waited(self):
         cascade = replace(ALL, block_s=30.0, overlap=True, queue=2)
@@ -217,8 +225,15 @@ class TestAccount:
             speaker=FakeSpeaker(device="fake", per_window_s=0.004),
         )
         found = [
-            account(heard(replace(cascade, overlap=overlap), talk(40), calls=2, batch=Fixed(4),
-                          engine=Fake(fixed_s=0.04)))
+            account(
+                heard(
+                    replace(cascade, overlap=overlap),
+                    talk(40),
+                    calls=2,
+                    batch=Fixed(4),
+                    engine=Fake(fixed_s=0.04),
+                )
+            )
             for overlap in (False, True)
         ]
         sums = [sum(use.wall_s for use in each.modules.values()) for each in found]

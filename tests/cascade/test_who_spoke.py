@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,4 +57,4 @@ def test_no_word_is_lost_and_none_is_said_twice(labels, words):
     found = turns(segment(0.0, len(labels) + 1.0), " ".join(words), voices)
     assert " ".join(turn.text for turn in found if turn.text).split() == words
     assert found[0].start_s == 0
-    assert all(a.end_s == b.start_s for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end_s == b.start_s for a, b in itertools.pairwise(found))

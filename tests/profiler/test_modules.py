@@ -38,8 +38,12 @@ def test_another_system_has_no_modules():
 def test_means_and_shares_are_over_the_calls():
     got = figures(
         found(
-            sample(2.0, 3.0, vad=ModuleUse(0.5, 1.0, calls=2, items=4), between=ModuleUse(1.5, 2.0)),
-            sample(4.0, 5.0, vad=ModuleUse(1.5, 1.0, calls=4, items=8), between=ModuleUse(2.5, 4.0)),
+            sample(
+                2.0, 3.0, vad=ModuleUse(0.5, 1.0, calls=2, items=4), between=ModuleUse(1.5, 2.0)
+            ),
+            sample(
+                4.0, 5.0, vad=ModuleUse(1.5, 1.0, calls=4, items=8), between=ModuleUse(2.5, 4.0)
+            ),
         )
     )
     assert got["module/vad/wall_s"] == pytest.approx(1.0)

@@ -107,8 +107,13 @@ def test_many_are_clustered_part_by_part_with_the_same_answer(monkeypatch: pytes
     assert agrees(cluster(embeddings, 0.5).tolist(), truth)
 
 
-@given(arrays.arrays(np.float32, st.tuples(st.integers(1, 30), st.just(4)),
-                     elements=st.floats(0.125, 1, width=32)))
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 30), st.just(4)),
+        elements=st.floats(0.125, 1, width=32),
+    )
+)
 def test_every_embedding_has_a_speaker(vectors: Any):
     found = cluster(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), 0.3)
     assert len(found) == len(vectors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_speech_is_found_where_it_is_and_nowhere_else(spec: Any, spoken: Any):
         truth[round(start_s * SAMPLE_RATE_HZ) : round(end_s * SAMPLE_RATE_HZ)] = True
     assert (heard & truth).sum() > 0.75 * truth.sum()  # utterances have pauses of their own
     assert (heard & ~truth).sum() < 0.15 * (~truth).sum()
-    assert all(b <= c for (_, b), (c, _) in zip(found, found[1:], strict=False))
+    assert all(b <= c for (_, b), (c, _) in itertools.pairwise(found))
 
 
 def test_how_many_frames_a_call_has_changes_no_answer(spoken: Any):
@@ -90,7 +91,7 @@ def test_webrtcs_options(options: dict[str, Any], said: str):
 
 
 def test_sileros_threshold():
-    with pytest.raises(ConfigError, match="vad.threshold must be more than 0"):
+    with pytest.raises(ConfigError, match=r"vad.threshold must be more than 0"):
         Silero(threshold=0.0)
 
 
@@ -104,11 +105,11 @@ def test_frames_become_stretches():
 
 @given(st.lists(st.booleans(), max_size=60), st.floats(0, 5), st.floats(0, 5), st.floats(0, 5))
 def test_stretches_are_in_order_and_hold_all_long_speech(frames, speech_s, silence_s, pad_s):
-    found = stretches(
-        frames, 1.0, min_speech_s=speech_s, min_silence_s=silence_s, pad_s=pad_s
-    )
+    found = stretches(frames, 1.0, min_speech_s=speech_s, min_silence_s=silence_s, pad_s=pad_s)
     assert all(0 <= a < b <= len(frames) for a, b in found)
-    assert all(b <= c for (_, b), (c, _) in zip(found, found[1:], strict=False))
+    assert all(b <= c for (_, b), (c, _) in itertools.pairwise(found))
     if speech_s <= 1:
-        inside = sum(any(a <= i and i + 1 <= b for a, b in found) for i, f in enumerate(frames) if f)
+        inside = sum(
+            any(a <= i and i + 1 <= b for a, b in found) for i, f in enumerate(frames) if f
+        )
         assert inside == sum(frames)

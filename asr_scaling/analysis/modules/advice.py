@@ -72,10 +72,7 @@ def module_advice(point: Point, beside: Sequence[Point]) -> tuple[ModuleAdvice, 
 
     beside: other points, among which what was tried is looked for.
     """
-    found = [
-        replace(advice, tried=tried(point, advice.option, beside))
-        for advice in _found(point)
-    ]
+    found = [replace(advice, tried=tried(point, advice.option, beside)) for advice in _found(point)]
     return tuple(sorted(found, key=_promise, reverse=True))
 
 
@@ -126,8 +123,8 @@ def _of_module(each: ModuleCost, recognition: ModuleCost) -> Iterator[ModuleAdvi
         if cores < _WORTH:
             return
         cause = (
-            f"{each.name} uses {plain(each.cpu_s, 2)} s of processor time for {plain(each.wall_s, 2)} "
-            "s of work: it was given no number of threads, and those that wait keep cores busy"
+            f"{each.name} uses {plain(each.cpu_s, 2)} s of processor time for "
+            f"{plain(each.wall_s, 2)} s of work: it was given no number of threads, and those that wait keep cores busy"
         )
         yield ModuleAdvice(each.name, cause, f"{each.name}.threads=1", None, cores)
 
@@ -179,9 +176,7 @@ def tried(point: Point, option: str, beside: Sequence[Point]) -> Tried | None:
     """What ``option`` brought, where one of ``beside`` differs from ``point`` by it alone."""
     wanted = _with(settings(point), option)
     same = [
-        other
-        for other in beside
-        if other.ok and _alike(point, other) and settings(other) == wanted
+        other for other in beside if other.ok and _alike(point, other) and settings(other) == wanted
     ]
     if not same or wanted == settings(point):
         return None
@@ -221,5 +216,14 @@ def _with(found: dict[str, str], option: str) -> dict[str, str]:
 
 def _alike(point: Point, other: Point) -> bool:
     """Whether both recognise the same speech with the same model, engine and machine."""
-    same = ("model", "engine", "optimisations", "decoding", "hardware", "host", "content", "length_s")
+    same = (
+        "model",
+        "engine",
+        "optimisations",
+        "decoding",
+        "hardware",
+        "host",
+        "content",
+        "length_s",
+    )
     return all(getattr(point, name) == getattr(other, name) for name in same)

@@ -27,7 +27,7 @@ class ModuleCost:
     wall_share: share of the calls' time in which it works.
     cpu_share: share of the process's processor time; None where it is not known.
     cores: cores that it keeps busy over the calls; None where it is not known.
-    wall_s, cpu_s, device_s, wait_s: seconds of a call; None where they are not known or don't apply.
+    wall_s, cpu_s, device_s, wait_s: seconds of a call; None where they are not known.
     calls, items: how often it is called in a call of the cascade, and on how many things.
     """
 

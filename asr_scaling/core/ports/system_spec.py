@@ -199,7 +199,6 @@ class SystemSpec:
         return replace(self, engine=replace(engine, decoding=self.decoding))
 
     def _in_cascade(self) -> SystemSpec:
-        """The system whose engine has the modules around it. Raises ConfigError as they do."""
         engine, batch = self.cascade.around(self.engine, self.batch)
         return replace(self, engine=engine, batch=batch, cascade=ALONE)
 
@@ -220,12 +219,8 @@ class SystemSpec:
 
         Of a composed system.
         """
-        computing = self.device.kind in ("cpu", "cuda")
-        if not computing and not capabilities(self.engine).any_device:
-            raise EngineError(
-                f"device={self.device.kind} computes nothing: engine=fake runs on it, "
-                f"engine={self.engine_name} does not."
-            )
+        if self.device.kind == "fake" and not capabilities(self.engine).any_device:
+            raise EngineError(f"device=fake computes nothing, and engine={self.engine_name} does.")
         self.engine.check(self.model)
         if isinstance(self.engine, Placed):
             self.engine.check_device(self.device)
@@ -296,7 +291,6 @@ def _needs(optimisation: Optimisation, system: SystemSpec) -> Mapping[str, Optim
 
 
 def _choice(part: Any) -> str:
-    """The name of a part's YAML, which is that of its module."""
     return type(part).__module__.rpartition(".")[2]
 
 

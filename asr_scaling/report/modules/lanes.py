@@ -29,7 +29,12 @@ def lanes_figure(point: Point, place: int) -> Figure | None:
     for y, stretches in enumerate(rows.values()):
         for module, start_s, end_s in stretches:
             bar = axes.barh(
-                y, end_s - start_s, _THICK, left=start_s, color=COLOURS.get(module, INK), linewidth=0
+                y,
+                end_s - start_s,
+                _THICK,
+                left=start_s,
+                color=COLOURS.get(module, INK),
+                linewidth=0,
             )
             builder.mark(list(bar), point.keys, f"{module}: {1000 * (end_s - start_s):.0f} ms")
     axes.set_yticks(range(len(rows)), list(rows))
@@ -38,8 +43,14 @@ def lanes_figure(point: Point, place: int) -> Figure | None:
     builder.titles(axes, f"seconds of the call, on {audio_s:.0f} s of audio", "")
     known = list(dict.fromkeys(module for row in rows.values() for module, _, _ in row))
     handles = [axes.barh(0, 0, color=COLOURS.get(name, INK), label=name) for name in known]
-    axes.legend(handles=handles, fontsize=8, frameon=False, ncols=len(known), loc="lower right",
-                bbox_to_anchor=(1.0, 1.0))
+    axes.legend(
+        handles=handles,
+        fontsize=8,
+        frameon=False,
+        ncols=len(known),
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+    )
     said = ", ".join(f"{name} in {len(row)} stretches" for name, row in rows.items())
     caption = f"Who worked when in one call of {point.system}: modules on their devices, and cores"
     return builder.figure(caption, f"Lanes over a call: {said}.")

@@ -35,6 +35,7 @@ from asr_scaling.speaker.fake import FakeSpeaker
 from asr_scaling.speaker.none import NoSpeaker
 from asr_scaling.vad.fake import FakeVad
 
+FOUR = Fixed(4)
 FREE_VAD = FakeVad(per_audio_s=0.0)
 PLAIN = Cascade(FREE_VAD, NoPunctuation(), NoSpeaker())
 
@@ -51,7 +52,7 @@ class Talks:
 
 
 def measured(
-    cascade: Cascade, batch: Any = Fixed(4), device: Any = None, engine: Any = None, **changes: Any
+    cascade: Cascade, batch: Any = FOUR, device: Any = None, engine: Any = None, **changes: Any
 ) -> Point:
     system = SystemSpec(
         make_spec(), engine or Fake(fixed_s=0.01), device or Cpu(), batch, cascade=cascade
