@@ -16,6 +16,7 @@ class FakePunctuation:
 
     ``device``: "cpu" costs a core's time, anything else only time; None for where recognition runs.
     ``threads``: has no effect.
+    ``accelerated``: how many times as fast it is elsewhere than on the processor.
     ``batch``: texts in a call.
     ``per_call_s``, ``per_text_s``: seconds of a call, and for each text.
     """
@@ -25,10 +26,12 @@ class FakePunctuation:
     batch: int = 16
     per_call_s: float = 0.0
     per_text_s: float = 0.001
+    accelerated: float = 1.0
 
     def __post_init__(self) -> None:
         cheapest = min(self.per_call_s, self.per_text_s)
         must_be("punctuation.per_call_s and .per_text_s", cheapest, cheapest >= 0, "0 or more")
+        must_be("punctuation.accelerated", self.accelerated, self.accelerated > 0, "more than 0")
 
     def check(self) -> None:
         """Needs nothing."""
@@ -51,8 +54,7 @@ class LoadedFakePunctuation:
     def restored(self, texts: Sequence[str]) -> list[str]:
         """Each text with a capital letter and a full stop; an empty one stays empty."""
         cost_s = self._options.per_call_s + self._options.per_text_s * len(texts)
-        spend(cost_s, self._torch_name)
-        self.device_s += 0.0 if self._torch_name == "cpu" else cost_s
+        self.device_s += spend(cost_s, self._torch_name, self._options.accelerated)
         return [f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else "" for text in texts]
 
     def close(self) -> None:

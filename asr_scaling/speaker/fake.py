@@ -22,6 +22,7 @@ class FakeSpeaker:
 
     ``device``: "cpu" costs a core's time, anything else only time; None for where recognition runs.
     ``threads``: has no effect.
+    ``accelerated``: how many times as fast it is elsewhere than on the processor.
     ``batch``: windows in a call.
     ``per_call_s``, ``per_window_s``: seconds of a call, and for each window.
     ``window_s``, ``hop_s``: seconds of a window, and from the start of one to that of the next.
@@ -33,6 +34,7 @@ class FakeSpeaker:
     batch: int = 32
     per_call_s: float = 0.0
     per_window_s: float = 0.001
+    accelerated: float = 1.0
     window_s: float = 1.6
     hop_s: float = 0.8
     threshold: float = 0.5
@@ -40,6 +42,7 @@ class FakeSpeaker:
     def __post_init__(self) -> None:
         cheapest = min(self.per_call_s, self.per_window_s)
         must_be("speaker.per_call_s and .per_window_s", cheapest, cheapest >= 0, "0 or more")
+        must_be("speaker.accelerated", self.accelerated, self.accelerated > 0, "more than 0")
         shortest = min(self.window_s, self.hop_s)
         must_be("speaker.window_s and speaker.hop_s", shortest, shortest > 0, "more than 0")
 
@@ -65,8 +68,7 @@ class LoadedFakeSpeaker:
     def embeddings(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The spectrum of each window, of length 1, shape ``[windows, 64]``."""
         cost_s = self._options.per_call_s + self._options.per_window_s * len(windows)
-        spend(cost_s, self._torch_name)
-        self.device_s += 0.0 if self._torch_name == "cpu" else cost_s
+        self.device_s += spend(cost_s, self._torch_name, self._options.accelerated)
         samples = np.stack([np.resize(window, _SAMPLES) for window in windows])
         power = np.abs(np.fft.rfft(samples)[:, 1:]) ** 2
         bands = power.reshape(len(windows), _VALUES, -1).sum(axis=2)

@@ -124,7 +124,8 @@ def _of_module(each: ModuleCost, recognition: ModuleCost) -> Iterator[ModuleAdvi
             return
         cause = (
             f"{each.name} uses {plain(each.cpu_s, 2)} s of processor time for "
-            f"{plain(each.wall_s, 2)} s of work: it was given no number of threads, and those that wait keep cores busy"
+            f"{plain(each.wall_s, 2)} s of work: it was given no number of threads, and those that "
+            "wait keep cores busy"
         )
         yield ModuleAdvice(each.name, cause, f"{each.name}.threads=1", None, cores)
 
