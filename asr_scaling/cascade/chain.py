@@ -115,8 +115,9 @@ class Cascade:
         if not cuts and option_of(batch, "seconds") is not None:
             raise ConfigError(_UNCUT)
         if isinstance(engine, Chaining):
-            parts = (specs.get(name) for name in (VAD, PUNCTUATION, SPEAKER))
-            if (chained := engine.chained(*parts, batch)) is not None:
+            vad, punctuation, speaker = (specs.get(n) for n in (VAD, PUNCTUATION, SPEAKER))
+            chained = engine.chained(vad, punctuation, speaker, batch)
+            if chained is not None:
                 return chained, Recordings() if cuts else batch
         order = Order(
             batch if cuts else None,

@@ -120,13 +120,19 @@ def _loaded(spec: ModuleSpec, lane: Lane, device: Device) -> tuple[Loaded, dict[
         "weights_bytes": facts.weights_bytes,
         "parameters": facts.parameters,
         "device": where,
+        "movable": _usual(spec, "device") is None,
         "threads": spec.threads,
         "batch": spec.batch,
-        "usual_batch": next(own.default for own in fields(spec) if own.name == "batch"),
+        "usual_batch": _usual(spec, "batch"),
         "load_s": time.perf_counter() - start_s,
         "memory_bytes": max(0, resident_bytes() - before),
     }
     return Loaded(module, where, spec.batch, lane), told
+
+
+def _usual(spec: Any, option: str) -> Any:
+    """What an option of a module is where nobody says anything."""
+    return next(own.default for own in fields(spec) if own.name == option)
 
 
 def _place(asked: str | None, device: Device) -> str:

@@ -12,7 +12,15 @@ from asr_scaling.cascade.channel import Channel, ClosedError
 from asr_scaling.cascade.lane import Lane
 from asr_scaling.cascade.ledger import Ledger
 from asr_scaling.cascade.segments import Cutter, Segment, whole
-from asr_scaling.cascade.stages import Listener, Recogniser, Restorer, Said
+from asr_scaling.cascade.stages import (
+    PUNCTUATION,
+    SPEAKER,
+    Listener,
+    Recogniser,
+    Restorer,
+    Said,
+)
+from asr_scaling.core.module_use import RECOGNITION
 from asr_scaling.core.ports import NullProbe, Probe
 from asr_scaling.core.workload import AudioBatch
 
@@ -62,7 +70,11 @@ class Flow:
         """
         recognise, listen = Channel[Group](queue), Channel[Group](queue)
         restore = Channel[list[str]](queue)
-        channels = {"recognition": recognise, "speaker": listen, "punctuation": restore}
+        channels: dict[str, Channel[Any]] = {
+            RECOGNITION: recognise,
+            SPEAKER: listen,
+            PUNCTUATION: restore,
+        }
         texts: list[str] = []
         running = self._begin(batch, recognise, listen, restore, texts)
         said: list[Said] = []

@@ -64,12 +64,16 @@ class Order:
     merge_s: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """As a record keeps it: "batch" is "fixed 8", "seconds 60", or null."""
+        """As a record keeps it: "batching" is "fixed", "seconds" …, and "batch" its size."""
         batching = self.batching
-        size = option_of(batching, "seconds") or option_of(batching, "size")
-        kind = type(batching).__module__.rpartition(".")[2]
-        batch = None if batching is None else f"{kind} {size:g}"
-        return {"overlap": self.overlap, "queue": self.queue, "batch": batch}
+        seconds = option_of(batching, "seconds")
+        return {
+            "overlap": self.overlap,
+            "queue": self.queue,
+            "batching": batching and type(batching).__module__.rpartition(".")[2],
+            "batch": None if seconds else option_of(batching, "size"),
+            "batch_s": seconds,
+        }
 
 
 @dataclass

@@ -9,6 +9,8 @@ from itertools import groupby, pairwise
 from asr_scaling.cascade.segments import Segment
 from asr_scaling.core.turns import Turn
 
+_BARELY = 1e-6
+
 
 @dataclass(frozen=True)
 class Window:
@@ -25,7 +27,7 @@ def windows(length_s: float, window_s: float, hop_s: float) -> list[Window]:
     """
     if length_s <= window_s:
         return [Window(0.0, length_s)]
-    starts = [i * hop_s for i in range(int((length_s - window_s) / hop_s) + 1)]
+    starts = [i * hop_s for i in range(int((length_s - window_s) / hop_s + _BARELY) + 1)]
     found = [Window(start_s, start_s + window_s) for start_s in starts]
     if length_s - found[-1].end_s > hop_s / 2:
         found.append(Window(length_s - window_s, length_s))

@@ -14,7 +14,7 @@ def cluster(embeddings: NDArray[np.float32], threshold: float) -> NDArray[np.int
 
     Average linkage by cosine distance; clusters up to ``threshold`` apart become one. Of more than
     ``MOST`` embeddings, each part of so many is clustered, then the mean of each cluster.
-    embeddings: shape ``[windows, values]``, vectors of length 1.
+    embeddings: shape ``[windows, values]``, vectors of length 1; one of zeros is like no other.
     """
     count = len(embeddings)
     if count <= MOST:
@@ -30,10 +30,12 @@ def cluster(embeddings: NDArray[np.float32], threshold: float) -> NDArray[np.int
 
 def _linked(embeddings: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
     from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import pdist
 
     if len(embeddings) < 2:
         return np.zeros(len(embeddings), dtype=np.int64)
-    tree = linkage(embeddings.astype(np.float64), "average", "cosine")
+    apart = np.nan_to_num(pdist(embeddings.astype(np.float64), "cosine"), nan=1.0)
+    tree = linkage(apart, "average")
     found: NDArray[np.int64] = fcluster(tree, threshold, "distance").astype(np.int64)
     return found
 

@@ -13,6 +13,7 @@ from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.metric_json import metric_row
 from asr_scaling.core.metrics import metric_spec
+from asr_scaling.core.module_use import RECOGNITION
 from asr_scaling.core.older_records import as_now
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.statistics import Interval
@@ -202,11 +203,20 @@ class RunRecord:
     def batch(self) -> Any:
         """Utterances in a call: as timed, else as asked for, else None.
 
-        Of a cascade that cuts recordings, the segments that are recognised at once, as asked for.
+        Of a cascade that cuts recordings, the segments that are recognised at once: as asked for,
+        or their mean where batches go by seconds.
         """
         asked = (self.config.get("batch") or {}).get("size")
-        timed = self.samples and "vad" not in self.modules
-        return len(self.samples[0].utterances) if timed else asked
+        if not self.samples:
+            return asked
+        return self._segments if "vad" in self.modules else len(self.samples[0].utterances)
+
+    @property
+    def _segments(self) -> Any:
+        order = (self.system["facts"]["details"].get("cascade_order") or {}).get("batch")
+        uses = [sample.modules[RECOGNITION] for sample in self.samples if sample.modules]
+        calls = sum(use.calls for use in uses)
+        return order or (max(1, round(sum(use.items for use in uses) / calls)) if calls else None)
 
     @property
     def outcome(self) -> str:

@@ -54,7 +54,8 @@ class ModulePlace:
         import torch
 
         stream = torch.cuda.current_stream(self.torch_name)
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        event: Any = torch.cuda.Event
+        begin, end = event(enable_timing=True), event(enable_timing=True)
         begin.record(stream)
         yield
         end.record(stream)

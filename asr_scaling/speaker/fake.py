@@ -73,7 +73,8 @@ class LoadedFakeSpeaker:
         power = np.abs(np.fft.rfft(samples)[:, 1:]) ** 2
         bands = power.reshape(len(windows), _VALUES, -1).sum(axis=2)
         found: NDArray[np.float32] = bands.astype(np.float32)
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        return found
 
     def speakers(self, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
         """The number of the speaker of each embedding, from 0, shape ``[windows]``."""

@@ -19,6 +19,6 @@ def release(array: np.ndarray[Any, Any]) -> None:
         base = getattr(base, "base", None)
     if base is None or not hasattr(mmap, "MADV_DONTNEED"):
         return
-    mapping = base._mmap
+    mapping: Any = getattr(base, "_mmap", None)
     if isinstance(mapping, mmap.mmap):
         mapping.madvise(mmap.MADV_DONTNEED)

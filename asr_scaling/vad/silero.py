@@ -88,7 +88,8 @@ class SileroVad:
         if self._place.accelerated:
             import torch
 
-            return torch.jit.load(path, map_location=self._place.torch_name).eval()
+            load: Any = torch.jit.load
+            return load(path, map_location=self._place.torch_name).eval()
         from silero_vad.sequence_vad import SileroVADSequence
 
         return SileroVADSequence(path, SAMPLE_RATE_HZ, max_frames=self._options.batch)

@@ -14,7 +14,7 @@ def test_truecase_sets_capital_letters_and_leaves_marks_and_unknown_words_alone(
     loaded = TrueCase().load("cpu")
     texts = ["the queen of england lives in london.", "", "...", "we met Zqxblorf, in paris?"]
     found = loaded.restored(texts)
-    assert found[0] == "The queen of England lives in London."
+    assert found[0] == "The Queen of England lives in London."
     assert found[1:3] == ["", "..."]
     assert found[3] == "We met Zqxblorf, in Paris?"
     assert [text.lower() for text in found] == [text.lower() for text in texts]

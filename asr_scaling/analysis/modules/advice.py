@@ -19,6 +19,8 @@ from asr_scaling.core.statistics import Interval
 
 _WORTH = 0.05
 """Share of the calls' time, or of the processor's, below which a module is left as it is."""
+_WORTH_AT_ONCE = 0.15
+"""Share of a call that could be saved from which modules are told to work at once."""
 _ONE_BY_ONE = 4.0
 """Things for each of which a module is called alone, at least, before a batch is worth it."""
 _IDLE = 1.3
@@ -27,7 +29,7 @@ it was given none of its own."""
 _PADDED = 0.15
 """Share of padding in what recognition is given from which batches of like length are worth it."""
 _BUSY = 0.25
-"""Share of a core from which a module on the processor counts while recognition is elsewhere."""
+"""Share of the processor's time from which a module counts while recognition is elsewhere."""
 _NO_BOUND = 50.0
 
 
@@ -97,7 +99,7 @@ def _of_module(each: ModuleCost, recognition: ModuleCost) -> Iterator[ModuleAdvi
     share = percent(each.wall_share, 2)
     bound = _amdahl(each.wall_share)
     small, usual = each.wall_share < _WORTH, each.usual_batch or 1
-    if each.on_cpu and not recognition.on_cpu and (each.cores or 0.0) >= _BUSY:
+    if not small and not recognition.on_cpu and _left_behind(each):
         kept = f"keeps {plain(each.cores or 0.0, 2)} cores busy"
         if each.cpu_share is not None:
             kept += f", {percent(each.cpu_share, 2)} of the processor's time"
@@ -130,6 +132,15 @@ def _of_module(each: ModuleCost, recognition: ModuleCost) -> Iterator[ModuleAdvi
         yield ModuleAdvice(each.name, cause, f"{each.name}.threads=1", None, cores)
 
 
+def _left_behind(each: ModuleCost) -> bool:
+    """Whether it uses the processor although it could be where recognition is.
+
+    A detector of voice activity is too small a network to gain there.
+    """
+    busy = (each.cpu_share or 0.0) >= _BUSY
+    return each.on_cpu and each.movable and each.name != "vad" and busy
+
+
 def _alone(each: ModuleCost) -> bool:
     """Whether it is called once for nearly each thing that it is given; a detector's frames are
     not counted, so its batch alone says it."""
@@ -140,8 +151,7 @@ def _alone(each: ModuleCost) -> bool:
 
 def _of_padding(point: Point, recognition: ModuleCost) -> Iterator[ModuleAdvice]:
     padded = point.values.get("module/recognition/padding_share")
-    as_they_come = batching(point).startswith("fixed")
-    if padded is None or padded < _PADDED or not as_they_come:
+    if padded is None or padded < _PADDED or batching(point) != "fixed":
         return
     cause = (
         f"{percent(padded, 2)} of what recognition is given is padding: segments of any length are "
@@ -160,7 +170,7 @@ def _of_overlap(point: Point, modules: Sequence[ModuleCost]) -> Iterator[ModuleA
     busy = sum(each.cores or 0.0 for each in modules)
     cores = float(point.environment.get("cpu_cores") or 1)
     shortest = max(slowest.wall_share, busy / cores)
-    if 1 - shortest < 2 * _WORTH:
+    if 1 - shortest < _WORTH_AT_ONCE:
         return
     cause = (
         f"modules work one after the other: {slowest.name} takes {percent(slowest.wall_share, 2)} "
@@ -207,7 +217,7 @@ def settings(point: Point) -> dict[str, str]:
             found[f"{each.name}.threads"] = str(each.threads)
             found[f"{each.name}.batch"] = str(each.batch)
     way = batching(point)
-    return found | {"batch": "seconds" if way.startswith("seconds") else way}
+    return found | {"batch": way if way == "seconds" else f"{way} {point.batch}"}
 
 
 def _with(found: dict[str, str], option: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ class ModuleCost:
     name: its group, as "speaker", or "recognition".
     choice: what was chosen in that group, as "resemblyzer"; the engine for recognition.
     device: where it computes.
+    movable: it could compute on an accelerator too.
     threads: of its own; None where it has those of its library.
     batch: how many windows, texts or segments it is given at once; None where it is not known.
     usual_batch: what its class would be given where nobody says anything; None for recognition.
@@ -34,6 +35,7 @@ class ModuleCost:
     name: str
     choice: str
     device: str
+    movable: bool
     threads: int | None
     batch: int | None
     usual_batch: int | None
@@ -76,9 +78,8 @@ def overlapped(point: Point) -> bool:
 
 
 def batching(point: Point) -> str:
-    """How segments become batches of recognition: "fixed 8", "seconds 60"; empty where recordings
-    aren't cut."""
-    return str(_order(point).get("batch") or "")
+    """How segments become batches of recognition, as "fixed"; empty where recordings aren't cut."""
+    return str(_order(point).get("batching") or "")
 
 
 def _order(point: Point) -> Mapping[str, Any]:
@@ -102,6 +103,7 @@ def _cost(point: Point, name: str, row: Mapping[str, Any]) -> ModuleCost:
         name=name,
         choice=str(row.get("name", name)),
         device=str(row.get("device", _ON_CPU)),
+        movable=bool(row.get("movable")),
         threads=_whole(row.get("threads")),
         batch=_whole(row.get("batch")),
         usual_batch=_whole(row.get("usual_batch")),

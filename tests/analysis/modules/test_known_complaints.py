@@ -205,7 +205,11 @@ def test_cores_are_busy_with_the_threads_of_one_module_that_only_wait():
 
 
 def test_nothing_is_found_where_nothing_is_wrong():
-    point = measured(replace(PLAIN, speaker=FakeSpeaker(per_window_s=0.0001)), Seconds(30.0))
+    point = measured(
+        replace(PLAIN, speaker=FakeSpeaker(per_window_s=0.0001)),
+        Seconds(30.0),
+        engine=Fake(fixed_s=0.15),
+    )
     assert module_advice(point, [point]) == ()
 
 

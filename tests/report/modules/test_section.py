@@ -39,7 +39,7 @@ def point(tmp_path: Path) -> Point:
     cascade = Cascade(
         FakeVad(device="cpu", per_audio_s=0.002),
         FakePunctuation(device="cpu"),
-        FakeSpeaker(device="cpu", per_window_s=0.006),
+        FakeSpeaker(device="cpu", per_window_s=0.02),
     )
     system = SystemSpec(
         make_spec(), Fake(fixed_s=0.02), FakeAccelerator(), Fixed(2), cascade=cascade
