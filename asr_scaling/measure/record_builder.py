@@ -15,6 +15,7 @@ from asr_scaling.core.ports import (
     SpeechBound,
     System,
     SystemSpec,
+    Wrapping,
     capabilities,
     option_of,
     recogniser,
@@ -211,11 +212,14 @@ def _named(ids: Sequence[str]) -> str:
 def idle_cautions(spec: SystemSpec, batches: Sequence[AudioBatch]) -> tuple[Caution, ...]:
     """A caution for each optimisation that changes nothing of the system, or on these batches.
 
+    What a cascade gives to recognition is not known before its calls, so that only the former is.
+
     ``spec``: with its optimisations still to be applied.
     """
     system, steps = spec.composed(), spec.completed().optimisation
     why = dict.fromkeys(spec.idle_optimisations, "the system is the same without it")
-    for name, step in steps.items():
+    seen = {} if isinstance(system.engine, Wrapping) else steps
+    for name, step in seen.items():
         reason = step.idle_on(system, batches) if isinstance(step, SpeechBound) else None
         if reason and name not in why:
             why[name] = reason

@@ -13,6 +13,7 @@ from asr_scaling.report.output.drawing import INK, PALE, PALETTE, FigureBuilder
 
 _ORDER = ("vad", RECOGNITION, "punctuation", "speaker")
 COLOURS = {**dict(zip(_ORDER, PALETTE[:4], strict=True)), BETWEEN: PALE}
+_MOST_CORES = 16
 _LANE_IN, _FRAME_IN, _THICK = 0.34, 1.1, 0.72
 
 
@@ -23,7 +24,7 @@ def lanes_figure(point: Point, place: int) -> Figure | None:
     cores = [row for row in lanes.get("cores", ()) if _drawable(row)]
     if not modules:
         return None
-    rows = _rows(modules, cores)
+    rows = _rows(modules, cores, number(point.environment.get("cpu_cores")) or 0)
     builder = FigureBuilder(f"lanes-{place}", height=_FRAME_IN + _LANE_IN * len(rows))
     axes = builder.axes[0]
     for y, stretches in enumerate(rows.values()):
@@ -60,13 +61,18 @@ _Stretch = tuple[str, float, float]
 
 
 def _rows(
-    modules: Sequence[Mapping[str, Any]], cores: Sequence[Mapping[str, Any]]
+    modules: Sequence[Mapping[str, Any]], cores: Sequence[Mapping[str, Any]], usable: float
 ) -> dict[str, list[_Stretch]]:
-    """Name of a lane → module, start and end, in seconds, of what is drawn in it."""
+    """Name of a lane → module, start and end, in seconds, of what is drawn in it.
+
+    usable: cores of the machine; those that did nothing have a lane too, where they aren't many.
+    """
     rows: dict[str, list[_Stretch]] = {}
     for row in sorted(modules, key=lambda row: _place(str(row["module"]))):
         lane = f"{row['module']} on {row.get('device', 'cpu')}"
         rows.setdefault(lane, []).append(_stretch(row))
+    for core in range(int(usable) if cores and usable <= _MOST_CORES else 0):
+        rows.setdefault(f"core {core}", [])
     for row in sorted(cores, key=lambda row: int(row.get("core", 0))):
         rows.setdefault(f"core {int(row.get('core', 0))}", []).append(_stretch(row))
     return rows

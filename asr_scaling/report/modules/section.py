@@ -66,6 +66,8 @@ def busiest(point: Point) -> str:
     busy = max(known, key=lambda each: each.cpu_share or 0.0)
     keeps = f"**{busy.name}** keeps the processor busy: {percent(busy.cpu_share or 0.0, 2)} of its "
     keeps += f"time, {plain(busy.cores or 0.0, 2)} cores"
+    if longest.name == busy.name:
+        takes = f"it takes {percent(longest.wall_share, 2)} of a call"
     return f"{point.system}: {keeps}; {takes}."
 
 
@@ -88,7 +90,8 @@ def _sentence(advice: ModuleAdvice) -> str:
         promised.append(f"up to {plain(advice.freed_cores, 2)} cores free")
     came = f" {_came(advice.tried)}" if advice.tried else ""
     promise = ", ".join(promised) or "its gain has no bound that says anything"
-    return f"{advice.cause}: `{advice.option}` ({promise}).{came}"
+    cause = advice.cause[:1].upper() + advice.cause[1:]
+    return f"{cause}: `{advice.option}` ({promise}).{came}"
 
 
 def _came(tried: Tried) -> str:
