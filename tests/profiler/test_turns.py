@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.fakes import ScriptedSystem, make_session, transcription
+from support.fakes import (
+    FakeClock,
+    FakeDevice,
+    ScriptedEngine,
+    ScriptedSystem,
+    altered,
+    brief,
+    make_job,
+    make_session,
+    transcription,
+    workload,
+)
 from support.turn_lists import turns
 
 from asr_scaling.core.ports import Probe, Session, Transcription
-from asr_scaling.core.record import Findings
+from asr_scaling.core.record import Findings, RunRecord
 from asr_scaling.core.turns import Turn
-from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance, Workload
 from asr_scaling.errors import ConfigError
+from asr_scaling.measure.job import run
 from asr_scaling.profiler._turns import cpwer, diarisation, overlap, punctuation, voice_activity
+from asr_scaling.profiler.quality import Quality
 from asr_scaling.profiler.turns import Turns
 
 Found = tuple[Turn, ...]
@@ -190,3 +205,37 @@ def test_overlap_that_the_system_never_finds_is_a_caution(tmp_path: Path):
 def test_an_unknown_normaliser_is_refused():
     with pytest.raises(ConfigError, match=r"profiler\.turns\.normaliser"):
         Turns("klingon")
+
+
+@dataclass
+class Meetings:
+    """A dataset of meetings; ``tell``: it says who speaks when."""
+
+    tell: bool = True
+    name: str = "meetings"
+
+    def load(self, limit: int | None) -> Workload:
+        speech = [meeting(f"m{n}") for n in range(3)]
+        return workload(speech if self.tell else [replace(each, turns=()) for each in speech])
+
+
+@pytest.mark.parametrize("tell", [True, False])
+def test_a_record_has_the_figures_and_their_files(tmp_path: Path, tell: bool):
+    """Whatever else is measured; it is read back as it was written."""
+    clock, late = FakeClock(), turns((1, 2, "x", "Hello there."), (2, 4, "y", "Good morning, Ann."))
+
+    def script(batch: AudioBatch, probe: Probe) -> Transcription:
+        clock.sleep(0.1)
+        return transcription(batch, turns=(late,) * len(batch))
+
+    engine = ScriptedEngine(ScriptedSystem(script, details={"cascade": WHOLE}))
+    job = make_job(clock, folder=tmp_path, pipeline=brief())
+    job = altered(job, engine=engine, device=FakeDevice(clock), dataset=Meetings(tell))
+    record = run(altered(job, profiler={"quality": Quality(), "turns": Turns()}))
+    assert record.status == "ok", record.reason
+    assert record.values["quality/wer"] == 0
+    assert record.values["turns/punctuation_f1"] == 1
+    assert ("turns/vad_miss_share" in record.values) == tell
+    assert record.values.get("turns/vad_miss_share", 0.25) == 0.25
+    assert record.artifacts == ("turns.json", *(f"turns-{n}.rttm" for n in (1, 2, 3)))
+    assert RunRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
