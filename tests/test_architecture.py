@@ -33,8 +33,10 @@ ONLY_IN = {
     "codecarbon": ("profiler/energy/codecarbon.py",),
     "pynvml": ("machine/nvml.py",),
     "thop": ("profiler/flops.py",),
-    "jiwer": ("profiler/quality.py",),
-    "kaldialign": ("profiler/quality.py",),
+    "jiwer": ("profiler/quality.py", "profiler/_text/edits.py"),
+    "kaldialign": ("profiler/_text/edits.py",),
+    "pyannote": ("profiler/_turns/diarisation.py",),
+    "meeteval": (),
     "rich": (
         "report/console.py",
         "report/terminal.py",
@@ -53,6 +55,7 @@ HEAVY = {
     "thop",
     "jiwer",
     "pandas",
+    "pyannote",
 }
 HEAVY |= {"pyarrow", "matplotlib", "jinja2"}
 FILES = sorted(PACKAGE.rglob("*.py"))
