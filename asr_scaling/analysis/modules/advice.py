@@ -113,7 +113,7 @@ def _of_module(each: ModuleCost, recognition: ModuleCost) -> Iterator[ModuleAdvi
             f"it is given {each.batch} at once"
         )
         yield ModuleAdvice(each.name, cause, f"{each.name}.batch={usual}", bound, None)
-    elif not small and not each.on_cpu:
+    elif not small and not each.on_cpu and each.name == "vad":
         cause = (
             f"{each.name} takes {share} of a call on {each.device}, where a small network waits "
             "for each of its steps to be launched"
