@@ -153,4 +153,9 @@ def _notes(name: str, loaded: Loaded) -> tuple[str, ...]:
         f"The weights of {name} are random: what it costs is measured, and its answers are "
         "thrown away."
     )
+    if name == VAD:
+        random += (
+            " Recordings are cut where the references say that somebody speaks, which no detector "
+            "knows: the WER is too good."
+        )
     return (*facts.notes, random)

@@ -5,6 +5,23 @@ from __future__ import annotations
 from asr_scaling.core.metric_spec import MetricSpec, higher, lower, neither
 
 CASCADE_METRICS: dict[str, MetricSpec] = {
+    "module/*/wall_s": lower("s", "mean time that the module of a cascade works in a call"),
+    "module/*/cpu_s": lower(
+        "s", "mean processor time of the module's own threads in a call, also while they only wait"
+    ),
+    "module/*/device_s": lower("s", "mean time for which it occupies an accelerator in a call"),
+    "module/*/wait_s": lower("s", "mean time that its inputs wait in the queue before it"),
+    "module/*/moved_bytes": lower(
+        "B", "mean bytes of a call that it moves to or from an accelerator"
+    ),
+    "module/*/padding_share": lower("1", "share of the audio that it is given that is padding"),
+    "module/*/calls": lower("1", "mean number of its own calls in a call of the cascade"),
+    "module/*/items": neither("1", "segments, windows or texts that it is given in a call"),
+    "module/*/wall_share": neither("1", "share of the calls' time in which it works"),
+    "module/*/cpu_share": neither("1", "share of the process's processor time in the calls"),
+    "module/*/cores": lower("1", "cores that it keeps busy: its processor time over the calls'"),
+    "module/*/energy_j": lower("J", "its part of the energy of a call"),
+    "module/*/memory_bytes": lower("B", "resident memory that loading it added"),
     "turns/vad_miss_share": lower("1", "speech that no turn found covers, over all speech"),
     "turns/vad_false_alarm_share": lower(
         "1", "time of turns found where nobody speaks, over all time in which nobody speaks"

@@ -228,23 +228,6 @@ METRICS: dict[str, MetricSpec] = {
     "decoder/uncached_ratio": _neither(
         "1", "time of steps without a cache over that of the same with one"
     ),
-    "module/*/wall_s": _lower("s", "mean time that the module of a cascade works in a call"),
-    "module/*/cpu_s": _lower(
-        "s", "mean processor time of the module's own threads in a call, also while they only wait"
-    ),
-    "module/*/device_s": _lower("s", "mean time for which it occupies an accelerator in a call"),
-    "module/*/wait_s": _lower("s", "mean time that its inputs wait in the queue before it"),
-    "module/*/moved_bytes": _lower(
-        "B", "mean bytes of a call that it moves to or from an accelerator"
-    ),
-    "module/*/padding_share": _lower("1", "share of the audio that it is given that is padding"),
-    "module/*/calls": _lower("1", "mean number of its own calls in a call of the cascade"),
-    "module/*/items": _neither("1", "segments, windows or texts that it is given in a call"),
-    "module/*/wall_share": _neither("1", "share of the calls' time in which it works"),
-    "module/*/cpu_share": _neither("1", "share of the process's processor time in the calls"),
-    "module/*/cores": _lower("1", "cores that it keeps busy: its processor time over the calls'"),
-    "module/*/energy_j": _lower("J", "its part of the energy of a call"),
-    "module/*/memory_bytes": _lower("B", "resident memory that loading it added"),
     "ops/encoder_s": _neither("s", "the encoder in the traced call, under torch's profiler"),
     "ops/encoder_*_share": _neither(
         "1", "share of the encoder's time, Python between operators included"
