@@ -13,11 +13,12 @@ import argparse
 import multiprocessing
 import time
 
+from cascade import CASCADES, COMMON, composed
+
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.dataset.meetings import Meetings
 from asr_scaling.machine.memory import peak_resident, resident_bytes
-from cascade import CASCADES, COMMON, composed
 
 
 def measured(name: str, minutes: float) -> None:

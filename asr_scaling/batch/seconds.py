@@ -14,21 +14,25 @@ class Seconds:
     """Batches by their audio, for recordings that voice activity cuts into segments.
 
     ``seconds``: of audio in a batch, each segment padded to the longest; a longer segment is alone.
+    ``most``: segments in a batch, at most: a decoder keeps keys and values for each, however short.
     """
 
     seconds: float = 60.0
+    most: int = 16
     size: int = field(default=1, init=False)
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:
             raise ConfigError(f"batch.seconds must be more than 0; got {self.seconds}.")
+        if self.most < 1:
+            raise ConfigError(f"batch.most must be at least 1; got {self.most}.")
 
     def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
         """Batches from the shortest segments to the longest; each segment is in one."""
         made: list[list[Utterance]] = []
         for utterance in sorted(utterances, key=lambda u: (u.duration_s, u.id)):
-            fits = made and utterance.duration_s * (len(made[-1]) + 1) <= self.seconds
-            if fits:
+            count = len(made[-1]) if made else self.most
+            if count < self.most and utterance.duration_s * (count + 1) <= self.seconds:
                 made[-1].append(utterance)
             else:
                 made.append([utterance])

@@ -22,6 +22,7 @@ from asr_scaling.core.ports import (
     Transcription,
 )
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.machine.memory import HeapGuard
 from asr_scaling.util.mapped import release
 
 PUNCTUATION, SPEAKER = "punctuation", "speaker"
@@ -43,6 +44,7 @@ class Recogniser:
     """Turns segments into texts.
 
     batching: how segments become batches; None for one batch of all, in their order.
+    heap: keeps long recordings from growing the process.
     steps, again: of all calls so far, as in ``Transcription``.
     device_s: seconds for which it has occupied an accelerator; 0 without one.
     audio_s: seconds of audio in all batches so far; padded_s: with each batch's padding.
@@ -51,6 +53,7 @@ class Recogniser:
     system: System
     device: Device
     batching: Batching | None
+    heap: HeapGuard
     steps: int = 0
     again: int = 0
     device_s: float = 0.0
@@ -90,6 +93,7 @@ class Recogniser:
         self.again += result.again
         for segment in segments:
             release(segment.utterance.audio)
+        self.heap.look()
         return _said(segments, result)
 
 

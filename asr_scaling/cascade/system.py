@@ -25,6 +25,7 @@ from asr_scaling.core.ports import (
 )
 from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import AudioBatch
+from asr_scaling.machine.memory import HeapGuard
 from asr_scaling.machine.thread_owners import ThreadOwners
 
 
@@ -92,12 +93,13 @@ class CascadeSystem:
     facts: SystemFacts
     modules: Mapping[str, Any] = field(default_factory=dict)
     _learned: bool = False
+    _heap: HeapGuard = field(default_factory=HeapGuard)
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From recordings to texts. Raises as recognition and the modules do."""
         ledger = Ledger(self.owners, learning=not self._learned)
         before = {name: self._told(name) for name in self.loaded}
-        recogniser = Recogniser(self.recognition, self.device, self.order.batching)
+        recogniser = Recogniser(self.recognition, self.device, self.order.batching, self._heap)
         listener = self._listener()
         flow = Flow(recogniser, self._cutter(), self._restorer(), listener, ledger)
         waits: dict[str, float] = {}
