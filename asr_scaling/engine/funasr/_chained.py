@@ -1,0 +1,160 @@
+"""A call of FunASR's own chain: what each module costs, and what random weights may not decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.module_use import RECOGNITION
+from asr_scaling.core.ports import Probe, Transcription
+from asr_scaling.core.turns import Turn
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.engine.funasr._chain import LONGEST_S, PUNCTUATION, SPEAKER, VAD, Chain
+from asr_scaling.engine.funasr._meter import Meter
+from asr_scaling.engine.funasr._speech import told
+from asr_scaling.engine.funasr._texts import plain_text, tags
+from asr_scaling.engine.funasr._watched import Watched
+from asr_scaling.model.funasr_folders import FunAsrWeights
+from asr_scaling.model.funasr_package import running
+
+Answer = tuple[list[dict[str, Any]], dict[str, Any]]
+"""What an ``inference`` of FunASR returns: an answer for each input, and figures of its own."""
+
+
+class ChainedSpeech:
+    """A loaded ``AutoModel`` with modules around the recogniser; one recording at a time.
+
+    ``device``: of the recogniser.
+    ``options``: of each call.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        library: Any,
+        chain: Chain,
+        weights: Mapping[str, FunAsrWeights],
+        device: str,
+        threads: int,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._spec, self._library = spec, library
+        self._threads, self._options = threads, options
+        self._random = {name for name, own in weights.items() if own.random}
+        self._tokens = Watched(library).tokens
+        devices = {name: module.device or device for name, module in chain.modules.items()}
+        self._meter = Meter({**devices, RECOGNITION: device})
+        self._own_threads = {name: part.threads for name, part in chain.modules.items()}
+        self._observe(library.model, "inference", RECOGNITION, _answer_each)
+        if chain.vad is not None:
+            self._observe(library.vad_model, "inference", VAD, _equal_pieces)
+        if chain.punctuation is not None:
+            self._observe(library.punc_model, "inference", PUNCTUATION, _no_marks)
+        if chain.speaker is not None:
+            self._observe(library.spk_model, "inference", SPEAKER, None)
+            self._observe(library.cb_model, "forward", SPEAKER, _one_speaker)
+
+    def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
+        """From recordings to texts and turns."""
+        asked = [self._spec.asked_for(utterance.language) for utterance in batch.utterances]
+        answers, tokens = list[dict[str, Any]](), list[int]()
+        self._meter.begin(probe)
+        with running(self._threads):
+            for utterance, language in zip(batch.utterances, asked, strict=True):
+                self._tokens.clear()
+                found = self._library.generate(
+                    input=[np.array(utterance.audio)],
+                    key="recording",
+                    language=language or "auto",
+                    **self._options,
+                )
+                answers.append(found[0] if found else {"text": ""})  # where no word was heard
+                tokens.append(sum(self._tokens) - len(tags(answers[-1]["text"])))
+        account = self._meter.end()
+        said = [str(answer["text"]) for answer in answers]
+        return Transcription(
+            texts=tuple(map(plain_text, said)),
+            tokens=tuple(tokens),
+            audio_s=batch.durations_s,
+            languages=told(self._spec, asked, said),
+            turns=tuple(self._turns(answer.get("sentence_info", ())) for answer in answers),
+            account=account,
+        )
+
+    def _turns(self, sentences: Iterable[Mapping[str, Any]]) -> tuple[Turn, ...]:
+        named = SPEAKER in self._own_threads and SPEAKER not in self._random
+        return tuple(
+            Turn(
+                max(0.0, sentence["start"] / 1000),
+                max(0.0, sentence["start"] / 1000, sentence["end"] / 1000),
+                str(sentence["spk"]) if named and "spk" in sentence else None,
+                plain_text(str(sentence["text"])),
+            )
+            for sentence in sentences
+        )
+
+    def _observe(
+        self,
+        owner: Any,
+        method: str,
+        module: str,
+        instead: Callable[[Any, Any, Mapping[str, Any]], Any] | None,
+    ) -> None:
+        """Times a method of FunASR's.
+
+        ``instead``: from what it found, and from what it was given, to what FunASR is told. Of the
+        modules around recognition it is asked only where their weights are random.
+        """
+        inner: Callable[..., Any] = getattr(owner, method)
+        replaced = instead is not None and (module == RECOGNITION or module in self._random)
+
+        def called(*given: Any, **options: Any) -> Any:
+            inputs = given[0] if given else options["data_in"]
+            items = len(inputs) if method == "inference" else 0
+            with self._meter.work(module, items), self._threads_of(module):
+                found = inner(*given, **options)
+            return instead(found, inputs, options) if replaced and instead else found
+
+        setattr(owner, method, called)
+
+    def _threads_of(self, module: str) -> AbstractContextManager[None]:
+        """FunASR itself gives every module the recogniser's threads."""
+        own = self._own_threads.get(module)
+        return nullcontext() if own is None else running(own)
+
+
+def _answer_each(found: Any, inputs: Any, options: Mapping[str, Any]) -> Any:
+    """An empty answer for each input where the recogniser gave none at all.
+
+    It does so where it hears no word in a whole batch, which the chain would fail on.
+    """
+    if len(found) and len(found[0]):
+        return found
+    keys = options["key"]
+    return [{"key": key, "text": "", "timestamp": []} for key in keys], {"batch_data_time": -1}
+
+
+def _equal_pieces(found: Answer, inputs: Any, options: Mapping[str, Any]) -> Answer:
+    """Speech from beginning to end, in pieces of at most ``LONGEST_S``, in milliseconds."""
+    (audio,) = inputs
+    end_ms = len(audio) * 1000 // SAMPLE_RATE_HZ
+    count = max(1, math.ceil(end_ms / 1000 / LONGEST_S))
+    edges = [round(end_ms * number / count) for number in range(count + 1)]
+    pieces = [[edges[number], edges[number + 1]] for number in range(count)]
+    return [{**found[0][0], "value": pieces}], found[1]
+
+
+def _no_marks(found: Answer, inputs: Any, options: Mapping[str, Any]) -> Answer:
+    """The text as it was; FunASR then ends a turn where a stretch of speech ends."""
+    (text,) = inputs
+    return [{**found[0][0], "text": text, "punc_array": []}], found[1]
+
+
+def _one_speaker(labels: Any, inputs: Any, options: Mapping[str, Any]) -> Any:
+    """All windows are of one voice."""
+    return np.zeros_like(np.asarray(labels))

@@ -1,0 +1,4 @@
+"""What tells voices apart: one module a method.
+
+May import util, errors, core, machine, model.
+"""
