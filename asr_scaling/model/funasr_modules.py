@@ -138,7 +138,7 @@ class Loaded:
         if self._library is None:
             raise EngineError("A module of FunASR is closed; load it again.")
         with running(self._threads):
-            found = self._library.generate(input=list(inputs), key="input", **options)
+            found = self._library.generate(input=list(inputs), **options)
         return list(found)
 
     def watch_transfers(self, method: str) -> None:

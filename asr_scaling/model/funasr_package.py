@@ -69,30 +69,34 @@ def contained(threads: int) -> Iterator[StringIO]:
 
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 - what it seeds
+    numbers = np.random.get_state()
     devices = list(range(torch.cuda.device_count()))
     try:
         with running(threads), quiet_output() as printed, torch.random.fork_rng(devices):
             yield printed
     finally:
-        random.setstate(python)
-        np.random.set_state(legacy)  # noqa: NPY002
+        np.random.set_state(numbers)
         root.handlers[:] = handlers
         root.setLevel(level)
 
 
 @contextmanager
 def running(threads: int) -> Iterator[None]:
-    """In this block torch computes with ``threads``, and only errors are logged."""
+    """In this block torch computes with ``threads``, and only errors are logged.
+
+    After it, torch's threads and Python's random state, from which the package names inputs, are
+    what they were before.
+    """
     import torch
 
-    before = torch.get_num_threads()
+    before, state = torch.get_num_threads(), random.getstate()
     try:
         torch.set_num_threads(threads)
         with _quiet_loggers():
             yield
     finally:
         torch.set_num_threads(before)
+        random.setstate(state)
 
 
 @contextmanager

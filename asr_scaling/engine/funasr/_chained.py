@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -50,44 +50,53 @@ class ChainedSpeech:
         devices = {name: module.device or device for name, module in chain.modules.items()}
         self._meter = Meter({**devices, RECOGNITION: device})
         self._own_threads = {name: part.threads for name, part in chain.modules.items()}
-        self._observe(library.model, "inference", RECOGNITION, _answer_each)
+        self._stretches: Sequence[Sequence[float]] = ()
+        self._said: list[str] = []
+        self._observe(library.model, "inference", RECOGNITION, self._recognised)
         if chain.vad is not None:
-            self._observe(library.vad_model, "inference", VAD, _equal_pieces)
+            self._observe(library.vad_model, "inference", VAD, self._found_speech)
         if chain.punctuation is not None:
-            self._observe(library.punc_model, "inference", PUNCTUATION, _no_marks)
+            marks = _no_marks if PUNCTUATION in self._random else None
+            self._observe(library.punc_model, "inference", PUNCTUATION, marks)
         if chain.speaker is not None:
             self._observe(library.spk_model, "inference", SPEAKER, None)
-            self._observe(library.cb_model, "forward", SPEAKER, _one_speaker)
+            voices = _one_speaker if SPEAKER in self._random else None
+            self._observe(library.cb_model, "forward", SPEAKER, voices)
 
     def transcribe(self, batch: AudioBatch, probe: Probe) -> Transcription:
         """From recordings to texts and turns."""
         asked = [self._spec.asked_for(utterance.language) for utterance in batch.utterances]
         answers, tokens = list[dict[str, Any]](), list[int]()
+        turns, spoken = list[tuple[Turn, ...]](), list[str]()
         self._meter.begin(probe)
         with running(self._threads):
             for utterance, language in zip(batch.utterances, asked, strict=True):
                 self._tokens.clear()
+                self._stretches, self._said = (), []
                 found = self._library.generate(
                     input=[np.array(utterance.audio)],
-                    key="recording",
                     language=language or "auto",
                     **self._options,
                 )
                 answers.append(found[0] if found else {"text": ""})  # where no word was heard
-                tokens.append(sum(self._tokens) - len(tags(answers[-1]["text"])))
+                tokens.append(sum(self._tokens) - sum(len(tags(text)) for text in self._said))
+                spoken.append(self._said[0] if self._said else "")
+                turns.append(self._turns(answers[-1].get("sentence_info") or ()))
         account = self._meter.end()
-        said = [str(answer["text"]) for answer in answers]
         return Transcription(
-            texts=tuple(map(plain_text, said)),
+            texts=tuple(plain_text(str(answer["text"])) for answer in answers),
             tokens=tuple(tokens),
             audio_s=batch.durations_s,
-            languages=told(self._spec, asked, said),
-            turns=tuple(self._turns(answer.get("sentence_info", ())) for answer in answers),
+            languages=told(self._spec, asked, spoken),
+            turns=tuple(turns),
             account=account,
         )
 
-    def _turns(self, sentences: Iterable[Mapping[str, Any]]) -> tuple[Turn, ...]:
+    def _turns(self, sentences: Sequence[Mapping[str, Any]]) -> tuple[Turn, ...]:
+        """FunASR's sentences; where it made none, the stretches of speech, without their texts."""
         named = SPEAKER in self._own_threads and SPEAKER not in self._random
+        if not sentences:
+            return tuple(Turn(start / 1000, end / 1000) for start, end in self._stretches)
         return tuple(
             Turn(
                 max(0.0, sentence["start"] / 1000),
@@ -98,6 +107,23 @@ class ChainedSpeech:
             for sentence in sentences
         )
 
+    def _recognised(self, found: Any, inputs: Any, options: Mapping[str, Any]) -> Any:
+        """What the recogniser said, with an empty answer for each input where it gave none at all.
+
+        It does so where it hears no word in a whole batch, which the chain would fail on.
+        """
+        if not (len(found) and len(found[0])):
+            empty = [{"key": key, "text": "", "timestamp": []} for key in options["key"]]
+            return empty, {"batch_data_time": -1}
+        self._said += [str(answer["text"]) for answer in found[0]]
+        return found
+
+    def _found_speech(self, found: Answer, inputs: Any, options: Mapping[str, Any]) -> Answer:
+        """What the voice activity found, or equal pieces where its weights are random."""
+        heard = _equal_pieces(found, inputs) if VAD in self._random else found
+        self._stretches = heard[0][0]["value"]
+        return heard
+
     def _observe(
         self,
         owner: Any,
@@ -107,18 +133,16 @@ class ChainedSpeech:
     ) -> None:
         """Times a method of FunASR's.
 
-        ``instead``: from what it found, and from what it was given, to what FunASR is told. Of the
-        modules around recognition it is asked only where their weights are random.
+        ``instead``: from what it found, and from what it was given, to what FunASR is told.
         """
         inner: Callable[..., Any] = getattr(owner, method)
-        replaced = instead is not None and (module == RECOGNITION or module in self._random)
 
         def called(*given: Any, **options: Any) -> Any:
             inputs = given[0] if given else options["data_in"]
             items = len(inputs) if method == "inference" else 0
             with self._meter.work(module, items), self._threads_of(module):
                 found = inner(*given, **options)
-            return instead(found, inputs, options) if replaced and instead else found
+            return found if instead is None else instead(found, inputs, options)
 
         setattr(owner, method, called)
 
@@ -128,18 +152,7 @@ class ChainedSpeech:
         return nullcontext() if own is None else running(own)
 
 
-def _answer_each(found: Any, inputs: Any, options: Mapping[str, Any]) -> Any:
-    """An empty answer for each input where the recogniser gave none at all.
-
-    It does so where it hears no word in a whole batch, which the chain would fail on.
-    """
-    if len(found) and len(found[0]):
-        return found
-    keys = options["key"]
-    return [{"key": key, "text": "", "timestamp": []} for key in keys], {"batch_data_time": -1}
-
-
-def _equal_pieces(found: Answer, inputs: Any, options: Mapping[str, Any]) -> Answer:
+def _equal_pieces(found: Answer, inputs: Any) -> Answer:
     """Speech from beginning to end, in pieces of at most ``LONGEST_S``, in milliseconds."""
     (audio,) = inputs
     end_ms = len(audio) * 1000 // SAMPLE_RATE_HZ

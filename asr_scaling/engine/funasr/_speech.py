@@ -80,7 +80,7 @@ class Recogniser:
         # copies, since torch warns of arrays that can't be written
         audio = [np.array(batch.utterances[place].audio) for place in places]
         answers = self._library.generate(
-            input=audio, key="utterance", batch_size=len(audio), language=language or "auto"
+            input=audio, batch_size=len(audio), language=language or "auto"
         )
         if not answers:  # Paraformer answers nothing where it hears no word in the whole batch
             return [("", 0)] * len(audio)
