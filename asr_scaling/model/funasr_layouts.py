@@ -15,6 +15,8 @@ from asr_scaling.model.transformers_objects import plain
 
 FAMILIES = ("paraformer", "sensevoice")
 """Families of models that only FunASR runs."""
+FRAME_SAMPLES = 400
+"""Samples of the first frame of features, 25 ms; the voice activity fails on fewer."""
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,7 @@ class FunAsrOptions:
         return Loaded(library, facts_of(weights, library, time.perf_counter() - start), count)
 
 
-def auto_model(
-    weights: FunAsrWeights, device: str, count: int, seed: int, **options: Any
-) -> Any:
+def auto_model(weights: FunAsrWeights, device: str, count: int, seed: int, **options: Any) -> Any:
     """FunASR's ``AutoModel`` with ``weights`` on ``device``, built with ``count`` threads.
 
     Raises WeightsError when it can't load them, DeviceError when it would use another device.

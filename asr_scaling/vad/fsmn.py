@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
-from asr_scaling.model.funasr_layouts import FSMN_VAD
+from asr_scaling.model.funasr_layouts import FRAME_SAMPLES, FSMN_VAD
 from asr_scaling.model.funasr_modules import FunAsrOptions, Loaded
 
 
@@ -43,6 +43,8 @@ class FsmnDetector:
 
     def speech(self, audio: NDArray[np.float32]) -> Sequence[tuple[float, float]]:
         """Start and end, in seconds, of each stretch of speech."""
+        if audio.size < FRAME_SAMPLES:
+            return ()
         (answer,) = self._loaded.answers([np.array(audio)])  # FunASR's tensors are writable
         return _stretches(answer["value"], audio.size / SAMPLE_RATE_HZ)
 

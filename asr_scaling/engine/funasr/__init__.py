@@ -98,8 +98,15 @@ class FunAsr:
         if self.chain is None:
             speech = Recogniser(model, library, count)
         else:
-            device_name, asked = device.torch_name, self._of_each_call()
-            speech = ChainedSpeech(model, library, chain, others, device_name, count, asked)
+            speech = ChainedSpeech(
+                model,
+                library,
+                chain=chain,
+                weights=others,
+                device=device.torch_name,
+                threads=count,
+                options=self._of_each_call(),
+            )
         facts = replace(facts, details=details, notes=chain.notes(others))
         return FunAsrSystem(model, facts, speech, library.model)
 

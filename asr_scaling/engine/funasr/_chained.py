@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.module_use import RECOGNITION
@@ -20,6 +21,7 @@ from asr_scaling.engine.funasr._speech import told
 from asr_scaling.engine.funasr._texts import plain_text, tags
 from asr_scaling.engine.funasr._watched import Watched
 from asr_scaling.model.funasr_folders import FunAsrWeights
+from asr_scaling.model.funasr_layouts import FRAME_SAMPLES
 from asr_scaling.model.funasr_package import running
 
 Answer = tuple[list[dict[str, Any]], dict[str, Any]]
@@ -37,6 +39,7 @@ class ChainedSpeech:
         self,
         spec: ModelSpec,
         library: Any,
+        *,
         chain: Chain,
         weights: Mapping[str, FunAsrWeights],
         device: str,
@@ -73,11 +76,7 @@ class ChainedSpeech:
             for utterance, language in zip(batch.utterances, asked, strict=True):
                 self._tokens.clear()
                 self._stretches, self._said = (), []
-                found = self._library.generate(
-                    input=[np.array(utterance.audio)],
-                    language=language or "auto",
-                    **self._options,
-                )
+                found = self._answer(np.array(utterance.audio), language or "auto")
                 answers.append(found[0] if found else {"text": ""})  # where no word was heard
                 tokens.append(sum(self._tokens) - sum(len(tags(text)) for text in self._said))
                 spoken.append(self._said[0] if self._said else "")
@@ -91,6 +90,13 @@ class ChainedSpeech:
             turns=tuple(turns),
             account=account,
         )
+
+    def _answer(self, audio: NDArray[np.float32], language: str) -> list[dict[str, Any]]:
+        """What FunASR answers; nothing where it heard no word."""
+        if audio.size < FRAME_SAMPLES:
+            return []
+        options = {"language": language, **self._options}
+        return list(self._library.generate(input=[audio], **options))
 
     def _turns(self, sentences: Sequence[Mapping[str, Any]]) -> tuple[Turn, ...]:
         """FunASR's sentences; where it made none, the stretches of speech, without their texts."""

@@ -23,9 +23,7 @@ class FunAsrSystem(SpeechSystem):
     ``network``: the recogniser, a torch module, so that its operators can be counted.
     """
 
-    def __init__(
-        self, model: ModelSpec, facts: SystemFacts, speech: Speech, network: Any
-    ) -> None:
+    def __init__(self, model: ModelSpec, facts: SystemFacts, speech: Speech, network: Any) -> None:
         super().__init__(model, facts, speech)
         self._network: Any = network
 
@@ -89,10 +87,8 @@ class Recogniser:
         return [(text, n - len(tags(text))) for text, n in zip(texts, counts, strict=True)]
 
 
-def told(
-    spec: ModelSpec, asked: Sequence[str | None], said: Sequence[str]
-) -> tuple[str, ...]:
-    """For the transcription: the language of each; empty where the model is not asked and does not tell."""
+def told(spec: ModelSpec, asked: Sequence[str | None], said: Sequence[str]) -> tuple[str, ...]:
+    """The language of each, for the transcription; empty where one is not asked for nor told."""
     if spec.family != "sensevoice":
         return ()
     spoken = [code or spoken_language(text) for code, text in zip(asked, said, strict=True)]

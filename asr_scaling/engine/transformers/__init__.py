@@ -41,8 +41,7 @@ class Transformers(TransformersOptions):
             other = engine_for(model)
             remedy = "" if other == "engine=transformers" else f": use {other}"
             raise EngineError(
-                f"engine=transformers can't decode models of the family '{model.family}'"
-                f"{remedy}."
+                f"engine=transformers can't decode models of the family '{model.family}'{remedy}."
             )
         self.check_model(model)
         self._generate_options(model)
