@@ -82,21 +82,24 @@ def contained(threads: int) -> Iterator[StringIO]:
 
 @contextmanager
 def running(threads: int) -> Iterator[None]:
-    """In this block torch computes with ``threads``, and only errors are logged.
+    """In this block torch computes with ``threads``, and nothing is shown but errors.
 
-    After it, torch's threads and Python's random state, from which the package names inputs, are
-    what they were before.
+    After it, torch's threads are what they were, and so are the random states that a call draws on:
+    Python's names its inputs, and torch's decides about layers that only training leaves out.
     """
     import torch
 
-    before, state = torch.get_num_threads(), random.getstate()
+    before = torch.get_num_threads()
+    python, drawn = random.getstate(), torch.get_rng_state()
     try:
         torch.set_num_threads(threads)
-        with _quiet_loggers():
+        with _quiet_loggers(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of NumPy about torch, at each piece of speech
             yield
     finally:
         torch.set_num_threads(before)
-        random.setstate(state)
+        random.setstate(python)
+        torch.set_rng_state(drawn)
 
 
 @contextmanager

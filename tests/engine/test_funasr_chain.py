@@ -148,7 +148,7 @@ class TestRandomWeights:
         assert [len(text) for text in done.texts] == list(done.tokens)
         assert done.tokens[1] == 0
         assert [len(turns) for turns in done.turns] == [1, 0, 1]
-        assert done.account.modules["vad"].calls == 3
+        assert done.account.modules["vad"].calls == 2  # the second is shorter than a frame
 
     def test_punctuation_alone(self):
         done, _ = call(FunAsr().chained(None, CtPunc(), None), noise(3.0))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import NullProbe, Probe, SystemFacts, Transcription
@@ -13,6 +14,7 @@ from asr_scaling.core.workload import AudioBatch
 from asr_scaling.engine._shared.speech_system import Speech, SpeechSystem
 from asr_scaling.engine.funasr._texts import plain_text, spoken_language, tags
 from asr_scaling.engine.funasr._watched import Watched
+from asr_scaling.model.funasr_layouts import FRAME_SAMPLES
 from asr_scaling.model.funasr_package import running
 from asr_scaling.util.groups import grouped
 
@@ -75,8 +77,7 @@ class Recogniser:
         """What is said in the utterances at ``places``, and in how many tokens."""
         probe.stage("features")
         self._watched.tokens.clear()
-        # copies, since torch warns of arrays that can't be written
-        audio = [np.array(batch.utterances[place].audio) for place in places]
+        audio = [at_least_a_frame(batch.utterances[place].audio) for place in places]
         answers = self._library.generate(
             input=audio, batch_size=len(audio), language=language or "auto"
         )
@@ -85,6 +86,11 @@ class Recogniser:
         texts = [str(answer["text"]) for answer in answers]
         counts = self._watched.tokens
         return [(text, n - len(tags(text))) for text, n in zip(texts, counts, strict=True)]
+
+
+def at_least_a_frame(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A copy, since torch warns of arrays that can't be written; silence fills a short one."""
+    return np.pad(audio, (0, max(0, FRAME_SAMPLES - audio.size)))
 
 
 def told(spec: ModelSpec, asked: Sequence[str | None], said: Sequence[str]) -> tuple[str, ...]:

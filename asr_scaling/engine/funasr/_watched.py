@@ -28,7 +28,8 @@ class Watched:
                 self._after(predictor, "get_upsample_timestamp", "text")
         else:
             self._after(network.ctc, "log_softmax", "text")
-        tokenizer = library.kwargs["tokenizer"]
+        # FunASR keeps a copy of its parts and takes them from there at every call
+        tokenizer = library._base_kwargs_map["kwargs"]["tokenizer"]
         self._count(tokenizer, "decode" if hasattr(tokenizer, "bpemodel") else "ids2tokens")
 
     def _before(self, owner: Any, method: str, stage: str) -> None:
