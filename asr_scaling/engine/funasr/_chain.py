@@ -12,7 +12,8 @@ from asr_scaling.model.funasr_modules import QUIET
 
 LONGEST_S = 15.0
 """Seconds of the longest piece that a recording is cut into where random weights would decide."""
-VAD, PUNCTUATION, SPEAKER = "vad", "punctuation", "speaker"
+VAD, PUNCTUATION = "vad", "punctuation"
+SPEAKER = "speaker"
 _ITS_NAME = {VAD: "vad", PUNCTUATION: "punc", SPEAKER: "spk"}
 """Module → what ``AutoModel`` calls it."""
 NAMES = {VAD: "fsmn-vad", PUNCTUATION: "ct-punc", SPEAKER: "cam++"}

@@ -83,14 +83,14 @@ class _DeviceClock:
     def __init__(self, device: str) -> None:
         import torch
 
-        self._torch: Any = torch
+        self._cuda: Any = torch.cuda
         self._device = torch.device(device)
-        self._first, self._last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        self._first.record(torch.cuda.current_stream(self._device))
+        self._first, self._last = (self._cuda.Event(enable_timing=True) for _ in range(2))
+        self._first.record(self._cuda.current_stream(self._device))
 
     def seconds(self) -> float | None:
         """Waits for the GPU."""
-        self._last.record(self._torch.cuda.current_stream(self._device))
+        self._last.record(self._cuda.current_stream(self._device))
         self._last.synchronize()
         return float(self._first.elapsed_time(self._last)) / 1000
 
