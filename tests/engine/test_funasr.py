@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from support.fakes import FakeDevice, Listener, altered, make_job, make_spec, noise
@@ -39,6 +40,14 @@ from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.latency import Latency
 
 pytestmark = pytest.mark.usefixtures("one_thread", "own_cache")
+
+
+@pytest.fixture
+def passing_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A gigabyte that pytest would keep."""
+    monkeypatch.setenv("ASR_SCALING_CACHE", str(tmp_path))
+    yield
+    shutil.rmtree(tmp_path / "funasr")
 
 
 @pytest.fixture(autouse=True)
@@ -270,13 +279,12 @@ class _Writes:
 @needs_funasr
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["paraformer_zh", "sensevoice_small"])
-def test_the_published_sizes_run(name: str):
+def test_the_published_sizes_run(name: str, passing_cache: None):
     spec = load_spec(name, weights="random")
     system = FunAsr().load(spec, FakeDevice())
     assert system.facts.parameters == spec.parameters
     done = system.transcribe(AudioBatch((noise(3.0),)), NullProbe())
     system.close()
-    assert done.tokens[0] == pytest.approx(spec.planned_tokens(3.0), abs=1) or name != (
-        "paraformer_zh"
-    )
-    assert np.char.str_len(np.array(done.texts)).item() == done.tokens[0]
+    if spec.tokens_per_s:
+        assert done.tokens[0] == pytest.approx(spec.planned_tokens(3.0), abs=1)
+    assert len(done.texts[0]) == done.tokens[0] > 0
