@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -140,28 +140,38 @@ class Loaded:
         return list(found)
 
     def watch_transfers(self, method: str) -> None:
-        """Counts what the network's ``method`` is given and returns, where that crosses a bus."""
-        network = self._library.model
-        if self._library.kwargs["device"].startswith("cpu"):
-            return
-        inner = getattr(network, method)
+        """Counts what the network's ``method`` is given and returns on an accelerator."""
+        if not self._library.kwargs["device"].startswith("cpu"):
+            watch_transfers(self._library.model, method, self._add)
 
-        def counted(*arguments: Any, **options: Any) -> Any:
-            found = inner(*arguments, **options)
-            self.moved_bytes += tensor_bytes([*arguments, *options.values(), found])
-            return found
-
-        setattr(network, method, counted)
+    def _add(self, count: int) -> None:
+        self.moved_bytes += count
 
     def close(self) -> None:
         """Drops the network."""
         self._library = None
 
 
-def tensor_bytes(values: Any) -> int:
-    """Bytes of all tensors among ``values`` and in the sequences among them."""
+def watch_transfers(owner: Any, method: str, add: Callable[[int], None]) -> None:
+    """Tells ``add`` the bytes of what ``method`` is given and returns on an accelerator.
+
+    FunASR moves a network's input there and its answer back.
+    """
+    inner: Callable[..., Any] = getattr(owner, method)
+
+    def counted(*given: Any, **options: Any) -> Any:
+        found = inner(*given, **options)
+        add(accelerator_bytes([*given, *options.values(), found]))
+        return found
+
+    setattr(owner, method, counted)
+
+
+def accelerator_bytes(values: Any) -> int:
+    """Bytes of all tensors among ``values``, and in the sequences among them, that are not in the
+    processor's memory."""
     import torch
 
     if isinstance(values, torch.Tensor):
-        return values.numel() * values.element_size()
-    return sum(map(tensor_bytes, values)) if isinstance(values, (list, tuple)) else 0
+        return 0 if values.device.type == "cpu" else values.numel() * values.element_size()
+    return sum(map(accelerator_bytes, values)) if isinstance(values, (list, tuple)) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import shutil
 import sys
@@ -17,7 +18,7 @@ from support.fakes import FakeDevice, Listener, altered, make_job, make_spec, no
 from support.networks import transcribed
 from support.small_funasr import folder_of, needs_funasr, paraformer, sensevoice
 
-from asr_scaling.core.model_spec import load_spec
+from asr_scaling.core.model_spec import ModelSpec, load_spec
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.device.cpu import Cpu
@@ -36,6 +37,7 @@ from asr_scaling.errors import (
 )
 from asr_scaling.measure.job import run
 from asr_scaling.model.funasr_layouts import layout_of
+from asr_scaling.model.funasr_package import quiet_output
 from asr_scaling.profiler.flops import Flops
 from asr_scaling.profiler.latency import Latency
 
@@ -216,6 +218,27 @@ class TestWeights:
         assert "ModelScope's cache does not hold it" in system.facts.weights_source
         system.close()
 
+    def test_in_modelscopes_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        spec = paraformer(weights="pretrained", hub_id="iic/mine", revision="v2")
+        place = folder_of(layout_of(spec), tmp_path / "mine")
+        asked = list[tuple[Any, ...]]()
+
+        def snapshot(hub_id: str, *, revision: str, local_files_only: bool) -> str:
+            asked.append((hub_id, revision, local_files_only))
+            return place
+
+        with quiet_output():
+            client = importlib.import_module("modelscope.hub.snapshot_download")
+        monkeypatch.setattr(client, "snapshot_download", snapshot)
+        system = FunAsr().load(spec, FakeDevice())
+        assert system.facts.weights == "pretrained"
+        assert system.facts.weights_source == "ModelScope's cache iic/mine"
+        assert asked == [("iic/mine", "v2", True)]  # nothing is asked of the network
+        system.close()
+        larger = replace(spec, tokens_per_s=2.0, architecture=_deeper(spec))
+        with pytest.raises(WeightsError, match=r"ModelScope's folder holds weights of other sizes"):
+            FunAsr().load(larger, FakeDevice())
+
     def test_no_folder(self, tmp_path: Path):
         self.refused(tmp_path / "none", "is not a folder")
 
@@ -228,9 +251,8 @@ class TestWeights:
 
     def test_of_another_size(self, tmp_path: Path):
         spec = paraformer()
-        sizes = {**spec.architecture}
-        sizes["encoder_conf"] = {**sizes["encoder_conf"], "num_blocks": 3}
-        place = folder_of(layout_of(replace(spec, architecture=sizes)), tmp_path / "larger")
+        deeper = replace(spec, architecture=_deeper(spec))
+        place = folder_of(layout_of(deeper), tmp_path / "larger")
         self.refused(Path(place), "encoder_conf.num_blocks 3, not 2")
 
     def test_that_lack_a_tensor(self, tmp_path: Path):
@@ -266,6 +288,13 @@ class TestWeights:
             FunAsr().load(paraformer(weights="auto", path=str(place)), FakeDevice())
         assert why in str(caught.value)
         assert str(place) in str(caught.value)
+
+
+def _deeper(spec: ModelSpec) -> dict[str, Any]:
+    """Its sizes, with a block more."""
+    sizes = {**spec.architecture}
+    sizes["encoder_conf"] = {**sizes["encoder_conf"], "num_blocks": 3}
+    return sizes
 
 
 class _Writes:

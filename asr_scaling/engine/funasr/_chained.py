@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from asr_scaling.engine.funasr._texts import plain_text, tags
 from asr_scaling.engine.funasr._watched import Watched
 from asr_scaling.model.funasr_folders import FunAsrWeights
 from asr_scaling.model.funasr_layouts import FRAME_SAMPLES
+from asr_scaling.model.funasr_modules import watch_transfers
 from asr_scaling.model.funasr_package import running
 
 Answer = tuple[list[dict[str, Any]], dict[str, Any]]
@@ -56,13 +58,17 @@ class ChainedSpeech:
         self._stretches: Sequence[Sequence[float]] = ()
         self._said: list[str] = []
         self._observe(library.model, "inference", RECOGNITION, self._recognised)
+        self._count(library.model.encoder, "forward", RECOGNITION, device)
         if chain.vad is not None:
             self._observe(library.vad_model, "inference", VAD, self._found_speech)
+            self._count(library.vad_model, "forward", VAD, devices[VAD])
         if chain.punctuation is not None:
             marks = _no_marks if PUNCTUATION in self._random else None
             self._observe(library.punc_model, "inference", PUNCTUATION, marks)
+            self._count(library.punc_model, "punc_forward", PUNCTUATION, devices[PUNCTUATION])
         if chain.speaker is not None:
             self._observe(library.spk_model, "inference", SPEAKER, None)
+            self._count(library.spk_model, "forward", SPEAKER, devices[SPEAKER])
             voices = _one_speaker if SPEAKER in self._random else None
             self._observe(library.cb_model, "forward", SPEAKER, voices)
 
@@ -151,6 +157,11 @@ class ChainedSpeech:
             return found if instead is None else instead(found, inputs, options)
 
         setattr(owner, method, called)
+
+    def _count(self, owner: Any, method: str, module: str, device: str) -> None:
+        """Counts the bytes that go to an accelerator and back."""
+        if not device.startswith("cpu"):
+            watch_transfers(owner, method, partial(self._meter.moved, module))
 
     def _threads_of(self, module: str) -> AbstractContextManager[None]:
         """FunASR itself gives every module the recogniser's threads."""

@@ -45,6 +45,11 @@ class Meter:
         )
         return Account(total_s, cpu_s, {**self._used, BETWEEN: rest}, tuple(self._spans))
 
+    def moved(self, module: str, count: int) -> None:
+        """``module`` moved so many bytes to an accelerator or back."""
+        use = self._used.get(module, ModuleUse(cpu_s=0.0))
+        self._used[module] = replace(use, moved_bytes=use.moved_bytes + count)
+
     @contextmanager
     def work(self, module: str, items: int) -> Iterator[None]:
         """In this block ``module`` works on ``items``."""
