@@ -42,6 +42,7 @@ audit: .venv/dev.stamp ## known vulnerabilities of what is installed, asked of O
 
 .venv/dev.stamp: pyproject.toml constraints.txt
 	$(call install,dev)
+	$(PIP) --quiet --no-deps Resemblyzer==0.1.4 # its metadata asks for what a present Python can't install
 	touch $@ .venv/demo.stamp .venv/server.stamp
 
 .venv/server.stamp: pyproject.toml constraints.txt

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asr_scaling.analysis.beats import Beats, thinned
-from asr_scaling.analysis.record_options import speech_name, speech_source, system_options
+from asr_scaling.analysis.record_options import (
+    speech_name,
+    speech_source,
+    system_options,
+    without_absent_modules,
+)
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.decoding import decoding_name, with_decoding
 from asr_scaling.core.energy_methods import METHOD, UNKNOWN, of_energy, power_known
@@ -96,6 +101,8 @@ class Point:
     """What the loaded system says of itself, as its dtype."""
     curve: tuple[Mapping[str, Any], ...] = ()
     """Batches that a search for the largest batch tried, with their peaks."""
+    lanes: Mapping[str, Any] | None = None
+    """When each module of a cascade worked in a call."""
     beats: tuple[Beats, ...] = field(default=(), repr=False, compare=False)
     """The machine's state while it was measured, thinned, of each process."""
     started_at: float = 0.0
@@ -220,7 +227,7 @@ def _intervals(record: RunRecord) -> Mapping[str, Interval]:
 
 def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> Point:
     """``record`` without samples, its texts fit to be shown; ``load`` gives it back whole."""
-    whole, config = record, with_decoding(record.config)
+    whole, config = record, without_absent_modules(with_decoding(record.config))
     record = shown(replace(record, transcripts=(), beats=(), config=config), but=("samples",))
     return replace(
         _without_findings(record, load or (lambda: whole)),
@@ -234,6 +241,7 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         config=record.config,
         facts=record.system.get("facts", {}),
         curve=tuple(record.system.get("memory_by_batch", ())),
+        lanes=record.system.get("lanes"),
         beats=thinned(whole.beats, whole.samples),
         started_at=record.started_at,
         ended_at=record.ended_at,

@@ -16,6 +16,8 @@ _NAMED = ("dataset.path", "dataset.audio_root", "dataset.manifest")
 """Options that the dataset's name stands for (speech_names.py)."""
 _OF_A_MODEL = ("hub_id", "path", "revision", "trust_remote_code")
 _TAKEN = frozenset(("model", "engine", "device", "dataset", "optimisation", "decoding", "batch"))
+_MODULES, _ABSENT = ("vad", "punctuation", "speaker"), "none"
+"""Groups of a cascade, and what is chosen where there is no module."""
 _OF_NO_SYSTEM = frozenset(
     ("profiler", "pipeline", "seed", "tracking", "sweep", "optimiser", "hydra")
 )
@@ -40,6 +42,21 @@ def speech_source(record: RunRecord) -> str:
     return "/".join(filter(None, (place, record.dataset.get("split"))))
 
 
+def without_absent_modules(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of a record without those of a cascade, where it is of recognition alone.
+
+    Of a cascade without the groups that have no module, and without what says the same twice.
+    """
+    chosen = choices(config)
+    there = [group for group in _MODULES if chosen.get(group, _ABSENT) != _ABSENT]
+    left_out = {*_MODULES} - {*there}
+    kept = {key: own for key, own in config.items() if key not in {*left_out, "cascade"}}
+    cascade = config.get("cascade")
+    if there and isinstance(cascade, Mapping):
+        kept["cascade"] = {key: own for key, own in cascade.items() if key not in _MODULES}
+    return kept
+
+
 def system_options(config: Mapping[str, Any]) -> dict[str, str]:
     """Options that tell systems apart by their names: engine's own, others as "device.threads"."""
     groups = [(f"{group}.", config.get(group, {})) for group in ("device", "dataset")]
@@ -55,7 +72,8 @@ def system_options(config: Mapping[str, Any]) -> dict[str, str]:
     for name, options in config.items():  # groups that are added to conf/ tell systems apart too
         if name not in _TAKEN | _OF_NO_SYSTEM:
             if isinstance(options, Mapping):
-                groups.append((f"{name}.", options))
+                choice = {} if name not in _MODULES else {name: choices(config).get(name)}
+                groups += [("", choice), (f"{name}.", options)]
             elif options is not None:
                 groups.append(("", {name: options}))
     return {

@@ -160,6 +160,11 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "WER and CER are of the others; quality/invented_words_per_hour is of these. Write what is "
         "said where they are not silent.",
     ),
+    "OverlappingSpeech": (
+        "In {share:.1%} of the references' speech two people or more speak, and the system never "
+        "gives two speakers at once: its diarisation error rate can't be below {floor:.1%}.",
+        "Read turns/der beside turns/der_floor: only a system that finds overlaps gets below it.",
+    ),
     "UtterancesLeftOut": (
         "Left out of the dataset: {reasons}.",
         "The figures are of the rest only.",

@@ -1,35 +1,46 @@
-"""Which voices are one: embeddings joined while they are alike."""
+"""Voices become speakers: agglomerative clustering of embeddings by their angles."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-_LEAST = 1e-12
-"""Length below which a vector is taken for none."""
+MOST = 1500
+"""Embeddings that are compared with each other at once: memory grows with their square."""
 
 
 def cluster(embeddings: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
-    """The number of the group of each embedding, shape ``[n]``, from 0 in the order of appearance.
+    """The number of the speaker of each embedding, from 0 in the order of their first windows.
 
-    ``embeddings``: shape ``[n, values]``, of any length but zero.
-    ``threshold``: two groups are joined while the mean cosine distance between their members is at
-    most this; 0 joins only what points the same way, 2 joins everything.
+    Average linkage by cosine distance; clusters up to ``threshold`` apart become one. Of more than
+    ``MOST`` embeddings, each part of so many is clustered, then the mean of each cluster.
+    embeddings: shape ``[windows, values]``, vectors of length 1; one of zeros is like no other.
     """
+    count = len(embeddings)
+    if count <= MOST:
+        return _numbered(_linked(embeddings, threshold))
+    labels, means = np.empty(count, dtype=np.int64), list[NDArray[np.float32]]()
+    for start in range(0, count, MOST):
+        part = embeddings[start : start + MOST]
+        own = _numbered(_linked(part, threshold))
+        labels[start : start + MOST] = own + len(means)
+        means += [part[own == number].mean(axis=0) for number in range(own.max() + 1)]
+    return _numbered(cluster(np.stack(means), threshold)[labels])
+
+
+def _linked(embeddings: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
     from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
+    from scipy.spatial.distance import pdist
 
     if len(embeddings) < 2:
         return np.zeros(len(embeddings), dtype=np.int64)
-    vectors = np.asarray(embeddings, dtype=np.float64)
-    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _LEAST)
-    distances = np.clip(1 - vectors @ vectors.T, 0, 2)
-    np.fill_diagonal(distances, 0)
-    tree = linkage(squareform(distances, checks=False), method="average")
-    return _by_appearance(fcluster(tree, threshold, criterion="distance"))
+    apart = np.nan_to_num(pdist(embeddings.astype(np.float64), "cosine"), nan=1.0)
+    tree = linkage(apart, "average")
+    found: NDArray[np.int64] = fcluster(tree, threshold, "distance").astype(np.int64)
+    return found
 
 
-def _by_appearance(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``labels`` renamed so that the first is 0, the next other one 1, and so on."""
-    numbers: dict[int, int] = {}
-    return np.array([numbers.setdefault(int(label), len(numbers)) for label in labels], np.int64)
+def _numbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same clusters, numbered from 0 in the order in which they come."""
+    order = {label: number for number, label in enumerate(dict.fromkeys(labels.tolist()))}
+    return np.array([order[label] for label in labels.tolist()], dtype=np.int64)

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
 
+from asr_scaling.core.cascade_metrics import CASCADE_METRICS
+from asr_scaling.core.metric_spec import MetricSpec
+from asr_scaling.core.metric_spec import higher as _higher
+from asr_scaling.core.metric_spec import lower as _lower
+from asr_scaling.core.metric_spec import neither as _neither
 from asr_scaling.errors import ConfigError
 
-Better = Literal["lower", "higher", "neither"]
-
-
-@dataclass(frozen=True)
-class MetricSpec:
-    """What a metric's number means.
-
-    better: "lower", "higher" or "neither".
-    unit: of the SI, or "1" for a ratio.
-    meaning: what was measured, for people.
-    """
-
-    better: Better
-    unit: str
-    meaning: str
-
-
-_lower = functools.partial(MetricSpec, "lower")
-_higher = functools.partial(MetricSpec, "higher")
-_neither = functools.partial(MetricSpec, "neither")
 METRICS: dict[str, MetricSpec] = {
     "latency/mean_s": _lower("s", "mean time of one call, samples in memory to text out"),
     "latency/p50_s": _lower("s", "median time of one call"),
@@ -151,6 +134,7 @@ METRICS: dict[str, MetricSpec] = {
         "1/h", "words in hypotheses of audio whose reference is empty, per hour of that audio"
     ),
     "quality/*": _neither("1", "count behind WER and CER"),
+    **CASCADE_METRICS,
     "flops/encoder": _lower("FLOP", "encoder, attention counted, per utterance"),
     "flops/decoder_step": _lower("FLOP", "one decoding step of one utterance, projection counted"),
     "flops/decoder_first": _lower(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 RECOGNITION = "recognition"
 """Name of the module that turns speech into text; the others are called after their groups."""
-BETWEEN = "between modules"
-"""Name of the rest: cutting, putting together, clustering of what no module does, and waiting."""
+BETWEEN = "between"
+"""Name of the rest of a call: cutting, putting together, waiting, and threads of no module."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,10 @@ class ModuleUse:
     where the system doesn't tell.
     device_s: seconds during which it occupied an accelerator; None without one.
     wait_s: seconds that its inputs waited in the queue before it.
-    moved_bytes: bytes that it moved between the processor's memory and an accelerator's.
+    moved_bytes: bytes that it moved between the processor's memory and an accelerator's; None where
+    it does not tell.
+    padding_share: share of the audio that it was given that is padding; None of other modules than
+    recognition.
     calls: how often it was called.
     items: how many segments, windows or texts it was given.
     """
@@ -28,7 +31,8 @@ class ModuleUse:
     cpu_s: float | None = None
     device_s: float | None = None
     wait_s: float = 0.0
-    moved_bytes: int = 0
+    moved_bytes: int | None = 0
+    padding_share: float | None = None
     calls: int = 0
     items: int = 0
 

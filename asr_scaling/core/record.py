@@ -13,6 +13,7 @@ from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.metric_json import metric_row
 from asr_scaling.core.metrics import metric_spec
+from asr_scaling.core.module_use import RECOGNITION
 from asr_scaling.core.older_records import as_now
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.statistics import Interval
@@ -91,6 +92,7 @@ class Findings:
     artifacts: names of files written into the point's folder.
     repeats: metric name → its repeated values, in order, for metrics that no sample holds.
     trials: batch sizes that were tried for memory.
+    lanes: when each module of a cascade worked in a call, in types that JSON has.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -101,6 +103,7 @@ class Findings:
     artifacts: tuple[str, ...] = ()
     repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     trials: tuple[BatchTrial, ...] = ()
+    lanes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -190,10 +193,30 @@ class RunRecord:
         return number((self.config.get("dataset") or {}).get("length_s"))
 
     @property
+    def modules(self) -> Mapping[str, Any]:
+        """Module of a cascade beside recognition → what was loaded; empty for other systems."""
+        facts = self.system.get("facts") or {}
+        told = (facts.get("details") or {}).get("cascade")
+        return told if isinstance(told, Mapping) else {}
+
+    @property
     def batch(self) -> Any:
-        """Utterances in a call: as timed, else as asked for, else None."""
+        """Utterances in a call: as timed, else as asked for, else None.
+
+        Of a cascade that cuts recordings, the segments that are recognised at once: as asked for,
+        or their mean where batches go by seconds.
+        """
         asked = (self.config.get("batch") or {}).get("size")
-        return len(self.samples[0].utterances) if self.samples else asked
+        if not self.samples:
+            return asked
+        return self._segments if "vad" in self.modules else len(self.samples[0].utterances)
+
+    @property
+    def _segments(self) -> Any:
+        order = (self.system["facts"]["details"].get("cascade_order") or {}).get("batch")
+        uses = [sample.modules[RECOGNITION] for sample in self.samples if sample.modules]
+        calls = sum(use.calls for use in uses)
+        return order or (max(1, round(sum(use.items for use in uses) / calls)) if calls else None)
 
     @property
     def outcome(self) -> str:

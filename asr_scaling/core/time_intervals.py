@@ -37,7 +37,7 @@ def follows_time(name: str) -> bool:
     The one list of these: for records of one process, of several, and for comparisons. Power is not
     among them, nor the length of a window of energy, which the counters' period sets.
     """
-    if name.startswith("decoder/"):
+    if name.startswith(("decoder/", "module/")):
         return metric_spec(name).unit == "s"
     return name not in _NOT_TIMES and name.startswith((*_TIMES, *_RATES, *_JOULES))
 

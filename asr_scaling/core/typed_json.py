@@ -46,6 +46,7 @@ _LOOKED_UP: Mapping[str, Mapping[str, Any]] = {
         **dict.fromkeys(("facts", "model"), _Table),
         "optimisations": tuple[str, ...],
         "memory_by_batch": tuple[_Table, ...],
+        "lanes": _Table | None,
     },
 }
 """Types of what reports look up in those parts of a record that are no dataclasses."""

@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from asr_scaling.core.turns import Turn
 from asr_scaling.errors import DataError
 from asr_scaling.util.files import user_path
+from asr_scaling.util.mapped import in_blocks
 
 SAMPLE_RATE_HZ = 16_000
 """Every model in ``conf/model`` takes mono speech at this rate."""
@@ -44,7 +45,8 @@ def with_copies(utterances: int, copies: int) -> str:
 class Utterance:
     """Speech and the exact words spoken in it.
 
-    ``audio``: float32 in [-1, 1], shape ``[samples]``, mono, 16 kHz, made read-only here.
+    ``audio``: float32 in [-1, 1], shape ``[samples]``, mono, 16 kHz, made read-only here; may be
+    mapped from a file (``util/mapped.py``), so that hours of it need no memory.
     ``reference``: the transcript of all of ``audio`` and of nothing else.
     ``language``: what is spoken, a code as ``core/language.py`` gives it; None where the dataset
     does not state it.
@@ -70,7 +72,7 @@ class Utterance:
             )
         if self.audio.size == 0:
             raise DataError(f"Utterance '{self.id}' has no audio; remove it from the dataset.")
-        if not np.isfinite(self.audio).all():
+        if not all(np.isfinite(block).all() for block in in_blocks(self.audio)):
             raise DataError(
                 f"Utterance '{self.id}' holds NaN or infinite samples; export it again."
             )
@@ -80,6 +82,11 @@ class Utterance:
     def duration_s(self) -> float:
         """Seconds of audio."""
         return self.audio.size / SAMPLE_RATE_HZ
+
+    @property
+    def untold(self) -> bool:
+        """Whether somebody speaks in it and what is said is not known: its reference is empty."""
+        return not self.reference and any(turn.duration_s for turn in self.turns)
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,7 @@ class DatasetInfo:
     length chose none.
     ``scored_besides``: further utterances, whose texts alone were scored.
     ``copies``: utterances that are made copies of others of them, slower, faster or noisier.
+    ``made``: id of a recording that was put together → what came out; empty for others.
     """
 
     name: str
@@ -127,6 +135,7 @@ class DatasetInfo:
     spread_over: int | None = None
     scored_besides: int = 0
     copies: int = 0
+    made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """All of it in the types that JSON has, as a record keeps it."""
@@ -174,6 +183,7 @@ class Workload:
             audio_s=sum(u.duration_s for u in some),
             languages=dict(Counter(u.language for u in some if u.language is not None)),
             doubts=_among(self.info.doubts, chosen),
+            made={key: facts for key, facts in self.info.made.items() if key in chosen},
             spread_over=total,
         )
         return Workload(some, info)
@@ -197,14 +207,20 @@ def _among(doubts: Mapping[str, Sequence[str]], chosen: set[str]) -> dict[str, l
 
 
 def digest(utterances: Iterable[Utterance]) -> str:
-    """SHA-256 over id, reference and samples (float32, little endian), each after its length."""
+    """SHA-256 over id, reference and samples (float32, little endian), each after its length.
+
+    Where it is known who speaks when, that is part of it too.
+    """
     sha = hashlib.sha256()
     for utterance in utterances:
-        for data in (
-            utterance.id.encode(),
-            utterance.reference.encode(),
-            utterance.audio.astype("<f4", copy=False).tobytes(),
-        ):
+        for data in (utterance.id.encode(), utterance.reference.encode()):
+            sha.update(len(data).to_bytes(8, "little"))
+            sha.update(data)
+        sha.update((4 * utterance.audio.size).to_bytes(8, "little"))
+        for block in in_blocks(utterance.audio):
+            sha.update(np.ascontiguousarray(block, "<f4").data)
+        if utterance.turns:
+            data = json.dumps([astuple(turn) for turn in utterance.turns]).encode()
             sha.update(len(data).to_bytes(8, "little"))
             sha.update(data)
     return sha.hexdigest()

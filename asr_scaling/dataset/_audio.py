@@ -28,6 +28,7 @@ from asr_scaling.dataset._containers import (
     without_tags,
 )
 from asr_scaling.dataset._flac import flac_parts
+from asr_scaling.dataset._long_audio import gathered
 from asr_scaling.dataset._mpeg import mpeg_parts
 from asr_scaling.dataset._ogg import ogg_parts
 from asr_scaling.errors import DataError
@@ -70,8 +71,9 @@ def load_audio(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> N
 def decode(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> Audio:
     """Decode WAV, FLAC, MP3, Ogg, MP4, WebM … whole: all of the audio, or an error.
 
-    Channels are averaged; other rates are resampled by soxr at high quality. Memory is bounded by
-    ``max_s`` seconds at 16 kHz, whatever the file claims or unpacks to.
+    Channels are averaged; other rates are resampled by soxr at high quality. More than ten minutes
+    are kept in the cache, mapped from there. Their size is bounded by ``max_s`` seconds at 16 kHz,
+    whatever the file claims or unpacks to.
 
     source: the path of a regular file, or a file's contents.
     name: what errors call the file.
@@ -86,22 +88,24 @@ def decode(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> Audio
         io.BytesIO(source) if isinstance(source, bytes) else open_file(Path(source)) as file,
     ):
         try:
-            return _decoded(file, max_s)
+            return _decoded(file, max_s, source)
         except UnusableError as error:
             raise DataError(f"'{name}' {error.wrong}; {error.remedy}.") from error.__cause__
 
 
-def _decoded(file: BinaryIO, max_s: float) -> Audio:
+def _decoded(file: BinaryIO, max_s: float, source: str | Path | bytes) -> Audio:
     """Decode to mono samples at 16 kHz. Raises UnusableError."""
     mix, results = Mix(), list[_ffmpeg.Decoded]()
-    samples = list(_at_16_khz(_mono(_blocks(file, max_s, results), mix, max_s)))
-    if not sum(block.size for block in samples):
-        raise UnusableError("holds no audio", "remove it from the dataset or export it again")
-    doubts = {
-        "CancellingChannels": mix.cancels,
-        "AudioGaps": any(decoded.gaps for decoded in results),
-    }
-    return Audio(np.concatenate(samples), tuple(kind for kind, seen in doubts.items() if seen))
+
+    def doubts() -> tuple[str, ...]:
+        found = {
+            "CancellingChannels": mix.cancels,
+            "AudioGaps": any(decoded.gaps for decoded in results),
+        }
+        return tuple(kind for kind, seen in found.items() if seen)
+
+    blocks = _at_16_khz(_mono(_blocks(file, max_s, results), mix, max_s))
+    return Audio(*gathered(blocks, source, max_s, doubts))
 
 
 def _blocks(file: BinaryIO, max_s: float, results: list[_ffmpeg.Decoded]) -> Iterator[Block]:

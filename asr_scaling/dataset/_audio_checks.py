@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from asr_scaling.core.workload import Utterance
 from asr_scaling.dataset._containers import UnusableError
+from asr_scaling.util.mapped import in_blocks
 
 MAX_S = 4 * 3600
 """Seconds of the longest utterance that any option allows."""
@@ -46,8 +47,8 @@ def check_length(seconds: float, max_s: float) -> None:
 
 def doubts_of(utterance: Utterance) -> tuple[str, ...]:
     """Kinds of cautions that an utterance gives reason for, silence among them."""
-    audio = utterance.audio
-    silent = float(audio.max()) - float(audio.min()) < 2 * _SILENT_PEAK
+    peaks = [(float(block.max()), float(block.min())) for block in in_blocks(utterance.audio)]
+    silent = max(high for high, _ in peaks) - min(low for _, low in peaks) < 2 * _SILENT_PEAK
     return tuple(dict.fromkeys((*utterance.doubts, *(("SilentAudio",) if silent else ()))))
 
 

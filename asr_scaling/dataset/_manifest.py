@@ -1,7 +1,8 @@
-"""Reads the list of utterances of a folder, from a manifest or LibriSpeech's own layout."""
+"""Reads the list of utterances of a folder: a manifest, LibriSpeech's layout, files of turns."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from asr_scaling.core.option_checks import readable
 from asr_scaling.dataset._audio_paths import AudioFolder
 from asr_scaling.dataset._manifest_keys import Columns, fields_of
 from asr_scaling.dataset._manifest_rows import Row, json_rows, librispeech_rows, table_rows
+from asr_scaling.dataset._turns_beside import Turned, beside_rows, split, turn_files, turned
 from asr_scaling.errors import DataError
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
@@ -30,6 +32,8 @@ class ManifestEntry:
         whole file, ``end_s`` None where it goes on to the end.
     claimed_s: seconds that the file is said to last; None where that is not said.
     where: its place in the manifest, for messages.
+    recording: its file's path in the folder, without suffix; the same wherever the folder is.
+    turned: who says what when, and where that was read; nothing where the manifest does not say it.
     extra: the other keys or columns of its line.
     """
 
@@ -42,6 +46,8 @@ class ManifestEntry:
     end_s: float | None = None
     claimed_s: float | None = None
     where: str = ""
+    recording: str = ""
+    turned: Turned = field(default_factory=Turned)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -54,9 +60,10 @@ def read_manifest(
     """The entries of ``root`` in their own order; every audio file is there.
 
     Looks for ``manifest.jsonl``, then ``manifest.csv`` or ``.tsv``, then the only ``*.csv`` or
-    ``*.tsv``, then ``*/*/*.trans.txt`` (LibriSpeech). A line needs audio and text, by any of the
-    names of _manifest_keys.py; an id (else the path without its suffix), a speaker, a language and
-    times are optional.
+    ``*.tsv``, then ``*/*/*.trans.txt`` (LibriSpeech), then audio with ``.stm``, ``.rttm`` or
+    ``.ctm`` of its name beside it. A line of a manifest needs audio and text, by any of the names
+    of _manifest_keys.py; an id (else the path without its suffix), a speaker, a language, times and
+    files of turns are optional.
 
     root: the folder of the manifest.
     audio_root: the folder that audio paths are relative to and must not leave, by links either;
@@ -79,11 +86,12 @@ def read_manifest(
         ) from error
     if not entries:
         raise DataError(f"The dataset in '{root}' is empty; add at least one line to its manifest.")
-    _check_ids(root, entries)
+    check_ids(root, entries)
     return entries
 
 
-def _check_ids(root: Path, entries: Iterable[ManifestEntry]) -> None:
+def check_ids(root: Path, entries: Iterable[ManifestEntry]) -> None:
+    """Raises DataError for an id that occurs twice."""
     first: dict[str, str] = {}
     for entry in entries:
         before = first.setdefault(entry.id, entry.where)
@@ -115,7 +123,9 @@ def _rows(root: Path, name: str | None, audio: AudioFolder, columns: Columns) ->
     """Every line of the manifest in ``root``."""
     path = _manifest(root) if name is None else root / name
     if path is None:
-        return librispeech_rows(root, sorted(root.glob("*/*/*.trans.txt")))
+        if transcripts := sorted(root.glob("*/*/*.trans.txt")):
+            return librispeech_rows(root, transcripts)
+        return iter(beside_rows(root, audio.root, columns))
     if path.suffix.lower() in _TABLES:
         return table_rows(path, audio.has, columns.missing)
     if path.suffix.lower() in _JSON:
@@ -127,7 +137,10 @@ def _rows(root: Path, name: str | None, audio: AudioFolder, columns: Columns) ->
 
 
 def manifest_files(root: Path, name: str | None = None) -> list[Path]:
-    """The files that list the utterances of ``root``. Raises DataError where there are none."""
+    """The files that list the utterances of ``root``, but for files of turns.
+
+    Raises DataError where there are none of either.
+    """
     with readable(f"'{root}' can't be read", "check its permissions"):
         _check_folders(root, None)
         path = _manifest(root) if name is None else root / name
@@ -135,7 +148,7 @@ def manifest_files(root: Path, name: str | None = None) -> list[Path]:
 
 
 def _manifest(root: Path) -> Path | None:
-    """The manifest in ``root``; None for LibriSpeech's layout."""
+    """The manifest in ``root``; None for LibriSpeech's layout and for files of turns."""
     if (manifest := root / "manifest.jsonl").is_file():
         return manifest
     files = sorted(path for path in root.iterdir() if path.is_file())
@@ -149,7 +162,7 @@ def _manifest(root: Path) -> Path | None:
         )
     if tables:
         return tables[0]
-    if next(root.glob("*/*/*.trans.txt"), None):
+    if next(root.glob("*/*/*.trans.txt"), None) or turn_files(root):
         return None
     raise DataError(_no_manifest(root, [path.name for path in files]))
 
@@ -175,21 +188,28 @@ def _no_manifest(root: Path, names: list[str]) -> str:
 
 
 def _entry(audio: AudioFolder, row: Row, columns: Columns) -> ManifestEntry:
+    row, named = split(row, columns)
     fields = fields_of(row, columns)
     found = audio.find(fields.audio, row.where)
     name = fields.id or found.name
     if fields.id is None and fields.start_s is not None:
         end = "end" if fields.end_s is None else f"{fields.end_s:.3f}"
         name = f"{name}:{fields.start_s:.3f}-{end}"
+    start_s, end_s = fields.start_s, fields.end_s
+    part = None if start_s is None else (start_s, math.inf if end_s is None else end_s)
+    paths = {kind: audio.find(path, row.where).path for kind, path in named.items()}
+    own = turned(paths, found.path.stem, part, row.where)
     return ManifestEntry(
         id=name,
         audio=found.path,
-        text=fields.text,
+        text=fields.text or own.text,
         speaker=fields.speaker,
         language=fields.language,
-        start_s=fields.start_s,
-        end_s=fields.end_s,
+        start_s=start_s,
+        end_s=end_s,
         claimed_s=fields.claimed_s,
         where=row.where,
+        recording=found.name,
+        turned=own,
         extra=fields.rest,
     )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import DatasetInfo, Workload
 from asr_scaling.dataset._copies import CHANGES, copies
-from asr_scaling.dataset._manifest import read_manifest
+from asr_scaling.dataset._demo_speech import LICENCE, SOURCE, demo_entries, is_clean
 from asr_scaling.dataset._workload import Dataset, check_limit, from_entries, with_copies
 from asr_scaling.errors import DataError
 
 CONDITIONS = ("all", "clean", "noisy")
-LICENCE = "Apache-2.0; the synthesisers' notices are in demo_data/README.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +41,14 @@ class Demo(Dataset):
         one gives them all, or copies.
         """
         check_limit(limit)
-        root = Path(__file__).parent / "demo_data"
-        if not root.is_dir():
-            raise DataError(
-                "The demo speech is missing from this installation; install asr-scaling again."
-            )
         wanted = {"all": (True, False), "clean": (True,), "noisy": (False,)}[self.condition]
-        entries = read_manifest(root)
-        entries = [e for e in entries if (e.extra.get("condition", "clean") == "clean") in wanted]
+        entries = [entry for entry in demo_entries() if is_clean(entry) in wanted]
         if not entries:
             raise DataError(
                 f"The demo speech has nothing for condition={self.condition}; use "
                 "dataset.condition=all."
             )
-        source = "package:asr_scaling/dataset/demo_data"
-        origin = DatasetInfo(self.name, source, LICENCE, synthetic=True, split=self.condition)
+        origin = DatasetInfo(self.name, SOURCE, LICENCE, synthetic=True, split=self.condition)
         workload = from_entries(entries, origin, self, limit)
         if limit is None or limit <= len(entries) or self.length_s is not None:
             return workload

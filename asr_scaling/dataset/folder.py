@@ -1,4 +1,4 @@
-"""Your own speech: a folder of audio files with a manifest."""
+"""Your own speech: a folder of audio files with a manifest, or with files of turns."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from pathlib import Path
 
 from asr_scaling.core.option_checks import must_work
 from asr_scaling.core.workload import DatasetInfo, Workload, folder_name
-from asr_scaling.dataset._manifest import ManifestEntry, manifest_files, read_manifest
+from asr_scaling.dataset._manifest import (
+    ManifestEntry,
+    check_ids,
+    manifest_files,
+    read_manifest,
+)
 from asr_scaling.dataset._manifest_keys import Columns
+from asr_scaling.dataset._whole import whole_recordings
 from asr_scaling.dataset._workload import Dataset, check_limit, from_entries
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.files import user_path
@@ -21,7 +27,8 @@ _MOST_KEYS = 50
 @dataclass(frozen=True, kw_only=True)
 class Folder(Dataset):
     """Files listed in a manifest of JSON lines, a CSV or TSV table, or LibriSpeech's
-    ``*.trans.txt``.
+    ``*.trans.txt``; without any of these, audio with an STM, RTTM or CTM of its name beside it,
+    which say who speaks when.
 
     With a limit, a sample that depends only on ``seed`` and the ids, in the manifest's order.
 
@@ -31,6 +38,7 @@ class Folder(Dataset):
     audio_column, text_column: keys of audio and text, None for the usual names.
     name: what records call the speech, None for the folder's name.
     licence: stored in the record.
+    whole: whether lines that are stretches of one file become the turns of one recording.
     """
 
     path: str | None = None
@@ -40,6 +48,7 @@ class Folder(Dataset):
     text_column: str | None = None
     name: str | None = None
     licence: str = "unknown"
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -49,6 +58,8 @@ class Folder(Dataset):
         inside = self.manifest is None or os.path.basename(str(self.manifest)) == self.manifest
         remedy = "give the name of a file in dataset.path"
         must_work("dataset.manifest", self.manifest, inside, remedy)
+        logical = isinstance(self.whole, bool)
+        must_work("dataset.whole", self.whole, logical, "give true or false")
         super().__post_init__()
 
     def load(self, limit: int | None) -> Workload:
@@ -62,12 +73,18 @@ class Folder(Dataset):
         return from_entries(entries, origin, self, limit, prefix=self.name or "folder")
 
     def files(self) -> list[Path]:
-        """The manifest and the audio that it names. Raises DataError as ``load`` does."""
+        """The manifest, files of turns and the audio. Raises DataError as ``load`` does."""
         listed = manifest_files(user_path(str(self.path)), self.manifest)
-        return [*listed, *dict.fromkeys(entry.audio for entry in self._entries())]
+        entries = self._entries()
+        of_turns = (path for entry in entries for path in entry.turned.files)
+        return [*listed, *dict.fromkeys(of_turns), *dict.fromkeys(e.audio for e in entries)]
 
     def _entries(self) -> list[ManifestEntry]:
         root = user_path(str(self.path))
         audio_root = None if self.audio_root is None else user_path(str(self.audio_root))
         columns = Columns(self.audio_column, self.text_column)
-        return read_manifest(root, audio_root, self.manifest, columns)
+        entries = read_manifest(root, audio_root, self.manifest, columns)
+        if not self.whole:
+            return entries
+        check_ids(root, entries := whole_recordings(entries))
+        return entries

@@ -57,7 +57,7 @@ class Fake:
     @property
     def capabilities(self) -> Capabilities:
         """It reads no weights: nothing is fetched for it before a sweep."""
-        return Capabilities(reads_weights=False)
+        return Capabilities(reads_weights=False, any_device=True)
 
     def __post_init__(self) -> None:
         if self.fixed_s < 0 or self.per_audio_s < 0 or self.steps < 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _IN_FORCE: list[int] = []
 """The number that was set last; empty before any was."""
@@ -31,3 +33,15 @@ def threads() -> int:
         return _IN_FORCE[0]
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
     return len(cores) or os.cpu_count() or 1
+
+
+@contextmanager
+def torch_threads_kept() -> Iterator[None]:
+    """In this block a package may set torch's number of threads: it is set back at the end."""
+    import torch
+
+    count = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)

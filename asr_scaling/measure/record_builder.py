@@ -15,8 +15,10 @@ from asr_scaling.core.ports import (
     SpeechBound,
     System,
     SystemSpec,
+    Wrapping,
     capabilities,
     option_of,
+    recogniser,
 )
 from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.spread import of_certificate
@@ -86,6 +88,8 @@ class RecordBuilder:
         self.add(findings)
         if findings.trials:
             self.system["memory_by_batch"] = [asdict(trial) for trial in findings.trials]
+        if findings.lanes is not None:
+            self.system["lanes"] = findings.lanes
         if self.session is not None:
             self.session.values.update((metric.name, metric.value) for metric in findings.metrics)
         self.lap(name)
@@ -173,7 +177,7 @@ def system_facts(spec: SystemSpec, system: System) -> dict[str, Any]:
         "device": spec.device.torch_name,
         "optimisations": list(spec.applied),
         "decoding": {
-            **(option_of(spec.engine, "decoding") or spec.decoding).to_json(),
+            **(option_of(recogniser(spec.engine), "decoding") or spec.decoding).to_json(),
             "package_default": capabilities(spec.engine).decoding,
         },
         "facts": {**asdict(system.facts), "notes": list(system.facts.notes)},
@@ -208,11 +212,14 @@ def _named(ids: Sequence[str]) -> str:
 def idle_cautions(spec: SystemSpec, batches: Sequence[AudioBatch]) -> tuple[Caution, ...]:
     """A caution for each optimisation that changes nothing of the system, or on these batches.
 
+    What a cascade gives to recognition is not known before its calls, so that only the former is.
+
     ``spec``: with its optimisations still to be applied.
     """
     system, steps = spec.composed(), spec.completed().optimisation
     why = dict.fromkeys(spec.idle_optimisations, "the system is the same without it")
-    for name, step in steps.items():
+    seen = {} if isinstance(system.engine, Wrapping) else steps
+    for name, step in seen.items():
         reason = step.idle_on(system, batches) if isinstance(step, SpeechBound) else None
         if reason and name not in why:
             why[name] = reason

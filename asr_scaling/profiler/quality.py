@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
-from asr_scaling.core.language import AUTO as ANY
-from asr_scaling.core.language import language_code
-from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import Interval, error_rate_interval
 from asr_scaling.core.word_loss import WORD_EDITS
-from asr_scaling.core.workload import Utterance, original_id
+from asr_scaling.core.workload import original_id
 from asr_scaling.profiler import _looping
+from asr_scaling.profiler._every_utterance import every_utterance, language_of
 from asr_scaling.profiler._figures import nothing_of
-from asr_scaling.profiler._text.normalisers import AUTO, Auto, Normaliser, named
+from asr_scaling.profiler._text.edits import word_edits
+from asr_scaling.profiler._text.normalisers import (
+    AUTO,
+    NORMALISERS,
+    Auto,
+    Normaliser,
+    check_normaliser,
+    normaliser,
+)
 from asr_scaling.profiler._text.one_form import VERSION
 from asr_scaling.profiler._text.scripts import words_of
 from asr_scaling.profiler._text.warnings import headline, text_cautions
 
-NORMALISERS = (AUTO, "whisper_english", "leaderboard", "unicode", "none")
+__all__ = ["NORMALISERS", "Quality", "check_normaliser", "normaliser", "score"]
 _METRICS = ("quality/wer", "quality/cer")
 _COUNTS = (*WORD_EDITS, "words", "character_edits", "characters")
 _REMEDY = "python -m asr_scaling rescore with another --normaliser scores the same texts"
-_RUN, _PIECE = 4, 500
-"""Words: of the shortest run of equal ones in which a long text is cut, and of its pieces."""
 _LONGEST = 100
 """Characters of an error's message that are shown."""
 Normalise = Callable[[str], str]
@@ -53,44 +55,18 @@ class Quality:
             return nothing_of(
                 (*_METRICS, *_looping.METRICS), "the weights are random, so the texts mean nothing"
             )
-        self._finish(session)
-        utterances = _read(session)
+        utterances = every_utterance(session)
         pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in utterances]
-        facts = {u.id: _facts(u, session.model.language) for u in utterances}
+        said = {u.id: language_of(u, session.model.language) for u in utterances}
+        facts = {u.id: _facts(u.duration_s, said[u.id]) for u in utterances}
         normalise, label = normaliser(self.normaliser)
         scored = score(pairs, normalise, {"quality/normaliser": label}, facts)
         return _looping.with_looping(session, scored)
 
-    def _finish(self, session: Session) -> None:
-        batches = (*session.batches, *session.besides)
-        for i, batch in enumerate(batches):
-            if any(utterance.id not in session.hypotheses for utterance in batch.utterances):
-                session.transcribe(batch)
-            session.progress.advance((i + 1) / len(batches))
 
-
-def _read(session: Session) -> tuple[Utterance, ...]:
-    """Every distinct utterance of the workload and besides it."""
-    besides = (utterance for batch in session.besides for utterance in batch.utterances)
-    every = (*session.workload.utterances, *besides)
-    return tuple({utterance.id: utterance for utterance in every}.values())
-
-
-def _facts(utterance: Utterance, asked: str | bool | None) -> dict[str, Any]:
-    """Seconds of audio, and the language that the dataset or else the user states."""
-    said = utterance.language or (None if asked in (None, ANY) else language_code(asked))
-    return {"audio_s": utterance.duration_s} | ({"language": said} if said else {})
-
-
-def check_normaliser(option: str, name: str) -> None:
-    """Raises ConfigError unless ``name`` is in ``NORMALISERS``."""
-    must_be(option, f"'{name}'", name in NORMALISERS, f"one of {NORMALISERS}")
-
-
-def normaliser(name: str) -> tuple[Auto | Normaliser, str]:
-    """The normaliser of a name in ``NORMALISERS``, and its label with its version."""
-    chosen = Auto() if name == AUTO else named(name)
-    return chosen, chosen.label
+def _facts(audio_s: float, language: str | None) -> dict[str, Any]:
+    """Seconds of audio, and the language where it is stated."""
+    return {"audio_s": audio_s} | ({"language": language} if language else {})
 
 
 def score(
@@ -205,36 +181,11 @@ def _counts(reference: str, hypothesis: str, compounds: bool) -> dict[str, int]:
     """
     import jiwer
 
-    ours, theirs = words_of(reference), words_of(hypothesis)
-    words = jiwer.process_words(" ".join(ours), " ".join(theirs))
+    ours = words_of(reference)
     chars = jiwer.process_characters(reference, hypothesis)
-    edits = {name: int(getattr(words, name)) for name in WORD_EDITS}
-    if compounds and any(edits.values()):
-        edits = _edits_but_compounds(ours, theirs, words.alignments[0])
     return {
-        **edits,
+        **word_edits(ours, words_of(hypothesis), compounds),
         "words": len(ours),
         "character_edits": chars.substitutions + chars.deletions + chars.insertions,
         "characters": chars.hits + chars.substitutions + chars.deletions,
     }
-
-
-def _edits_but_compounds(
-    ours: Sequence[str], theirs: Sequence[str], alignment: Sequence[Any]
-) -> dict[str, int]:
-    """Word edits of two texts in which a compound may be split (kaldialign).
-
-    alignment: jiwer's, in whose long runs of equal words the texts are cut, because memory and time
-        grow with the product of their lengths.
-    """
-    import kaldialign
-
-    cuts = [(0, 0)]
-    for chunk in alignment:
-        run = chunk.ref_end_idx - chunk.ref_start_idx
-        if chunk.type == "equal" and run >= _RUN and chunk.ref_start_idx > cuts[-1][0] + _PIECE:
-            cuts.append((chunk.ref_start_idx + run // 2, chunk.hyp_start_idx + run // 2))
-    edits = Counter[str]()
-    for (a, b), (c, d) in pairwise([*cuts, (len(ours), len(theirs))]):
-        edits.update(kaldialign.edit_distance(ours[a:c], theirs[b:d], merge_compounds=True))
-    return {name: int(edits[name[:3]]) for name in WORD_EDITS}

@@ -39,6 +39,7 @@ from asr_scaling.report.document import (
     Text,
 )
 from asr_scaling.report.fields import Field, field, field_table
+from asr_scaling.report.modules import section as modules
 from asr_scaling.report.optimise import section as optimise
 from asr_scaling.report.output.csv_file import write_csv
 from asr_scaling.report.output.drawing import Style
@@ -74,6 +75,7 @@ def document(
         sections = (
             answer.section(points, budgets, style),
             *optimise.sections(points, optimised),
+            *modules.sections(points),
             study.section(points, style),
             scaling.section(points, style),
             bottlenecks.section(points, style),

@@ -17,6 +17,7 @@ from asr_scaling.analysis.caveats import (
 from asr_scaling.analysis.comparison.verdict import ENERGY, RTFX
 from asr_scaling.analysis.format import MINUTE_S, inverse, plain, speech, why_missing
 from asr_scaling.analysis.interval_scope import may_change
+from asr_scaling.analysis.modules.costs import is_cascade
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.answers import Answers, answers
 from asr_scaling.analysis.recommendation.paired_comparison import label
@@ -36,6 +37,7 @@ from asr_scaling.report.document import (
     Text,
     word_columns,
 )
+from asr_scaling.report.modules.section import headline
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.util.groups import grouped
 
@@ -49,8 +51,10 @@ def section(points: Sequence[Point], budgets: Budgets, style: Style) -> Section:
     budgets = replace(budgets, price_per_hour=None) if unpriced else budgets
     choices, found = recommend(points, budgets), answers(points, budgets.whole)
     length_s, here = found.among.length_s, found.among.points
+    cascades = headline(points)
     blocks: list[Block] = [
         Text(_summary(found, choices, points, budgets)),
+        *([Bullets(cascades)] if cascades else []),
         *_undecided(found),
         _scenarios(choices, speech(length_s)),
     ]
@@ -79,7 +83,7 @@ def _summary(
     lines = [nothing, f"Fastest without regard to that is {label(fastest)}."]
     if found.found.winner:
         lines = [_best(found), _live(live)]
-    first = advice(points).get(fastest.system)
+    first = None if is_cascade(fastest) else advice(points).get(fastest.system)
     lines += [_minute(fastest, budgets), f"What to optimise first: {first}" if first else ""]
     return " ".join(filter(None, lines))
 

@@ -19,7 +19,7 @@ from asr_scaling.measure.job import Job
 from asr_scaling.sweep.allowlist import check_parts
 from asr_scaling.sweep.option_types import check_types
 
-_SYSTEM = ("model", "engine", "optimisation", "decoding", "device", "batch")
+_SYSTEM = ("model", "engine", "optimisation", "decoding", "device", "batch", "cascade")
 _UNUSABLE = "The options of {where} can't be used ({reason}); see  --cfg job  for them."
 _Made = TypeVar("_Made")
 _PARTS = (*_SYSTEM, "dataset", "profiler", "pipeline", "tracking")

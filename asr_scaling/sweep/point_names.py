@@ -61,7 +61,7 @@ def point_name(config: Mapping[str, Any]) -> str:
     """
     chosen = choices(config)
     parts = [str(config["model"]["name"]), chosen["engine"], chosen["device"]]
-    parts.append(f"b{config['batch'].get('size', chosen['batch'])}")
+    parts.append(f"b{_batch(config['batch'], chosen['batch'])}")
     length = config["dataset"].get("length_s")
     if isinstance(length, int | float):
         parts.append(f"{length:g}s" if float(f"{length:g}") == length else f"{length}s")
@@ -74,6 +74,13 @@ def point_name(config: Mapping[str, Any]) -> str:
     if decoding != GREEDY.name and "decoding" not in varied:
         varied = {"decoding": decoding, **varied}
     return " ".join((*parts, *(f"{key}={value}" for key, value in varied.items())))
+
+
+def _batch(options: Mapping[str, Any], chosen: str) -> str:
+    """The size of a batch, its seconds, or how it is found."""
+    if chosen == "seconds":
+        return f"{options.get('seconds')}s"
+    return str(options.get("size", chosen))
 
 
 def _values(overrides: Sequence[str]) -> dict[str, str]:

@@ -27,6 +27,8 @@ _WIDTH = 118
 _ELSEWHERE = "name another file with -o"
 _FIXED = ("fixed", "max", "")
 """Batchings whose utterances come in the dataset's order. The size that ``max`` found is fixed."""
+_BY_AUDIO = ("seconds",)
+"""Batchings whose batches differ in size."""
 
 
 def check_name(path: Path) -> None:
@@ -94,6 +96,8 @@ def _spoken(winner: Point) -> dict[str, str]:
 def _found(part: Choice, winner: Point) -> Choice:
     """The choice, with the size of the batch that was timed."""
     if part.group != "batch":
+        return part
+    if part.name in _BY_AUDIO:
         return part
     name = "fixed" if part.name in _FIXED else part.name
     kept = {} if part.name in _FIXED else part.options

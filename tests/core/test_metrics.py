@@ -28,6 +28,22 @@ ASKED = {
     "energy/per_audio_second_j": ("J/s", "lower"),
     "quality/wer": ("1", "lower"),
     "quality/cer": ("1", "lower"),
+    **{
+        f"turns/{name}": ("1", "lower")
+        for name in (
+            "vad_miss_share",
+            "vad_false_alarm_share",
+            "der",
+            "der_miss",
+            "der_false_alarm",
+            "der_confusion",
+            "der_collar",
+            "speaker_count_error",
+            "cpwer",
+        )
+    },
+    **{f"turns/{name}_f1": ("1", "higher") for name in ("punctuation", "case")},
+    "turns/overlap_share": ("1", "neither"),
     "flops/encoder": ("FLOP", "lower"),
     "flops/decoder_step": ("FLOP", "lower"),
     "flops/utterance": ("FLOP", "lower"),

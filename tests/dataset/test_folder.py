@@ -264,14 +264,14 @@ def test_the_demo_and_its_conditions():
 
 
 def test_a_demo_without_its_speech(tmp_path, monkeypatch):
-    monkeypatch.setattr("asr_scaling.dataset.demo.__file__", str(tmp_path / "demo.py"))
+    monkeypatch.setattr("asr_scaling.dataset._demo_speech.__file__", str(tmp_path / "demo.py"))
     with pytest.raises(DataError, match="install asr-scaling again"):
         Demo().load(None)
 
 
 def test_a_demo_condition_that_has_nothing(make_folder, tmp_path, monkeypatch):
     make_folder([0.2], tmp_path / "demo_data")
-    monkeypatch.setattr("asr_scaling.dataset.demo.__file__", str(tmp_path / "demo.py"))
+    monkeypatch.setattr("asr_scaling.dataset._demo_speech.__file__", str(tmp_path / "demo.py"))
     assert Demo(condition="clean").load(None).info.utterances == 1
     with pytest.raises(DataError, match=r"use dataset\.condition=all"):
         Demo(condition="noisy").load(None)

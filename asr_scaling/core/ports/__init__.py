@@ -4,6 +4,9 @@ May import ``core`` and what is below it; nothing in this folder imports an impl
 """
 
 from asr_scaling.core.ports.cascade import (
+    ALONE,
+    Absent,
+    Alone,
     Around,
     LoadedModule,
     ModuleSpec,
@@ -24,8 +27,10 @@ from asr_scaling.core.ports.engine import (
     System,
     SystemFacts,
     Transcription,
+    Wrapping,
     capabilities,
     option_of,
+    recogniser,
 )
 from asr_scaling.core.ports.measurement import (
     PHASES,

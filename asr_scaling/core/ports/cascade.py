@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from asr_scaling.core.ports.dataset import Batching, Fitting
 from asr_scaling.core.ports.engine import Engine, SystemFacts
+from asr_scaling.errors import EngineError
 
 
 class LoadedModule(Protocol):
@@ -17,11 +19,15 @@ class LoadedModule(Protocol):
 
     ``facts``: what was loaded. A module with random weights never decides what the next one hears:
     it runs, and what it costs counts, and its answer is thrown away.
-    ``moved_bytes``: bytes that it moved between the processor's memory and an accelerator's so far.
+    ``device_s``: seconds for which it has occupied an accelerator so far; 0 without one.
+    ``moved_bytes``: bytes that it has moved so far between the processor's memory and an
+    accelerator's.
     """
 
     @property
     def facts(self) -> SystemFacts: ...  # noqa: D102
+    @property
+    def device_s(self) -> float: ...  # noqa: D102
     @property
     def moved_bytes(self) -> int: ...  # noqa: D102
 
@@ -94,16 +100,45 @@ class ModuleSpec(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Absent:
+    """No module: what each group's ``none`` is. It is never loaded."""
+
+    device: str | None = None
+    threads: int | None = None
+    batch: int = 1
+
+    def check(self) -> None:
+        """Needs nothing."""
+
+    def load(self, torch_name: str) -> LoadedModule:
+        """Raises EngineError: there is nothing to load."""
+        raise EngineError(f"There is no module to load onto {torch_name}: choose one.")
+
+
 class Around(Protocol):
     """Modules around an engine: a cascade, or nothing."""
 
-    @property
-    def active(self) -> bool:
-        """Whether there is any module beside recognition."""
-
-    def around(self, engine: Engine, batch: Batching | Fitting) -> tuple[Engine, Batching]:
+    def around(
+        self, engine: Engine, batch: Batching | Fitting
+    ) -> tuple[Engine, Batching | Fitting]:
         """The engine with the modules around it, and how recordings become calls of it.
 
-        ``batch``: how the segments of a recording become batches of ``engine``.
+        ``batch``: how what is recognised becomes batches of ``engine``: the segments of a recording
+        where voice activity cuts it, else recordings.
         Raises ConfigError when they make no sense together.
         """
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Recognition alone."""
+
+    def around(
+        self, engine: Engine, batch: Batching | Fitting
+    ) -> tuple[Engine, Batching | Fitting]:
+        """Both as they are."""
+        return engine, batch
+
+
+ALONE = Alone()

@@ -169,11 +169,13 @@ class Capabilities:
     ``reads_weights``: it reads the model's weights, which a sweep fetches before its jobs begin.
     ``streaming``: it transcribes audio while the audio still arrives.
     ``decoding``: how its package decodes where nobody says anything; empty where that is not known.
+    ``any_device``: it computes nothing, so that a device that can't compute does.
     """
 
     reads_weights: bool = True
     streaming: bool = False
     decoding: str = ""
+    any_device: bool = False
 
 
 @runtime_checkable
@@ -221,6 +223,20 @@ class Placed(Protocol):
 
     def check_device(self, device: Device) -> None:
         """Raises EngineError when its options can't be had on ``device``. Loads nothing."""
+
+
+@runtime_checkable
+class Wrapping(Protocol):
+    """An engine that puts modules around another one."""
+
+    @property
+    def recognition(self) -> Engine:
+        """The engine that recognises."""
+
+
+def recogniser(engine: Engine) -> Engine:
+    """``engine``, or the one that recognises inside it."""
+    return engine.recognition if isinstance(engine, Wrapping) else engine
 
 
 def capabilities(engine: Engine) -> Capabilities:

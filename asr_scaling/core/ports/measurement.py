@@ -13,6 +13,7 @@ from asr_scaling.core.ports.engine import Device, Engine, NullProbe, Probe, Syst
 from asr_scaling.core.ports.progress import Progress
 from asr_scaling.core.record import Findings
 from asr_scaling.core.sample import Beat, Sample
+from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import AudioBatch, Workload
 
 Phase = Literal["timed", "disturbing", "final"]
@@ -64,6 +65,8 @@ class Session:
     ``languages``: utterance id → language that its first call transcribed it in, where it tells.
     ``decoded``: utterance id → temperature of the text of its first call, and how often it was
     decoded; only of engines that tell.
+    ``turns``: utterance id → what its first call found: who said what when; only of cascades that
+    tell.
     ``engine_s``: seconds spent in all calls.
     ``called``: the system in a few words, for cautions.
     ``kept``: the system was loaded for an earlier point and has made calls.
@@ -89,6 +92,7 @@ class Session:
     processed_s: dict[str, float] = field(default_factory=dict)
     languages: dict[str, str] = field(default_factory=dict)
     decoded: dict[str, tuple[float, int]] = field(default_factory=dict)
+    turns: dict[str, tuple[Turn, ...]] = field(default_factory=dict)
     engine_s: float = 0.0
     kept: bool = False
     engine: Engine | None = None
@@ -118,6 +122,7 @@ class Session:
             self.processed_s.setdefault(utterance.id, seconds)
         ids = tuple(u.id for u in batch.utterances)
         self.languages = dict(zip(ids, result.languages, strict=False)) | self.languages
+        self.turns = dict(zip(ids, result.turns, strict=False)) | self.turns
         for told in zip(ids, result.temperatures, result.decodings, strict=False):
             self.decoded.setdefault(told[0], told[1:])
         if ids in self.texts:

@@ -14,11 +14,11 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports.cascade import Around
+from asr_scaling.core.ports.cascade import ALONE, Around
 from asr_scaling.core.ports.dataset import Batching, Fitting
-from asr_scaling.core.ports.engine import Device, Engine, Placed
+from asr_scaling.core.ports.engine import Device, Engine, Placed, capabilities, recogniser
 from asr_scaling.core.workload import AudioBatch
-from asr_scaling.errors import ConfigError
+from asr_scaling.errors import ConfigError, EngineError
 
 
 class Turn(IntEnum):
@@ -110,7 +110,7 @@ class SystemSpec:
 
     ``decoding``: what the engine is told of how a text is searched for.
     ``optimisation``: name → optimisation that is still to be applied.
-    ``cascade``: the modules that are still to be put around the engine; None for no module.
+    ``cascade``: the modules that are still to be put around the engine.
     ``applied``: sorted names of the optimisations that were applied.
     ``by``: the optimisation that ``composed`` is applying.
     ``set_by``: option, as in "engine.dtype" → the optimisation that set it.
@@ -122,7 +122,7 @@ class SystemSpec:
     batch: Batching | Fitting
     optimisation: Mapping[str, Optimisation] = field(default_factory=dict)
     decoding: Decoding = GREEDY
-    cascade: Around | None = None
+    cascade: Around = ALONE
     applied: tuple[str, ...] = ()
     by: str = ""
     set_by: Mapping[str, str] = field(default_factory=dict)
@@ -135,7 +135,7 @@ class SystemSpec:
         """
         system = self._decoding()
         if not self.optimisation:
-            return system
+            return system._in_cascade()
         every = self.completed().optimisation
         needs = {name: _needs(one, self) for name, one in every.items()}
         for name in TopologicalSorter(needs).static_order():
@@ -146,7 +146,8 @@ class SystemSpec:
             if isinstance(optimisation, Demanding):
                 optimisation.check(replace(system, by=name))
         applied = tuple(sorted((*self.applied, *every)))
-        return replace(system, optimisation={}, applied=applied, by="", set_by={})
+        done = replace(system, optimisation={}, applied=applied, by="", set_by={})
+        return done._in_cascade()
 
     def completed(self) -> SystemSpec:
         """The system with the optimisations that its own need beside them, sorted by name."""
@@ -197,10 +198,14 @@ class SystemSpec:
         engine: Any = self.engine
         return replace(self, engine=replace(engine, decoding=self.decoding))
 
+    def _in_cascade(self) -> SystemSpec:
+        engine, batch = self.cascade.around(self.engine, self.batch)
+        return replace(self, engine=engine, batch=batch, cascade=ALONE)
+
     @property
     def engine_name(self) -> str:
         """As it is chosen on the command line."""
-        return _choice(self.engine)
+        return _choice(recogniser(self.engine))
 
     @property
     def called(self) -> str:
@@ -214,6 +219,8 @@ class SystemSpec:
 
         Of a composed system.
         """
+        if self.device.kind == "fake" and not capabilities(self.engine).any_device:
+            raise EngineError(f"device=fake computes nothing, and engine={self.engine_name} does.")
         self.engine.check(self.model)
         if isinstance(self.engine, Placed):
             self.engine.check_device(self.device)
@@ -284,7 +291,6 @@ def _needs(optimisation: Optimisation, system: SystemSpec) -> Mapping[str, Optim
 
 
 def _choice(part: Any) -> str:
-    """The name of a part's YAML, which is that of its module."""
     return type(part).__module__.rpartition(".")[2]
 
 

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from asr_scaling.core.option_checks import must_be
 from asr_scaling.profiler._text.leaderboard import leaderboard_rules
 from asr_scaling.profiler._text.one_form import one_form
 from asr_scaling.profiler._text.scripts import is_latin, which_are_english, without_needless_spaces
 
 AUTO = "auto"
+NORMALISERS = (AUTO, "whisper_english", "leaderboard", "unicode", "none")
 _UNICODE_VERSION = "1"
 """To be raised when ``_unicode_rules`` gives another text."""
 
@@ -77,8 +79,19 @@ class Auto:
         ]
 
 
+def check_normaliser(option: str, name: str) -> None:
+    """Raises ConfigError unless ``name`` is in ``NORMALISERS``."""
+    must_be(option, f"'{name}'", name in NORMALISERS, f"one of {NORMALISERS}")
+
+
+def normaliser(name: str) -> tuple[Auto | Normaliser, str]:
+    """The normaliser of a name in ``NORMALISERS``, and its label with its version."""
+    chosen = Auto() if name == AUTO else named(name)
+    return chosen, chosen.label
+
+
 def named(name: str) -> Normaliser:
-    """The normaliser of a name: none, unicode, leaderboard or whisper_english."""
+    """The normaliser of a name in ``NORMALISERS`` that is not ``AUTO``."""
     if name == "none":
         return Normaliser("none", str)
     if name == "unicode":

@@ -1,0 +1,1 @@
+"""Cascades: what each module costs, what to change about it, and what that brought."""

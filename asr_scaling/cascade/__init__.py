@@ -1,0 +1,4 @@
+"""A cascade: voice activity, recognition, punctuation and speakers as one system, each measured.
+
+May import util, errors, core, machine.
+"""

@@ -1,0 +1,130 @@
+"""What a user says of a cascade, and how it is put around an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from asr_scaling.cascade.engine import CascadeEngine
+from asr_scaling.cascade.segments import VAD
+from asr_scaling.cascade.stages import PUNCTUATION, SPEAKER
+from asr_scaling.cascade.system import Order
+from asr_scaling.core.option_checks import must_be
+from asr_scaling.core.ports import Absent, Batching, Engine, Fitting, ModuleSpec, option_of
+from asr_scaling.core.workload import AudioBatch, Utterance
+from asr_scaling.errors import ConfigError
+
+_UNCUT = (
+    "batch=seconds is for the segments of recordings that voice activity cuts: add vad=silero, or "
+    "say batch=8."
+)
+
+
+@runtime_checkable
+class Chaining(Protocol):
+    """An engine whose package has a chain of its own."""
+
+    def chained(
+        self, vad: Any, punctuation: Any, speaker: Any, batch: Batching | Fitting
+    ) -> Engine | None:
+        """The engine with these modules inside; None where one of them isn't the package's own.
+
+        ``vad``, ``punctuation``, ``speaker``: None where there is none.
+        """
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """One recording a call: its segments become the batches."""
+
+    size: int = field(default=1, init=False)
+
+    def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
+        """A batch for each recording."""
+        return [AudioBatch((utterance,)) for utterance in utterances]
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Modules around recognition.
+
+    ``vad``: cuts recordings into segments, which are recognised in batches.
+    ``punctuation``: adds marks and capital letters to texts.
+    ``speaker``: tells voices apart.
+    ``overlap``: all modules work at once, as a pipeline with queues; else one after the other.
+    ``queue``: groups of segments that wait before a module, at most.
+    ``block_s``: seconds of a recording that voice activity is given at once. Where modules overlap,
+    the segments of a block are a group, within which batches are made.
+    ``longest_s``: seconds of the longest segment: Whisper hears 30 s.
+    ``merge_s``: neighbouring stretches of speech that last no longer together are one segment.
+    Whisper takes as long for 2 s as for 30 s, unless dynamic_window shortens what it hears; 0
+    leaves each alone, which voices need.
+    """
+
+    vad: ModuleSpec
+    punctuation: ModuleSpec
+    speaker: ModuleSpec
+    overlap: bool = False
+    queue: int = 4
+    block_s: float = 60.0
+    longest_s: float = 30.0
+    merge_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        must_be("cascade.queue", self.queue, self.queue >= 1, "at least 1")
+        must_be("cascade.longest_s", self.longest_s, self.longest_s > 0, "more than 0 seconds")
+        fits = 0 <= self.merge_s <= self.longest_s
+        must_be("cascade.merge_s", self.merge_s, fits, "from 0 to cascade.longest_s")
+        fits = self.block_s >= self.longest_s
+        must_be("cascade.block_s", self.block_s, fits, "at least cascade.longest_s")
+        for name, spec in self.specs.items():
+            threads = spec.threads
+            must_be(f"{name}.threads", threads, threads is None or threads >= 1, "1 or more")
+            must_be(f"{name}.batch", spec.batch, spec.batch >= 1, "1 or more")
+
+    @property
+    def specs(self) -> dict[str, ModuleSpec]:
+        """Group → module, of those that are there."""
+        every = {VAD: self.vad, PUNCTUATION: self.punctuation, SPEAKER: self.speaker}
+        return {name: spec for name, spec in every.items() if not isinstance(spec, Absent)}
+
+    def around(
+        self, engine: Engine, batch: Batching | Fitting
+    ) -> tuple[Engine, Batching | Fitting]:
+        """The engine with the modules around it, and how recordings become calls.
+
+        Raises ConfigError when they make no sense together.
+        """
+        specs = self.specs
+        if not specs:
+            if option_of(batch, "seconds") is not None and not isinstance(batch, Fitting):
+                raise ConfigError(_UNCUT)
+            if self.overlap:
+                raise ConfigError(
+                    "cascade.overlap=true has modules work at once, and there is none beside "
+                    "recognition: add vad=silero or speaker=resemblyzer."
+                )
+            return engine, batch
+        cuts = VAD in specs
+        if isinstance(batch, Fitting):
+            raise ConfigError(
+                "batch=max can't be had in a cascade: say batch=8, or batch=seconds where voice "
+                "activity cuts recordings."
+            )
+        if not cuts and option_of(batch, "seconds") is not None:
+            raise ConfigError(_UNCUT)
+        if isinstance(engine, Chaining):
+            vad, punctuation, speaker = (specs.get(n) for n in (VAD, PUNCTUATION, SPEAKER))
+            chained = engine.chained(vad, punctuation, speaker, batch)
+            if chained is not None:
+                return chained, Recordings() if cuts else batch
+        order = Order(
+            batch if cuts else None,
+            self.overlap,
+            self.queue,
+            self.block_s,
+            self.longest_s,
+            self.merge_s,
+        )
+        return CascadeEngine(engine, specs, order), Recordings() if cuts else batch

@@ -1,0 +1,1 @@
+"""What a cascade found beyond words, against the references: speech, speakers, marks."""
