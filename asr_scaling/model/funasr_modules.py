@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import SystemFacts
 from asr_scaling.errors import DeviceError, EngineError
+from asr_scaling.machine.module_place import ModulePlace
 from asr_scaling.machine.threads import threads
 from asr_scaling.model.funasr_folders import (
     FunAsrWeights,
@@ -122,12 +123,12 @@ class Loaded:
     """A module in memory.
 
     ``facts``: what was loaded.
-    ``moved_bytes``: bytes that it moved to an accelerator and back so far.
+    ``place``: where it computes, for how long it occupied it, and what it moved there.
     """
 
     def __init__(self, library: Any, facts: SystemFacts, count: int) -> None:
         self.facts = facts
-        self.moved_bytes = 0
+        self.place = ModulePlace(library.kwargs["device"])
         self._threads = count
         self._library: Any = library
 
@@ -135,21 +136,51 @@ class Loaded:
         """What FunASR answers to ``inputs``. Raises EngineError when the module is closed."""
         if self._library is None:
             raise EngineError("A module of FunASR is closed; load it again.")
-        with running(self._threads):
+        with running(self._threads), self.place.occupied():
             found = self._library.generate(input=list(inputs), **options)
         return list(found)
 
-    def watch_transfers(self, method: str) -> None:
-        """Counts what the network's ``method`` is given and returns on an accelerator."""
-        if not self._library.kwargs["device"].startswith("cpu"):
-            watch_transfers(self._library.model, method, self._add)
-
-    def _add(self, count: int) -> None:
-        self.moved_bytes += count
+    @property
+    def network(self) -> Any:
+        """FunASR's network."""
+        return self._library.model
 
     def close(self) -> None:
         """Drops the network."""
         self._library = None
+
+
+class LoadedModule:
+    """What the modules in memory have in common.
+
+    ``facts``: what was loaded.
+    ``transfers``: the network's method whose input and answer cross a bus to an accelerator.
+    """
+
+    transfers: ClassVar[str] = "forward"
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.facts = loaded.facts
+        self._loaded = loaded
+        if loaded.place.accelerated:
+            watch_transfers(loaded.network, self.transfers, self._add)
+
+    @property
+    def device_s(self) -> float:
+        """Seconds for which it has occupied an accelerator so far."""
+        return self._loaded.place.device_s
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes that it has moved to an accelerator and back so far."""
+        return self._loaded.place.moved_bytes
+
+    def close(self) -> None:
+        """Drops the network."""
+        self._loaded.close()
+
+    def _add(self, count: int) -> None:
+        self._loaded.place.moved_bytes += count
 
 
 def watch_transfers(owner: Any, method: str, add: Callable[[int], None]) -> None:

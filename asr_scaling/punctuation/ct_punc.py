@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_scaling.model.funasr_layouts import CT_PUNC
-from asr_scaling.model.funasr_modules import FunAsrOptions, Loaded
+from asr_scaling.model.funasr_modules import FunAsrOptions, LoadedModule
 
 
 @dataclass(frozen=True)
@@ -24,25 +24,13 @@ class CtPunc(FunAsrOptions):
         return CtPuncRestorer(self.loaded(torch_name))
 
 
-class CtPuncRestorer:
+class CtPuncRestorer(LoadedModule):
     """The punctuation in memory."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        self._loaded = loaded
-        self.facts = loaded.facts
-        loaded.watch_transfers("punc_forward")
-
-    @property
-    def moved_bytes(self) -> int:
-        """Bytes that it moved to an accelerator and back so far."""
-        return self._loaded.moved_bytes
+    transfers = "punc_forward"
 
     def restored(self, texts: Sequence[str]) -> Sequence[str]:
         """The texts with marks and capital letters."""
         if not texts:
             return ()
         return tuple(answer["text"].strip() for answer in self._loaded.answers(texts))
-
-    def close(self) -> None:
-        """Drops the network."""
-        self._loaded.close()

@@ -12,7 +12,7 @@ from asr_scaling.core.clustering import cluster
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.model.funasr_layouts import CAMPPLUS
-from asr_scaling.model.funasr_modules import FunAsrOptions, Loaded
+from asr_scaling.model.funasr_modules import FunAsrOptions, Loaded, LoadedModule
 
 WINDOW_S, HOP_S = 1.5, 0.75
 """As FunASR cuts speech for it (funasr/models/campplus/utils.py, sv_chunk)."""
@@ -39,22 +39,15 @@ class CamPlusPlus(FunAsrOptions):
         return CamPlusPlusVoices(self.loaded(torch_name), self.batch, self.threshold)
 
 
-class CamPlusPlusVoices:
+class CamPlusPlusVoices(LoadedModule):
     """The speaker model in memory."""
 
     window_s = WINDOW_S
     hop_s = HOP_S
 
     def __init__(self, loaded: Loaded, batch: int, threshold: float) -> None:
-        self._loaded = loaded
+        super().__init__(loaded)
         self._batch, self._threshold = batch, threshold
-        self.facts = loaded.facts
-        loaded.watch_transfers("forward")
-
-    @property
-    def moved_bytes(self) -> int:
-        """Bytes that it moved to an accelerator and back so far."""
-        return self._loaded.moved_bytes
 
     def embeddings(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """One vector of length 1 for each window, shape ``[windows, 192]``.
@@ -74,7 +67,3 @@ class CamPlusPlusVoices:
     def speakers(self, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
         """The number of the speaker of each embedding, from 0, shape ``[windows]``."""
         return cluster(embeddings, self._threshold)
-
-    def close(self) -> None:
-        """Drops the network."""
-        self._loaded.close()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.model.funasr_layouts import FRAME_SAMPLES, FSMN_VAD
-from asr_scaling.model.funasr_modules import FunAsrOptions, Loaded
+from asr_scaling.model.funasr_modules import FunAsrOptions, LoadedModule
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,8 @@ class Fsmn(FunAsrOptions):
         return FsmnDetector(self.loaded(torch_name))
 
 
-class FsmnDetector:
+class FsmnDetector(LoadedModule):
     """The detector in memory."""
-
-    def __init__(self, loaded: Loaded) -> None:
-        self._loaded = loaded
-        self.facts = loaded.facts
-        loaded.watch_transfers("forward")
-
-    @property
-    def moved_bytes(self) -> int:
-        """Bytes that it moved to an accelerator and back so far."""
-        return self._loaded.moved_bytes
 
     def speech(self, audio: NDArray[np.float32]) -> Sequence[tuple[float, float]]:
         """Start and end, in seconds, of each stretch of speech."""
@@ -47,10 +37,6 @@ class FsmnDetector:
             return ()
         (answer,) = self._loaded.answers([np.array(audio)])  # FunASR's tensors are writable
         return _stretches(answer["value"], audio.size / SAMPLE_RATE_HZ)
-
-    def close(self) -> None:
-        """Drops the network."""
-        self._loaded.close()
 
 
 def _stretches(found: Iterable[Sequence[int]], end_s: float) -> tuple[tuple[float, float], ...]:

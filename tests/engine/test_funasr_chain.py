@@ -19,10 +19,13 @@ from support.small_funasr import (
     sensevoice,
 )
 
+from asr_scaling.batch.fixed import Fixed
+from asr_scaling.batch.seconds import Seconds
 from asr_scaling.core.module_use import BETWEEN, RECOGNITION
 from asr_scaling.core.ports import NullProbe, Transcription
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.engine.funasr import FunAsr
+from asr_scaling.errors import ConfigError
 from asr_scaling.punctuation.ct_punc import CtPunc
 from asr_scaling.speaker.campplus import CamPlusPlus
 from asr_scaling.vad.fsmn import Fsmn
@@ -53,7 +56,7 @@ class Foreign:
     ],
 )
 def test_chains_that_are_not_funasrs(vad: Any, punctuation: Any, speaker: Any):
-    assert FunAsr().chained(vad, punctuation, speaker) is None
+    assert FunAsr().chained(vad, punctuation, speaker, Fixed(8)) is None
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_chains_that_are_not_funasrs(vad: Any, punctuation: Any, speaker: Any):
     ],
 )
 def test_chains_that_are(vad: Any, punctuation: Any, speaker: Any):
-    engine = FunAsr(ncpu=3).chained(vad, punctuation, speaker)
+    engine = FunAsr(ncpu=3).chained(vad, punctuation, speaker, Fixed(1))
     assert engine is not None
     assert engine.ncpu == 3
     assert engine.chain.modules == {
@@ -74,6 +77,24 @@ def test_chains_that_are(vad: Any, punctuation: Any, speaker: Any):
         for name, module in (("vad", vad), ("punctuation", punctuation), ("speaker", speaker))
         if module is not None
     }
+
+
+class TestBatches:
+    def test_seconds(self):
+        engine = FunAsr().chained(Fsmn(), None, None, Seconds(20.0))
+        assert engine is not None
+        assert engine.batch_size_s == 20
+
+    def test_a_number_of_segments(self):
+        with pytest.raises(ConfigError, match="by seconds of audio, not by a number of segments"):
+            FunAsr().chained(Fsmn(), None, None, Fixed(8))
+
+    def test_of_recordings(self):
+        assert FunAsr().chained(None, CtPunc(), None, Fixed(8)) is not None
+
+    def test_twice(self):
+        with pytest.raises(ConfigError, match="leave one out"):
+            FunAsr(batch_size_s=30).chained(Fsmn(), None, None, Seconds(20.0))
 
 
 def call(
@@ -89,7 +110,7 @@ def call(
 @needs_funasr
 class TestRandomWeights:
     def test_each_module_has_its_cost(self):
-        engine = FunAsr().chained(Fsmn(), CtPunc(), CamPlusPlus())
+        engine = FunAsr().chained(Fsmn(), CtPunc(), CamPlusPlus(), Fixed(1))
         listener = Listener()
         done, _ = call(engine, noise(40.0), probe=listener)
         account = done.account
@@ -100,6 +121,7 @@ class TestRandomWeights:
         assert all(use.device_s is None for use in used.values())
         assert (used["vad"].calls, used["vad"].items) == (1, 1)
         assert (used[RECOGNITION].calls, used[RECOGNITION].items) == (3, 3)
+        assert used[RECOGNITION].padding_share == pytest.approx(0.0)
         assert (used["punctuation"].calls, used["punctuation"].items) == (1, 1)
         assert used["speaker"].items == 3 * 17  # of 1.5 s, each 0.75 s, in three pieces of 13.3 s
         assert used["speaker"].calls == 3 * 17 + 1  # FunASR gives one window at a time; clusters
@@ -110,7 +132,7 @@ class TestRandomWeights:
         assert set(listener.stages) == set(MODULES)
 
     def test_they_decide_nothing(self):
-        engine = FunAsr().chained(Fsmn(), CtPunc(), CamPlusPlus())
+        engine = FunAsr().chained(Fsmn(), CtPunc(), CamPlusPlus(), Fixed(1))
         done, facts = call(engine, noise(40.0))
         (turns,) = done.turns
         assert len(turns) == 3  # as the recording was cut, in pieces of at most 15 s
@@ -127,23 +149,23 @@ class TestRandomWeights:
     def test_pieces_at_once(self):
         """On a processor FunASR takes them one by one unless it is told a size."""
         for size, calls in ((None, 3), (13, 3), (20, 2), (30, 1), (300, 1)):
-            engine = FunAsr(batch_size_s=size).chained(Fsmn(), None, None)
+            engine = FunAsr(batch_size_s=size).chained(Fsmn(), None, None, Fixed(1))
             done, _ = call(engine, noise(40.0))
             used = done.account.modules[RECOGNITION]
             assert (used.calls, used.items) == (calls, 3), size
 
     def test_the_texts_are_those_of_the_pieces(self):
-        one, _ = call(FunAsr().chained(Fsmn(), None, None), noise(40.0))
-        many, _ = call(FunAsr(batch_size_s=300).chained(Fsmn(), None, None), noise(40.0))
+        one, _ = call(FunAsr().chained(Fsmn(), None, None, Fixed(1)), noise(40.0))
+        many, _ = call(FunAsr(batch_size_s=300).chained(Fsmn(), None, None, Fixed(1)), noise(40.0))
         assert one.texts == many.texts
 
     def test_windows_at_once(self):
-        engine = FunAsr().chained(Fsmn(), None, CamPlusPlus(batch=17))
+        engine = FunAsr().chained(Fsmn(), None, CamPlusPlus(batch=17), Fixed(1))
         done, _ = call(engine, noise(40.0))
         assert done.account.modules["speaker"].calls == 3 + 1
 
     def test_several_recordings(self):
-        engine = FunAsr().chained(Fsmn(), CtPunc(), None)
+        engine = FunAsr().chained(Fsmn(), CtPunc(), None, Fixed(1))
         done, _ = call(engine, noise(3.0), noise(0.01, "v"), noise(2.0, "w"))
         assert [len(text) for text in done.texts] == list(done.tokens)
         assert done.tokens[1] == 0
@@ -151,19 +173,19 @@ class TestRandomWeights:
         assert done.account.modules["vad"].calls == 2  # the second is shorter than a frame
 
     def test_punctuation_alone(self):
-        done, _ = call(FunAsr().chained(None, CtPunc(), None), noise(3.0))
+        done, _ = call(FunAsr().chained(None, CtPunc(), None, Fixed(1)), noise(3.0))
         assert set(done.account.modules) == {RECOGNITION, "punctuation", BETWEEN}
         assert len(done.texts[0]) == done.tokens[0] > 0
 
     def test_sensevoice(self):
-        engine = FunAsr().chained(Fsmn(), CtPunc(), CamPlusPlus())
+        engine = FunAsr().chained(Fsmn(), CtPunc(), CamPlusPlus(), Fixed(1))
         done, _ = call(engine, noise(20.0), spec=sensevoice())
         assert done.account.modules[RECOGNITION].calls == 2
         assert done.texts[0]
 
     def test_a_modules_own_threads(self, monkeypatch: pytest.MonkeyPatch):
         seen = list[int]()
-        engine = FunAsr(ncpu=1).chained(Fsmn(threads=2), None, None)
+        engine = FunAsr(ncpu=1).chained(Fsmn(threads=2), None, None, Fixed(1))
         system = engine.load(paraformer(), FakeDevice())
         network = system.modules["model"]
         encoder = network.encoder.forward
@@ -197,7 +219,7 @@ class TestWeightsOfFolders:
 
     def test_marks_make_turns(self, tmp_path: Path):
         punctuation = CtPunc(path=folder_of(SMALL_PUNC, tmp_path / "marks"))
-        done, facts = call(FunAsr().chained(Fsmn(), punctuation, None), noise(3.0))
+        done, facts = call(FunAsr().chained(Fsmn(), punctuation, None, Fixed(1)), noise(3.0))
         words = [turn.text for turn in done.turns[0]]
         assert len(words) == done.tokens[0]
         assert all(len(word) == 2 and word.endswith("。") for word in words)
@@ -206,7 +228,7 @@ class TestWeightsOfFolders:
 
     def test_voices_have_names(self, tmp_path: Path):
         speaker = CamPlusPlus(path=folder_of(SMALL_VOICES, tmp_path / "voices"))
-        done, _ = call(FunAsr().chained(Fsmn(), None, speaker), noise(20.0))
+        done, _ = call(FunAsr().chained(Fsmn(), None, speaker, Fixed(1)), noise(20.0))
         assert {turn.speaker for turn in done.turns[0]} <= {"0", "1", "2", "3"}
 
     def test_silence_has_no_text(self, tmp_path: Path):
@@ -214,7 +236,7 @@ class TestWeightsOfFolders:
         tensors = torch.load(place / "model.pt")
         tensors["encoder.out_linear2.linear.bias"][0] = 20.0
         torch.save(tensors, place / "model.pt")
-        engine = FunAsr().chained(Fsmn(path=str(place)), CtPunc(), None)
+        engine = FunAsr().chained(Fsmn(path=str(place)), CtPunc(), None, Fixed(1))
         done, facts = call(engine, noise(4.0))
         assert (done.texts, done.tokens, done.turns) == (("",), (0,), ((),))
         assert set(done.account.modules) == {"vad", BETWEEN}

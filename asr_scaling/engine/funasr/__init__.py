@@ -8,11 +8,11 @@ from typing import Any
 
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.option_checks import must_be, one_of
-from asr_scaling.core.ports import Capabilities, Device
+from asr_scaling.core.ports import Batching, Capabilities, Device, Fitting, option_of
 from asr_scaling.engine._shared.speech_system import Speech, out_of_memory
 from asr_scaling.engine.funasr._chain import Chain, facts_of_modules
 from asr_scaling.engine.funasr._speech import FunAsrSystem
-from asr_scaling.errors import EngineError
+from asr_scaling.errors import ConfigError, EngineError
 from asr_scaling.machine.threads import threads
 from asr_scaling.model.funasr_layouts import FAMILIES
 
@@ -68,13 +68,32 @@ class FunAsr:
         if self.chain is not None:
             self.chain.check()
 
-    def chained(self, vad: Any, punctuation: Any, speaker: Any) -> FunAsr | None:
+    def chained(
+        self, vad: Any, punctuation: Any, speaker: Any, batch: Batching | Fitting
+    ) -> FunAsr | None:
         """An engine that runs these modules in FunASR's own chain; None where FunASR can't.
 
-        A module is None where there is none.
+        ``vad``, ``punctuation``, ``speaker``: None where there is none.
+        ``batch``: what it recognises at once of what its voice activity finds; FunASR counts it in
+        seconds.
+        Raises ConfigError where FunASR can't batch so.
         """
         chain = Chain(vad, punctuation, speaker)
-        return replace(self, chain=chain) if chain.possible else None
+        if not chain.possible:
+            return None
+        seconds = None if vad is None else option_of(batch, "seconds")
+        if vad is not None and seconds is None and (option_of(batch, "size") or 1) > 1:
+            raise ConfigError(
+                "FunASR's own chain batches by seconds of audio, not by a number of segments: say "
+                "batch=seconds, or batch=1 with engine.batch_size_s."
+            )
+        if seconds is not None and self.batch_size_s not in (None, int(seconds)):
+            raise ConfigError(
+                f"batch.seconds={seconds:g} and engine.batch_size_s={self.batch_size_s} say the "
+                "same of FunASR's own chain: leave one out."
+            )
+        size = self.batch_size_s if seconds is None else max(1, int(seconds))
+        return replace(self, chain=chain, batch_size_s=size)
 
     def load(self, model: ModelSpec, device: Device) -> FunAsrSystem:
         """Find the weights, or make random ones where that was never done; then load."""

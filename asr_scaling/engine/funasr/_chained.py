@@ -152,6 +152,8 @@ class ChainedSpeech:
         def called(*given: Any, **options: Any) -> Any:
             inputs = given[0] if given else options["data_in"]
             items = len(inputs) if method == "inference" else 0
+            if module == RECOGNITION:
+                self._meter.padded([len(piece) for piece in inputs])
             with self._meter.work(module, items), self._threads_of(module):
                 found = inner(*given, **options)
             return found if instead is None else instead(found, inputs, options)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
-from asr_scaling.core.module_use import BETWEEN, Account, ModuleUse, Span
+from asr_scaling.core.module_use import BETWEEN, RECOGNITION, Account, ModuleUse, Span
 from asr_scaling.core.ports import NullProbe, Probe
+from asr_scaling.machine.module_place import ModulePlace
 
 
 class Meter:
@@ -20,16 +20,18 @@ class Meter:
     """
 
     def __init__(self, devices: Mapping[str, str]) -> None:
-        self._devices = devices
+        self._places = {name: ModulePlace(device) for name, device in devices.items()}
         self._probe: Probe = NullProbe()
         self._used: dict[str, ModuleUse] = {}
         self._spans: list[Span] = []
         self._start_s, self._start_cpu_s = 0.0, 0.0
+        self._samples, self._padded = 0, 0
 
     def begin(self, probe: Probe) -> None:
         """A call begins; ``probe`` is told which module works."""
         self._probe = probe
         self._used, self._spans = {}, []
+        self._samples, self._padded = 0, 0
         self._start_s, self._start_cpu_s = time.perf_counter(), time.process_time()
         probe.stage(BETWEEN)
 
@@ -38,6 +40,9 @@ class Meter:
         total_s = time.perf_counter() - self._start_s
         cpu_s = time.process_time() - self._start_cpu_s
         self._probe = NullProbe()
+        if self._padded:
+            share = 1 - self._samples / self._padded
+            self._used[RECOGNITION] = replace(self._used[RECOGNITION], padding_share=share)
         used = self._used.values()
         rest = ModuleUse(
             wall_s=max(0.0, total_s - sum(use.wall_s for use in used)),
@@ -45,60 +50,36 @@ class Meter:
         )
         return Account(total_s, cpu_s, {**self._used, BETWEEN: rest}, tuple(self._spans))
 
+    def padded(self, lengths: Sequence[int]) -> None:
+        """Recognition is given pieces of so many samples at once, padded to the longest."""
+        self._samples += sum(lengths)
+        self._padded += max(lengths, default=0) * len(lengths)
+
     def moved(self, module: str, count: int) -> None:
-        """``module`` moved so many bytes to an accelerator or back."""
-        use = self._used.get(module, ModuleUse(cpu_s=0.0))
-        self._used[module] = replace(use, moved_bytes=use.moved_bytes + count)
+        """``module`` moved so many bytes to an accelerator or back, while it worked."""
+        self._places[module].moved_bytes += count
 
     @contextmanager
     def work(self, module: str, items: int) -> Iterator[None]:
         """In this block ``module`` works on ``items``."""
-        device = self._devices[module]
+        place = self._places[module]
+        before_s, before = place.device_s, place.moved_bytes
         self._probe.stage(module)
-        clock = _clock(device)
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
-        yield
-        device_s = clock.seconds()
+        with place.occupied():
+            yield
         end_s, end_cpu_s = time.perf_counter(), time.process_time()
         self._probe.stage(BETWEEN)
-        self._spans.append(
-            Span(module, start_s - self._start_s, end_s - self._start_s, device, items)
-        )
+        first_s, last_s = start_s - self._start_s, end_s - self._start_s
+        self._spans.append(Span(module, first_s, last_s, place.torch_name, items))
         use = self._used.get(module, ModuleUse(cpu_s=0.0))
+        device_s = (use.device_s or 0.0) + place.device_s - before_s
         self._used[module] = replace(
             use,
             wall_s=use.wall_s + end_s - start_s,
             cpu_s=(use.cpu_s or 0.0) + end_cpu_s - start_cpu_s,
-            device_s=None if device_s is None else (use.device_s or 0.0) + device_s,
+            device_s=device_s if place.accelerated else None,
+            moved_bytes=(use.moved_bytes or 0) + place.moved_bytes - before,
             calls=use.calls + 1,
             items=use.items + items,
         )
-
-
-class _NoClock:
-    """A processor has no time line of its own."""
-
-    def seconds(self) -> float | None:
-        return None
-
-
-class _DeviceClock:
-    """The time line of a GPU: from now until everything that was asked of it is done."""
-
-    def __init__(self, device: str) -> None:
-        import torch
-
-        self._cuda: Any = torch.cuda
-        self._device = torch.device(device)
-        self._first, self._last = (self._cuda.Event(enable_timing=True) for _ in range(2))
-        self._first.record(self._cuda.current_stream(self._device))
-
-    def seconds(self) -> float | None:
-        """Waits for the GPU."""
-        self._last.record(self._cuda.current_stream(self._device))
-        self._last.synchronize()
-        return float(self._first.elapsed_time(self._last)) / 1000
-
-
-def _clock(device: str) -> _NoClock | _DeviceClock:
-    return _NoClock() if device.startswith("cpu") else _DeviceClock(device)
