@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import SystemFacts
 from asr_scaling.errors import DeviceError, EngineError
+from asr_scaling.machine.memory import release_memory
 from asr_scaling.machine.module_place import ModulePlace
 from asr_scaling.machine.threads import threads
 from asr_scaling.model.funasr_folders import (
@@ -101,6 +102,7 @@ def auto_model(weights: FunAsrWeights, device: str, count: int, seed: int, **opt
     if _MISSING in printed.getvalue():
         lines = [line for line in printed.getvalue().splitlines() if _MISSING in line]
         raise load_error(weights, EngineError(f"{len(lines)} tensors are missing: {lines[0]}"))
+    release_memory()  # FunASR reads weights twice, and leaves both to the collector
     if library.kwargs["device"] != device:
         raise DeviceError(f"FunASR finds no {device} here: choose device=cpu.")
     return library

@@ -42,11 +42,9 @@ class Chain:
     @property
     def possible(self) -> bool:
         """Whether FunASR runs it: it knows speakers only in what its voice activity found."""
-        own = (getattr(part, "funasr_model", "") == NAMES[name] for name, part in self._given())
-        return bool(self.modules) and all(own) and (self.speaker is None or self.vad is not None)
-
-    def _given(self) -> list[tuple[str, Any]]:
-        return list(self.modules.items())
+        given = self.modules
+        own = all(getattr(part, "funasr_model", "") == NAMES[name] for name, part in given.items())
+        return bool(given) and own and (self.speaker is None or self.vad is not None)
 
     def check(self) -> None:
         """Raises MissingExtraError where a module lacks its package."""
