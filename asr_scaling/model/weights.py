@@ -94,7 +94,7 @@ def hub_reachable() -> bool:
     ``TRANSFORMERS_OFFLINE`` forbid even the question. ``HF_ENDPOINT`` and the usual proxy variables
     are honoured.
     """
-    if _forbidden():
+    if hub_forbidden():
         return False
     if (state := os.environ.get(HUB_VARIABLE)) in ("up", "down"):
         return state == "up"
@@ -103,7 +103,8 @@ def hub_reachable() -> bool:
     return up
 
 
-def _forbidden() -> bool:
+def hub_forbidden() -> bool:
+    """True when the user wants no hub to be asked."""
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     return any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in names)
 
@@ -173,7 +174,7 @@ def _from_hub(spec: ModelSpec) -> Weights | str:
     """Weights downloaded from the hub, or why they could not be."""
     if not hub_reachable():
         forbidden = "HF_HUB_OFFLINE forbids the hub"
-        return forbidden if _forbidden() else f"{_endpoint()} can't be reached"
+        return forbidden if hub_forbidden() else f"{_endpoint()} can't be reached"
     from huggingface_hub import snapshot_download
 
     wrong: Fault | None = None

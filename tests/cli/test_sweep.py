@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.command import QUICK, Cli, records, start
+from support.funasr_zoo import ZOO
 
 SLOW_POINTS = (*QUICK, "engine.fixed_s=0.2", "batch=1,2,3,4")
 
@@ -73,8 +74,7 @@ def test_experiments_sweep_without_a_flag(cli: Cli, tmp_path: Path, name: str) -
     done = cli(f"experiment={name}", "engine=fake", "tracking=jsonl", "profiler=[latency]", *SHORT)
     assert done.returncode == 0, done.stderr
     swept = {"smoke": 2, "batch_scaling": 5, "length_scaling": 4, "model_scaling": 4}
-    models = len(list((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml")))
-    assert len(records(tmp_path)) == swept.get(name, models)
+    assert len(records(tmp_path)) == swept.get(name, len(ZOO))
 
 
 @pytest.mark.parametrize(("name", "points"), [("study", 20), ("study_quick", 6)])

@@ -64,7 +64,7 @@ def test_a_language_is_shown_by_its_name_and_code():
         ("wav2vec2", "fr", "only English (en): choose"),
         ("moonshine_base", "german", "only English (en): choose"),
         ("distil_whisper_large_v3", "de", "only English (en): choose"),
-        ("whisper_base", "yue", "99 other languages: choose whisper_large_v3 or"),
+        ("whisper_base", "yue", "99 other languages: choose whisper_large_v3, "),
         ("whisper_large_v3", "hsb", "100 other languages: choose a model that knows it"),
         ("parakeet_tdt", "ja", "25 other languages: choose"),
         ("whisper_base", "xx", "no language: give a code such as en, de or yue"),

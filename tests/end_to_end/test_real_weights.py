@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.funasr_zoo import ZOO
 from support.warm import run_warm
 
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.core.record import RECORD_FILE, RunRecord
-from asr_scaling.util.config_dir import conf_dir
 
 pytestmark = pytest.mark.slow
 LJSPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "ljspeech"
@@ -219,7 +219,7 @@ def test_the_smallest_model_of_every_kind_runs_once(tmp_path: Path) -> None:
     by name."""
     room = psutil.virtual_memory().available
     specs = sorted(
-        (load_spec(path) for path in (conf_dir() / "model").glob("*.yaml")),
+        (load_spec(path) for path in ZOO),
         key=lambda s: -s.parameters,
     )
     smallest = {(spec.family, spec.model_type): spec for spec in specs}

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.funasr_zoo import ZOO
 from support.hub_folders import change_json, describe, toy_spec, write_json
 
 from asr_scaling.core.model_spec import ModelSpec, load_spec
 from asr_scaling.errors import WeightsError
 from asr_scaling.model.folder_check import fault
 from asr_scaling.model.weights import resolve
-from asr_scaling.util.config_dir import conf_dir
 
 _HEADER = b'{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
 WHOLE = len(_HEADER).to_bytes(8, "little") + _HEADER + bytes(4)
 """A file of safetensors with one number."""
-MODELS = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
+MODELS = [path.stem for path in ZOO]
 SPECS = list(map(load_spec, MODELS))
 
 

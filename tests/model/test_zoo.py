@@ -1,5 +1,5 @@
-"""Every model of conf/model: its sizes give the published count, its features come out,
-random weights run."""
+"""Every model of conf/model that transformers has: its sizes give the published count, its
+features come out, random weights run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from support.funasr_zoo import ZOO
 
 from asr_scaling.core.language import language_code
 from asr_scaling.core.model_spec import ModelSpec
@@ -23,7 +24,6 @@ from asr_scaling.model.transformers_objects import (
 )
 from asr_scaling.model.whisper import language_ids, special_tokens
 
-ZOO = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
 KEYS = {
     *("name", "hub_id", "revision", "licence", "family", "model_type", "parameters", "published"),
     *("architecture", "features", "window_s", "tokens_per_s", "multilingual", "languages"),

@@ -26,6 +26,7 @@ from asr_scaling.engine._onnx.token_policy import load_policy, model_config
 from asr_scaling.engine._shared.decoding_options import check_decoding
 from asr_scaling.engine._shared.decoding_steps import Plan
 from asr_scaling.engine._shared.log_mel import check_features, place_of
+from asr_scaling.engine._shared.other_engine import engine_for
 from asr_scaling.engine._shared.short_window import check_margin
 from asr_scaling.engine._shared.speech_system import Speech, SpeechSystem, facts_of, out_of_memory
 from asr_scaling.engine._shared.token_texts import load_texts
@@ -99,7 +100,7 @@ class ExportedEngine(ABC):
         ):
             raise EngineError(
                 f"engine={self.name} runs Whisper and the CTC models {' and '.join(CTC_TYPES)}, "
-                f"and '{model.name}' is a '{model.model_type}': use engine=transformers."
+                f"and '{model.name}' is a '{model.model_type}': use {engine_for(model)}."
             )
         if self.window_margin_s is not None and model.window_s is None:
             raise EngineError(f"'{model.name}' has no window: leave out engine.window_margin_s.")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.option_checks import imported
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.engine._shared.other_engine import engine_for
 from asr_scaling.errors import EngineError
 
 
@@ -16,7 +17,7 @@ def check_whisper(model: ModelSpec, engine: str, *packages: str) -> None:
     if model.family != "whisper":
         raise EngineError(
             f"engine={engine} runs Whisper and its distilled students, and '{model.name}' is a "
-            f"'{model.model_type}': use engine=transformers."
+            f"'{model.model_type}': use {engine_for(model)}."
         )
     for package in packages:
         imported(package, engine)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports import Capabilities, Device, Probe, SystemFacts, Transcription
 from asr_scaling.core.workload import AudioBatch
+from asr_scaling.engine._shared.other_engine import engine_for
 from asr_scaling.engine._shared.speech_system import out_of_memory
 from asr_scaling.engine.transformers._compiled import compile_mode, compile_network, compile_seconds
 from asr_scaling.engine.transformers._draft import draft_spec, load_draft
@@ -37,8 +38,10 @@ class Transformers(TransformersOptions):
         """A family is known when this package has a module of its name."""
         public = model.family.isidentifier() and not model.family.startswith("_")
         if not public or importlib.util.find_spec(f"{__name__}.{model.family}") is None:
+            other = engine_for(model)
+            remedy = "" if other == "engine=transformers" else f": use {other}"
             raise EngineError(
-                f"engine=transformers can't decode models of the family '{model.family}'."
+                f"engine=transformers can't decode models of the family '{model.family}'{remedy}."
             )
         self.check_model(model)
         self._generate_options(model)
