@@ -89,6 +89,15 @@ class Cascade:
         every = {VAD: self.vad, PUNCTUATION: self.punctuation, SPEAKER: self.speaker}
         return {name: spec for name, spec in every.items() if not isinstance(spec, Absent)}
 
+    def _check_own_order(self) -> None:
+        """Raises ConfigError for an order of work that a package's own chain does not have."""
+        if self.overlap or self.merge_s:
+            raise ConfigError(
+                "These modules are the engine's own chain, which works one after the other and "
+                "joins nothing: leave cascade.overlap and cascade.merge_s out, or choose another "
+                "vad or speaker."
+            )
+
     def around(
         self, engine: Engine, batch: Batching | Fitting
     ) -> tuple[Engine, Batching | Fitting]:
@@ -118,6 +127,7 @@ class Cascade:
             vad, punctuation, speaker = (specs.get(n) for n in (VAD, PUNCTUATION, SPEAKER))
             chained = engine.chained(vad, punctuation, speaker, batch)
             if chained is not None:
+                self._check_own_order()
                 return chained, Recordings() if cuts else batch
         order = Order(
             batch if cuts else None,

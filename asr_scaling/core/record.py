@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from asr_scaling.core.cascade_batch import segments_at_once
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.metric_json import metric_row
 from asr_scaling.core.metrics import metric_spec
-from asr_scaling.core.module_use import RECOGNITION
 from asr_scaling.core.older_records import as_now
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.statistics import Interval
@@ -209,14 +209,9 @@ class RunRecord:
         asked = (self.config.get("batch") or {}).get("size")
         if not self.samples:
             return asked
-        return self._segments if "vad" in self.modules else len(self.samples[0].utterances)
-
-    @property
-    def _segments(self) -> Any:
-        order = (self.system["facts"]["details"].get("cascade_order") or {}).get("batch")
-        uses = [sample.modules[RECOGNITION] for sample in self.samples if sample.modules]
-        calls = sum(use.calls for use in uses)
-        return order or (max(1, round(sum(use.items for use in uses) / calls)) if calls else None)
+        if "vad" in self.modules:
+            return segments_at_once(self.system, self.samples)
+        return len(self.samples[0].utterances)
 
     @property
     def outcome(self) -> str:

@@ -35,3 +35,14 @@ def set_host(threads: int | None = None, pinned: bool = False, heap: str = "rele
     use_threads(threads)
     HEAP.set(heap)
     return cores
+
+
+class NoDeviceMemory:
+    """A CPU has no memory of its own: the process's resident memory is what counts."""
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def peak_bytes(self) -> int | None:
+        """Not known, because there is none."""
+        return None

@@ -9,19 +9,8 @@ from typing import Any
 
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.device._glibc_heap import HEAP, HEAPS
-from asr_scaling.device._host import set_host
+from asr_scaling.device._host import NoDeviceMemory, set_host
 from asr_scaling.errors import ConfigError
-
-
-class NoDeviceMemory:
-    """A CPU has no memory of its own: the process's resident memory is what counts."""
-
-    def reset(self) -> None:
-        """Nothing to forget."""
-
-    def peak_bytes(self) -> int | None:
-        """Not known, because there is none."""
-        return None
 
 
 @dataclass(frozen=True)

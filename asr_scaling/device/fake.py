@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr_scaling.device.cpu import Cpu, NoDeviceMemory
+from asr_scaling.device._host import NoDeviceMemory, set_host
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class FakeAccelerator:
 
     def setup(self) -> Mapping[str, Any]:
         """Sets how many threads of the processor compute."""
-        return {**Cpu(threads=self.threads).setup(), "kind": self.kind}
+        cores = set_host(self.threads, pinned=False, heap="release")
+        return {"kind": self.kind, "threads": self.threads or len(cores), "cores": len(cores)}
 
     def mark(self) -> int:
         """Nanoseconds of the monotonic clock."""

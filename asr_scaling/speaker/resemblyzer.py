@@ -27,7 +27,8 @@ from asr_scaling.machine.module_place import ModulePlace
 
 _PACKAGE, _WEIGHTS = "Resemblyzer", "resemblyzer/pretrained.pt"
 INSTALL = "pip install --no-deps Resemblyzer==0.1.4"
-_FFT, _HOP, _MELS, _FRAMES = 400, 160, 40, 160
+_FFT, _HOP = 400, 160
+_MELS, _FRAMES = 40, 160
 _HIDDEN, _LAYERS = 256, 3
 _LOUDNESS_DB = -30.0
 """Quieter speech is made so loud, as it was for training."""

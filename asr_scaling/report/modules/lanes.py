@@ -14,7 +14,8 @@ from asr_scaling.report.output.drawing import INK, PALE, PALETTE, FigureBuilder
 _ORDER = ("vad", RECOGNITION, "punctuation", "speaker")
 COLOURS = {**dict(zip(_ORDER, PALETTE[:4], strict=True)), BETWEEN: PALE}
 _MOST_CORES = 16
-_LANE_IN, _FRAME_IN, _THICK = 0.34, 1.1, 0.72
+_LANE_IN, _FRAME_IN = 0.34, 1.1
+_THICK = 0.72
 
 
 def lanes_figure(point: Point, place: int) -> Figure | None:
