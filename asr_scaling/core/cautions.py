@@ -186,6 +186,12 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "Some of the speech may never have been recorded; offsets into these files are off by the "
         "gaps. Save them again as WAV or FLAC and listen.",
     ),
+    "UnscoredStretches": (
+        "The STM of {utterances} leaves stretches out of scoring, and all of the audio is scored "
+        "here.",
+        "Words heard in these stretches count as wrong ones, and voices as false alarms. Cut the "
+        "stretches out of the audio, or compare systems with each other only.",
+    ),
     "LanguageMismatch": (
         "{count} of {all} utterances were transcribed in {language}, {source}, and {seen}.",
         "Set language to what is spoken, or to auto; an error rate across two languages says "

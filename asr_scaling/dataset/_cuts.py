@@ -51,13 +51,14 @@ def utterances(
             while len(kept) > 1 and sum(held.samples.size for held in kept.values()) > _KEPT:
                 del kept[next(iter(kept))]
         samples = _cut(entry, audio.samples)
+        unscored = ("UnscoredStretches",) if entry.turned.unscored else ()
         yield Utterance(
             id=entry.id,
             audio=samples,
             reference=entry.text,
             speaker=entry.speaker,
             language=entry.language or language,
-            doubts=audio.doubts,
+            doubts=(*audio.doubts, *unscored),
             turns=_turns(entry, samples.size / SAMPLE_RATE_HZ),
         )
 

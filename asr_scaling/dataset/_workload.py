@@ -23,7 +23,6 @@ from asr_scaling.dataset.fragments import Shape, fragments, is_number, is_whole
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.util.cache import alone, file_sha256
 
-UNSCORED = "stretches that an STM leaves out of scoring, whose words count as wrong here"
 Stream = Callable[[Counter[str]], Iterator[Utterance]]
 """Opens the shuffled utterances; those left out are counted by reason in its argument."""
 
@@ -82,9 +81,7 @@ def from_entries(
     prefix: begins the ids of fragments; None for the dataset's name.
     """
 
-    def decoded(chosen: Sequence[int], left_out: Counter[str]) -> Iterator[Utterance]:
-        if unscored := sum(entries[i].turned.unscored for i in chosen):
-            left_out[UNSCORED] = unscored
+    def decoded(chosen: Iterable[int], _: Counter[str]) -> Iterator[Utterance]:
         ordered = (entries[i] for i in chosen)
         yield from _cuts.utterances(ordered, options.max_utterance_s, options.spoken)
 

@@ -14,6 +14,7 @@ from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import Utterance
 from asr_scaling.dataset.folder import Folder
 from asr_scaling.errors import ConfigError
+from asr_scaling.measure.record_builder import dataset_cautions
 
 RATE = 16_000
 RTTM = (
@@ -98,10 +99,13 @@ def test_the_stm_goes_first_and_files_are_named(folder):
     assert {path.name for path in dataset.files()} == {"a.stm", "a.wav"}
 
 
-def test_stretches_that_are_not_scored_are_counted(folder):
+def test_stretches_that_an_stm_does_not_score_give_reason_for_a_caution(folder):
     gap = "a 1 inter_segment_gap 5 6 ignore_time_segment_in_scoring"
     workload = folder({"a.stm": (*STM, gap)}).load(None)
-    assert list(workload.info.left_out.values()) == [1]
+    assert workload.info.doubts == {"UnscoredStretches": ["a"]}
+    (said,) = (c for c in dataset_cautions(1, workload) if c.kind == "UnscoredStretches")
+    assert said.message.startswith("The STM of 'a' leaves stretches out of scoring")
+    assert folder({"a.stm": STM}).load(None).info.doubts == {}
     assert len(workload.utterances[0].turns) == 2
 
 
