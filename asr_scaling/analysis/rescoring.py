@@ -17,7 +17,7 @@ from asr_scaling.core.word_loss import WORD_EDITS, word_loss
 from asr_scaling.profiler.quality import normaliser, score
 
 RECORDED = "as recorded"
-_FACTS = ("audio_s", "language")
+_FACTS = ("audio_s", "language", "untold")
 _TAGS = ("quality/normaliser", "quality/text_form", "quality/headline")
 _CAUTIONS = ("EnglishNormaliser", "ScriptWithoutSpaces", "EmptyReferences")
 _WITHOUT_LOOPING, _LOOPING = "quality/wer_without_looping", "quality/looping_share"

@@ -10,7 +10,7 @@ from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
 from asr_scaling.core.statistics import Interval, error_rate_interval
 from asr_scaling.core.word_loss import WORD_EDITS
-from asr_scaling.core.workload import original_id
+from asr_scaling.core.workload import Utterance, original_id
 from asr_scaling.profiler import _looping
 from asr_scaling.profiler._every_utterance import every_utterance, language_of
 from asr_scaling.profiler._figures import nothing_of
@@ -30,6 +30,7 @@ from asr_scaling.profiler._text.warnings import headline, text_cautions
 __all__ = ["NORMALISERS", "Quality", "check_normaliser", "normaliser", "score"]
 _METRICS = ("quality/wer", "quality/cer")
 _COUNTS = (*WORD_EDITS, "words", "character_edits", "characters")
+UNTOLD = "what is said is not known"
 _REMEDY = "python -m asr_scaling rescore with another --normaliser scores the same texts"
 _LONGEST = 100
 """Characters of an error's message that are shown."""
@@ -58,15 +59,16 @@ class Quality:
         utterances = every_utterance(session)
         pairs = [(u.id, u.reference, session.hypotheses[u.id]) for u in utterances]
         said = {u.id: language_of(u, session.model.language) for u in utterances}
-        facts = {u.id: _facts(u.duration_s, said[u.id]) for u in utterances}
+        facts = {u.id: _facts(u, said[u.id]) for u in utterances}
         normalise, label = normaliser(self.normaliser)
         scored = score(pairs, normalise, {"quality/normaliser": label}, facts)
         return _looping.with_looping(session, scored)
 
 
-def _facts(audio_s: float, language: str | None) -> dict[str, Any]:
-    """Seconds of audio, and the language where it is stated."""
-    return {"audio_s": audio_s} | ({"language": language} if language else {})
+def _facts(utterance: Utterance, language: str | None) -> dict[str, Any]:
+    """Seconds of audio, the language where it is stated, and that its words are not known."""
+    facts = {"audio_s": utterance.duration_s} | ({"language": language} if language else {})
+    return facts | ({"untold": True} if utterance.untold else {})
 
 
 def score(
@@ -77,7 +79,8 @@ def score(
 ) -> Findings:
     """Edits of (id, reference, hypothesis) over the words of the references (jiwer).
 
-    facts: id → ``audio_s``, and ``language`` where it is stated; kept with the texts.
+    facts: id → ``audio_s``, ``language`` where it is stated, and ``untold`` where somebody speaks
+    and the reference does not say what; kept with the texts.
 
     Utterances whose reference is empty once normalised have no WER: they are left out of it and
     counted, and the words of their hypotheses are invented ones, counted over their audio.
@@ -108,6 +111,8 @@ def _row(pair: tuple[str, str, str], facts: Mapping[str, Any], normalise: Normal
         which = "hypothesis"
         clean_hypothesis = normalise(hypothesis)
         if not _spoken(clean_reference):
+            if facts.get("untold"):
+                return row | {"left_out": UNTOLD}
             invented = len(_spoken(clean_hypothesis))
             return row | {"left_out": "empty reference", "invented_words": invented}
         compounds = isinstance(normalise, Normaliser) and normalise.compounds
@@ -127,7 +132,9 @@ def _spoken(text: str) -> list[str]:
 
 def _error_rates(rows: Sequence[Row], label: str) -> tuple[list[Metric], dict[str, str]]:
     """WER, CER and what they were counted of; or why they have no value."""
-    failed = [row for row in rows if "left_out" in row and "invented_words" not in row]
+    failed = [
+        row for row in rows if row.get("left_out", UNTOLD) != UNTOLD and "invented_words" not in row
+    ]
     scored = [row for row in rows if "words" in row]
     if failed:
         first = failed[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from support.fakes import (
 )
 
 from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.turns import Turn
 from asr_scaling.errors import ConfigError
 from asr_scaling.profiler._looping import METRICS as LOOPING
 from asr_scaling.profiler._operators import CLASSES, operator_class, shares
@@ -48,6 +50,18 @@ class TestQuality:
         assert found["quality/cer"] == pytest.approx(3 / (3 + 17))
         assert found["quality/words"] == 10
         assert found["quality/left_out"] == 0
+
+    def test_speech_whose_words_nobody_wrote_down_invents_nothing(self):
+        """Turns without words, as an RTTM has them, leave a recording out of WER and of silence."""
+        told = utterance(1.0, "told", "one two")
+        untold = replace(utterance(2.0, "untold", ""), turns=(Turn(0.0, 2.0, "ann"),))
+        silent = utterance(3.0, "silent", "")
+        system = ScriptedSystem(lambda batch, probe: transcription(batch, texts=("one two",)))
+        found = Quality("none").measure(make_session(system, [told, untold, silent]))
+        assert values(found)["quality/wer"] == 0
+        assert values(found)["quality/left_out"] == 2
+        assert values(found)["quality/invented_words"] == 2
+        assert found.transcripts[1]["left_out"] == "what is said is not known"
 
     def test_copies_of_an_utterance_make_no_interval_narrower(self):
         texts = [(f"u{i}", "a b c d e", "a b c d" if i % 3 else "a b c d e") for i in range(12)]
