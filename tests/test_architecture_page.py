@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "asr_scaling"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 GROUPS = ["model", "engine", "device", "dataset", "batch", "profiler", "tracking", "optimisation"]
+GROUPS += ["vad", "punctuation", "speaker", "cascade"]
 
 
 def test_the_picture_is_that_of_the_code():
@@ -31,9 +32,9 @@ def test_every_path_of_the_page_is_there():
         )
 
 
-def test_twelve_questions_have_answers_that_are_files():
+def test_thirteen_questions_have_answers_that_are_files():
     rows = re.findall(r"^\| (.+\?) \| (.+) \|$", PAGE, re.MULTILINE)
-    assert len(rows) == 12
+    assert len(rows) == 13
     assert all(re.search(r"`[\w/<>]+\.py`", answer) for _, answer in rows)
 
 

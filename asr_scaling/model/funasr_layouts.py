@@ -109,7 +109,7 @@ FSMN_VAD = Layout(
         },
     },
 )
-"""fsmn-vad, 0.43 M parameters: funasr/models/fsmn_vad_streaming/template.yaml of its repository."""
+"""fsmn-vad, 0.43 M parameters: the template of fsmn_vad_streaming in its repository."""
 
 CT_PUNC = Layout(
     "ct_punc",
@@ -159,4 +159,4 @@ CAMPPLUS = Layout(
         "frontend_conf": {"fs": 16000},
     },
 )
-"""cam++, 6.85 M parameters: funasr/models/campplus/template.yaml of its repository."""
+"""cam++, 6.85 M parameters: the template of campplus in its repository."""

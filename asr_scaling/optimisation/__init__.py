@@ -1,4 +1,5 @@
 """Ways to run a model faster, smaller or with less energy: one YAML a choice.
 
-May import util, errors, core, machine, model, engine, device, dataset, batch, profiler, tracking.
+May import util, errors, core, machine, model, engine, device, dataset, batch, vad, punctuation,
+speaker, profiler, tracking.
 """

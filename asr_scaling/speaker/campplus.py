@@ -15,7 +15,7 @@ from asr_scaling.model.funasr_layouts import CAMPPLUS
 from asr_scaling.model.funasr_modules import FunAsrOptions, Loaded, LoadedModule
 
 WINDOW_S, HOP_S = 1.5, 0.75
-"""As FunASR cuts speech for it (funasr/models/campplus/utils.py, sv_chunk)."""
+"""As FunASR cuts speech for it (sv_chunk of its campplus)."""
 
 
 @dataclass(frozen=True)
