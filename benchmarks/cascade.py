@@ -24,10 +24,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from asr_scaling.dataset.meetings import Meetings
 
 from asr_scaling.core.statistics import mean_interval
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
+from asr_scaling.dataset.meetings import Meetings
 
 BEST = (
     "engine=openvino",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asr_scaling.core.decoding import GREEDY, decoding_name
+from asr_scaling.core.module_use import MODULES
 from asr_scaling.core.record import RunRecord, choices
 from asr_scaling.core.workload import folder_name
 
@@ -16,8 +17,8 @@ _NAMED = ("dataset.path", "dataset.audio_root", "dataset.manifest")
 """Options that the dataset's name stands for (speech_names.py)."""
 _OF_A_MODEL = ("hub_id", "path", "revision", "trust_remote_code")
 _TAKEN = frozenset(("model", "engine", "device", "dataset", "optimisation", "decoding", "batch"))
-_MODULES, _ABSENT = ("vad", "punctuation", "speaker"), "none"
-"""Groups of a cascade, and what is chosen where there is no module."""
+_ABSENT = "none"
+"""What is chosen where there is no module."""
 _OF_NO_SYSTEM = frozenset(
     ("profiler", "pipeline", "seed", "tracking", "sweep", "optimiser", "hydra")
 )
@@ -43,18 +44,15 @@ def speech_source(record: RunRecord) -> str:
 
 
 def without_absent_modules(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options of a record without those of a cascade, where it is of recognition alone.
+    """The options of a record without groups of a cascade in which there is no module.
 
-    Of a cascade without the groups that have no module, and without what says the same twice.
+    Those of the cascade itself go too where it is of recognition alone.
     """
     chosen = choices(config)
-    there = [group for group in _MODULES if chosen.get(group, _ABSENT) != _ABSENT]
-    left_out = {*_MODULES} - {*there}
-    kept = {key: own for key, own in config.items() if key not in {*left_out, "cascade"}}
-    cascade = config.get("cascade")
-    if there and isinstance(cascade, Mapping):
-        kept["cascade"] = {key: own for key, own in cascade.items() if key not in _MODULES}
-    return kept
+    absent = {group for group in MODULES if chosen.get(group, _ABSENT) == _ABSENT}
+    if len(absent) == len(MODULES):
+        absent.add("cascade")
+    return {key: own for key, own in config.items() if key not in absent}
 
 
 def system_options(config: Mapping[str, Any]) -> dict[str, str]:
@@ -72,7 +70,7 @@ def system_options(config: Mapping[str, Any]) -> dict[str, str]:
     for name, options in config.items():  # groups that are added to conf/ tell systems apart too
         if name not in _TAKEN | _OF_NO_SYSTEM:
             if isinstance(options, Mapping):
-                choice = {} if name not in _MODULES else {name: choices(config).get(name)}
+                choice = {} if name not in MODULES else {name: choices(config).get(name)}
                 groups += [("", choice), (f"{name}.", options)]
             elif options is not None:
                 groups.append(("", {name: options}))

@@ -11,7 +11,7 @@ from asr_scaling.cascade.segments import VAD
 from asr_scaling.cascade.stages import PUNCTUATION, SPEAKER
 from asr_scaling.cascade.system import Order
 from asr_scaling.core.option_checks import must_be
-from asr_scaling.core.ports import Absent, Batching, Engine, Fitting, ModuleSpec, option_of
+from asr_scaling.core.ports import ABSENT, Absent, Batching, Engine, Fitting, ModuleSpec, option_of
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError
 
@@ -62,9 +62,9 @@ class Cascade:
     leaves each alone, which voices need.
     """
 
-    vad: ModuleSpec
-    punctuation: ModuleSpec
-    speaker: ModuleSpec
+    vad: ModuleSpec = ABSENT
+    punctuation: ModuleSpec = ABSENT
+    speaker: ModuleSpec = ABSENT
     overlap: bool = False
     queue: int = 4
     block_s: float = 60.0

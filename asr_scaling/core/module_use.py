@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+MODULES = ("vad", "punctuation", "speaker")
+"""Groups of the modules of a cascade, in the order of their work."""
 RECOGNITION = "recognition"
 """Name of the module that turns speech into text; the others are called after their groups."""
 BETWEEN = "between"

@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from asr_scaling.core.option_checks import must_be
+from asr_scaling.core.module_use import MODULES
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.typed_json import shown
 from asr_scaling.errors import AsrScalingError, ConfigError
@@ -53,6 +54,7 @@ def build(node: dict[str, Any], where: str = "") -> Any:
 
 def build_system(plain: dict[str, Any]) -> SystemSpec:
     """The system under test that options describe; applies no optimisation. Raises as ``build``."""
+    plain = _with_modules(plain)
     return _made(SystemSpec, build({key: plain[key] for key in _SYSTEM if key in plain}))
 
 
@@ -61,9 +63,18 @@ def build_job(plain: dict[str, Any]) -> Job:
     seed = plain.get("seed", 0)
     must_be("seed", shown(seed), type(seed) is int, "a whole number")
     _check_nodes(plain)
+    plain = _with_modules(plain)
     parts = build({key: plain[key] for key in _PARTS if key in plain})
     system = _made(SystemSpec, {key: parts.pop(key) for key in _SYSTEM if key in parts})
     return _made(Job, {"system": system, **parts})
+
+
+def _with_modules(plain: dict[str, Any]) -> dict[str, Any]:
+    """The options with the chosen modules in those of the cascade, which puts them together."""
+    cascade = plain.get("cascade")
+    if not isinstance(cascade, dict):
+        return plain
+    return {**plain, "cascade": {**cascade, **{k: plain[k] for k in MODULES if k in plain}}}
 
 
 def with_needs(plain: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +121,7 @@ def _check_nodes(plain: dict[str, Any]) -> None:
 
 def _nodes(plain: dict[str, Any]) -> dict[str, Any]:
     """The options of each part of a point, by its place: "engine", "optimisation.int8" …"""
-    nodes = {key: plain[key] for key in _PARTS if plain.get(key) is not None}
+    nodes = {key: plain[key] for key in (*_PARTS, *MODULES) if plain.get(key) is not None}
     for group in ("optimisation", "profiler"):
         if isinstance(nodes.get(group), dict):
             nodes |= {f"{group}.{name}": node for name, node in nodes.pop(group).items()}

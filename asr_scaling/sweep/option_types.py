@@ -23,7 +23,7 @@ _WORDS: dict[Any, str] = {
     type(None): "null",
 }
 _LISTS = (list, tuple, set, frozenset, Sequence)
-_SAID_TWICE = "cascade."
+_PUT_THERE = "cascade."
 """Begins the place of a module in its cascade's options; it is chosen as a group of its own."""
 _QUOTED = "; quote it to have it as text, as in  '{place}=\"{value}\"'"
 
@@ -38,7 +38,7 @@ def check_types(node: Mapping[str, Any], where: str = "") -> None:
     for key, value in node.items():
         place = f"{where}.{key}" if where else str(key)
         if isinstance(value, Mapping) and (key not in hints or "_target_" in value):
-            check_types(value, place.removeprefix(_SAID_TWICE))
+            check_types(value, place.removeprefix(_PUT_THERE))
         elif key in hints and not _fits(value, hints[key]):
             text = str in _members(hints[key]) and isinstance(value, int | float)
             remedy = _QUOTED.format(place=place, value=value) if text else ""

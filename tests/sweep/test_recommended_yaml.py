@@ -25,7 +25,7 @@ def written(
 ) -> dict[str, Any]:
     """The options that the recommendation of a point of these options composes to."""
     own = {key: environment()[key] for key in ("cpu", "cpu_cores", "memory_bytes")}
-    found = record(TINY, None, config["batch"]["size"])
+    found = record(TINY, None, config["batch"].get("size", 1))
     kept = {**config, "hydra": {"choices": choices, "cwd": str(folder)}}
     here = replace(found, config=kept, environment={**found.environment, **own})
     here = replace(here, tags={**found.tags, **(tags or {})})

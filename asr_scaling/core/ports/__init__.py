@@ -4,6 +4,7 @@ May import ``core`` and what is below it; nothing in this folder imports an impl
 """
 
 from asr_scaling.core.ports.cascade import (
+    ABSENT,
     ALONE,
     Absent,
     Alone,

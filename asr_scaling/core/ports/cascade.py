@@ -116,6 +116,9 @@ class Absent:
         raise EngineError(f"There is no module to load onto {torch_name}: choose one.")
 
 
+ABSENT = Absent()
+
+
 class Around(Protocol):
     """Modules around an engine: a cascade, or nothing."""
 

@@ -200,6 +200,8 @@ class SystemSpec:
 
     def _in_cascade(self) -> SystemSpec:
         engine, batch = self.cascade.around(self.engine, self.batch)
+        if engine is self.engine:
+            return self
         return replace(self, engine=engine, batch=batch, cascade=ALONE)
 
     @property
