@@ -11,8 +11,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.module_use import MODULES
+from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import SystemSpec
 from asr_scaling.core.typed_json import shown
 from asr_scaling.errors import AsrScalingError, ConfigError

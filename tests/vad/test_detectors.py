@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +16,8 @@ from hypothesis import strategies as st
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.errors import ConfigError, DeviceError
+from asr_scaling.machine.module_place import ModulePlace
+from asr_scaling.vad import silero
 from asr_scaling.vad._frames import stretches
 from asr_scaling.vad.fake import FakeVad
 from asr_scaling.vad.silero import Silero
@@ -113,3 +117,28 @@ def test_stretches_are_in_order_and_hold_all_long_speech(frames, speech_s, silen
             any(a <= i and i + 1 <= b for a, b in found) for i, f in enumerate(frames) if f
         )
         assert inside == sum(frames)
+
+
+class Pretended(ModulePlace):
+    """A processor that is taken for an accelerator, so that its path can be walked here."""
+
+    accelerated = True
+
+    @contextmanager
+    def occupied(self) -> Iterator[None]:
+        yield
+        self.device_s += 1.0
+
+
+def test_on_an_accelerator_torch_finds_what_onnx_runtime_finds_on_a_processor(
+    spoken: Any, monkeypatch: pytest.MonkeyPatch
+):
+    audio, _ = spoken
+    here = loaded(Silero()).speech(audio)
+    monkeypatch.setattr(silero, "ModulePlace", Pretended)
+    there = Silero(device="cuda").load("cpu")
+    found = there.speech(audio)
+    assert np.array(found) == pytest.approx(np.array(here), abs=0.04)
+    assert there.device_s == 1.0
+    assert there.moved_bytes >= 4 * audio.size
+    assert "silero_vad.jit" in there.facts.weights_source
