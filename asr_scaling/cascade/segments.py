@@ -66,14 +66,15 @@ class Cutter:
         for place, recording in enumerate(batch.utterances):
             found = 0
             for stretches in self._blocks(recording, ledger):
-                merged = _merged(stretches, self.merge_s)
-                parts = [part for stretch in merged for part in self._parts(*stretch)]
-                segments = [
-                    _segment(place, recording, found + number, part)
-                    for number, part in enumerate(parts)
-                ]
-                found += len(segments)
-                release(recording.audio)
+                with ledger.work(VAD, self.device, 0):
+                    merged = _merged(stretches, self.merge_s)
+                    parts = [part for stretch in merged for part in self._parts(*stretch)]
+                    segments = [
+                        _segment(place, recording, found + number, part)
+                        for number, part in enumerate(parts)
+                    ]
+                    found += len(segments)
+                    release(recording.audio)
                 yield segments
 
     def _blocks(self, recording: Utterance, ledger: Ledger) -> Iterator[list[tuple[float, float]]]:

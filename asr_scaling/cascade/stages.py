@@ -87,13 +87,13 @@ class Recogniser:
             marks.append(self.device.mark())
             if self.device.kind != "cpu":
                 self.device_s += self.device.seconds(marks)[-1]
+            for segment in segments:
+                release(segment.utterance.audio)
+            self.heap.look()
         self.audio_s += batch.audio_s
         self.padded_s += batch.padded_s
         self.steps += result.steps
         self.again += result.again
-        for segment in segments:
-            release(segment.utterance.audio)
-        self.heap.look()
         return _said(segments, result)
 
 
