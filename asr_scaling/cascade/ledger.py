@@ -87,7 +87,7 @@ class Ledger:
             wait_s=own.wait_s,
             moved_bytes=own.moved_bytes,
             padding_share=own.padding_share,
-            calls=len(spans),
+            calls=sum(span.items > 0 for span in spans),
             items=sum(span.items for span in spans),
         )
         return replace(use, cpu_s=used.get(module, 0.0)) if self._owners.known else use
