@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -88,8 +89,10 @@ class SileroVad:
         if self._place.accelerated:
             import torch
 
-            load: Any = torch.jit.load
-            return load(path, map_location=self._place.torch_name).eval()
+            load: Any = torch.jit.load  # which torch calls deprecated, and the package's file needs
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return load(path, map_location=self._place.torch_name).eval()
         from silero_vad.sequence_vad import SileroVADSequence
 
         return SileroVADSequence(path, SAMPLE_RATE_HZ, max_frames=self._options.batch)

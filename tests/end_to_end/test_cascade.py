@@ -53,7 +53,7 @@ def test_who_said_what_when(cli: Cli, tmp_path: Path) -> None:
     (rttm,) = tmp_path.rglob("turns-1.rttm")
     assert rttm.read_text(encoding="utf-8").startswith("SPEAKER ")
 
-    done = cli("recommend", "multirun", "--memory", "8GB")
+    done = cli("recommend", "multirun")
     assert done.returncode == 0, done.stderr
     recording = Meetings(minutes=1, recordings=1, overlap=0.0).load(1).utterances[0]
     with load_system(tmp_path / "recommended.yaml") as system:
