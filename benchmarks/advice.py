@@ -239,8 +239,9 @@ def _key(row: dict[str, Any]) -> tuple[int, list[str]]:
 
 def show(paths: Sequence[Path]) -> None:
     """A line a trial, then which share of bounds and of intervals held."""
-    rows = [row for path in paths for row in read(path)]
-    found = trials(rows)
+    files = [read(path) for path in paths]  # of each machine: a cell is measured on several
+    rows = [row for file in files for row in file]
+    found = [trial for file in files for trial in trials(file)]
     print(
         "engine          model            length batch  offer                                   "
         "  promised            at most  brought  of the blocks"
