@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -19,6 +20,9 @@ _UNCUT = (
     "batch=seconds is for the segments of recordings that voice activity cuts: add vad=silero, or "
     "say batch=8."
 )
+
+
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?|fake")
 
 
 @runtime_checkable
@@ -79,7 +83,9 @@ class Cascade:
         fits = self.block_s >= self.longest_s
         must_be("cascade.block_s", self.block_s, fits, "at least cascade.longest_s")
         for name, spec in self.specs.items():
-            threads = spec.threads
+            threads, device = spec.threads, spec.device
+            known = device is None or _DEVICE.fullmatch(device) is not None
+            must_be(f"{name}.device", device, known, "cpu, cuda, cuda:1 …, or null")
             must_be(f"{name}.threads", threads, threads is None or threads >= 1, "1 or more")
             must_be(f"{name}.batch", spec.batch, spec.batch >= 1, "1 or more")
 

@@ -22,6 +22,7 @@ from asr_scaling.core.ports import (
     SystemFacts,
     capabilities,
 )
+from asr_scaling.errors import DeviceError
 from asr_scaling.machine.memory import resident_bytes
 from asr_scaling.machine.thread_owners import ThreadOwners
 
@@ -51,9 +52,17 @@ class CascadeEngine:
             spec.check()
 
     def check_device(self, device: Device) -> None:
-        """Raises EngineError when recognition can't be had on ``device``."""
+        """Raises EngineError when recognition can't be had on ``device``, DeviceError when a
+        module's own device isn't there."""
         if isinstance(self.recognition, Placed):
             self.recognition.check_device(device)
+        for name, spec in self.specs.items():
+            where = _place(spec.device, device)
+            if where.startswith("cuda") and not _there(where):
+                raise DeviceError(
+                    f"{name}.device={spec.device or where} is not on this machine: say "
+                    f"{name}.device=cpu."
+                )
 
     def check_length(self, model: ModelSpec, longest_s: float) -> None:
         """Raises EngineError when a recording, or a segment of it, is too long for recognition."""
@@ -128,6 +137,13 @@ def _loaded(spec: ModuleSpec, lane: Lane, device: Device) -> tuple[Loaded, dict[
         "memory_bytes": max(0, resident_bytes() - before),
     }
     return Loaded(module, where, spec.batch, lane), told
+
+
+def _there(where: str) -> bool:
+    """Whether this machine has the GPU that torch calls ``where``."""
+    import torch
+
+    return torch.cuda.is_available() and int(where[5:] or 0) < torch.cuda.device_count()
 
 
 def _usual(spec: Any, option: str) -> Any:

@@ -23,7 +23,7 @@ from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.device.fake import FakeAccelerator
 from asr_scaling.engine.fake import Fake
-from asr_scaling.errors import ConfigError, EngineError
+from asr_scaling.errors import ConfigError, DeviceError, EngineError
 from asr_scaling.punctuation.fake import FakePunctuation
 from asr_scaling.punctuation.none import NoPunctuation
 from asr_scaling.speaker.fake import FakeSpeaker
@@ -172,6 +172,17 @@ def test_recognition_that_fails_ends_an_overlapped_call_too():
     system.close()
 
 
+@dataclass(frozen=True)
+class Short(Fake):
+    """Takes no more than so many seconds at once."""
+
+    longest_s: float = 30.0
+
+    def check_length(self, model: Any, longest_s: float) -> None:
+        if longest_s > self.longest_s:
+            raise EngineError(f"{longest_s:g} s are too long.")
+
+
 class TestAccount:
     def test_wall_times_of_a_plain_chain_add_up_to_the_call(self):
         cascade = Cascade(
@@ -276,6 +287,27 @@ class TestOptions:
             replace(ALL, block_s=10.0)
         with pytest.raises(ConfigError, match=r"batch.seconds must be more than 0"):
             Seconds(0)
+
+    def test_a_module_on_a_device_that_is_not_there_is_refused_before_anything_is_loaded(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        import torch
+
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        for device in ("cuda", "cuda:1"):
+            made = spec(replace(ALL, speaker=FakeSpeaker(device=device)))
+            with pytest.raises(DeviceError, match=f"speaker.device={device} is not on this"):
+                made.check()
+        with pytest.raises(ConfigError, match=r"vad.device must be cpu, cuda"):
+            replace(ALL, vad=FakeVad(device="gpu"))
+
+    def test_an_engine_of_short_speech_takes_recordings_that_are_cut(self):
+        model = make_spec()
+        spec(ALL, engine=Short()).engine.check_length(model, 3600.0)
+        for cascade in (replace(ALL, vad=NoVad()), replace(ALL, longest_s=30.0)):
+            long = spec(cascade, engine=Short(longest_s=20.0)).engine
+            with pytest.raises(EngineError, match="too long"):
+                long.check_length(model, 3600.0)
 
     def test_a_real_engine_refuses_a_device_that_computes_nothing(self):
         from asr_scaling.engine.transformers import Transformers
