@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_scaling.core.option_checks import must_be
-from asr_scaling.core.ports import SystemFacts
-from asr_scaling.machine.spend import spend
+from asr_scaling.machine.spend import FakeModule
 
 
 @dataclass(frozen=True)
@@ -41,21 +40,15 @@ class FakePunctuation:
         return LoadedFakePunctuation(self, torch_name)
 
 
-class LoadedFakePunctuation:
+class LoadedFakePunctuation(FakeModule):
     """The module on a device."""
 
-    moved_bytes = 0
-
     def __init__(self, options: FakePunctuation, torch_name: str) -> None:
-        self._options, self._torch_name = options, torch_name
-        self.device_s = 0.0
-        self.facts = SystemFacts("fake", "punctuation=fake", 0, 0, "none")
+        super().__init__("punctuation=fake", torch_name, options.accelerated)
+        self._options = options
 
     def restored(self, texts: Sequence[str]) -> list[str]:
         """Each text with a capital letter and a full stop; an empty one stays empty."""
         cost_s = self._options.per_call_s + self._options.per_text_s * len(texts)
-        self.device_s += spend(cost_s, self._torch_name, self._options.accelerated)
+        self.take(cost_s)
         return [f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else "" for text in texts]
-
-    def close(self) -> None:
-        """Nothing to give back."""

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from asr_scaling.core.clustering import cluster
 from asr_scaling.core.option_checks import must_be
-from asr_scaling.core.ports import SystemFacts
-from asr_scaling.machine.spend import spend
+from asr_scaling.machine.spend import FakeModule
 
 _SAMPLES, _VALUES = 4096, 64
 
@@ -54,21 +53,18 @@ class FakeSpeaker:
         return LoadedFakeSpeaker(self, torch_name)
 
 
-class LoadedFakeSpeaker:
+class LoadedFakeSpeaker(FakeModule):
     """The module on a device."""
 
-    moved_bytes = 0
-
     def __init__(self, options: FakeSpeaker, torch_name: str) -> None:
-        self._options, self._torch_name = options, torch_name
-        self.device_s = 0.0
+        super().__init__("speaker=fake", torch_name, options.accelerated)
+        self._options = options
         self.window_s, self.hop_s = options.window_s, options.hop_s
-        self.facts = SystemFacts("fake", "speaker=fake", 0, 0, "none")
 
     def embeddings(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The spectrum of each window, of length 1, shape ``[windows, 64]``."""
         cost_s = self._options.per_call_s + self._options.per_window_s * len(windows)
-        self.device_s += spend(cost_s, self._torch_name, self._options.accelerated)
+        self.take(cost_s)
         samples = np.stack([np.resize(window, _SAMPLES) for window in windows])
         power = np.abs(np.fft.rfft(samples)[:, 1:]) ** 2
         bands = power.reshape(len(windows), _VALUES, -1).sum(axis=2)
@@ -79,6 +75,3 @@ class LoadedFakeSpeaker:
     def speakers(self, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
         """The number of the speaker of each embedding, from 0, shape ``[windows]``."""
         return cluster(embeddings, self._options.threshold)
-
-    def close(self) -> None:
-        """Nothing to give back."""

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.option_checks import must_be
-from asr_scaling.core.ports import SystemFacts
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
-from asr_scaling.machine.spend import spend
+from asr_scaling.machine.spend import FakeModule
 from asr_scaling.vad._frames import stretches
 
 _FRAME_S = 0.02
@@ -54,15 +53,12 @@ class FakeVad:
         return LoadedFakeVad(self, torch_name)
 
 
-class LoadedFakeVad:
+class LoadedFakeVad(FakeModule):
     """The detector on a device."""
 
-    moved_bytes = 0
-
     def __init__(self, options: FakeVad, torch_name: str) -> None:
-        self._options, self._torch_name = options, torch_name
-        self.device_s = 0.0
-        self.facts = SystemFacts("fake", "vad=fake", 0, 0, "none")
+        super().__init__("vad=fake", torch_name, options.accelerated)
+        self._options = options
 
     def speech(self, audio: NDArray[np.float32]) -> Sequence[tuple[float, float]]:
         """Start and end, in seconds, of each loud stretch of ``audio``, ``[samples]``."""
@@ -70,7 +66,7 @@ class LoadedFakeVad:
         frames = np.pad(audio, (0, -audio.size % size)).reshape(-1, size)
         cost_s = options.per_call_s * math.ceil(len(frames) / options.batch)
         cost_s += options.per_audio_s * audio.size / SAMPLE_RATE_HZ
-        self.device_s += spend(cost_s, self._torch_name, options.accelerated)
+        self.take(cost_s)
         loud = np.sqrt(np.mean(np.square(frames), axis=1)) > options.loud
         end_s = audio.size / SAMPLE_RATE_HZ
         found = stretches(
@@ -81,6 +77,3 @@ class LoadedFakeVad:
             pad_s=0.0,
         )
         return [(start_s, min(stop_s, end_s)) for start_s, stop_s in found]
-
-    def close(self) -> None:
-        """Nothing to give back."""
