@@ -100,7 +100,7 @@ class TestCompletion:
         ("line", "words"),
         [
             ("asr-scaling re", {"recommend", "report", "rescore"}),
-            ("asr-scaling  s", {"selftest", "sync", "seed=", "sweep."}),
+            ("asr-scaling  s", {"selftest", "sync", "seed=", "speaker=", "speaker.", "sweep."}),
             ("asr-scaling help re", {"recommend", "report", "rescore"}),
             ("asr-scaling report --l", {"--latency-p95", "--length"}),
             ("asr-scaling compare a b --fail-if x --j", {"--json"}),
@@ -150,5 +150,5 @@ hydra_bash_completion; echo "${COMPREPLY[@]}"; }
         assert done.stdout.splitlines()[1:] == [
             "report",
             "--memory",
-            "engine=fake engine=faster_whisper",
+            "engine=fake engine=faster_whisper engine=funasr",
         ]

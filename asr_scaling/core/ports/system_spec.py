@@ -146,8 +146,7 @@ class SystemSpec:
             if isinstance(optimisation, Demanding):
                 optimisation.check(replace(system, by=name))
         applied = tuple(sorted((*self.applied, *every)))
-        done = replace(system, optimisation={}, applied=applied, by="", set_by={})
-        return done._in_cascade()
+        return replace(system, optimisation={}, applied=applied, by="", set_by={})._in_cascade()
 
     def completed(self) -> SystemSpec:
         """The system with the optimisations that its own need beside them, sorted by name."""
@@ -200,9 +199,8 @@ class SystemSpec:
 
     def _in_cascade(self) -> SystemSpec:
         engine, batch = self.cascade.around(self.engine, self.batch)
-        if engine is self.engine:
-            return self
-        return replace(self, engine=engine, batch=batch, cascade=ALONE)
+        found = replace(self, engine=engine, batch=batch, cascade=ALONE)
+        return self if engine is self.engine else found
 
     @property
     def engine_name(self) -> str:
