@@ -152,9 +152,8 @@ class Listener:
             audio = [_samples(*where) for where in new[start : start + self.batch]]
             with ledger.work(SPEAKER, self.device, len(audio)):
                 self._found.append(self.speaker.embeddings(audio))
+                release(audio[0])
         self.heard += new
-        for segment in segments:
-            release(segment.utterance.audio)
 
     def voices(self, recordings: int, ledger: Ledger) -> dict[str, list[tuple[Window, int]]]:
         """Id of each segment → its windows, each with the number of the speaker in its recording.
