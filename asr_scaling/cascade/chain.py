@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from asr_scaling.batch.fixed import Fixed
 from asr_scaling.cascade.engine import CascadeEngine
-from asr_scaling.cascade.segments import VAD
-from asr_scaling.cascade.stages import PUNCTUATION, SPEAKER
 from asr_scaling.cascade.system import Order
+from asr_scaling.core.module_use import PUNCTUATION, SPEAKER, VAD
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import ABSENT, Absent, Batching, Engine, Fitting, ModuleSpec, option_of
-from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError
-
-_UNCUT = (
-    "batch=seconds is for the segments of recordings that voice activity cuts: add vad=silero, or "
-    "say batch=8."
-)
-
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?|fake")
 
@@ -36,17 +28,6 @@ class Chaining(Protocol):
 
         ``vad``, ``punctuation``, ``speaker``: None where there is none.
         """
-
-
-@dataclass(frozen=True)
-class Recordings:
-    """One recording a call: its segments become the batches."""
-
-    size: int = field(default=1, init=False)
-
-    def batches(self, utterances: Sequence[Utterance]) -> list[AudioBatch]:
-        """A batch for each recording."""
-        return [AudioBatch((utterance,)) for utterance in utterances]
 
 
 @dataclass(frozen=True)
@@ -104,6 +85,25 @@ class Cascade:
                 "vad or speaker."
             )
 
+    def _check_batch(self, batch: Batching | Fitting) -> None:
+        """Raises ConfigError for a batch, or an order of work, that these modules can't have."""
+        specs, fitting = self.specs, isinstance(batch, Fitting)
+        if VAD not in specs and not fitting and option_of(batch, "seconds") is not None:
+            raise ConfigError(
+                "batch=seconds is for the segments of recordings that voice activity cuts: add "
+                "vad=silero, or say batch=8."
+            )
+        if not specs and self.overlap:
+            raise ConfigError(
+                "cascade.overlap=true has modules work at once, and there is none beside "
+                "recognition: add vad=silero or speaker=resemblyzer."
+            )
+        if specs and fitting:
+            raise ConfigError(
+                "batch=max can't be had in a cascade: say batch=8, or batch=seconds where voice "
+                "activity cuts recordings."
+            )
+
     def around(
         self, engine: Engine, batch: Batching | Fitting
     ) -> tuple[Engine, Batching | Fitting]:
@@ -111,30 +111,19 @@ class Cascade:
 
         Raises ConfigError when they make no sense together.
         """
+        self._check_batch(batch)
         specs = self.specs
         if not specs:
-            if option_of(batch, "seconds") is not None and not isinstance(batch, Fitting):
-                raise ConfigError(_UNCUT)
-            if self.overlap:
-                raise ConfigError(
-                    "cascade.overlap=true has modules work at once, and there is none beside "
-                    "recognition: add vad=silero or speaker=resemblyzer."
-                )
             return engine, batch
+        assert not isinstance(batch, Fitting)  # which was refused
         cuts = VAD in specs
-        if isinstance(batch, Fitting):
-            raise ConfigError(
-                "batch=max can't be had in a cascade: say batch=8, or batch=seconds where voice "
-                "activity cuts recordings."
-            )
-        if not cuts and option_of(batch, "seconds") is not None:
-            raise ConfigError(_UNCUT)
+        calls = Fixed(1) if cuts else batch  # one recording a call, whose segments are batched
         if isinstance(engine, Chaining):
             vad, punctuation, speaker = (specs.get(n) for n in (VAD, PUNCTUATION, SPEAKER))
             chained = engine.chained(vad, punctuation, speaker, batch)
             if chained is not None:
                 self._check_own_order()
-                return chained, Recordings() if cuts else batch
+                return chained, calls
         order = Order(
             batch if cuts else None,
             self.overlap,
@@ -143,4 +132,4 @@ class Cascade:
             self.longest_s,
             self.merge_s,
         )
-        return CascadeEngine(engine, specs, order), Recordings() if cuts else batch
+        return CascadeEngine(engine, specs, order), calls

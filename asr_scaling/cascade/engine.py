@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from asr_scaling.cascade.lane import Lane
-from asr_scaling.cascade.segments import VAD
 from asr_scaling.cascade.system import CascadeSystem, Loaded, Order
+from asr_scaling.core.cascade_facts import cascade_details
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.module_use import RECOGNITION
+from asr_scaling.core.module_use import RECOGNITION, VAD
 from asr_scaling.core.ports import (
     Bounded,
     Capabilities,
@@ -40,10 +40,11 @@ class CascadeEngine:
     recognition: Engine
     specs: Mapping[str, ModuleSpec]
     order: Order
-    capabilities: Capabilities = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "capabilities", capabilities(self.recognition))
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of recognition."""
+        return capabilities(self.recognition)
 
     def check(self, model: ModelSpec) -> None:
         """Raises as recognition and each module do."""
@@ -80,13 +81,11 @@ class CascadeEngine:
         told: dict[str, Any] = {}
         try:
             for name, spec in self.specs.items():
-                lane = Lane(name, spec.threads, owners)
-                loaded[name], told[name] = _loaded(spec, lane, device)
+                loaded[name], told[name] = _loaded(spec, Lane(name, spec.threads, owners), device)
                 owners.worked(name)
         except BaseException:
             for part in loaded.values():
-                part.module.close()
-                part.lane.close()
+                part.close()
             recognition.close()
             raise
         facts = self._facts(recognition.facts, loaded, told)
@@ -107,11 +106,7 @@ class CascadeEngine:
                 *own.notes,
                 *(note for name, part in loaded.items() for note in _notes(name, part)),
             ),
-            details={
-                **(own.details or {}),
-                "cascade": dict(told),
-                "cascade_order": self.order.to_json(),
-            },
+            details={**(own.details or {}), **cascade_details(told, self.order.to_json())},
             unobservable={**own.unobservable, **at_once},
         )
 
@@ -120,7 +115,11 @@ def _loaded(spec: ModuleSpec, lane: Lane, device: Device) -> tuple[Loaded, dict[
     """The module, and what the record says of it."""
     where = _place(spec.device, device)
     before, start_s = resident_bytes(), time.perf_counter()
-    module = lane.run(spec.load, where)
+    try:
+        module = lane.run(spec.load, where)
+    except BaseException:
+        lane.close()
+        raise
     facts: SystemFacts = module.facts
     told = {
         "name": type(spec).__module__.rpartition(".")[2],

@@ -12,15 +12,8 @@ from asr_scaling.cascade.channel import Channel, ClosedError
 from asr_scaling.cascade.lane import Lane
 from asr_scaling.cascade.ledger import Ledger
 from asr_scaling.cascade.segments import Cutter, Segment, whole
-from asr_scaling.cascade.stages import (
-    PUNCTUATION,
-    SPEAKER,
-    Listener,
-    Recogniser,
-    Restorer,
-    Said,
-)
-from asr_scaling.core.module_use import RECOGNITION
+from asr_scaling.cascade.stages import Listener, Recogniser, Restorer, Said
+from asr_scaling.core.module_use import PUNCTUATION, RECOGNITION, SPEAKER
 from asr_scaling.core.ports import NullProbe, Probe
 from asr_scaling.core.workload import AudioBatch
 

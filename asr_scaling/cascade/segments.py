@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from asr_scaling.cascade.ledger import Ledger
+from asr_scaling.core.module_use import VAD
 from asr_scaling.core.ports import VoiceActivity
 from asr_scaling.core.turns import speech_of, text_of
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
 from asr_scaling.util.mapped import release
 
-VAD = "vad"
 _SHORTEST_S = 0.05
 """A shorter stretch has no word."""
 _AT_END_S = 0.3

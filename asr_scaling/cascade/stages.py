@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from asr_scaling.cascade.ledger import Ledger
 from asr_scaling.cascade.segments import Segment
 from asr_scaling.cascade.who_spoke import Window, windows
-from asr_scaling.core.module_use import RECOGNITION
+from asr_scaling.core.module_use import PUNCTUATION, RECOGNITION, SPEAKER
 from asr_scaling.core.ports import (
     Batching,
     Device,
@@ -21,11 +21,9 @@ from asr_scaling.core.ports import (
     System,
     Transcription,
 )
-from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, each_once
 from asr_scaling.machine.memory import HeapGuard
 from asr_scaling.util.mapped import release
-
-PUNCTUATION, SPEAKER = "punctuation", "speaker"
 
 
 @dataclass(frozen=True)
@@ -67,16 +65,15 @@ class Recogniser:
 
     def said(self, segments: Sequence[Segment], probe: Probe, ledger: Ledger) -> list[Said]:
         """What is said in each of the segments, in their order."""
-        by_id = {segment.utterance.id: segment for segment in segments}
         if self.batching is None:
             return self._batch(segments, probe, ledger)
+        by_id = {segment.utterance.id: segment for segment in segments}
         utterances = [segment.utterance for segment in segments]
         done: dict[str, Said] = {}
-        for batch in self.batching.batches(utterances) if utterances else ():
-            # A full batch may repeat utterances: each is recognised once.
-            new = dict.fromkeys(u.id for u in batch.utterances if u.id not in done)
-            results = self._batch([by_id[key] for key in new], probe, ledger) if new else []
-            done |= dict(zip(new, results, strict=True))
+        for batch in each_once(self.batching.batches(utterances) if utterances else ()):
+            ids = [utterance.id for utterance in batch.utterances]
+            results = self._batch([by_id[key] for key in ids], probe, ledger)
+            done |= dict(zip(ids, results, strict=True))
         return [done[segment.utterance.id] for segment in segments]
 
     def _batch(self, segments: Sequence[Segment], probe: Probe, ledger: Ledger) -> list[Said]:

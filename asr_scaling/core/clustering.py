@@ -25,6 +25,8 @@ def cluster(embeddings: NDArray[np.float32], threshold: float) -> NDArray[np.int
         own = _numbered(_linked(part, threshold))
         labels[start : start + MOST] = own + len(means)
         means += [part[own == number].mean(axis=0) for number in range(own.max() + 1)]
+    if len(means) == count:  # no two of a part are one: comparing the parts would not end
+        return labels
     return _numbered(cluster(np.stack(means), threshold)[labels])
 
 

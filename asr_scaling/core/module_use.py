@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-MODULES = ("vad", "punctuation", "speaker")
+VAD, PUNCTUATION = "vad", "punctuation"
+SPEAKER = "speaker"
+MODULES = (VAD, PUNCTUATION, SPEAKER)
 """Groups of the modules of a cascade, in the order of their work."""
 RECOGNITION = "recognition"
 """Name of the module that turns speech into text; the others are called after their groups."""

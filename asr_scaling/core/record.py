@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from asr_scaling.core.cascade_batch import segments_at_once
+from asr_scaling.core.cascade_facts import modules_in, segments_at_once
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
 from asr_scaling.core.metric_json import metric_row
 from asr_scaling.core.metrics import metric_spec
+from asr_scaling.core.module_use import VAD
 from asr_scaling.core.older_records import as_now
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.statistics import Interval
@@ -195,9 +196,7 @@ class RunRecord:
     @property
     def modules(self) -> Mapping[str, Any]:
         """Module of a cascade beside recognition → what was loaded; empty for other systems."""
-        facts = self.system.get("facts") or {}
-        told = (facts.get("details") or {}).get("cascade")
-        return told if isinstance(told, Mapping) else {}
+        return modules_in((self.system.get("facts") or {}).get("details")) or {}
 
     @property
     def batch(self) -> Any:
@@ -209,7 +208,7 @@ class RunRecord:
         asked = (self.config.get("batch") or {}).get("size")
         if not self.samples:
             return asked
-        if "vad" in self.modules:
+        if VAD in self.modules:
             return segments_at_once(self.system, self.samples)
         return len(self.samples[0].utterances)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
@@ -258,3 +258,16 @@ class AudioBatch:
     def padded_s(self) -> float:
         """Seconds of audio once every utterance is padded to the longest."""
         return self.longest_s * len(self.utterances)
+
+
+def each_once(batches: Iterable[AudioBatch]) -> Iterator[AudioBatch]:
+    """The batches without utterances that came before: a full batch may repeat some, by their ids.
+
+    A batch of which nothing is left is left out.
+    """
+    seen: set[str] = set()
+    for batch in batches:
+        new = {u.id: u for u in batch.utterances if u.id not in seen}
+        seen |= new.keys()
+        if new:
+            yield AudioBatch(tuple(new.values()))

@@ -11,6 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class OnPlace:
+    """A module in memory, for which its place counts."""
+
+    def __init__(self, place: ModulePlace) -> None:
+        self._place = place
+
+    @property
+    def device_s(self) -> float:
+        """Seconds for which it has occupied an accelerator so far; 0 without one."""
+        return self._place.device_s
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes that it has moved to an accelerator and back so far."""
+        return self._place.moved_bytes
+
+
 @dataclass
 class ModulePlace:
     """A device, by torch's name ("cpu", "cuda:0").

@@ -11,7 +11,7 @@ from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import SystemFacts
 from asr_scaling.errors import DeviceError, EngineError
 from asr_scaling.machine.memory import release_memory
-from asr_scaling.machine.module_place import ModulePlace
+from asr_scaling.machine.module_place import ModulePlace, OnPlace
 from asr_scaling.machine.threads import threads
 from asr_scaling.model.funasr_folders import (
     FunAsrWeights,
@@ -152,7 +152,7 @@ class Loaded:
         self._library = None
 
 
-class LoadedModule:
+class LoadedModule(OnPlace):
     """What the modules in memory have in common.
 
     ``facts``: what was loaded.
@@ -162,27 +162,18 @@ class LoadedModule:
     transfers: ClassVar[str] = "forward"
 
     def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded.place)
         self.facts = loaded.facts
         self._loaded = loaded
         if loaded.place.accelerated:
             watch_transfers(loaded.network, self.transfers, self._add)
-
-    @property
-    def device_s(self) -> float:
-        """Seconds for which it has occupied an accelerator so far."""
-        return self._loaded.place.device_s
-
-    @property
-    def moved_bytes(self) -> int:
-        """Bytes that it has moved to an accelerator and back so far."""
-        return self._loaded.place.moved_bytes
 
     def close(self) -> None:
         """Drops the network."""
         self._loaded.close()
 
     def _add(self, count: int) -> None:
-        self._loaded.place.moved_bytes += count
+        self._place.moved_bytes += count
 
 
 def watch_transfers(owner: Any, method: str, add: Callable[[int], None]) -> None:

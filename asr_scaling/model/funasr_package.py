@@ -21,7 +21,7 @@ import numpy as np
 
 from asr_scaling.core.option_checks import imported
 from asr_scaling.errors import MissingExtraError
-from asr_scaling.machine.threads import tell_torch
+from asr_scaling.machine.threads import tell_torch, torch_threads_kept
 
 EXTRA = "funasr"
 """The extra of this project that installs the package."""
@@ -89,15 +89,13 @@ def running(threads: int) -> Iterator[None]:
     """
     import torch
 
-    before = torch.get_num_threads()
     python, drawn = random.getstate(), torch.get_rng_state()
     try:
-        torch.set_num_threads(threads)
-        with _quiet_loggers(), warnings.catch_warnings():
+        with torch_threads_kept(), _quiet_loggers(), warnings.catch_warnings():
+            torch.set_num_threads(threads)
             warnings.simplefilter("ignore")  # of NumPy about torch, at each piece of speech
             yield
     finally:
-        torch.set_num_threads(before)
         random.setstate(python)
         torch.set_rng_state(drawn)
 

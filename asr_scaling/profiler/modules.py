@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from asr_scaling.core.cascade_facts import modules_in
 from asr_scaling.core.module_use import BETWEEN, RECOGNITION
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings, Metric
@@ -133,8 +134,7 @@ def _parts(seconds: Mapping[str, float | None]) -> dict[str, float]:
 
 def _memory(session: Session) -> Iterator[Metric]:
     """What loading each module added to the process."""
-    told: Mapping[str, Any] = (session.system.facts.details or {}).get("cascade") or {}
-    for name, row in told.items():
+    for name, row in (modules_in(session.system.facts.details) or {}).items():
         yield Metric(f"module/{name}/memory_bytes", float(row["memory_bytes"]))
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asr_scaling.core.cascade_facts import modules_in
+from asr_scaling.core.module_use import PUNCTUATION, SPEAKER, VAD
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings
 from asr_scaling.core.turns import speakers_of, text_of
@@ -17,7 +19,7 @@ from asr_scaling.profiler._turns import cpwer, diarisation, overlap, punctuation
 from asr_scaling.profiler._turns.files import write_files
 from asr_scaling.profiler._turns.recordings import Recording
 
-_DOES = {"vad": "voice activity", "punctuation": "punctuation", "speaker": "speakers"}
+_DOES = {VAD: "voice activity", PUNCTUATION: "punctuation", SPEAKER: "speakers"}
 """A module's name in the facts of a system → what it is for."""
 _RANDOM = "the weights are random, so the texts mean nothing"
 _UNTOLD = "the system does not tell that it has a module for punctuation"
@@ -46,19 +48,19 @@ class Turns:
 
     def measure(self, session: Session) -> Findings:
         """Transcribe what no pass transcribed yet; then compare turns, words and marks."""
-        modules = (session.system.facts.details or {}).get("cascade")
+        modules = modules_in(session.system.facts.details)
         if modules is None and not session.turns:
             return Findings()
         recordings = [_recording(session, utterance) for utterance in every_utterance(session)]
         known = [recording for recording in recordings if recording.id in session.turns]
         scored = [recording for recording in known if recording.reference]
         nothing = _nothing_to_score(known, scored)
-        nobody = nothing or _lacking(modules, "speaker") or _borrowed(modules) or _nameless(scored)
+        nobody = nothing or _lacking(modules, SPEAKER) or _borrowed(modules) or _nameless(scored)
         silent = _RANDOM if session.system.facts.random else None
-        unmarked = _UNTOLD if modules is None else _lacking(modules, "punctuation")
+        unmarked = _UNTOLD if modules is None else _lacking(modules, PUNCTUATION)
         vad, marks = voice_activity, punctuation
         parts: tuple[tuple[Sequence[str], str | None, Callable[[], Measured]], ...] = (
-            (vad.METRICS, nothing or _lacking(modules, "vad"), lambda: (vad.measured(scored), {})),
+            (vad.METRICS, nothing or _lacking(modules, VAD), lambda: (vad.measured(scored), {})),
             (overlap.METRICS, nothing, lambda: (overlap.measured(scored), {})),
             (diarisation.METRICS, nobody, lambda: diarisation.measured(scored)),
             (cpwer.METRICS, nobody or silent, lambda: cpwer.measured(scored, self.normaliser)),
@@ -112,7 +114,7 @@ def _borrowed(modules: Mapping[str, Any] | None) -> str | None:
     Where its weights are random, a cascade cuts speech by the reference instead, and who speaks
     when would look better than it is.
     """
-    vad = (modules or {}).get("vad")
+    vad = (modules or {}).get(VAD)
     random = isinstance(vad, Mapping) and vad.get("weights") == "random"
     why = "voice activity has random weights, so where speech begins and ends was not found by it"
     return why if random else None

@@ -23,7 +23,7 @@ from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import SystemFacts
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
 from asr_scaling.errors import WeightsError
-from asr_scaling.machine.module_place import ModulePlace
+from asr_scaling.machine.module_place import ModulePlace, OnPlace
 
 _PACKAGE, _WEIGHTS = "Resemblyzer", "resemblyzer/pretrained.pt"
 INSTALL = "pip install --no-deps Resemblyzer==0.1.4"
@@ -77,7 +77,7 @@ def _carried() -> tuple[Path, str]:
     return Path(str(package.locate_file(_WEIGHTS))), f"package {_PACKAGE} {package.version}"
 
 
-class ResemblyzerEncoder:
+class ResemblyzerEncoder(OnPlace):
     """The encoder in memory."""
 
     window_s = _FRAMES * _HOP / SAMPLE_RATE_HZ
@@ -88,7 +88,8 @@ class ResemblyzerEncoder:
         from transformers.audio_utils import mel_filter_bank
 
         start_s, (path, source) = time.perf_counter(), _carried()
-        self._options, self._place = options, ModulePlace(torch_name)
+        super().__init__(ModulePlace(torch_name))
+        self._options = options
         self.hop_s = options.hop_s
         network = nn.ModuleDict(
             {
@@ -120,16 +121,6 @@ class ResemblyzerEncoder:
             dtype="float32",
             load_s=time.perf_counter() - start_s,
         )
-
-    @property
-    def device_s(self) -> float:
-        """Seconds on an accelerator so far."""
-        return self._place.device_s
-
-    @property
-    def moved_bytes(self) -> int:
-        """Bytes moved to and from an accelerator so far."""
-        return self._place.moved_bytes
 
     def embeddings(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """A vector of 256 values and length 1 for each window, shape ``[windows, 256]``."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.ports import Batching, Fitting, NullProbe, System
-from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance
+from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance, each_once
 from asr_scaling.errors import ConfigError, DataError, EngineError, WeightsError
 from asr_scaling.util.config_dir import conf_dir
 
@@ -136,11 +136,8 @@ class Transcriber:
 
     def _texts(self, utterances: Sequence[Utterance]) -> list[str]:
         texts: dict[str, str] = {}
-        for batch in self._batching.batches(utterances) if utterances else ():
-            # Batches are full: the last one repeats utterances, which are left out here.
-            new = {utterance.id: utterance for utterance in batch.utterances}
-            missing = [utterance for id_, utterance in new.items() if id_ not in texts]
-            texts |= self._call(AudioBatch(tuple(missing)))
+        for batch in each_once(self._batching.batches(utterances) if utterances else ()):
+            texts |= self._call(batch)
         return [texts[utterance.id] for utterance in utterances]
 
     def _call(self, batch: AudioBatch) -> Mapping[str, str]:

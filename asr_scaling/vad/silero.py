@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from asr_scaling.core.option_checks import imported, must_be
 from asr_scaling.core.ports import SystemFacts
 from asr_scaling.core.workload import SAMPLE_RATE_HZ
-from asr_scaling.machine.module_place import ModulePlace
+from asr_scaling.machine.module_place import ModulePlace, OnPlace
 from asr_scaling.machine.threads import torch_threads_kept
 
 _FRAME = 512
@@ -66,12 +66,13 @@ class Silero:
         return SileroVad(self, torch_name)
 
 
-class SileroVad:
+class SileroVad(OnPlace):
     """The detector in memory."""
 
     def __init__(self, options: Silero, torch_name: str) -> None:
         options.check()
-        self._options, self._place = options, ModulePlace(torch_name)
+        super().__init__(ModulePlace(torch_name))
+        self._options = options
         start_s = time.perf_counter()
         name = _JIT if self._place.accelerated else _ONNX
         path = files("silero_vad").joinpath("data", name)
@@ -96,16 +97,6 @@ class SileroVad:
         from silero_vad.sequence_vad import SileroVADSequence
 
         return SileroVADSequence(path, SAMPLE_RATE_HZ, max_frames=self._options.batch)
-
-    @property
-    def device_s(self) -> float:
-        """Seconds on an accelerator so far."""
-        return self._place.device_s
-
-    @property
-    def moved_bytes(self) -> int:
-        """Bytes moved to and from an accelerator so far."""
-        return self._place.moved_bytes
 
     def speech(self, audio: NDArray[np.float32]) -> Sequence[tuple[float, float]]:
         """Start and end, in seconds, of each stretch of speech in ``audio``, ``[samples]``."""

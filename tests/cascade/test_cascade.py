@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -152,6 +153,21 @@ class Broken(FakeSpeaker):
 
         loaded.embeddings = embeddings
         return loaded
+
+
+@dataclass(frozen=True)
+class NotThere(FakeSpeaker):
+    """Can't be loaded."""
+
+    def load(self, torch_name: str) -> Any:
+        raise EngineError("the speaker module has no weights")
+
+
+def test_modules_that_were_loaded_before_one_that_fails_leave_no_thread():
+    before = threading.active_count()
+    with pytest.raises(EngineError, match="has no weights"):
+        heard(replace(ALL, speaker=NotThere()), talk(1))
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("overlap", [False, True])

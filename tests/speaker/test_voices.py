@@ -107,6 +107,13 @@ def test_many_are_clustered_part_by_part_with_the_same_answer(monkeypatch: pytes
     assert agrees(cluster(embeddings, 0.5).tolist(), truth)
 
 
+def test_many_of_which_no_two_are_alike_are_as_many_speakers(monkeypatch: pytest.MonkeyPatch):
+    """Comparing parts again and again would never end where no part becomes smaller."""
+    monkeypatch.setattr(clustering, "MOST", 5)
+    embeddings = np.eye(12, dtype=np.float32)
+    assert cluster(embeddings, 0.3).tolist() == list(range(12))
+
+
 @given(
     arrays.arrays(
         np.float32,

@@ -14,7 +14,7 @@ from asr_scaling.analysis.format import percent, plain
 from asr_scaling.analysis.modules.costs import ModuleCost, batching, costs, overlapped
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.paired_comparison import compare_points
-from asr_scaling.core.module_use import RECOGNITION
+from asr_scaling.core.module_use import RECOGNITION, VAD
 from asr_scaling.core.statistics import Interval
 
 _WORTH = 0.05
@@ -113,7 +113,7 @@ def _of_module(each: ModuleCost, recognition: ModuleCost) -> Iterator[ModuleAdvi
             f"it is given {each.batch} at once"
         )
         yield ModuleAdvice(each.name, cause, f"{each.name}.batch={usual}", bound, None)
-    elif not small and not each.on_cpu and each.name == "vad":
+    elif not small and not each.on_cpu and each.name == VAD:
         cause = (
             f"{each.name} takes {share} of a call on {each.device}, where a small network waits "
             "for each of its steps to be launched"
@@ -138,13 +138,13 @@ def _left_behind(each: ModuleCost) -> bool:
     A detector of voice activity is too small a network to gain there.
     """
     busy = (each.cpu_share or 0.0) >= _BUSY
-    return each.on_cpu and each.movable and each.name != "vad" and busy
+    return each.on_cpu and each.movable and each.name != VAD and busy
 
 
 def _alone(each: ModuleCost) -> bool:
     """Whether it is called once for nearly each thing that it is given; a detector's frames are
     not counted, so its batch alone says it."""
-    if each.name == "vad":
+    if each.name == VAD:
         return True
     return each.items >= _ONE_BY_ONE and each.calls >= 0.5 * each.items / (each.batch or 1)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asr_scaling.analysis.points import Point
+from asr_scaling.core.cascade_facts import modules_in, order_in
 from asr_scaling.core.module_use import BETWEEN, RECOGNITION
 from asr_scaling.core.typed_json import number
 
@@ -83,12 +84,11 @@ def batching(point: Point) -> str:
 
 
 def _order(point: Point) -> Mapping[str, Any]:
-    found = (point.facts.get("details") or {}).get("cascade_order")
-    return found if isinstance(found, Mapping) else {}
+    return order_in(point.facts.get("details"))
 
 
 def _costs(point: Point) -> Iterator[ModuleCost]:
-    told: Mapping[str, Any] = (point.facts.get("details") or {}).get("cascade") or {}
+    told = modules_in(point.facts.get("details")) or {}
     own = {"device": point.device, "name": point.engine, "batch": point.batch or None}
     for name, row in {RECOGNITION: own, **told}.items():
         if f"module/{name}{_SHARE}" in point.values:

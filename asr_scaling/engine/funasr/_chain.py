@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asr_scaling.core.module_use import PUNCTUATION, SPEAKER, VAD
 from asr_scaling.machine.threads import threads
 from asr_scaling.model.funasr_folders import FunAsrWeights
 from asr_scaling.model.funasr_modules import QUIET
 
 LONGEST_S = 15.0
 """Seconds of the longest piece that a recording is cut into where random weights would decide."""
-VAD, PUNCTUATION = "vad", "punctuation"
-SPEAKER = "speaker"
 _ITS_NAME = {VAD: "vad", PUNCTUATION: "punc", SPEAKER: "spk"}
 """Module → what ``AutoModel`` calls it."""
 NAMES = {VAD: "fsmn-vad", PUNCTUATION: "ct-punc", SPEAKER: "cam++"}

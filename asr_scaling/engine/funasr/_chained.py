@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.module_use import RECOGNITION
+from asr_scaling.core.module_use import PUNCTUATION, RECOGNITION, SPEAKER, VAD
 from asr_scaling.core.ports import Probe, Transcription
 from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch
-from asr_scaling.engine.funasr._chain import LONGEST_S, PUNCTUATION, SPEAKER, VAD, Chain
+from asr_scaling.engine.funasr._chain import LONGEST_S, Chain
 from asr_scaling.engine.funasr._meter import Meter
 from asr_scaling.engine.funasr._speech import told
 from asr_scaling.engine.funasr._texts import plain_text, tags

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asr_scaling.analysis.points import Point
-from asr_scaling.core.module_use import BETWEEN, RECOGNITION
+from asr_scaling.core.module_use import BETWEEN, PUNCTUATION, RECOGNITION, SPEAKER, VAD
 from asr_scaling.core.typed_json import number
 from asr_scaling.report.document import Figure
 from asr_scaling.report.output.drawing import INK, PALE, PALETTE, FigureBuilder
 
-_ORDER = ("vad", RECOGNITION, "punctuation", "speaker")
+_ORDER = (VAD, RECOGNITION, PUNCTUATION, SPEAKER)
 COLOURS = {**dict(zip(_ORDER, PALETTE[:4], strict=True)), BETWEEN: PALE}
 _MOST_CORES = 16
 _LANE_IN, _FRAME_IN = 0.34, 1.1

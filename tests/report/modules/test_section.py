@@ -46,7 +46,8 @@ def point(tmp_path: Path) -> Point:
     )
     profiler = {"latency": Latency(), "modules": Modules()}
     record = run(Job(system, Talks(), profiler, brief(min_iterations=3), folder=tmp_path))
-    return to_point(RunRecord.read(tmp_path / "record.json")) if record.status == "ok" else None  # type: ignore[return-value]
+    assert record.status == "ok", record.reason
+    return to_point(RunRecord.read(tmp_path / "record.json"))
 
 
 def test_a_cascade_has_its_table_its_lanes_and_its_advice(tmp_path: Path):
