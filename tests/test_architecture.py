@@ -22,7 +22,7 @@ PACKAGE = Path(asr_scaling.__file__).parent
 CONF = PACKAGE.parent / "conf"
 TESTS = PACKAGE.parent / "tests"
 GROUPS = ("engine", "optimisation", "device", "dataset", "batch", "profiler", "tracking")
-GROUPS += ("vad", "punctuation", "speaker")
+GROUPS += ("vad", "punctuation", "speaker", "serving", "scenario")
 LISTS = {("profiler", "default"), ("profiler", "all")}
 """YAMLs that only list others."""
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
@@ -238,7 +238,7 @@ def test_every_layer_has_its_files():
 
 def test_what_a_points_fingerprint_leaves_out_is_what_measures_nothing():
     """A change of any other part makes a sweep that goes on measure its points anew."""
-    found, left = set[str](), {"measure", "cascade", *GROUPS} - {"tracking"}
+    found, left = set[str](), {"measure", "cascade", "load", *GROUPS} - {"tracking"}
     while left:
         found |= left
         files = [path for path in FILES if part(path) in left]

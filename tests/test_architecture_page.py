@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "asr_scaling"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 GROUPS = ["model", "engine", "device", "dataset", "batch", "profiler", "tracking", "optimisation"]
-GROUPS += ["vad", "punctuation", "speaker", "cascade"]
+GROUPS += ["vad", "punctuation", "speaker", "serving", "scenario", "cascade"]
 
 
 def test_the_picture_is_that_of_the_code():

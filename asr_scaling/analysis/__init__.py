@@ -1,4 +1,4 @@
 """Values from records, without presentation: laws, comparison, bottlenecks, recommendation.
 
-May import util, errors, core, machine, the groups, measure, records.
+May import util, errors, core, machine, load, the groups, measure, records.
 """

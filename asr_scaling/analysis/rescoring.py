@@ -11,7 +11,8 @@ from typing import Any
 
 from asr_scaling.analysis.comparison.verdict import WER
 from asr_scaling.analysis.comparison.word_errors import word_counts
-from asr_scaling.core.record import Findings, Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import Findings, RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.word_loss import WORD_EDITS, word_loss
 from asr_scaling.profiler.quality import normaliser, score

@@ -1,4 +1,4 @@
 """How utterances become batches: one module a strategy.
 
-May import util, errors, core, machine, model.
+May import util, errors, core, machine, load, model.
 """

@@ -11,8 +11,9 @@ from typing import Literal
 import psutil
 
 from asr_scaling.batch._fill import Full
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Batching, Device, NullProbe, System
-from asr_scaling.core.record import BatchTrial, Findings, Metric
+from asr_scaling.core.record import BatchTrial, Findings
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError, OutOfMemoryError
 from asr_scaling.machine.memory import peak_resident, release_memory, resident_bytes

@@ -1,7 +1,7 @@
 """The command line: one verb a module, and ``main``, which runs the verb that is asked for.
 
-May import util, errors, core, machine, the groups, measure, records, analysis, search, selftest,
-launchers, report, sweep.
+May import util, errors, core, machine, load, the groups, measure, records, analysis, search,
+selftest, launchers, report, sweep.
 """
 
 from __future__ import annotations

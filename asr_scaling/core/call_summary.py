@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Sequence
 
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import (
     PERCENTILES,

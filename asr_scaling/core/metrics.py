@@ -6,6 +6,7 @@ import functools
 from fnmatch import fnmatchcase
 
 from asr_scaling.core.cascade_metrics import CASCADE_METRICS
+from asr_scaling.core.load_metrics import LOAD_METRICS
 from asr_scaling.core.metric_spec import MetricSpec
 from asr_scaling.core.metric_spec import higher as _higher
 from asr_scaling.core.metric_spec import lower as _lower
@@ -135,6 +136,7 @@ METRICS: dict[str, MetricSpec] = {
     ),
     "quality/*": _neither("1", "count behind WER and CER"),
     **CASCADE_METRICS,
+    **LOAD_METRICS,
     "flops/encoder": _lower("FLOP", "encoder, attention counted, per utterance"),
     "flops/decoder_step": _lower("FLOP", "one decoding step of one utterance, projection counted"),
     "flops/decoder_first": _lower(

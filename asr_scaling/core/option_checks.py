@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,14 @@ def at_home(text: str) -> str:
             "write the whole path."
         ) from error
     return f"{match['scheme'] or ''}{home}{match['rest']}"
+
+
+def choice_name(part: Any) -> str:
+    """What ``part``, an object of a group, is called on the command line: its module's name."""
+    return type(part).__module__.rpartition(".")[2]
+
+
+def defaults(part: Any) -> dict[str, Any]:
+    """Option → default of all options of ``part``, a dataclass, that can be set."""
+    settable = (option for option in fields(part) if option.init)
+    return {o.name: None if o.default is MISSING else o.default for o in settable}

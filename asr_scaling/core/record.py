@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any, Literal
 from asr_scaling.core.cascade_facts import modules_in, segments_at_once
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
-from asr_scaling.core.metric_json import metric_row
-from asr_scaling.core.metrics import metric_spec
+from asr_scaling.core.load_point import LoadPoint, load_point
+from asr_scaling.core.metric import Metric, metrics_from
 from asr_scaling.core.module_use import VAD
 from asr_scaling.core.older_records import as_now
 from asr_scaling.core.sample import Beat, Sample
@@ -29,38 +28,6 @@ ROUNDS_FOLDER = "rounds"
 _AGAIN, _NO_MODULE = "measure the point again.", ("model", "decoding")
 _TREES = ("config", "environment", "system", "dataset")
 Status = Literal["ok", "out_of_memory", "failed", "interrupted"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A measured number; its unit and direction are in the table of core/metrics.py.
-
-    name: a name in that table, or one that a pattern there matches.
-    value: finite, in the table's unit.
-    n: how many values it was computed from; None if unknown.
-    interval: of 95 % confidence; None for a count or a single reading.
-    """
-
-    name: str
-    value: float
-    n: int | None = None
-    interval: Interval | None = None
-
-    def __post_init__(self) -> None:
-        metric_spec(self.name)
-        ends = () if self.interval is None else (self.interval.low, self.interval.high)
-        if not all(map(math.isfinite, (self.value, *ends))):
-            raise DataError(
-                f"Metric '{self.name}' is {self.value}: report it as unavailable, with the reason."
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """Value, unit and direction; ``n`` and the ends of the interval where they are known."""
-        spec = metric_spec(self.name)
-        row: dict[str, Any] = {"value": self.value, "unit": spec.unit, "better": spec.better}
-        if self.n is not None:
-            row["n"] = self.n
-        return row | asdict(self.interval) if self.interval else row
 
 
 @dataclass(frozen=True)
@@ -94,6 +61,7 @@ class Findings:
     repeats: metric name → its repeated values, in order, for metrics that no sample holds.
     trials: batch sizes that were tried for memory.
     lanes: when each module of a cascade worked in a call, in types that JSON has.
+    loads: what requests that arrive showed, one for each load.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -105,6 +73,7 @@ class Findings:
     repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     trials: tuple[BatchTrial, ...] = ()
     lanes: Mapping[str, Any] | None = None
+    loads: tuple[LoadPoint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +89,7 @@ class RunRecord:
     scope: what the times of a call include.
     samples: the timed calls, in order.
     beats: the machine's state between these calls, in order.
-    metrics, unavailable, cautions, tags, transcripts, artifacts, repeats: all ``Findings``.
+    metrics, unavailable, cautions, tags, transcripts, artifacts, repeats, loads: all ``Findings``.
     job_s: part of the job → seconds it took.
     started_at, ended_at: seconds since 1970.
     identity: fingerprint of everything that the figures depend on.
@@ -144,6 +113,7 @@ class RunRecord:
     transcripts: tuple[Mapping[str, Any], ...] = ()
     artifacts: tuple[str, ...] = ()
     repeats: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    loads: tuple[LoadPoint, ...] = ()
     job_s: Mapping[str, float] = field(default_factory=dict)
     started_at: float = 0.0
     ended_at: float = 0.0
@@ -225,6 +195,7 @@ class RunRecord:
             "beats": [asdict(beat) for beat in self.beats],
             "metrics": {metric.name: metric.to_json() for metric in self.metrics},
             "cautions": [asdict(caution) for caution in self.cautions],
+            "loads": [load.to_json() for load in self.loads],
             **{name: finite(plain[name]) for name in _TREES},
         }
 
@@ -243,7 +214,8 @@ class RunRecord:
         try:
             check_parts(plain := as_now(verified(data)))
             parts = {name: plain[name] for name in ("samples", "cautions")}
-            parts["metrics"] = tuple(_metric(name, row) for name, row in plain["metrics"].items())
+            parts["metrics"] = metrics_from(plain["metrics"])
+            parts["loads"] = tuple(map(load_point, plain.get("loads", ())))
             record = build(cls, plain | parts)
             _check_calls(record.samples)
         except (KeyError, TypeError, AttributeError, ValueError, ConfigError) as error:
@@ -291,9 +263,3 @@ def _check_calls(samples: tuple[Sample, ...]) -> None:
     for index, sample in enumerate(samples):
         if not sample.utterances or min(sample.audio_s, sample.total_s) <= 0:
             raise TypeError(f"sample {index} is a call without utterances, audio or time")
-
-
-def _metric(name: str, data: Any) -> Metric:
-    row = metric_row(name, data)
-    interval = None if row.low is None or row.high is None else Interval(row.low, row.high)
-    return Metric(name, row.value, row.n, interval)

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from asr_scaling.core.judged import USUAL
 from asr_scaling.core.levels import MINUTES, Level, of_processes
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.metrics import metric_spec
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.spread import ASSUMED, Spread, spread_of
 from asr_scaling.core.statistics import Interval, mean_interval, student
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.judged import USUAL
 from asr_scaling.core.learned_state import coefficients_of
-from asr_scaling.core.record import Findings, Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import Findings, RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.usual_state import Adjusted, at_usual, reference_of
 

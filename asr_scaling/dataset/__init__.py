@@ -1,4 +1,4 @@
 """Speech with transcripts: one module a source, and fragments of exact lengths made of any of them.
 
-May import util, errors, core, machine, model.
+May import util, errors, core, machine, load, model.
 """

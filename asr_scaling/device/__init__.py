@@ -1,4 +1,4 @@
 """Where systems run: one module a kind of device.
 
-May import util, errors, core, machine, model.
+May import util, errors, core, machine, load, model.
 """

@@ -1,4 +1,4 @@
 """Software that runs models: one module an engine.
 
-May import util, errors, core, machine, model.
+May import util, errors, core, machine, load, model.
 """

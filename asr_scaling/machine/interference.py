@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 
 from asr_scaling.core.cautions import BUSY_MACHINE, Caution, caution
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import noise_floor, trend
 from asr_scaling.machine.environment import allowed_cores

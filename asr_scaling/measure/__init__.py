@@ -1,5 +1,5 @@
 """One point, from its job to its record: ``run(job)``, its passes and its fingerprint.
 
-May import util, errors, core, machine, model, engine, device, dataset, batch, vad, punctuation,
-speaker, profiler, tracking.
+May import util, errors, core, machine, load, model, engine, device, dataset, batch, vad,
+punctuation, speaker, serving, scenario, profiler, tracking.
 """

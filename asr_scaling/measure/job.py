@@ -5,12 +5,11 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from asr_scaling.core.cautions import NOT_TRACKED, caution
 from asr_scaling.core.ports import (
     Batching,
     Bounded,
@@ -26,20 +25,20 @@ from asr_scaling.core.ports import (
     Watch,
     Watcher,
 )
-from asr_scaling.core.record import RECORD_FILE, Findings, RunRecord, Status
+from asr_scaling.core.record import Findings, RunRecord, Status
 from asr_scaling.core.workload import Workload
 from asr_scaling.errors import (
     AsrScalingError,
     DataError,
     OutOfMemoryError,
     PointInterruptedError,
-    TrackingError,
 )
 from asr_scaling.machine.co_tenants import CoTenants
 from asr_scaling.machine.environment import certified
 from asr_scaling.machine.memory import release_memory
 from asr_scaling.measure.fingerprint import fingerprint
 from asr_scaling.measure.fitting import fitted
+from asr_scaling.measure.keep import keep
 from asr_scaling.measure.model_cache import Loaded, ModelCache
 from asr_scaling.measure.pipeline import Pipeline, measure
 from asr_scaling.measure.process_state import process_restored
@@ -52,14 +51,12 @@ from asr_scaling.measure.record_builder import (
 )
 from asr_scaling.measure.signals import sigterm_interrupts
 from asr_scaling.measure.speech import Speech
+from asr_scaling.scenario.calls import Calls
 from asr_scaling.util.cache import write_atomic
-from asr_scaling.util.redact import redact, redacted
+from asr_scaling.util.redact import redact
 
 Earlier = Callable[[str], RunRecord | None]
 """Fingerprint of a point → the record of when it was measured before, None to measure it now."""
-
-_MEASURED = ("samples", "metrics", "repeats", "transcripts")
-"""Fields of a record that hold what was measured and said: nothing in them is ever a secret."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +64,7 @@ class Job:
     """One point: a system under test, its speech, what to measure, and where the record goes.
 
     ``profiler``: name → measurement.
+    ``scenario``: what drives the system once its calls are measured: requests that arrive.
     ``tracking``: the store that gets the record.
     ``folder``: where ``record.json`` and artifacts go; None to keep only what ``run`` returns.
     ``config``: the options as the user wrote them, stored in the record; the point's fingerprint is
@@ -79,6 +77,7 @@ class Job:
     dataset: Dataset
     profiler: Mapping[str, Measurement]
     pipeline: Pipeline = field(default_factory=Pipeline)
+    scenario: Measurement = field(default_factory=Calls)
     tracking: Sink | None = None
     folder: Path | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -248,6 +247,7 @@ class _Point:
             watches=watches,
             kept=loaded.kept,
             engine=system.engine,
+            serving=system.serving,
             called=system.called,
             besides=tuple(batching.batches(speech.besides)) if speech.besides else (),
         )
@@ -256,7 +256,8 @@ class _Point:
         self.builder.add(Findings(cautions=remarks))
         for remark in remarks:
             self.progress.say(f"{system.model.name}: {remark.message}")
-        measure(session, self.job.pipeline, self.job.profiler, self.builder.collect)
+        driven = {**self.job.profiler, "scenario": self.job.scenario}
+        measure(session, self.job.pipeline, driven, self.builder.collect)
 
     def _batching(self, system: SystemSpec, loaded: Loaded, workload: Workload) -> Batching:
         """The batching that was asked for; a size that the system decides is found first."""
@@ -266,35 +267,3 @@ class _Point:
         batching, findings = fitted(system, loaded.system, workload.utterances)
         self.builder.collect("largest batch", findings)
         return batching
-
-
-def keep(record: RunRecord, folder: Path, sink: Sink | None, parent: str | None) -> RunRecord:
-    """Write ``record.json`` and store the record in ``sink``; what is kept has no secrets.
-
-    A record that the store refuses says so, on disk too.
-    Raises TrackingError when the disk refuses it, after the store was given it.
-    """
-    record = redacted(record, but=_MEASURED)
-    refused = _written(record, folder)
-    try:
-        if sink is not None:
-            sink.write(record, folder, parent)
-    except (TrackingError, OSError) as error:
-        lost = caution(NOT_TRACKED, reason=str(error))
-        record = replace(record, cautions=(*record.cautions, lost))
-        refused = _written(record, folder)
-    if refused is not None:
-        raise TrackingError(
-            f"{folder / RECORD_FILE} can't be written ({refused.strerror or refused}): make room "
-            "there, or set hydra.sweep.dir; sweep.resume=true goes on with what was measured."
-        ) from refused
-    return record
-
-
-def _written(record: RunRecord, folder: Path) -> OSError | None:
-    """Write ``record.json``; why it can't be, None where it was."""
-    try:
-        record.write(folder)
-    except OSError as error:
-        return error
-    return None

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.core.ports import PHASES, Measurement, Session
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import mean_interval, precision, trend
 from asr_scaling.core.timing_probe import timed_call

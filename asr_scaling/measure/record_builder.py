@@ -74,6 +74,7 @@ class RecordBuilder:
             old.transcripts + findings.transcripts,
             old.artifacts + findings.artifacts,
             {**old.repeats, **findings.repeats},
+            loads=old.loads + findings.loads,
         )
 
     def add_history(self, device: str) -> None:
@@ -116,6 +117,7 @@ class RecordBuilder:
             transcripts=self._transcripts(),
             artifacts=self.findings.artifacts,
             repeats=self.findings.repeats,
+            loads=self.findings.loads,
             job_s=self.job_s,
             started_at=self.started_at,
             ended_at=time.time(),

@@ -1,5 +1,5 @@
 """Ways to run a model faster, smaller or with less energy: one YAML a choice.
 
-May import util, errors, core, machine, model, engine, device, dataset, batch, vad, punctuation,
-speaker, profiler, tracking.
+May import util, errors, core, machine, load, model, engine, device, dataset, batch, vad,
+punctuation, speaker, serving, scenario, profiler, tracking.
 """

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import Findings
 
 Figures = dict[str, Metric | str]
 """Name of a metric → its value, or one sentence why it has none."""

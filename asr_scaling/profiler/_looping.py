@@ -9,8 +9,9 @@ from typing import Any
 from asr_scaling.core.call_summary import RTFX_WITHOUT, rtfx_without
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.looping import loops
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Session
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.word_loss import WORD_EDITS
 from asr_scaling.profiler._figures import Figures, findings_of
 

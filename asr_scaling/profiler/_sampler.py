@@ -16,8 +16,9 @@ from typing import Any
 import psutil
 
 from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Device
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.errors import DeviceError
 from asr_scaling.machine.environment import allowed_cores
 from asr_scaling.machine.interference import busy_and_all, frequency_hz

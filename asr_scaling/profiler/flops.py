@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.call_summary import NO_STEPS
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Phase, Session
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.profiler._bytes_moved import byte_counter
 from asr_scaling.profiler._figures import Figures, findings_of, nothing_of

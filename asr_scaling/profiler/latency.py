@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from asr_scaling.core.call_summary import summarise
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Phase, Session
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.profiler._figures import Figures, findings_of
 
 _KEPT = (

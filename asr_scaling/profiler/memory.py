@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from asr_scaling.core.memory_parts import MEMORY_PARTS
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.older_records import MEMORY_SCOPE
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Phase, Session
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.errors import AsrScalingError
 from asr_scaling.machine.fresh_process import in_fresh_process
 from asr_scaling.profiler._serving_process import CALLS, Held, serve

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from asr_scaling.core.cascade_facts import modules_in
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.module_use import BETWEEN, RECOGNITION
 from asr_scaling.core.ports import Phase, Session
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import mean_interval
 from asr_scaling.machine.core_watch import CoreUse, watched_cores

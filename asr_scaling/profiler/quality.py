@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Phase, Session
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.statistics import Interval, error_rate_interval
 from asr_scaling.core.word_loss import WORD_EDITS
 from asr_scaling.core.workload import Utterance, original_id

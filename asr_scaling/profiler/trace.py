@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Phase, Session
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.timing_probe import timed_call
 from asr_scaling.profiler._figures import nothing_of
 from asr_scaling.profiler._operators import (

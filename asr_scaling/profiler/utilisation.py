@@ -11,9 +11,10 @@ from itertools import cycle
 
 from asr_scaling.core.call_summary import NO_STEPS
 from asr_scaling.core.cautions import caution
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Phase, Session
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import ratio_interval
 from asr_scaling.core.usual_state import usual_state

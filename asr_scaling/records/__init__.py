@@ -1,4 +1,4 @@
 """Records on disk: found, merged from rounds, locked while a sweep runs, brought to a store.
 
-May import util, errors, core, machine, the groups, measure.
+May import util, errors, core, machine, load, the groups, measure.
 """

@@ -117,6 +117,7 @@ def _merged(rounds: Sequence[RunRecord]) -> RunRecord:
         tags=_tags(ordered, own),
         artifacts=tuple(dict.fromkeys(name for record in ordered for name in record.artifacts)),
         repeats=repeats,
+        loads=tuple(load for record in ordered for load in record.loads),
         job_s={name: sum(s) for name, s in by_name(r.job_s for r in ordered).items()},
         started_at=min(record.started_at for record in ordered),
         ended_at=max(record.ended_at for record in ordered),

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from asr_scaling.core.call_summary import NO_STEPS, RTFX_WITHOUT, rtfx_without, summarise
 from asr_scaling.core.energy_methods import GUESSED, METHOD, of_energy
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.spread import spread_of
 from asr_scaling.core.statistics import mean_interval, noise_floor

@@ -11,7 +11,8 @@ from asr_scaling.core.call_summary import rtfx_without, summarise
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.judged import USUAL
 from asr_scaling.core.levels import MINUTES, Level, of_processes
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.spread import Spread, spread_of
 from asr_scaling.core.statistics import mean_interval
 from asr_scaling.core.time_intervals import around, follows_time, log_error, widened

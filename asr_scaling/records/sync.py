@@ -10,7 +10,7 @@ from pathlib import Path
 from asr_scaling.core.ports import RunStore
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import ConfigError, DataError, TrackingError
-from asr_scaling.measure.job import keep
+from asr_scaling.measure.keep import keep
 from asr_scaling.records.merge import placed_points
 from asr_scaling.records.sweep_end import close_sweep, last_status
 from asr_scaling.records.sweep_lock import SweepLock

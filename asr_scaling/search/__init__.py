@@ -1,4 +1,4 @@
 """The search for the fastest way to run a model: what to measure next, and what that proves.
 
-May import util, errors, core, machine, the groups, measure, records, analysis.
+May import util, errors, core, machine, load, the groups, measure, records, analysis.
 """

@@ -1,4 +1,4 @@
 """What tells voices apart: one module a method.
 
-May import util, errors, core, machine, model.
+May import util, errors, core, machine, load, model.
 """

@@ -1,5 +1,5 @@
 """A sweep: its plan of points, their order, resuming, and the callback by which Hydra runs it.
 
-May import util, errors, core, machine, the groups, measure, records, analysis, search, selftest,
-launchers, report.
+May import util, errors, core, machine, load, the groups, measure, records, analysis, search,
+selftest, launchers, report.
 """

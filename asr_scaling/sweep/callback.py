@@ -209,7 +209,7 @@ def _keep_unbuilt(
     name: str, error: AsrScalingError, plain: dict[str, Any], folder: Path, sweep: SweepRun
 ) -> RunRecord:
     """Keep the record of a point that can't be built because of ``error``."""
-    from asr_scaling.measure.job import keep
+    from asr_scaling.measure.keep import keep
     from asr_scaling.measure.record_builder import unbuilt
 
     sink = sweep.sink or (build(plain["tracking"], "tracking") if plain.get("tracking") else None)

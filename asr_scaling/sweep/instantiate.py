@@ -20,10 +20,10 @@ from asr_scaling.measure.job import Job
 from asr_scaling.sweep.allowlist import check_parts
 from asr_scaling.sweep.option_types import check_types
 
-_SYSTEM = ("model", "engine", "optimisation", "decoding", "device", "batch", "cascade")
+_SYSTEM = ("model", "engine", "optimisation", "decoding", "device", "batch", "cascade", "serving")
 _UNUSABLE = "The options of {where} can't be used ({reason}); see  --cfg job  for them."
 _Made = TypeVar("_Made")
-_PARTS = (*_SYSTEM, "dataset", "profiler", "pipeline", "tracking")
+_PARTS = (*_SYSTEM, "scenario", "dataset", "profiler", "pipeline", "tracking")
 
 
 def build(node: dict[str, Any], where: str = "") -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.errors import AsrScalingError, PointInterruptedError
 from asr_scaling.launchers.work import Cluster, Work, runs_elsewhere
-from asr_scaling.measure.job import keep
+from asr_scaling.measure.keep import keep
 from asr_scaling.measure.record_builder import lost
 from asr_scaling.measure.signals import sigterm_interrupts
 from asr_scaling.sweep.sweep_run import ENDED, SweepRun

@@ -19,7 +19,8 @@ from asr_scaling.core.ports import Measurement, Sink
 from asr_scaling.core.record import ROUNDS_FOLDER
 from asr_scaling.core.search_stage import search_stage
 from asr_scaling.machine.spread_history import note
-from asr_scaling.measure.job import Job, keep
+from asr_scaling.measure.job import Job
+from asr_scaling.measure.keep import keep
 from asr_scaling.measure.pipeline import Pipeline
 from asr_scaling.records.merge import merge, rounds_by_place
 from asr_scaling.records.read import readable_files

@@ -1,6 +1,6 @@
 """Where records go: one module a store. Other parts get a store here, by its options or address.
 
-May import util, errors, core, machine, model.
+May import util, errors, core, machine, load, model.
 """
 
 from __future__ import annotations

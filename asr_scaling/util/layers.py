@@ -7,7 +7,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("core",),
     ("machine",),
-    ("model",),
+    ("load", "model"),
     (
         "engine",
         "device",
@@ -16,6 +16,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "vad",
         "punctuation",
         "speaker",
+        "serving",
+        "scenario",
         "profiler",
         "tracking",
     ),

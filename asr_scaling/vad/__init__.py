@@ -1,4 +1,4 @@
 """How speech is found in a recording: one module a detector.
 
-May import util, errors, core, machine, model.
+May import util, errors, core, machine, load, model.
 """

@@ -8,7 +8,8 @@ from support.studies import TINY, record
 
 from asr_scaling.analysis.comparison.verdict import compare
 from asr_scaling.analysis.looping import looping_records
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.report.terminal import notes
 
 SHARE = "quality/looping_share"

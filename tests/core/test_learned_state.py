@@ -17,7 +17,8 @@ from asr_scaling.core.learned_state import (
     coefficients_of,
     with_coefficients,
 )
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.usual_figures import with_usual
 from asr_scaling.core.usual_state import at_usual

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.errors import DataError
 
 PEAK, ABOVE, IDLE = (f"memory/{name}_bytes" for name in ("peak_rss", "peak_above_idle", "idle_rss"))

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asr_scaling.core.cautions import Caution
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.metrics import METRICS
-from asr_scaling.core.record import SCHEMA_VERSION, Metric, RunRecord, choices
+from asr_scaling.core.record import SCHEMA_VERSION, RunRecord, choices
 from asr_scaling.core.sample import Sample
 from asr_scaling.errors import ConfigError, DataError
 

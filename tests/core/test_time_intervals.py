@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.spread import ASSUMED, Spread, of_certificate, spread_of, with_spread
 from asr_scaling.core.statistics import Interval, student

@@ -17,8 +17,9 @@ from support.fuzzing import cases, changed, damaged, sentence, to_bytes
 
 from asr_scaling.analysis.points import to_point
 from asr_scaling.core.cautions import Caution
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.older_records import as_now
-from asr_scaling.core.record import RECORD_FILE, Metric, RunRecord
+from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import DataError

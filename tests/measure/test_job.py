@@ -31,8 +31,9 @@ from support.offline import run_python
 
 from asr_scaling.core.cautions import IDLE
 from asr_scaling.core.checksum import verified
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.record import Findings, Metric, RunRecord
+from asr_scaling.core.record import Findings, RunRecord
 from asr_scaling.core.spread import Spread
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
@@ -44,7 +45,8 @@ from asr_scaling.errors import (
     OutOfMemoryError,
     TrackingError,
 )
-from asr_scaling.measure.job import keep, run
+from asr_scaling.measure.job import run
+from asr_scaling.measure.keep import keep
 from asr_scaling.measure.record_builder import unbuilt
 from asr_scaling.profiler.latency import Latency
 
@@ -247,7 +249,7 @@ class TestOk:
                 "no figure of this point is about a model."
             )
         ]
-        assert log == ["dataset", "idle", "load", "warm-up", "timed pass", "latency"]
+        assert log == ["dataset", "idle", "load", "warm-up", "timed pass", "latency", "scenario"]
 
     def test_runs_outside_the_main_thread(self):
         found: list[RunRecord] = []

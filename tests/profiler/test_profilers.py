@@ -19,7 +19,8 @@ from support.fakes import (
     utterances,
 )
 
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.turns import Turn
 from asr_scaling.errors import ConfigError
 from asr_scaling.profiler._looping import METRICS as LOOPING

@@ -12,7 +12,8 @@ from support.fakes import FakeClock, Recorder, make_job
 
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.cautions import Caution
-from asr_scaling.core.record import Findings, Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import Findings, RunRecord
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.statistics import mean_interval
 from asr_scaling.measure.job import run

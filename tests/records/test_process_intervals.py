@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asr_scaling.core.call_summary import summarise
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.metrics import METRICS
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.spread import Spread, with_spread
 from asr_scaling.core.statistics import Interval

@@ -20,7 +20,7 @@ from asr_scaling.analysis.format import (
     with_interval,
 )
 from asr_scaling.analysis.points import Point, to_point
-from asr_scaling.core.record import Metric
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.statistics import Interval
 from asr_scaling.report.cells import (
     batch_cell,

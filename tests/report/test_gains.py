@@ -13,7 +13,8 @@ from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.analysis.system_names import named
 from asr_scaling.core.cautions import IDLE, caution
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.report.build import document
 from asr_scaling.report.gains import sections
 from asr_scaling.report.output.drawing import row_name

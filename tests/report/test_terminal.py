@@ -14,7 +14,8 @@ from rich.console import Console
 
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.memory_parts import MEMORY_PARTS
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import DataError
 from asr_scaling.records.read import Damaged, each_record, readable_records

@@ -13,7 +13,7 @@ from support.studies import TINY, record
 
 from asr_scaling.analysis.comparison.verdict import RTFX
 from asr_scaling.analysis.pareto import front_in_metrics
-from asr_scaling.core.record import Metric
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError, DataError
 from asr_scaling.measure.pipeline import Pipeline

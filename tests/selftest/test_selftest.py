@@ -29,8 +29,9 @@ from support.fakes import (
 
 from asr_scaling.cli.selftest import main
 from asr_scaling.core.checksum import signed, verified
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Transcription
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.timing_probe import TimingProbe
 from asr_scaling.core.workload import AudioBatch

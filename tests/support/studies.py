@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.cautions import caution
 from asr_scaling.core.energy_methods import GIVEN
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.spread import Spread
 from asr_scaling.core.statistics import Interval

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from asr_scaling.core.record import Metric
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.turns import Turn
 from asr_scaling.profiler._figures import Figures
 from asr_scaling.profiler._turns.recordings import Recording

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.sweep.progress import Display, seconds_left
 from asr_scaling.sweep.rounds import Rounds

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from support.fakes import FakeClock, FakeDataset, Recorder, brief, make_job
 
-from asr_scaling.core.record import Findings, Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import Findings, RunRecord
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import TrackingError
 from asr_scaling.machine.environment import environment

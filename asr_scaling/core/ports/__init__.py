@@ -42,6 +42,15 @@ from asr_scaling.core.ports.measurement import (
     Watcher,
 )
 from asr_scaling.core.ports.progress import NullProgress, Progress
+from asr_scaling.core.ports.serving import (
+    HERE,
+    Here,
+    Reply,
+    ReplyStatus,
+    Served,
+    Service,
+    Serving,
+)
 from asr_scaling.core.ports.store import ANSWER_FILE, RunKey, RunStore, Sink, StoredSweep
 from asr_scaling.core.ports.system_spec import (
     Change,

@@ -11,13 +11,14 @@ from typing import Literal, Protocol, runtime_checkable
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports.engine import Device, Engine, NullProbe, Probe, System, Transcription
 from asr_scaling.core.ports.progress import Progress
+from asr_scaling.core.ports.serving import HERE, Serving
 from asr_scaling.core.record import Findings
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import AudioBatch, Workload
 
-Phase = Literal["timed", "disturbing", "final"]
-PHASES: tuple[Phase, ...] = ("timed", "disturbing", "final")
+Phase = Literal["timed", "disturbing", "final", "loaded"]
+PHASES: tuple[Phase, ...] = ("timed", "disturbing", "final", "loaded")
 """In the order in which measurements are taken."""
 
 
@@ -68,6 +69,7 @@ class Session:
     ``turns``: utterance id → what its first call found: who said what when; only of cascades that
     tell.
     ``engine_s``: seconds spent in all calls.
+    ``serving``: how requests that arrive become calls.
     ``called``: the system in a few words, for cautions.
     ``kept``: the system was loaded for an earlier point and has made calls.
     ``texts``: utterance ids of a batch → texts of its first call.
@@ -96,6 +98,7 @@ class Session:
     engine_s: float = 0.0
     kept: bool = False
     engine: Engine | None = None
+    serving: Serving = HERE
     called: str = "the system"
     texts: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     repeated: set[str] = field(default_factory=set)
@@ -149,7 +152,8 @@ class Measurement(Protocol):
     """One kind of figure.
 
     ``phase``: "timed" reads what the timed pass left, with at most a few calls more of its kind;
-    "disturbing" runs passes of its own after that; "final" may transcribe what is still left.
+    "disturbing" runs passes of its own after that; "final" may transcribe what is still left;
+    "loaded" serves the system to requests that arrive.
     """
 
     @property

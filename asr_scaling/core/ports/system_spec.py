@@ -7,16 +7,18 @@ network in memory is a ``Change`` that it hands to the engine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from graphlib import TopologicalSorter
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from asr_scaling.core.decoding import GREEDY, Decoding
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.option_checks import choice_name, defaults
 from asr_scaling.core.ports.cascade import ALONE, Around
 from asr_scaling.core.ports.dataset import Batching, Fitting
 from asr_scaling.core.ports.engine import Device, Engine, Placed, capabilities, recogniser
+from asr_scaling.core.ports.serving import HERE, Serving
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError, EngineError
 
@@ -111,6 +113,7 @@ class SystemSpec:
     ``decoding``: what the engine is told of how a text is searched for.
     ``optimisation``: name → optimisation that is still to be applied.
     ``cascade``: the modules that are still to be put around the engine.
+    ``serving``: how requests that arrive become calls.
     ``applied``: sorted names of the optimisations that were applied.
     ``by``: the optimisation that ``composed`` is applying.
     ``set_by``: option, as in "engine.dtype" → the optimisation that set it.
@@ -123,6 +126,7 @@ class SystemSpec:
     optimisation: Mapping[str, Optimisation] = field(default_factory=dict)
     decoding: Decoding = GREEDY
     cascade: Around = ALONE
+    serving: Serving = HERE
     applied: tuple[str, ...] = ()
     by: str = ""
     set_by: Mapping[str, str] = field(default_factory=dict)
@@ -135,7 +139,7 @@ class SystemSpec:
         """
         system = self._decoding()
         if not self.optimisation:
-            return system._in_cascade()
+            return system._served()
         every = self.completed().optimisation
         needs = {name: _needs(one, self) for name, one in every.items()}
         for name in TopologicalSorter(needs).static_order():
@@ -146,7 +150,7 @@ class SystemSpec:
             if isinstance(optimisation, Demanding):
                 optimisation.check(replace(system, by=name))
         applied = tuple(sorted((*self.applied, *every)))
-        return replace(system, optimisation={}, applied=applied, by="", set_by={})._in_cascade()
+        return replace(system, optimisation={}, applied=applied, by="", set_by={})._served()
 
     def completed(self) -> SystemSpec:
         """The system with the optimisations that its own need beside them, sorted by name."""
@@ -197,15 +201,17 @@ class SystemSpec:
         engine: Any = self.engine
         return replace(self, engine=replace(engine, decoding=self.decoding))
 
-    def _in_cascade(self) -> SystemSpec:
-        engine, batch = self.cascade.around(self.engine, self.batch)
+    def _served(self) -> SystemSpec:
+        """The system in its cascade, or the one elsewhere that answers for it."""
+        whole, batch = self.cascade.around(self.engine, self.batch)
+        engine = self.serving.answering(whole)
         found = replace(self, engine=engine, batch=batch, cascade=ALONE)
         return self if engine is self.engine else found
 
     @property
     def engine_name(self) -> str:
         """As it is chosen on the command line."""
-        return _choice(recogniser(self.engine))
+        return choice_name(recogniser(self.engine))
 
     @property
     def called(self) -> str:
@@ -232,7 +238,7 @@ class SystemSpec:
 
     def has(self, part: str, option: str) -> bool:
         """True when ``part`` ("engine", "device", "batch") has such an option."""
-        return option in _defaults(getattr(self, part))
+        return option in defaults(getattr(self, part))
 
     def set(self, part: str, **options: Any) -> SystemSpec:
         """The system with options of ``part`` set.
@@ -247,20 +253,20 @@ class SystemSpec:
             changed = replace(target, **options)
         except ConfigError as error:
             reason = str(error).rstrip(".")
-            self.refuse(f"is not possible with {part}={_choice(target)}: {reason}")
+            self.refuse(f"is not possible with {part}={choice_name(target)}: {reason}")
         set_by = {**self.set_by, **{f"{part}.{option}": self.by for option in options}}
         return replace(self, **{part: changed}, set_by=set_by)
 
     def _check_free(self, part: str, option: str, value: Any) -> None:
         """Raises ConfigError when the option isn't there or was set to something else."""
         target, where = getattr(self, part), f"{part}.{option}"
-        defaults = _defaults(target)
-        if option not in defaults:
-            self.refuse(f"sets {where}, which {part}={_choice(target)} does not have")
+        known = defaults(target)
+        if option not in known:
+            self.refuse(f"sets {where}, which {part}={choice_name(target)} does not have")
         current, setter = getattr(target, option), self.set_by.get(where)
         if setter and current != value:
             self.refuse(f"and optimisation={setter} both set {where}: choose one of them")
-        if not setter and current not in (defaults[option], value):
+        if not setter and current not in (known[option], value):
             self.refuse(f"sets {where} to {value}, and you set it to {current}: choose one of them")
 
     def change(self, change: Change) -> SystemSpec:
@@ -288,13 +294,3 @@ class SystemSpec:
 
 def _needs(optimisation: Optimisation, system: SystemSpec) -> Mapping[str, Optimisation]:
     return optimisation.needs(system) if isinstance(optimisation, Needing) else {}
-
-
-def _choice(part: Any) -> str:
-    return type(part).__module__.rpartition(".")[2]
-
-
-def _defaults(part: Any) -> dict[str, Any]:
-    """Option → default of all options that can be set."""
-    settable = (option for option in fields(part) if option.init)
-    return {o.name: None if o.default is MISSING else o.default for o in settable}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from asr_scaling.core.record import Metric
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.turns import text_of
 from asr_scaling.core.word_loss import WORD_EDITS
 from asr_scaling.profiler._figures import Figures

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.option_checks import imported
-from asr_scaling.core.record import Metric
 from asr_scaling.core.turns import Turn, speech_of
 from asr_scaling.errors import MissingExtraError
 from asr_scaling.profiler._figures import Figures

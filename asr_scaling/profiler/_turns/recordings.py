@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from asr_scaling.core.record import Metric
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.statistics import Interval, ratio_interval
 from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import original_id

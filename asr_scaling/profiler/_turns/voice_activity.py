@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asr_scaling.core.record import Metric
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.turns import speech_of
 from asr_scaling.profiler._figures import Figures
 from asr_scaling.profiler._turns.recordings import Recording, inside, ratio

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asr_scaling.core.call_summary import NO_STEPS
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Engine, NullProbe, Phase, Session, option_of
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import AsrScalingError, ConfigError
 from asr_scaling.machine.memory import release_memory

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Device, Probe, Transcription
-from asr_scaling.core.record import Metric
 from asr_scaling.core.statistics import ratio_interval
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.profiler._operators import quiet_stderr

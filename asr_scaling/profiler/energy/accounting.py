@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.energy_methods import GIVEN, GUESSED, MEASURED, METHOD, NOT_MEASURED
-from asr_scaling.core.record import Findings, Metric
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import Findings
 from asr_scaling.core.statistics import mean_interval, ratio_interval
 from asr_scaling.profiler._figures import Figures, findings_of
 

@@ -10,7 +10,8 @@ import pytest
 from support.studies import ALIKE
 
 from asr_scaling.analysis.comparison.verdict import LATENCY, RTFX, compare
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Beat, Sample
 from asr_scaling.core.usual_figures import adjusted
 

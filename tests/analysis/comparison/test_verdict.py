@@ -30,7 +30,8 @@ from asr_scaling.analysis.comparison.verdict import (
 from asr_scaling.core.call_summary import summarise
 from asr_scaling.core.cautions import caution
 from asr_scaling.core.energy_methods import GIVEN, GUESSED, NOT_MEASURED
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.spread import Spread
 from asr_scaling.core.statistics import Interval, mean_interval

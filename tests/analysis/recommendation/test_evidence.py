@@ -13,7 +13,8 @@ from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets, Recommendation, recommend
 from asr_scaling.analysis.system_names import named
 from asr_scaling.core.cautions import caution
-from asr_scaling.core.record import Metric, RunRecord
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.record import RunRecord
 from asr_scaling.report import recommendations as answer
 from asr_scaling.report.output.drawing import Style
 

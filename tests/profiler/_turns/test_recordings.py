@@ -7,7 +7,7 @@ import math
 import pytest
 from support.turn_lists import turns
 
-from asr_scaling.core.record import Metric
+from asr_scaling.core.metric import Metric
 from asr_scaling.core.statistics import ratio_interval
 from asr_scaling.profiler._turns.recordings import Recording, by_speaker, inside, ratio
 

@@ -1,0 +1,4 @@
+"""What drives a system, the group ``scenario``: call after call, or requests that arrive.
+
+May import util, errors, core, machine, load, model.
+"""
