@@ -200,7 +200,7 @@ def failure(error: BaseException) -> str:
     """One sentence of why a call failed."""
     if isinstance(error, AsrScalingError):
         return str(error)
-    return one_line(redact(f"{type(error).__name__}: {error}"))
+    return one_line(redact(f"{type(error).__name__}: {error}".removesuffix(": ")))
 
 
 def in_this_process(

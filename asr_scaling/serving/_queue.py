@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from threading import Condition
 from typing import Any
 
+from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Reply
 from asr_scaling.core.workload import Utterance
 
@@ -59,6 +60,14 @@ class Sharing:
     max_audio_s: float | None = None
     max_wait_s: float = 0.0
     alike: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError when a limit makes no sense."""
+        audio_s = self.max_audio_s
+        must_be("serving.max_batch", self.max_batch, self.max_batch >= 1, "at least 1")
+        must_be("serving.max_wait_s", self.max_wait_s, self.max_wait_s >= 0, "0 or more")
+        above = audio_s is None or audio_s > 0
+        must_be("serving.max_audio_s", audio_s, above, "above 0, or null for no limit")
 
     def group(self, waiting: Sequence[Request]) -> list[Request]:
         """The oldest, and those that share its call.
@@ -113,6 +122,7 @@ class Queue:
     """
 
     def __init__(self, size: int, sharing: Sharing) -> None:
+        must_be("serving.queue", size, size >= 1, "at least 1")
         self._size, self.sharing = size, sharing
         self._changed = Condition()
         self._waiting: deque[Request] = deque()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Engine, Served, Service
 from asr_scaling.core.workload import Utterance
 from asr_scaling.serving._crew import in_this_process
-from asr_scaling.serving._queue import Sharing
+from asr_scaling.serving._queue import Queue, Sharing
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Direct:
     queue: int = 256
 
     def __post_init__(self) -> None:
-        must_be("serving.queue", self.queue, self.queue >= 1, "at least 1")
+        Queue(self.queue, Sharing())
 
     def answering(self, engine: Engine) -> Engine:
         """The same."""
