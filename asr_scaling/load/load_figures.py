@@ -1,0 +1,199 @@
+"""What requests of one load got → the load as a record keeps it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asr_scaling.core.cautions import Caution, caution
+from asr_scaling.core.load_point import LoadPoint, Verdict
+from asr_scaling.core.metric import Metric
+from asr_scaling.core.statistics import percentile
+from asr_scaling.load import latency_figures
+from asr_scaling.load.drive import Driven, Request
+from asr_scaling.load.latency_figures import LATENCIES
+from asr_scaling.load.looks import Figures, Looks, use_of_machine
+from asr_scaling.load.texts import Texts
+
+LATE_OF_BOUND = 0.05
+"""Share of the bound on latency that the generator may be late, at its 99th percentile."""
+_REASONS = 3
+"""Reasons of failures that are named."""
+
+
+@dataclass(frozen=True)
+class Punctual:
+    """How late the generator may be.
+
+    late_s: at its 99th percentile, at most.
+    limit_s: the latency that a bound is about; None without one.
+
+    The smaller of ``late_s`` and 5 % of the bound counts: the one keeps short latencies right, the
+    other those that are near their bound.
+    """
+
+    late_s: float = 0.002
+    limit_s: float | None = None
+
+    @property
+    def most_s(self) -> float:
+        """Seconds late at the 99th percentile, at most."""
+        return min(self.late_s, LATE_OF_BOUND * (self.limit_s or math.inf))
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load: what was driven, what was seen beside it, and what is made of it.
+
+    cut: requests at the start that are not counted.
+    """
+
+    driven: Driven
+    looks: Looks
+    texts: Texts
+    punctual: Punctual
+    cut: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether clients waited for answers."""
+        return self.driven.schedule.clients is not None
+
+    @property
+    def counted(self) -> tuple[Request, ...]:
+        """The requests that figures are of."""
+        return self.driven.requests[self.cut :]
+
+    @property
+    def withheld(self) -> str:
+        """Why nothing is said of latencies; empty where something is."""
+        if self.closed:
+            return ""
+        if self.driven.generator_lost:
+            return "the generator ended before its schedule did"
+        late, most_s = self._late_s, self.punctual.most_s
+        if late is None or late <= most_s:
+            return ""
+        return (
+            f"the generator was {_ms(late)} late at its 99th percentile, and {_ms(most_s)} are "
+            "allowed (the smaller of scenario.late_s and 5 % of the bound): let it ask for "
+            "real-time scheduling (root, CAP_SYS_NICE or ulimit -r), leave a core free, or raise "
+            "scenario.late_s"
+        )
+
+    @property
+    def _late_s(self) -> float | None:
+        figure = latency_figures.lateness(self.driven.requests)["load/generator_late_p99_s"]
+        return figure.value if isinstance(figure, Metric) else None
+
+    def figures(self) -> tuple[Figures, tuple[Caution, ...]]:
+        """Every metric of the load, and what a reader must know."""
+        requests, answered = self.counted, [r for r in self.counted if r.answered]
+        begin_s = requests[0].due_s if requests else self.driven.start_s
+        replies = [r.reply.done_s for r in requests if r.reply is not None]
+        end_s = max(replies) if len(replies) == len(requests) > 0 else self.driven.end_s
+        use, cautions = use_of_machine(self.looks, answered, begin_s, end_s)
+        figures = latency_figures.latencies(requests, self.punctual.limit_s)
+        if self.withheld:
+            figures |= dict.fromkeys(LATENCIES, self.withheld)
+        figures |= self._rates(answered, end_s - begin_s)
+        figures |= latency_figures.shares(requests) | latency_figures.batches(requests)
+        late = latency_figures.no_lateness if self.closed else self._lateness
+        figures |= late() | use | self.texts.figures(answered)
+        return figures, (*self._cautions(), *cautions)
+
+    def _lateness(self) -> Figures:
+        return latency_figures.lateness(self.driven.requests)
+
+    def _rates(self, answered: Sequence[Request], seconds: float) -> Figures:
+        """Requests due, requests answered and audio answered per second."""
+        due = [request.due_s for request in self.counted]
+        span_s = due[-1] - due[0] if due else 0.0
+        audio_s = math.fsum(request.utterance.duration_s for request in answered)
+        figures: Figures = {
+            "load/offered_per_s": "fewer than two requests were due",
+            "load/served_per_s": "no time passed",
+            "load/rtfx": "no time passed",
+        }
+        if span_s > 0:
+            rate = (len(due) - 1) / span_s
+            figures["load/offered_per_s"] = Metric("load/offered_per_s", rate, len(due))
+        if self.closed:
+            figures["load/offered_per_s"] = "closed arrivals offer what is answered"
+        if seconds > 0:
+            n = len(answered)
+            figures["load/served_per_s"] = Metric("load/served_per_s", n / seconds, n)
+            figures["load/rtfx"] = Metric("load/rtfx", audio_s / seconds, n)
+        return figures
+
+    def _cautions(self) -> tuple[Caution, ...]:
+        driven, found = self.driven, list[Caution]()
+        if self.closed:
+            found.append(caution("ClosedArrivals", clients=driven.schedule.clients))
+        if self.withheld and self._late_s is not None:
+            limit = _ms(self.punctual.most_s)
+            found.append(caution("LateGenerator", late=_ms(self._late_s), limit=limit))
+        waits = [r.submitted_s - r.fired_s for r in driven.requests]
+        if waits and (handed_s := _p99(waits)) > self.punctual.most_s:
+            found.append(caution("LateHandover", late=_ms(handed_s)))
+        if driven.why_unsent:
+            found.append(caution("LoadCut", unsent=driven.unsent, why=driven.why_unsent))
+        found += _failures(self.counted)
+        if driven.unanswered:
+            longest_s = driven.end_s - min(r.due_s for r in driven.requests if r.reply is None)
+            found.append(caution("Unanswered", count=driven.unanswered, seconds=longest_s))
+        if driven.twice:
+            found.append(caution("RepliedTwice", count=driven.twice))
+        return tuple(found)
+
+
+def load_point(load: Load, bound: str, verdict: Verdict, why: str) -> LoadPoint:
+    """The load as a record keeps it.
+
+    bound: as it was asked for; empty without one.
+    verdict, why: of the bound, for a load whose figures are not withheld.
+    """
+    figures, cautions = load.figures()
+    driven, due = load.driven, [request.due_s for request in load.driven.requests]
+    return LoadPoint(
+        arrivals=driven.schedule.arrivals,
+        offered_per_s=driven.schedule.offered_per_s,
+        seconds=due[-1] - due[0] if due else 0.0,
+        requests=len(due),
+        counted=len(load.counted),
+        clients=driven.schedule.clients,
+        bound=bound,
+        verdict="withheld" if load.withheld else verdict,
+        why=load.withheld or why,
+        metrics=tuple(figure for figure in figures.values() if isinstance(figure, Metric)),
+        unavailable={name: why for name, why in figures.items() if isinstance(why, str)},
+        cautions=cautions,
+    )
+
+
+def _failures(requests: Sequence[Request]) -> list[Caution]:
+    """A caution that says why requests got no text, where some did not."""
+    lost = [request for request in requests if not request.answered]
+    if not lost:
+        return []
+    reasons = Counter(_reason(request) for request in lost)
+    told = [f"{count} × {reason}" for reason, count in reasons.most_common(_REASONS)]
+    if more := len(lost) - sum(count for _, count in reasons.most_common(_REASONS)):
+        told.append(f"{more} × others")
+    return [caution("RequestsFailed", count=len(lost), all=len(requests), reasons="; ".join(told))]
+
+
+def _reason(request: Request) -> str:
+    if request.timed_out or request.reply is None:
+        return "no answer in time"
+    return f"{request.reply.status}: {request.reply.reason or 'no reason told'}"
+
+
+def _p99(values: Sequence[float]) -> float:
+    return percentile(values, 99)
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g} ms"
