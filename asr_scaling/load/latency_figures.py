@@ -6,17 +6,19 @@ import math
 import statistics
 from collections.abc import Sequence
 
+import numpy as np
+
 from asr_scaling.core.metric import Metric
 from asr_scaling.core.statistics import (
     PERCENTILES,
     mean_interval,
     percentile,
-    percentile_interval,
     samples_needed,
     share_interval,
 )
 from asr_scaling.load.drive import Request
 from asr_scaling.load.looks import Figures
+from asr_scaling.load.percentile import latency_percentile
 
 _SHARES = {
     "load/failed_share": "failed",
@@ -35,8 +37,6 @@ LATENCIES = (
     LATE_SHARE,
 )
 """What is withheld where the generator did not keep its schedule."""
-_NEVER_S = 1e12, 2e12
-"""Stand for the latency of a request without an answer: what differs between them depends on it."""
 
 
 def latencies(requests: Sequence[Request], limit_s: float | None) -> Figures:
@@ -46,7 +46,7 @@ def latencies(requests: Sequence[Request], limit_s: float | None) -> Figures:
 
     limit_s: the latency that a bound is about; None without one.
     """
-    values = [request.latency_s for request in requests]
+    due, values = [r.due_s for r in requests], [r.latency_s for r in requests]
     figures: Figures = {
         "load/latency_mean_s": _mean(values),
         "load/latency_max_s": _max(values),
@@ -54,7 +54,7 @@ def latencies(requests: Sequence[Request], limit_s: float | None) -> Figures:
     }
     for p in PERCENTILES:
         name = f"load/latency_p{p}_s"
-        figures[name] = _percentile(name, values, p)
+        figures[name] = _percentile(name, due, values, p)
     if limit_s is not None and values:
         late = sum(value > limit_s for value in values)
         figures[LATE_SHARE] = _share(LATE_SHARE, late, len(values))
@@ -62,14 +62,13 @@ def latencies(requests: Sequence[Request], limit_s: float | None) -> Figures:
 
 
 def _waits(requests: Sequence[Request]) -> Figures:
-    replies = [(r.due_s, r.reply.begun_s) for r in requests if r.reply is not None and r.answered]
-    waits = [begun_s - due_s for due_s, begun_s in replies if begun_s is not None]
-    if not waits:
-        why = "nothing was answered"
-        return dict.fromkeys(
-            _WAITS, "the service does not tell when a call began" if replies else why
-        )
-    return {name: _percentile(name, waits, p) for name, p in _WAITS.items()}
+    answered = [r for r in requests if r.answered]
+    told = [(r.due_s, r.reply.begun_s) for r in answered if r.reply and r.reply.begun_s is not None]
+    if not told:
+        why = "the service does not tell when a call began" if answered else "nothing was answered"
+        return dict.fromkeys(_WAITS, why)
+    due, waits = [due_s for due_s, _ in told], [begun_s - due_s for due_s, begun_s in told]
+    return {name: _percentile(name, due, waits, p) for name, p in _WAITS.items()}
 
 
 def lateness(requests: Sequence[Request]) -> Figures:
@@ -110,17 +109,19 @@ def _share(name: str, some: int, of: int) -> Metric:
     return Metric(name, some / of, of, share_interval(some, of))
 
 
-def _percentile(name: str, values: Sequence[float], p: float) -> Metric | str:
-    """Its interval is left out where its upper end is beyond every answer."""
+def _percentile(
+    name: str, due_s: Sequence[float], values: Sequence[float], p: float
+) -> Metric | str:
+    """Without an interval where its upper end is beyond every answer."""
     n, needed = len(values), samples_needed(p)
     if n < needed:
         return f"{n} requests can't bound it, {needed} can: raise scenario.requests or seconds"
-    capped, higher = ([min(value, cap) for value in values] for cap in _NEVER_S)
-    value, interval = percentile(capped, p), percentile_interval(capped, p)
-    if value != percentile(higher, p):
+    found = latency_percentile(np.asarray(due_s), np.asarray(values), p)
+    if math.isinf(found.value_s):
         lost = sum(map(math.isinf, values))
         return f"{lost} of {n} requests got no text in time: this percentile is beyond any answer"
-    return Metric(name, value, n, interval if interval == percentile_interval(higher, p) else None)
+    interval = found.interval_s
+    return Metric(name, found.value_s, n, None if math.isinf(interval.high) else interval)
 
 
 def _mean(values: Sequence[float]) -> Metric | str:

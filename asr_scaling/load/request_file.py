@@ -73,6 +73,6 @@ def write_requests(folder: Path, number: int, load: Load) -> None:
         )
     data = gzip.compress(text.getvalue().encode("utf-8", "backslashreplace"), mtime=0)
     path = folder / NAME
-    with writable(path, "make room, or choose another folder"):
-        with path.open("ab" if number else "wb") as file:
-            file.write(data)
+    mode = "ab" if number else "wb"
+    with writable(path, "make room, or choose another folder"), path.open(mode) as file:
+        file.write(data)

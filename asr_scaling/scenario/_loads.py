@@ -15,8 +15,9 @@ from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import Utterance
 from asr_scaling.errors import EngineError
 from asr_scaling.load.arrivals import Schedule
+from asr_scaling.load.bound import Bound
 from asr_scaling.load.drive import Limits, drive
-from asr_scaling.load.load_figures import Load, Punctual
+from asr_scaling.load.load_figures import Load
 from asr_scaling.load.looks import watched
 from asr_scaling.load.request_file import NAME, write_requests
 from asr_scaling.load.texts import Texts
@@ -29,13 +30,15 @@ _CLOSING_S = 60.0
 class Loads:
     """A service that is started when the block begins and closed when it ends.
 
-    punctual: how late the generator may be.
+    late_s: how late the generator may be at its 99th percentile.
+    bound: what loads are to keep; None without one.
     normaliser: what is done to texts before their words are compared.
     points: the loads so far.
     """
 
     session: Session
-    punctual: Punctual
+    late_s: float
+    bound: Bound | None
     normaliser: str
     points: list[LoadPoint] = field(default_factory=list)
     _service: Service | None = None
@@ -62,16 +65,13 @@ class Loads:
         if closing.is_alive():
             self._left = f"the service did not close within {_CLOSING_S:g} s and was left alone"
 
-    def run(self, schedule: Schedule, limits: Limits, cut: int = 0) -> Load:
-        """Drive one load to its end and keep its requests.
-
-        cut: requests at the start that are not counted.
-        """
+    def run(self, schedule: Schedule, limits: Limits) -> Load:
+        """Drive one load to its end and keep its requests."""
         session = self.session
         assert self._service is not None, "the service is started by the block"
         with watched(session.device, self._meter()) as looks:
             driven = drive(self._service, schedule, limits, session.progress.advance)
-        load = Load(driven, looks, self._texts(), self.punctual, cut)
+        load = Load(driven, looks, self._texts(), self.late_s, self.bound)
         write_requests(session.folder, len(self.points), load)
         return load
 

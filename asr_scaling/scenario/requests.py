@@ -10,14 +10,16 @@ from asr_scaling.core.load_point import LoadPoint
 from asr_scaling.core.option_checks import must_be, one_of
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings
-from asr_scaling.core.statistics import samples_needed
 from asr_scaling.load import arrivals
 from asr_scaling.load.arrivals import MOST, Schedule
+from asr_scaling.load.bound import Bound, parsed, requests_needed
 from asr_scaling.load.drive import Limits
-from asr_scaling.load.load_figures import Punctual, load_point
+from asr_scaling.load.load_figures import load_point
 from asr_scaling.scenario._loads import Loads
 from asr_scaling.util.files import user_path
 
+MORE = 1.5
+"""Requests that are sent for one that is needed, as some of the start may be cut."""
 ARRIVALS = ("poisson", "constant", "trace", "closed")
 _OF_METERS = ("EstimatedEnergy", "GivenWatts")
 """Kinds of cautions that the measurement of energy has given already."""
@@ -29,8 +31,10 @@ class Requests:
 
     ``arrivals``: poisson and constant have a ``rate``, requests a second; trace has a file;
     closed has ``clients``, each of which sends when it has its last answer.
-    ``requests``: how many; None for as many as the 99th percentile needs.
+    ``requests``: how many; None for as many as the percentile of the bound needs, or else the
+    99th, and half as many more for a start that is cut.
     ``seconds``: of the schedule, at most.
+    ``bound``: what the load is to keep, as "p99<2s,errors=0"; None: nothing.
     ``timeout_s``: after so long without an answer a request has timed out.
     ``late_s``: later than this at its 99th percentile, the generator spoils the latencies.
     ``normaliser``: what is done to texts before words are compared.
@@ -42,6 +46,7 @@ class Requests:
     trace: str | None = None
     requests: int | None = None
     seconds: float = 600.0
+    bound: str | None = None
     timeout_s: float = 60.0
     late_s: float = 0.002
     normaliser: str = "auto"
@@ -65,15 +70,19 @@ class Requests:
             ("late_s", self.late_s, self.late_s > 0, "above 0"),
         ):
             must_be(f"scenario.{option}", value, fits, bound)
+        self.asked()
+
+    def asked(self) -> Bound | None:
+        """The bound; None without one. Raises ConfigError when it says none."""
+        return None if self.bound is None else parsed(self.bound)
 
     def measure(self, session: Session) -> Findings:
         """Start the service, drive the load, close the service."""
         schedule = self.schedule(session)
         limits = Limits(self.timeout_s, send_s=self.seconds)
-        with Loads(session, Punctual(self.late_s), self.normaliser) as loads:
+        with Loads(session, self.late_s, self.asked(), self.normaliser) as loads:
             session.progress.stage(_called(schedule))
-            load = loads.run(schedule, limits)
-            point = load_point(load, "", "unasked", "")
+            point = load_point(loads.run(schedule, limits))
             loads.points.append(point)
         return loads.findings(_findings(point))
 
@@ -82,7 +91,9 @@ class Requests:
         speech = session.workload.utterances
         if self.arrivals == "trace":
             return arrivals.trace(Path(user_path(self.trace or "")), speech, self.seed)
-        most = self.requests or samples_needed(99)
+        bound = self.asked()
+        needed = requests_needed(99) if bound is None else bound.requests
+        most = self.requests or math.ceil(MORE * needed)
         if self.arrivals == "closed":
             return arrivals.closed(self.clients or 1, most, speech, self.seed)
         made = arrivals.poisson if self.arrivals == "poisson" else arrivals.constant
