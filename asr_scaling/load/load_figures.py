@@ -25,6 +25,8 @@ from asr_scaling.load.verdict import Judged, judged
 
 LATE_OF_BOUND = 0.05
 """Share of the bound on latency that the generator may be late, at its 99th percentile."""
+_DECIMALS = 6
+"""Of latencies whose trend is looked for: microseconds."""
 _REASONS = 3
 """Reasons of failures that are named."""
 
@@ -62,11 +64,17 @@ class Load:
     def cut(self) -> int:
         """Requests at the start that are unlike the rest and are not counted.
 
+        Only answers are compared, and only answers are cut: a failure counts wherever it is.
         Where the generator was late, nothing says which they are.
         """
         if self.withheld:
             return 0
-        return start_to_cut(np.array([request.latency_s for request in self.driven.requests]))
+        requests = self.driven.requests
+        places = [i for i, request in enumerate(requests) if request.answered]
+        latency = np.round([requests[i].latency_s for i in places], _DECIMALS)
+        lost = next((i for i, r in enumerate(requests) if not r.answered), len(requests))
+        start = start_to_cut(latency)
+        return min(lost, places[start]) if start else 0
 
     @cached_property
     def backlog(self) -> Backlog | None:

@@ -10,6 +10,7 @@ from asr_scaling.core.load_point import LoadPoint
 from asr_scaling.core.option_checks import must_be, one_of
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings
+from asr_scaling.core.text.normalisers import check_normaliser
 from asr_scaling.load import arrivals
 from asr_scaling.load.arrivals import MOST, Schedule
 from asr_scaling.load.bound import Bound, parsed, requests_needed
@@ -70,6 +71,7 @@ class Requests:
             ("late_s", self.late_s, self.late_s > 0, "above 0"),
         ):
             must_be(f"scenario.{option}", value, fits, bound)
+        check_normaliser("scenario.normaliser", self.normaliser)
         self.asked()
 
     def asked(self) -> Bound | None:
