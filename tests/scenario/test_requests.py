@@ -137,7 +137,7 @@ class TestMeasuring:
 
     def test_a_service_that_answers_garbage(self, tmp_path: Path):
         known, _ = session(tmp_path, SleepingService(0.0, answer=lambda n, u: "zzz"))
-        found = Requests(rate=200.0, requests=40, bound="wer<=10").measure(known)
+        found = Requests(rate=50.0, requests=40, bound="wer<=10").measure(known)
         (point,) = found.loads
         assert point.verdict == "broken"
         assert point.values["load/changed_share"] == 1.0
