@@ -43,6 +43,11 @@ class Request:
         """There is no text, and this is why."""
         self.reply(Reply("failed", time.monotonic(), reason=reason))
 
+    def refuse(self, waiting: int) -> None:
+        """So many wait already."""
+        reason = f"{waiting} requests wait already."
+        self.reply(Reply("refused", time.monotonic(), reason=reason))
+
 
 @dataclass(frozen=True)
 class Sharing:
@@ -144,8 +149,7 @@ class Queue:
         if closed:
             request.fail(closed)
         else:
-            reason = f"{self._size} requests wait already."
-            request.reply(Reply("refused", time.monotonic(), reason=reason))
+            request.refuse(self._size)
 
     def back(self, group: Sequence[Request]) -> None:
         """Put requests whose worker was lost before all that wait, however many these are."""
