@@ -44,3 +44,17 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(cli: Cli, tmp_
         assert done.returncode != 0
         assert "scenario." in done.stdout + done.stderr
         assert not [record for record in records(tmp_path) if record.loads]
+
+
+def test_what_a_service_holds(cli: Cli, tmp_path: Path) -> None:
+    done = cli(
+        *QUICK, *FAKE, "engine.fixed_s=0.02", "scenario=capacity", "scenario.minutes=0.5",
+        "scenario.bound='p90<0.2s,errors=0'", "scenario.late_s=0.05",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (record,) = records(tmp_path)
+    assert record.loads
+    assert record.values["capacity/loads"] == len(record.loads)
+    assert "capacity/rate_per_s" in {*record.values, *record.unavailable}
+    assert record.values.get("capacity/rate_per_s", 20.0) < 50.0
+    assert "requests a second" in done.stderr

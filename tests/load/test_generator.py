@@ -111,6 +111,7 @@ def test_ends_when_its_parent_is_killed():
     assert gone(pid)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP on this system")
 def test_a_pause_of_the_process_shows_in_its_lateness():
     generator = Generator()

@@ -77,12 +77,14 @@ class TestFound:
         assert found.artifacts == (NAME,)
         assert service.closed == 1
 
+    @pytest.mark.slow
     def test_a_load_is_long_against_the_bound(self, tmp_path: Path):
         """At 200 a second 44 requests are over before a backlog is as old as the bound."""
         known, _ = session_of(tmp_path, SleepingService(0.0))
         found = Capacity(BOUND, minutes=0.05, start_rate=200.0, late_s=1.0).measure(known)
         assert found.loads[0].requests == 400
 
+    @pytest.mark.slow
     def test_it_begins_where_one_worker_is_busy_in_half_of_the_time(self, tmp_path: Path):
         known, _ = session_of(tmp_path, SleepingService(0.0))
         known.samples = (
@@ -92,6 +94,7 @@ class TestFound:
         found = Capacity(BOUND, minutes=0.06, late_s=1.0).measure(known)
         assert found.loads[0].offered_per_s == pytest.approx(0.5 / 0.03)
 
+    @pytest.mark.slow
     def test_two_loads_are_never_of_the_same_requests(self, tmp_path: Path):
         known, _ = session_of(tmp_path, SleepingService(0.01))
         found = Capacity(BOUND, minutes=0.05, precision=0.01, start_rate=50.0, late_s=1.0).measure(
@@ -113,6 +116,7 @@ class TestNothingFound:
         assert service.closed == 1
         return found
 
+    @pytest.mark.slow
     def test_a_service_that_fails_always(self, tmp_path: Path):
         def answer(number: int, utterance: Any) -> Reply:
             return Reply("failed", time.monotonic(), reason="no worker")
@@ -122,6 +126,7 @@ class TestNothingFound:
         assert len(found.loads) == 1
         assert "RequestsFailed" in [caution.kind for caution in found.loads[0].cautions]
 
+    @pytest.mark.slow
     def test_a_service_that_never_answers(self, tmp_path: Path):
         service = SleepingService(0.0, answer=lambda n, u: None)
         found = self.measured(tmp_path, service, timeout_s=0.3)
@@ -135,6 +140,7 @@ class TestNothingFound:
         assert {load.verdict for load in found.loads} <= {"broken", "overloaded"}
         assert "broken" in {load.verdict for load in found.loads}
 
+    @pytest.mark.slow
     def test_a_generator_that_is_always_late(self, tmp_path: Path):
         found = self.measured(tmp_path, SleepingService(0.0), late_s=1e-9)
         assert {load.verdict for load in found.loads} == {"withheld"}
