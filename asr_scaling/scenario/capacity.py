@@ -127,7 +127,8 @@ class _Prober:
 
     def probe(self, rate_per_s: float, requests: int) -> Probed:
         """One load; it is kept with all its figures."""
-        asked, session, number = self.asked, self.loads.session, len(self.loads.points)
+        asked, session = self.asked, self.loads.session
+        number = len(self.loads.points)
         made = arrivals.poisson if asked.arrivals == "poisson" else arrivals.constant
         speech = session.workload.utterances
         requests = max(requests, self._enough(rate_per_s))
