@@ -11,7 +11,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 from support.choices import chosen
-from support.fakes import FakeDevice, make_spec, utterance, utterances
+from support.fakes import FakeDevice, make_job, make_spec, utterance, utterances
 from support.http_answers import serving, status, text
 from support.services import Replies, served, serving_threads
 
@@ -21,6 +21,9 @@ from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.device.cpu import Cpu
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import ConfigError, EngineError
+from asr_scaling.measure.job import run
+from asr_scaling.profiler.latency import Latency
+from asr_scaling.profiler.quality import Quality
 from asr_scaling.serving.endpoint import Endpoint
 
 KEY = "sk-0123456789abcdefghij"
@@ -251,6 +254,21 @@ def test_the_server_is_a_system_that_is_called_too():
     assert system.facts.weights == "elsewhere"
     assert len(system.facts.notes) == 1
     assert "memory/peak_rss_bytes" in system.facts.unobservable
+
+
+@pytest.mark.slow
+def test_its_calls_are_measured_one_by_one_and_what_is_not_seen_is_absent():
+    with serving(text("text 0")) as server:
+        job = make_job(serving=Endpoint(server.url), device=Cpu(threads=1))
+        record = run(replace(job, profiler={"latency": Latency(), "quality": Quality()}))
+    assert (record.status, record.reason) == ("ok", None)
+    assert record.system["engine"] == "endpoint"
+    assert record.system["facts"]["weights"] == "elsewhere"
+    values = {metric.name: metric.value for metric in record.metrics}
+    assert values["latency/mean_s"] > 0
+    assert values["quality/wer"] > 0  # the second text is "text 1"
+    assert "workload/tokens_per_s" in record.unavailable
+    assert "workload/tokens_per_s" not in values
 
 
 def test_the_record_of_another_machine_says_that_energy_is_not_its():
