@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -57,10 +58,10 @@ class RayClient:
         self._lock, self._open = Lock(), True
         self._sent, self._refs = Sent(_KEPT_BYTES), dict[int, Any]()
         self._name = f"asr_scaling-{uuid4().hex[:8]}"
-        self._own, self._own_cluster = not self._ray.is_initialized(), False
+        self._own = not self._ray.is_initialized()
         try:
             if self._own:
-                self._own_cluster = self._connect(address)
+                self._connect(address)
             self._room_for(workers, threads)
             deployment = self._serve.deployment(
                 name="asr",
@@ -68,7 +69,8 @@ class RayClient:
                 max_ongoing_requests=ongoing,
                 ray_actor_options={"num_cpus": threads},
             )(Replica)
-            self._serve.start(proxy_location="Disabled")
+            logging.getLogger("ray.serve").setLevel(logging.WARNING)
+            self._serve.start(proxy_location="Disabled", logging_config={"log_level": "WARNING"})
             self._handle = self._serve.run(
                 deployment.bind(*arguments), name=self._name, route_prefix=None
             )
@@ -79,8 +81,8 @@ class RayClient:
             raise EngineError(f"Ray Serve could not be started: {failure(error)}") from error
         self._node = self._ray.get_runtime_context().get_node_id()
 
-    def _connect(self, address: str | None) -> bool:
-        """Whether a cluster was started rather than found."""
+    def _connect(self, address: str | None) -> None:
+        """Join the cluster, or start one."""
         found = address or os.environ.get("RAY_ADDRESS")
         options: dict[str, Any] = {"address": found} if found else {}
         if not found:
@@ -93,8 +95,7 @@ class RayClient:
                 "include_dashboard": False,
                 "runtime_env": {"env_vars": {"PYTHONPATH": environment()["PYTHONPATH"]}},
             }
-        self._ray.init(log_to_driver=False, **options)
-        return not found
+        self._ray.init(log_to_driver=False, logging_level="error", **options)
 
     def _room_for(self, workers: int, threads: int) -> None:
         """Raises EngineError where the cluster has too few cores, since Ray would wait for ever."""
@@ -135,15 +136,15 @@ class RayClient:
             return self._refs[asked.wanted[0]]
 
     def close(self) -> None:
-        """End the application, then what was started for it, in the order that loses nothing."""
+        """End the application, then a cluster that was started for it.
+
+        Serve itself stays on a cluster that was found.
+        """
         if not self._open:
             return
         self._open = False
         with suppress(Exception):  # nothing was started, or the cluster is gone
             self._serve.delete(self._name)
         if self._own:
-            with suppress(Exception):
-                if self._own_cluster:
-                    self._serve.shutdown()
             self._ray.shutdown()
         self._refs.clear()
