@@ -160,6 +160,9 @@ class Api:
         except ClientDisconnect:
             status = _GONE
             return Response(status_code=_GONE)
+        except asyncio.CancelledError:
+            status = 503
+            raise ApiError(503, "This server was told to end at once.", code="ended") from None
         finally:
             self._metrics.ended(status, time.monotonic() - began_s)
         return response

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import FormData, UploadFile
 
-from asr_scaling.core.language import check_language, language_code
+from asr_scaling.core.language import AUTO, check_language, language_code
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.option_checks import one_of
 from asr_scaling.errors import ConfigError
@@ -72,7 +72,7 @@ def asked(form: FormData, names: Collection[str]) -> Asked:
 
 
 def spoken(model: ModelSpec, language: str | None) -> str | None:
-    """The code of the ``language`` that was asked for, None where none was.
+    """The code of the ``language`` that was asked for; None where it is left to the system.
 
     May take seconds when it is first called, which imports names of languages.
     Raises ApiError where it is not what the system would transcribe in.
@@ -83,8 +83,8 @@ def spoken(model: ModelSpec, language: str | None) -> str | None:
         check_language(model.name, language, model.languages)
     except ConfigError as error:
         raise ApiError(400, str(error), param="language", code="invalid_value") from None
-    code = language_code(language)
-    if model.asked_for(code) == code:
+    code = None if language == AUTO else language_code(language)
+    if model.asked_for(code) == code or (code is None and model.language is None):
         return code
     own = f"language={model.language}"
     raise _refused("language", f"This server's configuration says {own}, whatever a request says")
