@@ -93,6 +93,11 @@ def parser() -> Parser:
         default=[],
         help="a further name that requests may give to the model; may be repeated",
     )
+    _add_limits(parser)
+    return parser
+
+
+def _add_limits(parser: Parser) -> None:
     parser.add_argument(
         "--max-upload",
         metavar="SIZE",
@@ -107,7 +112,6 @@ def parser() -> Parser:
         default=256,
         help="in flight, uploads included; others are turned away; default: 256",
     )
-    return parser
 
 
 def _port(text: str) -> int:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,14 +12,13 @@ from typing import Any
 
 import openai
 import pytest
-from support.served import TRUST
+from support.server_process import KEY, ServerProcess
 
 from asr_scaling.dataset import demo
 
 pytestmark = pytest.mark.slow
 DEMO = Path(demo.__file__).parent / "demo_data" / "demo-001.flac"
 TEXT = "82240 Prüfsätze 🎤"
-KEY = "a-key-0123456789"
 
 
 def yaml(seconds: float = 0.0, model: str = "whisper_tiny_en") -> str:
@@ -39,60 +34,17 @@ serving:
 """
 
 
-class Server:
-    """``asr-scaling serve`` with a YAML, on a free port."""
-
-    def __init__(self, folder: Path, text: str, *arguments: str) -> None:
-        (folder / "system.yaml").write_text(text, encoding="utf-8")
-        self.log = folder / "log.txt"
-        env = {**os.environ, **TRUST, "LOG": str(self.log), "KEY": KEY, "HF_HUB_OFFLINE": "1"}
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "asr_scaling",
-                "serve",
-                "system.yaml",
-                "--port",
-                "0",
-                *arguments,
-            ],
-            cwd=folder,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.line = self.process.stdout.readline()
-        self.hint = self.process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", self.line)
-        assert found, self.process.communicate()
-        self.port = int(found[1])
-
-    def client(self, key: str = "none") -> openai.OpenAI:
-        url = f"http://127.0.0.1:{self.port}/v1"
-        return openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=60)
-
-    def ended(self, timeout_s: float = 30) -> tuple[int, str]:
-        """Its exit status and what it wrote on standard error."""
-        _, err = self.process.communicate(timeout=timeout_s)
-        return self.process.returncode, err
-
-
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    started: list[Server] = []
+def serve(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    started: list[ServerProcess] = []
 
-    def start(text: str, *arguments: str) -> Server:
-        started.append(Server(tmp_path, text, *arguments))
+    def start(text: str, *arguments: str) -> ServerProcess:
+        started.append(ServerProcess(tmp_path, text, *arguments))
         return started[-1]
 
     yield start
     for server in started:
-        server.process.kill()
-        server.process.communicate()
+        server.kill()
 
 
 def transcribed(client: openai.OpenAI, **options: Any) -> Any:
@@ -100,7 +52,7 @@ def transcribed(client: openai.OpenAI, **options: Any) -> Any:
         return client.audio.transcriptions.create(file=file, **({"model": "whisper-1"} | options))
 
 
-def test_openais_client(serve: Callable[..., Server]) -> None:
+def test_openais_client(serve: Callable[..., ServerProcess]) -> None:
     server = serve(yaml(model="whisper_tiny"))
     assert server.line.startswith(
         "Serving whisper_tiny, plain fake, device=cpu, serving=served, on"
@@ -137,7 +89,7 @@ def test_openais_client(serve: Callable[..., Server]) -> None:
     assert server.ended() == (0, "")
 
 
-def test_a_key_and_another_name(serve: Callable[..., Server]) -> None:
+def test_a_key_and_another_name(serve: Callable[..., ServerProcess]) -> None:
     server = serve(yaml(), "--key-env", "KEY", "--alias", "gpt-transcribe", "--host", "127.0.0.1")
     assert '-H "Authorization: Bearer $KEY"' in server.hint
     assert KEY not in server.line + server.hint
@@ -153,7 +105,7 @@ def request(claimed: int) -> bytes:
     return f"{head}{kind}Content-Length: {claimed}\r\n\r\n".encode()
 
 
-def test_files_beyond_the_limit(serve: Callable[..., Server]) -> None:
+def test_files_beyond_the_limit(serve: Callable[..., ServerProcess]) -> None:
     """Refused by what is claimed, or once it has come; the server keeps none of it."""
     server = serve(yaml(), "--max-upload", "1MB")
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
@@ -170,7 +122,7 @@ def test_files_beyond_the_limit(serve: Callable[..., Server]) -> None:
 class Later(threading.Thread):
     """A request that is in flight while the test goes on."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerProcess) -> None:
         super().__init__()
         self.got: object = None
         self._server = server
@@ -187,7 +139,7 @@ class Later(threading.Thread):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_in_flight_is_answered_before_the_end(
-    serve: Callable[..., Server], number: signal.Signals
+    serve: Callable[..., ServerProcess], number: signal.Signals
 ) -> None:
     server = serve(yaml(seconds=2.0))
     later = Later(server)
@@ -201,7 +153,7 @@ def test_what_is_in_flight_is_answered_before_the_end(
     assert server.log.read_text(encoding="utf-8") == "closed\n"
 
 
-def test_an_upload_that_has_begun_may_end(serve: Callable[..., Server]) -> None:
+def test_an_upload_that_has_begun_may_end(serve: Callable[..., ServerProcess]) -> None:
     server = serve(yaml())
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     body = head + DEMO.read_bytes() + b"\r\n--x--\r\n"
@@ -215,7 +167,7 @@ def test_an_upload_that_has_begun_may_end(serve: Callable[..., Server]) -> None:
     assert server.ended() == (0, "")
 
 
-def test_a_second_signal_does_not_wait(serve: Callable[..., Server]) -> None:
+def test_a_second_signal_does_not_wait(serve: Callable[..., ServerProcess]) -> None:
     server = serve(yaml(seconds=20.0))
     later = Later(server)
     began_s = time.monotonic()
