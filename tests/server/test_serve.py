@@ -119,6 +119,24 @@ def test_files_beyond_the_limit(serve: Callable[..., ServerProcess]) -> None:
         assert transcribed(client).text == TEXT
 
 
+def until_in_flight(server: ServerProcess) -> None:
+    """Wait for a request that has no answer yet."""
+    with server.client() as client:
+        while "in_flight 1.0" not in client.get("/../metrics", cast_to=str):
+            time.sleep(0.02)
+
+
+def assert_refuses(port: int) -> None:
+    """Within ten seconds nobody is let in any more."""
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("it accepts connections")
+
+
 class Later(threading.Thread):
     """A request that is in flight while the test goes on."""
 
@@ -127,7 +145,7 @@ class Later(threading.Thread):
         self.got: object = None
         self._server = server
         self.start()
-        time.sleep(0.5)
+        until_in_flight(server)
 
     def run(self) -> None:
         try:
@@ -144,9 +162,7 @@ def test_what_is_in_flight_is_answered_before_the_end(
     server = serve(yaml(seconds=2.0))
     later = Later(server)
     server.process.send_signal(number)
-    time.sleep(0.5)
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    assert_refuses(server.port)
     later.join()
     assert later.got == TEXT
     assert server.ended() == (0, "")
@@ -159,9 +175,9 @@ def test_an_upload_that_has_begun_may_end(serve: Callable[..., ServerProcess]) -
     body = head + DEMO.read_bytes() + b"\r\n--x--\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
         sock.sendall(request(len(body)) + body[:1000])
-        time.sleep(0.5)
+        until_in_flight(server)
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        assert_refuses(server.port)
         sock.sendall(body[1000:])
         assert sock.recv(1000).startswith(b"HTTP/1.1 200 ")
     assert server.ended() == (0, "")
