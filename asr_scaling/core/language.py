@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from asr_scaling.core.workload import Utterance
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.config_dir import conf_dir, read_yaml
 
@@ -46,12 +47,26 @@ def language_code(text: str | bool) -> str | None:
     return language_code(named) if named else None
 
 
+def language_of(utterance: Utterance, asked: str | bool | None) -> str | None:
+    """The language that the dataset or else the user states; None where neither does.
+
+    asked: the model's option ``language``.
+    """
+    return utterance.language or (None if asked in (None, AUTO) else language_code(asked))
+
+
 def language_name(code: str) -> str:
     """ "German (de)", or only the code where no name is known."""
+    name = english_name(code)
+    return f"{name.title()} ({code})" if name else code
+
+
+def english_name(code: str) -> str | None:
+    """ "german" of "de", as Whisper calls it; None where no name is known."""
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
     names = {language_code(own): name for own, name in LANGUAGES.items()}
-    return f"{names[code].title()} ({code})" if code in names else code
+    return names.get(code)
 
 
 def check_language(model: str, language: str | bool | None, known: Sequence[str]) -> None:

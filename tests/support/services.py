@@ -1,143 +1,173 @@
-"""What tests of services need: a system that is held, and replies that are waited for."""
+"""Services for tests of loads: in virtual time, exact; and in real time, threads that sleep."""
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from threading import Condition, Event
-from typing import Any
+from queue import SimpleQueue
+from random import Random
+from threading import Thread
+from typing import Any, Self
 
-import psutil
+from asr_scaling.core.ports import Reply, Served, Session
+from asr_scaling.core.workload import Utterance
+from support.fakes import FakeClock, ScriptedSystem, make_session, utterances
 
-from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Probe, Reply, Served, Service, System
-from asr_scaling.core.workload import AudioBatch, Utterance
-from asr_scaling.engine.fake import Fake
-from asr_scaling.errors import EngineError
-from asr_scaling.machine.threads import threads
-from support.fakes import FakeDevice, ScriptedSystem, make_spec, transcription
-
-PATIENCE_S = 30.0
+SPEECH = utterances([1.0, 2.0, 3.0])
+Replied = Callable[[Reply], None]
 
 
-class Replies:
-    """Takes replies and waits for them."""
+class VirtualFirings:
+    """A generator that sets the clock instead of waiting for it.
 
-    def __init__(self) -> None:
-        self._came = Condition()
-        self.all: list[tuple[str, Reply]] = []
-
-    def submit(self, service: Service, *some: Utterance) -> None:
-        for one in some:
-            service.submit(one, lambda reply, key=one.id: self._take(key, reply))
-
-    def _take(self, key: str, reply: Reply) -> None:
-        with self._came:
-            self.all.append((key, reply))
-            self._came.notify_all()
-
-    def wait(self, count: int) -> list[Reply]:
-        """The first ``count``, in the order in which they came."""
-        with self._came:
-            assert self._came.wait_for(lambda: len(self.all) >= count, PATIENCE_S), self.all
-            return [reply for _, reply in self.all[:count]]
-
-    def of(self, key: str) -> Reply:
-        (reply,) = [reply for name, reply in self.all if name == key]
-        return reply
-
-
-class HeldSystem(ScriptedSystem):
-    """Each call waits until it is let go; ``calls`` has the ids of each."""
-
-    def __init__(self, held: bool = True) -> None:
-        super().__init__(self._call)
-        self.calls: list[tuple[str, ...]] = []
-        self.begun, self.go = Event(), Event()
-        if not held:
-            self.go.set()
-
-    def _call(self, batch: AudioBatch, probe: Probe) -> None:
-        self.calls.append(tuple(one.id for one in batch.utterances))
-        self.begun.set()
-        assert self.go.wait(PATIENCE_S)
-
-
-def served(system: System, engine: Any = None, device: Any = None) -> Served:
-    return Served(make_spec(), engine or Fake(), device or FakeDevice(), system)
-
-
-def serving_threads() -> list[str]:
-    return [one.name for one in threading.enumerate() if one.name.startswith("serving-")]
-
-
-def texts(replies: Sequence[Reply]) -> list[str]:
-    return [reply.text for reply in replies]
-
-
-@dataclass(frozen=True)
-class HeldEngine:
-    """Its systems write the number of their process into ``folder/begun`` and wait for
-    ``folder/go``. Texts say which process it was, what cores it may use, and its threads.
-
-    Utterances called "broken" fail, those called "full" find no memory, "deadly" ones end the
-    process. A file ``folder/unloadable`` keeps it from loading.
+    late: number of a request → seconds that it is sent too late.
+    until: requests that are fired before the generator is lost; None for all.
     """
 
-    folder: Path
+    scheduling = "virtual"
 
-    def check(self, model: ModelSpec) -> None:
+    def __init__(
+        self,
+        clock: FakeClock,
+        late: Callable[[int], float] = lambda number: 0.0,
+        until: int | None = None,
+    ) -> None:
+        self.clock, self.late, self.until = clock, late, until
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         return
 
-    def load(self, model: ModelSpec, device: Any) -> HeldProcess:
-        if (self.folder / "unloadable").exists():
-            raise EngineError("The weights are gone.")
-        return HeldProcess(self.folder)
+    def stop(self) -> None:
+        return
+
+    def fired(self, due_s: Sequence[float]) -> Iterator[tuple[int, float]]:
+        for number, due in enumerate(due_s[: self.until]):
+            fired = due + self.late(number)
+            self.clock.ns = max(self.clock.ns, round(fired * 1e9))
+            yield number, fired
 
 
-class HeldProcess(ScriptedSystem):
-    def __init__(self, folder: Path) -> None:
-        super().__init__(self._call)
-        self._folder = folder
+class VirtualService:
+    """A queue and its workers in virtual time: what is submitted has its reply at once, whose times
+    lie in the future.
 
-    def _call(self, batch: AudioBatch, probe: Probe) -> Any:
-        pid, key = os.getpid(), batch.utterances[0].id
-        with (self._folder / "begun").open("a", encoding="ascii") as file:
-            file.write(f"{pid} {key}\n")
-        if key == "broken":
-            raise ValueError("no words")
-        if key == "full":
-            raise MemoryError
-        if key == "deadly":
-            print("found no way on", file=sys.stderr)
-            os._exit(7)
-        until((self._folder / "go").exists)
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        written = [one.audio.flags.writeable for one in batch.utterances]
-        told = f"{pid} {threads()} {cores} {written}"
-        return transcription(batch, texts=(told,) * len(batch))
+    service_s: number of a request → seconds of its call.
+    stall: beginning and seconds of a time in which no call begins.
+    waits: the clock goes on to the end of a call, as it does for a single client that waits.
+    """
 
-    @staticmethod
-    def begun(folder: Path) -> list[tuple[int, str]]:
-        """Process and first utterance of each call that has begun."""
-        file = folder / "begun"
-        lines = file.read_text(encoding="ascii").splitlines() if file.exists() else []
-        return [(int(line.split()[0]), line.split()[1]) for line in lines]
+    facts: Mapping[str, Any] = {"workers": 1}
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        service_s: Callable[[int], float],
+        workers: int = 1,
+        stall: tuple[float, float] | None = None,
+        waits: bool = False,
+    ) -> None:
+        self.clock, self.service_s = clock, service_s
+        self.free_s = [0.0] * workers
+        self.stall, self.waits = stall, waits
+        self.calls = self.closed = 0
+
+    def submit(self, utterance: Utterance, replied: Replied) -> None:
+        worker = min(range(len(self.free_s)), key=self.free_s.__getitem__)
+        begun = max(self.clock.perf_counter(), self.free_s[worker])
+        if self.stall is not None and self.stall[0] <= begun < sum(self.stall):
+            begun = sum(self.stall)
+        done = self.free_s[worker] = begun + self.service_s(self.calls)
+        if self.waits:
+            self.clock.ns = round(done * 1e9)
+        text, call = utterance.reference, self.calls
+        self.calls += 1
+        replied(Reply("ok", done, begun, text, worker=worker, call=call, shared=1))
+
+    def close(self) -> None:
+        self.closed += 1
 
 
-def until(true: Callable[[], object]) -> None:
-    """Wait for something to be true, for a while."""
-    end = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+def exponential(mean_s: float, seed: int) -> Callable[[int], float]:
+    """Service times of an M/M/c queue."""
+    random = Random(seed)
+    return lambda number: random.expovariate(1 / mean_s)
 
 
-def gone(pid: int) -> bool:
-    """Whether no process has this number."""
-    return not psutil.pid_exists(pid)
+class SleepingService:
+    """A worker thread that sleeps for each request, in the order in which they came.
+
+    service_s: seconds of a call.
+    stall: seconds from the first request on, and how long the service stands still then.
+    answer: number of a call and an utterance → its text, a reply, or None for no reply at all.
+    """
+
+    def __init__(
+        self,
+        service_s: float,
+        stall: tuple[float, float] | None = None,
+        answer: Callable[[int, Utterance], Any] = lambda number, utterance: utterance.reference,
+    ) -> None:
+        self.facts: Mapping[str, Any] = {"workers": 1}
+        self.service_s, self.stall, self.answer = service_s, stall, answer
+        self.queue: SimpleQueue[tuple[Utterance, Replied] | None] = SimpleQueue()
+        self.began_s: float | None = None
+        self.closed = 0
+        self.thread = Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def submit(self, utterance: Utterance, replied: Replied) -> None:
+        self.began_s = self.began_s or time.monotonic()
+        self.queue.put((utterance, replied))
+
+    def close(self) -> None:
+        self.closed += 1
+        self.queue.put(None)
+        self.thread.join()
+
+    def _run(self) -> None:
+        number = 0
+        while (work := self.queue.get()) is not None:
+            utterance, replied = work
+            begun = time.monotonic()
+            if self.stall is not None and begun - (self.began_s or begun) >= self.stall[0]:
+                time.sleep(self.stall[1])
+                self.stall = None
+            time.sleep(self.service_s)
+            answer = self.answer(number, utterance)
+            if isinstance(answer, str):
+                answer = Reply("ok", time.monotonic(), begun, answer, call=number, shared=1)
+            number += 1
+            if answer is not None:
+                replied(answer)
+
+
+class ServingOf:
+    """A serving that starts what a test made.
+
+    made: makes the service.
+    """
+
+    def __init__(self, made: Callable[[], Any]) -> None:
+        self.made, self.services = made, list[Any]()
+        self.warm: Sequence[Utterance] = ()
+
+    def answering(self, engine: Any) -> Any:
+        return engine
+
+    def start(self, served: Served, warm: Sequence[Utterance]) -> Any:
+        self.warm = warm
+        self.services.append(self.made())
+        return self.services[-1]
+
+
+def session_of(folder: Path, service: Any, **changes: Any) -> tuple[Session, ServingOf]:
+    """A session whose service is the given one, which a scenario starts."""
+    serving = ServingOf(lambda: service)
+    texts = {u.id: u.reference for u in SPEECH}
+    options = {"folder": folder, "serving": serving, "engine": object(), "hypotheses": texts}
+    system = ScriptedSystem(lambda batch, probe: None)
+    return make_session(system, SPEECH, **(options | changes)), serving

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.option_checks import choice_name
 from asr_scaling.core.ports.engine import Device, Engine, System
+from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import Utterance
 from asr_scaling.errors import ConfigError, EngineError
 
@@ -30,6 +31,8 @@ class Reply:
     ``worker``: number of the worker that answered it, from 0.
     ``call``: number of the call within its worker, from 0; None where it is not told.
     ``shared``: requests that this call answered together; None where it is not told.
+    ``turns``: what was said when and by whom; empty where the service does not tell.
+    ``language``: code of the language it was transcribed in; empty where the service does not tell.
     """
 
     status: ReplyStatus
@@ -41,6 +44,8 @@ class Reply:
     worker: int = 0
     call: int | None = None
     shared: int | None = None
+    turns: tuple[Turn, ...] = ()
+    language: str = ""
 
 
 class Service(Protocol):
