@@ -11,13 +11,13 @@ FAKE = ("engine=fake", "model=whisper_tiny_en", "profiler=[latency,energy,qualit
 
 def test_a_load_is_in_the_record(cli: Cli, tmp_path: Path) -> None:
     done = cli(
-        *QUICK, *FAKE, "scenario=requests", "scenario.rate=50", "scenario.requests=60",
+        *QUICK, *FAKE, "scenario=requests", "scenario.rate=50", "scenario.requests=90",
         "scenario.bound='p90<1s,errors=0,wer<=5'",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (record,) = records(tmp_path)
     (load,) = record.loads
-    assert (load.arrivals, load.offered_per_s, load.requests) == ("poisson", 50.0, 60)
+    assert (load.arrivals, load.offered_per_s, load.requests) == ("poisson", 50.0, 90)
     assert load.verdict in ("held", "withheld")  # a machine with other work may be too late
     assert load.values["load/wer"] == 0.0
     assert load.values["load/power_w"] > 0
