@@ -10,7 +10,7 @@ import sys
 from contextlib import closing, contextmanager, suppress
 
 import pytest
-from support.services import Replies, served, texts, until
+from support.held_systems import Replies, served, texts, until
 from support.small_whisper import pretrained
 
 from asr_scaling.core.model_spec import load_spec

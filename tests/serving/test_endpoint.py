@@ -11,8 +11,8 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 from support.fakes import FakeDevice, make_spec, utterance, utterances
+from support.held_systems import Replies, served, serving_threads
 from support.http_answers import serving, status, text
-from support.services import Replies, served, serving_threads
 
 from asr_scaling.core.ports import NullProbe
 from asr_scaling.core.workload import AudioBatch, Utterance

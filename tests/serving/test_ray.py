@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 from support.fakes import utterance, utterances
-from support.services import (
+from support.held_systems import (
     HeldEngine,
     HeldProcess,
     HeldSystem,
@@ -58,7 +58,8 @@ def test_replicas_answer_are_replaced_and_leave_nothing(start, tmp_path):
     replies = Replies()
     (tmp_path / "go").touch()
     given = served(HeldSystem(), HeldEngine(tmp_path), Cpu(threads=1))
-    service = start(given, utterances([1.0]), workers=FEW, threads=1, max_batch=2, queue=2)
+    options = {"max_batch": 2, "max_wait_s": 2.0, "queue": 2}
+    service = start(given, utterances([1.0]), workers=FEW, threads=1, **options)
     assert service.facts["workers"] == FEW
     assert [key for _, key in HeldProcess.begun(tmp_path)] == ["u0"] * FEW
     replies.submit(service, *utterances([1.0, 2.0]))
