@@ -41,15 +41,23 @@ def prepare(
     for model, engines in models:
         with suppress(Exception):
             spec = build(model)
-            needed = any(capabilities(build(engine)).reads_weights for engine in engines)
+            needed = any(_reads_weights(engine, serving, build) for engine, serving in engines)
             if spec.weights != "random" and needed:
                 resolve(spec)
 
 
 _Speech = tuple[dict[str, Any], int | None]
 """Options of a dataset, and how many of its utterances are loaded (None: all)."""
-_Model = tuple[dict[str, Any], list[dict[str, Any]]]
+_Engine = tuple[dict[str, Any], dict[str, Any]]
+"""Options of an engine and of how requests become calls of it, or of a server elsewhere."""
+_Model = tuple[dict[str, Any], list[_Engine]]
 """Options of a model and of the engines that run it."""
+
+
+def _reads_weights(
+    engine: dict[str, Any], serving: dict[str, Any], build: Callable[[dict[str, Any]], Any]
+) -> bool:
+    return capabilities(build(serving).answering(build(engine))).reads_weights
 
 
 def _distinct(
@@ -65,5 +73,5 @@ def _distinct(
             model, engine = dict(options["model"]), dict(options["engine"])
             speech[json.dumps(load, sort_keys=True, default=str)] = load
             same = models.setdefault(json.dumps(model, sort_keys=True, default=str), (model, []))
-            same[1].append(engine)
+            same[1].append((engine, dict(options["serving"])))
     return list(speech.values()), list(models.values())

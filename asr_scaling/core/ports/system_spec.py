@@ -18,7 +18,7 @@ from asr_scaling.core.option_checks import choice_name, defaults
 from asr_scaling.core.ports.cascade import ALONE, Around
 from asr_scaling.core.ports.dataset import Batching, Fitting
 from asr_scaling.core.ports.engine import Device, Engine, Placed, capabilities, recogniser
-from asr_scaling.core.ports.serving import HERE, Serving
+from asr_scaling.core.ports.serving import HERE, Serving, answering
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError, EngineError
 
@@ -204,7 +204,8 @@ class SystemSpec:
     def _served(self) -> SystemSpec:
         """The system in its cascade, or the one elsewhere that answers for it."""
         whole, batch = self.cascade.around(self.engine, self.batch)
-        engine = self.serving.answering(whole)
+        plain = self.decoding.greedy and not self.applied and whole is self.engine
+        engine = answering(self.serving, whole, plain)
         found = replace(self, engine=engine, batch=batch, cascade=ALONE)
         return self if engine is self.engine else found
 
