@@ -86,20 +86,29 @@ def answer(app: ASGIApp, sock: socket.socket, ready: Callable[[], None]) -> bool
         server.run([sock])
     finally:
         log.removeHandler(handler)
-    return not server.force_exit
+    return not server.cut
 
 
 class _Server(uvicorn.Server):
-    """Ends by a signal without dying of it, and says when it listens."""
+    """Ends by a signal without dying of it, and says when it listens.
+
+    cut: whether it left requests without an answer.
+    """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self.cut = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, and wait for what is in flight."""
+        await super().shutdown(sockets)
+        self.cut = bool(self.server_state.tasks)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal ends the server, the second one what is in flight."""

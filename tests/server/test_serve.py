@@ -196,3 +196,14 @@ def test_a_second_signal_does_not_wait(serve: Callable[..., ServerProcess]) -> N
     assert server.ended() == (1, "")
     assert time.monotonic() - began_s < 10
     assert server.log.read_text(encoding="utf-8") == "closed\n"
+
+
+def test_a_second_signal_cuts_nothing_where_all_is_answered(
+    serve: Callable[..., ServerProcess],
+) -> None:
+    server = serve(yaml())
+    with server.client() as client:
+        assert transcribed(client).text == TEXT
+    for _ in range(2):
+        server.process.send_signal(signal.SIGINT)
+    assert server.ended()[0] == 0
