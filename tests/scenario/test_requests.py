@@ -63,7 +63,7 @@ class TestMeasuring:
     def test_one_load(self, tmp_path: Path):
         service = SleepingService(0.001)
         known, serving = session_of(tmp_path, service)
-        found = Requests(rate=100.0, requests=30, bound="p50<1s").measure(known)
+        found = Requests(rate=100.0, requests=30, bound="p50<1s", late_s=1.0).measure(known)
         (point,) = found.loads
         assert (point.arrivals, point.offered_per_s, point.requests) == ("poisson", 100.0, 30)
         assert (point.bound, point.verdict) == ("p50<1s", "held")
@@ -119,7 +119,7 @@ class TestMeasuring:
             return Reply("failed", time.monotonic(), reason="the worker was lost")
 
         known, _ = session_of(tmp_path, SleepingService(0.0, answer=answer))
-        found = Requests(rate=200.0, requests=40, bound="errors=0").measure(known)
+        found = Requests(rate=200.0, requests=40, bound="errors=0", late_s=1.0).measure(known)
         (point,) = found.loads
         assert point.verdict == "broken"
         assert point.values["load/failed_share"] == pytest.approx(0.75)
@@ -127,7 +127,7 @@ class TestMeasuring:
 
     def test_a_service_that_answers_garbage(self, tmp_path: Path):
         known, _ = session_of(tmp_path, SleepingService(0.0, answer=lambda n, u: "zzz"))
-        found = Requests(rate=50.0, requests=40, bound="wer<=10").measure(known)
+        found = Requests(rate=50.0, requests=40, bound="wer<=10", late_s=1.0).measure(known)
         (point,) = found.loads
         assert point.verdict == "broken"
         assert point.values["load/changed_share"] == 1.0
@@ -136,7 +136,9 @@ class TestMeasuring:
     def test_a_service_that_never_answers(self, tmp_path: Path):
         service = SleepingService(0.0, answer=lambda n, u: None)
         known, _ = session_of(tmp_path, service)
-        found = Requests(rate=200.0, requests=20, timeout_s=0.2, bound="p50<1s").measure(known)
+        found = Requests(
+            rate=200.0, requests=20, timeout_s=0.2, bound="p50<1s", late_s=1.0
+        ).measure(known)
         (point,) = found.loads
         assert point.verdict in ("broken", "overloaded")
         assert point.values["load/timed_out_share"] == 1.0
