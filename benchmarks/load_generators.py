@@ -42,10 +42,10 @@ def ours(
     late = np.array([request.fired_s - request.due_s for request in driven.requests])
     due = np.array([request.due_s for request in driven.requests])
     p99 = latency_percentile(due, latency, 99)
-    ends = p99.interval
-    within = f"{ends.low:.3f} to {ends.high:.3f}" if ends else "no interval"
+    ends = p99.interval_s
+    within = f"{ends.low:.3f} to {ends.high:.3f}"
     return (
-        f"p50 {np.median(latency):6.3f}  p99 {p99.value:6.3f} s ({within}); "
+        f"p50 {np.median(latency):6.3f}  p99 {p99.value_s:6.3f} s ({within}); "
         f"sent late at p99 by {1e3 * np.percentile(late, 99):.2f} ms"
     )
 
