@@ -12,6 +12,7 @@ from asr_scaling.model.weights import resolve
 from asr_scaling.sweep.plan import PlannedPoint
 
 _OTHER = ("optimisation", "batch", "device", "profiler", "tracking", "sweep", "optimiser", "hydra")
+_OTHER += ("scenario", "serving")
 """Groups of options that choose neither speech nor weights: none asks for another composition."""
 Options = Mapping[str, Any]
 Compose = Callable[[Sequence[str]], Options]
