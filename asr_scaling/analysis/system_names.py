@@ -120,7 +120,7 @@ class _Usual:
 
 
 def _swept(point: Point) -> Mapping[str, str]:
-    """What the point's sweep varied of the system and its speech, beside what has its own column."""
+    """What its sweep varied beside model, engine, optimisations, length, batch and load."""
     found = (point.config.get("hydra") or {}).get("swept")
     if not isinstance(found, Mapping):
         return {}

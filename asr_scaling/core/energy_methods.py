@@ -24,4 +24,4 @@ def power_known(tags: Mapping[str, str]) -> bool:
 
 def of_energy(metric: str) -> bool:
     """Whether a metric is in joules or watts."""
-    return metric.startswith(("energy/", "load/energy", "load/power"))
+    return metric.startswith(("energy/", "load/energy_", "load/power_"))

@@ -21,6 +21,8 @@ LOAD_WER, RTFX_AT = "load/wer", "load/rtfx"
 JOULES = "load/energy_per_audio_hour_j"
 """Joules per hour of audio under load."""
 _HOUR_S = 3600.0
+System = tuple[object, ...]
+"""What points of one system have in common."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def curves(points: Iterable[Point]) -> list[Curve]:
     """
     found = []
     loaded = [point for point in points if point.loads]
-    for members in grouped(loaded, _system).values():
+    for members in grouped(loaded, system_of).values():
         loads = [(point, load) for point in members for load in point.loads]
         kinds = grouped(loads, lambda pair: (pair[1].arrivals, pair[1].bound))
         for (arrivals, bound), pairs in kinds.items():
@@ -171,7 +173,7 @@ def at_rate(curve: Curve, rate: float, metric: str, per_second: bool = False) ->
     return value, sum_interval(values, ends, weights)
 
 
-def _system(point: Point) -> tuple[object, ...]:
+def system_of(point: Point) -> System:
     """What a point is of, whatever it was given to do."""
     place = (point.system, point.device, point.dataset, point.content)
     return *place, point.length_s, point.batch

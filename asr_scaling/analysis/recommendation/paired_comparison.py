@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from asr_scaling.analysis.comparison.under_load import figures_change, of_loads
 from asr_scaling.analysis.comparison.verdict import (
     CANT_TELL,
     ENERGY,
@@ -27,6 +28,10 @@ _NOUNS = {
     WER: "WER",
     MEMORY: "memory",
     DEVICE_MEMORY: "memory",
+    "capacity/rate_per_s": "requests a second",
+    "capacity/rtfx": "RTFx at capacity",
+    "load/energy_per_audio_hour_j": "energy per hour of audio under load",
+    "load/cpu_share": "use of the cores under load",
 }
 """What the metrics of a comparison are called in sentences."""
 
@@ -41,7 +46,12 @@ class PairedComparison:
     """Their comparison, or why there is none."""
 
     def row(self, metric: str) -> MetricChange:
-        """The comparison's row; where there is no comparison, a row with the reason."""
+        """The comparison's row; where there is no comparison, a row with the reason.
+
+        Figures of requests that arrive are of the points, not of their records.
+        """
+        if of_loads(metric):
+            return figures_change(metric, *(p.stated(metric) for p in (self.rival, self.winner)))
         if isinstance(self.outcome, str):
             return MetricChange(metric, reason=self.outcome)
         return self.outcome.row(metric)

@@ -27,7 +27,7 @@ class Rival:
 
     point: Point
     factor: float
-    """Of speed over the winner's: 1.2 is a fifth faster."""
+    """By what ranks, over the winner: 1.2 is a fifth faster."""
     loss: WordLoss | None
     """Against the plain system; None where the two have no words in common."""
     said: str
@@ -185,7 +185,8 @@ def _rival(rule: Rule, judge: _Judge, winner: Point, found: Undecided[Point]) ->
     ours, theirs = rule.first.cost(point), rule.first.cost(winner)
     factor = ours / theirs if ours < 0 else theirs / ours
     said = (
-        f"Undecided: {label(point)} is {plain(factor)} × as fast ({figures(point, rule.shown)}); "
+        f"Undecided: {label(point)} is {plain(factor)} × {rule.first.as_good} "
+        f"({figures(point, rule.shown)}); "
         f"{judge.shows(point)}"
     )
     return Rival(point, factor, loss, said)
