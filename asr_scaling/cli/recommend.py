@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _recommend(options: argparse.Namespace) -> int:
     path = Path(options.out)
     check_name(path)
+    budget = Budget(**bounds(options), dataset=options.dataset, batch=options.batch)
     damaged: Damaged = []
     points = [
         to_point(record, again)
@@ -69,9 +70,7 @@ def _recommend(options: argparse.Namespace) -> int:
     ]
     say_left_out(damaged)
     here, left_out = recommendable(points)
-    found = answers(
-        named(here), Budget(**bounds(options), dataset=options.dataset, batch=options.batch)
-    )
+    found = answers(named(here), budget)
     lines = _lines(found, left_out, bool(here))
     sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
     if found.found.winner is None:

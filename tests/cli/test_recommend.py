@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from support.loads import Server, searched
 from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
 from support.warm import printed
 
@@ -394,3 +395,59 @@ def test_its_command_line_is_what_python_runs(
     assert "dtype: bfloat16" in shown
     assert "one_thread:" in shown
     assert "asr_scaling.dataset.demo.Demo" in shown
+
+
+class TestRequests:
+    """``--qps``."""
+
+    SMALL, LARGE = Server(5.0), Server(12.0, idle_w=30.0, busy_w=200.0)
+
+    def measured(self, folder: Path) -> None:
+        batched = {"serving": "batched", "options": {"max_batch": 16, "max_wait_s": 0.05}}
+        records = (searched(self.SMALL), searched(self.LARGE, **batched))
+        stored(folder, *map(here, records))
+
+    def test_the_cheapest_that_holds_it_is_written_to_be_served(self, recommend: Any) -> None:
+        self.measured(Path("multirun"))
+        said = recommend("--qps", 4, "--latency-p99", 2, "--max-wer", 6)
+        assert said.status == 0
+        assert said.answer.startswith(
+            "For natural utterances of speech: whisper_tiny_en · serving=batched · cpu (holds 9.70 "
+        )
+        assert f"Serve it: python -m asr_scaling serve {said.path.name}" in said.out
+        assert "scenario=requests scenario.rate=4" in said.out
+        written = said.path.read_text()
+        assert "override serving: batched" in written
+        assert "scenario" not in written.partition("defaults:")[2]
+        found = OmegaConf.load(said.path)
+        assert (found.serving.max_batch, found.serving.max_wait_s) == (16, 0.05)
+
+    def test_what_calls_are_asked_is_answered_as_without_loads(self, recommend: Any) -> None:
+        self.measured(Path("multirun"))
+        said = recommend("--max-wer", 8)
+        assert said.status == 0
+        assert said.answer.startswith(
+            "Most requests that arrive: whisper_tiny_en · serving=batched"
+        )
+        assert "For natural utterances of speech: whisper_tiny_en" in said.out
+        assert "scenario" not in said.path.read_text().partition("defaults:")[2]
+
+    def test_nothing_is_written_where_nothing_holds_it(self, recommend: Any) -> None:
+        self.measured(Path("multirun"))
+        said = recommend("--qps", 40, "--max-wer", 6)
+        assert said.status == 1
+        assert "Nearest: whisper_tiny_en · serving=batched" in said.out
+        assert not said.path.exists()
+
+    def test_without_loads_one_sentence_says_what_measures_them(self, recommend: Any) -> None:
+        sweep(Path("multirun"), TINY)
+        said = recommend("--qps", 3, "--latency-p99", 2)
+        assert said.status == 2
+        assert said.err.startswith("error: No load was measured here: python -m asr_scaling -m ")
+        assert "'scenario.bound=p99<2s'" in said.err
+        assert len(said.err.splitlines()) == 1
+
+    def test_bounds_of_calls_are_refused(self, recommend: Any) -> None:
+        said = recommend("--qps", 3, "--memory", "2GB", "--batch", 4)
+        assert said.status == 2
+        assert "--memory and --batch would bound calls" in said.err

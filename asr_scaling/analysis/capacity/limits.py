@@ -60,12 +60,19 @@ def _service(curve: Curve) -> Iterator[Limit]:
     rate = curve.broken_from
     step = curve.steps[-1] if rate is None else next(_of_rate(curve, rate))
     at = f"{step.clients} clients" if curve.closed else f"{plain(step.offered_per_s or 0)}/s"
-    if rate is None and not curve.closed:
-        yield Limit("not reached", f"No load broke the bound, up to {at}.")
+    if rate is None and not curve.closed and not _behind(step):
+        kept = "broke the bound" if curve.bound else "shows one"
+        yield Limit("not reached", f"No load {kept}, up to {at}.")
         return
     yield from _lost(step, at)
     yield from _time(curve, step, at)
     yield from _batches(curve, step, at)
+
+
+def _behind(step: PooledLoad) -> bool:
+    """Whether requests wait more than they are worked on, where no bound was asked for."""
+    p99, wait = step.value(P99), step.value(_WAIT)
+    return step.verdict == "unasked" and bool(p99 and wait and wait / p99 >= _WAITING)
 
 
 def _of_rate(curve: Curve, rate: float) -> Iterator[PooledLoad]:

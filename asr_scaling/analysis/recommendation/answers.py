@@ -13,7 +13,7 @@ from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.budget import Budget
 from asr_scaling.analysis.recommendation.candidates import Candidates, candidates
 from asr_scaling.analysis.recommendation.paired_comparison import label
-from asr_scaling.analysis.recommendation.requests import most_requests, requests_answer
+from asr_scaling.analysis.recommendation.requests import MOST, most_requests, requests_answer
 from asr_scaling.analysis.recommendation.scenarios import Recommendation, choose
 from asr_scaling.machine.environment import environment
 from asr_scaling.machine.machine_kind import machine_kind
@@ -39,7 +39,7 @@ class Answers:
     def lines(self) -> tuple[str, ...]:
         """What holds most, the answer in a line, one for each undecided rival, that of batch 1."""
         found, alone = self.found, self.one_at_a_time
-        lines = [self.holds_most] if self.holds_most else []
+        lines = list(self.of_requests)
         if found.winner is None:
             none = f"Nothing measured meets this, for {self.among.speech}: {found.verdict}"
             return (*lines, none)
@@ -51,12 +51,25 @@ class Answers:
         return tuple(lines)
 
     @property
+    def of_requests(self) -> tuple[str, ...]:
+        """What holds most requests, and what holds more and can't be the answer; a line each."""
+        return (self.holds_most, *self.holds_more) if self.holds_most else ()
+
+    @property
     def holds_most(self) -> str:
         """Which system holds most requests, in a line; empty where no bound was asked of any."""
         most = self.most
         if most is None or most.winner is None:
             return ""
         return f"Most requests that arrive: {label(most.winner)} ({most.figures})"
+
+    @property
+    def holds_more(self) -> tuple[str, ...]:
+        """What holds more than that and loses too much WER, or may; a sentence each."""
+        if self.most is None or self.most.winner is None:
+            return ()
+        beyond = (said for said in self.most.evidence if f" is {MOST.better} (" in said)
+        return (*(rival.said for rival in self.most.undecided), *beyond)
 
     @property
     def facts(self) -> Mapping[str, str]:

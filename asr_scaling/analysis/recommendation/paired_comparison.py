@@ -19,6 +19,7 @@ from asr_scaling.analysis.comparison.verdict import (
 )
 from asr_scaling.analysis.format import DEVICE_MEMORY, plain
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.rules import HELD
 from asr_scaling.errors import AsrScalingError
 
 _NOUNS = {
@@ -67,8 +68,12 @@ class PairedComparison:
 
 
 def label(point: Point) -> str:
-    """System, device and batch: what a recommendation names."""
-    return f"{point.system} · {point.device} · batch {point.batch}"
+    """System, device and batch: what a recommendation names.
+
+    Where requests arrive, how they are served decides the batches, and the system's name says it.
+    """
+    batch = "" if HELD in point.tags else f" · batch {point.batch}"
+    return f"{point.system} · {point.device}{batch}"
 
 
 def compare_points(winner: Point, rival: Point) -> PairedComparison:

@@ -33,6 +33,7 @@ from asr_scaling.util.groups import grouped
 
 CORES = "load/cpu_share"
 _REQUESTS, _SHOWN = "Requests", ("held", "cost", "wer")
+MOST = Aim(lambda _: CAPACITY, "able to hold more", lambda p: -p.values[CAPACITY], "as much")
 _NOTHING = (
     "No load was measured here: python -m asr_scaling -m scenario=capacity 'scenario.bound={}' "
     "serving=direct,batched,replicas  measures how many requests a second each holds."
@@ -69,11 +70,10 @@ def most_requests(points: Sequence[Point], budget: Budget) -> Recommendation | N
     if not able:
         return None
     among = candidates(able, budget, served=True)
-    aim = Aim(lambda _: CAPACITY, "able to hold more", lambda p: -p.values[CAPACITY], "as much")
     loss = allowed_loss(budget.max_wer_loss, budget.max_wer, among.points)
     limits = () if budget.max_wer is None else (_wer_limit(budget.max_wer),)
     wanted = f"the most requests a second with {asked.bound}"
-    rule = Rule(_REQUESTS, wanted, aim, None, limits, _SHOWN, served=True, max_wer_loss=loss)
+    rule = Rule(_REQUESTS, wanted, MOST, None, limits, _SHOWN, served=True, max_wer_loss=loss)
     return choose(rule, among)
 
 

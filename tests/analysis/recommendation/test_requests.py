@@ -166,7 +166,7 @@ class TestWithoutAsking:
         found = answer(searched(SMALL), searched(LARGE, **BATCHED))
         first, second, *_ = found.lines
         assert first.startswith(
-            "Most requests that arrive: whisper_tiny_en · serving=batched · cpu · batch 1 (holds "
+            "Most requests that arrive: whisper_tiny_en · serving=batched · cpu (holds "
             "9.70 ± 0.48 requests/s with p99<2s"
         )
         assert second.startswith("For natural utterances of speech: ")

@@ -1,0 +1,186 @@
+"""The figure of latency over load: all systems on one axis, with the bound drawn in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asr_scaling.analysis.capacity.curves import P50, P99, Curve
+from asr_scaling.analysis.capacity.holding import latencies
+from asr_scaling.analysis.format import duration, plain, with_interval
+from asr_scaling.core.pooled_loads import PooledLoad
+from asr_scaling.core.statistics import Interval
+from asr_scaling.report.document import Figure, Keys
+from asr_scaling.report.output.axes_style import CROWDED, MOST_NAMES, StyledAxes, Value
+from asr_scaling.report.output.drawing import INK, FigureBuilder, Style
+
+_HEIGHT_IN, _NAME_IN = 4.2, 0.2
+"""Of the axes, and of each name below them."""
+_LONG_NAME, _FEW = 45, 4
+"""Letters of a name that needs the whole width; names that need no second column."""
+_NOT_KEPT, _SOMETIMES = "x", "white"
+_CAPTION = (
+    "99th percentile of the time from when a request was due to its text, over the requests a "
+    "second that were due, with intervals of 95 %; dotted: the median. A cross: the bound was not "
+    "kept; hollow: not every time. Both axes are logarithmic."
+)
+_ON_THE_BOUND = "A bar on the bound is the interval of a capacity."
+
+
+def load_figure(curves: Sequence[Curve], style: Style) -> Figure | None:
+    """The curves of open loads; None where none has a p99."""
+    drawn = [(curve, steps) for curve in curves if not curve.closed and (steps := _known(curve))]
+    if not drawn:
+        return None
+    builder = FigureBuilder(
+        "load-curves", height=_HEIGHT_IN + _NAME_IN * min(len(drawn), MOST_NAMES)
+    )
+    styled = StyledAxes(builder, builder.axes[0], style)
+    bounds = _bounds(curves)
+    every = [step for _, steps in drawn for step in steps]
+    found = [curve.capacity for curve, _ in drawn if curve.capacity]
+    styled.scale("x", [(step.offered_per_s or 0.0, None) for step in every] + found)
+    medians = [value for step in every if (value := _value(step, P50))[0]]
+    tops: list[Value] = [(bound_s, None) for bound_s in bounds.values()]
+    styled.scale("y", [_value(step, P99) for step in every] + medians + tops)
+    builder.titles(styled.axes, "requests a second that were due", "p99 of their latency (s)")
+    _draw_bounds(styled, bounds)
+    for curve, steps in drawn:
+        _draw_curve(styled, curve, steps, len(every) <= CROWDED)
+        _draw_capacity(styled, curve, bounds.get(curve.bound))
+    _legend(styled, drawn)
+    caption = f"{_CAPTION} {_ON_THE_BOUND}" if found else _CAPTION
+    return builder.figure(f"Latency over load: {caption}", _alt(drawn, bounds))
+
+
+def _known(curve: Curve) -> list[PooledLoad]:
+    return [step for step in curve.steps if step.offered_per_s and step.value(P99)]
+
+
+def _bounds(curves: Sequence[Curve]) -> dict[str, float]:
+    """Bound → seconds of the furthest percentile that it names, where it names one."""
+    found = {curve.bound: latencies(curve.bound)[0] for curve in curves if curve.bound}
+    return {bound: asked[max(asked)] for bound, asked in found.items() if asked}
+
+
+def _value(step: PooledLoad, metric: str) -> Value:
+    return step.value(metric) or 0.0, step.interval(metric)
+
+
+def _draw_bounds(styled: StyledAxes, bounds: dict[str, float]) -> None:
+    for bound, bound_s in bounds.items():
+        line = styled.axes.axhline(bound_s, color=INK, linewidth=1.0, linestyle=(0, (6, 3)))
+        styled.builder.mark(line, {}, f"the bound: {bound}")
+        left = styled.axes.get_xlim()[0]
+        styled.axes.annotate(
+            bound,
+            (left, bound_s),
+            xytext=(4, 3),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=INK,
+        )
+
+
+def _draw_curve(
+    styled: StyledAxes, curve: Curve, steps: Sequence[PooledLoad], markers: bool
+) -> None:
+    point = curve.point
+    colour = styled.style.colour(point.system)
+    path = [(step.offered_per_s or 0.0, step.value(P99) or 0.0) for step in steps]
+    title = f"p99 of {point.system}"
+    styled.line(path, colour, device=point.device, keys=point.keys, title=title)
+    halves = [
+        (x, value) for (x, _), step in zip(path, steps, strict=True) if (value := step.value(P50))
+    ]
+    if halves:
+        (dotted,) = styled.axes.plot(
+            *zip(*halves, strict=True), color=colour, linestyle=":", linewidth=1.0, zorder=1.4
+        )
+        styled.builder.mark(dotted, point.keys, f"median of {point.system}")
+    for step in steps if markers else ():
+        _draw_step(styled, step, colour, styled.style.marker(point.system), point.keys)
+
+
+def _legend(styled: StyledAxes, drawn: Sequence[tuple[Curve, Sequence[PooledLoad]]]) -> None:
+    """Names below the axes: curves end where other curves are."""
+    from matplotlib.lines import Line2D
+
+    style, several = styled.style, len(styled.style.devices) > 1
+    kinds = len({curve.arrivals for curve, _ in drawn}) > 1
+    lines = dict[str, Line2D]()
+    for curve, _ in sorted(drawn, key=lambda pair: -(pair[0].holds or 0.0)):
+        point = curve.point
+        more = [point.device] if several else []
+        name = " · ".join((point.system, *more, *([curve.arrivals] if kinds else [])))
+        colour, marker = style.colour(point.system), style.marker(point.system)
+        line = Line2D([], [], color=colour, marker=marker, linestyle=style.line(point.device))
+        lines.setdefault(name, line)
+    shown = dict(list(lines.items())[:MOST_NAMES])
+    styled.axes.legend(
+        shown.values(),
+        shown.keys(),
+        loc="upper left",
+        bbox_to_anchor=(0.0, -0.14),
+        fontsize=8.5,
+        frameon=False,
+        ncols=1 if max(map(len, shown)) > _LONG_NAME or len(shown) < _FEW else 2,
+        title="" if len(shown) == len(lines) else f"{len(shown)} of {len(lines)} systems",
+        title_fontsize=8.5,
+    )
+
+
+def _draw_step(styled: StyledAxes, step: PooledLoad, colour: str, marker: str, keys: Keys) -> None:
+    broken = step.verdict not in ("held", "unasked") and not step.verdict.startswith("held")
+    sometimes = step.verdict.startswith("held ")
+    value, interval = _value(step, P99)
+    artist = styled.axes.errorbar(
+        step.offered_per_s or 0.0,
+        value,
+        yerr=_bar(value, interval),
+        fmt=_NOT_KEPT if broken else marker,
+        color=colour,
+        markersize=6.0 if broken else 5.5,
+        markeredgewidth=1.6 if broken else 1.0,
+        markerfacecolor=_SOMETIMES if sometimes else colour,
+        elinewidth=1.0,
+        capsize=2.0,
+        zorder=3,
+    )
+    latency = f"{with_interval(value, interval)} s" if interval else duration(value)
+    said = f"{plain(step.offered_per_s or 0.0)} requests/s: p99 {latency}, {step.verdict}"
+    styled.builder.mark(artist, keys, said)
+
+
+def _draw_capacity(styled: StyledAxes, curve: Curve, bound_s: float | None) -> None:
+    if curve.capacity is None or bound_s is None:
+        return
+    value, interval = curve.capacity
+    artist = styled.axes.errorbar(
+        value,
+        bound_s,
+        xerr=_bar(value, interval),
+        fmt="|",
+        color=styled.style.colour(curve.point.system),
+        markersize=13.0,
+        markeredgewidth=2.2,
+        elinewidth=3.5,
+        zorder=4,
+    )
+    said = f"{curve.point.system} holds {with_interval(value, interval)} requests/s"
+    styled.builder.mark(artist, curve.point.keys, f"{said} with {curve.bound}")
+
+
+def _bar(value: float, interval: Interval | None) -> list[list[float]] | None:
+    if interval is None:
+        return None
+    return [[max(0.0, value - interval.low)], [max(0.0, interval.high - value)]]
+
+
+def _alt(drawn: Sequence[tuple[Curve, Sequence[PooledLoad]]], bounds: dict[str, float]) -> str:
+    said = [
+        f"{curve.point.system} from {plain(steps[0].offered_per_s or 0.0)} to "
+        f"{plain(steps[-1].offered_per_s or 0.0)} requests/s"
+        for curve, steps in drawn
+    ]
+    under = f", with the bound {' and '.join(bounds)}" if bounds else ""
+    return f"p99 over load{under}: {'; '.join(said)}."
