@@ -33,8 +33,8 @@ ONLY_IN = {
     "codecarbon": ("profiler/energy/codecarbon.py",),
     "pynvml": ("machine/nvml.py",),
     "thop": ("profiler/flops.py",),
-    "jiwer": ("profiler/quality.py", "profiler/_text/edits.py"),
-    "kaldialign": ("profiler/_text/edits.py",),
+    "jiwer": ("profiler/quality.py", "core/text/edits.py"),
+    "kaldialign": ("core/text/edits.py",),
     "pyannote": ("profiler/_turns/diarisation.py",),
     "meeteval": (),
     "rich": (

@@ -20,6 +20,7 @@ from asr_scaling.core.statistics import (
 
 RTFX_WITHOUT = "throughput/rtfx_without_looping"
 NO_STEPS = "the model does not decode step by step"
+_NO_TOKENS = "no call told of a token"
 _MORE = "raise pipeline.min_iterations and pipeline.max_seconds"
 
 
@@ -46,9 +47,12 @@ def summarise(samples: Sequence[Sample], every: bool = False) -> Findings:
         Metric("workload/iterations", n),
         Metric("workload/decoded_again_share", again / utterance_count, utterance_count),
         *steps,
-        _ratio("workload/tokens_per_s", [sum(sample.tokens) for sample in samples], audio),
     ]
     unavailable = few_calls | few_utterances | no_steps
+    if any(tokens := [sum(sample.tokens) for sample in samples]):
+        metrics.append(_ratio("workload/tokens_per_s", tokens, audio))
+    else:
+        unavailable["workload/tokens_per_s"] = _NO_TOKENS
     if "latency/p50_s" not in unavailable and not every:
         metrics.append(Metric("latency/p50_precision", precision(totals), n))
     if "latency/p99_s" in unavailable:

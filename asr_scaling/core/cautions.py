@@ -202,6 +202,37 @@ CAUTIONS: dict[str, tuple[str, str]] = {
         "Choose a model that has the language under languages in its YAML; this error rate says "
         "nothing of the model.",
     ),
+    "ClosedArrivals": (
+        "{clients} clients sent a request each when they had their last answer (closed arrivals).",
+        "While the service stands still nobody sends, so that the wait of users who would have "
+        "come is missing: compare these latencies only with others of closed arrivals.",
+    ),
+    "LateGenerator": (
+        "Requests were sent {late} late (99th percentile); {limit} are allowed.",
+        "Let the generator ask for real-time scheduling (root, CAP_SYS_NICE or ulimit -r), leave a "
+        "core free, or allow more by scenario.late_s.",
+    ),
+    "LateHandover": (
+        "The process that measures took {late} to hand a request over (99th percentile).",
+        "Latencies count it: give the service processes of its own (serving=replicas) or leave a "
+        "core free.",
+    ),
+    "LoadCut": (
+        "{unsent} requests of the schedule were not sent: {why}.",
+        "Every figure of this load is of the requests before.",
+    ),
+    "RequestsFailed": (
+        "{count} of {all} requests got no text: {reasons}.",
+        "They count as answered never: no percentile leaves them out.",
+    ),
+    "Unanswered": (
+        "{count} requests had no reply when the load ended, {seconds:g} s after they were due.",
+        "The service may still be at work on them, or have lost them.",
+    ),
+    "RepliedTwice": (
+        "{count} requests got more than one reply; the first one counts.",
+        "The service is at fault: look at what it is made of.",
+    ),
     "SystemNote": ("{note}", "Read the figures with it in mind."),
     NOT_TRACKED: ("{reason}", "The record is complete on disk."),
 }

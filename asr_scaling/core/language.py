@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from asr_scaling.core.workload import Utterance
 from asr_scaling.errors import ConfigError
 from asr_scaling.util.config_dir import conf_dir, read_yaml
 
@@ -44,6 +45,14 @@ def language_code(text: str | bool) -> str | None:
 
     named = TO_LANGUAGE_CODE.get(name)
     return language_code(named) if named else None
+
+
+def language_of(utterance: Utterance, asked: str | bool | None) -> str | None:
+    """The language that the dataset or else the user states; None where neither does.
+
+    asked: the model's option ``language``.
+    """
+    return utterance.language or (None if asked in (None, AUTO) else language_code(asked))
 
 
 def language_name(code: str) -> str:

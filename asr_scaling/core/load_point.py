@@ -12,10 +12,11 @@ from asr_scaling.core.typed_json import build
 
 Arrivals = Literal["poisson", "constant", "trace", "closed"]
 """By which law requests arrive; "closed": each client sends when it has its last answer."""
-Verdict = Literal["held", "broken", "overloaded", "withheld", "unasked"]
+Verdict = Literal["held", "broken", "overloaded", "undecided", "withheld", "unasked"]
 """Of a load: whether it kept the bound.
 
 "overloaded": the backlog grew all the time, so that no percentile of it is one of the service.
+"undecided": too few requests or no figure to say so.
 "withheld": the generator did not keep its schedule, so that nothing is said of the service.
 "unasked": no bound was asked for.
 """

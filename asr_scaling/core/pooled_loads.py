@@ -62,8 +62,14 @@ class PooledLoad:
 
     @property
     def held(self) -> bool:
-        """Whether the bound was kept every time that this could be told."""
-        return all(load.verdict == "held" for load in _kept(self.loads))
+        """Whether the bound was kept each time that this could be told."""
+        return {load.verdict for load in _kept(self.loads)} - {"undecided"} == {"held"}
+
+    @property
+    def broken(self) -> bool:
+        """Whether the bound was broken each time that this could be told."""
+        verdicts = {load.verdict for load in _kept(self.loads)} - {"undecided"}
+        return bool(verdicts) and verdicts <= {"broken", "overloaded"}
 
     @property
     def verdict(self) -> str:

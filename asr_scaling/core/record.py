@@ -62,6 +62,7 @@ class Findings:
     trials: batch sizes that were tried for memory.
     lanes: when each module of a cascade worked in a call, in types that JSON has.
     loads: what requests that arrive showed, one for each load.
+    serving: how the service was set up that took them, in types that JSON has.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -74,6 +75,7 @@ class Findings:
     trials: tuple[BatchTrial, ...] = ()
     lanes: Mapping[str, Any] | None = None
     loads: tuple[LoadPoint, ...] = ()
+    serving: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,20 @@ def error_rate_interval(edits: Sequence[int], lengths: Sequence[int]) -> Interva
     return Interval(float(drawn.low), float(drawn.high))
 
 
+def share_interval(some: int, of: int) -> Interval | None:
+    """Interval of the share of which ``some`` of independent draws ``of`` are; None without draws.
+
+    Clopper & Pearson 1934, by quantiles of the beta distribution.
+    """
+    from scipy.special import betaincinv
+
+    if not of:
+        return None
+    low = betaincinv(some, of - some + 1, _TAIL) if some else 0.0
+    high = betaincinv(some + 1, of - some, 1 - _TAIL) if some < of else 1.0
+    return Interval(float(low), float(high))
+
+
 @dataclass(frozen=True)
 class Trend:
     """Whether values change with time.

@@ -6,10 +6,9 @@ import os
 
 from asr_scaling.device._glibc_heap import HEAP
 from asr_scaling.errors import DeviceError
-from asr_scaling.machine.threads import use_threads
+from asr_scaling.machine.threads import ALL_CORES, use_threads
 
-_ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-"""What this process may use, read before anything is pinned."""
+_ALL_CORES = list(ALL_CORES)
 
 
 def set_host(threads: int | None = None, pinned: bool = False, heap: str = "release") -> list[int]:

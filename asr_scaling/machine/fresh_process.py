@@ -56,12 +56,11 @@ def in_fresh_process(
 
 def _start(folder: str, limit_s: float | None) -> None:
     """Run the process to its end. Raises as ``in_fresh_process``."""
-    path = os.pathsep.join(place or os.getcwd() for place in sys.path)
     with Path(folder, "said").open("wb") as said:
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-c", _CHILD, folder],
-                env={**os.environ, "PYTHONPATH": path},
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
@@ -87,11 +86,22 @@ def _start(folder: str, limit_s: float | None) -> None:
         )
 
 
+def environment() -> dict[str, str]:
+    """Variables of a new process: those of this one, which finds the same modules."""
+    path = os.pathsep.join(place or os.getcwd() for place in sys.path)
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def be_first_to_end() -> None:
+    """Let the kernel end this process before others where memory gets short."""
+    if _VICTIM.exists():
+        _VICTIM.write_text("1000", encoding="ascii")  # proc(5)
+
+
 def answer() -> None:
     """The other side: runs the function that was asked for, in the new process."""
     folder = Path(sys.argv[1])
-    if _VICTIM.exists():
-        _VICTIM.write_text("1000", encoding="ascii")  # proc(5): the first that is ended
+    be_first_to_end()
     with folder.joinpath(_ASKED).open("rb") as file:
 
         def read() -> Any:

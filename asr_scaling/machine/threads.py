@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+ALL_CORES = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+"""What this process may use, read before anything is pinned; empty where the system does not
+tell."""
 _IN_FORCE: list[int] = []
 """The number that was set last; empty before any was."""
 

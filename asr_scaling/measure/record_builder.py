@@ -91,6 +91,8 @@ class RecordBuilder:
             self.system["memory_by_batch"] = [asdict(trial) for trial in findings.trials]
         if findings.lanes is not None:
             self.system["lanes"] = findings.lanes
+        if findings.serving is not None:
+            self.system["serving"] = dict(findings.serving)
         if self.session is not None:
             self.session.values.update((metric.name, metric.value) for metric in findings.metrics)
         self.lap(name)

@@ -1,8 +1,7 @@
-"""What measurements of texts share: every utterance has its first call, and its language."""
+"""What measurements of texts share: every utterance has its first call."""
 
 from __future__ import annotations
 
-from asr_scaling.core.language import AUTO, language_code
 from asr_scaling.core.ports import Session
 from asr_scaling.core.workload import Utterance
 
@@ -21,11 +20,3 @@ def every_utterance(session: Session) -> tuple[Utterance, ...]:
     besides = (utterance for batch in session.besides for utterance in batch.utterances)
     every = (*session.workload.utterances, *besides)
     return tuple({utterance.id: utterance for utterance in every}.values())
-
-
-def language_of(utterance: Utterance, asked: str | bool | None) -> str | None:
-    """The language that the dataset or else the user states; None where neither does.
-
-    asked: the model's option ``language``.
-    """
-    return utterance.language or (None if asked in (None, AUTO) else language_code(asked))

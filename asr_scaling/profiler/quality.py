@@ -6,17 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asr_scaling.core.language import language_of
 from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings
 from asr_scaling.core.statistics import Interval, error_rate_interval
-from asr_scaling.core.word_loss import WORD_EDITS
-from asr_scaling.core.workload import Utterance, original_id
-from asr_scaling.profiler import _looping
-from asr_scaling.profiler._every_utterance import every_utterance, language_of
-from asr_scaling.profiler._figures import nothing_of
-from asr_scaling.profiler._text.edits import word_edits
-from asr_scaling.profiler._text.normalisers import (
+from asr_scaling.core.text.edits import word_edits
+from asr_scaling.core.text.normalisers import (
     AUTO,
     NORMALISERS,
     Auto,
@@ -24,9 +20,14 @@ from asr_scaling.profiler._text.normalisers import (
     check_normaliser,
     normaliser,
 )
-from asr_scaling.profiler._text.one_form import VERSION
-from asr_scaling.profiler._text.scripts import words_of
-from asr_scaling.profiler._text.warnings import headline, text_cautions
+from asr_scaling.core.text.one_form import VERSION
+from asr_scaling.core.text.scripts import spoken_words, words_of
+from asr_scaling.core.word_loss import WORD_EDITS
+from asr_scaling.core.workload import Utterance, original_id
+from asr_scaling.profiler import _looping
+from asr_scaling.profiler._every_utterance import every_utterance
+from asr_scaling.profiler._figures import nothing_of
+from asr_scaling.profiler._text_cautions import headline, text_cautions
 
 __all__ = ["NORMALISERS", "Quality", "check_normaliser", "normaliser", "score"]
 _METRICS = ("quality/wer", "quality/cer")
@@ -111,10 +112,10 @@ def _row(pair: tuple[str, str, str], facts: Mapping[str, Any], normalise: Normal
         clean_reference = normalise(reference)
         which = "hypothesis"
         clean_hypothesis = normalise(hypothesis)
-        if not _spoken(clean_reference):
+        if not spoken_words(clean_reference):
             if facts.get("untold"):
                 return row | {"left_out": UNTOLD}
-            invented = len(_spoken(clean_hypothesis))
+            invented = len(spoken_words(clean_hypothesis))
             return row | {"left_out": "empty reference", "invented_words": invented}
         compounds = isinstance(normalise, Normaliser) and normalise.compounds
         counts = _counts(clean_reference, clean_hypothesis, compounds)
@@ -124,11 +125,6 @@ def _row(pair: tuple[str, str, str], facts: Mapping[str, Any], normalise: Normal
         return row | {"left_out": f"its {which} can't be normalised ({why})"}
     row |= {"normalised_reference": clean_reference, "normalised_hypothesis": clean_hypothesis}
     return row | counts
-
-
-def _spoken(text: str) -> list[str]:
-    """The words with a letter or a digit: "..." is none, which normalisers of others leave."""
-    return [word for word in words_of(text) if any(map(str.isalnum, word))]
 
 
 def _error_rates(rows: Sequence[Row], label: str) -> tuple[list[Metric], dict[str, str]]:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asr_scaling.core.cascade_facts import modules_in
+from asr_scaling.core.language import language_of
 from asr_scaling.core.module_use import PUNCTUATION, SPEAKER, VAD
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings
+from asr_scaling.core.text.normalisers import AUTO, check_normaliser
 from asr_scaling.core.turns import speakers_of, text_of
 from asr_scaling.core.workload import Utterance
-from asr_scaling.profiler._every_utterance import every_utterance, language_of
+from asr_scaling.profiler._every_utterance import every_utterance
 from asr_scaling.profiler._figures import Figures, findings_of
-from asr_scaling.profiler._text.normalisers import AUTO, check_normaliser
 from asr_scaling.profiler._turns import cpwer, diarisation, overlap, punctuation, voice_activity
 from asr_scaling.profiler._turns.files import write_files
 from asr_scaling.profiler._turns.recordings import Recording

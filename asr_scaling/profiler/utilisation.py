@@ -21,8 +21,9 @@ from asr_scaling.core.usual_state import usual_state
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.machine.interference import read_counters
 from asr_scaling.machine.peak_rates import DTYPES, Peaks, peaks
+from asr_scaling.machine.sampler import Machine, Sampler
 from asr_scaling.profiler._figures import Figures, findings_of, nothing_of
-from asr_scaling.profiler._sampler import Machine, Sampler, sampled_metrics, summarise
+from asr_scaling.profiler._sampler import sampled_metrics, summarise
 
 MOST_HZ = 10
 _PARTS = ("", "_encoder", "_decoder")

@@ -11,7 +11,7 @@ from asr_scaling.core.ports import capabilities
 from asr_scaling.model.weights import resolve
 from asr_scaling.sweep.plan import PlannedPoint
 
-_MEASURED_BY = ("profiler", "tracking", "sweep", "optimiser", "hydra", "scenario", "serving")
+_MEASURED_BY = ("profiler", "tracking", "sweep", "optimiser", "hydra", "scenario")
 _OTHER = ("optimisation", "batch", "device", *_MEASURED_BY)
 """Groups of options that choose neither speech nor weights: none asks for another composition."""
 Options = Mapping[str, Any]
@@ -42,15 +42,23 @@ def prepare(
     for model, engines in models:
         with suppress(Exception):
             spec = build(model)
-            needed = any(capabilities(build(engine)).reads_weights for engine in engines)
+            needed = any(_reads_weights(engine, serving, build) for engine, serving in engines)
             if spec.weights != "random" and needed:
                 resolve(spec)
 
 
 _Speech = tuple[dict[str, Any], int | None]
 """Options of a dataset, and how many of its utterances are loaded (None: all)."""
-_Model = tuple[dict[str, Any], list[dict[str, Any]]]
+_Engine = tuple[dict[str, Any], dict[str, Any]]
+"""Options of an engine and of how requests become calls of it, or of a server elsewhere."""
+_Model = tuple[dict[str, Any], list[_Engine]]
 """Options of a model and of the engines that run it."""
+
+
+def _reads_weights(
+    engine: dict[str, Any], serving: dict[str, Any], build: Callable[[dict[str, Any]], Any]
+) -> bool:
+    return capabilities(build(serving).answering(build(engine))).reads_weights
 
 
 def _distinct(
@@ -66,5 +74,5 @@ def _distinct(
             model, engine = dict(options["model"]), dict(options["engine"])
             speech[json.dumps(load, sort_keys=True, default=str)] = load
             same = models.setdefault(json.dumps(model, sort_keys=True, default=str), (model, []))
-            same[1].append(engine)
+            same[1].append((engine, dict(options["serving"])))
     return list(speech.values()), list(models.values())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
-from support.loads import Server, searched
+from support.queues import Server, searched
 from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
 from support.warm import printed
 

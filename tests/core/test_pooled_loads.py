@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from support.loads import Server
+from support.queues import Server
 
 from asr_scaling.core.load_point import LoadPoint
 from asr_scaling.core.metric import Metric

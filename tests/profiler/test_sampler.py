@@ -14,9 +14,11 @@ from support.fakes import FakeDevice, ScriptedSystem, make_session, utterances
 
 from asr_scaling.core.record import Findings
 from asr_scaling.errors import OutOfMemoryError
+from asr_scaling.machine import sampler
 from asr_scaling.machine.environment import allowed_cores
+from asr_scaling.machine.sampler import GpuReading, Machine, Reading, Sampler
 from asr_scaling.profiler import _sampler
-from asr_scaling.profiler._sampler import GpuReading, Machine, Reading, Sampler, summarise
+from asr_scaling.profiler._sampler import summarise
 from asr_scaling.profiler.utilisation import Utilisation
 
 
@@ -334,7 +336,7 @@ def test_temperature_is_the_processors_own(monkeypatch: pytest.MonkeyPatch):
         "nvme": [sensor(current=90.0)],
         "k10temp": [sensor(current=50.0), sensor(current=61.5)],
     }
-    monkeypatch.setattr(_sampler.psutil, "sensors_temperatures", lambda: chips, raising=False)
+    monkeypatch.setattr(sampler.psutil, "sensors_temperatures", lambda: chips, raising=False)
     assert Machine(FakeDevice()).read().temperature_c == 61.5
     del chips["k10temp"]
     assert Machine(FakeDevice()).read().temperature_c is None

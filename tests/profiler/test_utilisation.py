@@ -20,8 +20,8 @@ from asr_scaling.core.statistics import Interval, ratio_interval
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.environment import allowed_cores
 from asr_scaling.machine.peak_rates import Peaks
+from asr_scaling.machine.sampler import Machine
 from asr_scaling.profiler import utilisation as module
-from asr_scaling.profiler._sampler import Machine
 from asr_scaling.profiler.utilisation import Utilisation, utilisation
 
 

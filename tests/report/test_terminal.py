@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from support.loads import Server, asked, searched, served
+from support.queues import Server, asked, searched, served
 
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.memory_parts import MEMORY_PARTS

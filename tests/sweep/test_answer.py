@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
-from support.loads import Server, searched
+from support.queues import Server, searched
 from support.studies import BASE, TINY, Law, record
 
 from asr_scaling.analysis.load_points import points

@@ -10,6 +10,8 @@ import pytest
 
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import DataError
+from asr_scaling.serving.direct import Direct
+from asr_scaling.serving.endpoint import Endpoint
 from asr_scaling.sweep import prefetch as module
 from asr_scaling.sweep.plan import PlannedPoint
 from asr_scaling.sweep.prefetch import prepare
@@ -41,11 +43,15 @@ class Site:
                 "weights": given.get("model.weights", "auto"),
             },
             "engine": {"engine": given.get("engine", "transformers")},
+            "serving": {"serving": given.get("serving", "direct")},
         }
 
     def build(self, node: Mapping[str, Any]) -> Any:
         if "engine" in node:
             return Fake() if node["engine"] == "fake" else SimpleNamespace()
+        if "serving" in node:
+            elsewhere = node["serving"] == "endpoint"
+            return Endpoint("http://127.0.0.1:8000") if elsewhere else Direct()
         if "weights" in node:
             return SimpleNamespace(**node)
 
@@ -100,6 +106,11 @@ def test_weights_that_nobody_reads_are_not_fetched(site: Site):
     site.prepare(
         "engine=fake", "model=base model.weights=random", "model=small engine=faster_whisper"
     )
+    assert site.resolved == ["small"]
+
+
+def test_weights_that_a_server_elsewhere_has_are_not_fetched(site: Site):
+    site.prepare("model=base serving=endpoint", "model=small serving=direct")
     assert site.resolved == ["small"]
 
 

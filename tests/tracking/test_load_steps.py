@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.loads import Server, asked, searched, served
+from support.queues import Server, asked, searched, served
 
 from asr_scaling.tracking._load_steps import load_steps
 from asr_scaling.tracking._tags import tags

@@ -72,9 +72,9 @@ class Curve:
     @property
     def broken_from(self) -> float | None:
         """The lowest rate above those at which it was not kept; None where there is none."""
-        asked = [step for step in self.steps if not step.held and step.verdict != "unasked"]
         above = self.held_to or 0.0
-        return min((rate for step in asked if (rate := _rate(step)) > above), default=None)
+        broken = (_rate(step) for step in self.steps if step.broken)
+        return min((rate for rate in broken if rate > above), default=None)
 
     @property
     def holds(self) -> float | None:

@@ -36,6 +36,7 @@ from asr_scaling.core.ports.engine import (
 from asr_scaling.core.ports.measurement import (
     PHASES,
     Measurement,
+    Meter,
     Phase,
     Session,
     Watch,

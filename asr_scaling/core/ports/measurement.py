@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from asr_scaling.core.cautions import Caution
 from asr_scaling.core.model_spec import ModelSpec
 from asr_scaling.core.ports.engine import Device, Engine, NullProbe, Probe, System, Transcription
 from asr_scaling.core.ports.progress import Progress
@@ -47,6 +48,20 @@ class Watcher(Protocol):
 
         ``Session.watches`` has what this returns.
         """
+
+
+@runtime_checkable
+class Meter(Protocol):
+    """A watch that can also tell the energy of any stretch of time, its idle moments included."""
+
+    def begin(self) -> None:
+        """A stretch begins now."""
+
+    def spent_j(self) -> float | str:
+        """Joules of what counts, since ``begin`` or the last call; or one sentence why not."""
+
+    def reservations(self, watts: float) -> tuple[Caution, ...]:
+        """What must stand beside its joules, which are of so many ``watts``."""
 
 
 @dataclass

@@ -202,9 +202,19 @@ class SystemSpec:
         return replace(self, engine=replace(engine, decoding=self.decoding))
 
     def _served(self) -> SystemSpec:
-        """The system in its cascade, or the one elsewhere that answers for it."""
+        """The system in its cascade, or the one elsewhere that answers for it.
+
+        Raises ConfigError when that one would do without what was asked for.
+        """
         whole, batch = self.cascade.around(self.engine, self.batch)
         engine = self.serving.answering(whole)
+        asked = self.applied or not self.decoding.greedy or whole is not self.engine
+        if engine is not whole and asked:
+            raise ConfigError(
+                f"serving={choice_name(self.serving)} asks a server elsewhere, which decides by "
+                "itself how it decodes and what it puts around recognition: leave optimisation, "
+                "decoding, vad, punctuation and speaker out."
+            )
         found = replace(self, engine=engine, batch=batch, cascade=ALONE)
         return self if engine is self.engine else found
 

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from asr_scaling.core.metric import Metric
+from asr_scaling.core.text.edits import word_edits
+from asr_scaling.core.text.normalisers import Auto, Normaliser, normaliser
+from asr_scaling.core.text.scripts import words_of
 from asr_scaling.core.turns import text_of
 from asr_scaling.core.word_loss import WORD_EDITS
 from asr_scaling.profiler._figures import Figures
-from asr_scaling.profiler._text.edits import word_edits
-from asr_scaling.profiler._text.normalisers import Auto, Normaliser, normaliser
-from asr_scaling.profiler._text.scripts import words_of
 from asr_scaling.profiler._turns.recordings import Recording, by_speaker, ratio
 
 _CPWER = "turns/cpwer"

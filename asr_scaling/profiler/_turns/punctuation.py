@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from asr_scaling.core.text.edits import aligned_words
+from asr_scaling.core.text.one_form import one_form
+from asr_scaling.core.text.scripts import words_of
 from asr_scaling.profiler._figures import Figures
-from asr_scaling.profiler._text.edits import aligned_words
-from asr_scaling.profiler._text.one_form import one_form
-from asr_scaling.profiler._text.scripts import words_of
 from asr_scaling.profiler._turns.recordings import Recording, ratio
 
 MARKS = ".,?!"

@@ -10,12 +10,19 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import cast
 
+from asr_scaling.core.cautions import Caution
 from asr_scaling.core.option_checks import must_be
 from asr_scaling.core.ports import Device, Phase, Session
 from asr_scaling.core.record import Findings
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError
-from asr_scaling.profiler.energy.accounting import Readings, Window, account
+from asr_scaling.profiler.energy.accounting import (
+    Readings,
+    Window,
+    account,
+    counted,
+    reservations,
+)
 from asr_scaling.profiler.energy.meters import (
     Counter,
     Found,
@@ -179,6 +186,21 @@ class EnergyWatch:
         leaves the joules of the calls right within 1.5 %.
         """
         self._beside_s += seconds
+
+    def spent_j(self) -> float | str:
+        """Joules since ``begin`` or the last call, of the components that make the total."""
+        readings, window = self.readings, self._lap()
+        if window is None:
+            return readings.failed
+        if readings.uses not in readings.methods:
+            why = readings.unknown[readings.uses]
+            return f"the {readings.uses} computes, and its energy is unknown: {why}"
+        _, parts = counted(readings.methods, readings.uses)
+        return window.of(parts)
+
+    def reservations(self, watts: float) -> tuple[Caution, ...]:
+        """What must stand beside joules that no counter measured."""
+        return reservations(self.readings, self.readings.methods, watts)
 
     def close(self) -> None:
         """Stops codecarbon and shuts NVML down, whatever a driver raises. May be called twice."""

@@ -100,10 +100,7 @@ def account(readings: Readings, ticks: int) -> Findings:
         why = f"the {readings.uses} computes, and its energy is unknown: {unknown[readings.uses]}"
         figures |= dict.fromkeys(_TOTALS, why)
         return findings_of(figures, tags=tags | {METHOD: "unavailable"})
-    measured = [part for part in methods if methods[part].startswith("measured")]
-    given = [part for part in methods if methods[part].startswith(GIVEN)]
-    method = MEASURED if readings.uses in measured else GIVEN if given else GUESSED
-    parts = {MEASURED: measured, GIVEN: given}.get(method, list(methods))
+    method, parts = counted(methods, readings.uses)
     joules = [window.of(parts) for window in windows]
     if readings.period_s:
         fewest = min(window.seconds for window in windows) / readings.period_s
@@ -112,9 +109,11 @@ def account(readings: Readings, ticks: int) -> Findings:
     figures |= _net(readings.idle, parts, windows, ticks)
     if method == GUESSED:
         figures = _without_intervals(figures)
+    power = figures["energy/power_w"]
+    known_w = power.value if isinstance(power, Metric) else None
     return findings_of(
         figures,
-        cautions=_cautions(method, methods, parts, readings, figures["energy/power_w"]),
+        cautions=() if known_w is None else reservations(readings, methods, known_w),
         tags=tags | {METHOD: method},
         repeats={} if method == GUESSED else _by_window(windows, joules),
     )
@@ -133,21 +132,34 @@ def _without_intervals(figures: Figures) -> Figures:
     return bare | dict.fromkeys((_IDLE, *_NET), NOT_MEASURED)
 
 
-def _cautions(
-    method: str,
-    methods: Mapping[str, str],
-    parts: Sequence[str],
-    readings: Readings,
-    power: Metric | str,
+def counted(methods: Mapping[str, str], uses: str) -> tuple[str, list[str]]:
+    """How the total is known, and the components in it.
+
+    methods: component → how its joules are known.
+    uses: the component that computes, one of them.
+    """
+    measured = [part for part in methods if methods[part].startswith("measured")]
+    given = [part for part in methods if methods[part].startswith(GIVEN)]
+    method = MEASURED if uses in measured else GIVEN if given else GUESSED
+    return method, {MEASURED: measured, GIVEN: given}.get(method, list(methods))
+
+
+def reservations(
+    readings: Readings, methods: Mapping[str, str], watts: float
 ) -> tuple[Caution, ...]:
-    """What must stand beside joules that no counter measured."""
-    if method == MEASURED or isinstance(power, str):
+    """What must stand beside joules that no counter measured.
+
+    methods: component → how its joules are known.
+    watts: the power that they mean.
+    """
+    method, parts = counted(methods, readings.uses)
+    if method == MEASURED:
         return ()
     how = [f"{part} {methods[part].removeprefix('estimated ')}" for part in parts]
     if method == GIVEN:
         return (caution("GivenWatts", parts="; ".join(how)),)
     why = [f"{told} ({readings.uncounted[part]})" for told, part in zip(how, parts, strict=True)]
-    return (caution("EstimatedEnergy", watts=power.value, parts="; ".join(why)),)
+    return (caution("EstimatedEnergy", watts=watts, parts="; ".join(why)),)
 
 
 def _by_window(windows: Sequence[Window], joules: Sequence[float]) -> dict[str, tuple[float, ...]]:

@@ -21,7 +21,7 @@ _NOT_KEPT, _SOMETIMES = "x", "white"
 _CAPTION = (
     "99th percentile of the time from when a request was due to its text, over the requests a "
     "second that were due, with intervals of 95 %; dotted: the median. A cross: the bound was not "
-    "kept; hollow: not every time. Both axes are logarithmic."
+    "kept; hollow: not every time, or not known. Both axes are logarithmic."
 )
 _ON_THE_BOUND = "A bar on the bound is the interval of a capacity."
 
@@ -130,18 +130,17 @@ def _legend(styled: StyledAxes, drawn: Sequence[tuple[Curve, Sequence[PooledLoad
 
 
 def _draw_step(styled: StyledAxes, step: PooledLoad, colour: str, marker: str, keys: Keys) -> None:
-    broken = step.verdict not in ("held", "unasked") and not step.verdict.startswith("held")
-    sometimes = step.verdict.startswith("held ")
+    sure = step.held or step.broken or step.verdict == "unasked"
     value, interval = _value(step, P99)
     artist = styled.axes.errorbar(
         step.offered_per_s or 0.0,
         value,
         yerr=_bar(value, interval),
-        fmt=_NOT_KEPT if broken else marker,
+        fmt=_NOT_KEPT if step.broken else marker,
         color=colour,
-        markersize=6.0 if broken else 5.5,
-        markeredgewidth=1.6 if broken else 1.0,
-        markerfacecolor=_SOMETIMES if sometimes else colour,
+        markersize=6.0 if step.broken else 5.5,
+        markeredgewidth=1.6 if step.broken else 1.0,
+        markerfacecolor=colour if sure else _SOMETIMES,
         elinewidth=1.0,
         capsize=2.0,
         zorder=3,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.loads import Server, asked, searched, served
+from support.queues import Server, asked, searched, served
 from support.studies import BASE, record
 
 from asr_scaling.analysis.capacity.curves import Curve, at_rate, cost, curves

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.loads import Server, asked, searched, served
+from support.queues import Server, asked, searched, served
 
 from asr_scaling.analysis.capacity.curves import curves
 from asr_scaling.analysis.capacity.holding import Asked, Holding, holding, implies, latencies

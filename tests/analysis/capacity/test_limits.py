@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.loads import Server, searched, served
+from support.queues import Server, searched, served
 
 from asr_scaling.analysis.capacity.curves import curves
 from asr_scaling.analysis.capacity.limits import Limit, limits

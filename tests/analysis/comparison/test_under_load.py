@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.loads import Server, asked, searched, served
+from support.queues import Server, asked, searched, served
 
 from asr_scaling.analysis.comparison.under_load import CAPACITY, P99, load_changes
 from asr_scaling.analysis.comparison.verdict import compare

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.loads import Server, asked, searched
+from support.queues import Server, asked, searched
 from support.studies import BASE, TINY, record
 
 from asr_scaling.analysis.points import to_point

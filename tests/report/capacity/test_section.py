@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.loads import LATE, Server, asked, searched, served
+from support.queues import LATE, Server, asked, searched, served
 from support.reading import column, figures, row, tables, words
 from support.studies import BASE, TINY, record
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.texts import SPACED, SPACELESS
 
-from asr_scaling.profiler._text.scripts import (
+from asr_scaling.core.text.scripts import (
     is_english,
     is_latin,
     other_than_latin,

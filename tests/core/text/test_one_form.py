@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.texts import ALL
 
-from asr_scaling.profiler._text.one_form import one_form
+from asr_scaling.core.text.one_form import one_form
 
 
 @pytest.mark.parametrize(

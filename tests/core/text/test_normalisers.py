@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from support.texts import ALL, SPACED, SPACELESS
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from asr_scaling.profiler._text.normalisers import Auto, named, without_brackets
-from asr_scaling.profiler._text.one_form import one_form
-from asr_scaling.profiler._text.scripts import words_of
+from asr_scaling.core.text.normalisers import Auto, named, without_brackets
+from asr_scaling.core.text.one_form import one_form
+from asr_scaling.core.text.scripts import words_of
 
 WHISPER = EnglishTextNormalizer()
 

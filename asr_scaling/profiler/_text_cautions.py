@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from asr_scaling.core.cautions import Caution, caution
-from asr_scaling.profiler._text.normalisers import Normaliser
-from asr_scaling.profiler._text.one_form import one_form
-from asr_scaling.profiler._text.scripts import is_english, other_than_latin, spaceless_share
+from asr_scaling.core.text.normalisers import Normaliser
+from asr_scaling.core.text.one_form import one_form
+from asr_scaling.core.text.scripts import is_english, other_than_latin, spaceless_share
 
 _MOST, _SOME = 0.5, 0.01
 """Shares of letters from which a script has a say: over the headline, and over a caution."""

@@ -33,6 +33,11 @@ def words_of(text: str) -> list[str]:
     return str(spaceless.sub(r" \g<0> ", text)).split()
 
 
+def spoken_words(text: str) -> list[str]:
+    """The words with a letter or a digit: "..." is none, which normalisers of others leave."""
+    return [word for word in words_of(text) if any(map(str.isalnum, word))]
+
+
 def without_needless_spaces(text: str) -> str:
     """``text`` without the spaces beside characters of scripts that have none between words."""
     _, _, beside = _patterns()

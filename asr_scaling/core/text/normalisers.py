@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from asr_scaling.core.option_checks import must_be
-from asr_scaling.profiler._text.leaderboard import leaderboard_rules
-from asr_scaling.profiler._text.one_form import one_form
-from asr_scaling.profiler._text.scripts import is_latin, which_are_english, without_needless_spaces
+from asr_scaling.core.text.leaderboard import leaderboard_rules
+from asr_scaling.core.text.one_form import one_form
+from asr_scaling.core.text.scripts import is_latin, which_are_english, without_needless_spaces
 
 AUTO = "auto"
 NORMALISERS = (AUTO, "whisper_english", "leaderboard", "unicode", "none")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asr_scaling.profiler._text.normalisers import named
+from asr_scaling.core.text.normalisers import named
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 Source: github.com/huggingface/open_asr_leaderboard at d1e99b2 (2026-08-21), folder ``normalizer``.
 Written anew. Its tables of names and of more spellings are left out; its rule for compounds is
-kaldialign's, in profiler/_text/edits.py.
+kaldialign's, in core/text/edits.py.
 """
 
 from __future__ import annotations
