@@ -17,7 +17,8 @@ from support.warm import printed
 from asr_scaling.cli.recommend import main
 from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.environment import environment
-from asr_scaling.sweep.instantiate import build_job, with_needs
+from asr_scaling.serving.batched import Batched
+from asr_scaling.sweep.instantiate import build_job, build_system, options, with_needs
 from asr_scaling.sweep.transcriber import _composed
 from asr_scaling.util.config_dir import conf_dir
 
@@ -419,8 +420,8 @@ class TestRequests:
         written = said.path.read_text()
         assert "override serving: batched" in written
         assert "scenario" not in written.partition("defaults:")[2]
-        found = OmegaConf.load(said.path)
-        assert (found.serving.max_batch, found.serving.max_wait_s) == (16, 0.05)
+        served = build_system(options(_composed(said.path))).composed().serving
+        assert served == Batched(max_batch=16, max_wait_s=0.05)
 
     def test_what_calls_are_asked_is_answered_as_without_loads(self, recommend: Any) -> None:
         self.measured(Path("multirun"))
@@ -438,6 +439,15 @@ class TestRequests:
         assert said.status == 1
         assert "Nearest: whisper_tiny_en · serving=batched" in said.out
         assert not said.path.exists()
+
+    def test_someone_elses_server_is_left_out(self, recommend: Any) -> None:
+        server = searched(replace(self.LARGE, idle_w=1.0, busy_w=2.0))
+        facts = {**server.system["facts"], "weights": "elsewhere"}
+        server = replace(server, system={**server.system, "facts": facts})
+        stored(Path("multirun"), *map(here, (server, searched(self.SMALL, serving="batched"))))
+        said = recommend("--qps", 2, "--max-wer", 6)
+        assert "whisper_tiny_en · cpu (holds 2.70" in said.answer
+        assert "Left out: 1 of a server elsewhere, which nothing here can start." in said.first
 
     def test_without_loads_one_sentence_says_what_measures_them(self, recommend: Any) -> None:
         sweep(Path("multirun"), TINY)

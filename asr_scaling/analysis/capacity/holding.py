@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from asr_scaling.analysis.capacity.curves import Curve
+from asr_scaling.analysis.capacity.curves import LOAD_WER, Curve
 from asr_scaling.analysis.format import plain, with_interval
 from asr_scaling.core.pooled_loads import PooledLoad
+from asr_scaling.core.statistics import Interval
+from asr_scaling.errors import ConfigError
+from asr_scaling.load.bound import Bound, Percentile, parsed
 
 Answer = Literal["held", "not held", "undecided"]
 _OF_USERS = ("poisson", "trace")
 """Laws by which users arrive. Evenly spaced requests wait less, and clients that wait for their
 answers send less while the system is slow: neither says what users would see."""
-_LATENCY = re.compile(r"(?P<name>p\d{2}|mean|max)<=?(?P<value>\d*\.?\d+)(?P<unit>ms|s)?")
-_UNITS = {"ms": 1e-3, "s": 1.0, None: 1.0}
+_LOST = tuple(f"load/{name}_share" for name in ("failed", "refused", "timed_out"))
 
 
 @dataclass(frozen=True)
@@ -48,23 +49,33 @@ class Holding:
     curve: Curve | None
 
 
-def latencies(bound: str) -> tuple[dict[str, float], bool]:
-    """Latency → seconds of what a bound asks, and whether it asks nothing else."""
-    parts = [part.strip().replace(" ", "") for part in bound.split(",") if part.strip()]
-    found = [_LATENCY.fullmatch(part) for part in parts]
-    bounds = {m["name"]: float(m["value"]) * _UNITS[m["unit"]] for m in found if m}
-    return bounds, all(found)
+def bound_of(text: str) -> Bound | None:
+    """The bound that a record names; None where it is none that this version knows."""
+    try:
+        return parsed(text)
+    except ConfigError:
+        return None
 
 
-def implies(bound: str, other: str) -> bool:
-    """Whether what keeps ``bound`` keeps ``other``: a stricter percentile, or a shorter time."""
-    if bound == other:
-        return True
-    ours, (theirs, whole) = latencies(bound)[0], latencies(other)
-    return whole and all(
-        any(_percent(name) >= _percent(wanted) and own <= most for name, own in ours.items())
-        for wanted, most in theirs.items()
+def implies(text: str, other: str) -> bool:
+    """Whether what keeps one bound keeps the other: each of its terms is as strict, or stricter."""
+    ours, theirs = bound_of(text), bound_of(other)
+    if ours is None or theirs is None:
+        return text == other
+    errors, wer = _stricter(ours.errors, theirs.errors), _stricter(ours.wer, theirs.wer)
+    return errors and wer and all(_has(ours, term) for term in theirs.percentiles)
+
+
+def _has(bound: Bound, term: Percentile) -> bool:
+    """Whether a percentile as far out, or further, is within as short a time."""
+    return any(
+        own.percentile >= term.percentile and own.limit_s <= term.limit_s
+        for own in bound.percentiles
     )
+
+
+def _stricter(own: float | None, other: float | None) -> bool:
+    return other is None or (own is not None and own <= other)
 
 
 def holding(curves: Sequence[Curve], asked: Asked) -> Holding:
@@ -83,7 +94,9 @@ def holding(curves: Sequence[Curve], asked: Asked) -> Holding:
 def _answer(curves: Sequence[Curve], asked: Asked, sure: float) -> Answer:
     if asked.per_s is None:
         return "held" if sure else "undecided"
-    broken = any(_breaks(step, asked) for curve in curves for step in curve.steps)
+    bound = bound_of(asked.bound)
+    steps = [step for curve in curves for step in curve.steps] if bound else []
+    broken = any(_breaks(step, asked, bound) for step in steps if bound)
     if sure >= asked.per_s:
         return "undecided" if broken else "held"
     weaker = [curve for curve in curves if curve.bound and implies(asked.bound, curve.bound)]
@@ -94,32 +107,31 @@ def _answer(curves: Sequence[Curve], asked: Asked, sure: float) -> Answer:
 
 def _kept(curves: Sequence[Curve], asked: Asked) -> list[float]:
     """Rates of loads that kept what is asked, with the intervals of their latencies."""
-    return [
-        step.offered_per_s or 0.0
-        for curve in curves
-        for step in curve.steps
-        if _keeps(step, asked.bound)
-    ]
+    bound = bound_of(asked.bound)
+    steps = [step for curve in curves for step in curve.steps]
+    return [step.offered_per_s or 0.0 for step in steps if bound and _keeps(step, bound)]
 
 
-def _keeps(step: PooledLoad, bound: str) -> bool:
-    wanted, whole = latencies(bound)
-    if "overloaded" in step.verdict or not (whole or (step.bound == bound and step.held)):
+def _keeps(step: PooledLoad, bound: Bound) -> bool:
+    """Whether every term is shown to be kept."""
+    if any(load.verdict == "overloaded" for load in step.loads):
         return False
-    ends = [(step.interval(_metric(name)), most) for name, most in wanted.items()]
-    return all(interval is not None and interval.high <= most for interval, most in ends)
+    terms = [(_interval(step, term), term.limit_s) for term in bound.percentiles]
+    if bound.wer is not None:
+        terms.append((step.interval(LOAD_WER), bound.wer / 100))
+    lost = sum(step.value(name) or 0.0 for name in _LOST)
+    few = bound.errors is None or lost <= bound.errors
+    return few and all(ends is not None and ends.high <= most for ends, most in terms)
 
 
-def _breaks(step: PooledLoad, asked: Asked) -> bool:
+def _breaks(step: PooledLoad, asked: Asked, bound: Bound) -> bool:
     """Whether a load of no more requests than asked is shown not to keep the bound."""
     if (step.offered_per_s or 0.0) > (asked.per_s or 0.0):
         return False
     if step.verdict == "overloaded":
         return True
-    ends = [
-        (step.interval(_metric(name)), most) for name, most in latencies(asked.bound)[0].items()
-    ]
-    return any(interval is not None and interval.low > most for interval, most in ends)
+    terms = [(_interval(step, term), term.limit_s) for term in bound.percentiles]
+    return any(ends is not None and ends.low > most for ends, most in terms)
 
 
 def _said(curve: Curve, asked: Asked, sure: float) -> str:
@@ -133,13 +145,8 @@ def _said(curve: Curve, asked: Asked, sure: float) -> str:
     return f"{tried} show no rate at which {asked.bound} is kept"
 
 
-def _metric(name: str) -> str:
-    return f"load/latency_{name}_s"
-
-
-def _percent(name: str) -> float:
-    """How far out in the tail a latency is: 99 for "p99", 100 for the longest."""
-    return {"mean": -1.0, "max": 100.0}.get(name) or float(name[1:])
+def _interval(step: PooledLoad, term: Percentile) -> Interval | None:
+    return step.interval(f"load/latency_p{term.percentile:g}_s")
 
 
 def _requests(curve: Curve) -> tuple[bool, int]:

@@ -132,9 +132,11 @@ def _figure(point: Point | None, name: str) -> str:
 
 def _not_of_here(point: Point) -> str:
     """Where a point was measured if not here or on another GPU than this machine's; or that it is
-    of no model; else empty."""
+    of no model, or of someone else's server; else empty."""
     if point.weights == "fake":
         return "of engine=fake"
+    if point.weights == "elsewhere":
+        return "of a server elsewhere, which nothing here can start"
     own, other = environment(), point.environment
     if machine_kind(own) != machine_kind(other):
         return f"of another machine ({machine_kind(other)})"

@@ -24,7 +24,7 @@ from asr_scaling.util.quoting import quoted
 
 NOT_MEASURED = ("tracking", "sweep", "optimiser", "hydra")
 """Groups that say where records go and how a sweep is run: they shape no figure of a point."""
-PATHS = ("path", "audio_root", "fault")
+PATHS = ("path", "audio_root", "fault", "trace")
 """Options that hold a path, or a list of paths."""
 _NAMED = ("model", "engine", "device", "dataset")
 """Groups whose choice a command names even where it is the usual one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asr_scaling.analysis.capacity.curves import P50, P99, Curve
-from asr_scaling.analysis.capacity.holding import latencies
+from asr_scaling.analysis.capacity.holding import bound_of
 from asr_scaling.analysis.format import duration, plain, with_interval
 from asr_scaling.core.pooled_loads import PooledLoad
 from asr_scaling.core.statistics import Interval
@@ -58,8 +58,8 @@ def _known(curve: Curve) -> list[PooledLoad]:
 
 def _bounds(curves: Sequence[Curve]) -> dict[str, float]:
     """Bound → seconds of the furthest percentile that it names, where it names one."""
-    found = {curve.bound: latencies(curve.bound)[0] for curve in curves if curve.bound}
-    return {bound: asked[max(asked)] for bound, asked in found.items() if asked}
+    found = {curve.bound: bound_of(curve.bound) for curve in curves if curve.bound}
+    return {text: b.hardest.limit_s for text, b in found.items() if b and b.hardest}
 
 
 def _value(step: PooledLoad, metric: str) -> Value:
