@@ -70,7 +70,7 @@ def _recommend(options: argparse.Namespace) -> int:
     ]
     say_left_out(damaged)
     here, left_out = recommendable(points)
-    found = answers(named(here), budget)
+    found = answers(named(here), budget if here else Budget())
     lines = _lines(found, left_out, bool(here))
     sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
     if found.found.winner is None:

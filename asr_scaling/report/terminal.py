@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from asr_scaling.analysis.capacity.curves import TAILS, furthest
 from asr_scaling.analysis.interval_scope import interval_scope
 from asr_scaling.analysis.looping import looping_records
 from asr_scaling.analysis.usual_state import changed_by_state
@@ -72,7 +73,7 @@ def points_table(records: Sequence[RunRecord], width: int | None = None) -> tupl
     fixed = [f"{value} {_WORDS.get(key, '')}".strip() for key, value in shared.items()]
     columns = [
         (name, show)
-        for name, show in _columns(_speech(records))
+        for name, show in _columns(_speech(records), _tail(records))
         if any(show(record) != _MISSING for record in records)
     ]
     if any(record.status != "ok" for record in records):
@@ -150,7 +151,7 @@ def _speech(records: Sequence[RunRecord]) -> str:
     )
 
 
-def _columns(wer: str) -> list[_Column]:
+def _columns(wer: str, tail: str) -> list[_Column]:
     return [
         ("RTFx", _number("throughput/rtfx", 1, 1)),
         ("RTFx\nusual", _number(f"{USUAL}throughput/rtfx", 1, 1)),
@@ -162,7 +163,7 @@ def _columns(wer: str) -> list[_Column]:
         ("invented\nwords/h", _number("quality/invented_words_per_hour", 1, 0)),
         ("holds\nreq/s", _number("capacity/rate_per_s", 1, 2)),
         ("load\nreq/s", _one_load),
-        ("p99 s\nat load", _p99_at_load),
+        (f"{tail} s\nat load", _tail_at_load(tail)),
         ("RSS\nMB", _number("memory/peak_rss_bytes", 1e-6, 0)),
         ("libraries+\nweights+\ncalls MB", _memory_parts),
         ("weights\nMB", _number("memory/weights_bytes", 1e-6, 0)),
@@ -181,15 +182,24 @@ def _one_load(record: RunRecord) -> str:
     return f"{loads[0].clients} clients" if rate is None else f"{rate:.3g}"
 
 
-def _p99_at_load(record: RunRecord) -> str:
+def _tail(records: Sequence[RunRecord]) -> str:
+    """The percentile furthest out that all points with one kind of load have, as "p99"."""
+    loads = [each for record in records if len(each := pooled_loads(record.loads)) == 1]
+    known = (load for (load,) in loads if not load.withheld)
+    return furthest(known) or "p50"
+
+
+def _tail_at_load(name: str) -> Callable[[RunRecord], str]:
     """Of a point with loads of one kind; it says so where nothing is known of the service."""
-    loads = pooled_loads(record.loads)
-    if len(loads) != 1:
-        return _MISSING
-    found = loads[0].metric("load/latency_p99_s")
-    if found is None:
-        return "withheld" if loads[0].withheld else _MISSING
-    return _shown(found.value, found.interval, 1, 2)
+
+    def show(record: RunRecord) -> str:
+        loads = pooled_loads(record.loads)
+        found = loads[0].metric(TAILS[name]) if len(loads) == 1 else None
+        if found is None:
+            return "withheld" if len(loads) == 1 and loads[0].withheld else _MISSING
+        return _shown(found.value, found.interval, 1, 2)
+
+    return show
 
 
 def _error_rate(record: RunRecord) -> str:

@@ -457,6 +457,12 @@ class TestRequests:
         assert "'scenario.bound=p99<2s'" in said.err
         assert len(said.err.splitlines()) == 1
 
+    def test_loads_of_other_machines_are_left_out(self, recommend: Any) -> None:
+        stored(Path("multirun"), searched(self.LARGE))
+        said = recommend("--qps", 3)
+        assert said.status == 1
+        assert "No point was measured on this machine" in said.out
+
     def test_bounds_of_calls_are_refused(self, recommend: Any) -> None:
         said = recommend("--qps", 3, "--memory", "2GB", "--batch", 4)
         assert said.status == 2

@@ -17,6 +17,8 @@ from asr_scaling.util.groups import grouped
 
 CAPACITY, RTFX_HELD = "capacity/rate_per_s", "capacity/rtfx"
 P50, P99 = "load/latency_p50_s", "load/latency_p99_s"
+TAILS = {name: f"load/latency_{name}_s" for name in ("p99", "p95", "p90", "p50")}
+"""Percentiles of latency, the furthest out first."""
 LOAD_WER, RTFX_AT = "load/wer", "load/rtfx"
 JOULES = "load/energy_per_audio_hour_j"
 """Joules per hour of audio under load."""
@@ -136,6 +138,16 @@ def _curve(
     steps = tuple(step for step in pooled_loads(loads) if not step.withheld)
     withheld = tuple(load for load in loads if load.verdict == "withheld")
     return Curve(max(points, key=_requests), points, arrivals, bound, steps, withheld)
+
+
+def furthest(loads: Iterable[PooledLoad]) -> str | None:
+    """The percentile furthest out that all loads have, as "p99": few requests bound no far one.
+
+    None where there is no load, or where they have none in common.
+    """
+    loads = list(loads)
+    common = (name for name, metric in TAILS.items() if all(step.metric(metric) for step in loads))
+    return next(common, None) if loads else None
 
 
 def cost(curve: Curve, rate: float) -> Cost | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from asr_scaling.analysis.capacity.curves import LOAD_WER, Curve
+from asr_scaling.analysis.capacity.curves import LOAD_WER, TAILS, Curve, furthest
 from asr_scaling.analysis.format import plain, with_interval
 from asr_scaling.core.pooled_loads import PooledLoad
 from asr_scaling.core.statistics import Interval
@@ -55,6 +55,19 @@ def bound_of(text: str) -> Bound | None:
         return parsed(text)
     except ConfigError:
         return None
+
+
+def tail_of(curves: Sequence[Curve]) -> str | None:
+    """The percentile that curves are drawn by, as "p99": that of their bound, where it is one.
+
+    Else the furthest out that all loads have; None where there is none.
+    """
+    steps = [step for curve in curves for step in curve.steps]
+    bounds = [bound_of(curve.bound) for curve in curves if curve.bound]
+    names = {f"p{b.hardest.percentile:g}" for b in bounds if b and b.hardest}
+    name = names.pop() if len(names) == 1 else None
+    known = name in TAILS and any(step.metric(TAILS[name]) for step in steps)
+    return name if known else furthest(steps)
 
 
 def implies(text: str, other: str) -> bool:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asr_scaling.analysis.capacity.curves import P50, P99, Curve
+from asr_scaling.analysis.capacity.curves import P50, TAILS, Curve
 from asr_scaling.analysis.format import duration, percent, plain
 from asr_scaling.core.pooled_loads import PooledLoad
 from asr_scaling.core.typed_json import number
 
 _WAITING = 0.5
-"""Share of p99 that is waiting from which waiting is what breaks the bound."""
+"""Share of a latency that is waiting from which waiting is what breaks the bound."""
 _BUSY = 0.85
 """Share of its time from which a core or an accelerator has nothing left to give."""
 _FULL, _ALMOST_ONE = 0.9, 1.5
 """Of ``serving.max_batch`` what makes batches full; requests in a call that make them none."""
 _ERRORS = 0.01
 """Share of requests without a text from which that is what is wrong."""
-_WAIT = "load/queue_wait_p99_s"
 _LOST = {
     "load/refused_share": "turned away at once",
     "load/timed_out_share": "not answered in time",
@@ -71,8 +70,20 @@ def _service(curve: Curve) -> Iterator[Limit]:
 
 def _behind(step: PooledLoad) -> bool:
     """Whether requests wait more than they are worked on, where no bound was asked for."""
-    p99, wait = step.value(P99), step.value(_WAIT)
-    return step.verdict == "unasked" and bool(p99 and wait and wait / p99 >= _WAITING)
+    waiting = _waiting(step)
+    return step.verdict == "unasked" and waiting is not None and waiting[2] / waiting[1] >= _WAITING
+
+
+def _waiting(step: PooledLoad) -> tuple[str, float, float] | None:
+    """A percentile, its latency, and the same percentile of the time that requests wait.
+
+    The furthest out of which both are known; None where there is none.
+    """
+    for name in ("p99", "p50"):
+        whole, wait = step.value(TAILS[name]), step.value(f"load/queue_wait_{name}_s")
+        if whole and wait is not None:
+            return name, whole, wait
+    return None
 
 
 def _of_rate(curve: Curve, rate: float) -> Iterator[PooledLoad]:
@@ -88,15 +99,16 @@ def _lost(step: PooledLoad, at: str) -> Iterator[Limit]:
 
 def _time(curve: Curve, step: PooledLoad, at: str) -> Iterator[Limit]:
     """Whether requests wait, and what for."""
-    p99, wait = step.value(P99), step.value(_WAIT)
-    if p99 is None or wait is None or not p99:
+    waiting = _waiting(step)
+    if waiting is None:
         return
-    if wait / p99 < _WAITING:
-        of_call = duration(p99 - wait)
-        said = f"At {at} about {of_call} of a p99 of {duration(p99)} is the call itself"
+    name, whole, wait = waiting
+    of = f"{'the median' if name == 'p50' else f'a {name}'} of {duration(whole)}"
+    if wait / whole < _WAITING:
+        said = f"At {at} about {duration(whole - wait)} of {of} is the call itself"
         yield Limit("call time", f"{said}: shorter calls are needed, more workers don't help.")
         return
-    waits = f"At {at} requests wait up to {duration(wait)} of a p99 of {duration(p99)}"
+    waits = f"At {at} requests wait {duration(wait)} of {of}"
     gpu = step.value("load/gpu_share")
     if gpu is not None and gpu >= _BUSY:
         yield Limit("accelerator", f"{waits}, and the GPU is busy {percent(gpu)} of the time.")

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from asr_scaling.analysis.capacity.curves import JOULES, LOAD_WER, P99, RTFX_HELD, Cost, Curve, cost
+from asr_scaling.analysis.capacity.curves import (
+    JOULES,
+    LOAD_WER,
+    RTFX_HELD,
+    TAILS,
+    Cost,
+    Curve,
+    cost,
+)
+from asr_scaling.analysis.capacity.holding import tail_of
 from asr_scaling.analysis.capacity.limits import limits
 from asr_scaling.analysis.format import plain
 from asr_scaling.core.energy_methods import NOT_MEASURED, power_known
@@ -14,6 +24,7 @@ from asr_scaling.report.document import Cell, Column, Table
 from asr_scaling.report.fields import Field, field, field_table, text
 
 KILO = 1e-3
+_TAIL = "of the latency, at the load nearest to half of what it holds"
 _WER_MEANING = "of the texts at the load nearest to capacity"
 _WER_ALONE = "of the same utterances, called one by one"
 _ENERGY = "for an hour of audio, the idle machine's share included"
@@ -31,6 +42,8 @@ def capacity_table(curves: Sequence[Curve]) -> Table:
     """A row for each system, arrival law and bound; closed loads have a table of their own."""
     opened = [curve for curve in curves if not curve.closed]
     apart, alike = told(opened)
+    name = tail_of(opened) or "p99"
+    tail: Field[Curve] = field(name, "s, at half of it", partial(_half_tail, name), _TAIL)
     notes = [
         "kJ/h and s/h: for an hour of audio. At half and at full: at the measured load nearest to "
         "half of the capacity and to all of it, of those that kept the bound; the note of a cell "
@@ -40,7 +53,7 @@ def capacity_table(curves: Sequence[Curve]) -> Table:
     return field_table(
         "capacity",
         f"What each system holds{alike}",
-        (text("System", lambda curve: curve.point.system), *apart, *_HOLDS),
+        (text("System", lambda curve: curve.point.system), *apart, *_HOLDS, tail, *_COSTS),
         sorted(opened, key=lambda curve: -(curve.holds or 0.0)),
         keys=lambda curve: curve.point.keys,
         notes=notes,
@@ -97,9 +110,9 @@ def _near(curve: Curve, share: float) -> tuple[Cost | None, str]:
     return found, f"At {plain(found.load.offered_per_s or 0.0)} requests/s."
 
 
-def _half_p99(curve: Curve) -> Cell:
+def _half_tail(name: str, curve: Curve) -> Cell:
     found, note = _near(curve, 0.5)
-    return missing(_NO_LOAD) if found is None else metric_cell(found.load, P99, note=note)
+    return missing(_NO_LOAD) if found is None else metric_cell(found.load, TAILS[name], note=note)
 
 
 def _at_full(curve: Curve, metric: str) -> Cell:
@@ -136,7 +149,8 @@ _HOLDS: tuple[Field[Curve], ...] = (
         _limit,
     ),
     field("RTFx", "at capacity", _rtfx, "seconds of audio a second that this means"),
-    field("p99", "s, at half of it", _half_p99, "at the load nearest to half of it"),
+)
+_COSTS: tuple[Field[Curve], ...] = (
     field("WER", "%, under load", lambda c: _at_full(c, LOAD_WER), _WER_MEANING),
     field("WER", "%, alone", lambda c: _at_full(c, "load/wer_unloaded"), _WER_ALONE),
     field("Energy", "kJ/h, at half", lambda c: _energy(c, 0.5), _ENERGY),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.capacity.curves import P50, P99, Curve
-from asr_scaling.analysis.capacity.holding import bound_of
+from asr_scaling.analysis.capacity.curves import P50, TAILS, Curve
+from asr_scaling.analysis.capacity.holding import bound_of, tail_of
 from asr_scaling.analysis.format import duration, plain, with_interval
+from asr_scaling.analysis.points import Point
 from asr_scaling.core.pooled_loads import PooledLoad
 from asr_scaling.core.statistics import Interval
-from asr_scaling.report.document import Figure, Keys
+from asr_scaling.report.document import Figure
 from asr_scaling.report.output.axes_style import CROWDED, MOST_NAMES, StyledAxes, Value
 from asr_scaling.report.output.drawing import INK, FigureBuilder, Style
 
@@ -19,17 +20,22 @@ _LONG_NAME, _FEW = 45, 4
 """Letters of a name that needs the whole width; names that need no second column."""
 _NOT_KEPT, _SOMETIMES = "x", "white"
 _CAPTION = (
-    "99th percentile of the time from when a request was due to its text, over the requests a "
-    "second that were due, with intervals of 95 %; dotted: the median. A cross: the bound was not "
+    "of the time from when a request was due to its text, over the requests a second that were "
+    "due, with intervals of 95 %; dotted: the median. A cross: the bound was not "
     "kept; hollow: not every time, or not known. Both axes are logarithmic."
 )
+_NAMES = {name: f"{name[1:]}th percentile" for name in TAILS} | {"p50": "median"}
+_LEFT = "Loads of too few requests for it are in the table alone: {}."
 _ON_THE_BOUND = "A bar on the bound is the interval of a capacity."
 
 
 def load_figure(curves: Sequence[Curve], style: Style) -> Figure | None:
-    """The curves of open loads; None where none has a p99."""
-    drawn = [(curve, steps) for curve in curves if not curve.closed and (steps := _known(curve))]
-    if not drawn:
+    """The curves of open loads; None where none has a percentile of its latency."""
+    name = tail_of([curve for curve in curves if not curve.closed])
+    tail = TAILS.get(name or "", "")
+    opened = [(curve, _known(curve, tail)) for curve in curves if not curve.closed]
+    drawn = [(curve, steps) for curve, steps in opened if steps]
+    if name is None or not drawn:
         return None
     builder = FigureBuilder(
         "load-curves", height=_HEIGHT_IN + _NAME_IN * min(len(drawn), MOST_NAMES)
@@ -41,19 +47,23 @@ def load_figure(curves: Sequence[Curve], style: Style) -> Figure | None:
     styled.scale("x", [(step.offered_per_s or 0.0, None) for step in every] + found)
     medians = [value for step in every if (value := _value(step, P50))[0]]
     tops: list[Value] = [(bound_s, None) for bound_s in bounds.values()]
-    styled.scale("y", [_value(step, P99) for step in every] + medians + tops)
-    builder.titles(styled.axes, "requests a second that were due", "p99 of their latency (s)")
+    styled.scale("y", [_value(step, tail) for step in every] + medians + tops)
+    latency = f"{_NAMES[name]} of their latency (s)"
+    builder.titles(styled.axes, "requests a second that were due", latency)
     _draw_bounds(styled, bounds)
     for curve, steps in drawn:
-        _draw_curve(styled, curve, steps, len(every) <= CROWDED)
+        _draw_curve(styled, curve, steps, name, len(every) <= CROWDED)
         _draw_capacity(styled, curve, bounds.get(curve.bound))
     _legend(styled, drawn)
-    caption = f"{_CAPTION} {_ON_THE_BOUND}" if found else _CAPTION
-    return builder.figure(f"Latency over load: {caption}", _alt(drawn, bounds))
+    left = sum(len(curve.steps) for curve, _ in opened) - len(every)
+    notes = [_ON_THE_BOUND] if found else []
+    notes += [_LEFT.format(left)] if left else []
+    caption = " ".join((f"Latency over load: {_NAMES[name]} {_CAPTION}", *notes))
+    return builder.figure(caption, _alt(name, drawn, bounds))
 
 
-def _known(curve: Curve) -> list[PooledLoad]:
-    return [step for step in curve.steps if step.offered_per_s and step.value(P99)]
+def _known(curve: Curve, tail: str) -> list[PooledLoad]:
+    return [step for step in curve.steps if step.offered_per_s and step.value(tail)]
 
 
 def _bounds(curves: Sequence[Curve]) -> dict[str, float]:
@@ -82,12 +92,12 @@ def _draw_bounds(styled: StyledAxes, bounds: dict[str, float]) -> None:
 
 
 def _draw_curve(
-    styled: StyledAxes, curve: Curve, steps: Sequence[PooledLoad], markers: bool
+    styled: StyledAxes, curve: Curve, steps: Sequence[PooledLoad], name: str, markers: bool
 ) -> None:
     point = curve.point
     colour = styled.style.colour(point.system)
-    path = [(step.offered_per_s or 0.0, step.value(P99) or 0.0) for step in steps]
-    title = f"p99 of {point.system}"
+    path = [(step.offered_per_s or 0.0, step.value(TAILS[name]) or 0.0) for step in steps]
+    title = f"{name} of {point.system}"
     styled.line(path, colour, device=point.device, keys=point.keys, title=title)
     halves = [
         (x, value) for (x, _), step in zip(path, steps, strict=True) if (value := step.value(P50))
@@ -98,7 +108,7 @@ def _draw_curve(
         )
         styled.builder.mark(dotted, point.keys, f"median of {point.system}")
     for step in steps if markers else ():
-        _draw_step(styled, step, colour, styled.style.marker(point.system), point.keys)
+        _draw_step(styled, step, name, point)
 
 
 def _legend(styled: StyledAxes, drawn: Sequence[tuple[Curve, Sequence[PooledLoad]]]) -> None:
@@ -129,9 +139,10 @@ def _legend(styled: StyledAxes, drawn: Sequence[tuple[Curve, Sequence[PooledLoad
     )
 
 
-def _draw_step(styled: StyledAxes, step: PooledLoad, colour: str, marker: str, keys: Keys) -> None:
+def _draw_step(styled: StyledAxes, step: PooledLoad, name: str, point: Point) -> None:
     sure = step.held or step.broken or step.verdict == "unasked"
-    value, interval = _value(step, P99)
+    colour, marker = styled.style.colour(point.system), styled.style.marker(point.system)
+    value, interval = _value(step, TAILS[name])
     artist = styled.axes.errorbar(
         step.offered_per_s or 0.0,
         value,
@@ -146,8 +157,8 @@ def _draw_step(styled: StyledAxes, step: PooledLoad, colour: str, marker: str, k
         zorder=3,
     )
     latency = f"{with_interval(value, interval)} s" if interval else duration(value)
-    said = f"{plain(step.offered_per_s or 0.0)} requests/s: p99 {latency}, {step.verdict}"
-    styled.builder.mark(artist, keys, said)
+    said = f"{plain(step.offered_per_s or 0.0)} requests/s: {name} {latency}, {step.verdict}"
+    styled.builder.mark(artist, point.keys, said)
 
 
 def _draw_capacity(styled: StyledAxes, curve: Curve, bound_s: float | None) -> None:
@@ -175,11 +186,13 @@ def _bar(value: float, interval: Interval | None) -> list[list[float]] | None:
     return [[max(0.0, value - interval.low)], [max(0.0, interval.high - value)]]
 
 
-def _alt(drawn: Sequence[tuple[Curve, Sequence[PooledLoad]]], bounds: dict[str, float]) -> str:
+def _alt(
+    name: str, drawn: Sequence[tuple[Curve, Sequence[PooledLoad]]], bounds: dict[str, float]
+) -> str:
     said = [
         f"{curve.point.system} from {plain(steps[0].offered_per_s or 0.0)} to "
         f"{plain(steps[-1].offered_per_s or 0.0)} requests/s"
         for curve, steps in drawn
     ]
     under = f", with the bound {' and '.join(bounds)}" if bounds else ""
-    return f"p99 over load{under}: {'; '.join(said)}."
+    return f"{name} over load{under}: {'; '.join(said)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asr_scaling.analysis.capacity.curves import JOULES, LOAD_WER, P50, P99, Curve
+from asr_scaling.analysis.capacity.curves import JOULES, LOAD_WER, P50, P99, TAILS, Curve
 from asr_scaling.analysis.format import percent
 from asr_scaling.core.energy_methods import NOT_MEASURED, power_known
 from asr_scaling.core.pooled_loads import PooledLoad
@@ -17,6 +17,7 @@ _LOST = ("load/failed_share", "load/refused_share", "load/timed_out_share")
 _OF_A_LOAD: tuple[tuple[str, str, str, float, str], ...] = (
     ("Served", "1/s", "load/served_per_s", 1.0, "requests a second that got a text"),
     ("p50", "s", P50, 1.0, "median time from when a request was due to its text"),
+    ("p95", "s", TAILS["p95"], 1.0, "95th percentile of the same time"),
     ("p99", "s", P99, 1.0, "99th percentile of the same time"),
     ("Wait, p99", "s", "load/queue_wait_p99_s", 1.0, "until the call that answered it began"),
     ("Together", "", "load/batch_mean", 1.0, "requests in the call that answered one, mean"),

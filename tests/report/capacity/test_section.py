@@ -139,6 +139,26 @@ def test_the_figure_has_the_curves_the_bound_and_the_capacities():
     assert names[0] == "whisper_tiny_en · serving=batched"
 
 
+def test_curves_are_drawn_by_the_percentile_of_their_bound():
+    short = replace(
+        SERVER.load(2.0),
+        bound="p95<2s",
+        verdict="undecided",
+        metrics=tuple(
+            m
+            for m in SERVER.load(2.0).metrics
+            if m.name.rpartition("_p")[2] not in ("99_s", "95_s")
+        ),
+    )
+    loads = [replace(SERVER.load(rate), bound="p95<2s") for rate in (1.0, 3.0)]
+    drawn = figures(section(served([*loads, short], REQUESTS)))["load-curves"]
+    titles = [mark.title for mark in drawn.marks.values()]
+    assert "1.00 requests/s: p95 0.749 ± 0.037 s, held" in titles
+    assert not any(title.startswith("2.00 requests/s") for title in titles)
+    assert drawn.caption.startswith("Latency over load: 95th percentile of the time")
+    assert drawn.caption.endswith("Loads of too few requests for it are in the table alone: 1.")
+
+
 def test_the_report_says_first_what_holds_most():
     found = points(searched(SERVER), searched(Server(9.0), serving="batched"))
     made = document(found, Budgets())
