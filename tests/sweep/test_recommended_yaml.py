@@ -50,6 +50,8 @@ def test_every_option_of_every_choice_is_carried(
     if group == "dataset":  # fragments of another length would be what is asked for
         config = with_value(config, "dataset.length_s", None)
     found = written(tmp_path, config, **{group: name})
+    if group == "scenario":  # the requests that it was given are no part of a system
+        config = {**config, group: composed()[group]}
     assert _plain(found, tmp_path) == with_needs(config)
 
 
