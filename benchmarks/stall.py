@@ -26,7 +26,8 @@ from asr_scaling.load import arrivals
 from asr_scaling.load.arrivals import Schedule
 from asr_scaling.load.drive import Limits, drive
 
-CALL_S, STALL_S, RATE_PER_S = 0.05, 2.0, 10.0
+CALL_S, STALL_S = 0.05, 2.0
+RATE_PER_S = 10.0
 
 
 class Stalling:

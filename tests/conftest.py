@@ -31,7 +31,7 @@ from asr_scaling.selftest.certificate import certificate, keep
 from asr_scaling.selftest.checks import Check
 from asr_scaling.tracking._sqlite import make_whole
 
-_WAITING = {"launchers", "server"}
+_WAITING = {"launchers", "team_server"}
 _SLOW = {*_WAITING, "cli", "docs", "end_to_end", "fuzz"}
 """Folders whose tests wait for schedulers and servers, and those that run whole commands."""
 

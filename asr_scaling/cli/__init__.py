@@ -1,7 +1,7 @@
 """The command line: one verb a module, and ``main``, which runs the verb that is asked for.
 
 May import util, errors, core, machine, load, the groups, measure, records, analysis, search,
-selftest, launchers, report, sweep.
+selftest, launchers, report, sweep, server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib import import_module
 
 from asr_scaling.cli.arguments import Parser, command, either, near
 
-VERBS = ("compare", "recommend", "report", "rescore", "selftest", "sync", "transcribe")
+VERBS = ("compare", "recommend", "report", "rescore", "selftest", "serve", "sync", "transcribe")
 """Modules of this folder, each with ``main(arguments)`` and ``parser()``. All else is a sweep."""
 _BARE_WORD = re.compile(r"[A-Za-z][\w-]*")
 

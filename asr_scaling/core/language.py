@@ -57,10 +57,16 @@ def language_of(utterance: Utterance, asked: str | bool | None) -> str | None:
 
 def language_name(code: str) -> str:
     """ "German (de)", or only the code where no name is known."""
+    name = english_name(code)
+    return f"{name.title()} ({code})" if name else code
+
+
+def english_name(code: str) -> str | None:
+    """ "german" of "de", as Whisper calls it; None where no name is known."""
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
     names = {language_code(own): name for own, name in LANGUAGES.items()}
-    return f"{names[code].title()} ({code})" if code in names else code
+    return names.get(code)
 
 
 def check_language(model: str, language: str | bool | None, known: Sequence[str]) -> None:

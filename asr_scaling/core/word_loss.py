@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from statistics import NormalDist
-from typing import Literal
+from typing import Any, Literal
 
 from asr_scaling.core.statistics import Interval, student
 from asr_scaling.core.workload import original_id
@@ -42,7 +42,19 @@ BOTH_SIDES_NORMAL = NormalDist().inv_cdf(0.975)
 WORD_EDITS = ("substitutions", "deletions", "insertions")
 """Kinds of word errors, as the row of a transcript counts them."""
 Counts = Mapping[str, tuple[int, int]]
-"""Id of an utterance → word errors of its hypothesis, and words of its reference."""
+"""Id of an utterance, or of a part of a long one → word errors, and words of its reference."""
+
+
+def row_counts(row: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Word errors and words of a scored transcript, by its id, or of the parts of a long one.
+
+    A recording of minutes is no unit of chance: its errors come together within some sentences, not
+    from beginning to end. Its parts (core/text/edits.py) are named "id#0", "id#1" …
+    """
+    key, parts = str(row["id"]), row.get("parts")
+    if parts:
+        return {f"{key}#{number}": (int(e), int(n)) for number, (e, n) in enumerate(parts)}
+    return {key: (sum(int(row[name]) for name in WORD_EDITS), int(row["words"]))}
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ class WordLoss:
     words: int
     """Reference words that it rests on."""
     utterances: int
-    """Utterances that it rests on; one and its made copies count once."""
+    """Utterances that it rests on, or parts of long ones; one and its made copies count once."""
     worse: int
     """Word errors that B has more, summed over the utterances where it has more."""
     better: int

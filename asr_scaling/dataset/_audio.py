@@ -68,7 +68,9 @@ def load_audio(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> N
     return decode(source, name, max_s).samples
 
 
-def decode(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> Audio:
+def decode(
+    source: str | Path | bytes, name: str, max_s: float = MAX_S, *, keep: bool = True
+) -> Audio:
     """Decode WAV, FLAC, MP3, Ogg, MP4, WebM … whole: all of the audio, or an error.
 
     Channels are averaged; other rates are resampled by soxr at high quality. More than ten minutes
@@ -78,6 +80,7 @@ def decode(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> Audio
     source: the path of a regular file, or a file's contents.
     name: what errors call the file.
     max_s: seconds of the longest file allowed.
+    keep: False to keep nothing in the cache, however long it is.
 
     Raises DataError when the file can't be read, is cut off, damaged or empty, holds more than one
     audio track, is longer than ``max_s``, has more than 8 channels or an absurd rate, or when
@@ -88,13 +91,16 @@ def decode(source: str | Path | bytes, name: str, max_s: float = MAX_S) -> Audio
         io.BytesIO(source) if isinstance(source, bytes) else open_file(Path(source)) as file,
     ):
         try:
-            return _decoded(file, max_s, source)
+            return _decoded(file, max_s, source if keep else None)
         except UnusableError as error:
             raise DataError(f"'{name}' {error.wrong}; {error.remedy}.") from error.__cause__
 
 
-def _decoded(file: BinaryIO, max_s: float, source: str | Path | bytes) -> Audio:
-    """Decode to mono samples at 16 kHz. Raises UnusableError."""
+def _decoded(file: BinaryIO, max_s: float, source: str | Path | bytes | None) -> Audio:
+    """Decode to mono samples at 16 kHz; without ``source`` they are not kept.
+
+    Raises UnusableError.
+    """
     mix, results = Mix(), list[_ffmpeg.Decoded]()
 
     def doubts() -> tuple[str, ...]:

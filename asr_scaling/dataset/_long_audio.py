@@ -24,7 +24,7 @@ Samples = NDArray[np.float32]
 
 def gathered(
     blocks: Iterator[Samples],
-    source: str | Path | bytes,
+    source: str | Path | bytes | None,
     max_s: float,
     doubts: Callable[[], tuple[str, ...]],
 ) -> tuple[Samples, tuple[str, ...]]:
@@ -34,7 +34,7 @@ def gathered(
     that no length of it needs memory; where the cache can't be used, it stays in memory. It is
     found there again by the contents of its file, and is then not decoded to its end.
 
-    source: the path of the file, or its contents.
+    source: the path of the file, or its contents; None to keep nothing on disk.
     max_s: seconds of the longest file allowed.
     doubts: the kinds of cautions, known once ``blocks`` has come to its end.
 
@@ -48,7 +48,7 @@ def gathered(
         first.append(block)
         seconds += block.size / SAMPLE_RATE_HZ
     every = _after(first, blocks)
-    if not _kept():
+    if source is None or not _kept():
         return _joined(list(every)), doubts()
     return _on_disk(every, source, max_s, doubts)
 

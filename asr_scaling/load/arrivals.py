@@ -45,7 +45,8 @@ def poisson(
     rate_per_s: float, requests: int, utterances: Sequence[Utterance], seed: int
 ) -> Schedule:
     """Requests of independent users: the gaps between them are exponential, seeded."""
-    random, now, due = Random(f"gaps {seed}"), 0.0, list[float]()
+    random, due = Random(f"gaps {seed}"), list[float]()
+    now = 0.0
     for _ in range(requests):
         now += random.expovariate(rate_per_s)
         due.append(now)

@@ -227,7 +227,8 @@ class _Load:
         while self.sending or self.waiting:
             with suppress(Empty):
                 self._take(self.inbox.get(timeout=self._patience_s()))
-            self._look()
+            if self.inbox.empty():  # a reply that has come is no time-out
+                self._look()
             if (now := self.clock()) - told_s > _LOOK_S:
                 told_s = now
                 ended = len(self.requests) - len(self.waiting)

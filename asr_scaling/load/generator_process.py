@@ -13,8 +13,12 @@ import time
 
 PRIORITY = 10
 """Of SCHED_RR, as ``chrt -r 10``."""
-SHARE, NICE, REAL_TIME = 0, 1, 2
-"""What scheduling it got: that of any process, one that goes first, or real time."""
+SHARE = 0
+"""Scheduled as any process."""
+NICE = 1
+"""Scheduled before others."""
+REAL_TIME = 2
+"""Scheduled before all that is not real time."""
 READY, COUNT = struct.Struct("=q"), struct.Struct("=q")
 FIRED = struct.Struct("=qd")
 """Number of a request, from 0, and when it was sent, in seconds."""

@@ -17,6 +17,7 @@ from asr_scaling.load.looks import Figures
 from asr_scaling.load.percentile import latency_percentile
 
 _Floats = NDArray[np.float64]
+_WER = "load/wer"
 Judged = tuple[Verdict, str]
 """A verdict, and one sentence to it."""
 
@@ -38,6 +39,12 @@ def judged(bound: Bound | None, requests: Sequence[Request], figures: Figures) -
         if reasons := [why for own, why in found if own == verdict]:
             return verdict, "; ".join(reasons)
     return "undecided", "no request was counted"
+
+
+def broken_otherwise(bound: Bound, requests: Sequence[Request], figures: Figures) -> str:
+    """Which terms that are no percentiles were broken, in words; empty where none was."""
+    found = [*_errors(bound, requests), *_words(bound, figures)]
+    return "; ".join(why for verdict, why in found if verdict == "broken")
 
 
 def _percentiles(bound: Bound, requests: Sequence[Request]) -> list[Judged]:
@@ -70,7 +77,7 @@ def _errors(bound: Bound, requests: Sequence[Request]) -> list[Judged]:
 def _words(bound: Bound, figures: Figures) -> list[Judged]:
     if bound.wer is None:
         return []
-    wer = figures.get("load/wer", "it was not computed")
+    wer = figures.get(_WER, "it was not computed")
     if not isinstance(wer, Metric):
         return [("undecided", f"there is no WER: {wer}")]
     why = f"WER is {100 * wer.value:.3g} %, asked for {bound.wer:g} %"

@@ -11,7 +11,7 @@ from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Phase, Session
 from asr_scaling.core.record import Findings
 from asr_scaling.core.statistics import Interval, error_rate_interval
-from asr_scaling.core.text.edits import word_edits
+from asr_scaling.core.text.edits import edits_of_parts, word_edits
 from asr_scaling.core.text.normalisers import (
     AUTO,
     NORMALISERS,
@@ -22,7 +22,7 @@ from asr_scaling.core.text.normalisers import (
 )
 from asr_scaling.core.text.one_form import VERSION
 from asr_scaling.core.text.scripts import spoken_words, words_of
-from asr_scaling.core.word_loss import WORD_EDITS
+from asr_scaling.core.word_loss import WORD_EDITS, row_counts
 from asr_scaling.core.workload import Utterance, original_id
 from asr_scaling.profiler import _looping
 from asr_scaling.profiler._every_utterance import every_utterance
@@ -142,8 +142,10 @@ def _error_rates(rows: Sequence[Row], label: str) -> tuple[list[Metric], dict[st
         return [], dict.fromkeys(_METRICS, "no utterance has a reference")
     totals = {name: sum(row[name] for row in scored) for name in _COUNTS}
     word_edits = sum(totals[name] for name in WORD_EDITS)
-    wer = _interval(scored, WORD_EDITS, "words")
-    cer = _interval(scored, ("character_edits",), "characters")
+    wer = _interval([pair for row in scored for pair in row_counts(row).items()])
+    cer = _interval(
+        [(str(row["id"]), (row["character_edits"], row["characters"])) for row in scored]
+    )
     n = len(scored)
     return [
         Metric("quality/wer", word_edits / totals["words"], n, wer),
@@ -153,13 +155,15 @@ def _error_rates(rows: Sequence[Row], label: str) -> tuple[list[Metric], dict[st
     ], {}
 
 
-def _interval(rows: Sequence[Row], edits: Sequence[str], lengths: str) -> Interval | None:
-    """Of the sum of ``edits`` over that of ``lengths``; an utterance and its copies are one."""
+def _interval(counts: Sequence[tuple[str, tuple[int, int]]]) -> Interval | None:
+    """Of summed errors over summed lengths; an utterance and its copies are one.
+
+    counts: id of an utterance, or of a part of a long one, with its errors and its length.
+    """
     sums: dict[str, tuple[int, int]] = {}
-    for row in rows:
-        key = original_id(str(row["id"]))
-        wrong, length = sums.get(key, (0, 0))
-        sums[key] = wrong + sum(row[name] for name in edits), length + row[lengths]
+    for key, (errors, length) in counts:
+        before = sums.get(original_id(key), (0, 0))
+        sums[original_id(key)] = before[0] + errors, before[1] + length
     wrong_of_each, length_of_each = zip(*sums.values(), strict=True)
     return error_rate_interval(wrong_of_each, length_of_each)
 
@@ -178,18 +182,20 @@ def _invented(rows: Sequence[Row]) -> list[Metric]:
     ]
 
 
-def _counts(reference: str, hypothesis: str, compounds: bool) -> dict[str, int]:
-    """The ``_COUNTS`` of one utterance.
+def _counts(reference: str, hypothesis: str, compounds: bool) -> dict[str, Any]:
+    """The ``_COUNTS`` of one utterance, and "parts" of a long one: errors and words of each.
 
     compounds: words that differ only in where a compound is split are equal (kaldialign).
     """
     import jiwer
 
-    ours = words_of(reference)
+    ours, theirs = words_of(reference), words_of(hypothesis)
+    parts = [] if compounds else edits_of_parts(ours, theirs)
     chars = jiwer.process_characters(reference, hypothesis)
     return {
-        **word_edits(ours, words_of(hypothesis), compounds),
+        **word_edits(ours, theirs, compounds),
         "words": len(ours),
         "character_edits": chars.substitutions + chars.deletions + chars.insertions,
         "characters": chars.hits + chars.substitutions + chars.deletions,
+        **({"parts": parts} if parts else {}),
     }

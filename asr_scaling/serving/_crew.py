@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Any, Protocol
 
-from asr_scaling.core.ports import NullProbe, Reply, System
+from asr_scaling.core.ports import NullProbe, Reply, System, Transcription
+from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import AsrScalingError, EngineError, one_line
 from asr_scaling.serving._queue import Queue, Request, Sharing
@@ -29,10 +30,27 @@ class Heard:
     """What a call gave, one entry a request.
 
     ``audio_s``: seconds of audio that were processed.
+    ``turns``, ``languages``: as a Transcription has them; empty where the system does not tell.
     """
 
     texts: tuple[str, ...]
     audio_s: tuple[float, ...]
+    turns: tuple[tuple[Turn, ...], ...] = ()
+    languages: tuple[str, ...] = ()
+
+    @classmethod
+    def from_call(cls, result: Transcription) -> Heard:
+        """What a call of a system gave."""
+        return cls(result.texts, result.audio_s, result.turns, result.languages)
+
+    def told(self, place: int) -> dict[str, Any]:
+        """Of one request, what a Reply tells."""
+        return {
+            "text": self.texts[place],
+            "audio_s": self.audio_s[place],
+            "turns": self.turns[place] if self.turns else (),
+            "language": self.languages[place] if self.languages else "",
+        }
 
     def of(self, batch: AudioBatch) -> Heard:
         """The same. Raises EngineError when there is not one text for each of the ``batch``."""
@@ -68,8 +86,7 @@ class InThisProcess:
 
     def transcribe(self, batch: AudioBatch) -> Heard:
         """One call of the system."""
-        result = self._system.transcribe(batch, NullProbe())
-        return Heard(result.texts, result.audio_s)
+        return Heard.from_call(self._system.transcribe(batch, NullProbe()))
 
     def able(self) -> bool:
         """Always."""
@@ -192,8 +209,7 @@ class Crew:
             if isinstance(heard, str):
                 request.reply(Reply("failed", done_s, begun_s, reason=heard, **told))
             else:
-                text, audio_s = heard.texts[place], heard.audio_s[place]
-                request.reply(Reply("ok", done_s, begun_s, text, audio_s=audio_s, **told))
+                request.reply(Reply("ok", done_s, begun_s, **heard.told(place), **told))
 
 
 def failure(error: BaseException) -> str:

@@ -109,7 +109,7 @@ class Replica:
             answer = _checked(self._connection.recv())
         except (EOFError, OSError) as error:
             raise WorkerLostError(self._ended()) from error
-        return Heard(answer.texts, answer.audio_s)
+        return answer.heard
 
     def able(self) -> bool:
         """Whether the process lives."""

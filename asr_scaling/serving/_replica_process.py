@@ -15,7 +15,7 @@ from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import OutOfMemoryError
 from asr_scaling.machine.fresh_process import be_first_to_end
 from asr_scaling.machine.memory import release_memory
-from asr_scaling.serving._crew import failure
+from asr_scaling.serving._crew import Heard, failure
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call gave, one entry an utterance; none of that if it failed.
+    """What a call gave; nothing if it failed.
 
     ``status``: "ok", or why there are no texts.
     """
 
     status: Literal["ok", "failed", "out_of_memory"] = "ok"
     reason: str = ""
-    texts: tuple[str, ...] = ()
-    audio_s: tuple[float, ...] = ()
+    heard: Heard = field(default_factory=lambda: Heard((), ()))
 
 
 def work() -> None:
@@ -88,7 +87,7 @@ def _call(system: System, batch: AudioBatch) -> Answer:
         result = system.transcribe(batch, NullProbe())
     except Exception as error:
         return _failed(error)
-    return Answer(texts=result.texts, audio_s=result.audio_s)
+    return Answer(heard=Heard.from_call(result))
 
 
 def _failed(error: Exception) -> Answer:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,8 +24,7 @@ from asr_scaling.core.ports import (
 )
 from asr_scaling.core.workload import AudioBatch, Utterance
 from asr_scaling.errors import ConfigError, EngineError
-from asr_scaling.serving._crew import CLOSED
-from asr_scaling.serving._queue import Request
+from asr_scaling.serving._posting import Posting
 from asr_scaling.serving._transcription_api import Address, Client
 from asr_scaling.util.redact import redact
 
@@ -90,7 +87,8 @@ class Endpoint:
         except BaseException:
             client.close()
             raise
-        return Posting(client, self.connections, self.queue)
+        facts = {"url": client.url, "connections": self.connections}
+        return Posting(client, self.connections, self.queue, facts)
 
 
 def _check_url(url: str) -> None:
@@ -173,48 +171,3 @@ def _ask(client: Client, utterance: Utterance) -> Reply:
         status = reply.status.replace("_", " ")
         raise EngineError(f"The server at {client.url} {status}: {reply.reason}.")
     return reply
-
-
-class Posting:
-    """A service that sends requests to a server, each on a connection of its own.
-
-    connections: requests that are with the server at once, at most.
-    queue: further requests that wait here, at most.
-    """
-
-    def __init__(self, client: Client, connections: int, queue: int) -> None:
-        self._client, self._most = client, connections + queue
-        self.facts: Mapping[str, Any] = {
-            "url": client.url,
-            "connections": connections,
-            "queue": queue,
-        }
-        self._room = BoundedSemaphore(self._most)
-        self._threads = ThreadPoolExecutor(connections, "serving")
-
-    def submit(self, utterance: Utterance, replied: Callable[[Reply], None]) -> None:
-        """Send it as soon as a connection is free; refused at once where too many wait."""
-        request = Request(utterance, replied)
-        if not self._room.acquire(blocking=False):
-            request.refuse(self._most)
-            return
-        try:
-            asked = self._threads.submit(self._client.ask, utterance)
-        except RuntimeError:  # the threads have ended
-            self._room.release()
-            request.fail(CLOSED)
-            return
-
-        def done(_: object) -> None:
-            self._room.release()
-            if asked.cancelled():
-                request.fail(CLOSED)
-            else:
-                request.reply(asked.result())
-
-        asked.add_done_callback(done)
-
-    def close(self) -> None:
-        """Fail what waits, wait for the server's last answers, close the connections."""
-        self._threads.shutdown(cancel_futures=True)
-        self._client.close()

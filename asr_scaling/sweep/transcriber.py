@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Self, overload
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.ports import Batching, Fitting, NullProbe, System
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance, each_once
-from asr_scaling.errors import ConfigError, DataError, EngineError, WeightsError
-from asr_scaling.util.config_dir import conf_dir
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from asr_scaling.errors import ConfigError, DataError, EngineError
+from asr_scaling.sweep.described_system import described, loaded, options_in
 
 Audio = NDArray[np.float32] | str | Path
 """Mono float32 samples at 16 kHz, full scale 1, or the path of an audio file of any rate."""
@@ -38,60 +33,15 @@ def load_system(config: str | Path, language: str | None = None) -> Transcriber:
     language, WeightsError when its weights would
     be random, and whatever its engine and device raise.
     """
-    from asr_scaling.sweep.instantiate import build_system, options
-
-    path = Path(config)
-    if path.suffix != ".yaml" or not path.is_file():
-        raise ConfigError(
-            f"There is no file '{path}' that ends with .yaml; "
-            "python -m asr_scaling recommend writes one."
-        )
-    plain = options(_composed(path))
+    plain = options_in(Path(config))
     if language is not None:
         plain["model"]["language"] = language
-    spec = build_system(plain).composed()
+    spec = described(plain)
     if isinstance(spec.batch, Fitting):
         raise ConfigError(
             "batch=max finds its size by measuring: choose batch: fixed and set batch.size."
         )
-    spec.check()
-    spec.device.setup()
-    system = spec.engine.load(spec.model, spec.device)
-    if system.facts.random:
-        source = system.facts.weights_source
-        system.close()
-        raise WeightsError(
-            f"The weights of '{spec.model.name}' would be random, and so would its texts: {source}."
-        )
-    return Transcriber(system, spec.batch)
-
-
-def _composed(path: Path) -> DictConfig:
-    """``path`` composed as ``--config-dir`` and ``--config-name`` would.
-
-    If the caller is a Hydra program, its own state stays as it is.
-    """
-    import hydra
-    from hydra.core.global_hydra import GlobalHydra
-
-    program = GlobalHydra.instance()
-    its_hydra = program.hydra
-    program.clear()
-    places = [f"file://{place}" for place in (conf_dir().resolve(), path.parent.resolve())]
-    try:
-        with TemporaryDirectory() as folder:  # no YAML beside it may hide one of this package
-            shutil.copyfile(path, Path(folder, "recommended.yaml"))
-            with hydra.initialize_config_dir(folder, version_base="1.3"):
-                return hydra.compose("recommended", [f"hydra.searchpath={places!r}"])
-    except Exception as error:  # Hydra's, OmegaConf's and YAML's own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(
-            f"'{path}' can't be composed ({reason}): "
-            "have  python -m asr_scaling recommend  write it again."
-        ) from error
-    finally:
-        GlobalHydra.set_instance(program)
-        program.hydra = its_hydra
+    return Transcriber(loaded(spec), spec.batch)
 
 
 class Transcriber:

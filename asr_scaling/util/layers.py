@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("search", "selftest", "launchers"),
     ("report",),
     ("sweep",),
+    ("server",),
     ("cli",),
     ("compare", "recommend", "sync", "conf", "__init__", "__main__"),
 )

@@ -20,6 +20,8 @@ from asr_scaling.util.redact import traceback_hook
 
 ROOT = Path(__file__).parents[2]
 OLD = ("compare", "recommend", "report", "selftest", "sync")
+S_WORDS = {"selftest", "serve", "sync", "seed=", "sweep."}
+S_WORDS |= {f"{group}{mark}" for group in ("scenario", "serving", "speaker") for mark in "=."}
 SCRIPT = Path(sys.executable).with_name("asr-scaling")
 
 
@@ -100,7 +102,7 @@ class TestCompletion:
         ("line", "words"),
         [
             ("asr-scaling re", {"recommend", "report", "rescore"}),
-            ("asr-scaling  s", {"selftest", "sync", "seed=", "speaker=", "speaker.", "sweep."}),
+            ("asr-scaling  s", S_WORDS),
             ("asr-scaling help re", {"recommend", "report", "rescore"}),
             ("asr-scaling report --l", {"--latency-p95", "--length"}),
             ("asr-scaling compare a b --fail-if x --j", {"--json"}),

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from asr_scaling.core.word_loss import WordLoss, word_loss
+from asr_scaling.core.word_loss import WordLoss, row_counts, word_loss
 
 HALF_A_POINT = 0.005
 STUDIES = 100
@@ -222,3 +222,18 @@ def test_speech_decides_where_there_is_enough():
     assert equal.count("within") >= 95
     assert worse.count("beyond") >= 95
     assert few.count("undecided") >= 95
+
+
+def test_equal_texts_of_two_recordings_are_shown_to_be_equal():
+    """Each part of a recording is a unit: two recordings alone would leave ± 20 points."""
+    rows = [{"id": name, "parts": [(2, 50)] * 16, "words": 800} for name in ("one", "two")]
+    counts = {key: own for row in rows for key, own in row_counts(row).items()}
+    loss = word_loss(counts, counts)
+    assert loss is not None
+    assert (loss.words, loss.utterances, loss.change) == (1600, 32, 0)
+    assert loss.outcome(0.005) == "within"
+
+
+def test_a_short_transcript_is_one_unit():
+    row = {"id": "u", "words": 9, "substitutions": 1, "deletions": 2, "insertions": 0}
+    assert row_counts(row) == {"u": (3, 9)}

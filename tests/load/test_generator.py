@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 from support.fakes import utterances
+from support.loads import load_of
 from support.services import SleepingService
 
+from asr_scaling.core.statistics import percentile
 from asr_scaling.load import arrivals, generator_process
 from asr_scaling.load.drive import Limits, drive
 from asr_scaling.load.generator import SCHEDULING, Generator
+from asr_scaling.load.load_figures import load_point
+from asr_scaling.machine.environment import allowed_cores
 
 SPEECH = utterances([1.0, 2.0])
 
@@ -107,6 +111,7 @@ def test_ends_when_its_parent_is_killed():
     assert gone(pid)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP on this system")
 def test_a_pause_of_the_process_shows_in_its_lateness():
     generator = Generator()
@@ -128,3 +133,29 @@ def test_a_pause_of_the_process_shows_in_its_lateness():
     assert len(driven.requests) == 120
     assert 0.4 < max(late) < 2
     assert max(request.latency_s for request in driven.requests) >= max(late)
+    point = load_point(load_of(driven, "p50<2s"))
+    assert point.verdict == "withheld"
+    assert point.values["load/generator_late_max_s"] == pytest.approx(max(late))
+    assert "load/latency_p50_s" in point.unavailable
+
+
+def test_a_saturated_machine_is_on_time_or_said():
+    """Twice as many processes as cores compute without a pause."""
+    spinning = [
+        subprocess.Popen([sys.executable, "-I", "-S", "-c", "while True: pass"])
+        for _ in range(2 * len(allowed_cores()))
+    ]
+    try:
+        service = SleepingService(0.0)
+        schedule = arrivals.constant(100.0, 100, SPEECH, 1)
+        driven = drive(service, schedule, Limits())
+        service.close()
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
+    late = [request.fired_s - request.due_s for request in driven.requests]
+    point = load_point(load_of(driven, "p50<2s"))
+    assert len(driven.requests) == 100
+    assert all(r.latency_s >= r.fired_s - r.due_s >= 0 for r in driven.requests)
+    assert (point.verdict == "withheld") is (percentile(late, 99) > 0.002)

@@ -10,27 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fakes import Recorder, ScriptedSystem, make_job, make_session, utterances
-from support.services import ServingOf, SleepingService
+from support.fakes import Recorder, make_job
+from support.services import SPEECH, ServingOf, SleepingService, session_of
 
 from asr_scaling.core.load_metrics import LOAD_METRICS
-from asr_scaling.core.ports import Reply, Session
+from asr_scaling.core.ports import Reply
 from asr_scaling.core.record import Findings, RunRecord
 from asr_scaling.core.workload import Utterance
 from asr_scaling.errors import ConfigError, DataError, EngineError
 from asr_scaling.load.request_file import NAME
 from asr_scaling.measure.job import run
 from asr_scaling.scenario.requests import Requests
-
-SPEECH = utterances([1.0, 2.0, 3.0])
-
-
-def session(folder: Path, service: Any, **changes: Any) -> tuple[Session, ServingOf]:
-    serving = ServingOf(lambda: service)
-    texts = {u.id: u.reference for u in SPEECH}
-    options = {"folder": folder, "serving": serving, "engine": object(), "hypotheses": texts}
-    system = ScriptedSystem(lambda batch, probe: None)
-    return make_session(system, SPEECH, **(options | changes)), serving
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -62,7 +52,7 @@ class TestOptions:
         assert said in str(error.value)
 
     def test_as_many_requests_as_the_percentile_needs(self, tmp_path: Path):
-        known, _ = session(tmp_path, None)
+        known, _ = session_of(tmp_path, None)
         assert len(Requests(rate=100.0).schedule(known).utterances) == 689  # 1.5 x 459
         assert len(Requests(rate=100.0, bound="p90<2s").schedule(known).utterances) == 66
         assert len(Requests(rate=1.0, seconds=60.0).schedule(known).utterances) == 60
@@ -72,8 +62,8 @@ class TestOptions:
 class TestMeasuring:
     def test_one_load(self, tmp_path: Path):
         service = SleepingService(0.001)
-        known, serving = session(tmp_path, service)
-        found = Requests(rate=100.0, requests=30, bound="p50<1s").measure(known)
+        known, serving = session_of(tmp_path, service)
+        found = Requests(rate=100.0, requests=30, bound="p50<1s", late_s=1.0).measure(known)
         (point,) = found.loads
         assert (point.arrivals, point.offered_per_s, point.requests) == ("poisson", 100.0, 30)
         assert (point.bound, point.verdict) == ("p50<1s", "held")
@@ -87,7 +77,7 @@ class TestMeasuring:
         assert {u.id for u in serving.warm} == {"u0", "u1", "u2"}
 
     def test_every_request_is_in_the_file(self, tmp_path: Path):
-        known, _ = session(tmp_path, SleepingService(0.001))
+        known, _ = session_of(tmp_path, SleepingService(0.001))
         found = Requests(arrivals="constant", rate=100.0, requests=12).measure(known)
         assert found.artifacts == (NAME,)
         lines = rows(tmp_path)
@@ -102,7 +92,7 @@ class TestMeasuring:
         assert {line["text"] for line in lines} == {u.reference for u in SPEECH}
 
     def test_clients_that_wait(self, tmp_path: Path):
-        known, _ = session(tmp_path, SleepingService(0.001))
+        known, _ = session_of(tmp_path, SleepingService(0.001))
         found = Requests(arrivals="closed", clients=2, requests=20).measure(known)
         assert found.loads[0].clients == 2
         assert "ClosedArrivals" in [caution.kind for caution in found.cautions]
@@ -111,13 +101,13 @@ class TestMeasuring:
     def test_a_trace(self, tmp_path: Path):
         path = tmp_path / "t.csv"
         path.write_text("time_s,utterance\n0,u2\n0.05,u0\n", encoding="utf-8")
-        known, _ = session(tmp_path, SleepingService(0.001))
+        known, _ = session_of(tmp_path, SleepingService(0.001))
         found = Requests(arrivals="trace", trace=str(path)).measure(known)
         assert (found.loads[0].arrivals, found.loads[0].requests) == ("trace", 2)
         assert [line["utterance"] for line in rows(tmp_path)] == ["u2", "u0"]
 
     def test_a_bad_trace_starts_no_service(self, tmp_path: Path):
-        known, serving = session(tmp_path, None)
+        known, serving = session_of(tmp_path, None)
         with pytest.raises(DataError):
             Requests(arrivals="trace", trace=str(tmp_path / "none.csv")).measure(known)
         assert serving.services == []
@@ -128,16 +118,16 @@ class TestMeasuring:
                 return utterance.reference
             return Reply("failed", time.monotonic(), reason="the worker was lost")
 
-        known, _ = session(tmp_path, SleepingService(0.0, answer=answer))
-        found = Requests(rate=200.0, requests=40, bound="errors=0").measure(known)
+        known, _ = session_of(tmp_path, SleepingService(0.0, answer=answer))
+        found = Requests(rate=200.0, requests=40, bound="errors=0", late_s=1.0).measure(known)
         (point,) = found.loads
         assert point.verdict == "broken"
         assert point.values["load/failed_share"] == pytest.approx(0.75)
         assert "worker was lost" in " ".join(caution.message for caution in found.cautions)
 
     def test_a_service_that_answers_garbage(self, tmp_path: Path):
-        known, _ = session(tmp_path, SleepingService(0.0, answer=lambda n, u: "zzz"))
-        found = Requests(rate=50.0, requests=40, bound="wer<=10").measure(known)
+        known, _ = session_of(tmp_path, SleepingService(0.0, answer=lambda n, u: "zzz"))
+        found = Requests(rate=50.0, requests=40, bound="wer<=10", late_s=1.0).measure(known)
         (point,) = found.loads
         assert point.verdict == "broken"
         assert point.values["load/changed_share"] == 1.0
@@ -145,8 +135,10 @@ class TestMeasuring:
 
     def test_a_service_that_never_answers(self, tmp_path: Path):
         service = SleepingService(0.0, answer=lambda n, u: None)
-        known, _ = session(tmp_path, service)
-        found = Requests(rate=200.0, requests=20, timeout_s=0.2, bound="p50<1s").measure(known)
+        known, _ = session_of(tmp_path, service)
+        found = Requests(
+            rate=200.0, requests=20, timeout_s=0.2, bound="p50<1s", late_s=1.0
+        ).measure(known)
         (point,) = found.loads
         assert point.verdict in ("broken", "overloaded")
         assert point.values["load/timed_out_share"] == 1.0
@@ -159,7 +151,7 @@ class TestMeasuring:
                 time.sleep(0.5)
 
         monkeypatch.setattr("asr_scaling.scenario._loads._CLOSING_S", 0.05)
-        known, _ = session(tmp_path, Stuck(0.0))
+        known, _ = session_of(tmp_path, Stuck(0.0))
         found = Requests(rate=200.0, requests=5).measure(known)
         assert "did not close" in " ".join(caution.message for caution in found.cautions)
 
@@ -171,13 +163,13 @@ class TestMeasuring:
                 _thread.interrupt_main()
 
         service = Interrupting(0.0)
-        known, _ = session(tmp_path, service)
+        known, _ = session_of(tmp_path, service)
         with pytest.raises(KeyboardInterrupt):
             Requests(rate=200.0, requests=5).measure(known)
         assert service.closed == 1
 
     def test_without_a_service_the_point_says_so(self, tmp_path: Path):
-        known, _ = session(tmp_path, None, engine=None)
+        known, _ = session_of(tmp_path, None, engine=None)
         with pytest.raises(EngineError, match="No engine"):
             Requests(requests=5).measure(known)
 

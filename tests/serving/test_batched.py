@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import ScriptedSystem, transcription, utterance, utterances
-from support.services import HeldSystem, Replies, served, serving_threads, texts
+from support.held_systems import HeldSystem, Replies, served, serving_threads, texts
 
 from asr_scaling.errors import ConfigError
 from asr_scaling.serving._queue import Request, Sharing

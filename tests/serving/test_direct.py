@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 from support.fakes import ScriptedSystem, utterance, utterances
-from support.services import HeldSystem, Replies, served, serving_threads, texts
+from support.held_systems import HeldSystem, Replies, served, serving_threads, texts
 
 from asr_scaling.engine.fake import Fake
 from asr_scaling.errors import ConfigError, EngineError, OutOfMemoryError

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 from support.fakes import ScriptedSystem, utterance, utterances
-from support.services import (
+from support.held_systems import (
     HeldEngine,
     HeldProcess,
     Replies,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from queue import SimpleQueue
 from random import Random
 from threading import Thread
 from typing import Any, Self
 
-from asr_scaling.core.ports import Reply, Served
+from asr_scaling.core.ports import Reply, Served, Session
 from asr_scaling.core.workload import Utterance
-from support.fakes import FakeClock
+from support.fakes import FakeClock, ScriptedSystem, make_session, utterances
 
+SPEECH = utterances([1.0, 2.0, 3.0])
 Replied = Callable[[Reply], None]
 
 
@@ -160,3 +162,12 @@ class ServingOf:
         self.warm = warm
         self.services.append(self.made())
         return self.services[-1]
+
+
+def session_of(folder: Path, service: Any, **changes: Any) -> tuple[Session, ServingOf]:
+    """A session whose service is the given one, which a scenario starts."""
+    serving = ServingOf(lambda: service)
+    texts = {u.id: u.reference for u in SPEECH}
+    options = {"folder": folder, "serving": serving, "engine": object(), "hypotheses": texts}
+    system = ScriptedSystem(lambda batch, probe: None)
+    return make_session(system, SPEECH, **(options | changes)), serving

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from asr_scaling.analysis.comparison.change import WER, MetricChange, answered, rounded_up
 from asr_scaling.analysis.comparison.unpaired import missing
 from asr_scaling.analysis.comparison.word_loss_text import counted_as_wrong, would_decide
 from asr_scaling.core.record import RunRecord
-from asr_scaling.core.word_loss import WORD_EDITS, WordLoss, word_loss
+from asr_scaling.core.word_loss import WordLoss, row_counts, word_loss
 from asr_scaling.core.workload import with_copies
 
 
 def word_counts(*records: RunRecord) -> dict[str, tuple[int, int]]:
-    """Id of an utterance → its word errors and the words of its reference.
+    """Id of an utterance, or of a part of a long one → its word errors and its reference's words.
 
     records: of one system; merged ones, or rounds that may have read different utterances.
 
@@ -21,11 +22,12 @@ def word_counts(*records: RunRecord) -> dict[str, tuple[int, int]]:
     scored is left out.
     """
     counts: dict[str, tuple[int, int]] = {}
+    seen = set[Any]()
     for record in records:
         for row in record.transcripts:
-            if "words" in row:
-                errors = sum(int(row[name]) for name in WORD_EDITS)
-                counts.setdefault(str(row["id"]), (errors, int(row["words"])))
+            if "words" in row and row["id"] not in seen:
+                seen.add(row["id"])
+                counts |= row_counts(row)
     return counts
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from asr_scaling.core.model_spec import ModelSpec
+from asr_scaling.core.option_checks import choice_name
 from asr_scaling.core.ports.engine import Device, Engine, System
+from asr_scaling.core.turns import Turn
 from asr_scaling.core.workload import Utterance
-from asr_scaling.errors import EngineError
+from asr_scaling.errors import ConfigError, EngineError
 
 ReplyStatus = Literal["ok", "refused", "timed_out", "failed"]
 """How a request ended: with a text; turned away at once; without an answer in time; otherwise."""
@@ -29,6 +31,8 @@ class Reply:
     ``worker``: number of the worker that answered it, from 0.
     ``call``: number of the call within its worker, from 0; None where it is not told.
     ``shared``: requests that this call answered together; None where it is not told.
+    ``turns``: what was said when and by whom; empty where the service does not tell.
+    ``language``: code of the language it was transcribed in; empty where the service does not tell.
     """
 
     status: ReplyStatus
@@ -40,6 +44,8 @@ class Reply:
     worker: int = 0
     call: int | None = None
     shared: int | None = None
+    turns: tuple[Turn, ...] = ()
+    language: str = ""
 
 
 class Service(Protocol):
@@ -108,3 +114,19 @@ class Here:
 
 
 HERE = Here()
+
+
+def answering(serving: Serving, engine: Engine, plain: bool) -> Engine:
+    """The engine that answers.
+
+    plain: ``engine`` was chosen with nothing that changes it.
+    Raises ConfigError when a server elsewhere would answer without what was chosen.
+    """
+    found = serving.answering(engine)
+    if found is not engine and not plain:
+        raise ConfigError(
+            f"serving={choice_name(serving)} asks a server elsewhere, which decides by itself how "
+            "it decodes and what it puts around recognition: leave optimisation, decoding, vad, "
+            "punctuation and speaker out."
+        )
+    return found

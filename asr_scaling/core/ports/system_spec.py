@@ -18,7 +18,7 @@ from asr_scaling.core.option_checks import choice_name, defaults
 from asr_scaling.core.ports.cascade import ALONE, Around
 from asr_scaling.core.ports.dataset import Batching, Fitting
 from asr_scaling.core.ports.engine import Device, Engine, Placed, capabilities, recogniser
-from asr_scaling.core.ports.serving import HERE, Serving
+from asr_scaling.core.ports.serving import HERE, Serving, answering
 from asr_scaling.core.workload import AudioBatch
 from asr_scaling.errors import ConfigError, EngineError
 
@@ -202,19 +202,10 @@ class SystemSpec:
         return replace(self, engine=replace(engine, decoding=self.decoding))
 
     def _served(self) -> SystemSpec:
-        """The system in its cascade, or the one elsewhere that answers for it.
-
-        Raises ConfigError when that one would do without what was asked for.
-        """
+        """The system in its cascade, or the one elsewhere that answers for it."""
         whole, batch = self.cascade.around(self.engine, self.batch)
-        engine = self.serving.answering(whole)
-        asked = self.applied or not self.decoding.greedy or whole is not self.engine
-        if engine is not whole and asked:
-            raise ConfigError(
-                f"serving={choice_name(self.serving)} asks a server elsewhere, which decides by "
-                "itself how it decodes and what it puts around recognition: leave optimisation, "
-                "decoding, vad, punctuation and speaker out."
-            )
+        plain = self.decoding.greedy and not self.applied and whole is self.engine
+        engine = answering(self.serving, whole, plain)
         found = replace(self, engine=engine, batch=batch, cascade=ALONE)
         return self if engine is self.engine else found
 

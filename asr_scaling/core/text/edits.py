@@ -9,6 +9,8 @@ from typing import Any
 
 from asr_scaling.core.word_loss import WORD_EDITS
 
+PART_WORDS = 50
+"""Words of a part of a long text: more than most utterances have, about 20 s of speech."""
 _RUN, _PIECE = 4, 500
 """Words: of the shortest run of equal ones in which a long text is cut, and of its pieces."""
 
@@ -41,6 +43,33 @@ def aligned_words(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[
         if chunk.type in ("equal", "substitute"):
             own = range(chunk.ref_start_idx, chunk.ref_end_idx)
             yield from zip(own, range(chunk.hyp_start_idx, chunk.hyp_end_idx), strict=True)
+
+
+def edits_of_parts(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
+    """Word errors and words of each part of a long text, in order; empty for a short one.
+
+    ours, theirs: the words of the reference and those of the hypothesis.
+
+    Parts have ``PART_WORDS`` words of the reference, the last one up to twice as many. An inserted
+    word belongs to the reference's word before it. The errors of all parts are those of the text.
+    """
+    count = len(ours) // PART_WORDS
+    if count < 2:
+        return []
+    errors = [0] * count
+    for chunk in _aligned(ours, theirs).alignments[0] if theirs else ():
+        if chunk.type == "insert":
+            place = max(0, chunk.ref_start_idx - 1)
+            errors[_part(place, count)] += chunk.hyp_end_idx - chunk.hyp_start_idx
+        elif chunk.type != "equal":
+            for place in range(chunk.ref_start_idx, chunk.ref_end_idx):
+                errors[_part(place, count)] += 1
+    words = [PART_WORDS] * (count - 1) + [len(ours) - PART_WORDS * (count - 1)]
+    return list(zip(errors if theirs else words, words, strict=True))
+
+
+def _part(place: int, count: int) -> int:
+    return min(place // PART_WORDS, count - 1)
 
 
 def _aligned(ours: Sequence[str], theirs: Sequence[str]) -> Any:

@@ -8,7 +8,7 @@ batch as a step asks for. Each step runs the encoder anew, as openai/whisper, tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from asr_scaling.core.decoding import Decoding
@@ -152,17 +152,18 @@ class Plan:
         """Decode ``batch``, and again what fails."""
         states = [_Utterance(seconds) for seconds in batch.durations_s]
         left, steps = list(range(len(batch))), 0
-        for step in self.steps(batch):
-            part = AudioBatch(tuple(batch.utterances[i] for i in left))
-            decoded = attempt(part, step)
-            steps += decoded.steps
-            failed = []
-            for number, i in enumerate(left):
-                state = states[i]
-                state.best, state.temperature = decoded.hypotheses[number], step.temperature
-                state.decodings += 1
-                if self._judge(state, step, decoded, number):
-                    failed.append(i)
+        planned = self.steps(batch)
+        for step in planned:
+            failed = list[int]()
+            for part in _parts(left, self._at_once(batch, planned[0], step)):
+                decoded = attempt(AudioBatch(tuple(batch.utterances[i] for i in part)), step)
+                steps += decoded.steps
+                for number, i in enumerate(part):
+                    state = states[i]
+                    state.best, state.temperature = decoded.hypotheses[number], step.temperature
+                    state.decodings += 1
+                    if self._judge(state, step, decoded, number):
+                        failed.append(i)
             left = failed
             if not left:
                 break
@@ -176,6 +177,15 @@ class Plan:
             tuple(state.decodings for state in states),
             tuple(state.best.language for state in states if state.best.language is not None),
         )
+
+    def _at_once(self, batch: AudioBatch, first: Step, step: Step) -> int:
+        """Utterances that are decoded at once: no step hears more audio than the first one.
+
+        Twelve windows of 5 s are followed by two whole ones at a time, which bounds memory.
+        """
+        if first.window_s is None or step.window_s is not None:
+            return len(batch)
+        return max(1, int(len(batch) * first.window_s / self.whole_s))
 
     def _judge(self, state: _Utterance, step: Step, decoded: Decoded, number: int) -> bool:
         """True when the hypothesis fails; silence does not, and its text is dropped."""
@@ -192,3 +202,8 @@ class Plan:
     def _silent(self, decoded: Decoded, number: int) -> bool:
         bound, probability = self.decoding.no_speech, decoded.no_speech
         return bound is not None and probability is not None and probability(number) > bound
+
+
+def _parts(numbers: Sequence[int], most: int) -> Iterator[Sequence[int]]:
+    """``most`` of the ``numbers`` at a time, in their order."""
+    return (numbers[start : start + most] for start in range(0, len(numbers), most))

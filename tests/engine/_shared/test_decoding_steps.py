@@ -161,3 +161,31 @@ def test_batches_make_no_difference(fails: list[list[bool]], size: int):
         texts += done.texts
         decodings += done.decodings
     assert (tuple(texts), tuple(decodings)) == (alone.texts, alone.decodings)
+
+
+@given(
+    st.lists(st.floats(0.5, 29.0), min_size=1, max_size=24),
+    st.sets(st.integers(0, 23)),
+    st.sampled_from([GREEDY, FALLBACK]),
+)
+def test_no_step_hears_more_audio_than_the_first(
+    seconds: list[float], looping: set[int], rule: Decoding
+):
+    """But for one whole window, which is the least that can be heard again."""
+    engine = Scripted({f"u{number}": [(LOOP, -0.1)] for number in looping})
+    done = Plan(rule, margin_s=1.0).transcribe(AudioBatch(utterances(seconds)), engine)
+    heard = [len(ids) * (step.window_s or 30.0) for ids, step in engine.asked]
+    assert max(heard) <= max(heard[0], 30.0)
+    again = looping & set(range(len(seconds)))
+    assert done.again == (len(again) if engine.asked[0][1].window_s or rule is FALLBACK else 0)
+
+
+def test_whole_windows_follow_short_ones_a_few_at_a_time():
+    """Twelve windows of 5 s hold as much audio as two whole ones."""
+    engine = Scripted(
+        {f"u{number}": [(LOOP, -0.1), ("right", -0.1)] for number in (1, 4, 6, 9, 11)}
+    )
+    done = Plan(GREEDY, margin_s=1.0).transcribe(batch(12, 4.0), engine)
+    assert [ids for ids, _ in engine.asked[1:]] == [("u1", "u4"), ("u6", "u9"), ("u11",)]
+    assert done.texts[1:5] == ("right", "u2", "u3", "right")
+    assert (done.again, done.steps) == (5, 12)
