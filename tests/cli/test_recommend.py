@@ -18,8 +18,8 @@ from asr_scaling.cli.recommend import main
 from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.environment import environment
 from asr_scaling.serving.batched import Batched
+from asr_scaling.sweep.described_system import _composed
 from asr_scaling.sweep.instantiate import build_job, build_system, options, with_needs
-from asr_scaling.sweep.transcriber import _composed
 from asr_scaling.util.config_dir import conf_dir
 
 PARTS = ("model", "engine", "optimisation", "device", "batch")

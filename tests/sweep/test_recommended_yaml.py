@@ -14,8 +14,8 @@ from support.studies import TINY, record
 
 from asr_scaling.cli.recommend import main
 from asr_scaling.machine.environment import environment
+from asr_scaling.sweep.described_system import _composed
 from asr_scaling.sweep.instantiate import build_system, with_needs
-from asr_scaling.sweep.transcriber import _composed
 
 EVERY = [each for each in chosen() if each[:2] != ("batch", "max")]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asr_scaling.analysis.capacity.curves import P50, TAILS, Curve
+from asr_scaling.analysis.capacity.curves import P50, P99, Curve
+from asr_scaling.analysis.capacity.holding import bound_of
 from asr_scaling.analysis.format import duration, percent, plain
 from asr_scaling.core.pooled_loads import PooledLoad
 from asr_scaling.core.typed_json import number
@@ -16,6 +17,8 @@ _BUSY = 0.85
 """Share of its time from which a core or an accelerator has nothing left to give."""
 _FULL, _ALMOST_ONE = 0.9, 1.5
 """Of ``serving.max_batch`` what makes batches full; requests in a call that make them none."""
+_AS_GOOD = 0.8
+"""Share of the capacity from which a load shows what limits it."""
 _ERRORS = 0.01
 """Share of requests without a text from which that is what is wrong."""
 _LOST = {
@@ -59,13 +62,20 @@ def _service(curve: Curve) -> Iterator[Limit]:
     rate = curve.broken_from
     step = curve.steps[-1] if rate is None else next(_of_rate(curve, rate))
     at = f"{step.clients} clients" if curve.closed else f"{plain(step.offered_per_s or 0)}/s"
-    if rate is None and not curve.closed and not _behind(step):
+    if rate is None and not (curve.closed or _behind(step) or _near(curve, step)):
         kept = "broke the bound" if curve.bound else "shows one"
         yield Limit("not reached", f"No load {kept}, up to {at}.")
         return
     yield from _lost(step, at)
     yield from _time(curve, step, at)
     yield from _batches(curve, step, at)
+
+
+def _near(curve: Curve, step: PooledLoad) -> bool:
+    """Whether a load is as good as one at the capacity, which a search may tell without any
+    beyond it."""
+    known = curve.capacity
+    return known is not None and (step.offered_per_s or 0.0) >= _AS_GOOD * known[0]
 
 
 def _behind(step: PooledLoad) -> bool:
@@ -75,15 +85,25 @@ def _behind(step: PooledLoad) -> bool:
 
 
 def _waiting(step: PooledLoad) -> tuple[str, float, float] | None:
-    """A percentile, its latency, and the same percentile of the time that requests wait.
+    """A p99 in words, its seconds, and those of the same percentile of the time that requests wait.
 
-    The furthest out of which both are known; None where there is none.
+    None where too few requests bound it.
     """
-    for name in ("p99", "p50"):
-        whole, wait = step.value(TAILS[name]), step.value(f"load/queue_wait_{name}_s")
-        if whole and wait is not None:
-            return name, whole, wait
-    return None
+    whole, wait = step.value(P99), step.value("load/queue_wait_p99_s")
+    return (f"a p99 of {duration(whole)}", whole, wait) if whole and wait is not None else None
+
+
+def _of_the_bound(curve: Curve, step: PooledLoad) -> tuple[str, float, float] | None:
+    """The bound on latency in the place of a p99, and what a usual call leaves of it to waiting.
+
+    None where no latency is bounded, or where the call takes an unknown time.
+    """
+    bound = bound_of(curve.bound) if curve.bound else None
+    whole, waited = step.value(P50), step.value("load/queue_wait_p50_s")
+    if bound is None or bound.hardest is None or whole is None or waited is None:
+        return None
+    most = bound.hardest.limit_s
+    return f"the {duration(most)} that are allowed", most, max(0.0, most - (whole - waited))
 
 
 def _of_rate(curve: Curve, rate: float) -> Iterator[PooledLoad]:
@@ -99,11 +119,10 @@ def _lost(step: PooledLoad, at: str) -> Iterator[Limit]:
 
 def _time(curve: Curve, step: PooledLoad, at: str) -> Iterator[Limit]:
     """Whether requests wait, and what for."""
-    waiting = _waiting(step)
+    waiting = _waiting(step) or _of_the_bound(curve, step)
     if waiting is None:
         return
-    name, whole, wait = waiting
-    of = f"{'the median' if name == 'p50' else f'a {name}'} of {duration(whole)}"
+    of, whole, wait = waiting
     if wait / whole < _WAITING:
         said = f"At {at} about {duration(whole - wait)} of {of} is the call itself"
         yield Limit("call time", f"{said}: shorter calls are needed, more workers don't help.")

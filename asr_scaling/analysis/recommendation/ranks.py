@@ -67,6 +67,11 @@ def best_evidence(
     return [point for point in same if id(point) in best], +aside
 
 
+def same_calls(a: Point, b: Point) -> bool:
+    """Whether two points differ in nothing but how requests become calls."""
+    return a.content == b.content and _configuration(a, False) == _configuration(b, False)
+
+
 def cell(point: Point) -> tuple[str, str, int]:
     """What one final is of: a model on a device at a batch."""
     return point.model, point.device, point.batch

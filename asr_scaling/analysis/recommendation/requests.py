@@ -32,6 +32,7 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.util.groups import grouped
 
 CORES = "load/cpu_share"
+_AT_RATE = (CORES, LOAD_WER, "load/wer_unloaded")
 _REQUESTS, _SHOWN = "Requests", ("held", "cost", "wer")
 MOST = Aim(lambda _: CAPACITY, "able to hold more", lambda p: -p.values[CAPACITY], "as much")
 _NOTHING = (
@@ -105,7 +106,7 @@ def _with_figures(point: Point, asked: Asked, held: Holding) -> Point:
     capacity = curve.capacity or (held.sure_per_s, None)
     rate = asked.per_s or capacity[0]
     found: dict[str, Stated | None] = {CAPACITY: capacity}
-    found |= {name: at_rate(curve, rate, name) for name in (CORES, LOAD_WER)} if rate else {}
+    found |= {name: at_rate(curve, rate, name) for name in _AT_RATE} if rate else {}
     if rate and power_known(point.tags):
         found[JOULES] = at_rate(curve, rate, JOULES, per_second=True)
     if (most := curve.searched) is not None:

@@ -53,6 +53,18 @@ def test_a_call_that_is_too_long_itself():
     assert "4.31 s of a p99 of 4.61 s is the call itself" in first.said
 
 
+@pytest.mark.parametrize(("bound_s", "name"), [(2.0, "workers"), (0.3, "call time")])
+def test_where_too_few_requests_bound_p99_the_bound_says_what_is_left_to_wait(
+    bound_s: float, name: str
+):
+    server = Server(5.0, bound_s=bound_s, cores=0.5)
+    load = server.load(4.0)
+    known = tuple(m for m in load.metrics if "_p99_s" not in m.name)
+    first, *_ = of(served([replace(load, metrics=known, verdict="broken")], REQUESTS))
+    assert first.name == name
+    assert f"of the {'2.00 s' if bound_s == 2 else '300 ms'} that are allowed" in first.said
+
+
 def test_a_busy_gpu():
     load = Server(4.2).load(4.0)
     busy = replace(load.metrics[0], name="load/gpu_share", value=0.97, interval=None)
@@ -63,6 +75,11 @@ def test_a_busy_gpu():
 def test_nothing_broke_the_bound():
     (first,) = of(searched(Server(5.0), rates=(0.5, 1.0)))
     assert (first.name, first.said) == ("not reached", "No load broke the bound, up to 1.00/s.")
+
+
+def test_a_load_close_to_the_capacity_says_what_limits_it_though_none_broke_the_bound():
+    first, *_ = of(searched(Server(5.0), rates=(0.5, 2.6)))
+    assert first.name == "cores"
 
 
 def test_requests_that_are_turned_away():

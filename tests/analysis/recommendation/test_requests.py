@@ -172,6 +172,32 @@ class TestWithoutAsking:
         assert second.startswith("For natural utterances of speech: ")
         assert found.facts["answer/requests"] == first
 
+    def test_how_it_is_served_loses_no_words_that_load_does_not_change(self) -> None:
+        few = {"law": replace(TINY, wer=0.3)}  # 16 utterances can't show it within half a point
+        found = answer(searched(SMALL, **few), searched(LARGE, **few, **BATCHED))
+        assert found.most is not None
+        assert found.most.undecided == ()
+        assert "serving=batched" in found.lines[0]
+        assert any("served in another way" in line for line in found.most.evidence)
+
+    def test_what_load_makes_worse_does_not_count_as_the_same(self) -> None:
+        worse = searched(LARGE, **BATCHED)
+        loads = tuple(
+            replace(
+                load,
+                metrics=tuple(
+                    replace(m, value=0.2, interval=None) if m.name == "load/wer" else m
+                    for m in load.metrics
+                ),
+            )
+            for load in worse.loads
+        )
+        worse = replace(worse, loads=loads)
+        assert winner(answer(searched(SMALL), worse, qps=2.0, max_wer=0.1)) == "direct"
+        most = answer(searched(SMALL), worse)
+        assert "serving=direct" in most.lines[0]
+        assert most.lines[1].endswith("but load makes its WER 15.0 points higher than alone.")
+
     def test_servings_of_one_system_are_one_where_calls_are_asked_about(self) -> None:
         found = answer(searched(SMALL), searched(LARGE, **BATCHED))
         assert len(found.among.points) == 1
