@@ -16,6 +16,7 @@ import argparse
 import os
 import re
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,35 +34,40 @@ from asr_scaling.load.percentile import latency_percentile
 UTTERANCES = 16
 
 
-def ours(
-    service: Service, speech: tuple[Utterance, ...], rate: float, requests: int, seed: int
-) -> str:
+@dataclass(frozen=True)
+class Asked:
+    """A load, a second time for the other generator; ``bound_s``: of p99."""
+
+    service: Service
+    speech: tuple[Utterance, ...]
+    rate: float
+    requests: int
+    bound_s: float
+    seed: int
+
+
+def ours(load: Asked) -> str:
     """p50 and p99 by this package's generator."""
-    driven = drive(service, poisson(rate, requests, speech, seed), Limits())
+    schedule = poisson(load.rate, load.requests, load.speech, load.seed)
+    driven = drive(load.service, schedule, Limits())
     latency = np.array([request.latency_s for request in driven.requests])
     late = np.array([request.fired_s - request.due_s for request in driven.requests])
     due = np.array([request.due_s for request in driven.requests])
     p99 = latency_percentile(due, latency, 99)
-    ends = p99.interval
-    within = f"{ends.low:.3f} to {ends.high:.3f}" if ends else "no interval"
+    ends = p99.interval_s
+    within = f"{ends.low:.3f} to {ends.high:.3f}"
     return (
-        f"p50 {np.median(latency):6.3f}  p99 {p99.value:6.3f} s ({within}); "
+        f"p50 {np.median(latency):6.3f}  p99 {p99.value_s:6.3f} s ({within}); "
         f"sent late at p99 by {1e3 * np.percentile(late, 99):.2f} ms"
     )
 
 
-def loadgen(
-    service: Service,
-    speech: tuple[Utterance, ...],
-    rate: float,
-    requests: int,
-    seed: int,
-    bound_s: float,
-) -> str:
+def loadgen(load: Asked) -> str:
     """p50 and p99 by LoadGen in its Server scenario."""
     import mlperf_loadgen as lg
 
-    carried = in_rounds(requests, speech, seed)
+    requests = load.requests
+    carried = in_rounds(requests, load.speech, load.seed)
 
     def issue(samples: list[Any]) -> None:
         for sample in samples:
@@ -69,17 +75,17 @@ def loadgen(
             def replied(reply: Reply, key: int = sample.id) -> None:
                 lg.QuerySamplesComplete([lg.QuerySampleResponse(key, 0, 0)])
 
-            service.submit(carried[sample.index % requests], replied)
+            load.service.submit(carried[sample.index % requests], replied)
 
     settings = lg.TestSettings()
     settings.scenario, settings.mode = lg.TestScenario.Server, lg.TestMode.PerformanceOnly
-    settings.server_target_qps = rate
-    settings.server_target_latency_ns = int(1e9 * bound_s)
+    settings.server_target_qps = load.rate
+    settings.server_target_latency_ns = int(1e9 * load.bound_s)
     settings.server_target_latency_percentile = 0.99
     settings.min_query_count = settings.max_query_count = requests
     settings.min_duration_ms = 0
-    settings.schedule_rng_seed = settings.sample_index_rng_seed = seed
-    settings.qsl_rng_seed = seed
+    settings.schedule_rng_seed = settings.sample_index_rng_seed = load.seed
+    settings.qsl_rng_seed = load.seed
     with TemporaryDirectory() as folder:
         logs = lg.LogSettings()
         logs.log_output.outdir = folder
@@ -90,7 +96,8 @@ def loadgen(
         lg.DestroyQSL(qsl)
         lg.DestroySUT(sut)
         summary = Path(folder, "mlperf_log_summary.txt").read_text(encoding="utf-8")
-    ns = {k: int(v) for k, v in re.findall(r"(\d+\.\d+) percentile latency \(ns\) *: (\d+)", summary)}
+    rows = re.findall(r"(\d+\.\d+) percentile latency \(ns\) *: (\d+)", summary)
+    ns = {name: int(value) for name, value in rows}
     (said,) = re.findall(r"Result is : (\w+)", summary)
     return f"p50 {ns['50.00'] / 1e9:6.3f}  p99 {ns['99.00'] / 1e9:6.3f} s; {said}"
 
@@ -114,14 +121,10 @@ def main() -> None:
     for number in range(asked.rounds):
         for rate in asked.rates:
             seed = 1000 * number + int(100 * rate)
-            both = {
-                "this package": lambda: ours(service, speech, rate, asked.requests, seed),
-                "LoadGen": lambda: loadgen(
-                    service, speech, rate, asked.requests, seed, asked.bound_s
-                ),
-            }
+            load = Asked(service, speech, rate, asked.requests, asked.bound_s, seed)
+            both = {"this package": ours, "LoadGen": loadgen}
             for name in sorted(both, reverse=bool(number % 2)):
-                print(f"{rate:6g}/s  {name:13} {both[name]()}", flush=True)
+                print(f"{rate:6g}/s  {name:13} {both[name](load)}", flush=True)
     service.close()
     system.close()
     print(f"{time.monotonic() - began:.0f} s, {os.cpu_count()} cores")

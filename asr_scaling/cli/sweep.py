@@ -67,6 +67,17 @@ def home_shorthand(argument: str) -> str:
     return f"{key}={_HOME.sub(lambda match: quoted(at_home(match[0])), value)}"
 
 
+def bound_shorthand(argument: str) -> str:
+    """``scenario.bound=p99<2s,errors=0`` with its value in quotes: one text, commas and all.
+
+    Hydra's grammar knows no ``<`` in a value.
+    """
+    key, value = key_and_value(argument)
+    if "<" not in value or set(value) & set("'\"\\"):
+        return argument
+    return f"{key}={quoted(value)}"
+
+
 def flags_first(arguments: Sequence[str]) -> list[str]:
     """``arguments`` with the options behind the flags, since Hydra does not take them mixed.
 
@@ -96,7 +107,8 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of being printed by Hydra
     try:
         config_guard.check_arguments(sys.argv[1:])
-        sys.argv[1:] = [home_shorthand(batch_shorthand(argument)) for argument in sys.argv[1:]]
+        for shorthand in (batch_shorthand, home_shorthand, bound_shorthand):
+            sys.argv[1:] = [shorthand(argument) for argument in sys.argv[1:]]
         sys.argv[1:] = flags_first(sys.argv[1:])
         _app()
     except KeyboardInterrupt:

@@ -30,7 +30,7 @@ from asr_scaling.scenario._loads import Loads
 
 ARRIVALS = ("poisson", "constant")
 METRICS = ("capacity/rate_per_s", "capacity/rtfx", "capacity/loads")
-_BUSY_AT_FIRST = 0.5
+_BUSY_AT_FIRST = 0.8
 """Share of the time that one worker is busy under the first load."""
 _HOPELESS = 4.0
 """Sending ends once a request has waited so many times the bound on latency …"""
@@ -52,7 +52,7 @@ class Capacity:
     ``precision``: the search ends once the rate is known within ± this share of it.
     ``arrivals``: poisson or constant.
     ``start_rate``: of the first load, requests a second; None for the one at which a worker is busy
-    in half of the time, by the calls measured before.
+    four fifths of the time, by the calls measured before.
     ``timeout_s``, ``late_s``, ``normaliser``: as of ``scenario=requests``.
     ``clock``: tests replace it.
     """
@@ -105,7 +105,7 @@ class Capacity:
 
 
 def _first_rate(session: Session) -> float:
-    """Requests a second that keep one worker busy in half of the time."""
+    """Requests a second that keep one worker busy four fifths of the time."""
     calls = [sample.total_s / len(sample.utterances) for sample in session.samples]
     return _BUSY_AT_FIRST / statistics.fmean(calls) if calls else 1.0
 

@@ -11,7 +11,7 @@ import pytest
 from support.command import QUICK, Cli, records
 from support.offline import FAST
 
-from asr_scaling.cli.sweep import home_shorthand
+from asr_scaling.cli.sweep import bound_shorthand, home_shorthand
 from asr_scaling.core.record import RECORD_FILE
 from asr_scaling.util.config_dir import conf_dir
 
@@ -102,6 +102,21 @@ def test_a_home_folder_with_and_without_quotes(cli: Cli, tmp_path: Path) -> None
 def test_arguments(argument: str, read: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     assert home_shorthand(argument) == read
+
+
+@pytest.mark.parametrize(
+    ("argument", "read"),
+    [
+        ("scenario.bound=p99<2s", "scenario.bound='p99<2s'"),
+        ("scenario.bound=p99<=2s,errors=0", "scenario.bound='p99<=2s,errors=0'"),
+        ("scenario.bound='p99<2s'", "scenario.bound='p99<2s'"),
+        ("scenario.bound=errors=0", "scenario.bound=errors=0"),
+        ("batch=8", "batch=8"),
+        ("--help", "--help"),
+    ],
+)
+def test_a_bound_is_one_text(argument: str, read: str):
+    assert bound_shorthand(argument) == read
 
 
 @pytest.fixture
