@@ -9,6 +9,7 @@ from typing import Any
 
 from asr_scaling.analysis.beats import Beats, thinned
 from asr_scaling.analysis.record_options import (
+    serving_name,
     speech_name,
     speech_source,
     system_options,
@@ -18,16 +19,16 @@ from asr_scaling.core.cautions import Caution
 from asr_scaling.core.decoding import decoding_name, with_decoding
 from asr_scaling.core.energy_methods import METHOD, UNKNOWN, of_energy, power_known
 from asr_scaling.core.judged import Stated, stated, usual
+from asr_scaling.core.load_point import LoadPoint
 from asr_scaling.core.older_records import ABOVE_IDLE, FITTED_IN
 from asr_scaling.core.record import RunRecord, Status, choices
 from asr_scaling.core.statistics import Interval
 from asr_scaling.core.time_intervals import stages_within
 from asr_scaling.core.typed_json import number
-from asr_scaling.machine.machine_kind import gpu_name, machine_kind
+from asr_scaling.machine.machine_kind import hardware_name, machine_kind
 from asr_scaling.util.redact import shown
 
 NATURAL = "natural"
-UNKNOWN_GPU = "unknown GPU"
 _BARELY = 1e-6
 
 
@@ -60,6 +61,8 @@ class Point:
     """In the order in which they are applied."""
     decoding: str
     """Its name, as "greedy"."""
+    serving: str
+    """How requests become calls, as "direct"; empty where none arrive."""
     device: str
     """As torch calls it, with hardware and host where the report has several of that name."""
     hardware: str
@@ -103,6 +106,8 @@ class Point:
     """Batches that a search for the largest batch tried, with their peaks."""
     lanes: Mapping[str, Any] | None = None
     """When each module of a cascade worked in a call."""
+    loads: tuple[LoadPoint, ...] = ()
+    """What requests that arrive showed."""
     beats: tuple[Beats, ...] = field(default=(), repr=False, compare=False)
     """The machine's state while it was measured, thinned, of each process."""
     started_at: float = 0.0
@@ -242,6 +247,7 @@ def to_point(record: RunRecord, load: Callable[[], RunRecord] | None = None) -> 
         facts=record.system.get("facts", {}),
         curve=tuple(record.system.get("memory_by_batch", ())),
         lanes=record.system.get("lanes"),
+        loads=record.loads,
         beats=thinned(whole.beats, whole.samples),
         started_at=record.started_at,
         ended_at=record.ended_at,
@@ -269,8 +275,9 @@ def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point
         options=system_options(config),
         optimisations=record.optimisations,
         decoding=decoding_name(record.system, choices(config)),
+        serving=serving_name(config),
         device=record.device,
-        hardware=_hardware(record.environment, record.device),
+        hardware=hardware_name(record.environment, record.device),
         host=str(record.environment.get("host", "")),
         dataset=str(record.dataset.get("name") or speech_name(config)),
         content=str(record.dataset.get("digest") or ""),
@@ -285,12 +292,6 @@ def _without_findings(record: RunRecord, load: Callable[[], RunRecord]) -> Point
         slowest_s=max((s.total_s for s in samples), default=None),
         load=load,
     )
-
-
-def _hardware(machine: Mapping[str, Any], device: str) -> str:
-    if device.startswith("cuda"):
-        return gpu_name(machine) or UNKNOWN_GPU
-    return f"{machine.get('cpu', 'unknown CPU')}, {machine.get('cpu_cores', '?')} cores"
 
 
 def _batch(record: RunRecord) -> int:

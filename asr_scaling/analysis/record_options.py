@@ -20,8 +20,17 @@ _TAKEN = frozenset(("model", "engine", "device", "dataset", "optimisation", "dec
 _ABSENT = "none"
 """What is chosen where there is no module."""
 _OF_NO_SYSTEM = frozenset(
-    ("profiler", "pipeline", "seed", "tracking", "sweep", "optimiser", "hydra")
+    ("scenario", "profiler", "pipeline", "seed", "tracking", "sweep", "optimiser", "hydra")
 )
+_NO_REQUESTS = "calls"
+"""The scenario in which none arrive, as in records that name no scenario."""
+
+
+def serving_name(config: Mapping[str, Any]) -> str:
+    """How requests become calls, as it is chosen on the command line; empty where none arrive."""
+    chosen = choices(config)
+    arrive = chosen.get("scenario", _NO_REQUESTS) != _NO_REQUESTS
+    return chosen.get("serving", "") if arrive else ""
 
 
 def speech_name(config: Mapping[str, Any]) -> str:
@@ -67,8 +76,9 @@ def system_options(config: Mapping[str, Any]) -> dict[str, str]:
     for name, options in chosen.items() if isinstance(chosen, Mapping) else ():
         if isinstance(options, Mapping):
             groups.append((f"optimisation.{name}.", options))
+    idle = frozenset(() if serving_name(config) else ("serving",))
     for name, options in config.items():  # groups that are added to conf/ tell systems apart too
-        if name not in _TAKEN | _OF_NO_SYSTEM:
+        if name not in _TAKEN | _OF_NO_SYSTEM | idle:
             if isinstance(options, Mapping):
                 choice = {} if name not in MODULES else {name: choices(config).get(name)}
                 groups += [("", choice), (f"{name}.", options)]

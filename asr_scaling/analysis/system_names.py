@@ -8,19 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from asr_scaling.analysis.points import UNKNOWN_GPU, Point
+from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.speech_names import with_speech_names
 from asr_scaling.core.decoding import GREEDY
 from asr_scaling.core.search_stage import FINAL, search_stage
+from asr_scaling.machine.machine_kind import UNKNOWN_GPU
 from asr_scaling.util.groups import grouped
 
-_GROUPS = ("engine", "device", "dataset", "model", "optimisation", "decoding")
+_GROUPS = ("engine", "device", "dataset", "model", "optimisation", "decoding", "serving")
 _OTHERS = "others"
 """Stands for every group of options that is not in ``_GROUPS``."""
 _Member = tuple[str, str]
-"""A group of options, and the engine, device, dataset, model or optimisations they belong to."""
+"""A group of options, and the engine, device, dataset, model … that they belong to."""
 NO_OPTION = ("hydra", "tracking", "optimiser")
 """Groups of a record's options that say nothing of the point itself."""
+_OF_THE_LOAD = "scenario"
+"""Group of options that say what a system was given to do: points that differ in it alone are of
+one system."""
 _OF_THE_SPEECH = ("dataset", "dataset.path", "dataset.audio_root", "dataset.manifest")
 """Swept options that are in the dataset's name."""
 _OF_THE_DEVICE = ("device.index",)
@@ -56,6 +60,8 @@ class _Usual:
 
     engines: int
     """How many there are."""
+    servings: int
+    """How many there are."""
     dataset: str
     options: Mapping[_Member, Mapping[str, str | None]]
     """By the member of a group that they belong to."""
@@ -79,6 +85,7 @@ class _Usual:
         keys = {key for own in swept for key in own if key not in _OF_THE_DEVICE}
         return cls(
             engines=len(engines),
+            servings=len({point.serving for point in points} - {""}),
             dataset=max(datasets, key=lambda name: (name in finals, datasets[name]), default=""),
             options={member: _most(member[0], those) for member, those in members.items()},
             weights=weights,
@@ -95,6 +102,8 @@ class _Usual:
         apart = {} if point.dataset in ("", self.dataset) else {"dataset": point.dataset}
         if point.decoding != GREEDY.name:
             apart["decoding"] = point.decoding
+        if self.servings > 1 and point.serving:
+            apart["serving"] = point.serving
         for member in _members(point):
             for name, value in self.options[member].items():
                 if (own := point.options.get(name)) != value:
@@ -111,15 +120,22 @@ class _Usual:
 
 
 def _swept(point: Point) -> Mapping[str, str]:
-    """What the point's sweep varied, beside model, engine, optimisations, length and batch."""
+    """What its sweep varied beside model, engine, optimisations, length, batch and load."""
     found = (point.config.get("hydra") or {}).get("swept")
-    return found if isinstance(found, Mapping) else {}
+    if not isinstance(found, Mapping):
+        return {}
+    return {key: own for key, own in found.items() if key.partition(".")[0] != _OF_THE_LOAD}
+
+
+def _load(point: Point) -> str:
+    """What the system was given to do, beside calls."""
+    return json.dumps(point.config.get(_OF_THE_LOAD), sort_keys=True, default=str)
 
 
 def _members(point: Point) -> list[_Member]:
     optimisations = " + ".join(point.optimisations)
     parts = (point.engine, point.device, point.dataset, point.model)
-    names = (*parts, optimisations, point.decoding)
+    names = (*parts, optimisations, point.decoding, point.serving)
     return [*zip(_GROUPS, names, strict=True), (_OTHERS, "")]
 
 
@@ -158,7 +174,8 @@ def _cell(point: Point) -> tuple[object, ...]:
 
 
 def _measured(point: Point) -> dict[str, Any]:
-    found = {key: value for key, value in point.config.items() if key not in NO_OPTION}
+    left_out = (*NO_OPTION, _OF_THE_LOAD, *(() if point.serving else ("serving",)))
+    found = {key: value for key, value in point.config.items() if key not in left_out}
     speech = found.get("dataset")
     if isinstance(speech, Mapping):  # where it lies says nothing: its name goes by its content
         found["dataset"] = {k: v for k, v in speech.items() if f"dataset.{k}" not in _OF_THE_SPEECH}
@@ -243,8 +260,8 @@ def _compared(points: Sequence[Point]) -> set[_Kind]:
     """The kinds of which two hosts measured the same; elsewhere each has a part of the points."""
 
     def measured(point: Point) -> tuple[object, ...]:
-        how = (point.optimisations, point.decoding)
-        system = (point.model, point.weights, point.engine, *how)
+        how = (point.optimisations, point.decoding, point.serving)
+        system = (point.model, point.weights, point.engine, *how, _load(point))
         options = tuple(sorted(point.options.items()))
         return _kind(point), system, options, point.dataset, point.length_s, point.batch
 

@@ -115,6 +115,8 @@ def add_bounds(group: argparse._ArgumentGroup, **helps: str) -> None:
 
 
 _BOUNDS: dict[str, tuple[str, str, Callable[[str], float]]] = {
+    "qps": ("--qps", "N", positive),
+    "latency_p99_s": ("--latency-p99", "S", positive),
     "latency_p95_s": ("--latency-p95", "S", positive),
     "min_rtfx": ("--min-rtfx", "X", positive),
     "max_wer": ("--max-wer", "PERCENT", percent),

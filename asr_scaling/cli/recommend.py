@@ -12,6 +12,7 @@ from pathlib import Path
 from asr_scaling.analysis.points import to_point
 from asr_scaling.analysis.recommendation.answers import Answers, answers, recommendable
 from asr_scaling.analysis.recommendation.budget import Budget
+from asr_scaling.analysis.recommendation.reproduce import scenario_words
 from asr_scaling.analysis.system_names import named
 from asr_scaling.cli.arguments import (
     Parser,
@@ -26,7 +27,13 @@ from asr_scaling.machine.environment import environment
 from asr_scaling.machine.machine_kind import machine_kind
 from asr_scaling.records.read import Damaged
 from asr_scaling.records.record_sources import records_of
-from asr_scaling.sweep.recommended_yaml import check_name, run_command, use_in_python, write
+from asr_scaling.sweep.recommended_yaml import (
+    check_name,
+    run_command,
+    serve_command,
+    use_in_python,
+    write,
+)
 from asr_scaling.util.redact import printable
 
 _ABOUT = """\
@@ -37,6 +44,8 @@ those shown to lose at most  --max-wer-loss  points of WER against the most accu
 system. A faster one of which that is undecided is named beside it. A configuration of unknown WER,
 or one that transcribes only part of the audio, is never recommended. Without  --length, --dataset
 or --batch  it is for natural utterances, of the speech of the newest sweep, in calls of any size.
+With  --qps  it is the cheapest of those that are shown to hold so many requests a second, as they
+arrive, within  --latency-p99 : by energy for an hour of audio where power was measured.
 A source is the folder of a sweep or of a point, a record.json, a file of tracking=jsonl (both may
 be gzipped), or mlflow:<run id or experiment name>."""
 _EXITS = """\
@@ -52,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _recommend(options: argparse.Namespace) -> int:
     path = Path(options.out)
     check_name(path)
+    budget = Budget(**bounds(options), dataset=options.dataset, batch=options.batch)
     damaged: Damaged = []
     points = [
         to_point(record, again)
@@ -60,14 +70,13 @@ def _recommend(options: argparse.Namespace) -> int:
     ]
     say_left_out(damaged)
     here, left_out = recommendable(points)
-    found = answers(
-        named(here), Budget(**bounds(options), dataset=options.dataset, batch=options.batch)
-    )
+    found = answers(named(here), budget if here else Budget())
     lines = _lines(found, left_out, bool(here))
     sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
     if found.found.winner is None:
         return 1
-    write(path, found, found.found.winner)
+    winner = found.found.winner
+    write(path, found, winner)
     transcribe = ["python", "-m", "asr_scaling", "transcribe", "speech.wav", "--config", str(path)]
     sys.stdout.write(
         f"Written: {path}\n"
@@ -75,6 +84,11 @@ def _recommend(options: argparse.Namespace) -> int:
         f"Use it:  {use_in_python(path)}\n"
         f"    or:  {shlex.join(transcribe)}\n"
     )
+    if options.qps is not None:
+        arrive = scenario_words("requests", rate=options.qps)
+        sys.stdout.write(
+            f"Serve it: {serve_command(path)}\nLoad it: {run_command(path)} {arrive}\n"
+        )
     return 0
 
 
@@ -120,7 +134,9 @@ def parser() -> Parser:
     group = parser.add_argument_group("bounds")
     add_bounds(
         group,
-        latency_p95_s="95 %% of calls within S seconds; batch 1 unless --batch",
+        qps="requests a second that arrive, as scenario=capacity measures them",
+        latency_p99_s="with --qps: 99 %% of requests within S seconds; default: as measured",
+        latency_p95_s="95 %% of calls within S seconds (with --qps requests); batch 1 or --batch",
         min_rtfx="at least X seconds of audio a second",
         max_wer="at most this WER, or CER in scripts without spaces",
         max_wer_loss="points of WER that speed may cost; default: 0.5, or a search's own",

@@ -42,9 +42,10 @@ def _report(options: argparse.Namespace) -> int:
     report = document(measured, budgets, outcome_of(options.sources), damaged)
     folder = _folder(options)
     files = write(report, measured, folder)
-    figures = len(files) - 3
+    texts = [file for file in files if file.parent == folder]
+    figures = len(files) - len(texts)
     sys.stdout.write(f"{printable(first_words(report))}\n\n")
-    sys.stdout.writelines(f"{file}\n" for file in files[:3])
+    sys.stdout.writelines(f"{file}\n" for file in texts)
     if figures:
         sys.stdout.write(f"{folder / 'figures'} ({figures} files)\n")
     if not options.no_mlflow:

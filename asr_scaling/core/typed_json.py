@@ -34,9 +34,10 @@ LARGEST = 1e100
 DEEPEST = 50
 """Deeper nesting is an attack or an accident, and would exhaust Python's stack."""
 _Table = Mapping[str, Any]
+_GROUPS = ("batch", "dataset", "device", "engine", "model", "serving", "scenario", "sweep")
 _LOOKED_UP: Mapping[str, Mapping[str, Any]] = {
     "config": {
-        **dict.fromkeys(("batch", "dataset", "device", "engine", "model", "sweep"), _Table),
+        **dict.fromkeys(_GROUPS, _Table),
         "optimisation": _Table | tuple[str, ...] | None,
         "optimiser": _Table | None,
     },

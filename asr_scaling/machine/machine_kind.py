@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+UNKNOWN_GPU = "unknown GPU"
+
 
 def machine_kind(environment: Mapping[str, Any]) -> str:
     """Processor, cores and memory of a record's machine: "AMD EPYC 7B12, 16 cores, 64 GiB"."""
@@ -29,6 +31,16 @@ def gpu_name(environment: Mapping[str, Any]) -> str | None:
     """Name of the record's GPU; None on a CPU or when the point failed before it was known."""
     name = (environment.get("device") or {}).get("gpu")
     return None if name is None else str(name)
+
+
+def hardware_name(environment: Mapping[str, Any], device: str) -> str:
+    """Name of the CPU, with its cores, or of the GPU that computed.
+
+    device: as torch calls it.
+    """
+    if device.startswith("cuda"):
+        return gpu_name(environment) or UNKNOWN_GPU
+    return f"{environment.get('cpu', 'unknown CPU')}, {environment.get('cpu_cores', '?')} cores"
 
 
 def unlike(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:

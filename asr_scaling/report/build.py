@@ -19,6 +19,7 @@ from asr_scaling.core.option_checks import writable
 from asr_scaling.report import gains, method, pareto
 from asr_scaling.report import recommendations as answer
 from asr_scaling.report.bottlenecks import section as bottlenecks
+from asr_scaling.report.capacity import section as capacity
 from asr_scaling.report.cells import (
     as_it_was,
     batch_cell,
@@ -41,7 +42,7 @@ from asr_scaling.report.document import (
 from asr_scaling.report.fields import Field, field, field_table
 from asr_scaling.report.modules import section as modules
 from asr_scaling.report.optimise import section as optimise
-from asr_scaling.report.output.csv_file import write_csv
+from asr_scaling.report.output.csv_file import write_csv, write_loads
 from asr_scaling.report.output.drawing import Style
 from asr_scaling.report.output.html import ALL_POINTS, page
 from asr_scaling.report.output.markdown import markdown
@@ -74,6 +75,7 @@ def document(
     with rc_context({"text.parse_math": False}):  # a dollar sign in a name is no formula
         sections = (
             answer.section(points, budgets, style),
+            *capacity.sections(points, style),
             *optimise.sections(points, optimised),
             *modules.sections(points),
             study.section(points, style),
@@ -92,7 +94,7 @@ def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Secti
     several = len({point.host for point in points}) > 1
     host = [(Column("Host", numeric=False), _host)] if several else []
     invented = [_INVENTED] if any(_INVENTED_METRIC in point.values for point in points) else []
-    fields = (*_WHO, *host, *_fields(points), *invented)
+    fields = (*_WHO, *host, *capacity.load_fields(points), *_fields(points), *invented)
     notes = [
         "±: the larger half of the 95 % interval; –: not available, with the reason.",
         interval_scope(point.tags for point in points if point.intervals),
@@ -108,6 +110,8 @@ def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Secti
     if (more := len(damaged) - _MOST_DAMAGED) > 0:
         notes.append(f"Left out, since they can't be read: {more} more.")
     notes.append("metrics.csv has every metric of every point, with the ends of its interval.")
+    if any(point.loads for point in points):
+        notes.append("loads.csv has every load of every point, in the same way.")
     table = field_table(
         ALL_POINTS,
         "Every measured point",
@@ -122,6 +126,7 @@ def all_points(points: Sequence[Point], damaged: Sequence[object] = ()) -> Secti
 def write(document: Document, points: Sequence[Point], folder: Path) -> list[Path]:
     """Write report.html, report.md, metrics.csv and figures/<name>.svg and .png to ``folder``.
 
+    Where requests arrived, loads.csv too.
     Raises ConfigError when they can't be written.
     """
     blocks = [block for section in document.sections for block in section.blocks]
@@ -134,11 +139,13 @@ def write(document: Document, points: Sequence[Point], folder: Path) -> list[Pat
         for name, text in texts.items():
             write_atomic(folder / name, text.encode())
         write_csv(points, folder / "metrics.csv")
+        loads = write_loads(points, folder / "loads.csv")
         for name, figure in figures.items():
             path = folder / "figures" / f"{name}.png"
             figure.drawing.savefig(path, dpi=_DPI, metadata={"Software": None})
     pictures = [f"figures/{name}.{kind}" for kind in ("svg", "png") for name in figures]
-    return [folder / name for name in ("report.html", "report.md", "metrics.csv", *pictures)]
+    tables = ["metrics.csv", *(["loads.csv"] if loads else [])]
+    return [folder / name for name in ("report.html", "report.md", *tables, *pictures)]
 
 
 def first_words(document: Document) -> str:

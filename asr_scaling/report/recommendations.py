@@ -78,14 +78,23 @@ def _summary(
     whole = of_one_speech(point for point in points if point.ok and not point.truncated)
     fastest = found.found.winner or max(whole, key=_rtfx, default=None)
     nothing = f"**Nothing can be recommended.** {found.found.verdict}"
+    most = _most(found.most)
     if fastest is None or not _rtfx(fastest):
-        return _live(live) if found.found.winner else nothing
-    lines = [nothing, f"Fastest without regard to that is {label(fastest)}."]
+        return f"{most}{_live(live) if found.found.winner else nothing}"
+    lines = [f"{most}{nothing}", f"Fastest without regard to that is {label(fastest)}."]
     if found.found.winner:
-        lines = [_best(found), _live(live)]
+        lines = [f"{most}{_best(found)}", _live(live)]
     first = None if is_cascade(fastest) else advice(points).get(fastest.system)
     lines += [_minute(fastest, budgets), f"What to optimise first: {first}" if first else ""]
     return " ".join(filter(None, lines))
+
+
+def _most(most: Recommendation | None) -> str:
+    """What holds most requests, and a space; empty where none arrived."""
+    if most is None or most.winner is None:
+        return ""
+    note = ", provisionally" if most.provisional else ""
+    return f"For requests that arrive use **{label(most.winner)}**{note} ({most.figures}). "
 
 
 def _best(found: Answers) -> str:
@@ -96,8 +105,8 @@ def _best(found: Answers) -> str:
 
 
 def _undecided(found: Answers) -> list[Block]:
-    """The faster ones of which it is not known whether they lose too much WER."""
-    rivals = tuple(rival.said for rival in found.found.undecided)
+    """What holds more and loses too much WER, or may, and what is faster and may."""
+    rivals = (*found.holds_more, *(rival.said for rival in found.found.undecided))
     return [Bullets(rivals)] if rivals else []
 
 

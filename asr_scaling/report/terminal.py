@@ -8,13 +8,16 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from asr_scaling.analysis.capacity.curves import TAILS, furthest
 from asr_scaling.analysis.interval_scope import interval_scope
 from asr_scaling.analysis.looping import looping_records
 from asr_scaling.analysis.usual_state import changed_by_state
 from asr_scaling.core.decoding import decoding_name
 from asr_scaling.core.judged import USUAL
 from asr_scaling.core.memory_parts import memory_parts
+from asr_scaling.core.pooled_loads import pooled_loads
 from asr_scaling.core.record import RunRecord, choices
+from asr_scaling.core.statistics import Interval
 from asr_scaling.machine.machine_kind import gpu_name, machine_kind, unlike
 from asr_scaling.report.console import cell, table
 
@@ -70,7 +73,7 @@ def points_table(records: Sequence[RunRecord], width: int | None = None) -> tupl
     fixed = [f"{value} {_WORDS.get(key, '')}".strip() for key, value in shared.items()]
     columns = [
         (name, show)
-        for name, show in _columns(_speech(records))
+        for name, show in _columns(_speech(records), _tail(records))
         if any(show(record) != _MISSING for record in records)
     ]
     if any(record.status != "ok" for record in records):
@@ -148,7 +151,7 @@ def _speech(records: Sequence[RunRecord]) -> str:
     )
 
 
-def _columns(wer: str) -> list[_Column]:
+def _columns(wer: str, tail: str) -> list[_Column]:
     return [
         ("RTFx", _number("throughput/rtfx", 1, 1)),
         ("RTFx\nusual", _number(f"{USUAL}throughput/rtfx", 1, 1)),
@@ -158,6 +161,9 @@ def _columns(wer: str) -> list[_Column]:
         ("ms/tok", _number("latency/per_token_s", 1000, 1)),
         (f"WER %\n{wer}", _error_rate),
         ("invented\nwords/h", _number("quality/invented_words_per_hour", 1, 0)),
+        ("holds\nreq/s", _number("capacity/rate_per_s", 1, 2)),
+        ("load\nreq/s", _one_load),
+        (f"{tail} s\nat load", _tail_at_load(tail)),
         ("RSS\nMB", _number("memory/peak_rss_bytes", 1e-6, 0)),
         ("libraries+\nweights+\ncalls MB", _memory_parts),
         ("weights\nMB", _number("memory/weights_bytes", 1e-6, 0)),
@@ -165,6 +171,35 @@ def _columns(wer: str) -> list[_Column]:
         ("energy", lambda record: cell(record.tags.get("energy/method", _MISSING))),
         ("GFLOP\n/utt.", _number("flops/utterance", 1e-9, 1)),
     ]
+
+
+def _one_load(record: RunRecord) -> str:
+    """The rate, or the clients, of a point with loads of one kind."""
+    loads = pooled_loads(record.loads)
+    if len(loads) != 1:
+        return _MISSING
+    rate = loads[0].offered_per_s
+    return f"{loads[0].clients} clients" if rate is None else f"{rate:.3g}"
+
+
+def _tail(records: Sequence[RunRecord]) -> str:
+    """The percentile furthest out that all points with one kind of load have, as "p99"."""
+    loads = [each for record in records if len(each := pooled_loads(record.loads)) == 1]
+    known = (load for (load,) in loads if not load.withheld)
+    return furthest(known) or "p50"
+
+
+def _tail_at_load(name: str) -> Callable[[RunRecord], str]:
+    """Of a point with loads of one kind; it says so where nothing is known of the service."""
+
+    def show(record: RunRecord) -> str:
+        loads = pooled_loads(record.loads)
+        found = loads[0].metric(TAILS[name]) if len(loads) == 1 else None
+        if found is None:
+            return "withheld" if len(loads) == 1 and loads[0].withheld else _MISSING
+        return _shown(found.value, found.interval, 1, 2)
+
+    return show
 
 
 def _error_rate(record: RunRecord) -> str:
@@ -183,15 +218,17 @@ def _memory_parts(record: RunRecord) -> str:
 def _number(name: str, factor: float, digits: int) -> Callable[[RunRecord], str]:
     def show(record: RunRecord) -> str:
         value, interval = record.values.get(name), record.intervals.get(name)
-        if value is None:
-            return _MISSING
-        if interval is None:
-            return f"{value * factor:.{digits}f}"
-        half = interval.half(value) * factor
-        places = _places(half, digits)
-        return f"{value * factor:.{places}f}±{half:.{places}f}"
+        return _MISSING if value is None else _shown(value, interval, factor, digits)
 
     return show
+
+
+def _shown(value: float, interval: Interval | None, factor: float, digits: int) -> str:
+    if interval is None:
+        return f"{value * factor:.{digits}f}"
+    half = interval.half(value) * factor
+    places = _places(half, digits)
+    return f"{value * factor:.{places}f}±{half:.{places}f}"
 
 
 def _places(half: float, digits: int) -> int:

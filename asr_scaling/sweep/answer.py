@@ -50,11 +50,12 @@ def announce(folder: Path, measured: Sequence[Point], searched: bool) -> list[st
 
     searched: whether a search measured them, which then leaves ``RECOMMENDED``.
     """
-    if len(measured) < 2:
+    if len(measured) < 2 and not any(point.loads for point in measured):
         return []
     found = answers(measured)
     write_atomic(folder / ANSWER_FILE, json.dumps(dict(found.facts), ensure_ascii=False).encode())
-    return [*found.lines, *(_recommended(folder, found) if searched else [])]
+    lines = found.lines if len(measured) > 1 else found.of_requests
+    return [*lines, *(_recommended(folder, found) if searched else [])]
 
 
 def _recommended(folder: Path, found: Answers) -> list[str]:

@@ -18,7 +18,8 @@ from omegaconf import DictConfig
 from asr_scaling.core.model_spec import load_spec
 from asr_scaling.errors import ConfigError
 
-_WORKLOAD = ("dataset", "batch", "pipeline", "profiler", "tracking", "sweep", "hydra")
+_LOAD = ("scenario", "serving")
+_WORKLOAD = ("dataset", "batch", "pipeline", "profiler", "tracking", "sweep", "hydra", *_LOAD)
 """Groups of options that do not change the loaded system."""
 _NATURAL_S = 10.0
 """Seconds of an utterance whose length is not asked for."""

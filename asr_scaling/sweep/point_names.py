@@ -18,6 +18,8 @@ _UNNAMED = ("hydra", "sweep.round", "sweep.resume")
 """Options that say how the sweep is run; a round is named by its number."""
 _ALWAYS = ("engine", "device", "optimisation", "batch.size", "dataset.length_s", "model.name")
 """What every name says."""
+_UNSAID = {"scenario": "calls", "serving": "direct", "decoding": GREEDY.name}
+"""Group → the choice in it that no name says."""
 _LONGEST = 48
 """Letters of a value in a name."""
 
@@ -70,9 +72,10 @@ def point_name(config: Mapping[str, Any]) -> str:
     if stage := search_stage(config):
         parts.append(stage)
     varied = (config.get("hydra") or {}).get("swept") or {}
-    decoding = chosen.get("decoding", GREEDY.name)
-    if decoding != GREEDY.name and "decoding" not in varied:
-        varied = {"decoding": decoding, **varied}
+    for group, usual in _UNSAID.items():
+        name = chosen.get(group, usual)
+        if name != usual and group not in varied:
+            varied = {group: name, **varied}
     return " ".join((*parts, *(f"{key}={value}" for key, value in varied.items())))
 
 

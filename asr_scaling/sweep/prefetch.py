@@ -11,7 +11,8 @@ from asr_scaling.core.ports import capabilities
 from asr_scaling.model.weights import resolve
 from asr_scaling.sweep.plan import PlannedPoint
 
-_OTHER = ("optimisation", "batch", "device", "profiler", "tracking", "sweep", "optimiser", "hydra")
+_MEASURED_BY = ("profiler", "tracking", "sweep", "optimiser", "hydra", "scenario")
+_OTHER = ("optimisation", "batch", "device", *_MEASURED_BY)
 """Groups of options that choose neither speech nor weights: none asks for another composition."""
 Options = Mapping[str, Any]
 Compose = Callable[[Sequence[str]], Options]

@@ -58,6 +58,11 @@ def run_command(path: Path) -> str:
     )
 
 
+def serve_command(path: Path) -> str:
+    """The command that starts a server of the configuration in ``path``."""
+    return shlex.join(["python", "-m", "asr_scaling", "serve", str(path)])
+
+
 def use_in_python(path: Path) -> str:
     """The Python that transcribes with the configuration in ``path``."""
     load = f"load_system({str(path)!r})"
@@ -70,7 +75,7 @@ def write(path: Path, answer: Answers, winner: Point) -> None:
     Raises ConfigError for a choice of which this package has no YAML.
     """
     check_name(path)
-    chosen = [_found(part, winner) for part in reproduce.parts(winner)]
+    chosen = [_found(part, winner) for part in reproduce.parts(reproduce.called(winner))]
     for group, name in ((part.group, name) for part in chosen for name in part.names):
         if not (conf_dir() / group / f"{name}.yaml").is_file():
             raise ConfigError(
@@ -131,6 +136,7 @@ def _comment(path: Path, answer: Answers, winner: Point) -> Iterator[str]:
         f"Recommended for {answer.among.speech}. {chosen.rule}",
         f"Run it:  {run_command(path)}",
         f"Use it:  {use_in_python(path)}",
+        f"Serve it:  {serve_command(path)}" if winner.serving else "",
         f"Measured on {_date(winner.started_at)} on {winner.hardware}, "
         f"{machine.get('os', 'unknown system')}, {software}.",
         f"Chosen on {_date(datetime.now(UTC).timestamp())} among "

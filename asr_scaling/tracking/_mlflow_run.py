@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from asr_scaling.core.record import RECORD_FILE, RunRecord
+from asr_scaling.tracking._load_steps import load_steps, of_a_load, with_ends
 from asr_scaling.tracking._mlflow_client import search
 from asr_scaling.tracking._mlflow_trace import log_stages
 from asr_scaling.tracking._stored_runs import times
@@ -17,8 +17,8 @@ from asr_scaling.tracking._tags import LONGEST_TAG, params, place, tags
 
 PLACE = "asr_scaling.place"
 _STATUS = {"ok": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "out_of_memory": "FAILED"}
-_MOST_PARAMS = 100
-"""MLflow's limit for one request."""
+_MOST_PARAMS, _MOST_METRICS = 100, 1000
+"""MLflow's limits for one request."""
 _TABLE = "hypotheses.json"
 _CUT = "cut"
 """Kind of a run that was cut and may not be deleted."""
@@ -81,11 +81,12 @@ def _fill(client: Any, run_id: str, record: RunRecord) -> None:
 
     now = times(record)[1]
     options = [Param(key, value) for key, value in params(record.config).items()]
-    values = dict(record.values)
-    for name, interval in record.intervals.items():
-        values |= {f"{name}.{end}": value for end, value in asdict(interval).items()}
-    metrics = [Metric(name, value, now, 0) for name, value in values.items()]
-    client.log_batch(run_id, metrics=metrics, params=options[:_MOST_PARAMS])
+    values = with_ends(m for m in record.metrics if not (record.loads and of_a_load(m.name)))
+    own = [Metric(name, value, now, 0) for name, value in values.items()]
+    client.log_batch(run_id, metrics=own, params=options[:_MOST_PARAMS])
+    curves = [Metric(name, value, now, step) for name, value, step in load_steps(record)]
+    for start in range(0, len(curves), _MOST_METRICS):
+        client.log_batch(run_id, metrics=curves[start : start + _MOST_METRICS])
     for start in range(_MOST_PARAMS, len(options), _MOST_PARAMS):
         client.log_batch(run_id, params=options[start : start + _MOST_PARAMS])
     if info := record.dataset:

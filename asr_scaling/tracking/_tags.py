@@ -44,6 +44,7 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
         "device": record.device,
         "machine": machine_kind(record.environment),
         "gpu": gpu_name(record.environment) or "",
+        **_of_loads(record),
         "weights": str(facts.get("weights", "")),
         "weights.source": str(facts.get("weights_source", "")),
         "batch": "" if record.batch is None else str(record.batch),
@@ -61,6 +62,20 @@ def tags(record: RunRecord, parent: str | None) -> dict[str, str]:
         values["asr_scaling.reason"] = record.reason
     values |= {"mlflow.parentRunId": parent} if parent else {LONE: "true"}
     return {key: value[:LONGEST_TAG] for key, value in values.items() if value}
+
+
+def _of_loads(record: RunRecord) -> dict[str, str]:
+    """How requests arrived and were served; closed arrivals are said to be it."""
+    if not record.loads:
+        return {}
+    laws = dict.fromkeys(load.arrivals for load in record.loads)
+    said = ("closed: clients wait for their answers" if law == "closed" else law for law in laws)
+    bounds = dict.fromkeys(load.bound for load in record.loads if load.bound)
+    return {
+        "serving": choices(record.config).get("serving", ""),
+        "load.arrivals": ", ".join(said),
+        "load.bound": "; ".join(bounds),
+    }
 
 
 def place(record: RunRecord, folder: Path) -> str:

@@ -87,7 +87,8 @@ class Mlflow:
     def write(self, record: RunRecord, folder: Path, parent: str | None) -> None:
         """Store a point as a child run: params, metrics, tags, dataset, artifacts and a trace.
 
-        The interval of a metric m is stored as m.low and m.high. Runs of the point that a cut
+        The interval of a metric m is stored as m.low and m.high. What one load showed is a metric
+        by step, which is the load (_load_steps.py). Runs of the point that a cut
         sweep left are deleted, unless one has this very record whole. The run's id is noted in
         ``folder``, so that writing the record again costs no request. Rounds are not stored: their
         point is, once it is merged.

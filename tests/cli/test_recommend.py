@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from support.queues import Server, searched
 from support.studies import BASE, GPU_TINY, TINY, WAV2VEC2, Law, record, study
 from support.warm import printed
 
 from asr_scaling.cli.recommend import main
 from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.environment import environment
-from asr_scaling.sweep.instantiate import build_job, with_needs
-from asr_scaling.sweep.transcriber import _composed
+from asr_scaling.serving.batched import Batched
+from asr_scaling.sweep.described_system import _composed
+from asr_scaling.sweep.instantiate import build_job, build_system, options, with_needs
 from asr_scaling.util.config_dir import conf_dir
 
 PARTS = ("model", "engine", "optimisation", "device", "batch")
@@ -394,3 +396,74 @@ def test_its_command_line_is_what_python_runs(
     assert "dtype: bfloat16" in shown
     assert "one_thread:" in shown
     assert "asr_scaling.dataset.demo.Demo" in shown
+
+
+class TestRequests:
+    """``--qps``."""
+
+    SMALL, LARGE = Server(5.0), Server(12.0, idle_w=30.0, busy_w=200.0)
+
+    def measured(self, folder: Path) -> None:
+        batched = {"serving": "batched", "options": {"max_batch": 16, "max_wait_s": 0.05}}
+        records = (searched(self.SMALL), searched(self.LARGE, **batched))
+        stored(folder, *map(here, records))
+
+    def test_the_cheapest_that_holds_it_is_written_to_be_served(self, recommend: Any) -> None:
+        self.measured(Path("multirun"))
+        said = recommend("--qps", 4, "--latency-p99", 2, "--max-wer", 6)
+        assert said.status == 0
+        assert said.answer.startswith(
+            "For natural utterances of speech: whisper_tiny_en · serving=batched · cpu (holds 9.70 "
+        )
+        assert f"Serve it: python -m asr_scaling serve {said.path.name}" in said.out
+        assert "scenario=requests scenario.rate=4" in said.out
+        written = said.path.read_text()
+        assert "override serving: batched" in written
+        assert "scenario" not in written.partition("defaults:")[2]
+        served = build_system(options(_composed(said.path))).composed().serving
+        assert served == Batched(max_batch=16, max_wait_s=0.05)
+
+    def test_what_calls_are_asked_is_answered_as_without_loads(self, recommend: Any) -> None:
+        self.measured(Path("multirun"))
+        said = recommend("--max-wer", 8)
+        assert said.status == 0
+        assert said.answer.startswith(
+            "Most requests that arrive: whisper_tiny_en · serving=batched"
+        )
+        assert "For natural utterances of speech: whisper_tiny_en" in said.out
+        assert "scenario" not in said.path.read_text().partition("defaults:")[2]
+
+    def test_nothing_is_written_where_nothing_holds_it(self, recommend: Any) -> None:
+        self.measured(Path("multirun"))
+        said = recommend("--qps", 40, "--max-wer", 6)
+        assert said.status == 1
+        assert "Nearest: whisper_tiny_en · serving=batched" in said.out
+        assert not said.path.exists()
+
+    def test_someone_elses_server_is_left_out(self, recommend: Any) -> None:
+        server = searched(replace(self.LARGE, idle_w=1.0, busy_w=2.0))
+        facts = {**server.system["facts"], "weights": "elsewhere"}
+        server = replace(server, system={**server.system, "facts": facts})
+        stored(Path("multirun"), *map(here, (server, searched(self.SMALL, serving="batched"))))
+        said = recommend("--qps", 2, "--max-wer", 6)
+        assert "whisper_tiny_en · cpu (holds 2.70" in said.answer
+        assert "Left out: 1 of a server elsewhere, which nothing here can start." in said.first
+
+    def test_without_loads_one_sentence_says_what_measures_them(self, recommend: Any) -> None:
+        sweep(Path("multirun"), TINY)
+        said = recommend("--qps", 3, "--latency-p99", 2)
+        assert said.status == 2
+        assert said.err.startswith("error: No load was measured here: python -m asr_scaling -m ")
+        assert "'scenario.bound=p99<2s'" in said.err
+        assert len(said.err.splitlines()) == 1
+
+    def test_loads_of_other_machines_are_left_out(self, recommend: Any) -> None:
+        stored(Path("multirun"), searched(self.LARGE))
+        said = recommend("--qps", 3)
+        assert said.status == 1
+        assert "No point was measured on this machine" in said.out
+
+    def test_bounds_of_calls_are_refused(self, recommend: Any) -> None:
+        said = recommend("--qps", 3, "--memory", "2GB", "--batch", 4)
+        assert said.status == 2
+        assert "--memory and --batch would bound calls" in said.err

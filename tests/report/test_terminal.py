@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from support.queues import Server, asked, searched, served
 
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.memory_parts import MEMORY_PARTS
@@ -450,3 +451,22 @@ class TestEachRecord:
         for path in (tmp_path, tmp_path / "missing"):
             with pytest.raises(DataError, match=str(path)):
                 self.read(path)
+
+
+class TestLoads:
+    def test_what_points_hold_and_what_one_load_showed(self):
+        server = Server(5.0)
+        late = served(
+            [server.withheld(2.0)], {"_target_": "asr_scaling.scenario.requests.Requests"}
+        )
+        _, lines = shown(searched(server), asked(server, 1.0), late)
+        head = " ".join(lines[:3])
+        assert all(word in head for word in ("holds", "load", "p99 s"))
+        assert "2.70±0.13" in lines[-3]
+        assert lines[-2].split().count("1") >= 1
+        assert "1.15±0.06" in lines[-2]
+        assert "withheld" in lines[-1]
+
+    def test_without_loads_there_is_no_such_column(self):
+        _, lines = shown(record())
+        assert not any("holds" in line or "load" in line for line in lines)

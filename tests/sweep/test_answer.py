@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from support.queues import Server, searched
 from support.studies import BASE, TINY, Law, record
 
 from asr_scaling.analysis.load_points import points
@@ -284,3 +285,30 @@ def test_a_single_point_is_no_choice(tmp_path: Path) -> None:
     lines, well = conclude(tmp_path, report=False)
     assert (lines, well) == ([f"Report: python -m asr_scaling report {tmp_path}"], True)
     assert not (tmp_path / "answer.json").exists()
+
+
+class TestRequests:
+    def test_all_name_first_what_holds_most(
+        self, tmp_path: Path, mlflow_database: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        own = {key: environment()[key] for key in ("cpu", "cpu_cores", "memory_bytes")}
+        records = searched(Server(5.0)), searched(Server(9.0), serving="batched")
+        for number, each in enumerate(records):
+            replace(each, environment={**each.environment, **own}).write(tmp_path / f"{number}_p")
+        SweepManifest(()).write(tmp_path)
+        ended, well = conclude(tmp_path, report=False)
+        assert well, ended
+        most = "whisper_tiny_en · serving=batched · cpu (holds 6.70 ± 0.33 requests/s with p99<2s"
+        assert ended[0].startswith(f"Most requests that arrive: {most}")
+        assert main([str(tmp_path), "-o", str(tmp_path / "best.yaml")]) == 0
+        assert ended[0] in capsys.readouterr().out
+        page = first_words(document(points([str(tmp_path)]), Budgets()))
+        assert page.startswith("For requests that arrive use whisper_tiny_en · serving=batched")
+        assert tags_of(tmp_path, mlflow_database)["answer/requests"] == ended[0]
+
+    def test_one_point_says_what_it_holds(self, tmp_path: Path) -> None:
+        searched(Server(5.0)).write(tmp_path / "0_p")
+        SweepManifest(()).write(tmp_path)
+        first, report = conclude(tmp_path, report=False)[0]
+        assert first.startswith("Most requests that arrive: whisper_tiny_en · cpu (holds 2.70")
+        assert report.startswith("Report: ")

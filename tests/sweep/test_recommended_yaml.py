@@ -14,8 +14,8 @@ from support.studies import TINY, record
 
 from asr_scaling.cli.recommend import main
 from asr_scaling.machine.environment import environment
+from asr_scaling.sweep.described_system import _composed
 from asr_scaling.sweep.instantiate import build_system, with_needs
-from asr_scaling.sweep.transcriber import _composed
 
 EVERY = [each for each in chosen() if each[:2] != ("batch", "max")]
 
@@ -50,6 +50,8 @@ def test_every_option_of_every_choice_is_carried(
     if group == "dataset":  # fragments of another length would be what is asked for
         config = with_value(config, "dataset.length_s", None)
     found = written(tmp_path, config, **{group: name})
+    if group == "scenario":  # the requests that it was given are no part of a system
+        config = {**config, group: composed()[group]}
     assert _plain(found, tmp_path) == with_needs(config)
 
 

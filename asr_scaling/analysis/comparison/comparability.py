@@ -7,7 +7,7 @@ from typing import Any
 
 from asr_scaling.analysis.looping import looping_records
 from asr_scaling.analysis.system_names import NO_OPTION, leaves
-from asr_scaling.core.record import RunRecord
+from asr_scaling.core.record import RunRecord, choices
 from asr_scaling.errors import ConfigError
 from asr_scaling.machine.machine_kind import gpu_name, memory_class
 
@@ -113,15 +113,20 @@ def other_notes(a: RunRecord, b: RunRecord) -> list[str]:
 
 def differing_options(a: RunRecord, b: RunRecord) -> list[str]:
     """The options in which two points differ, each with both values; where they went is none."""
-    ours, theirs = (
-        dict(leaves({key: own for key, own in record.config.items() if key not in NO_OPTION}))
-        for record in (a, b)
-    )
+    ours, theirs = map(_options, (a, b))
     return [
         f"{key} {_short(ours.get(key))} → {_short(theirs.get(key))}"
         for key in dict.fromkeys((*ours, *theirs))
         if ours.get(key) != theirs.get(key)
     ]
+
+
+def _options(record: RunRecord) -> dict[str, Any]:
+    """With how requests arrived and were served, where any did."""
+    chosen = choices(record.config)
+    load = {group: chosen.get(group) for group in ("serving", "scenario") if record.loads}
+    options = {key: own for key, own in record.config.items() if key not in NO_OPTION}
+    return {**load, **dict(leaves(options))}
 
 
 def _more(options: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from asr_scaling.analysis.comparison.change import (
 from asr_scaling.analysis.comparison.comparability import check_alike, other_notes
 from asr_scaling.analysis.comparison.one_state import AT_ONE_STATE, OneState, at_one_state
 from asr_scaling.analysis.comparison.times import TimeChange, time_changes
+from asr_scaling.analysis.comparison.under_load import load_changes
 from asr_scaling.analysis.comparison.unpaired import energy_change, unpaired_change
 from asr_scaling.analysis.comparison.word_errors import wer_change
 from asr_scaling.core.levels import processes_needed
@@ -120,7 +121,7 @@ def compare(
         *machine.notes(),
         *other_notes(a, b),
     )
-    rows = (*paired, *unpaired)
+    rows = (*paired, *unpaired, *load_changes(a, b))
     return Comparison(a, b, rows, notes, utterances, len(blocks), machine)
 
 

@@ -9,6 +9,17 @@ from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation import rules
 from asr_scaling.analysis.recommendation.rules import Rule
 from asr_scaling.analysis.recommendation.within_loss import MAX_WER_LOSS
+from asr_scaling.core.option_checks import must_be
+from asr_scaling.errors import ConfigError
+
+_ALONE = "asked for together with --qps"
+_OF_CALLS = {
+    "--min-rtfx": "min_rtfx",
+    "--memory": "memory_bytes",
+    "--max-joules": "energy_j_per_audio_s",
+    "--batch": "batch",
+}
+"""Bounds of which requests that arrive have no figure."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,28 @@ class Budget:
     """Of the speech that is meant; None for that of the newest sweep."""
     batch: int | None = None
     """Utterances in a call; None for any, or for 1 where latency is bounded (a live request)."""
+    qps: float | None = None
+    """Requests a second that arrive; the other bounds are then of requests, not of calls."""
+    latency_p99_s: float | None = None
+    """Of requests; asked for only with ``qps``."""
+
+    def __post_init__(self) -> None:
+        if self.qps is None:
+            must_be("--latency-p99", self.latency_p99_s, self.latency_p99_s is None, _ALONE)
+            return
+        calls = {option: getattr(self, name) for option, name in _OF_CALLS.items()}
+        given = [option for option, value in calls.items() if value is not None]
+        if given:
+            raise ConfigError(
+                f"--qps asks about requests, and {' and '.join(given)} would bound calls: bound "
+                "requests by --latency-p95, --latency-p99 and --max-wer."
+            )
+
+    @property
+    def requests_bound(self) -> str:
+        """The bound on the latency of requests, as a scenario writes it; empty where none is."""
+        asked = {"p95": self.latency_p95_s, "p99": self.latency_p99_s}
+        return ",".join(f"{name}<{bound:g}s" for name, bound in asked.items() if bound is not None)
 
     def rule(self, points: Sequence[Point]) -> Rule:
         """The fastest within the bounds whose WER loses no more than is allowed."""

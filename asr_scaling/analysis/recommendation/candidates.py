@@ -48,10 +48,11 @@ class Candidates:
         return f"{where} of {self.dataset}" if self.dataset else where
 
 
-def candidates(points: Sequence[Point], budget: Budget) -> Candidates:
+def candidates(points: Sequence[Point], budget: Budget, served: bool = False) -> Candidates:
     """Those of ``points`` that ``budget`` asks for.
 
     points: with names that tell them apart (analysis/system_names.py).
+    served: whether it matters how requests become calls.
 
     Speech that isn't named is that of the newest sweep, natural utterances where there are any.
     Points of engine=fake count only where nothing else was measured.
@@ -66,7 +67,7 @@ def candidates(points: Sequence[Point], budget: Budget) -> Candidates:
     everything = [point for point in finished if point.dataset == dataset]
     long = [point for point in everything if point.length_s == length_s]
     sized = [point for point in long if budget.batch in (None, point.batch)]
-    chosen, other = best_evidence(sized)
+    chosen, other = best_evidence(sized, served)
     ids = set(map(id, chosen))
     aside = (
         *_asked_for(finished, everything, long, budget),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from asr_scaling.analysis.comparison.under_load import figures_change, of_loads
 from asr_scaling.analysis.comparison.verdict import (
     CANT_TELL,
     ENERGY,
@@ -18,6 +19,7 @@ from asr_scaling.analysis.comparison.verdict import (
 )
 from asr_scaling.analysis.format import DEVICE_MEMORY, plain
 from asr_scaling.analysis.points import Point
+from asr_scaling.analysis.recommendation.rules import HELD
 from asr_scaling.errors import AsrScalingError
 
 _NOUNS = {
@@ -27,6 +29,10 @@ _NOUNS = {
     WER: "WER",
     MEMORY: "memory",
     DEVICE_MEMORY: "memory",
+    "capacity/rate_per_s": "requests a second",
+    "capacity/rtfx": "RTFx at capacity",
+    "load/energy_per_audio_hour_j": "energy per hour of audio under load",
+    "load/cpu_share": "use of the cores under load",
 }
 """What the metrics of a comparison are called in sentences."""
 
@@ -41,7 +47,12 @@ class PairedComparison:
     """Their comparison, or why there is none."""
 
     def row(self, metric: str) -> MetricChange:
-        """The comparison's row; where there is no comparison, a row with the reason."""
+        """The comparison's row; where there is no comparison, a row with the reason.
+
+        Figures of requests that arrive are of the points, not of their records.
+        """
+        if of_loads(metric):
+            return figures_change(metric, *(p.stated(metric) for p in (self.rival, self.winner)))
         if isinstance(self.outcome, str):
             return MetricChange(metric, reason=self.outcome)
         return self.outcome.row(metric)
@@ -57,8 +68,12 @@ class PairedComparison:
 
 
 def label(point: Point) -> str:
-    """System, device and batch: what a recommendation names."""
-    return f"{point.system} · {point.device} · batch {point.batch}"
+    """System, device and batch: what a recommendation names.
+
+    Where requests arrive, how they are served decides the batches, and the system's name says it.
+    """
+    batch = "" if HELD in point.tags else f" · batch {point.batch}"
+    return f"{point.system} · {point.device}{batch}"
 
 
 def compare_points(winner: Point, rival: Point) -> PairedComparison:

@@ -10,6 +10,7 @@ from asr_scaling.analysis.format import plain
 from asr_scaling.analysis.gain_over_plain import PLAIN_ENGINE
 from asr_scaling.analysis.points import Point
 from asr_scaling.analysis.recommendation.paired_comparison import label
+from asr_scaling.analysis.recommendation.ranks import same_calls
 from asr_scaling.analysis.recommendation.rules import Rule, barred, figures
 from asr_scaling.analysis.recommendation.within_loss import Undecided, fastest_within
 from asr_scaling.analysis.recommendation.word_counts import WordCounts, far_beyond
@@ -27,7 +28,7 @@ class Rival:
 
     point: Point
     factor: float
-    """Of speed over the winner's: 1.2 is a fifth faster."""
+    """By what ranks, over the winner: 1.2 is a fifth faster."""
     loss: WordLoss | None
     """Against the plain system; None where the two have no words in common."""
     said: str
@@ -69,7 +70,7 @@ def pick_within(
     assert rule.max_wer_loss is not None
     lowest = min(ranked, key=_wer)
     for references in (_plain(ranked, pool), {lowest.batch: lowest}):
-        judge = _Judge(references, words, rule.max_wer_loss)
+        judge = _Judge(references, words, rule.max_wer_loss, rule.served)
         found = fastest_within(
             ranked, judge.loss, rule.max_wer_loss, judge.is_reference, judge.far_beyond
         )
@@ -141,6 +142,8 @@ class _Judge:
     words: WordCounts
     max_loss: float
     """Share of words."""
+    served: bool = False
+    """Whether requests arrive, which one system may be served in several ways."""
 
     def reference(self, point: Point) -> Point:
         """That of the point's batch, or of the smallest where that read more words."""
@@ -148,20 +151,39 @@ class _Judge:
         return max(filter(None, those), key=lambda plain: plain.values.get("quality/words", 0.0))
 
     def is_reference(self, point: Point) -> bool:
-        """Whether losses are counted from it."""
-        return point is self.references.get(point.batch)
+        """Whether losses are counted from it, or from the same system served in another way."""
+        return point is self.references.get(point.batch) or self.served_alike(point)
+
+    def served_alike(self, point: Point) -> bool:
+        """Whether it is the reference served in another way, whose texts load hardly changes."""
+        lost = self.lost_by_load(point)
+        small = lost is not None and lost <= self.max_loss
+        return small and same_calls(point, self.reference(point))
+
+    def lost_by_load(self, point: Point) -> float | None:
+        """By how much load raises the WER of the same utterances, as a share of words.
+
+        None where no requests arrive, or no load tells.
+        """
+        alone, loaded = point.value("load/wer_unloaded"), point.value("load/wer")
+        known = self.served and alone is not None and loaded is not None
+        return (loaded or 0.0) - (alone or 0.0) if known else None
 
     def loss(self, point: Point) -> WordLoss | None:
         """Of the point against its reference; None where it can't be told."""
         return self.words.loss(self.reference(point), point)
 
     def far_beyond(self, point: Point) -> bool:
-        """Whether the two WERs alone show that it loses too much."""
-        return far_beyond(self.reference(point), point, self.max_loss)
+        """Whether the two WERs alone show that it loses too much, or load makes it lose so."""
+        lost = self.lost_by_load(point) or 0.0
+        return lost > self.max_loss or far_beyond(self.reference(point), point, self.max_loss)
 
     def said(self, winner: Point) -> tuple[str, ...]:
         """What the winner's WER was held against, and what that shows."""
         limited = limits(self.words.wholly_wrong(self.reference(winner)))
+        if winner is not self.references.get(winner.batch) and self.served_alike(winner):
+            same = f"{label(winner)} is the system that losses of WER are counted from"
+            return f"{same}, served in another way.", *limited
         if self.is_reference(winner):
             return f"{label(winner)} is what losses of WER are counted from.", *limited
         shown = self.shows(winner)
@@ -169,7 +191,9 @@ class _Judge:
 
     def shows(self, point: Point) -> str:
         """What the point's words show: "against …, WER +0.2 ± 0.4 points: shown within 0.5."."""
-        loss = self.loss(point)
+        loss, by_load = self.loss(point), self.lost_by_load(point) or 0.0
+        if by_load > self.max_loss:
+            return f"load makes its WER {100 * by_load:.1f} points higher than alone."
         if self.far_beyond(point):
             shown = f"a WER that is higher by far more than {100 * self.max_loss:g} points"
         elif loss is None:
@@ -185,7 +209,8 @@ def _rival(rule: Rule, judge: _Judge, winner: Point, found: Undecided[Point]) ->
     ours, theirs = rule.first.cost(point), rule.first.cost(winner)
     factor = ours / theirs if ours < 0 else theirs / ours
     said = (
-        f"Undecided: {label(point)} is {plain(factor)} × as fast ({figures(point, rule.shown)}); "
+        f"Undecided: {label(point)} is {plain(factor)} × {rule.first.as_good} "
+        f"({figures(point, rule.shown)}); "
         f"{judge.shows(point)}"
     )
     return Rival(point, factor, loss, said)

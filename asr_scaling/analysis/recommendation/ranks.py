@@ -15,7 +15,8 @@ _RANKS = {"search": 0, "alone": 0, "together": 0, "semifinal": 2, "final": 4}
 """Stage of a search → rank; "alone" and "together" are what older searches called theirs."""
 _ONE_PROCESS, _SEVERAL = 1, 3
 """Ranks of a point of any other sweep."""
-_OF_NO_SYSTEM = ("dataset", "pipeline", "profiler", "tracking", "sweep", "optimiser", "hydra")
+_MEASURED = ("dataset", "pipeline", "profiler", "tracking", "sweep", "optimiser", "hydra")
+_OF_NO_SYSTEM = (*_MEASURED, "scenario")
 """Groups of options that say how a system was measured; all others say what it is."""
 BEFORE = "measured by a search before its final"
 BESIDE = "measured beside a search's final"
@@ -33,8 +34,12 @@ def chosen_by_itself(point: Point) -> bool:
     return search_stage(point.config) not in ("", FINAL)
 
 
-def best_evidence(points: Sequence[Point]) -> tuple[list[Point], Counter[str]]:
+def best_evidence(
+    points: Sequence[Point], served: bool = False
+) -> tuple[list[Point], Counter[str]]:
     """Of points on speech of one name and length those that decide, and why others don't.
+
+    served: whether it matters how requests become calls, as it does where they arrive.
 
     - Where a model has a final on a device at a batch, what was in it decides there.
     - All are of the same utterances: those of the best evidence, of more words, of the newest.
@@ -56,10 +61,15 @@ def best_evidence(points: Sequence[Point]) -> tuple[list[Point], Counter[str]]:
         for p in kept
         if p.content not in ("", content)
     )
-    groups = grouped(same, _configuration).values()
+    groups = grouped(same, lambda point: _configuration(point, served)).values()
     best = {id(max(members, key=_evidence)) for members in groups}
     aside[AGAIN] += len(same) - len(best)
     return [point for point in same if id(point) in best], +aside
+
+
+def same_calls(a: Point, b: Point) -> bool:
+    """Whether two points differ in nothing but how requests become calls."""
+    return a.content == b.content and _configuration(a, False) == _configuration(b, False)
 
 
 def cell(point: Point) -> tuple[str, str, int]:
@@ -76,7 +86,9 @@ def _evidence(point: Point) -> tuple[int, float, float]:
     return rank(point), words or point.utterances, point.started_at
 
 
-def _configuration(point: Point) -> str:
+def _configuration(point: Point, served: bool) -> str:
     """All that says what runs, and in which batches."""
-    chosen = {key: own for key, own in point.config.items() if key not in _OF_NO_SYSTEM}
-    return json.dumps([point.model, point.device, point.batch, chosen], sort_keys=True, default=str)
+    left_out = _OF_NO_SYSTEM if served else (*_OF_NO_SYSTEM, "serving")
+    chosen = {key: own for key, own in point.config.items() if key not in left_out}
+    of = [point.model, point.engine, point.device, point.batch, chosen]
+    return json.dumps(of, sort_keys=True, default=str)

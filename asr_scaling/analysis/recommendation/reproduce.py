@@ -28,6 +28,8 @@ PATHS = ("path", "audio_root", "fault", "trace")
 """Options that hold a path, or a list of paths."""
 _NAMED = ("model", "engine", "device", "dataset")
 """Groups whose choice a command names even where it is the usual one."""
+OF_THE_LOAD = "scenario"
+"""The group that says what a system was given to do."""
 _LAST = ("optimisation", "batch", "profiler", "pipeline")
 _PLAIN = re.compile(r"[A-Za-z_/][\w./:+-]*", re.ASCII)
 _WORDS = ("null", "true", "false", "nan", "inf")
@@ -75,6 +77,23 @@ def command(point: Point, **pipeline: Any) -> str:
         words += [f"batch={point.batch}"] if of_a_size else part.words()
     words += [f"{key}={text(value)}" for key, value in own_values(point).items()]
     return shlex.join(["python", "-m", "asr_scaling", *words])
+
+
+def called(point: Point) -> Point:
+    """The point as if no requests had arrived."""
+    config = {key: own for key, own in point.config.items() if key != OF_THE_LOAD}
+    return replace(point, config=config)
+
+
+def scenario_command(point: Point, scenario: str, **options: Any) -> str:
+    """The command line that has requests arrive at the point's system by another scenario."""
+    return f"{command(called(point))} {scenario_words(scenario, **options)}"
+
+
+def scenario_words(scenario: str, **options: Any) -> str:
+    """What chooses a scenario with these options on a command line."""
+    own = [f"{OF_THE_LOAD}.{key}={text(value)}" for key, value in options.items()]
+    return shlex.join([f"{OF_THE_LOAD}={scenario}", *own])
 
 
 def parts(point: Point, pipeline: Mapping[str, Any] | None = None) -> list[Choice]:

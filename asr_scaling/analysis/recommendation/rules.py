@@ -23,6 +23,8 @@ from asr_scaling.core.statistics import samples_needed
 
 _TRAILING = re.compile(r"\.0+(?=\D|$)|(?<=\.\d)0+(?=\D|$)|(?<=\.\d\d)0+(?=\D|$)")
 """Zeros that say nothing in a bound that someone chose."""
+HELD, COST = "answer/held", "answer/cost"
+"""Tags of a point whose loads were read: what it holds, and what that costs, in words."""
 P95, TAIL = "p95", "latency/p95_s"
 NEEDED = samples_needed(95)
 """Fewest calls that bound the 95th percentile."""
@@ -38,6 +40,8 @@ class Aim:
     """What a point of lower cost is said to be, as "faster"."""
     cost: Callable[[Point], float]
     """Lower is better; infinite where unknown."""
+    as_good: str = "as fast"
+    """What one of equal cost is said to be."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,19 @@ class Rule:
     """The figures that matter here, names of ``SHOWN``."""
     live: bool = False
     """Whether only one utterance a call counts."""
+    served: bool = False
+    """Whether it is about requests that arrive; how they become calls is then part of a system."""
     max_wer_loss: float | None = None
     """Share of words that it may cost against the plain system; None where that is not asked."""
 
     @property
     def sentence(self) -> str:
         """The whole rule."""
-        asked = "".join(f"{limit.name} {limit.asked}, " for limit in self.limits)
-        batches = "batch 1 (a live request waits for nobody)" if self.live else "any batch"
-        text = f"{asked}{batches}: {self.wanted}{self._kept}."
+        asked = [f"{limit.name} {limit.asked}" for limit in self.limits]
+        if not self.served:
+            asked.append("batch 1 (a live request waits for nobody)" if self.live else "any batch")
+        text = f"{', '.join(asked)}: {self.wanted}" if asked else self.wanted
+        text = f"{text}{self._kept}."
         return text if self.live else text[0].upper() + text[1:]
 
     @property
@@ -211,12 +219,14 @@ SHOWN: dict[str, Callable[[Point], str]] = {
     "wer": _wer_words,
     "memory": _memory_words,
     "energy": _energy_words,
+    "held": lambda point: point.tags.get(HELD, ""),
+    "cost": lambda point: point.tags.get(COST, ""),
 }
 
 
 def figures(point: Point, shown: tuple[str, ...]) -> str:
     """The named figures of a point, in a line."""
-    return "; ".join(SHOWN[name](point) for name in shown)
+    return "; ".join(filter(None, (SHOWN[name](point) for name in shown)))
 
 
 def tail_limit(bound: float) -> Limit:

@@ -20,7 +20,7 @@ from asr_scaling.analysis.recommendation.pick import (
     runner_up,
     same_system,
 )
-from asr_scaling.analysis.recommendation.reproduce import command
+from asr_scaling.analysis.recommendation.reproduce import called, command
 from asr_scaling.analysis.recommendation.rules import NEEDED, TAIL, Rule, barred
 from asr_scaling.errors import ConfigError
 
@@ -185,6 +185,7 @@ def _front(rule: Rule, ranked: Sequence[Point]) -> list[Point]:
 
 def _confirm(rule: Rule, winner: Point) -> str:
     """More calls where p95 was withheld: ended by their number, with time for the slowest."""
+    winner = winner if rule.served else called(winner)
     if not rule.tail or TAIL in winner.values:
         return command(winner)
     seconds = math.ceil(NEEDED * (winner.slowest_s or 1.0))

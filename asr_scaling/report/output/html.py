@@ -37,7 +37,7 @@ _TALL_ROWS = 24
 _ASSETS = Path(__file__).parent / "assets"
 _TAGS = {"bold": "strong", "code": "code"}
 _NUMBER = re.compile(r"\d+(\.\d+)?")
-_UNITS = re.compile(r"(?<=\d) (?=[%×±])|(?<=±) (?=\d)")
+_UNITS = re.compile(r"(?<=\d) (?=[%×±])|(?<=[±·]) (?=\S)")
 """Spaces at which no line may end."""
 
 
