@@ -25,6 +25,9 @@ _AROUND = (0.94, 1.0, 1.07)
 """Rates of repeated loads over that of the edge."""
 _MARGIN = 1.1
 """Requests of a load over those that the bound needs: so many more, for a start that is cut."""
+_SHORTEST = 0.2
+"""Share of the requests that a load needs which are worth sending where time is short: how long calls
+take is known of every request."""
 _WITHHELD = 3
 """Loads in a row of which nothing can be said that end the search."""
 
@@ -82,7 +85,8 @@ def find_capacity(bound: Bound, prober: Prober, plan: Plan) -> Capacity:
     The rate is doubled, or halved, until it is between a load that kept the bound and one that did
     not; then it is bisected; then loads around the edge are repeated in an order drawn by the seed.
     Where the loads so far already say where the edge is (load/capacity_estimate.py), the next load
-    is there, within those steps. No load has fewer requests than the bound's percentiles need.
+    is there, within those steps. No load has fewer requests than the bound's percentiles need, but the
+    last one where time is short: it is no verdict, and tells how long calls take.
     """
     return _Search(bound, prober, plan).run()
 
@@ -104,8 +108,8 @@ class _Search:
     def run(self) -> Capacity:
         """All loads, and the answer."""
         rate, edge = self.plan.start_per_s, None
-        while self.prober.left_s() >= self.requests / rate:
-            probed = self.prober.probe(rate, self.requests)
+        while (requests := self._affordable(rate)) > _SHORTEST * self.requests:
+            probed = self.prober.probe(rate, requests)
             self.loads.append(judged(probed, self.bound, self.requests))
             last = self.loads[-_WITHHELD:]
             if len(last) == _WITHHELD and all(load.verdict == "withheld" for load in last):
@@ -116,6 +120,10 @@ class _Search:
                 return self._answer(edge, ended)
             rate = self._next(edge)
         return self._answer(edge, "time", self._no_time(rate))
+
+    def _affordable(self, rate_per_s: float) -> int:
+        """Requests of the next load: as many as are needed, or as time is left for."""
+        return min(self.requests, int(self.prober.left_s() * rate_per_s))
 
     @property
     def _held(self) -> float:
