@@ -58,7 +58,7 @@ def test_every_yaml_of_this_package_may_be_built() -> None:
         ):
             continue
         node = {key: value for key, value in node.items() if not str(value).startswith("${")}
-        if "dataset" not in path.parts:  # some want a path
+        if "dataset" not in path.parts and path.stem != "endpoint":  # want a path, or an address
             build(node)
         check_parts(node)
         found += 1

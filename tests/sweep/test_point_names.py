@@ -89,6 +89,9 @@ class TestEveryOption:
             texts = [f"{key}={text(each)}" for each in (value, other(value))]
             records = pair(usual, changed, *texts)
             assert len({each.name for each in records}) == 2, key
+            if group == "scenario":  # one system, under another load
+                assert len(identities(records)) == 1, key
+                continue
             assert len(identities(records)) == 2, key
             if key != "dataset.length_s":  # every call of these records lasts as long
                 assert len(set(rows(records))) == 2, key
