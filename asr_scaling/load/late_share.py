@@ -14,7 +14,8 @@ from asr_scaling.load.queue_law import Drawn, Gaps, QueueLaw, drawn, latencies
 _Floats = NDArray[np.float64]
 _STEPS = 400
 """Steps on the axis of time, from 0 to the bound."""
-_RUNS = 400
+_RUNS = {False: (400, 300), True: (300, 100)}
+"""Runs, and counted requests of each, finely and roughly."""
 _CLOSE = 0.003
 """Relative distance at which two rates are one."""
 _LEAST = 1e-9
@@ -37,12 +38,13 @@ class LateShare:
 
     def exact(self, law: QueueLaw) -> bool:
         """Whether theory gives the share, without any random numbers."""
-        return self.gaps == "poisson" and law.workers == 1 and len(law.by_size) == 1
+        alike = law.workers == 1 and law.idle == 0 and len(law.by_size) == 1
+        return self.gaps == "poisson" and alike
 
     def log(self, law: QueueLaw, rate_per_s: float, rough: bool = False) -> float:
         """Logarithm of the late share at this rate.
 
-        rough: by a quarter of the runs, for differences between laws.
+        rough: by fewer requests, for differences between laws.
         """
         if self.exact(law):
             return math.log(max(_pollaczek_khinchine(law.call_s, rate_per_s, self.bound_s), _LEAST))
@@ -59,7 +61,7 @@ class LateShare:
     def _late(self, law: QueueLaw, rate_per_s: float, rough: bool = False) -> _Floats:
         """Late share of each simulated run."""
         if rough not in self._numbers:
-            self._numbers[rough] = drawn(self.gaps, self.seed, _RUNS // (4 if rough else 1))
+            self._numbers[rough] = drawn(self.gaps, self.seed, *_RUNS[rough])
         times = latencies(law, rate_per_s, self._numbers[rough])
         late: _Floats = (times > self.bound_s).mean(axis=1)
         return late

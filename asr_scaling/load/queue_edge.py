@@ -10,7 +10,7 @@ answers show that the service is such a queue.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from asr_scaling.core.statistics import Interval, student
 from asr_scaling.load.edge import Edge
 from asr_scaling.load.late_share import LateShare, rate_between, rate_where
-from asr_scaling.load.queue_fit import Calls, best_calls, dependence, law_of
+from asr_scaling.load.queue_calls import Answers, Calls
+from asr_scaling.load.queue_fit import Form, best_calls, dependence, law_of
 
 _Floats = NDArray[np.float64]
 _Curve = Callable[[float], float]
@@ -38,12 +39,9 @@ _SMALL = 0.03
 """Such a dependence, in logarithms, that is still small enough to be put into the interval."""
 
 
-def queue_edge(
-    loads: Sequence[tuple[_Floats, _Floats]], late_share: float, times: LateShare
-) -> Edge | None:
+def queue_edge(loads: Answers, late_share: float, times: LateShare) -> Edge | None:
     """The rate at which ``late_share`` of the requests is late.
 
-    loads: when the answered requests of each load were due, and when they were answered.
     late_share: 0…1. times: gives the late share of a queue.
 
     The queue's law is found from the answers (load/queue_fit.py); the late share at any rate
@@ -57,20 +55,18 @@ def queue_edge(
     found = best_calls(loads)
     if found is None:
         return None
-    calls, crowded = found
-    difference, errors = dependence(calls, crowded)
+    calls, form = found
+    difference, errors = dependence(calls, form)
     if errors > _CHANCE and abs(difference) > _SMALL:
         return None
-    law, wanted = law_of(calls, crowded), math.log(late_share)
-    words = _words(calls, crowded)
+    law, wanted = law_of(calls, form), math.log(late_share)
+    words = _words(calls, form)
     curve = cache(lambda rate: times.log(law, rate))
     rate = rate_where(curve, wanted, law.most_per_s)
     at = rate or law.most_per_s * _HARDLY_ANY
     slope = _slope(curve, at)
     doubt = _WANDERS + (abs(difference) if errors > _CHANCE else 0.0)
-    error = math.hypot(
-        _jackknife(calls, crowded, at, times), times.log_error(law, at), doubt * slope
-    )
+    error = math.hypot(_jackknife(calls, form, at, times), times.log_error(law, at), doubt * slope)
     half = student(_GROUPS / 2 - 1) * error
     if rate == 0:
         interval = Interval(0.0, rate_where(curve, wanted + half, law.most_per_s))
@@ -103,15 +99,15 @@ def _slope(curve: _Curve, rate_per_s: float) -> float:
     return max((high - low) / (2 * step), 0.5)
 
 
-def _jackknife(calls: Calls, crowded: bool, rate_per_s: float, times: LateShare) -> float:
+def _jackknife(calls: Calls, form: Form, rate_per_s: float, times: LateShare) -> float:
     """Standard error of the logarithm of the late share that the calls leave.
 
     The larger one of 16 groups and of 8, each two neighbours: a search that ends when the error is
     small would else end where it is underestimated.
     """
-    edges = np.linspace(0, len(calls.log_s), _GROUPS + 1).astype(int).tolist()
+    edges = np.linspace(0, len(calls), _GROUPS + 1).astype(int).tolist()
     logs = [
-        times.log(law_of(calls.without(begin, end), crowded), rate_per_s, rough=True)
+        times.log(law_of(calls.without(begin, end), form), rate_per_s, rough=True)
         for begin, end in pairwise(edges)
     ]
     apart = np.array(logs) - np.mean(logs)
@@ -119,8 +115,9 @@ def _jackknife(calls: Calls, crowded: bool, rate_per_s: float, times: LateShare)
     return math.sqrt((1 - 1 / _GROUPS) * max(float(apart @ apart), float(pairs @ pairs)))
 
 
-def _words(calls: Calls, crowded: bool) -> str:
+def _words(calls: Calls, form: Form) -> str:
     workers = "one worker" if calls.workers == 1 else f"{calls.workers} workers"
     batches = f", up to {calls.most} requests a call" if calls.most > 1 else ""
-    slower = ", slower beside each other" if crowded else ""
-    return f"a queue of {workers}{batches}{slower}"
+    slower = ", slower beside each other" if form.crowded else ""
+    idle = ", other calls after idle moments" if form.idle else ""
+    return f"a queue of {workers}{batches}{slower}{idle}"

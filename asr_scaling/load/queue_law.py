@@ -5,7 +5,6 @@ First come, first served: a worker that is free takes what waits, up to so many 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -23,24 +22,25 @@ Gaps = Literal["poisson", "constant"]
 class QueueLaw:
     """How a service answers.
 
-    call_s: the time of a call of one request on an otherwise idle service: its quantiles at
-        (i + 1/2)/m, shape (m,).
+    call_s: the time of a call of one request beside no other, right after another: its quantiles
+        at (i + 1/2)/m, shape (m,).
     workers: calls at a time.
-    crowding: logarithm of how much longer a call takes when all other workers are busy; between
-        none and all it grows in proportion.
+    slowness: by how much longer calls take for each one beside them, 0.5 is by a half.
+    idle: logarithm of how much longer a call takes that begins on a service that did nothing.
     by_size: how much longer a call of 1, 2 … requests takes than that of one; as many as a call
         takes at most.
     """
 
     call_s: _Floats
     workers: int = 1
-    crowding: float = 0.0
+    slowness: float = 0.0
+    idle: float = 0.0
     by_size: tuple[float, ...] = (1.0,)
 
     @property
     def most_per_s(self) -> float:
         """Requests a second that it answers when they always wait."""
-        busy_s = float(np.mean(self.call_s)) * math.exp(self.crowding)
+        busy_s = float(np.mean(self.call_s)) * (1 + self.slowness * (self.workers - 1))
         return self.workers / busy_s * max(n / longer for n, longer in enumerate(self.by_size, 1))
 
 
@@ -63,10 +63,9 @@ class Drawn:
         return np.cumsum(self.gaps, axis=1)
 
 
-def drawn(gaps: Gaps, seed: int, runs: int = 400, requests: int = 400) -> Drawn:
-    """Random numbers for ``runs`` runs of ``requests`` counted requests."""
+def drawn(gaps: Gaps, seed: int, runs: int, requests: int, settled: int = 100) -> Drawn:
+    """Random numbers for ``runs`` runs of ``requests`` counted requests, after the settled ones."""
     rng = np.random.default_rng(seed)
-    settled = requests // 4
     shape = (runs, requests + settled)
     between = rng.exponential(1.0, shape) if gaps == "poisson" else np.ones(shape)
     return Drawn(between, rng.random((shape[1], runs)), settled)
@@ -75,52 +74,97 @@ def drawn(gaps: Gaps, seed: int, runs: int = 400, requests: int = 400) -> Drawn:
 def latencies(law: QueueLaw, rate_per_s: float, numbers: Drawn) -> _Floats:
     """Simulated times from due to answered, in seconds, shape (runs, counted requests)."""
     due = numbers.due / rate_per_s
-    return (_Runs(law, due, numbers.ranks).done() - due)[:, numbers.settled :]
+    crowded = law.workers > 1 and law.slowness > 0
+    runs = (_CrowdedRuns if crowded else _Runs)(law, due, numbers.ranks)
+    return (runs.done() - due)[:, numbers.settled :]
 
 
 class _Runs:
     """Runs side by side: each step is one call in each run."""
 
     def __init__(self, law: QueueLaw, due_s: _Floats, ranks: _Floats) -> None:
-        self._law, self._due = law, due_s
-        self._calls = law.call_s[(ranks * len(law.call_s)).astype(np.int64)]
-        self._free = np.zeros((len(due_s), law.workers))
-        self._longer = np.array(law.by_size)
-        self._apart = 2 * float(due_s[:, -1].max()) + 1
+        self.law, self.due = law, due_s
+        self.calls = law.call_s[(ranks * len(law.call_s)).astype(np.int64)]
+        self.longer = np.array(law.by_size)
+        self.apart = 2 * float(due_s[:, -1].max()) + 1
         runs = np.arange(len(due_s))[:, None]
-        self._in_a_row = (due_s + self._apart * runs).ravel()
+        self.in_a_row = (due_s + self.apart * runs).ravel()
 
     def done(self) -> _Floats:
         """When each request is answered, of the shape of due."""
-        runs, count = self._due.shape
+        runs, count = self.due.shape
         done, first = np.empty((runs, count)), np.zeros(runs, dtype=np.int64)
-        running, step = np.arange(runs), 0
+        free = np.zeros((runs, self.law.workers))
+        running = np.arange(runs)
         while len(running):
-            begin = first[running]
-            ends, sizes = self._call(running, begin, step)
-            for more in range(int(sizes.max())):
-                into = sizes > more
-                done[running[into], begin[into] + more] = ends[into]
+            begin, at = first[running], free[running]
+            worker = at.argmin(axis=1)
+            begun = np.maximum(self.due[running, begin], at.min(axis=1))
+            sizes = self.taken(running, begin, begun)
+            ends = begun + self.call(running, begin, sizes, at.max(axis=1) < begun)
+            self.put(done, running, begin, sizes, ends)
+            free[running, worker] = ends
             first[running] += sizes
             running = running[first[running] < count]
-            step += 1
         return done
 
-    def _call(self, running: _Ints, begin: _Ints, step: int) -> tuple[_Floats, _Ints]:
-        """One call of each running run: when it ends, and how many requests it answers."""
-        free = self._free[running]
-        worker = free.argmin(axis=1)
-        begun = np.maximum(self._due[running, begin], free.min(axis=1))
-        call = self._calls[step, running]
-        if self._law.crowding and self._law.workers > 1:
-            busy = (free > begun[:, None]).sum(axis=1) / (self._law.workers - 1)
-            call = call * np.exp(self._law.crowding * busy)
-        sizes = np.ones(len(running), dtype=np.int64)
-        if len(self._longer) > 1:
-            count = self._due.shape[1]
-            until = np.searchsorted(self._in_a_row, begun + self._apart * running, side="right")
-            waiting = np.minimum(until - running * count, count) - begin
-            sizes = np.clip(waiting, 1, len(self._longer))
-            call = call * self._longer[sizes - 1]
-        self._free[running, worker] = begun + call
-        return begun + call, sizes
+    def taken(self, running: _Ints, begin: _Ints, begun: _Floats) -> _Ints:
+        """Requests that calls take which begin now with request ``begin``: all that wait."""
+        most = len(self.longer)
+        if most == 1:
+            return np.ones(len(running), dtype=np.int64)
+        count = self.due.shape[1]
+        until = np.searchsorted(self.in_a_row, begun + self.apart * running, side="right")
+        sizes: _Ints = np.clip(np.minimum(until - running * count, count) - begin, 1, most)
+        return sizes
+
+    def call(self, running: _Ints, begin: _Ints, sizes: _Ints, idle: NDArray[np.bool_]) -> _Floats:
+        """Seconds that these calls take alone. idle: whether the service did nothing."""
+        seconds: _Floats = self.calls[begin, running] * self.longer[sizes - 1]
+        return seconds * np.exp(self.law.idle * idle) if self.law.idle else seconds
+
+    @staticmethod
+    def put(done: _Floats, running: _Ints, begin: _Ints, sizes: _Ints, ends: _Floats) -> None:
+        """Writes when the requests of these calls are answered."""
+        for more in range(int(sizes.max(initial=0))):
+            into = sizes > more
+            done[running[into], begin[into] + more] = ends[into]
+
+
+class _CrowdedRuns(_Runs):
+    """Runs side by side, whose calls slow each other: each step is a call's begin or its end."""
+
+    def done(self) -> _Floats:
+        """When each request is answered, of the shape of due."""
+        runs, count = self.due.shape
+        shape = (runs, self.law.workers)
+        done = np.empty((runs, count))
+        left, first, sizes = np.full(shape, np.inf), np.zeros(shape, int), np.zeros(shape, int)
+        following, now = np.zeros(runs, dtype=np.int64), np.zeros(runs)
+        running = np.arange(runs)
+        while len(running):
+            work, upcoming = left[running], following[running]
+            busy = np.isfinite(work).sum(axis=1)
+            speed = 1 / (1 + self.law.slowness * np.maximum(busy - 1, 0))
+            ends = now[running] + work.min(axis=1) / speed
+            arrives = np.full(len(running), np.inf)
+            may = (busy < self.law.workers) & (upcoming < count)
+            arrives[may] = self.due[running[may], upcoming[may]]
+            at = np.minimum(ends, arrives)
+            left[running] = work - ((at - now[running]) * speed)[:, None]
+            now[running] = at
+            over = ends <= arrives
+            row, worker = running[over], work[over].argmin(axis=1)
+            self.put(done, row, first[row, worker], sizes[row, worker], at[over])
+            left[row, worker] = np.inf
+            waits = upcoming < count
+            waits[waits] = self.due[running[waits], upcoming[waits]] <= at[waits]
+            row, begin = running[waits], upcoming[waits]
+            worker = left[row].argmax(axis=1)
+            taken = self.taken(row, begin, at[waits])
+            idle = ~np.isfinite(left[row]).any(axis=1) & ~over[waits]
+            left[row, worker] = self.call(row, begin, taken, idle)
+            first[row, worker], sizes[row, worker] = begin, taken
+            following[row] += taken
+            running = running[(following[running] < count) | np.isfinite(left[running]).any(axis=1)]
+        return done

@@ -1,7 +1,7 @@
 """Servers whose requests are answered by arithmetic, with the capacity that theory gives them.
 
 Each server knows when a request that is due is answered. Times are seconds. Used by the tests of
-load/ and analysis/capacity, and by benchmarks/simulated_capacity.py.
+load/ and analysis/capacity, and benchmarks/simulated_capacity.py.
 """
 
 from __future__ import annotations
@@ -148,6 +148,25 @@ class Drifting:
         walk = lfilter([1.0], [1.0, -kept], pushes)
         stretch = np.exp(np.interp(due_s, step * np.arange(count), walk))
         return one_by_one(due_s, self.draw(rng, len(due_s)) * stretch)
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """A server whose times are all so many times as long."""
+
+    server: Server
+    factor: float
+
+    @property
+    def name(self) -> str:
+        return self.server.name
+
+    @property
+    def most_per_s(self) -> float:
+        return self.server.most_per_s / self.factor
+
+    def done(self, due_s: Floats, rng: np.random.Generator) -> Floats:
+        return self.server.done(due_s / self.factor, rng) * self.factor
 
 
 def exponential(mean_s: float) -> Draw:
