@@ -12,6 +12,7 @@ from asr_scaling.core.load_point import LoadPoint
 from asr_scaling.report.capacity.capacity_table import capacity_table
 from asr_scaling.report.capacity.figure import load_figure
 from asr_scaling.report.capacity.loads_table import closed_table, loads_table
+from asr_scaling.report.capacity.queue import queue_blocks
 from asr_scaling.report.document import Block, Bullets, Section, Text
 from asr_scaling.report.fields import Field, text
 from asr_scaling.report.output.drawing import Style
@@ -36,9 +37,9 @@ def sections(points: Sequence[Point], style: Style) -> tuple[Section, ...]:
     if opened:
         ranked = sorted(opened, key=lambda curve: -(curve.holds or 0.0))
         blocks.append(Bullets(tuple(_sentence(curve) for curve in ranked[:_MOST])))
-    if drawn := load_figure(opened, style):
-        blocks.append(drawn)
-    blocks += [capacity_table(found), loads_table(found)] if opened else []
+        drawn = load_figure(opened, style)
+        blocks += [drawn] if drawn else []
+        blocks += [capacity_table(found), loads_table(found), *queue_blocks(ranked)]
     if closed := closed_table(found):
         blocks.append(closed)
     if withheld := _withheld(found):

@@ -104,6 +104,23 @@ def test_every_load_has_a_row_with_its_verdict():
     assert column(table, "p50")[0].startswith("0.173")
 
 
+@pytest.mark.slow
+def test_a_queue_of_half_of_the_loads_foretells_the_others():
+    made = section(searched(SERVER, rates=(0.5, 1.0, 2.0, 3.0, 3.5, 4.0)))
+    table = tables(made)["queue"]
+    assert set(column(table, "Due")) == {"1.00", "3.00", "4.00"}
+    errors = [abs(row(table, place)["Off by"].sort) for place in range(len(table.rows))]
+    assert max(errors) < 15  # its times are exponential, the queue's lognormal
+    assert "A queue fitted to half of the loads of whisper_tiny_en foretells p50 within" in words(
+        made
+    )
+    assert "whisper_tiny_en at 0.500, 2.00, 3.50/s" in table.notes[0]
+
+
+def test_few_loads_are_no_queue():
+    assert "queue" not in tables(section(asked(SERVER, 1.0), asked(SERVER, 2.0)))
+
+
 def test_closed_loads_stand_apart_and_are_called_so():
     loads = [SERVER.load(1.0), SERVER.closed(2), SERVER.closed(4)]
     made = section(served(loads, REQUESTS))
