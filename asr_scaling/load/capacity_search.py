@@ -26,8 +26,8 @@ _AROUND = (0.94, 1.0, 1.07)
 _MARGIN = 1.1
 """Requests of a load over those that the bound needs: so many more, for a start that is cut."""
 _SHORTEST = 0.2
-"""Share of the requests that a load needs which are worth sending where time is short: how long calls
-take is known of every request."""
+"""Of the requests that a load needs, so many are worth sending where time is short: each tells how
+long a call takes."""
 _WITHHELD = 3
 """Loads in a row of which nothing can be said that end the search."""
 
@@ -85,8 +85,8 @@ def find_capacity(bound: Bound, prober: Prober, plan: Plan) -> Capacity:
     The rate is doubled, or halved, until it is between a load that kept the bound and one that did
     not; then it is bisected; then loads around the edge are repeated in an order drawn by the seed.
     Where the loads so far already say where the edge is (load/capacity_estimate.py), the next load
-    is there, within those steps. No load has fewer requests than the bound's percentiles need, but the
-    last one where time is short: it is no verdict, and tells how long calls take.
+    is there, within those steps. No load has fewer requests than the bound's percentiles need, but
+    the last one where time is short: it is no verdict, and tells how long calls take.
     """
     return _Search(bound, prober, plan).run()
 

@@ -21,7 +21,7 @@ COMMANDS = [
     line.split("   #")[0].strip()
     for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
-    if line.strip()
+    if line.strip() and " serve " not in line  # tests/docs/test_serve_page.py
 ]
 SHORTER = (
     "pipeline.utterances=2",
@@ -55,6 +55,24 @@ FAKE = (
     "sweep.selftest=false",
 )
 """A point that two of make records to compare."""
+QUICK = (FAKE[0], *FAKE[2:])
+"""Another one, of calls of milliseconds."""
+LOADED = ("scenario=capacity", "scenario.minutes=0.1", "dataset.limit=4")
+"""Added to it, the point shows what it holds."""
+
+
+def measured_before(verb: str, arguments: list[str]) -> list[list[str]]:
+    """Sweeps whose records a verb asks for."""
+    if verb == "compare":
+        return [[*FAKE, f"hydra.run.dir={name}"] for name in ("one", "other")]
+    if verb == "report":
+        return [["-m", *FAKE, "batch=1,2", "hydra.sweep.dir=my_sweep"]]
+    if "--qps" in arguments:
+        return [[*QUICK, *LOADED]]
+    if verb == "recommend":
+        scored = ("profiler=[latency,memory,quality]", "tracking=jsonl", "sweep.selftest=false")
+        return [[*SHORTER[:-1], *scored]]
+    return []
 
 
 @pytest.mark.slow
@@ -67,23 +85,16 @@ def test_command_runs(command: str, tmp_path: Path, fresh_database: Path) -> Non
     if "dataset=folder" in arguments:
         speech = tmp_path / "my" / "speech"
         shutil.copytree(ROOT / "asr_scaling" / "dataset" / "demo_data", speech)
-    if verb == "compare":
-        for name in ("one", "other"):
-            assert (
-                run_warm(tmp_path, "asr_scaling", [*FAKE, f"hydra.run.dir={name}"]).returncode == 0
-            )
-    elif verb == "recommend":
-        scored = ("profiler=[latency,memory,quality]", "tracking=jsonl", "sweep.selftest=false")
-        assert run_warm(tmp_path, "asr_scaling", [*SHORTER[:-1], *scored]).returncode == 0
+    for before in measured_before(verb, arguments):
+        assert run_warm(tmp_path, "asr_scaling", before).returncode == 0
+    if "experiment=capacity" in arguments:
+        arguments += [*QUICK, *LOADED[1:], "optimisation=[]"]
     elif "experiment=optimise" in arguments:
         arguments = [*arguments[:-1], "model=whisper_tiny_en", *SMALL_SEARCH]
     elif measures:
         arguments += SHORTER
     if any(argument.startswith("experiment=study") for argument in arguments):
         arguments += ["model=whisper_tiny_en", "dataset.length_s=5", "batch=1", "sweep.processes=1"]
-    if verb == "report":
-        sweep = ["-m", *FAKE, "batch=1,2", "hydra.sweep.dir=my_sweep"]
-        assert run_warm(tmp_path, "asr_scaling", sweep).returncode == 0
     if "batch=max" in arguments:
         arguments.append("batch.resolution=0.5")
     if "model=whisper_tiny,wav2vec2" in arguments:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from asr_scaling.load.bound import parsed
-
 from asr_scaling.core.ports import Reply
 from asr_scaling.core.workload import Utterance
 from asr_scaling.load.arrivals import Schedule
+from asr_scaling.load.bound import parsed
 from asr_scaling.load.drive import Driven, Limits, Request, drive
 from asr_scaling.load.load_figures import Load
 from asr_scaling.load.looks import Looks
