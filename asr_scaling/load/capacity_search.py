@@ -25,6 +25,8 @@ _AROUND = (0.94, 1.0, 1.07)
 """Rates of repeated loads over that of the edge."""
 _MARGIN = 1.1
 """Requests of a load over those that the bound needs: so many more, for a start that is cut."""
+_FEWEST = 200
+"""Requests of a load at least: a queue that begins empty takes some hundred to reach its length."""
 _WITHHELD = 3
 """Loads in a row of which nothing can be said that end the search."""
 
@@ -99,12 +101,12 @@ class _Search:
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.plan.seed)
-        self.requests = math.ceil(_MARGIN * self.bound.requests) + 5
+        self.requests = max(math.ceil(_MARGIN * self.bound.requests) + 5, _FEWEST)
 
     def run(self) -> Capacity:
         """All loads, and the answer."""
         rate, edge = self.plan.start_per_s, None
-        while self.prober.left_s() >= self.requests / rate:
+        while self.prober.left_s() >= self._seconds(rate):
             probed = self.prober.probe(rate, self.requests)
             self.loads.append(judged(probed, self.bound, self.requests))
             last = self.loads[-_WITHHELD:]
@@ -169,12 +171,16 @@ class _Search:
         rate = rate_per_s * self.ahead.pop()
         return float(min(max(rate, self.plan.lowest_per_s), self.plan.highest_per_s))
 
+    def _seconds(self, rate_per_s: float) -> float:
+        """How long a load may take; gaps that are drawn add up to more or less."""
+        return self.requests / rate_per_s * (1 + 2 / math.sqrt(self.requests))
+
     def _no_time(self, rate_per_s: float) -> str:
-        seconds = self.requests / rate_per_s
+        seconds = self._seconds(rate_per_s)
         left = max(self.prober.left_s(), 0.0)
         return (
-            f"Another load of {self.requests} requests at {rate_per_s:.3g}/s takes {seconds:.0f} s"
-            f" and {left:.0f} s are left. "
+            f"Another load of {self.requests} requests at {rate_per_s:.3g}/s may take"
+            f" {seconds:.0f} s and {left:.0f} s are left. "
         )
 
     def _answer(self, edge: Edge | None, ended: Ended, why: str = "") -> Capacity:
