@@ -28,6 +28,8 @@ _MARGIN = 1.1
 _SHORTEST = 0.2
 """Of the requests that a load needs, so many are worth sending where time is short: each tells how
 long a call takes."""
+_FEWEST = 200
+"""Requests of a load at least: a queue that begins empty takes some hundred to reach its length."""
 _WITHHELD = 3
 """Loads in a row of which nothing can be said that end the search."""
 
@@ -103,7 +105,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.plan.seed)
-        self.requests = math.ceil(_MARGIN * self.bound.requests) + 5
+        self.requests = max(math.ceil(_MARGIN * self.bound.requests) + 5, _FEWEST)
 
     def run(self) -> Capacity:
         """All loads, and the answer."""
@@ -123,7 +125,8 @@ class _Search:
 
     def _affordable(self, rate_per_s: float) -> int:
         """Requests of the next load: as many as are needed, or as time is left for."""
-        return min(self.requests, int(self.prober.left_s() * rate_per_s))
+        share = self.prober.left_s() / self._seconds(rate_per_s)
+        return min(self.requests, int(share * self.requests))
 
     @property
     def _held(self) -> float:
@@ -177,12 +180,16 @@ class _Search:
         rate = rate_per_s * self.ahead.pop()
         return float(min(max(rate, self.plan.lowest_per_s), self.plan.highest_per_s))
 
+    def _seconds(self, rate_per_s: float) -> float:
+        """How long a load may take; gaps that are drawn add up to more or less."""
+        return self.requests / rate_per_s * (1 + 2 / math.sqrt(self.requests))
+
     def _no_time(self, rate_per_s: float) -> str:
-        seconds = self.requests / rate_per_s
+        seconds = self._seconds(rate_per_s)
         left = max(self.prober.left_s(), 0.0)
         return (
-            f"Another load of {self.requests} requests at {rate_per_s:.3g}/s takes {seconds:.0f} s"
-            f" and {left:.0f} s are left. "
+            f"Another load of {self.requests} requests at {rate_per_s:.3g}/s may take"
+            f" {seconds:.0f} s and {left:.0f} s are left. "
         )
 
     def _answer(self, edge: Edge | None, ended: Ended, why: str = "") -> Capacity:

@@ -17,7 +17,10 @@ _Ints = NDArray[np.int64]
 Answers = Sequence[tuple[_Floats, _Floats]]
 """When the answered requests of each load were due, in order, and when they were answered; of
 shape (requests,) each."""
-SLOWNESS = (*(0.02 * i for i in range(26)), *(0.55 + 0.05 * i for i in range(14)))
+SLOWNESS = (
+    *(0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
+    *(0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2),
+)
 """By how much longer calls take for each one beside them, from not at all to 1.2."""
 _TOGETHER = 0.05
 """Share of requests answered at the same time as another from which on calls are batches."""

@@ -14,6 +14,8 @@ from asr_scaling.load.queue_law import QueueLaw
 
 _Floats = NDArray[np.float64]
 MOST_WORKERS = 16
+_FARTHER = 4
+"""More workers that are tried after the best number."""
 FEWEST_CALLS = 40
 """With fewer calls no law is found."""
 _FEWEST_IDLE = 10
@@ -21,6 +23,8 @@ _QUANTILES = 2048
 _TAIL = 0.1
 """Share of the longest calls that the generalised Pareto law stands for."""
 _FEWEST_IN_TAIL = 20
+_POSITIVE = np.geomspace(0.01, 20, 50)
+"""Shape over scale of laws that are heavier than the exponential one, times the mean."""
 _STEADIEST = 0.003
 """Standard deviation of a call's logarithm below which laws are not told apart."""
 
@@ -60,9 +64,13 @@ def best_calls(loads: Answers) -> tuple[Calls, Form] | None:
     Estimating the dimension of a model; here three times as much, so that few are found in
     noise). None with fewer than 40 calls.
     """
+    if sum(len(due) for due, _ in loads) < FEWEST_CALLS:
+        return None
     served = served_together(loads)
     best: tuple[float, Calls, Form] | None = None
     for workers in range(1, MOST_WORKERS + 1):
+        if best is not None and workers > best[1].workers + _FARTHER:
+            break
         calls = calls_by(served, workers)
         if calls is None or len(calls) < FEWEST_CALLS:
             continue
@@ -105,21 +113,16 @@ def _fitted(calls: Calls, form: Form) -> _Fitted:
     works = calls.log_work[: len(SLOWNESS) if form.crowded else 1] - np.log(
         by_size[calls.sizes - 1]
     )
-    costs, rests, effects = list[float](), list[_Floats](), list[float]()
-    idle = calls.idle & form.idle
-    known = form.idle and _FEWEST_IDLE <= calls.idle.sum() <= len(idle) - _FEWEST_IDLE
-    for work, speed in zip(works, calls.log_speed, strict=False):
-        effect = float(work[idle].mean() - work[~idle].mean()) if known else 0.0
-        rest = work - effect * idle
-        deviation = max(float(rest.std()), _STEADIEST)
-        fit = -len(rest) * math.log(deviation) - float(work.sum()) + float(speed.sum())
-        costs.append(-fit)
-        rests.append(rest)
-        effects.append(effect)
-    best = int(np.argmin(costs))
-    price = 1.5 * math.log(len(idle)) * (form.crowded + form.idle)
-    score = -costs[best] - price
-    return _Fitted(rests[best], by_size, SLOWNESS[best], effects[best], score)
+    count, effects = len(calls), np.zeros(len(works))
+    if form.idle and _FEWEST_IDLE <= calls.idle.sum() <= count - _FEWEST_IDLE:
+        effects = works[:, calls.idle].mean(axis=1) - works[:, ~calls.idle].mean(axis=1)
+    rests = works - effects[:, None] * calls.idle
+    deviations = np.maximum(rests.std(axis=1), _STEADIEST)
+    ended = calls.log_speed[: len(works)].sum(axis=1)
+    fits = ended - works.sum(axis=1) - count * np.log(deviations)
+    best = int(fits.argmax())
+    score = float(fits[best]) - 1.5 * math.log(count) * (form.crowded + form.idle)
+    return _Fitted(rests[best], by_size, SLOWNESS[best], float(effects[best]), score)
 
 
 def _by_size(calls: Calls) -> _Floats:
@@ -151,21 +154,36 @@ def _ranks(values: NDArray[np.generic]) -> _Floats:
 def _quantiles(times: _Floats) -> _Floats:
     """Quantiles of calls' times at (i + 1/2)/m, the longest by a generalised Pareto law.
 
-    So calls that are longer than any seen have their share. Its two parameters follow from
-    probability-weighted moments: Hosking & Wallis 1987, Technometrics 29.
+    So calls that are longer than any seen have their share.
     """
     at = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    quantiles = np.quantile(times, at, method="hazen")
-    start = float(np.quantile(times, 1 - _TAIL))
-    beyond = np.sort(times[times > start]) - start
+    ordered = np.sort(times)
+    quantiles = np.interp(at * len(times) - 0.5, np.arange(len(times)), ordered)
+    start = float(ordered[int((1 - _TAIL) * len(times))])
+    beyond = ordered[ordered > start] - start
     if len(beyond) < _FEWEST_IN_TAIL or beyond.mean() < _STEADIEST * start:
         return quantiles
-    count = len(beyond)
-    mean = float(beyond.mean())
-    weighted = float((beyond * (1 - (np.arange(1, count + 1) - 0.35) / count)).mean())
-    shape = min(max(2 - mean / (mean - 2 * weighted), -0.5), 0.7)
-    scale = mean * (1 - shape)
+    shape, scale = _pareto(beyond)
     left = (1 - at[at > 1 - _TAIL]) / _TAIL
     power = -np.log(left) if abs(shape) < 1e-6 else (left**-shape - 1) / shape
     quantiles[at > 1 - _TAIL] = start + scale * power
     return np.maximum.accumulate(quantiles)
+
+
+def _pareto(beyond: _Floats) -> tuple[float, float]:
+    """Shape and scale of the generalised Pareto law that is most likely for these excesses.
+
+    Of one parameter, shape over scale, both follow (Grimshaw 1993, Technometrics 35); it is looked
+    for on a grid. Shapes from -0.5 to 0.9.
+    """
+    mean = float(beyond.mean())
+    grid = np.concatenate(
+        [np.linspace(-1, -0.01, 30) * (1 - 1e-6) / beyond.max(), _POSITIVE / mean]
+    )
+    shapes = np.log1p(grid[:, None] * beyond).mean(axis=1)
+    likely = np.log(grid / shapes) - shapes
+    likely[(shapes < -0.5) | (shapes > 0.9)] = -np.inf
+    best = int(likely.argmax())
+    if likely[best] < -math.log(mean) - 1:
+        return 0.0, mean
+    return float(shapes[best]), float(shapes[best] / grid[best])

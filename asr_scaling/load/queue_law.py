@@ -18,7 +18,7 @@ Gaps = Literal["poisson", "constant"]
 """By which law requests arrive."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QueueLaw:
     """How a service answers.
 
@@ -44,7 +44,7 @@ class QueueLaw:
         return self.workers / busy_s * max(n / longer for n, longer in enumerate(self.by_size, 1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drawn:
     """Random numbers for many runs of a queue, the same for every law and rate.
 
@@ -94,16 +94,17 @@ class _Runs:
         """When each request is answered, of the shape of due."""
         runs, count = self.due.shape
         done, first = np.empty((runs, count)), np.zeros(runs, dtype=np.int64)
-        free = np.zeros((runs, self.law.workers))
+        free = np.zeros((self.law.workers, runs))
         running = np.arange(runs)
         while len(running):
-            begin, at = first[running], free[running]
-            worker = at.argmin(axis=1)
-            begun = np.maximum(self.due[running, begin], at.min(axis=1))
+            begin, at = first[running], free[:, running]
+            worker = at.argmin(axis=0)
+            begun = np.maximum(self.due[running, begin], free[worker, running])
             sizes = self.taken(running, begin, begun)
-            ends = begun + self.call(running, begin, sizes, at.max(axis=1) < begun)
+            idle = at.max(axis=0) < begun if self.law.idle else np.zeros(len(running), dtype=bool)
+            ends = begun + self.call(running, begin, sizes, idle)
             self.put(done, running, begin, sizes, ends)
-            free[running, worker] = ends
+            free[worker, running] = ends
             first[running] += sizes
             running = running[first[running] < count]
         return done
@@ -123,11 +124,13 @@ class _Runs:
         seconds: _Floats = self.calls[begin, running] * self.longer[sizes - 1]
         return seconds * np.exp(self.law.idle * idle) if self.law.idle else seconds
 
-    @staticmethod
-    def put(done: _Floats, running: _Ints, begin: _Ints, sizes: _Ints, ends: _Floats) -> None:
+    def put(self, done: _Floats, running: _Ints, begin: _Ints, sizes: _Ints, ends: _Floats) -> None:
         """Writes when the requests of these calls are answered."""
-        for more in range(int(sizes.max(initial=0))):
+        done[running, begin] = ends
+        for more in range(1, len(self.longer)):
             into = sizes > more
+            if not into.any():
+                break
             done[running[into], begin[into] + more] = ends[into]
 
 
@@ -137,34 +140,35 @@ class _CrowdedRuns(_Runs):
     def done(self) -> _Floats:
         """When each request is answered, of the shape of due."""
         runs, count = self.due.shape
-        shape = (runs, self.law.workers)
+        shape = (self.law.workers, runs)
         done = np.empty((runs, count))
         left, first, sizes = np.full(shape, np.inf), np.zeros(shape, int), np.zeros(shape, int)
         following, now = np.zeros(runs, dtype=np.int64), np.zeros(runs)
         running = np.arange(runs)
         while len(running):
-            work, upcoming = left[running], following[running]
-            busy = np.isfinite(work).sum(axis=1)
+            work, upcoming = left[:, running], following[running]
+            busy = np.isfinite(work).sum(axis=0)
             speed = 1 / (1 + self.law.slowness * np.maximum(busy - 1, 0))
-            ends = now[running] + work.min(axis=1) / speed
+            ends = now[running] + work.min(axis=0) / speed
             arrives = np.full(len(running), np.inf)
             may = (busy < self.law.workers) & (upcoming < count)
             arrives[may] = self.due[running[may], upcoming[may]]
             at = np.minimum(ends, arrives)
-            left[running] = work - ((at - now[running]) * speed)[:, None]
+            left[:, running] = work - (at - now[running]) * speed
             now[running] = at
             over = ends <= arrives
-            row, worker = running[over], work[over].argmin(axis=1)
-            self.put(done, row, first[row, worker], sizes[row, worker], at[over])
-            left[row, worker] = np.inf
+            row, worker = running[over], work[:, over].argmin(axis=0)
+            self.put(done, row, first[worker, row], sizes[worker, row], at[over])
+            left[worker, row] = np.inf
             waits = upcoming < count
             waits[waits] = self.due[running[waits], upcoming[waits]] <= at[waits]
             row, begin = running[waits], upcoming[waits]
-            worker = left[row].argmax(axis=1)
+            worker = left[:, row].argmax(axis=0)
             taken = self.taken(row, begin, at[waits])
-            idle = ~np.isfinite(left[row]).any(axis=1) & ~over[waits]
-            left[row, worker] = self.call(row, begin, taken, idle)
-            first[row, worker], sizes[row, worker] = begin, taken
+            idle = ~np.isfinite(left[:, row]).any(axis=0) & ~over[waits]
+            left[worker, row] = self.call(row, begin, taken, idle)
+            first[worker, row], sizes[worker, row] = begin, taken
             following[row] += taken
-            running = running[(following[running] < count) | np.isfinite(left[running]).any(axis=1)]
+            goes_on = (following[running] < count) | np.isfinite(left[:, running]).any(axis=0)
+            running = running[goes_on]
         return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +74,7 @@ def backlog(due_s: _Floats, done_s: _Floats) -> Backlog:
     edges = np.linspace(due_s[0], due_s[-1], _WINDOWS + 1)
     window = np.clip(np.searchsorted(edges, due_s, side="right") - 1, 0, _WINDOWS - 1)
     there = found(due_s, done_s)
-    filled = np.unique(window)
+    filled = np.flatnonzero(np.bincount(window))
     least = np.array([there[window == which].min() for which in filled], dtype=float)
     middle = ((edges[1:] + edges[:-1]) / 2)[filled]
     early, later = np.triu_indices(len(filled), 1)
@@ -89,8 +90,8 @@ def backlog(due_s: _Floats, done_s: _Floats) -> Backlog:
 def _sen(slopes: _Floats, count: int) -> Interval:
     """Interval of the median of sorted pairwise slopes between ``count`` values."""
     spread = student(np.inf) * np.sqrt(count * (count - 1) * (2 * count + 5) / 18)
-    low = int((len(slopes) - spread) / 2)
+    low = math.floor((len(slopes) - spread) / 2)
     if low < 0:
         return Interval(-np.inf, np.inf)
-    high = min(int((len(slopes) + spread) / 2) + 1, len(slopes) - 1)
+    high = min(math.ceil((len(slopes) + spread) / 2), len(slopes) - 1)
     return Interval(float(slopes[low]), float(slopes[high]))
