@@ -26,8 +26,8 @@ _AROUND = (0.94, 1.0, 1.07)
 _MARGIN = 1.1
 """Requests of a load over those that the bound needs: so many more, for a start that is cut."""
 _SHORTEST = 0.2
-"""Of the requests that a load needs, so many are worth sending where time is short: each tells how
-long a call takes."""
+"""Of the requests that a load needs, so many are worth sending where there is no time for one load:
+each tells how long a call takes."""
 _FEWEST = 200
 """Requests of a load at least: a queue that begins empty takes some hundred to reach its length."""
 _WITHHELD = 3
@@ -87,8 +87,9 @@ def find_capacity(bound: Bound, prober: Prober, plan: Plan) -> Capacity:
     The rate is doubled, or halved, until it is between a load that kept the bound and one that did
     not; then it is bisected; then loads around the edge are repeated in an order drawn by the seed.
     Where the loads so far already say where the edge is (load/capacity_estimate.py), the next load
-    is there, within those steps. No load has fewer requests than the bound's percentiles need, but
-    the last one where time is short: it is no verdict, and tells how long calls take.
+    is there, within those steps. No load has fewer requests than the bound's percentiles need,
+    unless there is no time for any: a first one that is shorter is no verdict, and tells how long
+    calls take.
     """
     return _Search(bound, prober, plan).run()
 
@@ -110,7 +111,7 @@ class _Search:
     def run(self) -> Capacity:
         """All loads, and the answer."""
         rate, edge = self.plan.start_per_s, None
-        while (requests := self._affordable(rate)) > _SHORTEST * self.requests:
+        while requests := self._affordable(rate):
             probed = self.prober.probe(rate, requests)
             self.loads.append(judged(probed, self.bound, self.requests))
             last = self.loads[-_WITHHELD:]
@@ -124,9 +125,11 @@ class _Search:
         return self._answer(edge, "time", self._no_time(rate))
 
     def _affordable(self, rate_per_s: float) -> int:
-        """Requests of the next load: as many as are needed, or as time is left for."""
+        """Requests of the next load; 0 where no time is left for it."""
         share = self.prober.left_s() / self._seconds(rate_per_s)
-        return min(self.requests, int(share * self.requests))
+        if share >= 1:
+            return self.requests
+        return int(share * self.requests) if not self.loads and share > _SHORTEST else 0
 
     @property
     def _held(self) -> float:
