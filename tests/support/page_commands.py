@@ -14,10 +14,14 @@ from asr_scaling.cli.sweep import batch_shorthand, bound_shorthand
 from asr_scaling.sweep.instantiate import options
 from asr_scaling.util.config_dir import conf_dir
 
+_BETWEEN = re.compile(r",(?![^\[]*\])")
+"""A comma that is in no list."""
+
 
 def sweeps(page: str) -> list[str]:
     """What follows ``python -m asr_scaling`` in the page's lines, but for other verbs."""
-    lines = re.findall(r"^python -m asr_scaling (.+)$", page, re.MULTILINE)
+    whole = page.replace("\\\n", " ")
+    lines = re.findall(r"^python -m asr_scaling (.+)$", whole, re.MULTILINE)
     return [line for line in lines if line.split()[0] not in VERBS]
 
 
@@ -26,7 +30,7 @@ def points(command: str) -> list[dict[str, Any]]:
     words = [word for word in shlex.split(command, comments=True) if word != "-m"]
     pairs = [word.partition("=") for word in map(batch_shorthand, words)]
     values = [
-        [f"{key}={value}" for value in ([values] if "<" in values else values.split(","))]
+        [f"{key}={value}" for value in ([values] if "<" in values else _BETWEEN.split(values))]
         for key, _, values in pairs
     ]
     found = []
