@@ -1,6 +1,6 @@
 """How often the interval of a capacity holds the truth: searches on simulated servers.
 
-PYTHONPATH=.:tests python benchmarks/simulated_capacity.py [servers] [seconds of load]
+PYTHONPATH=.:tests python benchmarks/simulated_capacity.py [servers] [seconds of load] [seed]
 
 Each server is one of tests/support/known_servers.py, with all its times stretched by a factor of
 its own, from 0.2 to 5. A search has ``seconds`` of load for a server with calls of 0.3 s, and as
@@ -30,14 +30,14 @@ SECONDS = 600.0
 class Searched:
     """One search.
 
-    holds: whether the interval holds the truth.
+    holds: whether the interval holds the truth; None without an interval: it counts nowhere.
     error: logarithm of the rate over the true one; nan without a rate.
     precision: half the interval over the rate; inf where it is open.
     fewest: of the requests that were asked for in a load, over those that the bound needs.
     """
 
     kind: str
-    holds: bool
+    holds: bool | None
     error: float
     precision: float
     requests: int
@@ -59,7 +59,7 @@ def searched(known: Known, seed: int, seconds: float = SECONDS) -> Searched:
     truth, interval, rate = known.rate_per_s / factor, found.interval, found.rate_per_s
     return Searched(
         known.server.name + f" p{known.percentile:g}",
-        interval is None or interval.low <= truth <= interval.high,
+        interval.low <= truth <= interval.high if interval else None,
         math.log(rate / truth) if rate else math.nan,
         interval.half(rate) / rate if rate and interval else math.inf,
         probing.sent,
@@ -75,11 +75,13 @@ def _searched(task: tuple[int, int, float]) -> Searched:
     return searched(all_known()[which], seed, seconds)
 
 
-def mixed(servers: int, seconds: float = SECONDS, processes: int = 2) -> list[Searched]:
+def mixed(
+    servers: int, seconds: float = SECONDS, seed: int = 1000, processes: int = 2
+) -> list[Searched]:
     """Searches on so many servers of all kinds, by their shares."""
     kinds = [which for which, known in enumerate(all_known()) for _ in range(known.share)]
     order = np.random.default_rng(1).permutation(len(kinds))[:servers]
-    tasks = [(kinds[which], 1000 + i, seconds) for i, which in enumerate(order)]
+    tasks = [(kinds[which], seed + i, seconds) for i, which in enumerate(order)]
     with ProcessPoolExecutor(processes) as pool:
         return list(pool.map(_searched, tasks, chunksize=4))
 
@@ -87,22 +89,26 @@ def mixed(servers: int, seconds: float = SECONDS, processes: int = 2) -> list[Se
 def main() -> None:
     """Prints a line for each kind of server, and one for all."""
     servers = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    results = mixed(servers, float(sys.argv[2]) if len(sys.argv) > 2 else SECONDS)
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else SECONDS
+    results = mixed(servers, seconds, int(sys.argv[3]) if len(sys.argv) > 3 else 1000)
     kinds = defaultdict[str, list[Searched]](list)
     for result in results:
         kinds[result.kind].append(result)
         kinds["all"].append(result)
     print(
-        "server | searches | holds, % | precision p50, p90 | error sd | requests | s | by queue, %"
+        "server | searches | intervals | holds, % | precision p50, p90 | error sd |"
+        " requests | s | by queue, %"
     )
     for kind, rows in sorted(kinds.items(), key=lambda item: (item[0] == "all", item[0])):
-        holds = 100 * np.mean([row.holds for row in rows])
+        stated = [row.holds for row in rows if row.holds is not None]
+        holds = 100 * np.mean(stated)
         precise = np.quantile([row.precision for row in rows], [0.5, 0.9], method="lower")
         error = np.nanstd([row.error for row in rows])
         queue = 100 * np.mean([row.method == "queue" for row in rows])
         print(
-            f"{kind} | {len(rows)} | {holds:.1f} | {precise[0]:.3f}, {precise[1]:.3f} |"
-            f" {error:.3f} | {np.median([row.requests for row in rows]):.0f} |"
+            f"{kind} | {len(rows)} | {len(stated)} | {holds:.1f} |"
+            f" {precise[0]:.3f}, {precise[1]:.3f} | {error:.3f} |"
+            f" {np.median([row.requests for row in rows]):.0f} |"
             f" {np.median([row.seconds for row in rows]):.0f} | {queue:.0f}"
         )
 

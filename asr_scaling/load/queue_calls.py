@@ -94,7 +94,8 @@ def served_together(loads: Answers) -> list[Served]:
 
 def calls_by(served: Sequence[Served], workers: int) -> Calls | None:
     """The calls by ``workers``; None where one would have ended before it began."""
-    works, speeds, idle, left = list[_Floats](), list[_Floats](), list[bool](), list[bool]()
+    works, speeds = list[_Floats](), list[_Floats]()
+    idle, left = list[bool](), list[bool]()
     for load in served:
         free, begins = [-math.inf] * workers, list[float]()
         follows = [*load.first_s[1:].tolist(), math.inf]

@@ -142,7 +142,8 @@ class _CrowdedRuns(_Runs):
         runs, count = self.due.shape
         shape = (self.law.workers, runs)
         done = np.empty((runs, count))
-        left, first, sizes = np.full(shape, np.inf), np.zeros(shape, int), np.zeros(shape, int)
+        left = np.full(shape, np.inf)
+        first, sizes = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         following, now = np.zeros(runs, dtype=np.int64), np.zeros(runs)
         running = np.arange(runs)
         while len(running):

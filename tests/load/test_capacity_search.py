@@ -209,6 +209,6 @@ class TestVerdict:
 
     def test_a_start_that_leaves_too_few(self):
         rng = np.random.default_rng(1)
-        load = self.of(np.r_[np.full(40, 0.9), rng.uniform(0.3, 0.31, 42)])
+        load = self.of(np.r_[np.full(30, 0.9), rng.uniform(0.3, 0.31, 40)])
         assert load.verdict == "withheld"
         assert "have to follow" in load.why

@@ -22,6 +22,7 @@ def bench():
 def test_forty_intervals(bench):
     known = next(one for one in all_known() if one.server.name == "lognormal 0.4")
     rows = [bench.searched(known, seed) for seed in range(40)]
+    assert None not in [row.holds for row in rows]
     held = sum(row.holds for row in rows)
     assert held >= binom.ppf(0.001, 40, 0.93)
     assert np.median([row.precision for row in rows]) < 0.1
@@ -32,7 +33,8 @@ def test_forty_intervals(bench):
 @pytest.mark.slow
 def test_a_thousand_intervals(bench):
     rows = bench.mixed(1000)
-    assert len(rows) == 1000
-    assert 930 <= sum(row.holds for row in rows) <= 970
+    stated = [row.holds for row in rows if row.holds is not None]
+    assert len(stated) >= 970
+    assert 0.93 <= np.mean(stated) <= 0.97
     assert all(row.fewest >= 1 for row in rows)
     assert abs(np.nanmedian([row.error for row in rows])) < 0.01

@@ -16,7 +16,8 @@ _Floats = NDArray[np.float64]
 FEWEST_LOADS = 4
 _QUANTILES = 512
 _PERCENTILES = (50, 90, 95, 99)
-_RUNS, _REQUESTS, _SEED = 150, 150, 42
+_RUNS, _REQUESTS = 150, 150
+_SEED = 42
 _TRIES = 120
 """Queues that are tried for a fit."""
 _BATCHED = 1.05
