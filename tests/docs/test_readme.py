@@ -57,7 +57,7 @@ FAKE = (
 """A point that two of make records to compare."""
 QUICK = (FAKE[0], *FAKE[2:])
 """Another one, of calls of milliseconds."""
-LOADED = ("scenario=capacity", "scenario.minutes=0.1", "dataset.limit=4")
+LOADED = ("scenario=capacity", "scenario.minutes=0.1", "pipeline.utterances=4")
 """Added to it, the point shows what it holds."""
 
 
@@ -68,7 +68,9 @@ def measured_before(verb: str, arguments: list[str]) -> list[list[str]]:
     if verb == "report":
         return [["-m", *FAKE, "batch=1,2", "hydra.sweep.dir=my_sweep"]]
     if "--qps" in arguments:
-        return [[*QUICK, *LOADED]]
+        real = (*SHORTER[:-1], "profiler=[latency,quality]", "tracking=jsonl")
+        load = ("scenario=requests", "scenario.rate=3", "scenario.requests=60")
+        return [[*real, "sweep.selftest=false", "engine=faster_whisper", *load]]
     if verb == "recommend":
         scored = ("profiler=[latency,memory,quality]", "tracking=jsonl", "sweep.selftest=false")
         return [[*SHORTER[:-1], *scored]]
@@ -105,10 +107,11 @@ def test_command_runs(command: str, tmp_path: Path, fresh_database: Path) -> Non
     if measures:
         arguments.append("sweep.selftest=false")
     done = run_warm(tmp_path, module, arguments)
-    # one process a side can't tell a change of 5 % from what differs between processes
-    expected = 2 if verb == "compare" else 0
-    assert done.returncode == expected, done.stderr[-2000:]
-    assert done.stdout
+    # one process a side can't tell a change of 5 % from what differs between processes; and a busy
+    # machine may not hold three requests a second
+    expected = {2} if verb == "compare" else {0, 1} if "--qps" in arguments else {0}
+    assert done.returncode in expected, done.stderr[-2000:]
+    assert "3 a second" in done.stdout if "--qps" in arguments else done.stdout
 
 
 def test_python_example_runs(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_cores_are_busy_with_the_threads_of_one_module_that_only_wait():
     before = measured(replace(PLAIN, speaker=Spinning()), engine=slow)
     advice = next(found for found in module_advice(before, []) if found.module == "speaker")
     assert advice.option == "speaker.threads=1"
-    assert (advice.freed_cores or 0.0) > 0.2
+    assert (advice.freed_cores or 0.0) > 0.1
     after = measured(replace(PLAIN, speaker=Spinning(threads=1)), engine=slow)
     found = module_advice(before, [before, after])
     tried = next(each.tried for each in found if each.module == "speaker")
