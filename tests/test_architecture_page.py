@@ -32,9 +32,9 @@ def test_every_path_of_the_page_is_there():
         )
 
 
-def test_thirteen_questions_have_answers_that_are_files():
+def test_fourteen_questions_have_answers_that_are_files():
     rows = re.findall(r"^\| (.+\?) \| (.+) \|$", PAGE, re.MULTILINE)
-    assert len(rows) == 13
+    assert len(rows) == 14
     assert all(re.search(r"`[\w/<>]+\.py`", answer) for _, answer in rows)
 
 
