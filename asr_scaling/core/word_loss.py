@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from asr_scaling.core.statistics import Interval, student
 from asr_scaling.core.workload import original_id
@@ -41,6 +41,8 @@ BOTH_SIDES_NORMAL = NormalDist().inv_cdf(0.975)
 """Standard deviations to both sides that hold 95 % of a normal distribution."""
 WORD_EDITS = ("substitutions", "deletions", "insertions")
 """Kinds of word errors, as the row of a transcript counts them."""
+_Number = TypeVar("_Number", int, float)
+_Sums = dict[str, tuple[_Number, _Number]]
 Counts = Mapping[str, tuple[int, int]]
 """Id of an utterance, or of a part of a long one → word errors, and words of its reference."""
 
@@ -55,6 +57,20 @@ def row_counts(row: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     if parts:
         return {f"{key}#{number}": (int(e), int(n)) for number, (e, n) in enumerate(parts)}
     return {key: (sum(int(row[name]) for name in WORD_EDITS), int(row["words"]))}
+
+
+def by_original(parts: Iterable[tuple[str, tuple[_Number, _Number]]]) -> _Sums[_Number]:
+    """Both numbers summed by utterance: one and its made copies are one unit of chance.
+
+    parts: id of an utterance, or of a part of a long one, with what is counted in it and what that
+        is counted over.
+    """
+    sums: _Sums[_Number] = {}
+    for key, (some, of) in parts:
+        original = original_id(key)
+        before = sums.get(original)
+        sums[original] = (some, of) if before is None else (before[0] + some, before[1] + of)
+    return sums
 
 
 @dataclass(frozen=True)

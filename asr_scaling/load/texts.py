@@ -11,7 +11,8 @@ from asr_scaling.core.statistics import error_rate_interval
 from asr_scaling.core.text.edits import word_edits
 from asr_scaling.core.text.normalisers import Auto, Normaliser, normaliser
 from asr_scaling.core.text.scripts import spoken_words, words_of
-from asr_scaling.core.workload import Utterance, original_id
+from asr_scaling.core.word_loss import by_original
+from asr_scaling.core.workload import Utterance
 from asr_scaling.load.drive import Request
 from asr_scaling.load.looks import Figures
 
@@ -112,14 +113,10 @@ def _rate(name: str, counts: Iterable[tuple[str, Counts]]) -> Metric | None:
 
     None where there is nothing to count them over.
     """
-    sums: dict[str, Counts] = {}
-    n = 0
-    for key, (errors, length) in counts:
-        n += 1
-        before = sums.get(original_id(key), (0, 0))
-        sums[original_id(key)] = before[0] + errors, before[1] + length
-    total = sum(length for _, length in sums.values())
-    if not total:
+    every = list(counts)
+    sums = by_original(every).values()
+    wrong, lengths = [errors for errors, _ in sums], [length for _, length in sums]
+    if not sum(lengths):
         return None
-    wrong, lengths = [row[0] for row in sums.values()], [row[1] for row in sums.values()]
-    return Metric(name, sum(wrong) / total, n, error_rate_interval(wrong, lengths))
+    interval = error_rate_interval(wrong, lengths)
+    return Metric(name, sum(wrong) / sum(lengths), len(every), interval)

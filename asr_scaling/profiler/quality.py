@@ -22,8 +22,8 @@ from asr_scaling.core.text.normalisers import (
 )
 from asr_scaling.core.text.one_form import VERSION
 from asr_scaling.core.text.scripts import spoken_words, words_of
-from asr_scaling.core.word_loss import WORD_EDITS, row_counts
-from asr_scaling.core.workload import Utterance, original_id
+from asr_scaling.core.word_loss import WORD_EDITS, by_original, row_counts
+from asr_scaling.core.workload import Utterance
 from asr_scaling.profiler import _looping
 from asr_scaling.profiler._every_utterance import every_utterance
 from asr_scaling.profiler._figures import nothing_of
@@ -160,11 +160,7 @@ def _interval(counts: Sequence[tuple[str, tuple[int, int]]]) -> Interval | None:
 
     counts: id of an utterance, or of a part of a long one, with its errors and its length.
     """
-    sums: dict[str, tuple[int, int]] = {}
-    for key, (errors, length) in counts:
-        before = sums.get(original_id(key), (0, 0))
-        sums[original_id(key)] = before[0] + errors, before[1] + length
-    wrong_of_each, length_of_each = zip(*sums.values(), strict=True)
+    wrong_of_each, length_of_each = zip(*by_original(counts).values(), strict=True)
     return error_rate_interval(wrong_of_each, length_of_each)
 
 

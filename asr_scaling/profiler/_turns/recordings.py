@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from asr_scaling.core.metric import Metric
 from asr_scaling.core.statistics import Interval, ratio_interval
 from asr_scaling.core.turns import Turn
-from asr_scaling.core.workload import original_id
+from asr_scaling.core.word_loss import by_original
 
 Part = tuple[str, float, float]
 """A recording's id, and what it adds to the numerator and to the denominator of a ratio."""
@@ -80,11 +80,7 @@ def ratio(name: str, parts: Sequence[Part], why: str, most: float = math.inf) ->
 
 
 def _interval(parts: Sequence[Part], most: float) -> Interval | None:
-    sums: dict[str, tuple[float, float]] = {}
-    for recording, above, below in parts:
-        key = original_id(recording)
-        own = sums.get(key, (0.0, 0.0))
-        sums[key] = own[0] + above, own[1] + below
+    sums = by_original((recording, (above, below)) for recording, above, below in parts)
     found = ratio_interval(*zip(*sums.values(), strict=True))
     if found is None or found.high - found.low < _NO_WIDTH:
         return None
