@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.statistics import Interval
-from asr_scaling.load.cycles import cycles
+from asr_scaling.load.cycles import answered, cycles
 from asr_scaling.load.edge import Edge
 
 _Floats = NDArray[np.float64]
@@ -47,8 +47,7 @@ class Counted:
 
 def counted(rate_per_s: float, due_s: _Floats, latency_s: _Floats, limit_s: float) -> Counted:
     """The late requests of a load: answered after more than ``limit_s``, or never (inf)."""
-    answered = np.where(np.isfinite(latency_s), due_s + latency_s, due_s)
-    sums = np.bincount(cycles(due_s, answered), weights=latency_s > limit_s)
+    sums = np.bincount(cycles(due_s, answered(due_s, latency_s)), weights=latency_s > limit_s)
     return Counted(rate_per_s, len(due_s), tuple(int(count) for count in sums if count))
 
 

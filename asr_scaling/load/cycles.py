@@ -9,6 +9,14 @@ _LOW = 0.25
 """Share of the requests that find the system so empty that a new cycle begins."""
 
 
+def answered(due_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """When each request was answered; when it was due, where it has no text.
+
+    latency_s: from due to answered; inf without a text.
+    """
+    return np.where(np.isfinite(latency_s), due_s + latency_s, due_s)
+
+
 def found(due_s: NDArray[np.float64], done_s: NDArray[np.float64]) -> NDArray[np.int64]:
     """How many requests each finds in the system when it is due: all before it that aren't done.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_scaling.core.statistics import Interval, student
-from asr_scaling.load.cycles import cycles
+from asr_scaling.load.cycles import answered, cycles
 
 _Floats = NDArray[np.float64]
 _TAIL = 0.025
@@ -69,8 +69,7 @@ def independent(due_s: _Floats, latency_s: _Floats, late: NDArray[np.bool_]) -> 
     """How many independent requests say as much of the share of ``late`` ones."""
     count = len(late)
     share = max(float(late.mean()), 0.5 / count)
-    answered = np.where(np.isfinite(latency_s), due_s + latency_s, due_s)
-    sums = np.bincount(cycles(due_s, answered), weights=late - share)
+    sums = np.bincount(cycles(due_s, answered(due_s, latency_s)), weights=late - share)
     squares = sums**2
     total = float(squares.sum())
     if total == 0:

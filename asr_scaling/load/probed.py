@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from asr_scaling.core.load_point import Verdict
 from asr_scaling.load.bound import Bound
+from asr_scaling.load.cycles import answered
 from asr_scaling.load.percentile import sample_percentile
 from asr_scaling.load.steadiness import backlog, start_to_cut
 
@@ -36,10 +37,7 @@ class Probed:
     @property
     def answered_s(self) -> _Floats:
         """When each request was answered; when it was due, where it has no text."""
-        done: _Floats = np.where(
-            np.isfinite(self.latency_s), self.due_s + self.latency_s, self.due_s
-        )
-        return done
+        return answered(self.due_s, self.latency_s)
 
 
 class Prober(Protocol):
