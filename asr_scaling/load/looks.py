@@ -16,7 +16,7 @@ from asr_scaling.core.metric import Metric
 from asr_scaling.core.ports import Device, Meter
 from asr_scaling.core.statistics import Interval, ratio_interval
 from asr_scaling.load.drive import Request
-from asr_scaling.machine.sampler import Machine, Reading, Sampler
+from asr_scaling.machine.sampler import Machine, Reading, Sampler, core_shares
 
 _HZ = 2.0
 _LONGER = "this load was too short for two looks at the machine: raise scenario.seconds"
@@ -92,15 +92,10 @@ def use_of_machine(
 
 
 def _cpu(every: Sequence[Look]) -> Metric | str:
-    first, last = every[0].machine.cores, every[-1].machine.cores
-    shares = list[float]()
-    for core, (busy, total) in last.items():
-        busy_then, total_then = first.get(core, (0.0, 0.0))
-        if total > total_then:
-            shares.append(min(1.0, max(0.0, busy - busy_then) / (total - total_then)))
+    shares = core_shares(every[0].machine, every[-1].machine)
     if not shares:
         return "the cores' counters did not move: raise scenario.seconds"
-    return Metric("load/cpu_share", statistics.fmean(shares), len(shares))
+    return Metric("load/cpu_share", statistics.fmean(shares.values()), len(shares))
 
 
 def _gpu(every: Sequence[Look], no_gpu: str) -> Metric | str:

@@ -59,6 +59,19 @@ class Reading:
     gpu: GpuReading | None = None
 
 
+def core_shares(first: Reading, last: Reading) -> dict[int, float]:
+    """Core → share of the time between two readings in which it was busy.
+
+    Without the cores whose counters did not move.
+    """
+    shares = dict[int, float]()
+    for core, (busy, total) in last.cores.items():
+        busy_then, total_then = first.cores.get(core, (0.0, 0.0))
+        if total > total_then:
+            shares[core] = min(1.0, max(0.0, busy - busy_then) / (total - total_then))
+    return shares
+
+
 class Machine:
     """Reads this machine, and the GPU when ``device`` is one.
 

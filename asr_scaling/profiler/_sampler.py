@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from asr_scaling.core.cautions import Caution, caution
 from asr_scaling.core.metric import Metric
 from asr_scaling.core.record import Findings
 from asr_scaling.machine.environment import allowed_cores
-from asr_scaling.machine.sampler import GpuReading, Reading
+from asr_scaling.machine.sampler import GpuReading, Reading, core_shares
 from asr_scaling.profiler._figures import Figures, findings_of
 
 _LONGER = "raise profiler.utilisation.seconds"
@@ -34,7 +34,7 @@ def summarise(readings: Sequence[Reading], no_gpu: str) -> Findings:
 
     The first reading lies before the pass and is only the base of the counters.
     """
-    figures = _shares(readings[0].cores, readings[-1].cores)
+    figures = _shares(readings[0], readings[-1])
     during = readings[1:]
     values = {
         "utilisation/cpu_clock_hz": [reading.clock_hz for reading in during],
@@ -53,21 +53,16 @@ def summarise(readings: Sequence[Reading], no_gpu: str) -> Findings:
     return findings_of(figures, cautions=_slowed(gpus))
 
 
-_Cores = Mapping[int, tuple[float, float]]
-
-
-def _shares(first: _Cores, last: _Cores) -> Figures:
+def _shares(first: Reading, last: Reading) -> Figures:
     """The share of time in which each core was busy, and their mean."""
     figures: Figures = {}
-    shares = list[float]()
+    known = core_shares(first, last)
     for core in allowed_cores():
         name = f"utilisation/cpu{core}_share"
-        busy_then, total_then = first.get(core, (0.0, 0.0))
-        busy, total = last.get(core, (0.0, 0.0))
         figures[name] = f"the core's counters did not move: {_LONGER}"
-        if total > total_then:
-            shares.append(min(1.0, max(0.0, busy - busy_then) / (total - total_then)))
-            figures[name] = Metric(name, shares[-1], 1)
+        if core in known:
+            figures[name] = Metric(name, known[core], 1)
+    shares = [known[core] for core in allowed_cores() if core in known]
     mean = Metric(_CPU[0], statistics.fmean(shares), len(shares)) if shares else None
     return figures | {_CPU[0]: mean or f"no core's counters moved: {_LONGER}"}
 
