@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import BinaryIO
@@ -18,9 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from asr_scaling.core.awaited_reply import awaited_reply
 from asr_scaling.core.language import english_name
 from asr_scaling.core.model_spec import ModelSpec
-from asr_scaling.core.ports import Bounded, Engine, Reply, Service
+from asr_scaling.core.ports import Bounded, Engine, Service
 from asr_scaling.core.workload import Utterance
 from asr_scaling.dataset._audio import decode
 from asr_scaling.errors import DataError, EngineError
@@ -30,11 +30,11 @@ from asr_scaling.server.formats import Heard, rendered
 from asr_scaling.server.metrics import Metrics
 from asr_scaling.server.room import Room
 from asr_scaling.server.upload import form_of
+from asr_scaling.sweep.described_system import unread
 
 Handler = Callable[[Request], Awaitable[Response]]
 _DECODERS = 2
 """Threads that decode audio files."""
-_LOST_S = 0.05
 _GONE = 499
 """Status of a request whose client went away, as nginx has it."""
 _FAILURES = {"timed_out": (504, "timeout"), "failed": (500, "transcription_failed")}
@@ -205,7 +205,7 @@ class Api:
     async def _heard(self, utterance: Utterance) -> Heard:
         """What the service hears in it. Raises ApiError where it has no text."""
         submitted_s = time.monotonic()
-        reply = await _reply(self._service, utterance)
+        reply = await awaited_reply(self._service, utterance)
         duration_s = utterance.duration_s
         self._metrics.replied(reply, submitted_s, duration_s)
         if reply.status == "refused":
@@ -213,35 +213,12 @@ class Api:
         if reply.status != "ok":
             status, code = _FAILURES[reply.status]
             raise ApiError(status, reply.reason, code=code)
-        if reply.audio_s is not None and reply.audio_s < duration_s - _LOST_S:
-            raise ApiError(
-                400,
-                f"The audio lasts {duration_s:.1f} s and this system reads only "
-                f"{reply.audio_s:.1f} s of it: cut it, or serve a configuration with "
-                "engine.long_form=true.",
-                param="file",
-                code="audio_too_long",
-            )
+        if reply.audio_s is not None and (why := unread(duration_s, reply.audio_s, "serve")):
+            why = f"The audio {why}"
+            raise ApiError(400, why, param="file", code="audio_too_long")
         codes = self._offer.model.codes
         code = reply.language or utterance.language or (codes[0] if len(codes) == 1 else "")
         return Heard(reply.text, duration_s, english_name(code) or code or None, reply.turns)
-
-
-async def _reply(service: Service, utterance: Utterance) -> Reply:
-    """What ``service`` replies on whichever thread, here."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Reply] = loop.create_future()
-
-    def arrived(reply: Reply) -> None:
-        if not answer.done():  # whoever waited may have been cancelled
-            answer.set_result(reply)
-
-    def replied(reply: Reply) -> None:
-        with suppress(RuntimeError):  # the loop was closed
-            loop.call_soon_threadsafe(arrived, reply)
-
-    service.submit(utterance, replied)
-    return await answer
 
 
 async def _health(request: Request) -> Response:

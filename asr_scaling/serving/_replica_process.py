@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -49,7 +50,7 @@ def work() -> None:
     be_first_to_end()
     with suppress(EOFError, OSError), Connection(int(sys.argv[1])) as connection:
         try:
-            system = _load(connection)
+            system = unpacked(connection.recv_bytes())
         except Exception as error:
             connection.send(_failed(error))
         else:
@@ -58,10 +59,15 @@ def work() -> None:
     os._exit(0)  # what libraries do at a usual end takes time, and some crash
 
 
-def _load(connection: Connection) -> System:
-    model, engine, device = pickle.loads(connection.recv_bytes())  # of our own process
+def unpacked(load: bytes, place: Callable[[], None] = lambda: None) -> System:
+    """The system that ``_replica.packed`` packed, loaded.
+
+    place: called once the device is set up: puts the threads that begin from then on in place.
+    """
+    model, engine, device = pickle.loads(load)  # of our own process
     engine.check(model)
     device.setup()
+    place()
     system: System = engine.load(model, device)
     release_memory(freeze=True)
     return system

@@ -14,6 +14,8 @@ from asr_scaling.util.config_dir import conf_dir
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+_LOST_S = 0.05
+
 
 def options_in(path: Path) -> dict[str, Any]:
     """The options of the configuration in ``path``: any that ``--config-name`` runs will do.
@@ -55,6 +57,19 @@ def loaded(spec: SystemSpec) -> System:
             f"The weights of '{spec.model.name}' would be random, and so would its texts: {source}."
         )
     return system
+
+
+def unread(lasts_s: float, read_s: float, use: str) -> str:
+    """Why audio can't be taken of which a system reads only a part, as a predicate; else empty.
+
+    use: what to do with another configuration: "load", "serve".
+    """
+    if read_s >= lasts_s - _LOST_S:
+        return ""
+    return (
+        f"lasts {lasts_s:.1f} s and this system reads only {read_s:.1f} s of it: cut it, or {use} "
+        "a configuration with engine.long_form=true."
+    )
 
 
 def _composed(path: Path) -> DictConfig:

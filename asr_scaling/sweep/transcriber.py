@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from asr_scaling.core.ports import Batching, Fitting, NullProbe, System
 from asr_scaling.core.workload import SAMPLE_RATE_HZ, AudioBatch, Utterance, each_once
 from asr_scaling.errors import ConfigError, DataError, EngineError
-from asr_scaling.sweep.described_system import described, loaded, options_in
+from asr_scaling.sweep.described_system import described, loaded, options_in, unread
 
 Audio = NDArray[np.float32] | str | Path
 """Mono float32 samples at 16 kHz, full scale 1, or the path of an audio file of any rate."""
 _FULL_SCALE = 10.0
 """Samples beyond it are integers that were never scaled (as dataset/_audio.py has it for files)."""
-_LOST_S = 0.05
 
 
 def load_system(config: str | Path, language: str | None = None) -> Transcriber:
@@ -94,12 +93,8 @@ class Transcriber:
         assert self._system is not None
         result = self._system.transcribe(batch, NullProbe())
         for utterance, seconds in zip(batch.utterances, result.audio_s, strict=True):
-            if seconds < utterance.duration_s - _LOST_S:
-                raise DataError(
-                    f"{utterance.id} lasts {utterance.duration_s:.1f} s and this system reads only "
-                    f"{seconds:.1f} s of it: cut it, or load a configuration with "
-                    "engine.long_form=true."
-                )
+            if why := unread(utterance.duration_s, seconds, "load"):
+                raise DataError(f"{utterance.id} {why}")
         ids = [utterance.id for utterance in batch.utterances]
         return dict(zip(ids, result.texts, strict=True))
 
