@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from asr_scaling.core.metric_spec import MetricSpec, higher, lower, neither
 
+LOST_SHARES = tuple(f"load/{status}_share" for status in ("failed", "refused", "timed_out"))
+"""Of the requests without a text, by the status of their replies."""
 LOAD_METRICS: dict[str, MetricSpec] = {
     "load/offered_per_s": neither("1/s", "requests a second that were due"),
     "load/served_per_s": higher("1/s", "requests a second that were answered with a text"),

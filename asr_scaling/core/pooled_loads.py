@@ -41,6 +41,11 @@ class PooledLoad:
         return self.loads[0].offered_per_s
 
     @property
+    def rate_per_s(self) -> float | None:
+        """The same in so many digits as make loads ones of one rate."""
+        return _rate(self.loads[0])
+
+    @property
     def clients(self) -> int | None:
         """Clients of closed arrivals; None of others."""
         return self.loads[0].clients
@@ -107,8 +112,12 @@ def pooled_loads(loads: Iterable[LoadPoint]) -> tuple[PooledLoad, ...]:
 
 
 def _place(load: LoadPoint) -> tuple[object, ...]:
-    rate = None if load.offered_per_s is None else f"{load.offered_per_s:.{_DIGITS}g}"
-    return load.arrivals, load.bound, rate, load.clients
+    return load.arrivals, load.bound, _rate(load), load.clients
+
+
+def _rate(load: LoadPoint) -> float | None:
+    rate = load.offered_per_s
+    return None if rate is None else float(f"{rate:.{_DIGITS}g}")
 
 
 def _kept(loads: Sequence[LoadPoint]) -> Sequence[LoadPoint]:

@@ -182,10 +182,8 @@ def _findings(
     session: Session, bound: Bound, found: capacity_search.Capacity, gave_up: str
 ) -> Findings:
     """The rate, what it means in audio, and how it was found."""
-    n, mean_s = (
-        len(found.probes),
-        statistics.fmean(u.duration_s for u in session.workload.utterances),
-    )
+    n = len(found.probes)
+    mean_s = statistics.fmean(u.duration_s for u in session.workload.utterances)
     tags = {
         "capacity/bound": str(bound),
         "capacity/ended": f"the service gave up: {gave_up}" if gave_up else found.ended,
@@ -200,11 +198,8 @@ def _findings(
     interval = found.interval
     bounded = interval is not None and math.isfinite(interval.high)
     rate = Metric(METRICS[0], found.rate_per_s, n, interval if bounded else None)
-    audio = (
-        None
-        if rate.interval is None
-        else Interval(rate.interval.low * mean_s, rate.interval.high * mean_s)
-    )
+    ends = rate.interval
+    audio = Interval(ends.low * mean_s, ends.high * mean_s) if ends else None
     rtfx = Metric(METRICS[1], found.rate_per_s * mean_s, n, audio)
     return Findings((rate, rtfx, loads), tags=tags)
 

@@ -13,6 +13,7 @@ from asr_scaling.core.load_point import Arrivals, LoadPoint
 from asr_scaling.core.metric import Metric
 from asr_scaling.core.pooled_loads import PooledLoad, pooled_loads
 from asr_scaling.core.statistics import sum_interval
+from asr_scaling.core.typed_json import number
 from asr_scaling.util.groups import grouped
 
 CAPACITY, RTFX_HELD = "capacity/rate_per_s", "capacity/rtfx"
@@ -52,6 +53,10 @@ class Curve:
     def closed(self) -> bool:
         """Whether clients waited for their answers before they sent again."""
         return self.arrivals == "closed"
+
+    def serving(self, option: str) -> float | None:
+        """A number among the options of how it is served; None where there is no such one."""
+        return number((self.point.config.get("serving") or {}).get(option))
 
     @property
     def searched(self) -> Point | None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from asr_scaling.analysis.capacity.curves import LOAD_WER, TAILS, Curve, furthest
 from asr_scaling.analysis.format import plain, with_interval
+from asr_scaling.core.load_metrics import LOST_SHARES
 from asr_scaling.core.pooled_loads import PooledLoad
 from asr_scaling.core.statistics import Interval
 from asr_scaling.errors import ConfigError
@@ -17,7 +18,6 @@ Answer = Literal["held", "not held", "undecided"]
 _OF_USERS = ("poisson", "trace")
 """Laws by which users arrive. Evenly spaced requests wait less, and clients that wait for their
 answers send less while the system is slow: neither says what users would see."""
-_LOST = tuple(f"load/{name}_share" for name in ("failed", "refused", "timed_out"))
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _keeps(step: PooledLoad, bound: Bound) -> bool:
     terms = [(_interval(step, term), term.limit_s) for term in bound.percentiles]
     if bound.wer is not None:
         terms.append((step.interval(LOAD_WER), bound.wer / 100))
-    lost = sum(step.value(name) or 0.0 for name in _LOST)
+    lost = sum(step.value(name) or 0.0 for name in LOST_SHARES)
     few = bound.errors is None or lost <= bound.errors
     return few and all(ends is not None and ends.high <= most for ends, most in terms)
 

@@ -9,7 +9,6 @@ from asr_scaling.analysis.capacity.curves import P50, P99, Curve
 from asr_scaling.analysis.capacity.holding import bound_of
 from asr_scaling.analysis.format import duration, percent, plain
 from asr_scaling.core.pooled_loads import PooledLoad
-from asr_scaling.core.typed_json import number
 
 _WAITING = 0.5
 """Share of a latency that is waiting from which waiting is what breaks the bound."""
@@ -145,7 +144,7 @@ def _cores(curve: Curve, step: PooledLoad, waits: str) -> Limit:
         return Limit("cores", f"{waits}, and {used}.")
     if working is None:
         return Limit("queue", f"{waits}, and {used}.")
-    workers = number((curve.point.config.get("serving") or {}).get("workers")) or 1
+    workers = curve.serving("workers") or 1
     full = mean * max(1.0, workers / working)
     while_working = f"{used}, about {percent(min(1.0, full))} while every worker works"
     if full >= _BUSY:
@@ -167,7 +166,7 @@ def _working(step: PooledLoad) -> float | None:
 
 def _batches(curve: Curve, step: PooledLoad, at: str) -> Iterator[Limit]:
     """Whether batches are as large as they may be, or hardly form."""
-    most = number((curve.point.config.get("serving") or {}).get("max_batch"))
+    most = curve.serving("max_batch")
     formed = step.value("load/batch_mean")
     if most is None or most <= 1 or formed is None:
         return

@@ -72,4 +72,4 @@ def _known(record: RunRecord) -> list[PooledLoad]:
 
 
 def _place(load: PooledLoad) -> tuple[str, float]:
-    return load.arrivals, float(f"{load.offered_per_s:.6g}")
+    return load.arrivals, load.rate_per_s or 0.0

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from asr_scaling.analysis.capacity.curves import JOULES, LOAD_WER, P50, P99, TAILS, Curve
 from asr_scaling.analysis.format import percent
 from asr_scaling.core.energy_methods import NOT_MEASURED, power_known
+from asr_scaling.core.load_metrics import LOST_SHARES
 from asr_scaling.core.pooled_loads import PooledLoad
 from asr_scaling.report.capacity.capacity_table import KILO, metric_cell, told
 from asr_scaling.report.cells import count, missing, number, words
 from asr_scaling.report.document import Cell, Column, Row, Table, word_columns
 from asr_scaling.report.fields import Field
 
-_LOST = ("load/failed_share", "load/refused_share", "load/timed_out_share")
 _OF_A_LOAD: tuple[tuple[str, str, str, float, str], ...] = (
     ("Served", "1/s", "load/served_per_s", 1.0, "requests a second that got a text"),
     ("p50", "s", P50, 1.0, "median time from when a request was due to its text"),
@@ -34,25 +34,15 @@ def loads_table(curves: Sequence[Curve]) -> Table:
     """A row for each rate at which requests arrived by a schedule."""
     opened = [curve for curve in curves if not curve.closed]
     apart, alike = told(opened)
-    columns = (
-        *word_columns("System"),
-        *(column for column, _ in apart),
-        Column("Due", "1/s", meaning="requests a second of the schedule"),
-        *word_columns("Verdict"),
-        *_columns(),
-    )
-    rows = [
-        Row((*_identity(curve, apart), _due(step), *_verdict(step), *_cells(curve, step)), keys)
-        for curve in opened
-        for keys in (curve.point.keys,)
-        for step in curve.steps
-    ]
+    due = Column("Due", "1/s", meaning="requests a second of the schedule")
+    columns = _columns(apart, due, *word_columns("Verdict"))
+    rows = _rows(opened, apart, lambda step: (number(step.offered_per_s or 0.0), _verdict(step)))
     notes = (
         "Latency counts from when a request was due, whatever kept it from being sent or taken. "
         "Repeated loads of a rate are one row: means by their requests, a percentile the mean of "
         "theirs; intervals are widened where they differ by more than these explain.",
     )
-    return Table("loads", f"Every load{alike}", columns, tuple(rows), notes)
+    return Table("loads", f"Every load{alike}", columns, rows, notes)
 
 
 def closed_table(curves: Sequence[Curve]) -> Table | None:
@@ -61,18 +51,8 @@ def closed_table(curves: Sequence[Curve]) -> Table | None:
     if not closed:
         return None
     apart, alike = told(closed)
-    columns = (
-        *word_columns("System"),
-        *(column for column, _ in apart),
-        Column("Clients", meaning="each sends when it has its last answer"),
-        *_columns(),
-    )
-    rows = tuple(
-        Row((*_identity(curve, apart), count(step.clients or 0), *_cells(curve, step)), keys)
-        for curve in closed
-        for keys in (curve.point.keys,)
-        for step in curve.steps
-    )
+    columns = _columns(apart, Column("Clients", meaning="each sends when it has its last answer"))
+    rows = _rows(closed, apart, lambda step: (count(step.clients or 0),))
     note = (
         "Closed loop: a client that waits sends nothing, so that a slow moment is met by few "
         "requests and hardly shows in p99. These figures compare with others' ladders of clients, "
@@ -83,10 +63,26 @@ def closed_table(curves: Sequence[Curve]) -> Table | None:
     )
 
 
-def _columns() -> tuple[Column, ...]:
-    columns = [Column(heading, unit, meaning=said) for heading, unit, _, _, said in _OF_A_LOAD]
+def _columns(apart: Sequence[Field[Curve]], *which: Column) -> tuple[Column, ...]:
+    """``which``: what tells the loads of a system apart."""
+    figures = [Column(heading, unit, meaning=said) for heading, unit, _, _, said in _OF_A_LOAD]
+    system = (*word_columns("System"), *(column for column, _ in apart))
+    counted = Column("Requests", meaning="counted, without the start")
     lost = Column("Lost", "%", meaning="failed, turned away or not answered in time")
-    return (Column("Requests", meaning="counted, without the start"), *columns, lost, _ENERGY)
+    return (*system, *which, counted, *figures, lost, _ENERGY)
+
+
+def _rows(
+    curves: Sequence[Curve],
+    apart: Sequence[Field[Curve]],
+    which: Callable[[PooledLoad], tuple[Cell, ...]],
+) -> tuple[Row, ...]:
+    """One for each load; ``which``: the cells that tell it from others of its system."""
+    return tuple(
+        Row((*_identity(curve, apart), *which(step), *_cells(curve, step)), curve.point.keys)
+        for curve in curves
+        for step in curve.steps
+    )
 
 
 _ENERGY = Column("Energy", "kJ/h", meaning="for an hour of answered audio, idle moments included")
@@ -101,17 +97,13 @@ def _identity(curve: Curve, apart: Sequence[Field[Curve]]) -> tuple[Cell, ...]:
     return words(curve.point.system), *(show(curve) for _, show in apart)
 
 
-def _due(step: PooledLoad) -> Cell:
-    return number(step.offered_per_s or 0.0)
-
-
-def _verdict(step: PooledLoad) -> tuple[Cell, ...]:
+def _verdict(step: PooledLoad) -> Cell:
     why = " ".join(dict.fromkeys(load.why for load in step.loads if load.why))
-    return (words(step.verdict, why),)
+    return words(step.verdict, why)
 
 
 def _lost(step: PooledLoad) -> Cell:
-    shares = {name: step.value(name) for name in _LOST}
+    shares = {name: step.value(name) for name in LOST_SHARES}
     known = {name: share for name, share in shares.items() if share is not None}
     if not known:
         return missing("not measured under this load")

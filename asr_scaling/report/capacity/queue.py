@@ -9,7 +9,6 @@ from asr_scaling.analysis.capacity.curves import Curve
 from asr_scaling.analysis.capacity.queue_model import QueueModel, queue_model
 from asr_scaling.analysis.format import percent, plain
 from asr_scaling.core.load_point import LoadPoint
-from asr_scaling.core.typed_json import number as number_in
 from asr_scaling.report.cells import number, words
 from asr_scaling.report.document import Block, Column, Row, Table, Text, word_columns
 
@@ -38,8 +37,7 @@ def queue_blocks(curves: Sequence[Curve]) -> list[Block]:
 def _model(curve: Curve) -> QueueModel | None:
     if curve.point.weights == _ELSEWHERE:
         return None
-    serving = curve.point.config.get("serving") or {}
-    workers, most = (number_in(serving.get(name)) for name in ("workers", "max_batch"))
+    workers, most = curve.serving("workers"), curve.serving("max_batch")
     model = queue_model(_loads(curve), int(workers or 1), None if most is None else int(most))
     return model if model and model.predictions else None
 
