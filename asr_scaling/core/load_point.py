@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.metric import Metric, metrics_from
-from asr_scaling.core.typed_json import build
+from asr_scaling.core.typed_json import build, shown
 
 Arrivals = Literal["poisson", "constant", "trace", "closed"]
 """By which law requests arrive; "closed": each client sends when it has its last answer."""
@@ -63,11 +63,16 @@ class LoadPoint:
         return next((metric for metric in self.metrics if metric.name == name), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; ``load_point`` gives an equal one back."""
+        """Plain JSON values; ``load_points`` reads a list of them."""
         rows = {metric.name: metric.to_json() for metric in self.metrics}
         return asdict(self) | {"metrics": rows}
 
 
-def load_point(row: Mapping[str, Any]) -> LoadPoint:
-    """A load from ``to_json``'s values. Raises TypeError or ConfigError when it is damaged."""
-    return build(LoadPoint, {**row, "metrics": metrics_from(row["metrics"])})
+def load_points(rows: Any) -> tuple[LoadPoint, ...]:
+    """The loads from a list of ``to_json``'s values.
+
+    Raises TypeError, KeyError or ConfigError when it is no list or a load is damaged.
+    """
+    if not isinstance(rows, list):
+        raise TypeError(f"'loads' is {shown(rows)}")
+    return tuple(build(LoadPoint, {**row, "metrics": metrics_from(row["metrics"])}) for row in rows)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from asr_scaling.core.cascade_facts import modules_in, segments_at_once
 from asr_scaling.core.cautions import Caution
 from asr_scaling.core.checksum import signed, verified
-from asr_scaling.core.load_point import LoadPoint, load_point
+from asr_scaling.core.load_point import LoadPoint, load_points
 from asr_scaling.core.metric import Metric, metrics_from
 from asr_scaling.core.module_use import VAD
 from asr_scaling.core.older_records import as_now
@@ -217,7 +217,7 @@ class RunRecord:
             check_parts(plain := as_now(verified(data)))
             parts = {name: plain[name] for name in ("samples", "cautions")}
             parts["metrics"] = metrics_from(plain["metrics"])
-            parts["loads"] = tuple(map(load_point, plain.get("loads", ())))
+            parts["loads"] = load_points(plain.get("loads", []))
             record = build(cls, plain | parts)
             _check_calls(record.samples)
         except (KeyError, TypeError, AttributeError, ValueError, ConfigError) as error:

@@ -3,6 +3,7 @@ refused in one sentence, or nothing in it is lost or misread."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import json
@@ -22,6 +23,7 @@ from asr_scaling.core.older_records import as_now
 from asr_scaling.core.record import RECORD_FILE, RunRecord
 from asr_scaling.core.sample import Sample
 from asr_scaling.core.statistics import Interval
+from asr_scaling.core.typed_json import parse
 from asr_scaling.errors import DataError
 from asr_scaling.records.merge import merge
 from asr_scaling.records.read import each_record, readable_records
@@ -214,3 +216,5 @@ def test_what_was_found_before(path: Path):
             used(record)
     except DataError as error:
         sentence(error)
+    with contextlib.suppress(ValueError):
+        taken(parse(path.read_bytes()))

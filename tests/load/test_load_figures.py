@@ -7,8 +7,7 @@ import math
 import pytest
 from support.loads import SPEECH, answered, load_of, made, virtually
 
-from asr_scaling.core.load_point import LoadPoint
-from asr_scaling.core.load_point import load_point as read_back
+from asr_scaling.core.load_point import LoadPoint, load_points
 from asr_scaling.core.ports import Reply
 from asr_scaling.load import arrivals
 from asr_scaling.load.latency_figures import LATENCIES
@@ -45,7 +44,7 @@ class TestFigures:
     def test_a_record_gives_it_back(self):
         driven = virtually(arrivals.poisson(5.0, 480, SPEECH, 1), lambda number: 0.1)
         point = load_point(load_of(driven, "p99<2s"))
-        assert read_back(point.to_json()) == point
+        assert load_points([point.to_json()]) == (point,)
 
     def test_a_few_requests_bound_no_tail(self):
         driven = virtually(arrivals.constant(5.0, 30, SPEECH, 1), lambda number: 0.1)
