@@ -1,6 +1,6 @@
-"""Hydra's sweeper of the optimiser: which point comes next depends on those before.
+"""Hydra's sweepers of searches: which point comes next depends on those before.
 
-The search itself is asr_scaling/sweep/search_bench.py.
+The searches themselves are asr_scaling/sweep/search_bench.py and serving_search.py.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 
-class OptimiserSweeper(BasicSweeper):
-    """The sweeper of experiment=optimise."""
+class _SearchSweeper(BasicSweeper):
+    """Has a search choose the points."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -30,7 +30,6 @@ class OptimiserSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Search with the command line's overrides. Raises ConfigError when one is a sweep."""
         from asr_scaling.errors import ConfigError
-        from asr_scaling.sweep.search_bench import run
 
         loader, number = self.hydra_context.config_loader, 0
         given = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
@@ -51,4 +50,32 @@ class OptimiserSweeper(BasicSweeper):
             number += 1
             _ = job.return_value  # raises what the job raised
 
-        return run(Path(self.config.hydra.sweep.dir), given, compose, launch)
+        return self.search(Path(self.config.hydra.sweep.dir), given, compose, launch)
+
+    @staticmethod
+    def search(*arguments: Any) -> Any:
+        """The search: folder of the sweep, overrides of the command line, what composes a point,
+        and what launches it."""
+        raise NotImplementedError
+
+
+class OptimiserSweeper(_SearchSweeper):
+    """The sweeper of experiment=optimise."""
+
+    @staticmethod
+    def search(*arguments: Any) -> Any:
+        """For the fastest way to run a model."""
+        from asr_scaling.sweep.search_bench import run
+
+        return run(*arguments)
+
+
+class ServingSweeper(_SearchSweeper):
+    """The sweeper of experiment=capacity."""
+
+    @staticmethod
+    def search(*arguments: Any) -> Any:
+        """For the way to serve a model that holds most requests."""
+        from asr_scaling.sweep.serving_search import run
+
+        return run(*arguments)

@@ -34,12 +34,14 @@ def _report(options: argparse.Namespace) -> int:
     from asr_scaling.records.record_sources import log_report
     from asr_scaling.report.build import document, first_words, write
     from asr_scaling.search.searched_points import outcome_of
+    from asr_scaling.search.serving.outcome import searched_ways
 
     budgets = Budgets(**bounds(options))
     damaged: Damaged = []
     measured = points(options.sources, options.tracking_uri, damaged)
     say_left_out(damaged)
-    report = document(measured, budgets, outcome_of(options.sources), damaged)
+    searches = outcome_of(options.sources), searched_ways(options.sources)
+    report = document(measured, budgets, damaged, *searches)
     folder = _folder(options)
     files = write(report, measured, folder)
     texts = [file for file in files if file.parent == folder]

@@ -51,6 +51,7 @@ from asr_scaling.report.output.text_marks import unmarked
 from asr_scaling.report.scaling import section as scaling
 from asr_scaling.report.study import section as study
 from asr_scaling.search.outcome import Outcome
+from asr_scaling.search.serving.outcome import Outcome as Ways
 from asr_scaling.util.cache import write_atomic
 
 _DPI = 150
@@ -61,13 +62,15 @@ _MOST_DAMAGED = 20
 def document(
     points: Sequence[Point],
     budgets: Budgets,
-    optimised: Outcome | None = None,
     damaged: Sequence[object] = (),
+    optimised: Outcome | None = None,
+    served: Ways | None = None,
 ) -> Document:
     """The report on ``points``: answers first, then what they rest on, then every point.
 
-    optimised: the outcome of the search that measured them.
     damaged: a sentence for each record that can't be read.
+    optimised, served: what the search found that measured them: for the fastest system, or for the
+        way to serve that holds most.
     """
     from matplotlib import rc_context
 
@@ -75,7 +78,7 @@ def document(
     with rc_context({"text.parse_math": False}):  # a dollar sign in a name is no formula
         sections = (
             answer.section(points, budgets, style),
-            *capacity.sections(points, style),
+            *capacity.sections(points, style, served),
             *optimise.sections(points, optimised),
             *modules.sections(points),
             study.section(points, style),

@@ -15,7 +15,15 @@ from asr_scaling.errors import ConfigError
 from asr_scaling.records.read import Damaged
 from asr_scaling.search.outcome import Outcome
 from asr_scaling.search.searched_points import outcome_of
-from asr_scaling.sweep.recommended_yaml import run_command, use_in_python, write
+from asr_scaling.search.serving.outcome import Outcome as Ways
+from asr_scaling.search.serving.outcome import searched_ways
+from asr_scaling.sweep.recommended_yaml import (
+    outside_command,
+    run_command,
+    serve_command,
+    use_in_python,
+    write,
+)
 from asr_scaling.util.cache import write_atomic
 
 RECOMMENDED = "recommended.yaml"
@@ -35,9 +43,13 @@ def conclude(folder: Path, report: bool) -> tuple[list[str], bool]:
     try:
         measured = points([str(folder)], damaged=damaged)
         searched = outcome_of([str(folder)])
-        lines += announce(folder, measured, searched is not None)
+        if (ways := searched_ways([str(folder)])) is not None:
+            from asr_scaling.report.capacity.searched import how_searched
+
+            lines += how_searched(ways)
+        lines += announce(folder, measured, (searched or ways) is not None, ways is not None)
         if report:
-            made = _report(folder, measured, searched, damaged)
+            made = _report(folder, measured, damaged, (searched, ways))
     except Exception as error:
         what = "report" if lines else "answer"
         failed = f"The {what} failed ({type(error).__name__}: {error}): "
@@ -45,15 +57,21 @@ def conclude(folder: Path, report: bool) -> tuple[list[str], bool]:
     return [*lines, made], True
 
 
-def announce(folder: Path, measured: Sequence[Point], searched: bool) -> list[str]:
+def announce(
+    folder: Path, measured: Sequence[Point], searched: bool, of_requests: bool = False
+) -> list[str]:
     """The answer in lines, which is kept for the store; none where there was nothing to choose.
 
     searched: whether a search measured them, which then leaves ``RECOMMENDED``.
+    of_requests: whether what holds most requests is the answer, rather than what is fastest.
     """
     if len(measured) < 2 and not any(point.loads for point in measured):
         return []
     found = answers(measured)
     write_atomic(folder / ANSWER_FILE, json.dumps(dict(found.facts), ensure_ascii=False).encode())
+    if of_requests:
+        found = found.about_requests
+        return [*found.of_requests, *_recommended(folder, found)]
     lines = found.lines if len(measured) > 1 else found.of_requests
     return [*lines, *(_recommended(folder, found) if searched else [])]
 
@@ -61,20 +79,32 @@ def announce(folder: Path, measured: Sequence[Point], searched: bool) -> list[st
 def _recommended(folder: Path, found: Answers) -> list[str]:
     """Write the winner as a YAML, and say how to use it."""
     path = folder / RECOMMENDED
-    if found.found.winner is None:
+    winner = found.found.winner
+    if winner is None:
         return []
     try:
-        write(path, found, found.found.winner)
+        write(path, found, winner)
     except ConfigError as error:
         return [f"It is not written as {RECOMMENDED}: {error}"]
-    return [f"Written: {path}", f"Run it:  {run_command(path)}", f"Use it:  {use_in_python(path)}"]
+    lines = [f"Written: {path}", f"Run it:  {run_command(path)}", f"Use it:  {use_in_python(path)}"]
+    if not winner.serving:
+        return lines
+    return [
+        *lines,
+        f"Serve it:  {serve_command(path)}",
+        f"Measure it from outside:  {outside_command(winner)}",
+    ]
 
 
 def _report(
-    folder: Path, measured: Sequence[Point], searched: Outcome | None, damaged: Damaged
+    folder: Path,
+    measured: Sequence[Point],
+    damaged: Damaged,
+    searches: tuple[Outcome | None, Ways | None],
 ) -> str:
     """Write the report; where it is."""
     from asr_scaling.report.build import document, write
 
-    page, *_ = write(document(measured, Budgets(), searched, damaged), measured, folder / "report")
+    report = document(measured, Budgets(), damaged, *searches)
+    page, *_ = write(report, measured, folder / "report")
     return f"Report: {page}"

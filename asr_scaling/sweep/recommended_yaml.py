@@ -25,6 +25,10 @@ from asr_scaling.util.config_dir import conf_dir
 
 _WIDTH = 118
 _ELSEWHERE = "name another file with -o"
+_SERVED_AT = "http://127.0.0.1:8000"
+"""Where ``serve`` answers, unless it is told otherwise."""
+_OF_THE_SERVER = ("engine", "optimisation", "device", "serving", "scenario", "optimiser", "sweep")
+"""Groups of options that whoever asks a server neither knows nor needs."""
 _FIXED = ("fixed", "max", "")
 """Batchings whose utterances come in the dataset's order. The size that ``max`` found is fixed."""
 _BY_AUDIO = ("seconds",)
@@ -61,6 +65,15 @@ def run_command(path: Path) -> str:
 def serve_command(path: Path) -> str:
     """The command that starts a server of the configuration in ``path``."""
     return shlex.join(["python", "-m", "asr_scaling", "serve", str(path)])
+
+
+def outside_command(served: Point) -> str:
+    """The command that measures a server of the point's system from outside, by the same bound."""
+    config = {key: own for key, own in served.config.items() if key not in _OF_THE_SERVER}
+    bounds = [{"bound": load.bound} for load in served.loads if load.bound]
+    measured = reproduce.command(replace(served, config=config))
+    words = reproduce.scenario_words("capacity", **(bounds[0] if bounds else {}))
+    return f"{measured} {words} serving=endpoint serving.url={_SERVED_AT}"
 
 
 def use_in_python(path: Path) -> str:

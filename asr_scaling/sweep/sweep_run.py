@@ -35,7 +35,7 @@ SWEEPS = Path("multirun")
 """Where sweeps are, unless the options say otherwise."""
 ENDED = ("ok", "out_of_memory")
 """Final statuses: a sweep that is resumed skips points that ended so."""
-_SEARCHING = ("search", "semifinal", "alone", "together")
+_SEARCHING = ("search", "semifinal", "ceiling", "alone", "together")
 """Stages of a search in which a candidate may fail; the last two are of earlier versions."""
 _NODE = "certificate-"
 """Begins the name of the certificate of a machine other than the one the sweep was started on."""

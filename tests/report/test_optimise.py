@@ -212,7 +212,7 @@ def test_other_sweeps_have_no_such_section(tmp_path):
 
 def test_a_report_on_a_search_begins_with_the_answer():
     found, points = searched()
-    assert [each.name for each in document(points, Budgets(), found).sections][:2] == [
+    assert [each.name for each in document(points, Budgets(), optimised=found).sections][:2] == [
         "answer",
         "optimise",
     ]

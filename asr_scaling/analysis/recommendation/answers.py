@@ -51,6 +51,12 @@ class Answers:
         return tuple(lines)
 
     @property
+    def about_requests(self) -> Answers:
+        """The same with what holds most requests as the answer, where loads say what does."""
+        none = replace(self.found, winner=None)
+        return replace(self, found=self.most or none, one_at_a_time=None)
+
+    @property
     def of_requests(self) -> tuple[str, ...]:
         """What holds most requests, and what holds more and can't be the answer; a line each."""
         return (self.holds_most, *self.holds_more) if self.holds_most else ()

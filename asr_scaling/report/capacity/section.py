@@ -13,9 +13,11 @@ from asr_scaling.report.capacity.capacity_table import capacity_table
 from asr_scaling.report.capacity.figure import load_figure
 from asr_scaling.report.capacity.loads_table import closed_table, loads_table
 from asr_scaling.report.capacity.queue import queue_blocks
+from asr_scaling.report.capacity.searched import how_searched
 from asr_scaling.report.document import Block, Bullets, Section, Text
 from asr_scaling.report.fields import Field, text
 from asr_scaling.report.output.drawing import Style
+from asr_scaling.search.serving.outcome import Outcome
 from asr_scaling.util.groups import grouped
 
 _MOST = 12
@@ -27,13 +29,19 @@ _HOW = (
 )
 
 
-def sections(points: Sequence[Point], style: Style) -> tuple[Section, ...]:
-    """The section on the loads of ``points``; none where no requests arrived."""
+def sections(
+    points: Sequence[Point], style: Style, searched: Outcome | None = None
+) -> tuple[Section, ...]:
+    """The section on the loads of ``points``; none where no requests arrived.
+
+    searched: what the search for the way to serve found that measured them.
+    """
     found = curves(points)
     if not found:
         return ()
     opened = [curve for curve in found if not curve.closed]
     blocks: list[Block] = [Text(_HOW)]
+    blocks += [Bullets(tuple(how_searched(searched)))] if searched else []
     if opened:
         ranked = sorted(opened, key=lambda curve: -(curve.holds or 0.0))
         blocks.append(Bullets(tuple(_sentence(curve) for curve in ranked[:_MOST])))

@@ -1,0 +1,20 @@
+"""What a search for the way to serve says of itself."""
+
+from __future__ import annotations
+
+from asr_scaling.search.serving.outcome import Outcome
+
+_MOST = 8
+"""Ways that were not searched of which a line says why; the file has all."""
+
+
+def how_searched(found: Outcome) -> list[str]:
+    """How many ways were tried in which time, and why some were not searched; a line each."""
+    tried, searched, left = len(found.ceilings), len(found.highest), found.left
+    lines = [
+        f"{tried} ways to serve were tried with clients that always wait, and of {searched} the "
+        f"highest rate was searched, in {found.spent_s / 60:.1f} of {found.minutes:g} minutes."
+    ]
+    lines += [f"Not known of {each.way.label}: {each.why}." for each in left[:_MOST]]
+    more = len(left) - _MOST
+    return [*lines, *([f"{more} others are in serving.json."] if more > 0 else [])]

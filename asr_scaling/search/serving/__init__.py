@@ -1,0 +1,1 @@
+"""The search for the way to serve a model that holds most requests a second."""
