@@ -125,8 +125,11 @@ class TestTime:
         ways = list(options().ways)
         alike = Truth(dict.fromkeys(ways, 9.0), {w: 10.0 for w in ways if not w.max_wait_s})
         found = most_requests(options(minutes=4), alike)
-        assert found.highest
-        assert all("no time was left; it serves " in each.why for each in found.left)
+        assert [each.why for each in found.left if "to try it" in each.why] == [
+            "no time was left to try it (2 min)"
+        ]
+        assert all("no time was left" in each.why for each in found.left)
+        assert sum("may hold up to that" in each.why for each in found.left) == len(found.left) - 1
 
 
 def test_an_engine_that_errs_more_does_not_replace_another():
