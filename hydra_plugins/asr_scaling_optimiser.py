@@ -1,11 +1,9 @@
-"""Hydra's sweepers of searches: which point comes next depends on those before.
-
-The searches themselves are asr_scaling/sweep/search_bench.py and serving_search.py.
-"""
+"""Hydra's sweepers of searches, in asr_scaling/sweep/: each point depends on those before."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 
-class _SearchSweeper(BasicSweeper):
-    """Has a search choose the points."""
+class OptimiserSweeper(BasicSweeper):
+    """The sweeper of experiment=optimise."""
+
+    module = "search_bench"
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -50,32 +50,11 @@ class _SearchSweeper(BasicSweeper):
             number += 1
             _ = job.return_value  # raises what the job raised
 
-        return self.search(Path(self.config.hydra.sweep.dir), given, compose, launch)
-
-    @staticmethod
-    def search(*arguments: Any) -> Any:
-        """The search: folder of the sweep, overrides of the command line, what composes a point,
-        and what launches it."""
-        raise NotImplementedError
+        search = import_module(f"asr_scaling.sweep.{self.module}")
+        return search.run(Path(self.config.hydra.sweep.dir), given, compose, launch)
 
 
-class OptimiserSweeper(_SearchSweeper):
-    """The sweeper of experiment=optimise."""
-
-    @staticmethod
-    def search(*arguments: Any) -> Any:
-        """For the fastest way to run a model."""
-        from asr_scaling.sweep.search_bench import run
-
-        return run(*arguments)
-
-
-class ServingSweeper(_SearchSweeper):
+class ServingSweeper(OptimiserSweeper):
     """The sweeper of experiment=capacity."""
 
-    @staticmethod
-    def search(*arguments: Any) -> Any:
-        """For the way to serve a model that holds most requests."""
-        from asr_scaling.sweep.serving_search import run
-
-        return run(*arguments)
+    module = "serving_search"

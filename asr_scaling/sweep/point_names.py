@@ -70,13 +70,19 @@ def point_name(config: Mapping[str, Any]) -> str:
     if config.get("optimisation"):
         parts.append(" + ".join(config["optimisation"]))
     if stage := search_stage(config):
-        parts.append(stage)
+        parts += [stage, *_way(config.get("serving") or {})]
     varied = (config.get("hydra") or {}).get("swept") or {}
     for group, usual in _UNSAID.items():
         name = chosen.get(group, usual)
         if name != usual and group not in varied:
             varied = {group: name, **varied}
     return " ".join((*parts, *(f"{key}={value}" for key, value in varied.items())))
+
+
+def _way(serving: Mapping[str, Any]) -> list[str]:
+    """What a search for the way to serve tries, without what is usual."""
+    tried = ((key, serving.get(key)) for key in ("workers", "max_batch", "max_wait_s"))
+    return [f"{key}={value}" for key, value in tried if value and value != 1]
 
 
 def _batch(options: Mapping[str, Any], chosen: str) -> str:

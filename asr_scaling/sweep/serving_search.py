@@ -41,7 +41,8 @@ _OF_ALL = ("timeout_s", "late_s", "normaliser", "seed")
 """Options that every scenario has."""
 _MANY = 100_000
 """Requests of a ceiling, at most: its seconds end it before."""
-_HIGHEST, _SERVED, _WER = "capacity/rate_per_s", "load/served_per_s", "quality/wer"
+_HIGHEST, _SERVED = "capacity/rate_per_s", "load/served_per_s"
+_WER = "quality/wer"
 
 
 def run(folder: Path, given: Sequence[Override], compose: Compose, launch: Launch) -> None:
@@ -50,6 +51,7 @@ def run(folder: Path, given: Sequence[Override], compose: Compose, launch: Launc
     given: the overrides of the command line.
     Raises ConfigError for a command line that leaves nothing to search.
     """
+    _check(given)
     sweep = current()
     config = compose([str(override.input_line) for override in given])
     engine = str(config.hydra.runtime.choices.engine)
@@ -60,10 +62,15 @@ def run(folder: Path, given: Sequence[Override], compose: Compose, launch: Launc
     sweep.finish("FINISHED")
 
 
-def _options(asked: Mapping[str, Any], given: Sequence[Override], engine: str) -> Options:
+def _check(given: Sequence[Override]) -> None:
+    """Raises ConfigError where the command line has what the search chooses."""
     keys = {override.key_or_group for override in given}
     for key in _CHOSEN.keys() & keys:
         raise ConfigError(f"The search chooses {key} itself: leave it out, or set {_CHOSEN[key]}.")
+
+
+def _options(asked: Mapping[str, Any], given: Sequence[Override], engine: str) -> Options:
+    keys = {override.key_or_group for override in given}
     named = any(key == "engine" or key.startswith("engine.") for key in keys)
     if named and "optimiser.engines" in keys:
         raise ConfigError(
@@ -169,5 +176,4 @@ def seen(record: RunRecord, name: str) -> Seen:
 
 def _of_the_search(key: str) -> bool:
     """Whether it is an option of scenario=capacity that no closed load has."""
-    group, _, option = key.partition(".")
-    return group == "scenario" and option not in _OF_ALL
+    return key.startswith("scenario.") and key.removeprefix("scenario.") not in _OF_ALL

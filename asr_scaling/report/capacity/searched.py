@@ -10,11 +10,11 @@ _MOST = 8
 
 def how_searched(found: Outcome) -> list[str]:
     """How many ways were tried in which time, and why some were not searched; a line each."""
-    tried, searched, left = len(found.ceilings), len(found.highest), found.left
     lines = [
-        f"{tried} ways to serve were tried with clients that always wait, and of {searched} the "
-        f"highest rate was searched, in {found.spent_s / 60:.1f} of {found.minutes:g} minutes."
+        f"{len(found.ceilings)} ways to serve were tried with clients that always wait, and of "
+        f"{len(found.highest)} the highest rate was searched, in {found.spent_s / 60:.1f} of "
+        f"{found.minutes:g} minutes."
     ]
-    lines += [f"Not known of {each.way.label}: {each.why}." for each in left[:_MOST]]
-    more = len(left) - _MOST
+    lines += [f"Not known of {each.way.label}: {each.why}." for each in found.left[:_MOST]]
+    more = len(found.left) - _MOST
     return [*lines, *([f"{more} others are in serving.json."] if more > 0 else [])]
