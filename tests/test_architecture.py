@@ -231,7 +231,8 @@ def test_hydras_plugin_is_thin_and_costs_other_programs_nothing():
     for plugin in plugins:
         assert len(plugin.read_text(encoding="utf-8").splitlines()) <= 60
         assert {found.module.split(".")[0] for found in imports(plugin) if found.top} <= {
-            "__future__", "collections", "functools", "hydra", "omegaconf", "pathlib", "typing"
+            "__future__", "collections", "functools", "hydra", "importlib", "omegaconf",
+            "pathlib", "typing",
         }  # fmt: skip
 
 

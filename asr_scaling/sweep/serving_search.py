@@ -29,9 +29,6 @@ _ENGINES = ("faster_whisper", "openvino")
 """Those that are tried where the command line names none: the fastest on processors."""
 _CHOSEN = {
     "serving": "optimiser.workers=[…], optimiser.max_batch=[…] or optimiser.max_wait_s=[…]",
-    "serving.workers": "optimiser.workers=[…]",
-    "serving.max_batch": "optimiser.max_batch=[…]",
-    "serving.max_wait_s": "optimiser.max_wait_s=[…]",
     "scenario": "scenario.bound",
     "scenario.minutes": "optimiser.search_minutes",
     "scenario.start_rate": "optimiser.ceiling_s",

@@ -69,10 +69,9 @@ def test_ways_are_tried_told_and_gone_on_with(cli: Cli, tmp_path: Path) -> None:
             ("serving=replicas",),
             "The search chooses serving itself: leave it out, or set optimiser.w",
         ),
-        (("serving.max_batch=4",), "set optimiser.max_batch=[…]"),
         (("scenario.minutes=4",), "set optimiser.search_minutes"),
         (("optimiser.engines=[openvino]",), "leave one of them out"),
-        (("optimiser.workers=[]",), "optimiser.workers must be whole numbers from 1, got []"),
+        (("optimiser.workers=[]",), "optimiser.workers must be whole numbers from 1; got []"),
         (("batch=1,2",), "The optimiser takes one value of batch"),
     ],
 )
