@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -52,16 +53,38 @@ def _percentile_edge(
         late = (term.late_share - failed) / (1 - failed)
         times = LateShare(gaps, term.limit_s, seed)
         edge = queue_edge([_answered(load.probed) for load in loads], late, times)
-        if edge is not None and not _contradicted(edge, counts):
+        if edge is not None and not _contradicted(edge, counts) and not _beyond(edge, loads):
             return edge
     if not counts:
         return None
-    edge = counted_edge(counts, term.late_share)
+    return _below_overload(counted_edge(counts, term.late_share), loads)
+
+
+def _beyond(edge: Edge, loads: Sequence[Judged]) -> bool:
+    """Whether the whole interval is above a rate at which the backlog grew."""
+    return any(
+        load.rate_per_s < edge.interval.low for load in loads if load.verdict == "overloaded"
+    )
+
+
+def _below_overload(edge: Edge, loads: Sequence[Judged]) -> Edge:
+    """The edge, and its interval, no higher than the lowest rate at which the backlog grew.
+
+    Few requests are late until a service is all but overloaded: counting them alone, a rate may
+    come out that is beyond what it can do. It is then between the highest load that kept the bound
+    and the lowest that was overloaded.
+    """
     over = [load.rate_per_s for load in loads if load.verdict == "overloaded"]
-    top = min(over, default=math.inf)
-    if not edge.rate_per_s < top < edge.interval.high:
+    top, ends = min(over, default=math.inf), edge.interval
+    if top >= ends.high:
         return edge
-    return Edge(edge.rate_per_s, Interval(edge.interval.low, top), "counts")
+    if edge.rate_per_s < top:
+        return replace(edge, interval=Interval(ends.low, top))
+    below = [load.rate_per_s for load in loads if load.verdict == "held" and load.rate_per_s < top]
+    low = max(below, default=0.0)
+    return replace(
+        edge, rate_per_s=math.sqrt(low * top), interval=Interval(min(ends.low, low), top)
+    )
 
 
 def _contradicted(edge: Edge, counts: Sequence[Counted]) -> bool:

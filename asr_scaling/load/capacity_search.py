@@ -30,8 +30,10 @@ _SHORTEST = 0.2
 each tells how long a call takes."""
 _FEWEST = 200
 """Requests of a load at least: a queue that begins empty takes some hundred to reach its length."""
-_WITHHELD = 3
-"""Loads in a row of which nothing can be said that end the search."""
+_SAYS_NOTHING = ("withheld", "undecided")
+"""Verdicts after which the same rate is tried again."""
+_SILENT = 3
+"""Such loads in a row that end the search."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,9 @@ class _Search:
         while requests := self._affordable(rate):
             probed = self.prober.probe(rate, requests)
             self.loads.append(judged(probed, self.bound, self.requests))
-            last = self.loads[-_WITHHELD:]
-            if len(last) == _WITHHELD and all(load.verdict == "withheld" for load in last):
-                return self._answer(edge, "time", f"{_WITHHELD} loads in a row say nothing. ")
+            last = self.loads[-_SILENT:]
+            if len(last) == _SILENT and all(load.verdict in _SAYS_NOTHING for load in last):
+                return self._answer(edge, "time", f"{_SILENT} loads in a row say nothing. ")
             edge = capacity_edge(self.loads, self.bound, self.plan.gaps, self.plan.seed)
             ended = self._ended(edge)
             if ended is not None:
@@ -164,7 +166,7 @@ class _Search:
     def _next(self, edge: Edge | None) -> float:
         """The rate of the next load."""
         held, not_held = self._held, self._not_held
-        if self.loads[-1].verdict == "withheld":
+        if self.loads[-1].verdict in _SAYS_NOTHING:
             return self.loads[-1].rate_per_s
         low = held or max(not_held / 2, self.plan.lowest_per_s)
         high = not_held if not_held < math.inf else min(2 * held, self.plan.highest_per_s)
@@ -204,7 +206,7 @@ class _Search:
         if ended == "nothing held":
             why += f"{not_held:.3g}/s did not keep {self.bound}, and no lower rate is to."
             return Capacity(None, Interval(0.0, not_held), probes, ended, why)
-        if edge is None or edge.rate_per_s <= 0:
+        if edge is None or edge.rate_per_s <= 0 or edge.interval.high == math.inf:
             known = Interval(held, not_held) if 0 < held < not_held else None
             return Capacity(None, known, probes, ended, f"{why}The loads do not say a rate.")
         why += f"By {edge.law}." if edge.method == "queue" else "By late requests alone."

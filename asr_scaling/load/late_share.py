@@ -14,8 +14,17 @@ from asr_scaling.load.queue_law import Drawn, Gaps, QueueLaw, drawn, latencies
 _Floats = NDArray[np.float64]
 _STEPS = 400
 """Steps on the axis of time, from 0 to the bound."""
-_RUNS = {False: (400, 300), True: (300, 100)}
-"""Runs, and counted requests of each, finely and roughly."""
+_NEAR = 0.7
+"""Share of the most that a queue answers from which on it takes long to reach its length."""
+_RUNS = {
+    (False, False): (400, 300, 100),
+    (True, False): (300, 100, 100),
+    (False, True): (200, 700, 800),
+    (True, True): (150, 250, 650),
+}
+"""Rough, and near the most → runs, counted requests of each, and those before them, which see a
+queue that began empty. Near the most the queue has to be watched for longer: its length forgets
+its begin within about 1 / (1 - utilisation)² requests."""
 _CLOSE = 0.003
 """Relative distance at which two rates are one."""
 _LEAST = 1e-9
@@ -34,7 +43,7 @@ class LateShare:
     gaps: Gaps
     bound_s: float
     seed: int
-    _numbers: dict[bool, Drawn] = field(default_factory=dict, init=False, repr=False)
+    _numbers: dict[tuple[bool, bool], Drawn] = field(default_factory=dict, init=False, repr=False)
 
     def exact(self, law: QueueLaw) -> bool:
         """Whether theory gives the share, without any random numbers."""
@@ -48,6 +57,8 @@ class LateShare:
         """
         if self.exact(law):
             return math.log(max(_pollaczek_khinchine(law.call_s, rate_per_s, self.bound_s), _LEAST))
+        if rate_per_s >= law.most_per_s:
+            return 0.0  # the queue grows for ever
         return math.log(max(float(self._late(law, rate_per_s, rough).mean()), _LEAST))
 
     def log_error(self, law: QueueLaw, rate_per_s: float) -> float:
@@ -60,9 +71,10 @@ class LateShare:
 
     def _late(self, law: QueueLaw, rate_per_s: float, rough: bool = False) -> _Floats:
         """Late share of each simulated run."""
-        if rough not in self._numbers:
-            self._numbers[rough] = drawn(self.gaps, self.seed, *_RUNS[rough])
-        times = latencies(law, rate_per_s, self._numbers[rough])
+        kind = (rough, rate_per_s > _NEAR * law.most_per_s)
+        if kind not in self._numbers:
+            self._numbers[kind] = drawn(self.gaps, self.seed, *_RUNS[kind])
+        times = latencies(law, rate_per_s, self._numbers[kind])
         late: _Floats = (times > self.bound_s).mean(axis=1)
         return late
 

@@ -85,8 +85,10 @@ def judged(probed: Probed, bound: Bound, asked: int) -> Judged:
 
 
 def _verdict(probed: Probed, bound: Bound, asked: int, count: int, cut: int) -> tuple[Verdict, str]:
-    if probed.withheld or count < 2:
-        return "withheld", probed.withheld or "No requests were due."
+    if probed.withheld:
+        return "withheld", probed.withheld
+    if count < 2:
+        return "undecided", "No requests were due."
     growth = backlog(probed.due_s, probed.answered_s)
     if growth.overloaded or probed.broken:
         grew = f"The backlog grew by {growth.slope_per_s:.2g} requests a second."
@@ -95,7 +97,7 @@ def _verdict(probed: Probed, bound: Bound, asked: int, count: int, cut: int) -> 
         return _cut_short(probed, bound, asked, count)
     if count - cut < bound.requests:
         left = f"It settled after {cut} of {count} requests"
-        return "withheld", f"{left}, and {bound.requests} have to follow."
+        return "undecided", f"{left}, and {bound.requests} have to follow."
     return _by_percentiles(probed.latency_s[cut:], bound)
 
 
@@ -115,4 +117,4 @@ def _cut_short(probed: Probed, bound: Bound, asked: int, count: int) -> tuple[Ve
         if late > term.late_share * asked:
             why = f"{late} of {count} requests were late: too many for p{term.percentile:g}"
             return "broken", f"{why}, whatever the other {asked - count} had been."
-    return "withheld", f"It ended after {count} of {asked} requests."
+    return "undecided", f"It ended after {count} of {asked} requests."

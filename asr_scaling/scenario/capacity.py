@@ -53,6 +53,7 @@ class Capacity:
     ``arrivals``: poisson or constant.
     ``start_rate``: of the first load, requests a second; None for the one at which a worker is busy
     four fifths of the time, by the calls measured before.
+    ``highest_rate``: no rate above it is tried; None for 1,000 a second.
     ``timeout_s``, ``late_s``, ``normaliser``: as of ``scenario=requests``.
     ``clock``: tests replace it.
     """
@@ -62,6 +63,7 @@ class Capacity:
     precision: float = 0.1
     arrivals: str = "poisson"
     start_rate: float | None = None
+    highest_rate: float | None = None
     timeout_s: float = 60.0
     late_s: float = 0.002
     normaliser: str = "auto"
@@ -72,11 +74,17 @@ class Capacity:
 
     def __post_init__(self) -> None:
         one_of("scenario.arrivals", self.arrivals, ARRIVALS)
-        start = self.start_rate
+        start, highest = self.start_rate, self.highest_rate
         for option, value, fits, bound in (
             ("minutes", self.minutes, 0 < self.minutes < math.inf, "above 0"),
             ("precision", self.precision, 0 < self.precision < 1, "between 0 and 1"),
             ("start_rate", start, start is None or 0 < start < math.inf, "above 0, or null"),
+            (
+                "highest_rate",
+                highest,
+                highest is None or 0 < highest < math.inf,
+                "above 0, or null",
+            ),
             ("timeout_s", self.timeout_s, 0 < self.timeout_s < math.inf, "above 0"),
             ("late_s", self.late_s, self.late_s > 0, "above 0"),
         ):
@@ -97,11 +105,12 @@ class Capacity:
         return loads.findings(_findings(session, bound, found, prober.gave_up))
 
     def _plan(self, session: Session) -> Plan:
-        plan = Plan(1.0)
+        usual = Plan(1.0)
+        highest = max(self.highest_rate or usual.highest_per_s, usual.lowest_per_s)
         start = self.start_rate or _first_rate(session)
-        start = min(max(start, plan.lowest_per_s), plan.highest_per_s)
+        start = min(max(start, usual.lowest_per_s), highest)
         gaps: Gaps = "poisson" if self.arrivals == "poisson" else "constant"
-        return Plan(start, self.precision, gaps=gaps, seed=self.seed)
+        return Plan(start, self.precision, highest, gaps=gaps, seed=self.seed)
 
 
 def _first_rate(session: Session) -> float:
@@ -195,10 +204,8 @@ def _findings(
     if found.rate_per_s is None or not held:
         reason = gave_up or _reason(found, held)
         return Findings((loads,), dict.fromkeys(METRICS[:2], reason), tags=tags)
-    interval = found.interval
-    bounded = interval is not None and math.isfinite(interval.high)
-    rate = Metric(METRICS[0], found.rate_per_s, n, interval if bounded else None)
-    ends = rate.interval
+    ends = found.interval
+    rate = Metric(METRICS[0], found.rate_per_s, n, ends)
     audio = Interval(ends.low * mean_s, ends.high * mean_s) if ends else None
     rtfx = Metric(METRICS[1], found.rate_per_s * mean_s, n, audio)
     return Findings((rate, rtfx, loads), tags=tags)
@@ -209,6 +216,12 @@ def _reason(found: capacity_search.Capacity, held: bool) -> str:
     last = found.probes[-1].why if found.probes else ""
     if found.rate_per_s is not None and not held:
         return f"none of {len(found.probes)} loads kept the bound: {last}"
-    known = found.interval
-    between = "" if known is None else f" It is between {known.low:.3g} and {known.high:.3g}/s."
-    return f"{found.why}{between} {last}".strip()
+    return f"{found.why}{_between(found.interval)} {last}".strip()
+
+
+def _between(known: Interval | None) -> str:
+    if known is None:
+        return ""
+    if known.high == math.inf:
+        return f" It is at least {known.low:.3g}/s."
+    return f" It is between {known.low:.3g} and {known.high:.3g}/s."

@@ -97,7 +97,7 @@ class Api:
             Route("/v1/audio/transcriptions", self._transcriptions, methods=["POST"]),
             Route("/v1/models", self._guarded(self._models)),
             Route("/v1/models/{name:path}", self._guarded(self._model)),
-            Route("/health", _health),
+            Route("/health", self._health),
             Route("/metrics", self._guarded(self._figures)),
         ]
         handlers = {ApiError: _told, HTTPException: _http_error, Exception: _accident}
@@ -141,6 +141,17 @@ class Api:
         """A model as OpenAI lists it; ``root``: the model that other names stand for."""
         card = {"id": name, "object": "model", "created": self._began, "owned_by": "asr_scaling"}
         return {**card, "root": self._offer.model.name}
+
+    async def _health(self, request: Request) -> Response:
+        """Whether there are workers: 503 once there is none, as who balances loads expects."""
+        facts = self._service.facts
+        lost, workers = facts.get("workers_lost", 0), facts.get("workers", 1)
+        if not lost:
+            return JSONResponse({"status": "ok"})
+        told = {"workers": workers - lost, "workers_lost": lost}
+        if lost < workers:
+            return JSONResponse({"status": "degraded", **told})
+        return JSONResponse({"status": "failed", **told}, status_code=503)
 
     async def _figures(self, request: Request) -> Response:
         return self._metrics.response()
@@ -219,10 +230,6 @@ class Api:
         codes = self._offer.model.codes
         code = reply.language or utterance.language or (codes[0] if len(codes) == 1 else "")
         return Heard(reply.text, duration_s, english_name(code) or code or None, reply.turns)
-
-
-async def _health(request: Request) -> Response:
-    return JSONResponse({"status": "ok"})
 
 
 async def _told(request: Request, error: ApiError) -> Response:

@@ -32,6 +32,7 @@ _CHOSEN = {
     "scenario": "scenario.bound",
     "scenario.minutes": "optimiser.search_minutes",
     "scenario.start_rate": "optimiser.ceiling_s",
+    "scenario.highest_rate": "optimiser.ceiling_s",
 }
 """What the search sets itself → what to set instead."""
 _OF_ALL = ("timeout_s", "late_s", "normaliser", "seed")
@@ -110,10 +111,12 @@ class SweepBench:
         }
         return self._seen(f"1_ceiling_{way.place}", way, load, _SERVED)
 
-    def highest(self, way: Way, start_per_s: float, minutes: float) -> Seen:
+    def highest(self, way: Way, between: tuple[float, float], minutes: float) -> Seen:
         """A search of scenario=capacity."""
+        start, highest = (float(f"{rate:.3g}") for rate in between)
         load = {
-            "scenario.start_rate": float(f"{start_per_s:.3g}"),
+            "scenario.start_rate": start,
+            "scenario.highest_rate": highest,
             "scenario.minutes": round(minutes, 2),
             "optimiser.stage": "final",
         }

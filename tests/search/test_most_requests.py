@@ -43,8 +43,9 @@ class Truth:
         self.asked.append(("ceiling", way))
         return Seen(self._measured(self.ceilings[way]), wer=self.wer.get(way.engine))
 
-    def highest(self, way: Way, start_per_s: float, minutes: float) -> Seen:
-        assert 0 < start_per_s < self.ceilings[way.unhurried] * (1 + 3 * self.noise)
+    def highest(self, way: Way, between: tuple[float, float], minutes: float) -> Seen:
+        start, last = between
+        assert 0 < start < self.ceilings[way.unhurried] < last * (1 + 3 * self.noise)
         self.spent_s += self.highest_takes_s
         self.asked.append(("highest", way))
         self.minutes.append(minutes)

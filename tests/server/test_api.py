@@ -214,6 +214,21 @@ class TestReplies:
         assert counts(broken)["500"] == 1
 
 
+@pytest.mark.parametrize(
+    ("lost", "status", "told"),
+    [
+        (0, 200, {"status": "ok"}),
+        (1, 200, {"status": "degraded", "workers": 1, "workers_lost": 1}),
+        (2, 503, {"status": "failed", "workers": 0, "workers_lost": 2}),
+    ],
+)
+def test_health_is_that_of_the_workers(lost: int, status: int, told: dict[str, Any]) -> None:
+    service = Scripted()
+    service.facts = {"workers": 2, "workers_lost": lost}
+    answer = client(service).get("/health")
+    assert (answer.status_code, answer.json()) == (status, told)
+
+
 class TestKey:
     def test_is_needed_for_all_but_health(self) -> None:
         guarded = client(key="a key of mine")

@@ -117,6 +117,41 @@ class Batches:
 
 
 @dataclass(frozen=True)
+class BatchingWorkers:
+    """Workers, each of which takes all that wait, up to ``most``, when it is free.
+
+    A call takes ``fixed_s`` and the sum of what its requests take: ``draw`` gives those.
+    each_s: mean of what is drawn.
+    """
+
+    name: str
+    draw: Draw
+    fixed_s: float
+    each_s: float
+    most: int
+    workers: int
+
+    @property
+    def most_per_s(self) -> float:
+        return self.workers * self.most / (self.fixed_s + self.each_s * self.most)
+
+    def done(self, due_s: Floats, rng: np.random.Generator) -> Floats:
+        done = np.empty(len(due_s))
+        due, needed = due_s.tolist(), np.concatenate([[0], np.cumsum(self.draw(rng, len(due_s)))])
+        free, first, count = [0.0] * self.workers, 0, len(due_s)
+        while first < count:
+            begun = max(free[0], due[first])
+            last = first + 1
+            while last < count and last - first < self.most and due[last] <= begun:
+                last += 1
+            end = begun + self.fixed_s + float(needed[last] - needed[first])
+            heapreplace(free, end)
+            done[first:last] = end
+            first = last
+        return done
+
+
+@dataclass(frozen=True)
 class Drifting:
     """A server whose times wander: ``server``'s, stretched by a slow random walk around 1.
 

@@ -20,10 +20,11 @@ _CEILINGS = 0.5
 _ABOVE = 1.1
 """A ceiling counts as so many times what was measured, as a machine is not equally fast for
 minutes."""
-_WAITING = 0.98
-"""Of ways with one ceiling, that without a wait is searched first."""
-_FIRST = 0.7
-"""Of the ceiling, the rate of the first load of a search."""
+_WAITING = 0.8
+"""A way with a wait is searched as if its ceiling were so much of it: it serves no more in a call
+when requests always wait, and adds to the latency of all when they don't."""
+_FIRST, _LAST = 0.7, 1.15
+"""Of the ceiling, the rate of the first load of a search, and that above which none is tried."""
 _WORTH_S = 45.0
 """No search begins with less time left."""
 
@@ -40,8 +41,11 @@ class Bench(Protocol):
         """Requests a second that it serves where clients always wait."""
         ...
 
-    def highest(self, way: Way, start_per_s: float, minutes: float) -> Seen:
-        """Requests a second that it holds under the bound, searched from ``start_per_s`` on."""
+    def highest(self, way: Way, between: tuple[float, float], minutes: float) -> Seen:
+        """Requests a second that it holds under the bound.
+
+        between: the rate that is tried first, and that above which none is.
+        """
         ...
 
 
@@ -62,7 +66,8 @@ class _Search:
         """Both parts."""
         self._measure_ceilings()
         while way := self._next():
-            seen = self.bench.highest(way, _FIRST * self._most(way), self._minutes())
+            most = self._most(way)
+            seen = self.bench.highest(way, (_FIRST * most, _LAST * most), self._minutes())
             self.highest[way] = seen
             if seen.per_s is None:
                 self.left.append(Left(way, seen.problem))
@@ -94,10 +99,15 @@ class _Search:
         return sorted(ways, key=lambda w: -self._most(w) * (_WAITING if w.max_wait_s else 1.0))
 
     def _next(self) -> Way | None:
-        """The way with the highest ceiling that can hold more than what is known to hold most."""
+        """The way with the highest ceiling that can hold more than what is known to hold most.
+
+        Each engine's first: which of them errs too much is decided by more than these texts.
+        """
         if self.highest and self.options.seconds - self.bench.spent_s < _WORTH_S:
             return None
-        return next((way for way in self._open() if not self._beaten(way)), None)
+        searched = {way.engine for way in self.highest}
+        ways = [way for way in self._open() if not self._beaten(way)]
+        return next((w for w in ways if w.engine not in searched), next(iter(ways), None))
 
     def _minutes(self) -> float:
         left = max(_WORTH_S, self.options.seconds - self.bench.spent_s)
