@@ -2,12 +2,14 @@
 
     pip install mlcommons-loadgen
     python benchmarks/load_generators.py model=whisper_tiny_en engine=faster_whisper \
-        optimisation=[dynamic_window,int8] --rates 3 5 --requests 600 --bound-s 2 --rounds 2
+        optimisation=[dynamic_window,int8] --rates 3 5 --requests 600 --bound-s 2 --rounds 2 --peak
 
 One service of the system that the overrides name answers both, in turns: Poisson arrivals at each
 rate, the same utterances, so many requests. Both count latency from when a request was due. Printed
 for each load: p50 and p99, ours with its 95 % interval, and whether p99 kept the bound; LoadGen's
-own word (VALID or INVALID) asks besides whether so few requests can prove it.
+own word (VALID or INVALID) asks besides whether so few requests can prove it. With --peak both then
+look for the highest rate that keeps the bound, from the first rate on: LoadGen in its mode
+FindPeakPerformance, and scenario=capacity's search.
 """
 
 from __future__ import annotations
@@ -28,10 +30,19 @@ from asr_scaling.core.ports import Reply, Served, Service
 from asr_scaling.core.workload import Utterance
 from asr_scaling.dataset.demo import Demo
 from asr_scaling.load.arrivals import in_rounds, poisson
+from asr_scaling.load.bound import parsed
+from asr_scaling.load.capacity_search import Plan, find_capacity
 from asr_scaling.load.drive import Limits, drive
 from asr_scaling.load.percentile import latency_percentile
+from asr_scaling.load.probed import Probed
 
 UTTERANCES = 16
+_DECIMALS = 1
+"""Of the rate that LoadGen's search finds."""
+_PEAK_S = 600.0
+"""Seconds of our search, at most."""
+_LASTS = 20.0
+"""A load lasts so many times the bound at least, as those of scenario=capacity."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,59 @@ def ours(load: Asked) -> str:
 
 def loadgen(load: Asked) -> str:
     """p50 and p99 by LoadGen in its Server scenario."""
+    summary = _summary(load)
+    rows = re.findall(r"(\d+\.\d+) percentile latency \(ns\) *: (\d+)", summary)
+    ns = {name: int(value) for name, value in rows}
+    (said,) = re.findall(r"Result is : (\w+)", summary)
+    return f"p50 {ns['50.00'] / 1e9:6.3f}  p99 {ns['99.00'] / 1e9:6.3f} s; {said}"
+
+
+def loadgens_peak(load: Asked) -> str:
+    """The highest rate that LoadGen finds."""
+    summary = _summary(load, peak=True)
+    (rate,) = re.findall(r"Scheduled samples per second : (\S+)", summary)
+    (said,) = re.findall(r"Result is : (\w+)", summary)
+    return f"{float(rate):.2f}/s; {said}"
+
+
+def our_peak(load: Asked) -> str:
+    """The highest rate by the search of scenario=capacity."""
+    prober = Prober(load, time.monotonic() + _PEAK_S)
+    found = find_capacity(parsed(f"p99<{load.bound_s}s"), prober, Plan(load.rate, seed=load.seed))
+    ends = found.interval
+    within = f" ({ends.low:.2f} to {ends.high:.2f})" if ends else ""
+    rate = "none" if found.rate_per_s is None else f"{found.rate_per_s:.2f}/s"
+    return f"{rate}{within}; {len(found.probes)} loads; {found.why}"
+
+
+@dataclass
+class Prober:
+    """Puts loads on the service until ``end_s`` of the monotonic clock."""
+
+    load: Asked
+    end_s: float
+    number: int = 0
+
+    def probe(self, rate_per_s: float, requests: int) -> Probed:
+        """One load."""
+        self.number += 1
+        requests = max(requests, round(_LASTS * self.load.bound_s * rate_per_s))
+        seed = self.load.seed + self.number
+        schedule = poisson(rate_per_s, requests, self.load.speech, seed)
+        driven = drive(self.load.service, schedule, Limits(give_up_s=4 * self.load.bound_s))
+        due, latency = (
+            np.array([getattr(request, name) for request in driven.requests])
+            for name in ("due_s", "latency_s")
+        )
+        return Probed(rate_per_s, due, latency)
+
+    def left_s(self) -> float:
+        """Seconds that are left."""
+        return self.end_s - time.monotonic()
+
+
+def _summary(load: Asked, peak: bool = False) -> str:
+    """What LoadGen says at its end. peak: of its search for the highest rate."""
     import mlperf_loadgen as lg
 
     requests = load.requests
@@ -78,7 +142,9 @@ def loadgen(load: Asked) -> str:
             load.service.submit(carried[sample.index % requests], replied)
 
     settings = lg.TestSettings()
-    settings.scenario, settings.mode = lg.TestScenario.Server, lg.TestMode.PerformanceOnly
+    settings.scenario = lg.TestScenario.Server
+    settings.mode = lg.TestMode.FindPeakPerformance if peak else lg.TestMode.PerformanceOnly
+    settings.server_find_peak_qps_decimals_of_precision = _DECIMALS
     settings.server_target_qps = load.rate
     settings.server_target_latency_ns = int(1e9 * load.bound_s)
     settings.server_target_latency_percentile = 0.99
@@ -95,11 +161,7 @@ def loadgen(load: Asked) -> str:
         lg.StartTestWithLogSettings(sut, qsl, settings, logs)
         lg.DestroyQSL(qsl)
         lg.DestroySUT(sut)
-        summary = Path(folder, "mlperf_log_summary.txt").read_text(encoding="utf-8")
-    rows = re.findall(r"(\d+\.\d+) percentile latency \(ns\) *: (\d+)", summary)
-    ns = {name: int(value) for name, value in rows}
-    (said,) = re.findall(r"Result is : (\w+)", summary)
-    return f"p50 {ns['50.00'] / 1e9:6.3f}  p99 {ns['99.00'] / 1e9:6.3f} s; {said}"
+        return Path(folder, "mlperf_log_summary.txt").read_text(encoding="utf-8")
 
 
 def main() -> None:
@@ -110,6 +172,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--bound-s", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--peak", action="store_true")
     asked = parser.parse_args()
     spec = composed((*asked.overrides, "~tracking")).composed()
     spec.device.setup()
@@ -125,6 +188,10 @@ def main() -> None:
             both = {"this package": ours, "LoadGen": loadgen}
             for name in sorted(both, reverse=bool(number % 2)):
                 print(f"{rate:6g}/s  {name:13} {both[name](load)}", flush=True)
+    if asked.peak:
+        first = Asked(service, speech, asked.rates[0], asked.requests, asked.bound_s, 7)
+        for name, search in {"LoadGen": loadgens_peak, "this package": our_peak}.items():
+            print(f"highest rate, {name}: {search(first)}", flush=True)
     service.close()
     system.close()
     print(f"{time.monotonic() - began:.0f} s, {os.cpu_count()} cores")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from support.simulated_servers import (
     Batches,
+    BatchingWorkers,
     Drifting,
     Long,
     Server,
@@ -89,7 +90,7 @@ def md1(percentile: float, limit_s: float, share: int) -> Known:
 def simulated() -> list[Known]:
     """Servers whose rates the simulation gave."""
     return [
-        Known(Workers("lognormal 0.4", lognormal(S, 0.4), S), 99, 2.0, 2.0060, 220),
+        Known(Workers("lognormal 0.4", lognormal(S, 0.4), S), 99, 2.0, 2.0060, 210),
         Known(Workers("lognormal 0.8", lognormal(S, 0.8), S), 95, 2.0, 1.8514, 160),
         Known(Workers("Pareto 3", pareto(S, 3.0), S), 95, 2.0, 2.2957, 60),
         Known(Workers("Pareto 2.5", pareto(S, 2.5), S), 99, 4.0, 1.9816, 40),
@@ -98,18 +99,26 @@ def simulated() -> list[Known]:
         Known(Workers("M/G/2", lognormal(S, 0.5), S, 2), 95, 1.5, 5.2393, 10),
         Known(Batches("batches of 8", 0.2, 0.1, 8, 0.1), 99, 2.0, 5.6777, 15),
         Known(Batches("batches of 4", 0.3, 0.2, 4, 0.3), 95, 3.0, 2.6483, 15),
+        Known(two_workers(0.3, 0.03), 99, 2.0, 27.6, 10),
+        Known(two_workers(0.02, 0.06), 99, 2.0, 30.0, 10),
     ]
 
 
 def all_known() -> list[Known]:
     """Every kind of server; their shares make a thousand."""
     by_theory = [
-        mmc(1, 95, 2.0, 170),
+        mmc(1, 95, 2.0, 160),
         mmc(1, 99, 3.0, 80),
         md1(99, 2.0, 60),
         mmc(4, 99, 2.0, 10),
     ]
     return by_theory + simulated()
+
+
+def two_workers(fixed_s: float, each_s: float) -> BatchingWorkers:
+    """Two workers of batches up to 8, of requests that are not alike."""
+    name = f"2 x batches of 8, {fixed_s:g} + n · {each_s:g} s"
+    return BatchingWorkers(name, lognormal(each_s, 0.5), fixed_s, each_s, 8, 2)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from asr_scaling.load.bound import Bound
 from asr_scaling.load.probed import Probed
 
+_LASTS = 20.0
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]
 """Draws so many service times."""
@@ -252,7 +253,8 @@ class Long:
 class Probing:
     """Puts Poisson loads on a simulated server, for so many seconds in all.
 
-    A load ends early once 100 requests were due and three times as many were late as may be.
+    A load lasts 20 times the bound at least, as those of scenario=capacity, and ends early once 100
+    requests were due and three times as many were late as may be.
     """
 
     server: Server
@@ -269,6 +271,8 @@ class Probing:
         return self.seconds
 
     def probe(self, rate_per_s: float, requests: int) -> Probed:
+        lasts_s = min(_LASTS * max(term.limit_s for term in self.bound.percentiles), self.seconds)
+        requests = max(requests, math.ceil(rate_per_s * lasts_s))
         due = poisson(rate_per_s, requests, self.rng)
         latency = self.server.done(due, self.rng) - due
         count = requests
