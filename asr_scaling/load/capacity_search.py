@@ -116,6 +116,7 @@ class _Search:
         while requests := self._affordable(rate):
             probed = self.prober.probe(rate, requests)
             self.loads.append(judged(probed, self.bound, self.requests))
+            self._allow_for(self.loads[-1])
             last = self.loads[-_SILENT:]
             if len(last) == _SILENT and all(load.verdict in _SAYS_NOTHING for load in last):
                 return self._answer(edge, "time", f"{_SILENT} loads in a row say nothing. ")
@@ -132,6 +133,12 @@ class _Search:
         if share >= 1:
             return self.requests
         return int(share * self.requests) if not self.loads and share > _SHORTEST else 0
+
+    def _allow_for(self, load: Judged) -> None:
+        """Longer loads after one that settled so late that too few requests followed."""
+        needed, sent = self.bound.requests, len(load.probed.due_s)
+        if sent >= load.asked and load.verdict == "undecided" and sent - load.cut < needed:
+            self.requests = max(self.requests, needed + min(2 * load.cut, needed))
 
     @property
     def _held(self) -> float:

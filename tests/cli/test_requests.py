@@ -48,7 +48,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(cli: Cli, tmp_
 
 def test_what_a_service_holds(cli: Cli, tmp_path: Path) -> None:
     done = cli(
-        *QUICK, *FAKE, "engine.fixed_s=0.02", "scenario=capacity", "scenario.minutes=0.5",
+        *QUICK, *FAKE, "engine.fixed_s=0.02", "scenario=capacity", "scenario.minutes=0.25",
         "scenario.bound='p90<0.2s,errors=0'", "scenario.late_s=0.05",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from support.simulated_servers import Long, Probing, Workers, fixed, lognormal
 
 from asr_scaling.errors import ConfigError
 from asr_scaling.load.bound import parsed
+from asr_scaling.load.capacity_estimate import capacity_edge
 from asr_scaling.load.capacity_search import Plan, find_capacity
 from asr_scaling.load.probed import Probed, judged
 
@@ -93,6 +94,52 @@ def test_nothing_held():
     assert found.ended == "nothing held"
     assert found.rate_per_s is None
     assert found.interval.low == 0.0
+
+
+class Slowly(Probing):
+    """Its first requests are answered at once, so that a load settles late."""
+
+    def probe(self, rate_per_s, requests):
+        probed = super().probe(rate_per_s, requests)
+        latency = probed.latency_s.copy()
+        latency[:200] = 0.01
+        return Probed(rate_per_s, probed.due_s, latency)
+
+
+def test_loads_are_longer_after_one_that_settled_late():
+    probing = Slowly(STEADY, parsed("p99<2s"), 4000.0, 1)
+    found = find_capacity(parsed("p99<2s"), probing, Plan(0.5 / S))
+    first, *others = (requests for _, requests in probing.asked)
+    assert found.probes[0].verdict == "undecided"
+    assert "settled after 200 of 510" in found.probes[0].why
+    assert (first, {*others}) == (510, {459 + 400})
+    assert {load.verdict for load in found.probes[1:]} <= {"held", "broken", "overloaded"}
+
+
+class TestNearTheLimit:
+    """Services whose requests are hardly late until they are all but overloaded."""
+
+    @pytest.mark.parametrize("name", [n for n in KNOWN if n.startswith("2 x batches")])
+    def test_a_queue_is_watched_until_it_forgets_its_begin(self, name):
+        known = KNOWN[name]
+        for seed in range(3):
+            found, _ = searched(known.server, "p99<2s", 150.0, 0.7, seed)
+            assert found.interval.low <= known.rate_per_s <= found.interval.high
+            assert found.rate_per_s == pytest.approx(known.rate_per_s, rel=0.12)
+
+    def test_no_rate_is_beyond_one_that_was_overloaded(self):
+        def load(rate, latency):
+            due = np.arange(600) / rate
+            return judged(Probed(rate, due, latency), parsed("p99<2s"), 510)
+
+        bound, rng = parsed("p99<2s"), np.random.default_rng(1)
+        held = [load(rate, rng.permutation(np.linspace(0.1, 1.5, 600))) for rate in (5.0, 8.0)]
+        over = load(10.0, 0.1 + 0.01 * np.arange(600))
+        assert [one.verdict for one in (*held, over)] == ["held", "held", "overloaded"]
+        edge = capacity_edge([*held, over], bound, "poisson", 1)
+        assert edge.method == "counts"
+        assert edge.rate_per_s == pytest.approx(math.sqrt(8 * 10))
+        assert edge.interval.low <= 8 < edge.interval.high == 10
 
 
 class Failing(Probing):

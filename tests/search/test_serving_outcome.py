@@ -61,8 +61,14 @@ class TestWords:
             "was searched, in 9.5 of 10 minutes."
         )
         assert second == (
-            "Not known of openvino, one worker, single calls: "
+            "Not searched: openvino, one worker, single calls; "
             "it serves 5.00 a second where clients always wait."
+        )
+
+    def test_of_a_search_that_found_no_rate(self) -> None:
+        nothing = replace(FOUND, left=(Left(SHARED, "nothing held"),))
+        assert how_searched(nothing)[1] == (
+            "No rate was found: openvino, 2 workers, up to 8 requests a call; nothing held."
         )
 
     def test_of_many_ways_are_few(self) -> None:
@@ -105,4 +111,4 @@ def test_the_answer_of_the_sweep_is_what_holds_most(tmp_path: Path) -> None:
     )
     assert "engine=" not in outside
     page = (tmp_path / "report" / "report.md").read_text()
-    assert "Not known of openvino, one worker, single calls" in page
+    assert "Not searched: openvino, one worker, single calls" in page

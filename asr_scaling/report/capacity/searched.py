@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asr_scaling.search.serving.outcome import Outcome
+from asr_scaling.search.serving.outcome import Left, Outcome
 
 _MOST = 8
 """Ways that were not searched of which a line says why; the file has all."""
@@ -15,6 +15,12 @@ def how_searched(found: Outcome) -> list[str]:
         f"{len(found.highest)} the highest rate was searched, in {found.spent_s / 60:.1f} of "
         f"{found.minutes:g} minutes."
     ]
-    lines += [f"Not known of {each.way.label}: {each.why}." for each in found.left[:_MOST]]
+    tried = {trial.way for trial in found.highest}
+    lines += [_said(each, each.way in tried) for each in found.left[:_MOST]]
     more = len(found.left) - _MOST
     return [*lines, *([f"{more} others are in serving.json."] if more > 0 else [])]
+
+
+def _said(left: Left, tried: bool) -> str:
+    """tried: whether its highest rate was searched, and not found."""
+    return f"{'No rate was found' if tried else 'Not searched'}: {left.way.label}; {left.why}."
