@@ -43,7 +43,7 @@ def test_ways_are_tried_told_and_gone_on_with(cli: Cli, tmp_path: Path) -> None:
     assert {load.arrivals for load in final.loads} == {"poisson"}
     assert final.config["optimiser"]["stage"] == "final"
     assert final.config["scenario"]["start_rate"] == pytest.approx(
-        0.7 * found["ceilings"][1]["seen"]["per_s"], rel=0.01
+        0.8 * found["ceilings"][1]["seen"]["per_s"], rel=0.01
     )
     assert "2 ways to serve were tried with clients that always wait, and of " in done.stdout
     assert "What this machine holds" in (sweep / "report/report.md").read_text()

@@ -23,7 +23,7 @@ minutes."""
 _WAITING = 0.8
 """A way with a wait is searched as if its ceiling were so much of it: it serves no more in a call
 when requests always wait, and adds to the latency of all when they don't."""
-_FIRST, _LAST = 0.7, 1.15
+_FIRST, _LAST = 0.8, 1.15
 """Of the ceiling, the rate of the first load of a search, and that above which none is tried."""
 _WORTH_S = 45.0
 """No search begins with less time left."""
