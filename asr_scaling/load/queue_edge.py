@@ -37,7 +37,7 @@ _CHANCE = 3.5
 """Standard errors from which on calls depend on the queue beyond doubt."""
 _FARTHEST = 3.0
 """Times the straight line's distance that an end of the interval is away at most."""
-_SMALL = 0.03
+_SMALL = 0.08
 """Such a dependence, in logarithms, that is still small enough to be put into the interval."""
 
 

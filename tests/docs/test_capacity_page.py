@@ -1,68 +1,62 @@
-"""What ``docs/capacity.md`` tells to type, and what it names, is there."""
+"""What docs/capacity.md says that machines hold is what the committed records say."""
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.page_commands import points, sweeps
 
-from asr_scaling.core.load_metrics import LOAD_METRICS
-from asr_scaling.load.bound import parsed
+from asr_scaling.core.record import RunRecord, choices
 from asr_scaling.records.read import each_record
-from asr_scaling.sweep.instantiate import build_job
-from asr_scaling.util.config_dir import conf_dir
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "capacity.md").read_text(encoding="utf-8")
-COMMANDS = sweeps(PAGE)
-
-
-def test_there_are_commands():
-    assert len(COMMANDS) >= 5
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "capacity.md").read_text(encoding="utf-8")
+HEAD = "| model | engine | optimisations | serving | holds requests/s | RTFx there | WER under load |"
+RESULTS = sorted(DOCS.glob("results/*/capacity*/records.jsonl.gz"))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_makes_its_points(command: str):
-    for plain in points(command):
-        job = build_job(plain)
-        assert job.scenario.phase == "loaded"
-        assert job.system.composed().engine is not None
+def tables() -> Iterator[list[str]]:
+    """The rows of each table of what is held."""
+    for part in PAGE.split(HEAD)[1:]:
+        yield re.findall(r"^\| (?!--).*$", part.partition("\n\n")[0], re.MULTILINE)
 
 
-def test_every_metric_that_is_named_is_one():
-    named = re.findall(r"`((?:load|capacity)/\w+)`", PAGE)
-    assert len(named) > 12
-    assert set(named) <= set(LOAD_METRICS)
+def row(record: RunRecord) -> str:
+    chosen = choices(record.config)
+    rate, ends = record.values.get("capacity/rate_per_s"), record.intervals.get(
+        "capacity/rate_per_s"
+    )
+    near = [load for load in record.loads if "load/wer" in load.values]
+    wer = f"{100 * near[-1].values['load/wer']:.1f} %" if near else "–"
+    held = "not known" if rate is None or ends is None else (
+        f"{rate:.3g} ({ends.low:.3g} to {ends.high:.3g})"
+    )
+    rtfx = record.values.get("capacity/rtfx")
+    parts = (
+        record.config["model"]["name"],
+        chosen["engine"],
+        " + ".join(record.config.get("optimisation") or {}) or "–",
+        serving(record),
+        held,
+        "–" if rtfx is None else f"{rtfx:.0f}",
+        wer,
+    )
+    return f"| {' | '.join(parts)} |"
 
 
-@pytest.mark.parametrize("group", ["serving", "scenario"])
-def test_every_choice_has_its_row(group: str):
-    choices = {path.stem for path in Path(conf_dir(), group).glob("*.yaml")}
-    assert choices <= set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+def serving(record: RunRecord) -> str:
+    """Its name, with what a search tried of it."""
+    own = record.config["serving"]
+    more = [f"{key} {own[key]:g}" for key in ("max_batch", "max_wait_s") if own.get(key, 0) > 1e-9]
+    name = choices(record.config)["serving"]
+    told = [each for each in more if each not in ("max_batch 1", "max_batch 8" * (name == "batched"))]
+    return ", ".join((name, *told))
 
 
-@pytest.mark.parametrize("percentile", [90, 95, 99])
-def test_the_requests_that_a_percentile_needs(percentile: int):
-    """With fewer, the chance is above 1 % that none of them is among the slowest."""
-    needed = math.ceil(math.log(0.01) / math.log(percentile / 100))
-    assert parsed(f"p{percentile}<1s").requests == needed
-    assert str(needed) in PAGE
-
-
-def test_what_was_measured_is_what_the_records_say():
-    folder = ROOT / "docs" / "results" / "amd-epyc-2-cores" / "capacity"
-    records = [record for record, *_ in each_record(folder / "records.jsonl.gz")]
-    row = r"^\| (\w+) \| [\w +–]+ \| (direct|batched|replicas) \| (.+?) \|"
-    rows = re.findall(row, PAGE, re.MULTILINE)
-    assert len(rows) == len(records)
-    for record, (engine, serving, holds) in zip(records, rows, strict=True):
-        assert (record.engine, record.system["serving"]["name"]) == (engine, serving)
-        rate = next((m for m in record.metrics if m.name == "capacity/rate_per_s"), None)
-        if rate is None or rate.interval is None:
-            assert holds in ("not known", "less than 1.95")
-            continue
-        ends = rate.interval
-        assert holds == f"{rate.value:.1f} ({ends.low:.1f} to {ends.high:.1f})"
+@pytest.mark.parametrize("rows", tables(), ids=str)
+def test_every_row_is_one_of_a_record(rows: list[str]) -> None:
+    known = {row(record) for path in RESULTS for record, _ in each_record(path) if record.loads}
+    assert rows
+    assert [each for each in rows if each not in known] == []
