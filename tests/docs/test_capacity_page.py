@@ -13,7 +13,9 @@ from asr_scaling.records.read import each_record
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "capacity.md").read_text(encoding="utf-8")
-HEAD = "| model | engine | optimisations | serving | holds requests/s | RTFx there | WER under load |"
+HEAD = (
+    "| model | engine | optimisations | serving | holds requests/s | RTFx there | WER under load |"
+)
 RESULTS = sorted(DOCS.glob("results/*/capacity*/records.jsonl.gz"))
 
 
@@ -25,13 +27,16 @@ def tables() -> Iterator[list[str]]:
 
 def row(record: RunRecord) -> str:
     chosen = choices(record.config)
-    rate, ends = record.values.get("capacity/rate_per_s"), record.intervals.get(
-        "capacity/rate_per_s"
+    rate, ends = (
+        record.values.get("capacity/rate_per_s"),
+        record.intervals.get("capacity/rate_per_s"),
     )
     near = [load for load in record.loads if "load/wer" in load.values]
     wer = f"{100 * near[-1].values['load/wer']:.1f} %" if near else "–"
-    held = "not known" if rate is None or ends is None else (
-        f"{rate:.3g} ({ends.low:.3g} to {ends.high:.3g})"
+    held = (
+        "not known"
+        if rate is None or ends is None
+        else (f"{rate:.3g} ({ends.low:.3g} to {ends.high:.3g})")
     )
     rtfx = record.values.get("capacity/rtfx")
     parts = (
@@ -51,7 +56,9 @@ def serving(record: RunRecord) -> str:
     own = record.config["serving"]
     more = [f"{key} {own[key]:g}" for key in ("max_batch", "max_wait_s") if own.get(key, 0) > 1e-9]
     name = choices(record.config)["serving"]
-    told = [each for each in more if each not in ("max_batch 1", "max_batch 8" * (name == "batched"))]
+    told = [
+        each for each in more if each not in ("max_batch 1", "max_batch 8" * (name == "batched"))
+    ]
     return ", ".join((name, *told))
 
 

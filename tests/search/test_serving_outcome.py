@@ -74,7 +74,7 @@ class TestWords:
     def test_of_many_ways_are_few(self) -> None:
         many = replace(FOUND, left=tuple(Left(Way("x", n), "no time") for n in range(1, 30)))
         assert len(how_searched(many)) == 10
-        assert how_searched(many)[-1] == "21 others are in serving.json."
+        assert how_searched(many)[-1] == "21 more are in serving.json."
 
     @pytest.mark.parametrize(
         ("way", "label"),

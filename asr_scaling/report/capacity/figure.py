@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from asr_scaling.analysis.capacity.curves import P50, TAILS, Curve
@@ -18,6 +19,10 @@ _HEIGHT_IN, _NAME_IN = 4.2, 0.2
 """Of the axes, and of each name below them."""
 _LONG_NAME, _FEW = 45, 4
 """Letters of a name that needs the whole width; names that need no second column."""
+_WIDEST = 80
+"""Letters of a line of a name: longer ones would leave no room for the axes."""
+_APART, _PLAIN = " · ", "nothing else"
+"""Between the parts of a name; what a name is that has no part of its own."""
 _NOT_KEPT, _SOMETIMES = "x", "white"
 _CAPTION = (
     "of the time from when a request was due to its text, over the requests a second that were "
@@ -26,6 +31,7 @@ _CAPTION = (
 )
 _NAMES = {name: f"{name[1:]}th percentile" for name in TAILS} | {"p50": "median"}
 _LEFT = "Loads of too few requests for it are in the table alone: {}."
+_SHARED = "All are of {}."
 _ON_THE_BOUND = "A bar on the bound is the interval of a capacity."
 
 
@@ -54,9 +60,10 @@ def load_figure(curves: Sequence[Curve], style: Style) -> Figure | None:
     for curve, steps in drawn:
         _draw_curve(styled, curve, steps, name, len(every) <= CROWDED)
         _draw_capacity(styled, curve, bounds.get(curve.bound))
-    _legend(styled, drawn)
+    shared = _legend(styled, drawn)
     left = sum(len(curve.steps) for curve, _ in opened) - len(every)
     notes = [_ON_THE_BOUND] if found else []
+    notes += [_SHARED.format(shared)] if shared else []
     notes += [_LEFT.format(left)] if left else []
     caption = " ".join((f"Latency over load: {_NAMES[name]} {_CAPTION}", *notes))
     return builder.figure(caption, _alt(name, drawn, bounds))
@@ -111,32 +118,41 @@ def _draw_curve(
         _draw_step(styled, step, name, point)
 
 
-def _legend(styled: StyledAxes, drawn: Sequence[tuple[Curve, Sequence[PooledLoad]]]) -> None:
-    """Names below the axes: curves end where other curves are."""
+def _legend(styled: StyledAxes, drawn: Sequence[tuple[Curve, Sequence[PooledLoad]]]) -> str:
+    """Names below the axes: curves end where other curves are. What all names share is left out.
+
+    Returns what they share.
+    """
     from matplotlib.lines import Line2D
 
     style, several = styled.style, len(styled.style.devices) > 1
     kinds = len({curve.arrivals for curve, _ in drawn}) > 1
-    lines = dict[str, Line2D]()
+    lines = dict[tuple[str, ...], Line2D]()
     for curve, _ in sorted(drawn, key=lambda pair: -(pair[0].holds or 0.0)):
         point = curve.point
         more = [point.device] if several else []
-        name = " · ".join((point.system, *more, *([curve.arrivals] if kinds else [])))
+        parts = (*point.system.split(_APART), *more, *([curve.arrivals] if kinds else []))
         colour, marker = style.colour(point.system), style.marker(point.system)
         line = Line2D([], [], color=colour, marker=marker, linestyle=style.line(point.device))
-        lines.setdefault(name, line)
-    shown = dict(list(lines.items())[:MOST_NAMES])
+        lines.setdefault(parts, line)
+    shared = [part for part in next(iter(lines)) if all(part in parts for parts in lines)]
+    shared = shared if len(lines) > 1 else []
+    names = [
+        textwrap.fill(_APART.join(p for p in parts if p not in shared) or _PLAIN, _WIDEST)
+        for parts in list(lines)[:MOST_NAMES]
+    ]
     styled.axes.legend(
-        shown.values(),
-        shown.keys(),
+        list(lines.values())[:MOST_NAMES],
+        names,
         loc="upper left",
         bbox_to_anchor=(0.0, -0.14),
         fontsize=8.5,
         frameon=False,
-        ncols=1 if max(map(len, shown)) > _LONG_NAME or len(shown) < _FEW else 2,
-        title="" if len(shown) == len(lines) else f"{len(shown)} of {len(lines)} systems",
+        ncols=1 if max(map(len, names)) > _LONG_NAME or len(names) < _FEW else 2,
+        title="" if len(names) == len(lines) else f"{len(names)} of {len(lines)} systems",
         title_fontsize=8.5,
     )
+    return _APART.join(shared)
 
 
 def _draw_step(styled: StyledAxes, step: PooledLoad, name: str, point: Point) -> None:

@@ -18,7 +18,7 @@ def how_searched(found: Outcome) -> list[str]:
     tried = {trial.way for trial in found.highest}
     lines += [_said(each, each.way in tried) for each in found.left[:_MOST]]
     more = len(found.left) - _MOST
-    return [*lines, *([f"{more} others are in serving.json."] if more > 0 else [])]
+    return [*lines, *([f"{more} more are in serving.json."] if more > 0 else [])]
 
 
 def _said(left: Left, tried: bool) -> str:

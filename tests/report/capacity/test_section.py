@@ -11,6 +11,7 @@ from support.queues import LATE, Server, asked, searched, served
 from support.reading import column, figures, row, tables, words
 from support.studies import BASE, TINY, record
 
+from asr_scaling.analysis.capacity.curves import curves
 from asr_scaling.analysis.points import Point, to_point
 from asr_scaling.analysis.recommendation.scenarios import Budgets
 from asr_scaling.analysis.system_names import named
@@ -18,6 +19,7 @@ from asr_scaling.core.energy_methods import GUESSED
 from asr_scaling.core.record import RunRecord
 from asr_scaling.report import build
 from asr_scaling.report.build import all_points, document, first_words
+from asr_scaling.report.capacity.figure import load_figure
 from asr_scaling.report.capacity.section import sections
 from asr_scaling.report.document import Section
 from asr_scaling.report.output.drawing import Style
@@ -232,3 +234,21 @@ def test_markdown_has_the_tables_and_their_reasons():
 def test_a_point_that_failed_and_has_no_loads_changes_nothing():
     failed = replace(record(TINY, None, 1), status="failed", reason="x", samples=(), metrics=())
     assert len(tables(section(searched(SERVER), failed))["capacity"].rows) == 1
+
+
+def test_long_names_leave_room_for_the_curves():
+    more = {f"serving.an_option_with_a_long_name_{n}": 123456.789 for n in range(4)}
+    found = [
+        replace(point, system=" · ".join((point.system, *(f"{k}={v}" for k, v in more.items()))))
+        for point in points(searched(SERVER), searched(Server(9.0), serving="batched"))
+    ]
+    found[1] = replace(found[1], system=f"{found[1].system} · another · {'word ' * 30}")
+    figure = load_figure(curves(found), Style.of(found))
+    assert figure is not None
+    axes, *_ = figure.drawing.axes
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert len(set(names)) == 2
+    assert all("an_option" not in name for name in names)  # all share it
+    assert "an_option_with_a_long_name_3=123456.789" in figure.caption
+    figure.drawing.canvas.draw()
+    assert axes.get_position().width > 0.7
