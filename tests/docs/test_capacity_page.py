@@ -62,7 +62,7 @@ def serving(record: RunRecord) -> str:
     return ", ".join((name, *told))
 
 
-@pytest.mark.parametrize("rows", tables(), ids=str)
+@pytest.mark.parametrize("rows", list(tables()), ids=["ljspeech", "demo"])
 def test_every_row_is_one_of_a_record(rows: list[str]) -> None:
     known = {row(record) for path in RESULTS for record, _ in each_record(path) if record.loads}
     assert rows

@@ -1,4 +1,4 @@
-"""Simulated servers whose capacity is known: by theory, or from 4,000,000 simulated requests.
+"""Simulated servers of known capacity: by theory, or from 1,500,000 simulated requests and more.
 
 ``python -m support.known_servers``, in the folder tests, finds the simulated ones again.
 """
@@ -99,8 +99,8 @@ def simulated() -> list[Known]:
         Known(Workers("M/G/2", lognormal(S, 0.5), S, 2), 95, 1.5, 5.2393, 10),
         Known(Batches("batches of 8", 0.2, 0.1, 8, 0.1), 99, 2.0, 5.6777, 15),
         Known(Batches("batches of 4", 0.3, 0.2, 4, 0.3), 95, 3.0, 2.6483, 15),
-        Known(two_workers(0.3, 0.03), 99, 2.0, 27.6, 10),
-        Known(two_workers(0.02, 0.06), 99, 2.0, 30.0, 10),
+        Known(two_workers(0.3, 0.03), 99, 2.0, 27.843, 10),
+        Known(two_workers(0.02, 0.06), 99, 2.0, 30.133, 10),
     ]
 
 
@@ -123,5 +123,5 @@ def two_workers(fixed_s: float, each_s: float) -> BatchingWorkers:
 
 if __name__ == "__main__":
     for known in simulated():
-        rate = Long(known.server, 4_000_000, 11).capacity(known.percentile, known.limit_s)
+        rate = Long(known.server, 1_500_000, 11).capacity(known.percentile, known.limit_s)
         print(f"{known.server.name}, p{known.percentile}<{known.limit_s}s: {rate:.4f}")
