@@ -21,6 +21,9 @@ _LONG_NAME, _FEW = 45, 4
 """Letters of a name that needs the whole width; names that need no second column."""
 _WIDEST = 80
 """Letters of a line of a name: longer ones would leave no room for the axes."""
+_NARROW = 0.3
+"""Half an interval, over its capacity, from which on its bar is thin: a thick one would lie over
+those of the others."""
 _APART, _PLAIN = " · ", "nothing else"
 """Between the parts of a name; what a name is that has no part of its own."""
 _NOT_KEPT, _SOMETIMES = "x", "white"
@@ -181,6 +184,7 @@ def _draw_capacity(styled: StyledAxes, curve: Curve, bound_s: float | None) -> N
     if curve.capacity is None or bound_s is None:
         return
     value, interval = curve.capacity
+    narrow = interval is not None and interval.half(value) < _NARROW * value
     artist = styled.axes.errorbar(
         value,
         bound_s,
@@ -189,7 +193,7 @@ def _draw_capacity(styled: StyledAxes, curve: Curve, bound_s: float | None) -> N
         color=styled.style.colour(curve.point.system),
         markersize=13.0,
         markeredgewidth=2.2,
-        elinewidth=3.5,
+        elinewidth=3.5 if narrow else 0.8,
         zorder=4,
     )
     said = f"{curve.point.system} holds {with_interval(value, interval)} requests/s"
