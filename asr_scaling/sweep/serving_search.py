@@ -55,7 +55,7 @@ def run(folder: Path, given: Sequence[Override], compose: Compose, launch: Launc
     engine = str(config.hydra.runtime.choices.engine)
     chosen = _options(options(config).get("optimiser") or {}, given, engine)
     sweep.models = ModelCache(spare_bytes=free_bytes() // 2)
-    bench = SweepBench(folder, given, chosen.ceiling_s, launch, sweep.display)
+    bench = ServingBench(folder, given, chosen.ceiling_s, launch, sweep.display)
     most_requests(chosen, bench).write(folder)
     sweep.finish("FINISHED")
 
@@ -79,7 +79,7 @@ def _options(asked: Mapping[str, Any], given: Sequence[Override], engine: str) -
 
 
 @dataclass
-class SweepBench:
+class ServingBench:
     """Measures for the search, one launched point at a time.
 
     spent_s: seconds of this search, those of an earlier run of it included.
