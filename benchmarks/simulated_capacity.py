@@ -4,7 +4,8 @@ PYTHONPATH=.:tests python benchmarks/simulated_capacity.py [servers] [seconds of
 
 Each server is one of tests/support/known_servers.py, with all its times stretched by a factor of
 its own, from 0.2 to 5. A search has ``seconds`` of load for a server with calls of 0.3 s, and as
-many times more or fewer as the server is slower or faster. Its first rate is between 0.4 and 0.8 of
+many times more or fewer as the server is slower or faster; one that holds more than 7 requests a
+second has less time, for as many requests as those had. Its first rate is between 0.4 and 0.8 of
 the highest rate that the server could do at all.
 """
 
@@ -24,6 +25,7 @@ from asr_scaling.load.bound import parsed
 from asr_scaling.load.capacity_search import Plan, find_capacity
 
 SECONDS = 600.0
+_BUSY_PER_S = 7.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def searched(known: Known, seed: int, seconds: float = SECONDS) -> Searched:
     factor = math.exp(rng.uniform(math.log(0.2), math.log(5)))
     server = Stretched(known.server, factor)
     bound = parsed(f"p{known.percentile:g}<{known.limit_s * factor:.6f}s")
+    seconds *= min(1.0, _BUSY_PER_S / known.rate_per_s)
     probing = Probing(server, bound, seconds * factor, seed)
     start = server.most_per_s * rng.uniform(0.4, 0.8)
     found = find_capacity(bound, probing, Plan(start, seed=seed, lowest_per_s=start / 1000))

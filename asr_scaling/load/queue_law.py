@@ -89,11 +89,12 @@ class _Runs:
         self.apart = 2 * float(due_s[:, -1].max()) + 1
         runs = np.arange(len(due_s))[:, None]
         self.in_a_row = (due_s + self.apart * runs).ravel()
+        self.calls_put = list[tuple[_Ints, _Ints, _Floats]]()
 
     def done(self) -> _Floats:
         """When each request is answered, of the shape of due."""
         runs, count = self.due.shape
-        done, first = np.empty((runs, count)), np.zeros(runs, dtype=np.int64)
+        first = np.zeros(runs, dtype=np.int64)
         free = np.zeros((self.law.workers, runs))
         running = np.arange(runs)
         while len(running):
@@ -103,11 +104,11 @@ class _Runs:
             sizes = self.taken(running, begin, begun)
             idle = at.max(axis=0) < begun if self.law.idle else np.zeros(len(running), dtype=bool)
             ends = begun + self.call(running, begin, sizes, idle)
-            self.put(done, running, begin, sizes, ends)
+            self.put(running, begin, sizes, ends)
             free[worker, running] = ends
             first[running] += sizes
             running = running[first[running] < count]
-        return done
+        return self.answered()
 
     def taken(self, running: _Ints, begin: _Ints, begun: _Floats) -> _Ints:
         """Requests that calls take which begin now with request ``begin``: all that wait."""
@@ -124,14 +125,17 @@ class _Runs:
         seconds: _Floats = self.calls[begin, running] * self.longer[sizes - 1]
         return seconds * np.exp(self.law.idle * idle) if self.law.idle else seconds
 
-    def put(self, done: _Floats, running: _Ints, begin: _Ints, sizes: _Ints, ends: _Floats) -> None:
-        """Writes when the requests of these calls are answered."""
-        done[running, begin] = ends
-        for more in range(1, len(self.longer)):
-            into = sizes > more
-            if not into.any():
-                break
-            done[running[into], begin[into] + more] = ends[into]
+    def put(self, running: _Ints, begin: _Ints, sizes: _Ints, ends: _Floats) -> None:
+        """Keeps when the requests of these calls are answered."""
+        self.calls_put.append((running * self.due.shape[1] + begin, sizes, ends))
+
+    def answered(self) -> _Floats:
+        """What was kept, of the shape of due."""
+        firsts, sizes, ends = (np.concatenate(parts) for parts in zip(*self.calls_put, strict=True))
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        done = np.empty(self.due.size)
+        done[np.repeat(firsts, sizes) + within] = np.repeat(ends, sizes)
+        return done.reshape(self.due.shape)
 
 
 class _CrowdedRuns(_Runs):
@@ -141,7 +145,6 @@ class _CrowdedRuns(_Runs):
         """When each request is answered, of the shape of due."""
         runs, count = self.due.shape
         shape = (self.law.workers, runs)
-        done = np.empty((runs, count))
         left = np.full(shape, np.inf)
         first, sizes = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         following, now = np.zeros(runs, dtype=np.int64), np.zeros(runs)
@@ -159,7 +162,7 @@ class _CrowdedRuns(_Runs):
             now[running] = at
             over = ends <= arrives
             row, worker = running[over], work[:, over].argmin(axis=0)
-            self.put(done, row, first[worker, row], sizes[worker, row], at[over])
+            self.put(row, first[worker, row], sizes[worker, row], at[over])
             left[worker, row] = np.inf
             waits = upcoming < count
             waits[waits] = self.due[running[waits], upcoming[waits]] <= at[waits]
@@ -172,4 +175,4 @@ class _CrowdedRuns(_Runs):
             following[row] += taken
             goes_on = (following[running] < count) | np.isfinite(left[:, running]).any(axis=0)
             running = running[goes_on]
-        return done
+        return self.answered()
