@@ -17,6 +17,10 @@ from asr_scaling.load.probed import Judged, Probed
 from asr_scaling.load.queue_edge import queue_edge
 from asr_scaling.load.queue_law import Gaps
 
+_SURE = 0.9
+"""Of a rate at which a load kept the bound, so much is sure to keep it for ever where requests are
+hardly late until a service is overloaded: a load of 20 times the bound shows no backlog that grows
+by less than 5 %, and ends before the queue of so busy a service has its length."""
 _FEW_FAIL = 0.25
 """Failed requests, over those that may be late, up to which a queue of the others is asked."""
 
@@ -71,20 +75,18 @@ def _below_overload(edge: Edge, loads: Sequence[Judged]) -> Edge:
     """The edge, and its interval, no higher than the lowest rate at which the backlog grew.
 
     Few requests are late until a service is all but overloaded: counting them alone, a rate may
-    come out that is beyond what it can do. It is then between the highest load that kept the bound
-    and the lowest that was overloaded.
+    come out that is beyond what it can do. It is then between nine tenths of the highest load that
+    kept the bound and the lowest that was overloaded.
     """
     over = [load.rate_per_s for load in loads if load.verdict == "overloaded"]
     top, ends = min(over, default=math.inf), edge.interval
     if top >= ends.high:
         return edge
-    if edge.rate_per_s < top:
-        return replace(edge, interval=Interval(ends.low, top))
     below = [load.rate_per_s for load in loads if load.verdict == "held" and load.rate_per_s < top]
-    low = max(below, default=0.0)
-    return replace(
-        edge, rate_per_s=math.sqrt(low * top), interval=Interval(min(ends.low, low), top)
-    )
+    kept = _SURE * max(below, default=0.0)
+    rate = min(edge.rate_per_s, math.sqrt(kept * top)) if kept else edge.rate_per_s
+    low = min(kept, ends.low) if kept else ends.low
+    return replace(edge, rate_per_s=min(rate, top), interval=Interval(min(low, top), top))
 
 
 def _contradicted(edge: Edge, counts: Sequence[Counted]) -> bool:

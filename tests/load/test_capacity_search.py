@@ -113,7 +113,7 @@ def test_loads_are_longer_after_one_that_settled_late():
     assert found.probes[0].verdict == "undecided"
     assert "settled after 200 of 510" in found.probes[0].why
     assert (first, {*others}) == (510, {459 + 400})
-    assert {load.verdict for load in found.probes[1:]} <= {"held", "broken", "overloaded"}
+    assert found.probes[1].verdict == "held"
 
 
 class TestNearTheLimit:
@@ -138,8 +138,8 @@ class TestNearTheLimit:
         assert [one.verdict for one in (*held, over)] == ["held", "held", "overloaded"]
         edge = capacity_edge([*held, over], bound, "poisson", 1)
         assert edge.method == "counts"
-        assert edge.rate_per_s == pytest.approx(math.sqrt(8 * 10))
-        assert edge.interval.low <= 8 < edge.interval.high == 10
+        assert edge.rate_per_s == pytest.approx(math.sqrt(0.9 * 8 * 10))
+        assert edge.interval.low <= 0.9 * 8 < edge.interval.high == 10
 
 
 class Failing(Probing):

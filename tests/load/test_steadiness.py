@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from support.known_servers import all_known
-from support.simulated_servers import one_by_one, poisson
+from support.simulated_servers import BatchingWorkers, one_by_one, poisson
 
 from asr_scaling.load.cycles import cycles, found
 from asr_scaling.load.steadiness import backlog, start_to_cut
@@ -22,8 +22,10 @@ def test_what_a_request_finds():
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_steady_system_is_hardly_ever_called_overloaded(name):
     known = KNOWN[name]
-    over = [_overloaded(known.server, known.rate_per_s, 500, seed) for seed in range(100)]
-    assert sum(over) <= 3
+    requests = max(500, round(20 * known.limit_s * known.rate_per_s))  # as a load has
+    over = [_overloaded(known.server, known.rate_per_s, requests, seed) for seed in range(100)]
+    near_its_limit = isinstance(known.server, BatchingWorkers)  # a queue that is long in growing
+    assert sum(over) <= (8 if near_its_limit else 3)
 
 
 @pytest.mark.parametrize("name", KNOWN)

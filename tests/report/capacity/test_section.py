@@ -155,7 +155,7 @@ def test_the_figure_has_the_curves_the_bound_and_the_capacities():
     (axes,) = drawn.drawing.axes
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert names[0] == "whisper_tiny_en · serving=batched"
+    assert names[0] == "serving=batched"
 
 
 def test_curves_are_drawn_by_the_percentile_of_their_bound():
