@@ -83,10 +83,15 @@ def _below_overload(edge: Edge, loads: Sequence[Judged]) -> Edge:
     if top >= ends.high:
         return edge
     below = [load.rate_per_s for load in loads if load.verdict == "held" and load.rate_per_s < top]
-    kept = _SURE * max(below, default=0.0)
-    rate = min(edge.rate_per_s, math.sqrt(kept * top)) if kept else edge.rate_per_s
-    low = min(kept, ends.low) if kept else ends.low
-    return replace(edge, rate_per_s=min(rate, top), interval=Interval(min(low, top), top))
+    if not below:
+        return replace(edge, rate_per_s=min(edge.rate_per_s, top), interval=_up_to(ends.low, top))
+    kept = _SURE * max(below)
+    rate = min(edge.rate_per_s, math.sqrt(kept * top))
+    return replace(edge, rate_per_s=rate, interval=_up_to(min(kept, ends.low), top))
+
+
+def _up_to(low: float, top: float) -> Interval:
+    return Interval(min(low, top), top)
 
 
 def _contradicted(edge: Edge, counts: Sequence[Counted]) -> bool:

@@ -68,11 +68,10 @@ def announce(
     if len(measured) < 2 and not any(point.loads for point in measured):
         return []
     found = answers(measured)
+    found = found.about_requests if of_requests else found
     write_atomic(folder / ANSWER_FILE, json.dumps(dict(found.facts), ensure_ascii=False).encode())
-    if of_requests:
-        found = found.about_requests
-        return [*found.of_requests, *_recommended(folder, found)]
-    lines = found.lines if len(measured) > 1 else found.of_requests
+    several = len(measured) > 1 and not of_requests
+    lines = found.lines if several else found.of_requests
     return [*lines, *(_recommended(folder, found) if searched else [])]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
@@ -19,8 +19,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from asr_scaling.analysis.comparison.word_errors import word_counts
-from asr_scaling.core.record import RECORD_FILE, RunRecord
-from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.environment import environment
 from asr_scaling.machine.instructions import processor_class
 from asr_scaling.machine.machine_kind import unlike
@@ -35,22 +34,30 @@ from asr_scaling.search.priors import Priors, priors_of
 from asr_scaling.search.speedup import Gain, gain
 from asr_scaling.sweep.instantiate import build, options
 from asr_scaling.sweep.rounds import merge_rounds
+from asr_scaling.sweep.search_launches import (
+    Compose,
+    Launch,
+    Launches,
+    check_chosen,
+    names_engine,
+)
 from asr_scaling.sweep.search_points import SearchPoints
 from asr_scaling.sweep.search_systems import SearchSystems
-from asr_scaling.sweep.sweep_progress import SweepProgress
 from asr_scaling.sweep.sweep_run import current
 from asr_scaling.util.config_dir import conf_dir
 
 _NOT_TRIED = ("fake",)
 """Engines that measure nothing real; they are tried only where the command line names them."""
+_CHOSEN = {
+    "optimisation": "optimiser.optimisations=[…]",
+    "batch": "optimiser.batches=[…]",
+    "batch.size": "optimiser.batches=[…]",
+}
+"""What the optimiser chooses itself → what to set instead."""
 _ELSEWHERE = (
     "It ran on another kind of machine than the first point ({}): "
     "have the launcher choose nodes of one kind."
 )
-Compose = Callable[[Sequence[str]], DictConfig]
-"""From overrides to Hydra's configuration."""
-Launch = Callable[[Sequence[str], bool], None]
-"""Measures the point of these overrides; True: in a fresh process."""
 
 
 def run(
@@ -76,9 +83,8 @@ def run(
     systems = SearchSystems(lambda engine: options(compose(trials.with_everything(engine))))
     journal = Journal.read(folder) if config.sweep.get("resume") else None
     sweep.models = ModelCache(spare_bytes=free_bytes() // 2)
-    bench = SweepBench(
-        folder, trials, systems, launch, journal or Journal(), sweep.models, sweep.display
-    )
+    launches = Launches(folder, launch, sweep.display)
+    bench = SweepBench(launches, trials, systems, journal or Journal(), sweep.models)
     outcome = optimise(chosen, bench, _priors(config))
     bench.journal.outcome = outcome
     bench.journal.write(folder)
@@ -96,22 +102,8 @@ def _priors(config: DictConfig) -> Priors:
 
 
 def _options(plain: Mapping[str, Any], given: Sequence[Override], engine: str) -> Options:
-    keys = {override.key_or_group for override in given}
-    for key, instead in (
-        ("optimisation", "optimisations"),
-        ("batch", "batches"),
-        ("batch.size", "batches"),
-    ):
-        if key in keys:
-            raise ConfigError(
-                f"The optimiser chooses {key} itself: leave it out, or set optimiser.{instead}=[…]."
-            )
-    named = any(key == "engine" or key.startswith("engine.") for key in keys)
-    if named and "optimiser.engines" in keys:
-        raise ConfigError(
-            "engine names the one engine to optimise, optimiser.engines several: "
-            "leave one of them out."
-        )
+    check_chosen(given, _CHOSEN, "The optimiser")
+    named = names_engine(given, "to optimise")
     others = [name for name in _names("engine") if name not in (engine, *_NOT_TRIED)]
     engines = (engine,) if named else (engine, *others)
     return Options.of(
@@ -132,16 +124,13 @@ class SweepBench:
     spent_s: seconds spent so far, also by an earlier run.
     """
 
-    folder: Path
+    launches: Launches
     points: SearchPoints
     systems: SearchSystems
-    launch: Launch
     journal: Journal
     models: ModelCache = field(default_factory=ModelCache)
-    display: SweepProgress = field(default_factory=SweepProgress)
     spent_s: float = 0.0
     _since: float = field(default_factory=time.monotonic)
-    _count: int = 0
     _first: RunRecord | None = None
     _ok: dict[tuple[Entry, Stage], list[RunRecord]] = field(
         default_factory=lambda: defaultdict(list)
@@ -165,23 +154,11 @@ class SweepBench:
         What an earlier run of the search measured takes the time that it took then.
         """
         place = self.points.place(trial)
-        try:
-            before = self._record(place)
-        except DataError:  # damaged by an earlier run of the search: it is measured again
-            before = None
-        self._count += 1
-        self.display.total = self._count  # how many there will be is not known
         alone = trial.stage != "search" or self.systems.changes_its_process(trial.entry)
         if trial.stage != "search":
             self.models.clear()  # it would take memory from the process that measures
-        self.launch(self.points.overrides(trial, alone), alone)
-        record = self._record(place)
-        if record is None:
-            raise DataError(
-                f"The point in {self.folder / place} left no record: "
-                "see its log, then resume the search."
-            )
-        again = before is not None and before.started_at == record.started_at
+        overrides = self.points.overrides(trial, alone)
+        record, again = self.launches.measured(place, overrides, alone)
         record = self._of_one_kind(record)
         if record.status == "ok":
             self._ok[trial.entry, trial.stage].append(record)
@@ -201,7 +178,7 @@ class SweepBench:
         self._since = now
         self.spent_s += took
         self.journal.seconds[place] = took
-        self.journal.write(self.folder)
+        self.journal.write(self.launches.folder)
         return took
 
     def _of_one_kind(self, record: RunRecord) -> RunRecord:
@@ -209,10 +186,6 @@ class SweepBench:
         self._first = self._first or record
         what = unlike(self._first.environment, record.environment)
         return replace(record, status="failed", reason=_ELSEWHERE.format(what)) if what else record
-
-    def _record(self, place: str) -> RunRecord | None:
-        path = self.folder / place / RECORD_FILE
-        return RunRecord.read(path) if path.exists() else None
 
 
 def observed(record: RunRecord, took_s: float) -> Observed:

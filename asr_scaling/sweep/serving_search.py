@@ -9,20 +9,23 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from asr_scaling.core.record import RECORD_FILE, RunRecord
-from asr_scaling.errors import ConfigError, DataError
+from asr_scaling.core.record import RunRecord
 from asr_scaling.machine.threads import ALL_CORES
 from asr_scaling.measure.model_cache import ModelCache, free_bytes
 from asr_scaling.search.serving.most_requests import most_requests
 from asr_scaling.search.serving.outcome import Seen
 from asr_scaling.search.serving.ways import Options, Way
 from asr_scaling.sweep.instantiate import options
-from asr_scaling.sweep.search_bench import Compose, Launch
-from asr_scaling.sweep.sweep_progress import SweepProgress
+from asr_scaling.sweep.search_launches import (
+    Compose,
+    Launch,
+    Launches,
+    check_chosen,
+    names_engine,
+)
 from asr_scaling.sweep.sweep_run import current
 
 _ENGINES = ("faster_whisper", "openvino")
@@ -49,33 +52,18 @@ def run(folder: Path, given: Sequence[Override], compose: Compose, launch: Launc
     given: the overrides of the command line.
     Raises ConfigError for a command line that leaves nothing to search.
     """
-    _check(given)
+    check_chosen(given, _CHOSEN, "The search")
     sweep = current()
     config = compose([str(override.input_line) for override in given])
     engine = str(config.hydra.runtime.choices.engine)
-    chosen = _options(options(config).get("optimiser") or {}, given, engine)
+    engines = (engine,) if names_engine(given, "to serve with") else _ENGINES
+    asked = options(config).get("optimiser") or {}
+    chosen = Options.of(asked, engines, len(ALL_CORES) or 1)
     sweep.models = ModelCache(spare_bytes=free_bytes() // 2)
-    bench = ServingBench(folder, given, chosen.ceiling_s, launch, sweep.display)
+    launches = Launches(folder, launch, sweep.display)
+    bench = ServingBench(launches, given, chosen.ceiling_s)
     most_requests(chosen, bench).write(folder)
     sweep.finish("FINISHED")
-
-
-def _check(given: Sequence[Override]) -> None:
-    """Raises ConfigError where the command line has what the search chooses."""
-    keys = {override.key_or_group for override in given}
-    for key in _CHOSEN.keys() & keys:
-        raise ConfigError(f"The search chooses {key} itself: leave it out, or set {_CHOSEN[key]}.")
-
-
-def _options(asked: Mapping[str, Any], given: Sequence[Override], engine: str) -> Options:
-    keys = {override.key_or_group for override in given}
-    named = any(key == "engine" or key.startswith("engine.") for key in keys)
-    if named and "optimiser.engines" in keys:
-        raise ConfigError(
-            "engine names the one engine to serve with, optimiser.engines several: "
-            "leave one of them out."
-        )
-    return Options.of(asked, (engine,) if named else _ENGINES, len(ALL_CORES) or 1)
 
 
 @dataclass
@@ -85,14 +73,11 @@ class ServingBench:
     spent_s: seconds of this search, those of an earlier run of it included.
     """
 
-    folder: Path
+    launches: Launches
     given: Sequence[Override]
     ceiling_s: float
-    launch: Launch
-    display: SweepProgress = field(default_factory=SweepProgress)
     _begun_s: float = field(default_factory=time.monotonic)
     _earlier_s: float = 0.0
-    _count: int = 0
 
     @property
     def spent_s(self) -> float:
@@ -124,17 +109,8 @@ class ServingBench:
 
     def _seen(self, place: str, way: Way, load: Mapping[str, object], name: str) -> Seen:
         """Launch the point, and read what it showed."""
-        before = self._record(place)
-        self._count += 1
-        self.display.total = self._count  # how many there will be is not known
-        self.launch(self._overrides(place, way, load), False)
-        record = self._record(place)
-        if record is None:
-            raise DataError(
-                f"The point in {self.folder / place} left no record: see its log, then resume the "
-                "search."
-            )
-        if before is not None and before.started_at == record.started_at:
+        record, again = self.launches.measured(place, self._overrides(place, way, load), False)
+        if again:
             self._earlier_s += record.ended_at - record.started_at
         return seen(record, name)
 
@@ -154,24 +130,16 @@ class ServingBench:
         }
         return list((given | {key: f"{key}={value}" for key, value in made.items()}).values())
 
-    def _record(self, place: str) -> RunRecord | None:
-        path = self.folder / place / RECORD_FILE
-        try:
-            return RunRecord.read(path) if path.exists() else None
-        except DataError:  # damaged by an earlier run of the search: it is measured again
-            return None
-
 
 def seen(record: RunRecord, name: str) -> Seen:
     """What a search learns of a point's record: its metric ``name``, and WER of calls."""
     if record.status != "ok":
         return Seen(None, problem=record.reason or record.status)
     wer = record.values.get(_WER)
-    found = next((metric for metric in record.metrics if metric.name == name), None)
-    if found is None:
+    if name not in record.values:
         return Seen(None, wer=wer, problem=record.unavailable.get(name, f"no {name}"))
-    ends = found.interval
-    return Seen(found.value, ends.low if ends else 0.0, wer)
+    ends = record.intervals.get(name)
+    return Seen(record.values[name], ends.low if ends else 0.0, wer)
 
 
 def _of_the_search(key: str) -> bool:

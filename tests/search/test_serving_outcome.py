@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.queues import Server, searched
 
+from asr_scaling.core.ports import ANSWER_FILE
 from asr_scaling.errors import DataError
 from asr_scaling.report.capacity.searched import how_searched
 from asr_scaling.search.serving.outcome import (
@@ -67,7 +68,7 @@ class TestWords:
         )
 
     def test_of_a_search_that_found_no_rate(self) -> None:
-        nothing = replace(FOUND, left=(Left(SHARED, "nothing held"),))
+        nothing = replace(FOUND, left=(Left(SHARED, "nothing held."),))
         assert how_searched(nothing)[1] == (
             "No rate was found: openvino, 2 workers, up to 8 requests a call; nothing held."
         )
@@ -100,6 +101,8 @@ def test_the_answer_of_the_sweep_is_what_holds_most(tmp_path: Path) -> None:
     (most,) = [line for line in lines if line.startswith("Most requests that arrive: ")]
     assert "serving=replicas" in most
     assert not [line for line in lines if line.startswith("For ")]
+    kept = json.loads((tmp_path / ANSWER_FILE).read_text())
+    assert "serving=replicas" in kept["answer/system"]
     written = (tmp_path / "recommended.yaml").read_text()
     assert "override serving: replicas" in written
     assert "max_batch: 8" in written

@@ -21,6 +21,7 @@ from asr_scaling.search.candidates import Candidate, Entry, Stage, Trial
 from asr_scaling.search.outcome import Journal
 from asr_scaling.search.speedup import gain
 from asr_scaling.sweep.search_bench import SweepBench, observed
+from asr_scaling.sweep.search_launches import Launches
 from asr_scaling.sweep.search_points import SearchPoints
 from asr_scaling.sweep.search_systems import SearchSystems
 
@@ -62,7 +63,7 @@ class Launched:
 def bench(
     folder: Path, launch: Callable[[Sequence[str], bool], None], journal: Journal | None = None
 ) -> SweepBench:
-    return SweepBench(folder, points(), systems(), launch, journal or Journal())
+    return SweepBench(Launches(folder, launch), points(), systems(), journal or Journal())
 
 
 def elsewhere(**changed: Any) -> RunRecord:

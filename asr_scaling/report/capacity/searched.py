@@ -23,4 +23,5 @@ def how_searched(found: Outcome) -> list[str]:
 
 def _said(left: Left, tried: bool) -> str:
     """tried: whether its highest rate was searched, and not found."""
-    return f"{'No rate was found' if tried else 'Not searched'}: {left.way.label}; {left.why}."
+    what = "No rate was found" if tried else "Not searched"
+    return f"{what}: {left.way.label}; {left.why.rstrip('.')}."
